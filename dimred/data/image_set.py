@@ -1,0 +1,82 @@
+"""What an image set is: the images and everything known of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dimred.errors import InputError
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """One labelling of N images.
+
+    values: int64 array (N,), each in [0, len(names)).
+    names: one name for each class.
+    """
+
+    values: NDArray[np.int64]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """N images of one size, and everything known of them.
+
+    images: uint8 tensor (N, C, H, W) on the host, C = 1 or 3.
+    mean, std: C floats each, of pixel values scaled to [0, 1]; used for normalisation.
+    is_test: bool array (N,), the set's own train/test split; all False where it has none.
+    split_name: what that split is, such as "official 60,000/10,000"; "" where there is none.
+    labels: the labels that maps are coloured and judged by, or None.
+    extra_labels: further labellings by name, such as CIFAR-100's "superclass".
+    index: int64 array (N,), the position of each image in the whole set before any selection.
+    sources: file names, one an image, relative to the set's root; None where images have no files.
+    unreadable: names of the files that could not be read and are left out.
+    """
+
+    images: Tensor
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    is_test: NDArray[np.bool_]
+    split_name: str
+    labels: LabelSet | None
+    index: NDArray[np.int64]
+    extra_labels: dict[str, LabelSet] = field(default_factory=dict)
+    sources: tuple[str, ...] | None = None
+    unreadable: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, positions: NDArray[np.int64]) -> ImageSet:
+        """The images at `positions` (int64 array), with everything known of them."""
+
+        def pick(labels: LabelSet) -> LabelSet:
+            return LabelSet(labels.values[positions], labels.names)
+
+        return replace(
+            self,
+            images=self.images[torch.from_numpy(positions)],
+            is_test=self.is_test[positions],
+            labels=pick(self.labels) if self.labels else None,
+            index=self.index[positions],
+            extra_labels={name: pick(labels) for name, labels in self.extra_labels.items()},
+            sources=tuple(self.sources[i] for i in positions) if self.sources else None,
+        )
+
+    def fingerprint(self) -> str:
+        """A hash of pixels, labels and split: equal only for the same data in the same order."""
+        digest = hashlib.sha256(repr(tuple(self.images.shape)).encode())
+        digest.update(self.images.numpy())
+        digest.update(self.is_test)
+        if self.labels:
+            digest.update(self.labels.values)
+            digest.update(repr(self.labels.names).encode())
+        return digest.hexdigest()
