@@ -1,4 +1,8 @@
-"""The one exception that means: what the user gave is wrong."""
+"""The exceptions that end a run without being bugs."""
+
+from __future__ import annotations
+
+from typing import Any
 
 
 class InputError(ValueError):
@@ -7,3 +11,23 @@ class InputError(ValueError):
     The message is one line that names the key or file, the value, and what is allowed. The command
     prints it without a traceback and exits with code 2.
     """
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss became NaN or infinite; the message names the stage, epoch and step."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """The run was asked to stop by a signal and has stopped; the message says how to go on."""
+
+    def __init__(self, number: int, message: str):
+        super().__init__(message)
+        self.number = number
+
+    @property
+    def exit_code(self) -> int:
+        """128 + the signal's number: 130 for Ctrl-C, 143 for SIGTERM."""
+        return 128 + self.number
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Interrupted, (self.number, str(self)))

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-
-from dimred.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -74,9 +71,9 @@ class ImageSet:
     def fingerprint(self) -> str:
         """A hash of pixels, labels and split: equal only for the same data in the same order."""
         digest = hashlib.sha256(repr(tuple(self.images.shape)).encode())
-        digest.update(self.images.numpy())
-        digest.update(self.is_test)
+        digest.update(self.images.contiguous().numpy().data)
+        digest.update(self.is_test.tobytes())
         if self.labels:
-            digest.update(self.labels.values)
+            digest.update(self.labels.values.tobytes())
             digest.update(repr(self.labels.names).encode())
         return digest.hexdigest()
