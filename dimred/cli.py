@@ -1,0 +1,68 @@
+"""The command `dimred`. Heavy imports wait until a command needs them, so that help is quick."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+import dimred
+from dimred.errors import Interrupted
+from dimred.help import command_help, options_help, train_help
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code.
+
+    0 = done, 1 = the run failed, 2 = input that cannot be used, 130 and 143 = stopped by Ctrl-C and
+    SIGTERM.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    commands: dict[str, tuple[Callable[[list[str]], int], Callable[[], str]]] = {
+        "train": (_train, train_help),
+        "options": (_options, options_help),
+    }
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(command_help())
+        return 0
+    if words[0] == "--version":
+        print(f"dimred {dimred.__version__}")
+        return 0
+    if words[0] not in commands:
+        _complain(f"{words[0]}: no such command; the commands are {', '.join(commands)}")
+        return 2
+    run, help_text = commands[words[0]]
+    if any(word in ("-h", "--help") for word in words[1:]):
+        print(help_text())
+        return 0
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        return run(words[1:])
+    except BrokenPipeError:
+        # The reader of a pipe, such as `head`, has seen enough; nothing is left to flush to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt as interrupt:
+        _complain(str(interrupt) or "interrupted")
+        return getattr(interrupt, "exit_code", 130)
+
+
+def _train(words: list[str]) -> int:
+    from dimred.launch import launch
+
+    return launch(words)
+
+
+def _options(words: list[str]) -> int:
+    from dimred.launch import show_options
+
+    return show_options(words)
+
+
+def _terminated(number: int, _frame: object) -> None:
+    raise Interrupted(number, "terminated")
+
+
+def _complain(line: str) -> None:
+    print(f"dimred: {line}", file=sys.stderr)

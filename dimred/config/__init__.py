@@ -1,0 +1,8 @@
+"""The typed configuration of a run: one dataclass per choice, every field documented.
+
+Importing this package is quick: torch and Hydra wait until a run is built.
+"""
+
+from dimred.config.run import RunConfig, check, decisive_values
+
+__all__ = ["RunConfig", "check", "decisive_values"]

@@ -1,0 +1,142 @@
+"""Options of the group `dataset`: which images, and which of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar
+
+from dimred.config.option import option
+
+if TYPE_CHECKING:
+    from dimred.data.image_set import ImageSet
+
+
+class FitOn(Enum):
+    """Which images the map is learned from; every image is placed on it in either case."""
+
+    all = "all"
+    train = "train"
+
+
+@dataclass
+class DatasetOptions:
+    """What every dataset understands."""
+
+    choices: ClassVar[tuple[str, ...]] = ()
+
+    name: str = option("", "Which dataset this is; set by dataset=NAME.")
+    classes: list[str] | None = option(
+        None, "Keep these classes only, by name or index, such as [4,9]; null keeps all."
+    )
+    limit: int | None = option(
+        None,
+        "Keep at most this many images, the same share of every class and split, the same draw in "
+        "every run; null keeps all.",
+        at_least=1,
+    )
+    fit_on: FitOn = option(
+        FitOn.all, "Learn from all images, as the t-SimCNE paper does, or from the train split."
+    )
+    mean: list[float] | None = option(
+        None, "Pixel mean of each channel in [0, 1] for normalisation; null takes the dataset's."
+    )
+    std: list[float] | None = option(
+        None, "Pixel deviation of each channel; null takes the dataset's.", above=0
+    )
+
+    def load(self) -> ImageSet:
+        """The selected images. Raises InputError for data that is missing or broken."""
+        from dimred.data.selection import limit, select_classes
+        from dimred.errors import InputError
+
+        images = self.read()
+        if self.classes is not None:
+            images = select_classes(images, self.classes)
+        if self.limit is not None:
+            images = limit(images, self.limit)
+        channels = images.images.shape[1]
+        for key, value in (("mean", self.mean), ("std", self.std)):
+            if value is not None and len(value) != channels:
+                raise InputError(
+                    f"dataset.{key}={value}: the images have {channels} channel(s), so give "
+                    f"{channels} number(s)"
+                )
+        return replace(
+            images, mean=tuple(self.mean or images.mean), std=tuple(self.std or images.std)
+        )
+
+    def read(self) -> ImageSet:
+        """All images of the dataset."""
+        raise NotImplementedError
+
+
+@dataclass
+class Digits(DatasetOptions):
+    """scikit-learn's 1,797 handwritten digits, 8x8 grey; ships with scikit-learn."""
+
+    choices: ClassVar[tuple[str, ...]] = ("digits",)
+    name: str = option("digits", "Which dataset this is; set by dataset=NAME.")
+
+    def read(self) -> ImageSet:
+        from dimred.data.digits import load_digits
+
+        return load_digits()
+
+
+@dataclass
+class Torchvision(DatasetOptions):
+    """A standard benchmark read through torchvision."""
+
+    choices: ClassVar[tuple[str, ...]] = ("mnist", "fashion_mnist", "cifar10", "cifar100")
+    root: str = option(
+        "data", "Folder that holds (or receives) torchvision's files.", changes_result=False
+    )
+    download: bool = option(
+        False, "Fetch the files into dataset.root when they are missing.", changes_result=False
+    )
+
+    def read(self) -> ImageSet:
+        from dimred.data.torchvision_sets import load_torchvision
+
+        return load_torchvision(self.name, self.root, self.download)
+
+
+@dataclass
+class ImageFolder(DatasetOptions):
+    """Any folder of images: class sub-folders give labels, train/ and test/ give the split."""
+
+    choices: ClassVar[tuple[str, ...]] = ("image_folder",)
+    name: str = option("image_folder", "Which dataset this is; set by dataset=NAME.")
+    root: str | None = option(None, "The folder; must be given.")
+    image_size: int = option(
+        32, "Side in pixels that images are resized and centre-cropped to.", at_least=4
+    )
+    strict: bool = option(
+        False, "Stop at the first unreadable file instead of leaving it out.", changes_result=False
+    )
+
+    def read(self) -> ImageSet:
+        from dimred.data.image_folder import load_image_folder
+        from dimred.errors import InputError
+
+        if self.root is None:
+            raise InputError("dataset.root=null: give the folder of images, dataset.root=FOLDER")
+        return load_image_folder(self.root, self.image_size, self.strict)
+
+
+@dataclass
+class Npz(DatasetOptions):
+    """An .npz file with arrays `images` and, if known, `labels` and `split`."""
+
+    choices: ClassVar[tuple[str, ...]] = ("npz",)
+    name: str = option("npz", "Which dataset this is; set by dataset=NAME.")
+    path: str | None = option(None, "The file; must be given.")
+
+    def read(self) -> ImageSet:
+        from dimred.data.npz import load_npz
+        from dimred.errors import InputError
+
+        if self.path is None:
+            raise InputError("dataset.path=null: give the file, dataset.path=FILE.npz")
+        return load_npz(self.path)

@@ -1,0 +1,54 @@
+"""Options of the group `device`: where and in which arithmetic a run computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from dimred.config.option import option
+
+
+class DeviceName(Enum):
+    """Where to compute."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Precision(Enum):
+    """Arithmetic of the network; the loss is always computed in float32 or better."""
+
+    auto = "auto"
+    float32 = "float32"
+    bf16 = "bf16"
+
+
+@dataclass
+class DeviceOptions:
+    """Where and how a run computes."""
+
+    name: DeviceName = option(
+        DeviceName.auto, "auto = the GPU where there is one, else the CPU; set by device=NAME."
+    )
+    precision: Precision = option(
+        Precision.auto, "auto = bf16 autocast on a GPU that has it, float32 elsewhere."
+    )
+    channels_last: bool = option(
+        True, "Memory layout NHWC for images and convolutions: faster on CPUs and GPUs alike."
+    )
+    compile: bool = option(False, "Compile the network with torch.compile.")
+    deterministic: bool = option(
+        False, "Only deterministic GPU kernels: slower there; the CPU always repeats itself."
+    )
+    threads: int | None = option(
+        None, "CPU threads; null takes PyTorch's choice (one a core).", at_least=1
+    )
+    memory_fraction: float = option(
+        0.5,
+        "Keep the images on the GPU when they fit in this share of its free memory, else on the "
+        "host; same results either way.",
+        at_least=0,
+        at_most=1,
+        changes_result=False,
+    )

@@ -1,0 +1,97 @@
+"""One configuration field: its default, its sentence of documentation, and what it may be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import Field, field, fields, is_dataclass
+from typing import Any
+
+
+def option(
+    default: Any,
+    doc: str,
+    *,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    below: float | None = None,
+    changes_result: bool = True,
+) -> Any:
+    """A dataclass field with documentation and bounds.
+
+    Bounds hold for numbers and for each number of a list. A field with `changes_result=False` may
+    differ between the run that wrote a checkpoint and the run that continues it.
+    """
+    metadata = {
+        "doc": doc,
+        "at_least": at_least,
+        "above": above,
+        "at_most": at_most,
+        "below": below,
+        "changes_result": changes_result,
+    }
+    if isinstance(default, list | dict):
+        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def nested(factory: Any, doc: str) -> Any:
+    """A dataclass field that holds further options."""
+    return field(default_factory=factory, metadata={"doc": doc})
+
+
+def allowed(spec: Field[Any]) -> str:
+    """The bounds of a field in words, or "" where it has none."""
+    words = {
+        "at_least": "at least {:g}",
+        "above": "above {:g}",
+        "at_most": "at most {:g}",
+        "below": "below {:g}",
+    }
+    bounds = [
+        text.format(spec.metadata[key])
+        for key, text in words.items()
+        if spec.metadata.get(key) is not None
+    ]
+    return " and ".join(bounds)
+
+
+def _within(number: float, spec: Field[Any]) -> bool:
+    limits = spec.metadata
+    return (
+        math.isfinite(number)
+        and (limits.get("at_least") is None or number >= limits["at_least"])
+        and (limits.get("above") is None or number > limits["above"])
+        and (limits.get("at_most") is None or number <= limits["at_most"])
+        and (limits.get("below") is None or number < limits["below"])
+    )
+
+
+def walk(options: Any, prefix: str = "") -> Iterator[tuple[str, Field[Any] | None, Any]]:
+    """Every leaf of nested option dataclasses: (dotted key, its field, its value)."""
+    items: list[tuple[str, Field[Any] | None, Any]]
+    if is_dataclass(options):
+        items = [(spec.name, spec, getattr(options, spec.name)) for spec in fields(options)]
+    else:
+        items = [(str(key), None, value) for key, value in options.items()]
+    for name, spec, value in items:
+        key = f"{prefix}{name}"
+        if is_dataclass(value) or (isinstance(value, dict) and value):
+            yield from walk(value, f"{key}.")
+        else:
+            yield key, spec, value
+
+
+def violations(options: Any) -> Iterator[str]:
+    """One line for each value outside its bounds."""
+    for key, spec, value in walk(options):
+        if spec is None:
+            continue
+        numbers = value if isinstance(value, list) else [value]
+        for number in numbers:
+            if isinstance(number, bool) or not isinstance(number, int | float):
+                continue
+            if not _within(number, spec):
+                yield f"{key}={value}: must be {allowed(spec) or 'a finite number'}"
+                break

@@ -1,0 +1,62 @@
+"""Options of the group `pairing`: which images of a batch are similar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, ClassVar
+
+from dimred.config.option import option
+
+if TYPE_CHECKING:
+    from dimred.pairing import Pairing
+
+
+@dataclass
+class PairingOptions:
+    """What every pairing has."""
+
+    choices: ClassVar[tuple[str, ...]] = ()
+    name: str = option("", "Which pairing this is; set by pairing=NAME.")
+
+    def build(self) -> Pairing:
+        """The pairing: raw images of a batch -> network inputs and the pairs among them."""
+        raise NotImplementedError
+
+
+@dataclass
+class Augmentation(PairingOptions):
+    """Two augmented views of each image are similar, all others of the batch dissimilar."""
+
+    choices: ClassVar[tuple[str, ...]] = ("augmentation", "augmentation_digits")
+    name: str = option("augmentation", "Which pairing this is; set by pairing=NAME.")
+    crop_scale: list[float] = option(
+        [0.2, 1.0], "Range of a crop's area as a share of the image.", above=0, at_most=1
+    )
+    crop_ratio: list[float] = option(
+        [3 / 4, 4 / 3], "Range of a crop's width over its height.", above=0
+    )
+    flip: float = option(0.5, "Probability of a horizontal flip.", at_least=0, at_most=1)
+    jitter: float = option(0.8, "Probability of the colour jitter.", at_least=0, at_most=1)
+    brightness: float = option(0.4, "Strength of the brightness jitter.", at_least=0)
+    contrast: float = option(0.4, "Strength of the contrast jitter.", at_least=0)
+    saturation: float = option(0.4, "Strength of the saturation jitter.", at_least=0)
+    hue: float = option(
+        0.1, "Strength of the hue jitter, in turns of the colour circle.", at_least=0, at_most=0.5
+    )
+    greyscale: float = option(0.2, "Probability of taking the colour away.", at_least=0, at_most=1)
+    translate: float = option(0.0, "Largest shift as a share of the side.", at_least=0, at_most=1)
+    rotate: float = option(0.0, "Largest rotation in degrees.", at_least=0, at_most=180)
+    zoom: list[float] = option([1.0, 1.0], "Range of the magnification.", above=0)
+    shear: float = option(0.0, "Largest shear in degrees.", at_least=0, below=90)
+    noise: float = option(0.0, "Deviation of Gaussian pixel noise.", at_least=0)
+    fill: float = option(
+        0.0, "Value of the pixels outside the image, 0 black to 1 white.", at_least=0, at_most=1
+    )
+
+    def build(self) -> Pairing:
+        from dimred.data.augmentation import BatchAugmentation
+        from dimred.pairing import TwoViews
+
+        settings = {spec.name: getattr(self, spec.name) for spec in fields(self)}
+        del settings["name"]
+        return TwoViews(BatchAugmentation(**settings))

@@ -1,0 +1,144 @@
+"""The configuration of a run, and the checks that need more than one field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from dimred.config.dataset import DatasetOptions
+from dimred.config.device import DeviceOptions
+from dimred.config.loss import LossOptions
+from dimred.config.model import ModelOptions
+from dimred.config.option import nested, option, violations, walk
+from dimred.config.pairing import PairingOptions
+from dimred.config.schedule import ScheduleOptions
+from dimred.errors import InputError
+
+
+class LinearProbe(Enum):
+    """How linear accuracy in H is measured."""
+
+    logistic = "logistic"
+    sgd = "sgd"
+    none = "none"
+
+
+@dataclass
+class EvalOptions:
+    """What is measured, and when. Every measure is taken in eval mode on unaugmented images."""
+
+    every: int = option(
+        0, "Measure every so many epochs besides the end of each stage; 0 = never.", at_least=0
+    )
+    k: list[int] = option(
+        [15], "Numbers of neighbours of the kNN accuracy; the first is the headline.", at_least=1
+    )
+    random_test: int | None = option(
+        None,
+        "Test images of the random stratified split; null takes as many as the dataset's own test "
+        "split, or a sixth.",
+        at_least=1,
+    )
+    linear: LinearProbe = option(
+        LinearProbe.logistic,
+        "Linear accuracy in H at the end: logistic = scikit-learn's regression, sgd = the paper's "
+        "softmax classifier (100 epochs, crops and flips), none.",
+    )
+    linear_epochs: int = option(100, "Epochs of eval.linear=sgd.", at_least=1)
+    linear_lr: float = option(30.0, "Learning rate of eval.linear=sgd.", above=0)
+    references: bool = option(
+        True, "Also measure kNN accuracy in raw pixels and in their first two principal components."
+    )
+    batch_size: int = option(1024, "Images embedded at a time.", at_least=1)
+    save_h: bool = option(False, "Also write H (float32) to embedding.npz.")
+
+
+@dataclass
+class RunConfig:
+    """Everything that decides a run."""
+
+    dataset: DatasetOptions = nested(DatasetOptions, "Which images.")
+    pairing: PairingOptions = nested(PairingOptions, "Which of them are similar.")
+    model: ModelOptions = nested(ModelOptions, "The network.")
+    loss: LossOptions = nested(LossOptions, "What the embedding is judged by.")
+    schedule: ScheduleOptions = nested(ScheduleOptions, "The stages of training.")
+    device: DeviceOptions = nested(DeviceOptions, "Where to compute.")
+    eval: EvalOptions = nested(EvalOptions, "What is measured.")
+    seed: int = option(
+        0, "Seed of weights, batches and augmentation.", at_least=0, at_most=2**31 - 1
+    )
+    name: str | None = option(
+        None,
+        "First part of the run folder's name; null = DATASET-MODEL-LOSS-SCHEDULE.",
+        changes_result=False,
+    )
+    output_dir: str = option("outputs", "Folder that holds the run folders.", changes_result=False)
+    run_dir: str | None = option(
+        None,
+        "The run folder itself; null = OUTPUT_DIR/NAME-seedSEED-HASH, where the hash tells "
+        "configurations apart.",
+        changes_result=False,
+    )
+    restart: bool = option(
+        False, "Begin anew where the run folder holds a run, replacing it.", changes_result=False
+    )
+    checkpoint_every: float = option(
+        60.0,
+        "Seconds between checkpoints; one is also written at the end of each stage.",
+        at_least=0,
+        changes_result=False,
+    )
+
+
+def check(config: RunConfig) -> None:
+    """Raise InputError, naming the key, for values that no run could use."""
+    for line in (*violations(config), *_choice_mismatches(config), *_contradictions(config)):
+        raise InputError(line)
+
+
+def _choice_mismatches(config: RunConfig) -> Iterator[str]:
+    """A group's `name` follows from the choice; changing it alone would mislabel the run."""
+    groups = {key: getattr(config, key) for key in ("dataset", "pairing", "model", "loss")}
+    for key, group in groups.items():
+        if group.name not in group.choices:
+            yield (
+                f"{key}.name={group.name}: the name follows the choice; "
+                f"choose with {key}=NAME instead"
+            )
+
+
+def _contradictions(config: RunConfig) -> Iterator[str]:
+    stages = config.schedule.stages
+    if not stages:
+        yield "schedule.stages={}: a schedule needs at least one stage"
+    before = None
+    for name, stage in stages.items():
+        key = f"schedule.stages.{name}"
+        if stage.warmup_epochs > stage.epochs:
+            yield (
+                f"{key}.warmup_epochs={stage.warmup_epochs}: "
+                f"must be at most the stage's epochs, {stage.epochs}"
+            )
+        if before is not None and stage.out_dim > before:
+            yield (
+                f"{key}.out_dim={stage.out_dim}: must be at most that of the stage before, {before}"
+            )
+        before = stage.out_dim
+    for key, _, value in walk(config.pairing, "pairing."):
+        if isinstance(value, list) and (len(value) != 2 or value[0] > value[1]):
+            yield f"{key}={value}: must be two numbers, the smaller first"
+    if not config.eval.k:
+        yield "eval.k=[]: must hold at least one number of neighbours"
+    if not getattr(config.model, "widths", [1]):
+        yield "model.widths=[]: must hold at least one width"
+
+
+def decisive_values(config: RunConfig) -> dict[str, Any]:
+    """The values that decide a run's result, by dotted key, as plain JSON types."""
+    decisive = {}
+    for key, spec, value in walk(config):
+        if spec is None or spec.metadata.get("changes_result", True):
+            decisive[key] = value.value if isinstance(value, Enum) else value
+    return decisive

@@ -1,0 +1,108 @@
+"""Options of the group `schedule`: the stages of training and how each is optimised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from dimred.config.loss import LossOptions
+from dimred.config.option import nested, option
+
+
+class Trainable(Enum):
+    """Which parameters a stage changes."""
+
+    all = "all"
+    readout = "readout"
+
+
+class ReadoutInit(Enum):
+    """How a new last layer begins."""
+
+    normal = "normal"
+    default = "default"
+
+
+class FrozenBatchNorm(Enum):
+    """What the batch-norms of a frozen network do in a readout stage."""
+
+    update = "update"
+    freeze = "freeze"
+
+
+class OptimizerName(Enum):
+    """Which optimizer."""
+
+    sgd = "sgd"
+    adamw = "adamw"
+
+
+class LrUpdate(Enum):
+    """How often the learning rate moves."""
+
+    epoch = "epoch"
+    step = "step"
+
+
+@dataclass
+class StageOptions:
+    """One stage of training. Each stage has a new optimizer."""
+
+    epochs: int = option(100, "Passes over the images.", at_least=1)
+    out_dim: int = option(
+        2,
+        "Dimension of Z; a new random readout where it differs from the stage before.",
+        at_least=1,
+    )
+    loss: LossOptions | None = option(
+        None,
+        "A loss for this stage only, set by +loss@schedule.stages.STAGE.loss=NAME; null takes the "
+        "run's.",
+    )
+    trainable: Trainable = option(
+        Trainable.all, "Train all parameters, or only the readout (last linear layer)."
+    )
+    lr_scale: float = option(1.0, "Factor on the learning rate.", above=0)
+    warmup_epochs: int = option(10, "Epochs of linear warm-up from 0.", at_least=0)
+    anneal: bool = option(True, "Cosine annealing to 0 after the warm-up; constant if false.")
+    readout_init: ReadoutInit = option(
+        ReadoutInit.normal,
+        "A new readout's weights: normal = N(0, 1) as in the authors' code, default = PyTorch's.",
+    )
+    frozen_batchnorm: FrozenBatchNorm = option(
+        FrozenBatchNorm.update,
+        "In a readout stage the frozen batch-norms update their running statistics, as in the "
+        "authors' code, or are frozen too.",
+    )
+
+
+@dataclass
+class OptimizerOptions:
+    """How parameters are updated."""
+
+    name: OptimizerName = option(OptimizerName.sgd, "SGD with momentum (the paper's) or AdamW.")
+    lr_per_256: float = option(
+        0.03, "Learning rate for a batch of 256 images; grows linearly with the batch.", above=0
+    )
+    momentum: float = option(0.9, "Momentum of SGD.", at_least=0, below=1)
+    weight_decay: float = option(5e-4, "Weight decay on all parameters.", at_least=0)
+
+
+@dataclass
+class ScheduleOptions:
+    """Ordered stages and what they share."""
+
+    name: str = option("custom", "What the run is called after; set by schedule=NAME.")
+    batch_size: int = option(
+        1024, "Images in a batch; an incomplete last batch is left out of an epoch.", at_least=2
+    )
+    lr_update: LrUpdate = option(
+        LrUpdate.epoch, "Move the learning rate once an epoch, as the authors' code, or every step."
+    )
+    optimizer: OptimizerOptions = nested(OptimizerOptions, "How parameters are updated.")
+    stages: dict[str, StageOptions] = option({}, "The stages by name, in their order.")
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the batch size, before a stage's lr_scale."""
+        return self.optimizer.lr_per_256 * self.batch_size / 256

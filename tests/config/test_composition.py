@@ -1,0 +1,146 @@
+"""Every YAML composes to a checked, typed configuration; what is wrong is refused by name."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+
+from dimred.config import decisive_values
+from dimred.config.hydra_schema import SCHEMAS, register, typed
+from dimred.config.option import walk
+from dimred.errors import InputError
+from dimred.help import GROUPS, choices, config_folder
+from dimred.launch import explain
+
+
+def composed(*overrides):
+    register()
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        return typed(compose("config", overrides=list(overrides)))
+
+
+def refusal(*overrides):
+    with pytest.raises((InputError, HydraException)) as error:
+        composed(*overrides)
+    line = explain(error.value)
+    assert "\n" not in line
+    return line
+
+
+EVERY_CHOICE = [(group, choice) for group in GROUPS for choice in choices(group)]
+
+
+@pytest.mark.parametrize(("group", "choice"), EVERY_CHOICE)
+def test_every_yaml_composes(group, choice):
+    config = composed(f"{group}={choice}")
+    if group in SCHEMAS:
+        value = getattr(config, group).name
+        assert getattr(value, "value", value) == choice
+    if group == "experiment":
+        assert config.name == choice
+
+
+def test_the_help_names_every_folder_of_conf():
+    folders = {path.name for path in Path(config_folder()).iterdir() if path.is_dir()}
+    assert folders == set(GROUPS)
+
+
+def test_every_option_has_a_sentence_of_documentation():
+    for group, choice in EVERY_CHOICE:
+        for key, spec, _ in walk(composed(f"{group}={choice}")):
+            assert spec is not None, key
+            assert spec.metadata["doc"].endswith("."), key
+
+
+def test_the_papers_protocol_is_the_default():
+    config = composed("schedule=annealed_1500", "dataset=cifar10", "model=resnet18")
+    stages = config.schedule.stages
+    assert list(stages) == ["pretrain", "readout", "finetune"]
+    assert [stage.epochs for stage in stages.values()] == [1000, 50, 450]
+    assert [stage.out_dim for stage in stages.values()] == [128, 2, 2]
+    assert [stage.trainable.value for stage in stages.values()] == ["all", "readout", "all"]
+    assert [stage.anneal for stage in stages.values()] == [True, False, True]
+    assert [stage.warmup_epochs for stage in stages.values()] == [10, 0, 10]
+    rates = [config.schedule.learning_rate * stage.lr_scale for stage in stages.values()]
+    assert rates == pytest.approx([0.12, 0.12, 0.00012])
+    optimizer = config.schedule.optimizer
+    assert (optimizer.name.value, optimizer.momentum) == ("sgd", 0.9)
+    assert optimizer.weight_decay == 5e-4
+    assert config.dataset.fit_on.value == "all"
+    assert config.pairing.name == "augmentation"
+    assert config.pairing.crop_scale == [0.2, 1.0]
+    assert config.model.hidden_dim == 1024
+
+
+@pytest.mark.parametrize(
+    ("row", "loss", "dims", "epochs"),
+    [
+        ("table1_row1", "simclr", [128], [1000]),
+        ("table1_row2", "simclr", [3], [1000]),
+        ("table1_row3", "tsimcne", [128], [1000]),
+        ("table1_row4", "tsimcne", [2], [1000]),
+        ("table1_row5", "tsimcne", [2], [5000]),
+        ("table1_row6", "tsimcne", [128, 2, 2], [1000, 50, 450]),
+        ("table1_row7", "tsimcne", [128, 2, 2], [1000, 50, 450]),
+        ("table1_row8", "tsimcne", [128, 2, 2], [775, 25, 200]),
+        ("table1_row9", "tsimcne", [128, 2, 2], [400, 25, 75]),
+    ],
+)
+def test_rows_of_table_1(row, loss, dims, epochs):
+    config = composed(f"experiment={row}")
+    stages = config.schedule.stages
+    assert (config.dataset.name, config.model.name) == ("cifar10", "resnet18")
+    assert config.loss.name == loss
+    assert [stage.out_dim for stage in stages.values()] == dims
+    assert [stage.epochs for stage in stages.values()] == epochs
+    pretrain_losses = [stage.loss.name if stage.loss else loss for stage in stages.values()]
+    cosine_first = ["simclr", "tsimcne", "tsimcne"]
+    assert pretrain_losses == (cosine_first if row == "table1_row6" else [loss] * len(dims))
+
+
+def test_datasets_choose_their_pairing_unless_told():
+    assert composed("dataset=mnist").pairing.flip == 0
+    assert composed("dataset=mnist", "pairing=augmentation").pairing.flip == 0.5
+    assert composed("dataset=fashion_mnist").pairing.flip == 0.5
+
+
+@pytest.mark.parametrize(
+    ("overrides", "parts"),
+    [
+        (["loss=simclr", "loss.temprature=2"], ["loss.temprature", "did you mean temperature"]),
+        (["+loss.margn=2"], ["loss.margn", "no such key", "name"]),
+        (["+foo=1"], ["foo", "no such key"]),
+        (["los=tsimcne"], ["los", "did you mean loss"]),
+        (["loss=nope"], ["loss/nope", "simclr", "tsimcne"]),
+        (["experiment=nope"], ["experiment/nope", "demo"]),
+        (["seed=abc"], ["seed=abc", "Integer"]),
+        (["seed=-1"], ["seed=-1", "at least 0"]),
+        (["device.precision=fp16"], ["device.precision=fp16", "bf16"]),
+        (["schedule.stages.pretrain.epochs=0"], ["pretrain.epochs=0", "at least 1"]),
+        (["loss=simclr", "loss.temperature=0"], ["loss.temperature=0", "above 0"]),
+        (["loss=simclr", "loss.temperature=nan"], ["loss.temperature=nan"]),
+        (["schedule.optimizer.lr_per_256=inf"], ["lr_per_256=inf"]),
+        (["schedule.stages.readout.warmup_epochs=26"], ["warmup_epochs=26", "at most", "25"]),
+        (["schedule.stages.finetune.out_dim=3"], ["finetune.out_dim=3", "at most", "2"]),
+        (["schedule.stages.finetun.epochs=3"], ["stages.finetun", "did you mean finetune"]),
+        (["dataset.name=mnist"], ["dataset.name=mnist", "dataset=NAME"]),
+        (["eval.k=[0]"], ["eval.k=[0]", "at least 1"]),
+        (["eval.k=[]"], ["eval.k=[]"]),
+        (["pairing.crop_scale=[1,0.2]"], ["pairing.crop_scale=[1.0, 0.2]", "smaller first"]),
+        (["pairing.crop_scale=[1]"], ["pairing.crop_scale=[1.0]", "two numbers"]),
+        (["model.widths=[]"], ["model.widths=[]"]),
+        (["abc"], ["abc"]),
+    ],
+)
+def test_refuses_by_name(overrides, parts):
+    line = refusal(*overrides)
+    for part in parts:
+        assert part in line
+
+
+def test_what_may_differ_between_sessions_of_one_run_is_not_decisive():
+    same = decisive_values(composed("output_dir=x", "checkpoint_every=3", "restart=true"))
+    assert same == decisive_values(composed())
+    assert decisive_values(composed("seed=1")) != same
+    assert decisive_values(composed("schedule.stages.finetune.epochs=70")) != same
