@@ -1,0 +1,15 @@
+"""Losses: functions of (embeddings, pairs) and nothing else."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from dimred.losses.distances import pairwise_squared_distances
+from dimred.losses.simclr import simclr_loss
+from dimred.losses.tsimcne import tsimcne_loss
+
+Loss = Callable[[Tensor, Any], Tensor]
+"""Embeddings (n, d) and the pairs among their rows -> a scalar, float32 or better."""
+
+__all__ = ["Loss", "pairwise_squared_distances", "simclr_loss", "tsimcne_loss"]

@@ -1,0 +1,28 @@
+"""NT-Xent, the loss of SimCLR (Chen et al. 2020): https://arxiv.org/abs/2002.05709."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dimred.losses.infonce import infonce
+from dimred.pairing.pairs import Partners
+
+
+def simclr_loss(z: Tensor, pairs: Partners, temperature: float = 0.5) -> Tensor:
+    """InfoNCE on cosine similarities, q_ij = exp(cos(z_i, z_j) / temperature).
+
+    Mean over i of -log q_ij + log sum_{k != i} q_ik, j the partner of i, which is in the sum
+    (SimCLR paper, equation 1; t-SimCNE paper, section 3).
+
+    z: embeddings (n, d); bf16 and float16 are computed in float32.
+    pairs: the partner of each row.
+    temperature: tau, above 0.
+    Returns a scalar. Raises ValueError for a temperature that is not positive.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature={temperature}: must be above 0")
+    with torch.autocast(z.device.type, enabled=False):
+        z = F.normalize(z if z.dtype == torch.float64 else z.float())
+        return infonce(z @ z.T / temperature, pairs)
