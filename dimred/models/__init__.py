@@ -1,0 +1,6 @@
+"""Networks: backbones (image -> H), the projection head (H -> Z), and the encoder of both."""
+
+from dimred.models.backbones import Backbone, ConvNetBackbone, LeNetBackbone, ResNet18Backbone
+from dimred.models.encoder import Encoder
+
+__all__ = ["Backbone", "ConvNetBackbone", "Encoder", "LeNetBackbone", "ResNet18Backbone"]

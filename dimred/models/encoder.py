@@ -1,0 +1,60 @@
+"""The encoder: an image becomes H, and H becomes the embedding Z."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from dimred.models.backbones import Backbone
+
+
+class Encoder(nn.Module):
+    """Normalisation, backbone and projection head H -> hidden_dim -> ReLU -> Z (no batch-norm in
+    the head; t-SimCNE paper, section 3).
+
+    The normalisation is part of the encoder, so that its weights alone say how to embed an image.
+
+    backbone: the network from normalised images to H.
+    mean, std: of each channel, for pixel values in [0, 1].
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        mean: Sequence[float],
+        std: Sequence[float],
+        hidden_dim: int,
+        out_dim: int,
+    ):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
+        self.backbone = backbone
+        self.hidden = nn.Linear(backbone.out_features, hidden_dim)
+        self.readout = nn.Linear(hidden_dim, out_dim)
+
+    @property
+    def out_dim(self) -> int:
+        """The dimension of Z."""
+        return self.readout.out_features
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (b, C, height, width) with values in [0, 1] -> H (b, h), Z (b, out_dim)."""
+        h = self.backbone((images - self.mean) / self.std)
+        return h, self.readout(self.hidden(h).relu())
+
+    def new_readout(self, out_dim: int, normal: bool) -> None:
+        """Replace the last layer by a random one with `out_dim` outputs.
+
+        normal: N(0, 1) weights, as the authors' code; else PyTorch's default.
+        """
+        old = self.readout.weight
+        self.readout = nn.Linear(self.readout.in_features, out_dim)
+        if normal:
+            nn.init.normal_(self.readout.weight)
+        self.readout.to(old.device)

@@ -1,0 +1,1 @@
+"""Reporting: files of a run folder, the terminal, plots."""

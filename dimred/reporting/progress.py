@@ -1,0 +1,65 @@
+"""How a stage's progress is shown."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from tqdm import tqdm
+
+
+class StageProgress:
+    """One line for a stage on a terminal, one plain line for each epoch elsewhere.
+
+    headline: the metric shown beside the loss, when it is measured.
+    """
+
+    def __init__(
+        self, stage: str, epochs: int, done: int, steps: int, batch_size: int, headline: str
+    ):
+        self.stage = stage
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.headline = headline
+        self._began = time.monotonic()
+        self._images = 0
+        self._left = (epochs * steps - done) * batch_size
+        self._shown: dict[str, str] = {}
+        self._bar = tqdm(
+            total=epochs * steps * batch_size,
+            initial=done * batch_size,
+            desc=stage,
+            unit=" images",
+            unit_scale=True,
+            dynamic_ncols=True,
+            mininterval=0.2,
+            disable=not sys.stderr.isatty(),
+            bar_format="{desc} {percentage:3.0f}%|{bar:20}| {rate_fmt}, {remaining} left{postfix}",
+        )
+
+    def step(self) -> None:
+        """One batch is done."""
+        self._images += self.batch_size
+        self._bar.update(self.batch_size)
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """An epoch is done: `row` as in metrics.jsonl."""
+        self._shown["loss"] = f"{row['loss']:.4f}"
+        if self.headline in row:
+            self._shown[self.headline.split("_")[0]] = f"{row[self.headline]:.3f}"
+        values = ", ".join(f"{key} {value}" for key, value in self._shown.items())
+        if not self._bar.disable:
+            self._bar.set_postfix_str(f"epoch {row['epoch']}/{self.epochs}, {values}")
+            return
+        rate = self._images / max(time.monotonic() - self._began, 1e-9)
+        left = (self._left - self._images) / max(rate, 1e-9)
+        print(
+            f"{self.stage} epoch {row['epoch']}/{self.epochs}: {values}, "
+            f"{row['images_per_s']:,.0f} images/s, {tqdm.format_interval(left)} left in the stage",
+            flush=True,
+        )
+
+    def close(self) -> None:
+        """Leave the line as it is."""
+        self._bar.close()

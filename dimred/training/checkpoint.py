@@ -1,0 +1,77 @@
+"""What a checkpoint holds, written so that a crash at any moment leaves the one before intact."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from dimred.errors import InputError
+from dimred.files import write_atomically
+
+FORMAT = 1
+
+
+class Position(NamedTuple):
+    """What comes next: the stage, the epoch in it and the step in that, each from 0."""
+
+    stage: int
+    epoch: int
+    step: int
+
+
+@dataclass
+class Checkpoint:
+    """A run in the middle.
+
+    identity: what decides the result (configuration and data), to refuse another run's checkpoint.
+    encoder: state dict; out_dim: its dimension of Z.
+    optimizer: state dict, or None at the start of a stage.
+    losses: losses of the epoch so far; seconds: time spent in it so far.
+    rows: what metrics.jsonl holds.
+    """
+
+    identity: dict[str, Any]
+    position: Position
+    encoder: dict[str, Tensor]
+    out_dim: int
+    optimizer: dict[str, Any] | None
+    losses: Tensor | None
+    seconds: float
+    rows: list[dict[str, Any]]
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint. Raises OSError when it cannot be written; the one before is kept."""
+    buffer = io.BytesIO()
+    content = {**vars(checkpoint), "position": tuple(checkpoint.position), "format": FORMAT}
+    torch.save(content, buffer)
+    write_atomically(path, buffer.getbuffer())
+
+
+def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
+    """Read a checkpoint. Raises InputError if it is corrupt or of another format.
+
+    Only tensors and plain values are unpickled, never code.
+    """
+    try:
+        # PyTorch's reader does not verify the checksums that its writer stores.
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(f"checksum of {damaged}")
+        content = torch.load(path, map_location=device, weights_only=True)
+        if content.pop("format") != FORMAT:
+            raise ValueError("written by another version of dimred")
+        content["position"] = Position(*content["position"])
+        return Checkpoint(**content)
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{path}: the checkpoint is corrupt ({reason}); begin anew with restart=true"
+        ) from error

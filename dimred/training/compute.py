@@ -1,0 +1,59 @@
+"""Where and in which arithmetic a run computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from dimred.errors import InputError
+
+
+@dataclass(frozen=True)
+class Compute:
+    """A device and the arithmetic used on it.
+
+    bf16: run the network under bf16 autocast while training; losses and embeddings are float32.
+    """
+
+    device: torch.device
+    bf16: bool
+    channels_last: bool
+    compile: bool
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """Layout of images and of convolution weights."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
+    def autocast(self) -> torch.autocast:
+        """The context that the network's forward pass runs in while training."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+
+def select_compute(
+    name: str,
+    precision: str,
+    channels_last: bool,
+    compile: bool,
+    deterministic: bool,
+    threads: int | None,
+) -> Compute:
+    """Resolve `auto` to what this machine has and set PyTorch up for it.
+
+    Raises InputError when a GPU is asked for and there is none.
+    """
+    gpu = torch.cuda.is_available()
+    if name == "cuda" and not gpu:
+        raise InputError("device=cuda: PyTorch sees no GPU here; use device=cpu or device=auto")
+    device = torch.device("cuda" if name == "cuda" or (name == "auto" and gpu) else "cpu")
+    bf16 = precision == "bf16" or (
+        # bf16 is slower than float32 on CPUs, even on those that have it.
+        precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
+    )
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if deterministic:
+        torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = not deterministic
+    return Compute(device, bf16, channels_last, compile)

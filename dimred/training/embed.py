@@ -1,0 +1,28 @@
+"""Embedding of images with a trained encoder."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dimred.data.resident import ResidentImages
+from dimred.models import Encoder
+from dimred.training.compute import Compute
+
+
+@torch.inference_mode()
+def embed(
+    encoder: Encoder, images: ResidentImages, batch_size: int, compute: Compute
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """H (N, h) and Z (N, out_dim) of all images, in eval mode, float32, unaugmented."""
+    training = encoder.training
+    encoder.eval()
+    h_parts, z_parts = [], []
+    for batch in torch.split(torch.arange(len(images), device=compute.device), batch_size):
+        pixels = images.batch(batch).float().div_(255)
+        h, z = encoder(pixels.contiguous(memory_format=compute.memory_format))
+        h_parts.append(h)
+        z_parts.append(z)
+    encoder.train(training)
+    return torch.cat(h_parts).cpu().numpy(), torch.cat(z_parts).cpu().numpy()

@@ -1,0 +1,141 @@
+"""One stage of training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dimred.data.resident import ResidentImages
+from dimred.errors import TrainingDiverged
+from dimred.losses import Loss
+from dimred.models import Encoder
+from dimred.pairing import Pairing
+from dimred.training.compute import Compute
+from dimred.training.learning_rate import learning_rate
+from dimred.training.seeds import generator_at
+
+
+@dataclass
+class EpochState:
+    """How far an epoch is: `losses` float32 (steps,) on the device, filled up to `step`."""
+
+    losses: Tensor
+    step: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """What a stage does. Learning rate, warm-up and annealing as in `learning_rate`."""
+
+    number: int
+    name: str
+    epochs: int
+    readout_only: bool
+    freeze_batchnorm: bool
+    base_lr: float
+    warmup_epochs: int
+    anneal: bool
+    lr_per_step: bool
+    adamw: bool
+    momentum: float
+    weight_decay: float
+
+
+class StageTrainer:
+    """Trains an encoder through one stage. Knows nothing of files, metrics or the terminal.
+
+    positions: int64 tensor, the images to learn from.
+    """
+
+    def __init__(
+        self,
+        plan: StagePlan,
+        encoder: Encoder,
+        loss: Loss,
+        pairing: Pairing,
+        images: ResidentImages,
+        positions: Tensor,
+        batch_size: int,
+        seed: int,
+        compute: Compute,
+    ):
+        self.plan = plan
+        self.encoder = encoder
+        self.loss = loss
+        self.pairing = pairing
+        self.images = images
+        self.positions = positions.to(compute.device)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.compute = compute
+        self.steps = len(positions) // batch_size
+        encoder.requires_grad_(not plan.readout_only)
+        encoder.readout.requires_grad_(True)
+        self.optimizer = self._optimizer()
+        # A view for calling: compiling must not rename the parameters in checkpoints.
+        self.forward = torch.compile(encoder) if compute.compile else encoder
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        plan = self.plan
+        parameters = [p for p in self.encoder.parameters() if p.requires_grad]
+        if plan.adamw:
+            return torch.optim.AdamW(parameters, plan.base_lr, weight_decay=plan.weight_decay)
+        return torch.optim.SGD(
+            parameters, plan.base_lr, momentum=plan.momentum, weight_decay=plan.weight_decay
+        )
+
+    def new_epoch(self) -> EpochState:
+        """The state of an epoch that has not begun."""
+        return EpochState(torch.zeros(self.steps, device=self.compute.device))
+
+    def lr(self, epoch: int, step: int) -> float:
+        """The learning rate of a step."""
+        plan = self.plan
+        unit = self.steps if plan.lr_per_step else 1
+        done = epoch * self.steps + step if plan.lr_per_step else epoch
+        warmup = plan.warmup_epochs * unit
+        return learning_rate(plan.base_lr, done, plan.epochs * unit, warmup, plan.anneal)
+
+    def train_epoch(self, epoch: int, state: EpochState) -> Iterator[None]:
+        """Train an epoch from `state.step` on, updating `state`; yields after each step.
+
+        An incomplete last batch is left out.
+        """
+        plan, device = self.plan, self.compute.device
+        self.encoder.train(not (plan.readout_only and plan.freeze_batchnorm))
+        order = generator_at(device, self.seed, "order", plan.number, epoch)
+        permutation = torch.randperm(len(self.positions), generator=order, device=device)
+        batches = self.positions[permutation][: self.steps * self.batch_size]
+        for step in range(state.step, self.steps):
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.lr(epoch, step)
+            generator = generator_at(device, self.seed, "pairing", plan.number, epoch, step)
+            batch = batches[step * self.batch_size : (step + 1) * self.batch_size]
+            state.losses[step] = self._step(batch, generator)
+            state.step = step + 1
+            yield
+
+    def _step(self, batch: Tensor, generator: torch.Generator) -> Tensor:
+        inputs, pairs = self.pairing(self.images.batch(batch), generator)
+        inputs = inputs.contiguous(memory_format=self.compute.memory_format)
+        with self.compute.autocast():
+            _, z = self.forward(inputs)
+        loss = self.loss(z, pairs)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        return loss.detach()
+
+    def check_finite(self, epoch: int, state: EpochState) -> None:
+        """Raise TrainingDiverged, naming the first bad step, if a loss so far is not finite."""
+        bad = (~state.losses[: state.step].isfinite()).nonzero()
+        if len(bad):
+            step = int(bad[0])
+            raise TrainingDiverged(
+                f"the loss became {float(state.losses[step])} in stage {self.plan.name}, "
+                f"epoch {epoch + 1}, step {step + 1} of {self.steps}"
+            )

@@ -1,0 +1,37 @@
+"""The learning rate against the schedule of the authors' code, written out."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dimred.training import learning_rate
+
+
+def authors_schedule(base, epochs, warmup):
+    """linspace(0, base, warmup) then a cosine over 1 + epochs - warmup, begun at index 1."""
+    rise = [base * i / (warmup - 1) for i in range(warmup)] if warmup > 1 else [0.0] * warmup
+    fall = 1 + epochs - warmup
+    decay = [base * 0.5 * (1 + math.cos(math.pi * i / fall)) for i in range(fall)]
+    return (rise + decay)[1:]
+
+
+@pytest.mark.parametrize(("epochs", "warmup"), [(1000, 10), (450, 10), (25, 2), (3, 3), (5, 1)])
+def test_equals_the_authors_schedule(epochs, warmup):
+    ours = [learning_rate(0.12, epoch, epochs, warmup, anneal=True) for epoch in range(epochs)]
+    assert ours == pytest.approx(authors_schedule(0.12, epochs, warmup))
+
+
+@given(epochs=st.integers(1, 300), warmup=st.integers(0, 300))
+def test_rises_then_falls_and_every_epoch_learns(epochs, warmup):
+    warmup = min(warmup, epochs)
+    rates = [learning_rate(1.0, epoch, epochs, warmup, anneal=True) for epoch in range(epochs)]
+    peak = rates.index(max(rates))
+    assert all(0 < rate <= 1 for rate in rates)
+    assert rates[:peak] == sorted(rates[:peak])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+
+
+def test_is_constant_without_annealing():
+    assert [learning_rate(0.12, e, 50, 0, anneal=False) for e in range(50)] == [0.12] * 50
