@@ -1,0 +1,99 @@
+"""All measures of a map, taken together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from dimred.evaluation.knn import knn_accuracy, random_split
+from dimred.evaluation.neighbourhood import neighbour_overlap, trustworthiness
+from numpy.typing import NDArray
+
+from dimred.data.image_set import ImageSet
+
+Split = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+RANDOM_SPLIT_SEED = 0
+MAX_TRUSTWORTHINESS_POINTS = 5_000
+CURVE_MAX_K = 30
+
+
+class Judge:
+    """Measures maps of one image set, always on the same splits.
+
+    With labels: kNN accuracy in Z and H on the set's own split ("official") and on a random
+    stratified one ("random"), as both are in use (t-SimCNE's code takes the random one). Without:
+    trustworthiness of Z and the overlap of neighbours between H and Z.
+
+    ks: numbers of neighbours, the first the headline.
+    random_test: test images of the random split; None for as many as the official, or a sixth.
+    """
+
+    def __init__(self, images: ImageSet, ks: Sequence[int], random_test: int | None):
+        self.labels = images.labels
+        self.ks = list(ks)
+        self.n_images = len(images)
+        self.splits: dict[str, Split] = {}
+        self.split_names: dict[str, str] = {}
+        if self.labels is None:
+            self.headline = "trustworthiness_z"
+            return
+        n_test = int(images.is_test.sum())
+        if 0 < n_test < len(images):
+            self.splits["official"] = (
+                np.flatnonzero(~images.is_test),
+                np.flatnonzero(images.is_test),
+            )
+            self.split_names["official"] = images.split_name + self._left_of(images.split_name)
+        n_random = random_test or n_test or max(len(images) // 6, 1)
+        if n_random < len(images):
+            self.splits["random"] = random_split(self.labels.values, n_random, RANDOM_SPLIT_SEED)
+            sizes = self._sizes("random")
+            self.split_names["random"] = f"random stratified {sizes}, seed {RANDOM_SPLIT_SEED}"
+        self.headline = f"knn{self.ks[0]}_z_{next(iter(self.splits))}"
+
+    def _sizes(self, split: str) -> str:
+        return "/".join(f"{len(part):,}" for part in self.splits[split])
+
+    def _left_of(self, name: str) -> str:
+        """What a selection of classes or images leaves of the set's own split."""
+        sizes = self._sizes("official")
+        return "" if sizes in name else f", {sizes} of it here"
+
+    @property
+    def max_k(self) -> int:
+        """The largest number of neighbours that every split allows."""
+        if self.labels is None:
+            # scikit-learn's trustworthiness needs k below half of the points.
+            return (min(self.n_images, MAX_TRUSTWORTHINESS_POINTS) - 1) // 2
+        return min((len(train) for train, _ in self.splits.values()), default=0)
+
+    def measure(self, h: NDArray[Any], z: NDArray[Any]) -> dict[str, float]:
+        """Every measure of a map by name, from H (N, h) and Z (N, d)."""
+        if self.labels is None:
+            k = self.ks[0]
+            return {
+                "trustworthiness_z": trustworthiness(h, z, k, MAX_TRUSTWORTHINESS_POINTS, seed=0),
+                f"overlap{k}_hz": neighbour_overlap(h, z, k),
+            }
+        return {**self.knn("z", z), **self.knn("h", h)}
+
+    def knn(self, space: str, points: NDArray[Any]) -> dict[str, float]:
+        """kNN accuracy in one space on every split, for every k."""
+        found = {}
+        for split in self.splits:
+            for k, accuracy in self._accuracies(points, split, self.ks).items():
+                found[f"knn{k}_{space}_{split}"] = accuracy
+        return found
+
+    def curve(self, points: NDArray[Any], split: str) -> dict[int, float]:
+        """kNN accuracy for k = 1..30 (t-SimCNE paper, figure A.3)."""
+        limit = min(CURVE_MAX_K, len(self.splits[split][0]))
+        return self._accuracies(points, split, range(1, limit + 1))
+
+    def _accuracies(self, points: NDArray[Any], split: str, ks: Sequence[int]) -> dict[int, float]:
+        assert self.labels is not None
+        train, test = self.splits[split]
+        y = self.labels.values
+        return knn_accuracy(points[train], y[train], points[test], y[test], ks)

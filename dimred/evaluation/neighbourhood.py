@@ -1,0 +1,59 @@
+"""How well a map keeps the neighbourhoods of the space it was made from."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn import manifold
+from sklearn.neighbors import kneighbors_graph
+
+from dimred.evaluation.knn import Features, as_float
+
+
+def neighbour_overlap(high: Features, low: Features, k: int) -> float:
+    """Mean share of the k nearest neighbours in `high` that are among the k nearest in `low`.
+
+    Also called kNN recall or neighbourhood preservation (Lee and Verleysen 2009, Q_NX(k),
+    https://doi.org/10.1016/j.neucom.2008.12.017). Euclidean; a point is not its own neighbour.
+    1 for a map that keeps all neighbourhoods, about k / (n - 1) for a random one.
+
+    The search is exact: 60,000 points in 512-D take about half a minute on two cores.
+
+    high, low: the same n points in two spaces, (n, d) and (n, e).
+    k: number of neighbours, from 1 to n - 1.
+    Raises ValueError for a bad k or arrays of different length.
+    """
+    _check_lengths(high, low)
+    if not 1 <= k < len(high):
+        raise ValueError(f"k = {k}: must be from 1 to {len(high) - 1} for {len(high)} points")
+    shared = kneighbors_graph(as_float(high), k).multiply(kneighbors_graph(as_float(low), k))
+    return float(shared.sum()) / (len(high) * k)
+
+
+def trustworthiness(high: Features, low: Features, k: int, max_points: int, seed: int) -> float:
+    """How far the k nearest neighbours in `low` are also near in `high`.
+
+    Venna and Kaski 2001, as `sklearn.manifold.trustworthiness` computes it: 1 where no point comes
+    among the k nearest only in `low`, less the farther in `high` such intruders are. Euclidean.
+
+    Memory grows with the square of the number of points (2.4 GB and 4 s at 10,000), so more than
+    max_points points are judged by a random subset; neighbours are then those in the subset.
+
+    high, low: the same n points in two spaces, (n, d) and (n, e).
+    k: number of neighbours, at least 1 and less than half of the points that are judged.
+    seed: of the subset.
+    Returns a number in [0, 1].
+    Raises ValueError for a bad k or arrays of different length.
+    """
+    _check_lengths(high, low)
+    n = min(len(high), max_points)
+    if not 1 <= k < n / 2:
+        raise ValueError(f"k = {k}: must be at least 1 and less than half of the {n} points judged")
+    if n < len(high):
+        subset = np.random.default_rng(seed).choice(len(high), n, replace=False)
+        high, low = high[subset], low[subset]
+    return float(manifold.trustworthiness(as_float(high), as_float(low), n_neighbors=k))
+
+
+def _check_lengths(high: Features, low: Features) -> None:
+    if len(high) != len(low):
+        raise ValueError(f"{len(high)} points in the one space, {len(low)} in the other")
