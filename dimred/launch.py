@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import Field
 from difflib import get_close_matches
@@ -23,55 +24,105 @@ from dimred.config.option import allowed, walk
 from dimred.errors import InputError, TrainingDiverged
 from dimred.help import GROUPS, choices, config_folder
 
-_failed_jobs: list[str] = []
+_FLAGS = ("-m", "--multirun", "--config-dir", "-cd", "--cfg", "-c", "--resolve")
+_FLAGS_WITH_VALUE = ("--config-dir", "-cd", "--cfg", "-c")
+
+_failures: list[tuple[str, Exception]] = []
 
 
 def launch(words: list[str]) -> int:
     """Run what the words of `dimred train` say, one run or a sweep; returns the exit code."""
+    code = _reporting(lambda: _check_words(words))
+    if code:
+        return code
     register()
     # Hydra's own reports exit with 1 and speak of Hydra; its exceptions are explained here instead.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = ["dimred train", *words]
-    _failed_jobs.clear()
+    sys.argv = ["dimred train", *_flags_first(words)]
+    _failures.clear()
     main = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")
     code = _reporting(main(_job))
-    if _failed_jobs:
-        print(f"dimred: {len(_failed_jobs)} job(s) of the sweep failed:", file=sys.stderr)
-        for line in _failed_jobs:
-            print(f"  {line}", file=sys.stderr)
+    sweep = "-m" in words or "--multirun" in words
+    if sweep and _failures:
+        print(f"\ndimred: {len(_failures)} job(s) of the sweep failed:", file=sys.stderr)
+        for overrides, error in _failures:
+            print(f"  {overrides}: {explain(error)}", file=sys.stderr)
+        return max(_exit_code(error) or 1 for _, error in _failures)
+    for _, error in _failures:
+        return _report(error)
     return code
+
+
+def _check_words(words: list[str]) -> None:
+    """Refuse what Hydra would answer with a usage text or a traceback."""
+    for word in words:
+        key, _, value = word.partition("=")
+        if word.startswith("-") and key not in _FLAGS:
+            raise InputError(f"{word}: no such flag; the flags are {', '.join(_FLAGS)}")
+        no_choice = value in ("", "null") or value.isdigit()
+        if key in GROUPS and key != "experiment" and no_choice:
+            raise InputError(f"{word}: no such choice; the choices are {', '.join(choices(key))}")
+
+
+def _flags_first(words: list[str]) -> list[str]:
+    """The words in the order that Hydra's argument parser can read: it takes no flag in between."""
+    flags: list[str] = []
+    overrides: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("-"):
+            overrides.append(word)
+            continue
+        flags.append(word)
+        if word in _FLAGS_WITH_VALUE:
+            flags += [value for value in [next(rest, None)] if value is not None]
+    return [*flags, *overrides]
 
 
 def _reporting(action: Callable[[], object]) -> int:
-    """Call `action`, turning the errors that are not bugs into one line and an exit code."""
+    """Call `action`; an error that is no bug becomes one line and an exit code."""
     try:
         action()
-    except (InputError, HydraException, OmegaConfBaseException) as error:
-        code, line = 2, explain(error)
-    except TrainingDiverged as error:
-        code, line = 1, f"{error}; the last good checkpoint is kept"
-    except OSError as error:
-        if error.filename is None:
-            raise
-        code, line = 2, f"{error.filename}: {error.strerror}; nothing written before is lost"
-    else:
-        return 0
-    if not _failed_jobs:
-        print(f"dimred: {line}", file=sys.stderr)
+    except Exception as error:
+        return _report(error)
+    return 0
+
+
+def _report(error: Exception) -> int:
+    """Print an error that is no bug as one line and return its exit code; raise any other."""
+    code = _exit_code(error)
+    if code is None:
+        raise error
+    print(f"dimred: {explain(error)}", file=sys.stderr)
     return code
 
 
+def _exit_code(error: Exception) -> int | None:
+    """2 for input that cannot be used, 1 for a run that failed, None for a bug."""
+    if isinstance(error, InputError | HydraException | OmegaConfBaseException):
+        return 2
+    if isinstance(error, OSError) and error.filename is not None:
+        return 2
+    return 1 if isinstance(error, TrainingDiverged) else None
+
+
 def _job(composed: DictConfig) -> None:
-    """One run."""
-    sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+    """One run. Its error is kept for the end, so that the other jobs of a sweep still run."""
+    config = HydraConfig.get()
+    sweep = config.mode == RunMode.MULTIRUN
+    if sweep:
+        print(f"\n{_overrides()}", flush=True)
     try:
         _train(composed)
     except Exception as error:
+        if sweep and not config.launcher._target_.endswith("BasicLauncher"):
+            # This is a process of its own; Hydra takes the error back to the one that waits.
+            raise
         if sweep:
-            line = explain(error)
-            _failed_jobs.append(f"{_overrides()}: {line}")
-            print(f"dimred: failed: {line}", file=sys.stderr)
-        raise
+            print(f"dimred: failed: {explain(error)}", file=sys.stderr)
+            if _exit_code(error) is None:
+                traceback.print_exc()
+        _failures.append((_overrides(), error))
 
 
 def _overrides() -> str:
@@ -84,9 +135,7 @@ def _train(composed: DictConfig) -> None:
     from dimred.reporting.describe import describe
     from dimred.train import run
 
-    if HydraConfig.get().mode == RunMode.MULTIRUN:
-        print(f"\n{_overrides()}", flush=True)
-    outcome = run(config, [*sys.argv[0].split(), *HydraConfig.get().overrides.task])
+    outcome = run(config, ["dimred", "train", *HydraConfig.get().overrides.task])
     if outcome.finished_before:
         print(f"{outcome.path}: finished before; restart=true runs it again\n")
     print(describe(outcome.path, outcome.summary), flush=True)
@@ -94,6 +143,10 @@ def _train(composed: DictConfig) -> None:
 
 def explain(error: BaseException) -> str:
     """One line for an error: the key or file, the value, and what is allowed."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}; what was written before is kept"
+    if isinstance(error, TrainingDiverged):
+        return f"{error}; the last good checkpoint is kept"
     cause = error.__cause__ or error
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
         return _explain_key(cause, str(error))

@@ -5,55 +5,63 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+_NAMED_FILES = 5
+
 
 def describe(folder: Path, summary: dict[str, Any]) -> str:
     """The lines that a run ends with: the data, how good the map is, and where everything is."""
-    dataset, final = summary["dataset"], summary["final"]
-    lines = [_data(dataset)]
-    if dataset["unreadable"]:
-        names = ", ".join(repr(name) for name in dataset["unreadable"][:5])
-        more = len(dataset["unreadable"]) - 5
+    last = list(summary["stages"])[-1]
+    lines = [*_data(summary["dataset"]), "", *_table(summary), ""]
+    linear = summary["linear"]
+    if linear:
         lines.append(
-            f"left out, unreadable: {len(dataset['unreadable'])} file(s): {names}"
-            + (f" and {more} more" if more > 0 else "")
-        )
-    rows = [(stage, values) for stage, values in summary["stages"].items()]
-    keys = [key for key in final if key.startswith(("knn", "trustworthiness", "overlap"))]
-    lines += ["", "after stage".ljust(28) + "  loss    " + "  ".join(keys)]
-    for stage, values in rows:
-        cells = "  ".join(f"{values[key]:.4f}".ljust(len(key)) for key in keys)
-        lines.append(f"{stage:<28}  {values['loss']:.4f}  {cells}")
-    if summary["references"]:
-        lines += ["", "for comparison"]
-        lines += [f"{key:<28}  {value:.4f}" for key, value in summary["references"].items()]
-    if dataset["chance"] is not None:
-        lines.append(f"{'chance (largest class)':<28}  {dataset['chance']:.4f}")
-    if summary["linear"]:
-        linear = summary["linear"]
-        lines.append(
-            f"linear accuracy in H          {linear['accuracy']:.4f}  "
+            f"linear accuracy in H  {linear['accuracy']:.4f} "
             f"({linear['method']}, {linear['split']} split)"
         )
-    return "\n".join([*lines, "", *_places(folder, summary)])
+    return "\n".join(
+        [
+            *lines,
+            f"training              {summary['training_seconds']:.0f} s",
+            f"map                   {folder / 'plots' / f'map_{last}.png'}",
+            f"metrics               {folder / 'summary.json'}",
+            f"run folder            {folder}",
+        ]
+    )
 
 
-def _data(dataset: dict[str, Any]) -> str:
-    text = f"{dataset['name']}: {dataset['images']:,} images"
+def _data(dataset: dict[str, Any]) -> list[str]:
+    line = f"{dataset['name']}: {dataset['images']:,} images"
     if dataset["learned_from"] != dataset["images"]:
-        text += f", learned from {dataset['learned_from']:,}"
+        line += f", learned from {dataset['learned_from']:,}"
     counts = dataset["classes"].values()
     if counts:
-        text += f", {len(counts)} classes of {min(counts):,} to {max(counts):,}"
-    for name, meaning in dataset["splits"].items():
-        text += f"\n{name} split: {meaning}"
-    return text
+        line += (
+            f", {len(counts)} classes of {min(counts):,} to {max(counts):,}, "
+            f"chance {dataset['chance']:.4f}"
+        )
+    lines = [line, *(f"{name} split: {text}" for name, text in dataset["splits"].items())]
+    unreadable = dataset["unreadable"]
+    if unreadable:
+        names = ", ".join(map(repr, unreadable[:_NAMED_FILES]))
+        more = ", ..." if len(unreadable) > _NAMED_FILES else ""
+        lines.append(f"left out, {len(unreadable)} unreadable: {names}{more}")
+    return lines
 
 
-def _places(folder: Path, summary: dict[str, Any]) -> list[str]:
-    last = list(summary["stages"])[-1]
-    return [
-        f"{summary['training_seconds']:.0f} s of training",
-        f"map      {folder / 'plots' / f'map_{last}.png'}",
-        f"metrics  {folder / 'summary.json'}",
-        f"folder   {folder}",
-    ]
+def _table(summary: dict[str, Any]) -> list[str]:
+    """Measures down, stages across, and beside them what is had without learning."""
+    measures = [key for key in summary["final"] if key.startswith(("knn", "trust", "overlap"))]
+    references = sorted({key.split("_")[1] for key in summary["references"]}, reverse=True)
+    stages = summary["stages"]
+    head = [*stages, *references]
+    width = max(len(word) for word in [*head, "0.0000"]) + 2
+    first = max(len(key) for key in [*measures, "loss"])
+    lines = [" " * first + "".join(word.rjust(width) for word in head)]
+    for key in ["loss", *measures]:
+        cells = [f"{values[key]:.4f}" for values in stages.values()]
+        for name in references:
+            # A reference stands beside the map that it compares with, in the rows of Z.
+            value = summary["references"].get(key.replace("_z_", f"_{name}_"))
+            cells.append(f"{value:.4f}" if value is not None and "_z_" in key else "")
+        lines.append((key.ljust(first) + "".join(c.rjust(width) for c in cells)).rstrip())
+    return lines

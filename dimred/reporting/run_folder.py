@@ -74,8 +74,6 @@ class RunFolder:
         identity: {"config": values by dotted key, "data": fingerprint of the images}.
         Raises InputError, naming what differs, for the folder of another run.
         """
-        if restart:
-            self.clear()
         environment = self.path / "environment.json"
         if not environment.exists():
             strangers = sorted(p.name for p in self.path.iterdir() if not p.name.startswith("."))
@@ -84,6 +82,9 @@ class RunFolder:
                     f"run_dir={self.path}: holds files but no run of dimred ({strangers[0]}); name "
                     "an empty or new folder"
                 )
+            return
+        if restart:
+            self.clear()
             return
         differences = _differences(self.read_json("environment.json")["identity"], identity)
         if differences:

@@ -1,0 +1,188 @@
+"""What is measured and written at the end of a stage and of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from torch import Tensor
+
+from dimred.config import RunConfig
+from dimred.config.run import LinearProbe
+from dimred.data.augmentation import BatchAugmentation
+from dimred.data.image_set import ImageSet
+from dimred.data.resident import ResidentImages
+from dimred.evaluation import Judge, logistic_accuracy, sgd_softmax_accuracy
+from dimred.models import Encoder
+from dimred.reporting.plots import knn_figure, loss_figure, map_figure, to_png
+from dimred.reporting.run_folder import RunFolder
+from dimred.training import Compute, embed
+from dimred.training.seeds import generator_at
+
+
+class Results:
+    """Measures an encoder on a run's images and writes what comes of it into the run folder."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        images: ImageSet,
+        n_fit: int,
+        judge: Judge,
+        resident: ResidentImages,
+        compute: Compute,
+        folder: RunFolder,
+    ):
+        self.config = config
+        self.images = images
+        self.n_fit = n_fit
+        self.judge = judge
+        self.resident = resident
+        self.compute = compute
+        self.folder = folder
+
+    def embed(self, encoder: Encoder) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """H and Z of every image."""
+        return embed(encoder, self.resident, self.config.eval.batch_size, self.compute)
+
+    def measure(self, encoder: Encoder) -> dict[str, float]:
+        """The measures of the map as it is now."""
+        return self.judge.measure(*self.embed(encoder))
+
+    def write_stage(self, name: str, encoder: Encoder) -> None:
+        """The embedding and the map at the end of a stage."""
+        _, z = self.embed(encoder)
+        self.folder.write_arrays(f"stages/{name}.npz", {"z": z})
+        stages = self.config.schedule.stages
+        epochs = stages[name].epochs
+        title = f"{self.config.dataset.name}: {name}"
+        subtitle = f"{len(z):,} images, {z.shape[1]}-D after {epochs:,} epochs of {name}"
+        figure = map_figure(z, self.images.labels, title, subtitle)
+        self.folder.write_plot(f"map_{name}", to_png(figure))
+
+    def finish(self, encoder: Encoder, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Write embedding, weights, plots and, last, the summary, which is returned."""
+        h, z = self.embed(encoder)
+        self._write_embedding(h, z)
+        self.folder.write_weights(encoder.state_dict())
+        self.folder.write_plot("loss", to_png(loss_figure(rows)))
+        if self.judge.splits:
+            self._write_knn_curves(h, z)
+        summary = self._summary(rows)
+        summary["linear"] = self._linear(encoder, h)
+        summary["references"] = self._references()
+        self.folder.write_json("summary.json", summary)
+        return summary
+
+    def _write_embedding(self, h: NDArray[np.float32], z: NDArray[np.float32]) -> None:
+        images = self.images
+        arrays: dict[str, NDArray[Any]] = {"z": z, "index": images.index}
+        arrays["split"] = np.where(images.is_test, "test", "train")
+        if images.labels:
+            arrays["label"] = images.labels.values
+            arrays["class_names"] = np.array(images.labels.names)
+        for name, labels in images.extra_labels.items():
+            arrays[name] = labels.values
+            arrays[f"{name}_names"] = np.array(labels.names)
+        if images.sources:
+            arrays["source"] = np.array(images.sources)
+        if self.config.eval.save_h:
+            arrays["h"] = h
+        self.folder.write_arrays("embedding.npz", arrays)
+
+    def _write_knn_curves(self, h: NDArray[np.float32], z: NDArray[np.float32]) -> None:
+        curves = {
+            f"{space}, {split} split": self.judge.curve(points, split)
+            for split in self.judge.splits
+            for space, points in (("Z", z), ("H", h))
+        }
+        self.folder.write_plot("knn", to_png(knn_figure(curves, self._chance())))
+
+    def _counts(self) -> dict[str, int]:
+        labels = self.images.labels
+        if labels is None:
+            return {}
+        counts = np.bincount(labels.values, minlength=len(labels.names))
+        return dict(zip(labels.names, map(int, counts), strict=True))
+
+    def _chance(self) -> float | None:
+        """Accuracy of always answering the largest class."""
+        counts = self._counts()
+        return max(counts.values()) / len(self.images) if counts else None
+
+    def _summary(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        seconds = sum(row["seconds"] for row in rows)
+        stages = {}
+        for name in self.config.schedule.stages:
+            of_stage = [row for row in rows if row["stage"] == name]
+            stages[name] = {key: value for key, value in of_stage[-1].items() if key != "stage"}
+            stages[name]["seconds"] = round(sum(row["seconds"] for row in of_stage), 3)
+        return {
+            "name": self.folder.path.name,
+            "seed": self.config.seed,
+            "dataset": {
+                "name": self.config.dataset.name,
+                "images": len(self.images),
+                "learned_from": self.n_fit,
+                "unreadable": list(self.images.unreadable),
+                "classes": self._counts(),
+                "chance": self._chance(),
+                "splits": self.judge.split_names,
+            },
+            "headline": self.judge.headline,
+            "stages": stages,
+            "final": stages[name],
+            "training_seconds": round(seconds, 3),
+        }
+
+    def _linear(self, encoder: Encoder, h: NDArray[np.float32]) -> dict[str, Any] | None:
+        """Linear accuracy in H on the official split, or the random one where there is none."""
+        labels, how = self.images.labels, self.config.eval.linear
+        if labels is None or how is LinearProbe.none or len(np.unique(labels.values)) < 2:
+            return None
+        split, (train, test) = next(iter(self.judge.splits.items()))
+        y = labels.values
+        if how is LinearProbe.logistic:
+            accuracy = logistic_accuracy(h[train], y[train], h[test], y[test])
+        else:
+            accuracy = sgd_softmax_accuracy(
+                lambda epoch: self._augmented(encoder, train, epoch),
+                torch.from_numpy(h[test]).to(self.compute.device),
+                torch.from_numpy(y[test]).to(self.compute.device),
+                len(labels.names),
+                self.config.eval.linear_epochs,
+                self.config.eval.linear_lr,
+                self.config.seed,
+            )
+        return {"method": how.value, "split": split, "accuracy": accuracy}
+
+    @torch.no_grad()
+    def _augmented(
+        self, encoder: Encoder, train: NDArray[np.int64], epoch: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """H of cropped and flipped training images, in eval mode, in batches, with their labels."""
+        labels = self.images.labels
+        assert labels is not None
+        device = self.compute.device
+        augment = BatchAugmentation(jitter=0.0, greyscale=0.0)
+        generator = generator_at(device, self.config.seed, "linear", epoch)
+        order = torch.from_numpy(train).to(device)
+        order = order[torch.randperm(len(order), generator=generator, device=device)]
+        y = torch.from_numpy(labels.values).to(device)
+        encoder.eval()
+        for batch in torch.split(order, self.config.eval.batch_size):
+            pixels = augment(self.resident.batch(batch), generator)
+            h, _ = encoder(pixels.contiguous(memory_format=self.compute.memory_format))
+            yield h, y[batch]
+
+    def _references(self) -> dict[str, float]:
+        """kNN accuracy without learning: raw pixels, and their first two principal components."""
+        if not self.config.eval.references or not self.judge.splits:
+            return {}
+        pixels = self.images.images.flatten(1).numpy().astype(np.float32) / 255
+        plane = PCA(min(2, *pixels.shape), random_state=0).fit_transform(pixels)
+        return {**self.judge.knn("pixels", pixels), **self.judge.knn("pca2", plane)}

@@ -1,0 +1,48 @@
+"""The command as tests call it."""
+
+import json
+import os
+import subprocess
+import sys
+
+SMOKE = ["train", "experiment=smoke", "eval.references=false"]
+
+
+def start(cwd, *words, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-m", "dimred", *words],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONWARNINGS": "error::UserWarning", **environment},
+    )
+
+
+def dimred(cwd, *words, code=0, **environment):
+    process = start(cwd, *words, **environment)
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == code, out + err
+    assert "Traceback" not in err
+    return out, err
+
+
+def refused(cwd, *words, code=2):
+    """The one line of a refusal."""
+    out, err = dimred(cwd, *words, code=code)
+    assert err.startswith("dimred: ")
+    assert err.count("\n") == 1, err
+    return err
+
+
+def only_run(cwd):
+    (path,) = (p for p in (cwd / "outputs").iterdir() if p.name != "sweeps")
+    return path
+
+
+def summary(path):
+    return json.loads((path / "summary.json").read_text())
+
+
+def rows(path):
+    return [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]

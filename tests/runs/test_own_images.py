@@ -1,0 +1,83 @@
+"""Runs on the user's own images."""
+
+import json
+
+import numpy as np
+import pytest
+from command import SMOKE, dimred, refused, summary
+from PIL import Image
+
+
+def photographs(folder, n, seed=0):
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    for number in range(n):
+        pixels = rng.integers(0, 256, (20, 24, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:03d}.png")
+
+
+OWN = [*SMOKE, "dataset=image_folder", "dataset.limit=null", "dataset.root=photos", "run_dir=run"]
+
+
+@pytest.fixture
+def own(tmp_path):
+    return tmp_path, [*OWN, "dataset.image_size=16", "eval.k=[5]"]
+
+
+def test_a_flat_folder_is_mapped_without_labels(own):
+    cwd, words = own
+    photographs(cwd / "photos", 80)
+    (cwd / "photos/broken.jpg").write_bytes(b"\xff\xd8nothing")
+    out, _ = dimred(cwd, *words)
+    content = summary(cwd / "run")
+    assert content["dataset"]["images"] == 80
+    assert content["dataset"]["unreadable"] == ["broken.jpg"]
+    assert "broken.jpg" in out
+    assert 0 <= content["final"]["trustworthiness_z"] <= 1
+    assert 0 <= content["final"]["overlap5_hz"] <= 1
+    assert content["linear"] is None
+    with np.load(cwd / "run/embedding.npz") as arrays:
+        assert "label" not in arrays
+        assert arrays["source"][0] == "000.png"
+
+
+def test_class_folders_give_labels_and_train_and_test_the_split(own):
+    cwd, words = own
+    for split, n in (("train", 40), ("test", 10)):
+        for number, name in enumerate(("cats", "dogs $x$ <b>")):
+            photographs(cwd / "photos" / split / name, n, seed=number)
+    dimred(cwd, *words, "dataset.fit_on=train")
+    content = summary(cwd / "run")
+    assert content["dataset"]["classes"] == {"cats": 50, "dogs $x$ <b>": 50}
+    assert content["dataset"]["learned_from"] == 80
+    assert "knn5_z_official" in content["final"]
+
+
+def test_images_that_changed_since_are_not_mixed_into_a_run(own):
+    cwd, words = own
+    photographs(cwd / "photos", 70)
+    dimred(cwd, *words)
+    photographs(cwd / "photos", 71, seed=1)
+    assert "images have changed" in refused(cwd, *words)
+    dimred(cwd, *words, "restart=true")
+    assert summary(cwd / "run")["dataset"]["images"] == 71
+
+
+def test_strict_stops_at_an_unreadable_file(own):
+    cwd, words = own
+    photographs(cwd / "photos", 70)
+    (cwd / "photos/broken.jpg").write_bytes(b"nothing")
+    assert "broken.jpg" in refused(cwd, *words, "dataset.strict=true")
+
+
+def test_an_npz_of_arrays(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "mine.npz",
+        images=rng.integers(0, 256, (90, 12, 12), dtype=np.uint8),
+        labels=np.repeat([3, 5, 9], 30),
+    )
+    words = ["dataset=npz", "dataset.path=mine.npz", "run_dir=run", "dataset.classes=[3,9]"]
+    dimred(tmp_path, *SMOKE, *words, "schedule.batch_size=32")
+    content = json.loads((tmp_path / "run/summary.json").read_text())
+    assert content["dataset"]["classes"] == {"3": 30, "9": 30}

@@ -1,0 +1,302 @@
+"""Whole runs through the command, as a user types them."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from command import SMOKE, dimred, only_run, refused, rows, start, summary
+from PIL import Image
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """A finished smoke run, in its working folder."""
+    cwd = tmp_path_factory.mktemp("smoke")
+    out, _ = dimred(cwd, "train", "experiment=smoke")
+    return cwd, only_run(cwd), out
+
+
+def test_a_run_writes_everything_and_says_where(smoke):
+    _, path, out = smoke
+    for name in (
+        "config.yaml",
+        "environment.json",
+        "metrics.jsonl",
+        "embedding.npz",
+        "weights.safetensors",
+        "checkpoint.pt",
+        "summary.json",
+        "plots/map_pretrain.png",
+        "plots/map_readout.png",
+        "plots/map_finetune.png",
+        "plots/loss.png",
+        "plots/knn.png",
+        "stages/pretrain.npz",
+    ):
+        assert (path / name).stat().st_size > 0, name
+    assert str(path.relative_to(path.parent.parent)) in out
+    for png in (path / "plots").glob("*.png"):
+        Image.open(png).verify()
+
+
+def test_the_embedding_holds_every_image_with_label_split_and_index(smoke):
+    _, path, _ = smoke
+    with np.load(path / "embedding.npz") as content:
+        assert content["z"].shape == (300, 2)
+        assert content["z"].dtype == np.float32
+        assert content["label"].shape == content["split"].shape == content["index"].shape == (300,)
+        assert set(content["split"]) == {"train", "test"}
+        assert len(np.unique(content["index"])) == 300
+        assert list(content["class_names"]) == [str(digit) for digit in range(10)]
+    with np.load(path / "stages/pretrain.npz") as content:
+        assert content["z"].shape == (300, 16)
+
+
+def test_metrics_and_summary_can_be_judged(smoke):
+    _, path, out = smoke
+    content = summary(path)
+    assert sum(content["dataset"]["classes"].values()) == content["dataset"]["images"] == 300
+    assert 0.09 < content["dataset"]["chance"] < 0.12
+    assert set(content["dataset"]["splits"]) == {"official", "random"}
+    assert list(content["stages"]) == ["pretrain", "readout", "finetune"]
+    for values in content["stages"].values():
+        for key in ("knn15_z_official", "knn15_h_official", "knn15_z_random", "knn15_h_random"):
+            assert 0 <= values[key] <= 1
+    assert content["references"]["knn15_pixels_official"] > 0.8
+    assert content["linear"]["accuracy"] > 0.5
+    assert [(row["stage"], row["epoch"]) for row in rows(path)] == [
+        ("pretrain", 1),
+        ("pretrain", 2),
+        ("readout", 1),
+        ("finetune", 1),
+        ("finetune", 2),
+    ]
+    assert all("knn15_z_official" in row for row in rows(path))
+    for word in ("chance", "linear accuracy", "pixels", "pca2", "300 images", "10 classes"):
+        assert word in out
+
+
+def test_the_record_says_what_the_run_was_made_with(smoke):
+    _, path, _ = smoke
+    record = json.loads((path / "environment.json").read_text())
+    (session,) = record["sessions"]
+    assert session["command"][-2:] == ["train", "experiment=smoke"]
+    assert {"torch", "numpy", "device", "commit", "python"} <= set(session)
+    assert record["seed"] == 0
+    assert "temperature" not in (path / "config.yaml").read_text()
+
+
+def test_weights_are_plain_tensors_that_hold_the_normalisation(smoke):
+    _, path, _ = smoke
+    weights = safetensors.numpy.load_file(path / "weights.safetensors")
+    assert weights["readout.weight"].shape == (2, 32)
+    assert weights["mean"].shape == (1, 1, 1)
+
+
+def test_the_output_is_one_plain_line_an_epoch_when_it_is_no_terminal(smoke):
+    _, _, out = smoke
+    lines = [line for line in out.splitlines() if " epoch " in line]
+    assert len(lines) == 5
+    assert lines[0].startswith("pretrain epoch 1/2: loss ")
+    assert "images/s" in lines[0]
+    assert "left" in lines[0]
+    assert "\r" not in out
+
+
+def test_a_finished_run_typed_again_does_nothing_and_says_so(smoke):
+    cwd, path, _ = smoke
+    before = {p: p.stat().st_mtime_ns for p in path.rglob("*") if p.is_file()}
+    out, _ = dimred(cwd, "train", "experiment=smoke")
+    assert "finished before" in out
+    after = {p: p.stat().st_mtime_ns for p in path.rglob("*") if p.is_file()}
+    assert {p: t for p, t in after.items() if p.name != ".lock"} == {
+        p: t for p, t in before.items() if p.name != ".lock"
+    }
+
+
+def test_the_same_seed_gives_the_same_bytes_and_restart_replaces(smoke, tmp_path):
+    _, path, _ = smoke
+    expected = (path / "embedding.npz").read_bytes()
+    dimred(tmp_path, "train", "experiment=smoke", "run_dir=here")
+    assert (tmp_path / "here/embedding.npz").read_bytes() == expected
+    dimred(tmp_path, "train", "experiment=smoke", "run_dir=here", "restart=true")
+    assert (tmp_path / "here/embedding.npz").read_bytes() == expected
+
+
+def test_another_configuration_is_refused_in_the_same_folder(smoke):
+    cwd, path, _ = smoke
+    line = refused(cwd, "train", "experiment=smoke", f"run_dir={path}", "seed=1")
+    assert "seed is 0 there, 1 here" in line
+    assert summary(path)["seed"] == 0
+
+
+def wait_for(process, condition, seconds=120):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.002)
+
+
+SLOW = [*SMOKE, "schedule.stages.pretrain.epochs=30", "checkpoint_every=0", "eval.every=0"]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    cwd = tmp_path_factory.mktemp("uninterrupted")
+    dimred(cwd, *SLOW)
+    return only_run(cwd)
+
+
+def same_result(path, expected):
+    assert (path / "embedding.npz").read_bytes() == (expected / "embedding.npz").read_bytes()
+    assert (path / "weights.safetensors").read_bytes() == (
+        expected / "weights.safetensors"
+    ).read_bytes()
+
+    def timeless(run):
+        return [
+            {k: v for k, v in row.items() if k not in ("seconds", "images_per_s")}
+            for row in rows(run)
+        ]
+
+    assert timeless(path) == timeless(expected)
+
+
+def test_killed_again_and_again_it_ends_with_the_result_of_an_uninterrupted_run(
+    uninterrupted, tmp_path
+):
+    kills = 0
+    for moment in (0.0, 0.3, 0.6, 0.1, 0.9):
+        process = start(tmp_path, *SLOW)
+        wait_for(process, lambda: list(tmp_path.glob("outputs/*/checkpoint.pt")))
+        before = only_run(tmp_path).joinpath("checkpoint.pt").stat().st_mtime_ns
+        wait_for(
+            process,
+            lambda b=before: only_run(tmp_path).joinpath("checkpoint.pt").stat().st_mtime_ns != b,
+        )
+        time.sleep(moment)
+        process.kill()
+        process.communicate()
+        kills += not (only_run(tmp_path) / "summary.json").exists()
+        if kills and (only_run(tmp_path) / "summary.json").exists():
+            break
+    assert kills
+    dimred(tmp_path, *SLOW)
+    same_result(only_run(tmp_path), uninterrupted)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_says_how_to_go_on_and_the_run_goes_on(uninterrupted, tmp_path, sent):
+    words = [word for word in SLOW if not word.startswith("checkpoint_every")]
+    process = start(tmp_path, *words)
+    wait_for(process, lambda: [*tmp_path.glob("outputs/*/metrics.jsonl")])
+    wait_for(process, lambda: len(rows(only_run(tmp_path))) >= 2)
+    process.send_signal(sent)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + sent
+    assert "saved" in err
+    assert "same command goes on" in err
+    assert "Traceback" not in err
+    out, _ = dimred(tmp_path, *words)
+    assert "continuing" in out
+    same_result(only_run(tmp_path), uninterrupted)
+    record = json.loads((only_run(tmp_path) / "environment.json").read_text())
+    assert len(record["sessions"]) == 2
+
+
+def test_a_second_process_is_refused_while_the_first_writes(tmp_path):
+    words = [*SLOW, "run_dir=run", "schedule.stages.pretrain.epochs=2000"]
+    process = start(tmp_path, *words)
+    wait_for(process, lambda: (tmp_path / "run/checkpoint.pt").exists())
+    assert f"process {process.pid}" in refused(tmp_path, *words)
+    process.kill()
+    process.communicate()
+
+
+def test_a_damaged_checkpoint_is_refused_and_kept(tmp_path):
+    process = start(tmp_path, *SLOW, "run_dir=run")
+    wait_for(process, lambda: (tmp_path / "run/checkpoint.pt").exists())
+    process.kill()
+    process.communicate()
+    checkpoint = tmp_path / "run/checkpoint.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    line = refused(tmp_path, *SLOW, "run_dir=run")
+    assert "checkpoint.pt" in line
+    assert "corrupt" in line
+    assert checkpoint.stat().st_size == 1000
+
+
+def test_a_disk_that_is_full_is_one_line(tmp_path):
+    """A limit on the size of files stands for the full disk."""
+    code = (
+        "import resource, runpy, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000));"
+        "sys.argv = ['dimred', *sys.argv[1:]]; runpy.run_module('dimred', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *SMOKE, "run_dir=run"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "File too large" in done.stderr
+    assert not (tmp_path / "run/summary.json").exists()
+    assert not list((tmp_path / "run").rglob("*.tmp"))
+    dimred(tmp_path, *SMOKE, "run_dir=run")
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["schedule.batch_size=301"], ["schedule.batch_size=301", "300 images"]),
+        (["eval.k=[251]"], ["eval.k=[251]", "at most 250"]),
+        (["device=cuda"], ["device=cuda", "no GPU"]),
+        (["dataset.classes=[4,x]"], ["dataset.classes", "x"]),
+        (["dataset=mnist", "dataset.root=nowhere"], ["nowhere", "dataset.download=true"]),
+        (["dataset=image_folder"], ["dataset.root"]),
+        (["dataset=image_folder", "dataset.root=nowhere"], ["nowhere"]),
+        (["dataset=npz", "dataset.path=nowhere.npz"], ["nowhere.npz"]),
+        (["loss=null"], ["loss=null"]),
+        (["--foo"], ["--foo"]),
+    ],
+)
+def test_refuses_what_the_data_or_the_machine_do_not_allow(tmp_path, words, parts):
+    line = refused(tmp_path, *SMOKE, *words)
+    for part in parts:
+        assert part in line
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path):
+    words = [*SMOKE, "run_dir=run", "schedule.optimizer.lr_per_256=1e30"]
+    line = refused(tmp_path, *words, code=1)
+    assert "stage pretrain, epoch" in line
+    assert "step" in line
+    assert not (tmp_path / "run/summary.json").exists()
+
+
+def test_a_sweep_reports_what_failed_and_runs_the_rest(tmp_path):
+    _, err = dimred(
+        tmp_path, *SMOKE, "-m", "seed=0,1", "schedule.batch_size=64,1000", code=2
+    )
+    assert "2 job(s) of the sweep failed" in err
+    assert "seed=0 schedule.batch_size=1000" in err
+    finished = [path for path in (tmp_path / "outputs").iterdir() if path.name != "sweeps"]
+    assert sorted(summary(path)["seed"] for path in finished) == [0, 1]
+
+
+def test_a_sweep_over_losses_and_seeds_gives_one_folder_each(tmp_path):
+    out, _ = dimred(tmp_path, *SMOKE, "-m", "seed=0,1", "loss=tsimcne,simclr")
+    finished = [path for path in (tmp_path / "outputs").iterdir() if path.name != "sweeps"]
+    assert len(finished) == 4
+    assert all((path / "summary.json").exists() for path in finished)
+    assert len({(path / "embedding.npz").read_bytes() for path in finished}) == 4
+    assert "seed=1 loss=simclr" in out

@@ -1,0 +1,88 @@
+"""The house: imports point one way, rooms are usable alone, help is light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dimred
+
+PACKAGE = Path(dimred.__file__).parent
+LEVELS = {
+    "errors": 0,
+    "files": 0,
+    "data": 1,
+    "losses": 2,
+    "pairing": 2,
+    "models": 2,
+    "training": 3,
+    "evaluation": 3,
+    "reporting": 3,
+    "config": 4,
+    "help": 4,
+    "results": 5,
+    "train": 6,
+    "launch": 7,
+    "cli": 8,
+    "__main__": 9,
+}
+
+
+def imports(path, top_level_only=False):
+    """Modules that a file imports."""
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module)
+
+
+def room(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    assert room(path) in LEVELS, "give the new room a level"
+    # A config dataclass builds its owner, lazily: inside functions it may import what it builds.
+    for module in imports(path, top_level_only=room(path) in ("config", "cli", "launch")):
+        parts = module.split(".")
+        if parts[0] == "dimred" and len(parts) > 1:
+            assert LEVELS[parts[1]] <= LEVELS[room(path)], f"{room(path)} imports {module}"
+
+
+@pytest.mark.parametrize("name", ["losses", "pairing", "models", "data", "evaluation"])
+def test_rooms_are_plain_libraries_without_hydra(name):
+    for path in (PACKAGE / name).rglob("*.py"):
+        roots = {module.split(".")[0] for module in imports(path)}
+        assert not roots & {"hydra", "omegaconf"}, path
+    code = f"import sys, dimred.{name}; sys.exit(any(m in sys.modules for m in ('hydra', 'omegaconf')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["options", "--help"]])
+def test_help_imports_nothing_heavy(words):
+    code = (
+        "import sys; from dimred.cli import main; code = main(sys.argv[1:]);"
+        "heavy = {'torch', 'hydra', 'numpy', 'sklearn', 'matplotlib'} & set(sys.modules);"
+        "sys.exit(f'imported {heavy}' if heavy else code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"dimred" in done.stdout
+
+
+def test_a_bad_key_is_refused_before_torch_is_imported():
+    code = (
+        "import sys; from dimred.cli import main; code = main(['train', 'sed=1']);"
+        "sys.exit('torch was imported' if 'torch' in sys.modules else code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 2, done.stderr

@@ -1,0 +1,179 @@
+"""One stage of training: what moves, what does not, and exact continuation."""
+
+import copy
+
+import pytest
+import torch
+
+from dimred.data.resident import ResidentImages
+from dimred.errors import TrainingDiverged
+from dimred.losses import tsimcne_loss
+from dimred.models import ConvNetBackbone, Encoder
+from dimred.pairing import Partners
+from dimred.training import Compute, StagePlan, StageTrainer
+
+CPU = Compute(torch.device("cpu"), bf16=False, channels_last=True, compile=False)
+PLAN = StagePlan(
+    number=0,
+    name="train",
+    epochs=3,
+    readout_only=False,
+    freeze_batchnorm=False,
+    base_lr=0.1,
+    warmup_epochs=0,
+    anneal=True,
+    lr_per_step=False,
+    adamw=False,
+    momentum=0.9,
+    weight_decay=5e-4,
+)
+
+
+class NoisyCopies:
+    """A pairing that records which images it was given."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, images, generator):
+        self.seen.append(images[:, 0, 0, 0].tolist())
+        views = images.float().div(255).repeat(2, 1, 1, 1)
+        noise = torch.rand(views.shape, generator=generator)
+        return views + 0.1 * noise, Partners(torch.arange(len(views)).roll(len(images)))
+
+
+def images(n=20):
+    data = torch.randint(0, 256, (n, 1, 6, 6), generator=torch.Generator().manual_seed(0))
+    data[:, 0, 0, 0] = torch.arange(n)
+    return ResidentImages(data.to(torch.uint8), CPU.device, 0.5)
+
+
+def encoder(seed=0):
+    torch.manual_seed(seed)
+    return Encoder(ConvNetBackbone(1, [4, 8]), [0.5], [0.3], hidden_dim=8, out_dim=2)
+
+
+def trainer(plan=PLAN, net=None, loss=tsimcne_loss, pairing=None, batch_size=6, seed=1):
+    return StageTrainer(
+        plan,
+        net or encoder(),
+        loss,
+        pairing or NoisyCopies(),
+        images(),
+        torch.arange(20),
+        batch_size,
+        seed,
+        CPU,
+    )
+
+
+def changed(**fields):
+    return StagePlan(**{**vars(PLAN), **fields})
+
+
+def train(stage, epochs=range(3), state=None):
+    losses = None
+    for epoch in epochs:
+        state = state or stage.new_epoch()
+        for _ in stage.train_epoch(epoch, state):
+            pass
+        losses, state = state.losses, None
+    return losses
+
+
+def equal(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a.values(), b.values(), strict=True))
+
+
+def test_an_epoch_draws_every_image_at_most_once_and_orders_differ():
+    pairing = NoisyCopies()
+    train(trainer(pairing=pairing), range(2))
+    first, second = sum(pairing.seen[:3], []), sum(pairing.seen[3:], [])
+    assert len(first) == len(set(first)) == 18
+    assert first != second
+    assert len(set(first) | set(second)) > 18
+
+
+def test_same_seed_same_weights_and_another_seed_others():
+    nets = [encoder() for _ in range(3)]
+    for net, seed in zip(nets, (1, 1, 2), strict=True):
+        train(trainer(net=net, seed=seed))
+    states = [net.state_dict() for net in nets]
+    assert equal(states[0], states[1])
+    assert not equal(states[0], states[2])
+
+
+@pytest.mark.parametrize("adamw", [False, True])
+@pytest.mark.parametrize("stop", [(0, 1), (1, 0), (1, 2), (2, 3)])
+def test_continuing_at_any_step_equals_never_having_stopped(adamw, stop):
+    whole = trainer(changed(adamw=adamw))
+    train(whole)
+
+    first = trainer(changed(adamw=adamw))
+    epoch, step = stop
+    train(first, range(epoch))
+    state = first.new_epoch()
+    running = first.train_epoch(epoch, state)
+    for _ in range(step):
+        next(running)
+    second = trainer(changed(adamw=adamw), net=encoder(seed=9))
+    second.encoder.load_state_dict(first.encoder.state_dict())
+    second.optimizer.load_state_dict(copy.deepcopy(first.optimizer.state_dict()))
+    train(second, range(epoch, 3), state)
+    assert equal(whole.encoder.state_dict(), second.encoder.state_dict())
+
+
+def test_randomness_does_not_come_from_the_global_generator():
+    before = torch.random.get_rng_state()
+    net = encoder()
+    torch.random.set_rng_state(before)
+    train(trainer(net=net))
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize(("freeze", "moves"), [(False, True), (True, False)])
+def test_a_readout_stage_moves_the_readout_only(freeze, moves):
+    net = encoder()
+    before = copy.deepcopy(net.state_dict())
+    train(trainer(changed(readout_only=True, freeze_batchnorm=freeze), net=net))
+    for name, tensor in net.state_dict().items():
+        same = torch.equal(before[name], tensor)
+        if name.startswith("readout"):
+            assert not same, name
+        elif "running" in name or "tracked" in name:
+            assert same is not moves, name
+        else:
+            assert same, name
+
+
+def test_learning_rate_per_step_is_finer_than_per_epoch():
+    by_epoch, by_step = trainer(), trainer(changed(lr_per_step=True))
+    assert by_epoch.lr(1, 0) == by_epoch.lr(1, 2)
+    assert by_step.lr(1, 0) > by_step.lr(1, 2) > by_step.lr(2, 0)
+
+
+def test_a_loss_that_is_not_finite_is_named_with_its_step():
+    calls = []
+
+    def loss(z, pairs):
+        calls.append(1)
+        return tsimcne_loss(z, pairs) * (float("nan") if len(calls) == 2 else 1)
+
+    stage = trainer(loss=loss)
+    state = stage.new_epoch()
+    running = stage.train_epoch(4, state)
+    next(running)
+    stage.check_finite(4, state)
+    next(running)
+    with pytest.raises(TrainingDiverged, match="nan in stage train, epoch 5, step 2 of 3"):
+        stage.check_finite(4, state)
+
+
+def test_bf16_trains_close_to_float32():
+    nets = [encoder(), encoder()]
+    stages = [trainer(net=net) for net in nets]
+    stages[1].compute = Compute(CPU.device, bf16=True, channels_last=True, compile=False)
+    losses = [train(stage) for stage in stages]
+    assert losses[1].dtype == torch.float32
+    torch.testing.assert_close(losses[0], losses[1], rtol=0.02, atol=0.02)
+    assert not torch.equal(losses[0], losses[1])
