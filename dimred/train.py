@@ -157,7 +157,8 @@ def _announce(folder: RunFolder, config: RunConfig, compute: Compute, images: Im
         f"{compute.device.type} in {'bf16' if compute.bf16 else 'float32'}"
     )
     if images.unreadable:
-        print(f"{len(images.unreadable)} unreadable file(s) left out, {images.unreadable[0]!r} first")
+        count, first = len(images.unreadable), images.unreadable[0]
+        print(f"{count} unreadable file(s) left out, {first!r} first")
 
 
 class _Training:

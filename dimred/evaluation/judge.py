@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from dimred.evaluation.knn import knn_accuracy, random_split
-from dimred.evaluation.neighbourhood import neighbour_overlap, trustworthiness
 from numpy.typing import NDArray
 
 from dimred.data.image_set import ImageSet
+from dimred.evaluation.knn import knn_accuracy, random_split
+from dimred.evaluation.neighbourhood import neighbour_overlap, trustworthiness
 
 Split = tuple[NDArray[np.int64], NDArray[np.int64]]
 

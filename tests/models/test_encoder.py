@@ -49,8 +49,8 @@ def test_resnet18_costs_what_the_paper_counts():
 
 def test_lenet_is_caffes():
     """conv 20 @ 5x5, pool, conv 50 @ 5x5, pool: 800 features of a 28x28 image into 500."""
-    weights = {n: tuple(p.shape) for n, p in LeNetBackbone(1, (28, 28)).named_parameters()}
-    assert list(weights.values()) == [(20, 1, 5, 5), (20,), (50, 20, 5, 5), (50,), (500, 800), (500,)]
+    shapes = [tuple(p.shape) for p in LeNetBackbone(1, (28, 28)).parameters()]
+    assert shapes == [(20, 1, 5, 5), (20,), (50, 20, 5, 5), (50,), (500, 800), (500,)]
 
 
 def test_lenet_refuses_images_that_its_convolutions_do_not_fit():

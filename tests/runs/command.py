@@ -29,7 +29,7 @@ def dimred(cwd, *words, code=0, **environment):
 
 def refused(cwd, *words, code=2):
     """The one line of a refusal."""
-    out, err = dimred(cwd, *words, code=code)
+    _, err = dimred(cwd, *words, code=code)
     assert err.startswith("dimred: ")
     assert err.count("\n") == 1, err
     return err

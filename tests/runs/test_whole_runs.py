@@ -12,6 +12,7 @@ import safetensors.numpy
 from command import SMOKE, dimred, only_run, refused, rows, start, summary
 from PIL import Image
 
+
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
     """A finished smoke run, in its working folder."""
@@ -284,9 +285,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpo
 
 
 def test_a_sweep_reports_what_failed_and_runs_the_rest(tmp_path):
-    _, err = dimred(
-        tmp_path, *SMOKE, "-m", "seed=0,1", "schedule.batch_size=64,1000", code=2
-    )
+    _, err = dimred(tmp_path, *SMOKE, "-m", "seed=0,1", "schedule.batch_size=64,1000", code=2)
     assert "2 job(s) of the sweep failed" in err
     assert "seed=0 schedule.batch_size=1000" in err
     finished = [path for path in (tmp_path / "outputs").iterdir() if path.name != "sweeps"]

@@ -1,6 +1,7 @@
 """One stage of training: what moves, what does not, and exact continuation."""
 
 import copy
+from itertools import chain
 
 import pytest
 import torch
@@ -88,7 +89,7 @@ def equal(a, b):
 def test_an_epoch_draws_every_image_at_most_once_and_orders_differ():
     pairing = NoisyCopies()
     train(trainer(pairing=pairing), range(2))
-    first, second = sum(pairing.seen[:3], []), sum(pairing.seen[3:], [])
+    first, second = [list(chain(*pairing.seen[i : i + 3])) for i in (0, 3)]
     assert len(first) == len(set(first)) == 18
     assert first != second
     assert len(set(first) | set(second)) > 18
