@@ -1,0 +1,299 @@
+"""Random augmentation of whole batches of images, in which every image draws its own parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import grid_sample, pad
+
+from dimred.errors import InputError
+
+_CROP_TRIES = 10  # torchvision's
+_SLICE = 1_000_000  # pixel values at a time on a CPU: they stay in its cache
+
+_Uniform = Callable[..., Tensor]  # (low, high, *columns) -> float32 (B, *columns)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What each of B images drew; None for what is switched off.
+
+    crop: float32 (B, 4): top, left, height and width of the box, in whole pixels.
+    flip, greyscale: bool (B,), whether it happens.
+    affine: float32 (B, 5): angle in degrees, shift in x and y in pixels, shear along x in degrees,
+        and zoom, all about the image's centre and in the sense of torchvision's `affine`.
+    blends: which n of brightness, contrast and saturation are switched on.
+    factors: float32 (B, n), of each of `blends`; 1 leaves the image as it is.
+    order: int64 (B, n); order[i, k] is the position in `blends` of the k-th blend of image i.
+    hue: float32 (B,), shift in turns of the colour circle.
+    """
+
+    crop: Tensor | None
+    flip: Tensor | None
+    affine: Tensor | None
+    blends: tuple[str, ...]
+    factors: Tensor
+    order: Tensor
+    hue: Tensor | None
+    greyscale: Tensor | None
+
+
+class BatchAugmentation:
+    """SimCLR's augmentations for a batch; every image draws its own parameters.
+
+    The defaults are those of the t-SimCNE paper (Boehm, Berens, Kobak 2022): random resized crop,
+    horizontal flip, colour jitter, greyscale. Distributions are those of torchvision's
+    RandomResizedCrop, RandomHorizontalFlip, RandomAffine, ColorJitter and RandomGrayscale, except
+    that shifts are not rounded to whole pixels. The operations in their order:
+
+    1. One affine map about the image's centre, then the crop, then the flip, as one bilinear
+       sampling without antialiasing. The crop's box has whole pixels and lies inside the image.
+    2. Brightness, contrast and saturation in an order drawn for each image, then hue. (torchvision
+       draws the position of hue too.)
+    3. Greyscale, then Gaussian noise.
+
+    Saturation, hue and greyscale do nothing to images of one channel. An operation of probability
+    or strength 0 is skipped.
+
+    crop_scale: range of the crop's area as a share of the image's.
+    crop_ratio: range of the crop's width over its height; if both ranges are (1, 1) there is no
+        crop, also of images that are not square.
+    flip, greyscale: probability of a horizontal flip, of losing the colour.
+    jitter: probability that an image's brightness, contrast, saturation and hue change.
+    brightness, contrast, saturation: strength s; the factor is from [max(0, 1 - s), 1 + s].
+    hue: largest shift in turns of the colour circle, at most 0.5.
+    translate: largest shift along each axis as a share of that side.
+    rotate, shear: largest angle in degrees.
+    zoom: range of the magnification.
+    noise: standard deviation, for pixel values in [0, 1].
+    fill: what the affine map finds outside the image, in [0, 1].
+
+    Raises InputError (a ValueError) naming an argument that is out of its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        crop_scale: Sequence[float] = (0.2, 1.0),
+        crop_ratio: Sequence[float] = (3 / 4, 4 / 3),
+        flip: float = 0.5,
+        jitter: float = 0.8,
+        brightness: float = 0.4,
+        contrast: float = 0.4,
+        saturation: float = 0.4,
+        hue: float = 0.1,
+        greyscale: float = 0.2,
+        translate: float = 0.0,
+        rotate: float = 0.0,
+        zoom: Sequence[float] = (1.0, 1.0),
+        shear: float = 0.0,
+        noise: float = 0.0,
+        fill: float = 0.0,
+    ):
+        self.crop_scale = _range("crop_scale", crop_scale, at_most=1)
+        self.crop_ratio = _range("crop_ratio", crop_ratio)
+        self.flip = _number("flip", flip, at_most=1)
+        self.jitter = _number("jitter", jitter, at_most=1)
+        strengths = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
+        self.strengths = {name: _number(name, value) for name, value in strengths.items()}
+        self.hue = _number("hue", hue, at_most=0.5)
+        self.greyscale = _number("greyscale", greyscale, at_most=1)
+        self.translate = _number("translate", translate, at_most=1)
+        self.rotate = _number("rotate", rotate, at_most=180)
+        self.zoom = _range("zoom", zoom)
+        self.shear = _number("shear", shear, below=90)
+        self.noise = _number("noise", noise)
+        self.fill = _number("fill", fill, at_most=1)
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """uint8 (B, C, height, width), C = 1 or 3 -> float32 of the same shape, in [0, 1].
+
+        `generator` is on the images' device; all randomness is from it, and nothing waits for that
+        device. Raises ValueError for images of another type or shape.
+        """
+        shape = tuple(images.shape)
+        if images.dtype != torch.uint8 or len(shape) != 4 or shape[1] not in (1, 3):
+            raise ValueError(f"images: {images.dtype} {shape}, must be uint8 (B, 1 or 3, H, W)")
+        if images.device.type != "cpu":
+            return self._augment(images, generator)
+        out = torch.empty(shape, dtype=torch.float32)
+        count = max(1, _SLICE // max(1, images[:1].numel()))
+        for i in range(0, len(images), count):
+            out[i : i + count] = self._augment(images[i : i + count], generator)
+        return out
+
+    def _augment(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        drawn = self.draw(images, generator)
+        x = images.float().div_(255)
+        if not (drawn.crop is drawn.flip is drawn.affine is None):
+            x = _resample(x, drawn, self.fill)
+        if drawn.blends:
+            _blend_(x, drawn)
+        if drawn.hue is not None:
+            _shift_hue_(x, drawn.hue)
+        if drawn.greyscale is not None:
+            chosen = drawn.greyscale.float().view(-1, 1, 1, 1)
+            grey = _grey(x).mul_(chosen)
+            x.mul_(1 - chosen).add_(grey)
+        if self.noise:
+            noise = torch.empty_like(x).normal_(0, self.noise, generator=generator)
+            x.add_(noise).clamp_(0, 1)
+        return x
+
+    def draw(self, images: Tensor, generator: torch.Generator) -> Parameters:
+        """The parameters that a batch draws, or a slice of it on a CPU; all but the noise."""
+        size, channels, height, width = images.shape
+
+        def uniform(low: float, high: float, *columns: int) -> Tensor:
+            numbers = torch.empty(size, *columns, dtype=torch.float32, device=images.device)
+            return numbers.uniform_(low, high, generator=generator)
+
+        crop = self._draw_crop(uniform, height, width)
+        flip = uniform(0, 1) < self.flip if self.flip else None
+        affine = self._draw_affine(uniform, height, width)
+        jittered = uniform(0, 1) < self.jitter
+        strengths = self.strengths if self.jitter else {}
+        on = {k: s for k, s in strengths.items() if s and (k != "saturation" or channels == 3)}
+        factors = uniform(1, 1, len(on))
+        for column, s in zip(factors.T, on.values(), strict=True):
+            column.copy_(torch.where(jittered, uniform(max(0, 1 - s), 1 + s), 1))
+        order = uniform(0, 1, len(on)).argsort(1)
+        hue = greyscale = None
+        if channels == 3 and self.jitter and self.hue:
+            hue = uniform(-self.hue, self.hue) * jittered
+        if channels == 3 and self.greyscale:
+            greyscale = uniform(0, 1) < self.greyscale
+        return Parameters(crop, flip, affine, tuple(on), factors, order, hue, greyscale)
+
+    def _draw_crop(self, uniform: _Uniform, height: int, width: int) -> Tensor | None:
+        if self.crop_scale == self.crop_ratio == (1.0, 1.0):
+            return None
+        low, high = self.crop_ratio
+        area = uniform(*self.crop_scale, _CROP_TRIES).mul_(height * width)
+        ratio = uniform(math.log(low), math.log(high), _CROP_TRIES).exp_()
+        # Where no try fits, the column behind them does: the largest box of an allowed ratio.
+        allowed = min(max(width / height, low), high)
+        tallest = min(height, max(1, round(width / allowed)))
+        widest = min(width, max(1, round(height * allowed)))
+        heights = pad((area / ratio).sqrt_().round_(), (0, 1), value=tallest)
+        widths = pad((area * ratio).sqrt_().round_(), (0, 1), value=widest)
+        fits = (heights >= 1) & (heights <= height) & (widths >= 1) & (widths <= width)
+        first = fits.byte().argmax(1)
+        starts, lengths = [], []
+        for side, candidates in ((height, heights), (width, widths)):
+            length = candidates.gather(1, first[:, None])[:, 0]
+            free = side - length
+            # Rounding can lift the product to free + 1.
+            anywhere = (uniform(0, 1) * (free + 1)).floor_().minimum(free)
+            starts.append(torch.where(first == _CROP_TRIES, (free / 2).floor_(), anywhere))
+            lengths.append(length)
+        return torch.stack(starts + lengths, 1)
+
+    def _draw_affine(self, uniform: _Uniform, height: int, width: int) -> Tensor | None:
+        if self.translate == self.rotate == self.shear == 0 and self.zoom == (1.0, 1.0):
+            return None
+        most = (self.rotate, self.translate * width, self.translate * height, self.shear)
+        return torch.stack([*(uniform(-m, m) for m in most), uniform(*self.zoom)], 1)
+
+
+def _resample(x: Tensor, drawn: Parameters, fill: float) -> Tensor:
+    """`x` after affine map, crop and flip."""
+    height, width = x.shape[2:]
+    box = list(drawn.crop.T[..., None]) if drawn.crop is not None else []
+    columns = _sampled(width, drawn.flip, box[1::2], x.device)
+    rows = _sampled(height, None, box[::2], x.device)
+    # A place is a complex number x + iy in grid_sample's units, in which the image is 2 x 2: the
+    # grid is the sum of what its column and its row add, and that is one quick kernel.
+    if drawn.affine is None:
+        columns, rows = columns * complex(2 / width), rows * (2j / height)
+        grid = torch.view_as_real(columns[:, None, :] + rows[:, :, None])
+        return grid_sample(x, grid, padding_mode="border", align_corners=False).clamp_(0, 1)
+    angle, shift_x, shift_y, shear, zoom = drawn.affine.T[..., None]
+    cos, sin, tan = angle.deg2rad().cos(), angle.deg2rad().sin(), shear.deg2rad().tan()
+    unit_x, unit_y = 2 / width / zoom, 2 / height / zoom
+    columns = (columns - shift_x) * torch.complex((cos - sin * tan) * unit_x, -sin * unit_y)
+    rows = (rows - shift_y) * torch.complex((cos * tan + sin) * unit_x, cos * unit_y)
+    grid = torch.view_as_real(columns[:, None, :] + rows[:, :, None])
+    # grid_sample finds 0 outside, so `fill` has to be the zero meanwhile.
+    x = grid_sample(x.sub_(fill), grid, padding_mode="zeros", align_corners=False)
+    return x.add_(fill).clamp_(0, 1)
+
+
+def _sampled(size: int, flip: Tensor | None, box: list[Tensor], device: torch.device) -> Tensor:
+    """Where an axis is sampled, in pixels from the image's centre: (B, size), or (1, size).
+
+    box: start and length of the crop, (B, 1) each; empty without a crop.
+    """
+    places = torch.arange(size, dtype=torch.float32, device=device)[None] - (size - 1) / 2
+    if flip is not None:
+        places = torch.where(flip[:, None], -places, places)
+    if box:
+        start, length = box
+        edge = (length - 1) / 2  # the centre of the outermost pixel
+        places = (places * (length / size)).clamp(-edge, edge) + (start + (length - size) / 2)
+    return places
+
+
+def _grey(x: Tensor) -> Tensor:
+    """Luma (B, 1, height, width), with torchvision's weights (ITU-R BT.601); `x` if it is grey."""
+    if x.shape[1] == 1:
+        return x
+    return (0.2989 * x[:, :1]).add_(x[:, 1:2], alpha=0.587).add_(x[:, 2:], alpha=0.114)
+
+
+def _blend_(x: Tensor, drawn: Parameters) -> None:
+    """Blend `x`, in place, with black, its mean grey and its grey, each image in its own order."""
+    factors = drawn.factors.gather(1, drawn.order).T[..., None, None, None]
+    order = drawn.order.T[..., None, None, None]
+    share = {name: (1 - factors) * (order == i) for i, name in enumerate(drawn.blends)}
+    for k, factor in enumerate(factors):
+        other: Tensor | float = 0.0
+        grey = _grey(x) if share.keys() - {"brightness"} else x
+        if "contrast" in share:
+            other = grey.mean((1, 2, 3), keepdim=True) * share["contrast"][k]
+        if "saturation" in share:
+            other = grey.mul_(share["saturation"][k]).add_(other)
+        x.mul_(factor).add_(other).clamp_(0, 1)
+
+
+def _shift_hue_(x: Tensor, shift: Tensor) -> None:
+    """Shift, in place, the hue of RGB images by `shift` (B,) turns; S and V of HSV stay.
+
+    Without HSV's cases: a pixel lies (1 + (green + blue - red - low) / chroma) / 6 turns from red,
+    towards green where green >= blue. A channel is `high` where the hue is within 1/6 turn of its
+    own and falls to `low` at 2/6.
+    """
+    red, green, blue = x.unbind(1)
+    high = torch.maximum(red, green)
+    torch.maximum(high, blue, out=high)
+    low = torch.minimum(red, green)
+    torch.minimum(low, blue, out=low)
+    hue = (green + blue).sub_(red).sub_(low)
+    chroma = torch.sub(high, low, out=low)
+    # Grey pixels have no chroma, hence any hue.
+    hue.add_(chroma).div_(chroma.clamp_min(1e-8)).copysign_(green - blue)
+    # Red, green and blue lie at 0, 1/3 and 2/3. Two turns make all positive for frac, and half a
+    # turn makes it wrap opposite to the channel's own hue.
+    offset = shift[:, None] - torch.arange(3, dtype=x.dtype, device=x.device) / 3 + 2.5
+    torch.add(offset[..., None, None], hue[:, None], alpha=1 / 6, out=x)
+    x.frac_().sub_(0.5).abs_().mul_(6).sub_(1).clamp_(0, 1).mul_(chroma[:, None])
+    torch.sub(high[:, None], x, out=x)
+
+
+def _number(name: str, value: float, at_most: float = math.inf, below: float = math.inf) -> float:
+    if 0 <= value <= at_most and value < below:  # so that NaN is refused
+        return float(value)
+    interval = f"[0, {at_most}]" if at_most < math.inf else f"[0, {below})"
+    raise InputError(f"{name}={value}: must be in {interval}")
+
+
+def _range(name: str, value: Sequence[float], at_most: float = math.inf) -> tuple[float, float]:
+    if len(value) == 2 and 0 < value[0] <= value[1] <= at_most and value[1] < math.inf:
+        return float(value[0]), float(value[1])
+    limit = f" <= {at_most}" if at_most < math.inf else ""
+    raise InputError(f"{name}={value}: must be two numbers, 0 < low <= high{limit}")

@@ -1,0 +1,288 @@
+"""Any folder of images."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from dimred.data.image_set import ImageSet, LabelSet
+from dimred.data.npz import channel_statistics
+from dimred.errors import InputError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+
+# The decoders of those. The rest of Pillow's is left out: a file is judged by its content, and some
+# (EPS) run another program.
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+_CHUNK = 256  # files a thread takes at a time
+_ORIENTATION = 0x0112  # EXIF
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file by its path below the root, with "/" between parts, and what that path says of it."""
+
+    path: str
+    is_test: bool
+    class_name: str | None
+
+    @property
+    def name(self) -> str:
+        """The path as text: bytes that are not UTF-8 are written as a backslash, x and digits."""
+        return _printable(self.path)
+
+
+def load_image_folder(root: str, image_size: int, strict: bool) -> ImageSet:
+    """The images of a folder, uint8 (N, C, image_size, image_size); C = 1 if all are grey, else 3.
+
+    Split: where root holds folders `train` and `test` (in any case) with images, these are the
+        split, and no images may lie beside them. Where it holds one of the two, there is no split,
+        and that folder is read as if it were the root.
+    Labels: a sub-folder of the root (of `train` and `test`, where there is a split) is a class, and
+        everything below it belongs to it. A folder without sub-folders has no labels. Images beside
+        class folders are refused, as their class is not known.
+    Order: train before test, each sorted by path. Hidden files and folders and links that lead
+        back into a folder above are ignored, as are files with other suffixes than SUFFIXES.
+    Pixels: turned as EXIF says, transparency over white, 16-bit grey scaled to 8 bits, the first
+        frame of animations. The largest central square is resized, which is what resizing the
+        shorter side and then cropping gives.
+
+    root: the folder; `~` is expanded.
+    strict: refuse a file that cannot be read, instead of leaving it out and listing its name in
+        `unreadable`. Such are damaged files, links to nothing, floating-point images and those of
+        more pixels than Pillow takes for a decompression bomb.
+
+    mean and std are those of the training images. Raises InputError for a folder that is missing,
+    has no readable image, or is laid out in another way.
+    """
+    folder = os.path.expanduser(root)  # noqa: PTH111  (leaves an unknown ~user as it is)
+    files = _layout(root, _image_paths(root, folder))
+    pixels, is_grey, problems = _decode_all(folder, files, image_size, strict)
+    readable = np.flatnonzero([problem is None for problem in problems])
+    if not len(readable):
+        raise InputError(
+            f"dataset.root={root!r}: none of its {len(files)} images can be read; the first, "
+            f"{files[0].name!r}: {problems[0]}"
+        )
+    if len(readable) < len(files):
+        pixels, is_grey = pixels[readable], is_grey[readable]
+    images = torch.from_numpy(pixels[:, :1].copy() if is_grey.all() else pixels)
+    kept = [files[i] for i in readable]
+    is_test = np.array([file.is_test for file in kept])
+    if is_test.all():
+        is_test = np.zeros_like(is_test)
+    n_test = int(is_test.sum())
+    split_name = f"train/ and test/ folders, {len(kept) - n_test:,}/{n_test:,}" if n_test else ""
+    mean, std = channel_statistics(images, is_test)
+    return ImageSet(
+        images=images,
+        mean=mean,
+        std=std,
+        is_test=is_test,
+        split_name=split_name,
+        labels=_labels(kept),
+        index=np.arange(len(kept), dtype=np.int64),
+        sources=tuple(file.name for file in kept),
+        unreadable=tuple(
+            file.name for file, problem in zip(files, problems, strict=True) if problem is not None
+        ),
+    )
+
+
+def _image_paths(root: str, folder: str) -> Iterator[str]:
+    """Paths of all image files below `folder`, relative to it, in no order."""
+    pending: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
+    while pending:
+        inside, above = pending.pop()
+        path = Path(folder, inside)
+        try:
+            status = path.stat()
+            entries = list(os.scandir(path))
+        except OSError as error:
+            below = f", folder {_printable(inside)!r}" if inside else ""
+            raise InputError(
+                f"dataset.root={root!r}{below}: {error.strerror}; must be a folder of images"
+            ) from error
+        identity = (status.st_dev, status.st_ino)
+        if identity in above:
+            continue
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if _is_folder(entry):
+                pending.append((f"{inside}{entry.name}/", above | {identity}))
+            elif entry.name.lower().endswith(SUFFIXES) and _is_openable(entry):
+                yield inside + entry.name
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_openable(entry: os.DirEntry[str]) -> bool:
+    """False for what is not a file, such as a pipe, which would be waited for."""
+    try:
+        return entry.is_file() or (entry.is_symlink() and not Path(entry).exists())
+    except OSError:
+        return False
+
+
+def _layout(root: str, paths: Iterator[str]) -> list[_File]:
+    """Split and class of every path, in their order."""
+    parts = [path.split("/") for path in paths]
+    if not parts:
+        raise InputError(
+            f"dataset.root={root!r}: no images there; files count that end in {' '.join(SUFFIXES)}"
+        )
+    beside = [path for path in parts if not _is_split_folder(path)]
+    has_split = len(beside) < len(parts)
+    if has_split and beside:
+        raise InputError(
+            f"dataset.root={root!r}: {_printable('/'.join(min(beside)))!r} lies beside the split "
+            "folders train/ and test/; put all images, or all class folders, inside these two"
+        )
+    files = []
+    for path in parts:
+        inside = path[1:] if has_split else path
+        class_name = _printable(inside[0]) if len(inside) > 1 else None
+        is_test = has_split and path[0].lower() == "test"
+        files.append(_File("/".join(path), is_test, class_name))
+    files.sort(key=lambda file: (file.is_test, file.path.split("/")))
+    loose = next((file.name for file in files if file.class_name is None), None)
+    classed = next((file.name for file in files if file.class_name is not None), None)
+    if loose is not None and classed is not None:
+        raise InputError(
+            f"dataset.root={root!r}: {loose!r} is in no class folder but {classed!r} is in one; "
+            "put every image into a class folder, or none"
+        )
+    return files
+
+
+def _is_split_folder(parts: Sequence[str]) -> bool:
+    return len(parts) > 1 and parts[0].lower() in ("train", "test")
+
+
+def _labels(files: Sequence[_File]) -> LabelSet | None:
+    found = [file.class_name for file in files if file.class_name is not None]
+    if not found:
+        return None
+    names, values = np.unique(np.array(found, dtype=object), return_inverse=True)
+    return LabelSet(values.astype(np.int64), tuple(names))
+
+
+def _printable(name: str) -> str:
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
+def _decode_all(
+    folder: str, files: Sequence[_File], size: int, strict: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], list[str | None]]:
+    """Pixels (N, 3, size, size), which images are grey (N,), and what is wrong with each or None.
+
+    Grey images have three equal channels; the pixels of files that cannot be read are undefined.
+    """
+    try:
+        pixels = np.empty((len(files), 3, size, size), dtype=np.uint8)
+    except (MemoryError, ValueError) as error:
+        raise InputError(
+            f"dataset.image_size={size}: {len(files)} such images need "
+            f"{len(files) * 3 * size**2 / 2**30:,.0f} GiB of memory; set a smaller size"
+        ) from error
+    is_grey = np.zeros(len(files), dtype=np.bool_)
+
+    def decode_chunk(start: int) -> list[str | None]:
+        problems: list[str | None] = []
+        for i in range(start, min(start + _CHUNK, len(files))):
+            problem = None
+            try:
+                pixels[i], is_grey[i] = _decode(f"{folder}/{files[i].path}", size)
+            except Exception as error:  # Pillow's decoders let through whatever damage leads to
+                problem = _reason(error)
+                if strict:
+                    raise InputError(
+                        f"dataset.root={folder!r}: {files[i].name!r} cannot be read: {problem}; "
+                        "dataset.strict=false leaves such files out"
+                    ) from error
+            problems.append(problem)
+        return problems
+
+    Image.init()
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        warnings.simplefilter("ignore")  # Pillow's on damaged metadata and large images
+        chunks = pool.map(decode_chunk, range(0, len(files), _CHUNK))
+        problems = [problem for chunk in chunks for problem in chunk]
+    return pixels, is_grey, problems
+
+
+def _reason(error: Exception) -> str:
+    """One line that says why a file cannot be read."""
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image of a known format"
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split()) or type(error).__name__
+
+
+def _decode(path: str, size: int) -> tuple[NDArray[np.uint8], bool]:
+    """Pixels (1 or 3, size, size) of a file, and whether it is grey."""
+    with Image.open(path, formats=_FORMATS) as image:
+        # JPEG's decoder shrinks large images at little cost; what is left is resized well.
+        image.draft(None, (2 * size, 2 * size))
+        image.load()
+        plain = _grey_or_rgb(image)
+        # After load(), as TIFF images are turned while they are loaded.
+        transpose = _TRANSPOSE.get(_orientation(image))
+    side = min(plain.size)
+    left, top = (plain.width - side) / 2, (plain.height - side) / 2
+    box = (left, top, left + side, top + side)
+    square = plain.resize((size, size), Image.Resampling.BILINEAR, box, reducing_gap=3.0)
+    if transpose is not None:
+        square = square.transpose(transpose)
+    pixels: NDArray[np.uint8] = np.asarray(square)
+    if plain.mode == "L":
+        return pixels[np.newaxis], True
+    return pixels.transpose(2, 0, 1), False
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        orientation: int = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # damaged metadata do not make the pixels worse
+        return 1
+    return orientation
+
+
+def _grey_or_rgb(image: Image.Image) -> Image.Image:
+    """The image in mode L or RGB. Raises ValueError for pixels whose range is not known."""
+    if image.mode.startswith("I"):
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError("its integers are not in 0..65535")
+        return Image.fromarray(np.rint(values / 257).astype(np.uint8))
+    if image.mode == "F":
+        raise ValueError("the range of its floating-point pixels is not known")
+    mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+    if image.has_transparency_data:
+        opaque = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque)
+    return image if image.mode == mode else image.convert(mode)

@@ -1,0 +1,207 @@
+"""Images, labels and split from the arrays of an .npz file."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dimred.data.image_set import ImageSet, LabelSet
+from dimred.errors import InputError
+
+_CHANNELS = (1, 3)
+_MIN_STD = 1e-3  # below a step of a uint8 pixel; divided by, it leaves constant images finite
+
+
+def load_npz(path: str) -> ImageSet:
+    """The images of an .npz file as `numpy.savez` writes it; `~` is expanded.
+
+    images: uint8, or floats in [0, 1] (which are rounded to 256 steps), of shape (N, H, W),
+        (N, H, W, C) or (N, C, H, W) with C = 1 or 3.
+    labels: optional, (N,), integers or strings. The classes are the values that occur, sorted.
+    class_names: optional, (K,), unique strings. Integer labels are then positions in it, and
+        string labels are of its names.
+    split: optional, (N,), "train" or "test", or True or 1 for test. One that puts all images on
+        one side is no split.
+
+    Other arrays are left alone. mean and std are those of the training images.
+
+    Raises InputError for a file that is missing, damaged or no .npz, and for an array that is
+    missing or not as above.
+    """
+    arrays = _Arrays(path)
+    images = _images(arrays)
+    is_test = _is_test(arrays, len(images))
+    n_test = int(is_test.sum())
+    mean, std = channel_statistics(images, is_test)
+    return ImageSet(
+        images=images,
+        mean=mean,
+        std=std,
+        is_test=is_test,
+        split_name=f"split array, {len(images) - n_test:,}/{n_test:,}" if n_test else "",
+        labels=_labels(arrays, len(images)),
+        index=np.arange(len(images), dtype=np.int64),
+    )
+
+
+def channel_statistics(
+    images: Tensor, is_test: NDArray[np.bool_]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel over the images that are not test images.
+
+    images: uint8 (N, C, H, W). The results are for pixel values scaled to [0, 1]; the deviation
+    is at least 0.001, so that constant images can be divided by it.
+    """
+    train = images if not is_test.any() else images[torch.from_numpy(~is_test)]
+    value = np.arange(256) / 255
+    mean, std = [], []
+    for channel in range(train.shape[1]):
+        counts = torch.bincount(train[:, channel].flatten(), minlength=256).numpy()
+        mean.append(float(np.average(value, weights=counts)))
+        variance = np.average((value - mean[-1]) ** 2, weights=counts)
+        std.append(max(float(np.sqrt(variance)), _MIN_STD))
+    return tuple(mean), tuple(std)
+
+
+class _Arrays:
+    """The arrays of an .npz file by name; every refusal names the file."""
+
+    def __init__(self, path: str):
+        self.path = path
+        file = Path(os.path.expanduser(path))  # noqa: PTH111  (leaves an unknown ~user as it is)
+        try:
+            with file.open("rb") as opened:  # NumPy would leave a damaged file open
+                self.found, self.arrays = self._read(opened)
+        except OSError as error:
+            raise self.error(error.strerror or "cannot be read") from error
+
+    def error(self, problem: str) -> InputError:
+        return InputError(f"dataset.path={self.path!r}: {problem}")
+
+    def get(self, name: str, n: int | None = None) -> NDArray[Any] | None:
+        """An array with bytes as strings, or None; with `n`, one that must be of shape (n,)."""
+        array = self.arrays.get(name)
+        if array is None:
+            return None
+        if n is not None and array.shape != (n,):
+            raise self.error(f"array '{name}' has shape {array.shape}; {n} images need ({n},)")
+        if array.dtype.kind == "S":
+            try:
+                return np.char.decode(array, "utf-8")
+            except UnicodeDecodeError as error:
+                raise self.error(f"array '{name}' has bytes that are not UTF-8") from error
+        return array
+
+    def _read(self, file: BinaryIO) -> tuple[list[str], dict[str, NDArray[Any]]]:
+        """Names of all arrays, and the arrays that are understood."""
+        try:
+            content = np.load(file, allow_pickle=False)
+        except (ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise self.error("not an .npz file, or damaged") from error
+        if not isinstance(content, np.lib.npyio.NpzFile):
+            raise self.error("a single array, not an .npz file; write it with numpy.savez")
+        understood = ("images", "labels", "class_names", "split")
+        names = list(content)
+        return names, {name: self._array(content, name) for name in understood if name in names}
+
+    def _array(self, content: Any, name: str) -> NDArray[Any]:
+        try:
+            array = content[name]
+        except Exception as error:  # zipfile, zlib and NumPy each have their own
+            raise self.error(
+                f"array '{name}' is damaged, or of Python objects; write it with a plain dtype"
+            ) from error
+        if not isinstance(array, np.ndarray):  # NumPy hands out other members of a zip as bytes
+            raise self.error(f"'{name}' is no array; write the file with numpy.savez")
+        return array
+
+
+def _images(arrays: _Arrays) -> Tensor:
+    """uint8 (N, C, H, W)."""
+    array = arrays.get("images")
+    if array is None:
+        found = ", ".join(repr(name) for name in arrays.found[:20]) or "none"
+        raise arrays.error(f"no array 'images'; the arrays are {found}")
+    shape = f"array 'images' has shape {array.shape}"
+    if array.ndim not in (3, 4):
+        raise arrays.error(f"{shape}; must be (N, H, W), (N, H, W, C) or (N, C, H, W)")
+    if not array.size:
+        raise arrays.error(f"{shape}: no pixels")
+    if array.ndim == 3:
+        array = array[:, np.newaxis]
+    else:
+        first, last = array.shape[1] in _CHANNELS, array.shape[3] in _CHANNELS
+        if first and last:
+            raise arrays.error(f"{shape}: which axis is the channel? Save grey images as (N, H, W)")
+        if not (first or last):
+            raise arrays.error(f"{shape}: one of axes 1 and 3 must be the channel, of 1 or 3")
+        if last:
+            array = array.transpose(0, 3, 1, 2)
+    if array.dtype != np.uint8:
+        array = _scaled(arrays, array)
+    return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def _scaled(arrays: _Arrays, array: NDArray[Any]) -> NDArray[np.uint8]:
+    if array.dtype.kind != "f":
+        raise arrays.error(f"array 'images' is {array.dtype}; must be uint8, or floats in [0, 1]")
+    if not np.isfinite(array).all():
+        raise arrays.error("array 'images' has NaN or infinite values")
+    low, high = float(array.min()), float(array.max())
+    if low < 0 or high > 1:
+        raise arrays.error(
+            f"array 'images' is {array.dtype} from {low:g} to {high:g}; "
+            "floats must be in [0, 1], so scale them or save uint8"
+        )
+    scaled: NDArray[np.uint8] = np.rint(array * array.dtype.type(255)).astype(np.uint8)
+    return scaled
+
+
+def _labels(arrays: _Arrays, n: int) -> LabelSet | None:
+    labels, names = arrays.get("labels", n), arrays.get("class_names")
+    if labels is None:
+        if names is not None:
+            raise arrays.error("array 'class_names' without an array 'labels'")
+        return None
+    if labels.dtype.kind not in "biuU":
+        raise arrays.error(f"array 'labels' is {labels.dtype}; must be integers or strings")
+    if names is None:
+        values, ids = np.unique(labels, return_inverse=True)
+        return LabelSet(ids.astype(np.int64), tuple(str(value) for value in values))
+    if names.ndim != 1 or names.dtype.kind != "U":
+        raise arrays.error("array 'class_names' must be one row of strings")
+    if len(np.unique(names)) != len(names):
+        raise arrays.error("array 'class_names' has a name twice")
+    known = tuple(str(name) for name in names)
+    ids = labels
+    if labels.dtype.kind == "U":
+        position = {name: i for i, name in enumerate(known)}
+        ids = np.array([position.get(str(label), -1) for label in labels])
+    wrong = labels[(ids < 0) | (ids >= len(known))]
+    if len(wrong):
+        raise arrays.error(
+            f"array 'labels' has {wrong[0].item()!r}; with 'class_names' it must hold its names, "
+            f"or positions 0 to {len(known) - 1} in it"
+        )
+    return LabelSet(ids.astype(np.int64), known)
+
+
+def _is_test(arrays: _Arrays, n: int) -> NDArray[np.bool_]:
+    split = arrays.get("split", n)
+    if split is None:
+        return np.zeros(n, dtype=np.bool_)
+    test, train = ("test", "train") if split.dtype.kind == "U" else (1, 0)
+    wrong = split[(split != test) & (split != train)] if split.dtype.kind in "biuU" else split
+    if len(wrong):
+        raise arrays.error(
+            f"array 'split' has {wrong[0].item()!r}; must be 'train' or 'test', or 0, or 1 for test"
+        )
+    is_test: NDArray[np.bool_] = split == test
+    return np.zeros_like(is_test) if is_test.all() else is_test

@@ -1,0 +1,104 @@
+"""Which images of a set are kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dimred.data.image_set import ImageSet, LabelSet
+from dimred.errors import InputError
+
+_MAX_LISTED = 20
+_LIMIT_SEED = 0
+
+
+def select_classes(image_set: ImageSet, classes: Sequence[str]) -> ImageSet:
+    """The images of some classes, in their order, relabelled 0, 1, ... in the order of the set.
+
+    classes: each a class name or, where no class has that name, a class's index in digits. Their
+        order is of no consequence. Extra labels keep only the classes that still have images.
+
+    Raises InputError for an unknown class, one named twice, no class, classes without images, and
+    a set without labels.
+    """
+    key = f"dataset.classes={list(classes)}"
+    labels = image_set.labels
+    if labels is None:
+        raise InputError(f"{key}: these images have no labels; set dataset.classes=null")
+    if not classes:
+        raise InputError(f"{key}: name at least one class; {_listed(labels.names)}")
+    ids: list[int] = []
+    for entry in classes:
+        found = _class_id(entry, labels.names)
+        if found is None:
+            raise InputError(f"{key}: no class {entry!r}; {_listed(labels.names)}")
+        if found in ids:
+            raise InputError(f"{key}: {entry!r} is class {labels.names[found]!r}, named twice")
+        ids.append(found)
+    positions = np.flatnonzero(np.isin(labels.values, ids))
+    if not len(positions):
+        raise InputError(f"{key}: no image is of these classes; {_listed(labels.names)}")
+    taken = image_set.take(positions)
+    extra = {
+        name: _relabelled(other, np.unique(other.values))
+        for name, other in taken.extra_labels.items()
+    }
+    selected = LabelSet(labels.values[positions], labels.names)
+    kept = np.array(sorted(ids), dtype=np.int64)
+    return replace(taken, labels=_relabelled(selected, kept), extra_labels=extra)
+
+
+def _class_id(entry: str, names: Sequence[str]) -> int | None:
+    if entry in names:
+        return names.index(entry)
+    indices = [str(i) for i in range(len(names))]
+    return indices.index(entry) if entry in indices else None
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:_MAX_LISTED])
+    more = f", ... ({len(names)} in all)" if len(names) > _MAX_LISTED else ""
+    return f"the classes are {shown}{more}"
+
+
+def _relabelled(labels: LabelSet, kept: NDArray[np.int64]) -> LabelSet:
+    """`labels` with only the classes `kept` (ascending ids), which every value is one of."""
+    names = tuple(labels.names[i] for i in kept)
+    return LabelSet(np.searchsorted(kept, labels.values).astype(np.int64), names)
+
+
+def limit(image_set: ImageSet, count: int) -> ImageSet:
+    """At most `count` images in their order, drawn once and for all, whatever the run's seed.
+
+    Every class, the test images, and the test images of every class get their share of `count`,
+    rounded up or down.
+
+    Raises InputError if `count` is below 1.
+    """
+    if count < 1:
+        raise InputError(f"dataset.limit={count}: must be at least 1, or null to keep all images")
+    if count >= len(image_set):
+        return image_set
+    labels = image_set.labels
+    values = labels.values if labels else np.zeros(len(image_set), dtype=np.int64)
+    _, sizes = np.unique(values, return_counts=True)
+    ends = np.cumsum(sizes)
+    shares = np.diff(ends * count // len(values), prepend=0)
+    order = np.random.default_rng(_LIMIT_SEED).permutation(len(values))
+    order = order[np.argsort(values[order], kind="stable")]
+    drawn: list[NDArray[np.int64]] = []
+    # Rounding the running sum, not each class, keeps the share of test images overall. Fractions:
+    # a float just off .5 could ask a class for more test images than it has.
+    due, given = Fraction(1, 2), 0
+    for of_class, share in zip(np.split(order, ends[:-1]), shares.tolist(), strict=True):
+        is_test = image_set.is_test[of_class]
+        due += Fraction(share * int(is_test.sum()), len(of_class))
+        n_test = math.floor(due) - given
+        given += n_test
+        drawn += [of_class[is_test][:n_test], of_class[~is_test][: share - n_test]]
+    return image_set.take(np.sort(np.concatenate(drawn)))

@@ -1,0 +1,247 @@
+"""What an .npz may hold, and every way in which one cannot be used."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+from dimred.data.npz import channel_statistics, load_npz
+from dimred.errors import InputError
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (6, 5, 4), dtype=np.uint8)
+GREY[0, 0, :2] = 0, 255
+COLOUR = RNG.integers(0, 256, (6, 5, 4, 3), dtype=np.uint8)
+
+
+def load(tmp_path, **arrays):
+    path = tmp_path / "mine.npz"
+    np.savez(path, **arrays)
+    return load_npz(str(path))
+
+
+def refusal(path):
+    with pytest.raises(InputError) as error:
+        load_npz(str(path))
+    message = str(error.value)
+    assert "\n" not in message
+    assert message.startswith("dataset.path=")
+    assert path.name in message
+    return message
+
+
+def refused(tmp_path, **arrays):
+    path = tmp_path / "mine.npz"
+    np.savez(path, **arrays)
+    return refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (GREY, GREY[:, np.newaxis]),
+        (GREY[..., np.newaxis], GREY[:, np.newaxis]),
+        (GREY[:, np.newaxis], GREY[:, np.newaxis]),
+        (COLOUR, COLOUR.transpose(0, 3, 1, 2)),
+        (COLOUR.transpose(0, 3, 1, 2), COLOUR.transpose(0, 3, 1, 2)),
+        (np.asfortranarray(COLOUR), COLOUR.transpose(0, 3, 1, 2)),
+    ],
+)
+def test_every_layout_becomes_channels_first(tmp_path, array, expected):
+    image_set = load(tmp_path, images=array)
+    assert image_set.images.dtype == torch.uint8
+    assert image_set.images.is_contiguous()
+    assert np.array_equal(image_set.images.numpy(), expected)
+    assert image_set.labels is None
+    assert not image_set.is_test.any()
+    assert image_set.split_name == ""
+    assert np.array_equal(image_set.index, np.arange(6))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f4"])
+def test_floats_are_scaled_to_the_nearest_of_256_steps(tmp_path, dtype):
+    values = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    image_set = load(tmp_path, images=(values / 255).astype(dtype))
+    assert np.array_equal(image_set.images.squeeze(1).numpy(), values)
+
+
+def test_compressed_files_and_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    np.savez_compressed(tmp_path / "mine.npz", images=GREY, other=np.zeros(3))
+    assert len(load_npz("~/mine.npz")) == 6
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "values"),
+    [
+        ([7, -1, 7, 12, 7, -1], ("-1", "7", "12"), [1, 0, 1, 2, 1, 0]),
+        (np.array([3, 5, 3, 5, 3, 5], np.uint8), ("3", "5"), [0, 1, 0, 1, 0, 1]),
+        (["b", "a", "b", "ü", "a", "a"], ("a", "b", "ü"), [1, 0, 1, 2, 0, 0]),
+        (np.array(["b", "ä", "b", "b", "b", "b"]).astype("U3"), ("b", "ä"), [0, 1, 0, 0, 0, 0]),
+        (np.array([b"b", b"a", b"b", b"b", b"b", b"b"]), ("a", "b"), [1, 0, 1, 1, 1, 1]),
+        ([True, False, True, True, True, True], ("False", "True"), [1, 0, 1, 1, 1, 1]),
+    ],
+)
+def test_labels_are_relabelled_from_zero_in_sorted_order(tmp_path, labels, names, values):
+    found = load(tmp_path, images=GREY, labels=labels).labels
+    assert found.names == names
+    assert found.values.dtype == np.int64
+    assert found.values.tolist() == values
+
+
+@pytest.mark.parametrize("labels", [[2, 0, 2, 0, 2, 2], ["x", "z", "x", "z", "x", "x"]])
+def test_class_names_fix_the_classes_and_their_order(tmp_path, labels):
+    found = load(tmp_path, images=GREY, labels=labels, class_names=["z", "y", "x"]).labels
+    assert found.names == ("z", "y", "x")
+    assert found.values.tolist() == [2, 0, 2, 0, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        ["train", "test", "train", "train", "test", "train"],
+        [b"train", b"test", b"train", b"train", b"test", b"train"],
+        [False, True, False, False, True, False],
+        [0, 1, 0, 0, 1, 0],
+        np.array([0, 1, 0, 0, 1, 0], np.uint8),
+    ],
+)
+def test_every_spelling_of_the_split(tmp_path, split):
+    image_set = load(tmp_path, images=GREY, split=split)
+    assert image_set.is_test.dtype == np.bool_
+    assert image_set.is_test.tolist() == [False, True, False, False, True, False]
+    assert image_set.split_name == "split array, 4/2"
+    train = GREY[[0, 2, 3, 5]] / 255
+    assert image_set.mean == pytest.approx((train.mean(),))
+    assert image_set.std == pytest.approx((train.std(),))
+
+
+@pytest.mark.parametrize("split", [["train"] * 6, ["test"] * 6])
+def test_a_split_with_one_side_is_none(tmp_path, split):
+    image_set = load(tmp_path, images=GREY, split=split)
+    assert not image_set.is_test.any()
+    assert image_set.split_name == ""
+
+
+def test_statistics_are_of_each_channel_and_never_zero():
+    images = np.stack([np.full((4, 3, 3), 255), np.zeros((4, 3, 3)), GREY[:4, :3, :3]], axis=1)
+    images = torch.from_numpy(images.astype(np.uint8))
+    mean, std = channel_statistics(images, np.zeros(4, dtype=bool))
+    assert mean == pytest.approx((1, 0, GREY[:4, :3, :3].mean() / 255))
+    assert std == pytest.approx((1e-3, 1e-3, GREY[:4, :3, :3].std() / 255))
+
+
+@pytest.mark.parametrize(
+    ("array", "part"),
+    [
+        (GREY.astype(np.int64), "int64"),
+        (GREY > 5, "bool"),
+        (GREY.astype(np.complex64), "complex64"),
+        (GREY.astype(str), "<U"),
+        (GREY.astype(np.float32), "from 0 to 255"),
+        (GREY / 255 - 0.5, "from -0.5 to 0.5"),
+        (np.where(GREY > 100, np.nan, 0.5), "NaN"),
+        (np.where(GREY > 100, np.inf, 0.5), "infinite"),
+        (np.zeros((0, 4, 4), np.uint8), "(0, 4, 4)"),
+        (np.zeros((4, 0, 4, 3), np.uint8), "(4, 0, 4, 3)"),
+        (np.uint8(3), "()"),
+        (GREY[0], "(5, 4)"),
+        (COLOUR[np.newaxis], "(1, 6, 5, 4, 3)"),
+        (np.zeros((2, 8, 8, 4), np.uint8), "(2, 8, 8, 4)"),
+        (np.zeros((2, 3, 8, 3), np.uint8), "which axis is the channel"),
+        (np.zeros((2, 1, 8, 3), np.uint8), "which axis is the channel"),
+    ],
+)
+def test_images_that_cannot_be_used(tmp_path, array, part):
+    message = refused(tmp_path, images=array)
+    assert "'images'" in message
+    assert part in message
+
+
+@pytest.mark.parametrize(
+    ("arrays", "parts"),
+    [
+        ({"labels": [1, 2, 3]}, ["'labels'", "(3,)", "(6,)"]),
+        ({"labels": [[1]] * 6}, ["'labels'", "(6, 1)", "(6,)"]),
+        ({"labels": [0.5] * 6}, ["'labels'", "float64", "integers or strings"]),
+        ({"labels": [b"\xff"] * 6}, ["'labels'", "UTF-8"]),
+        ({"split": ["train"] * 5}, ["'split'", "(5,)", "(6,)"]),
+        ({"split": ["train"] * 5 + ["val\n"]}, ["'split'", "'val\\n'", "'train' or 'test'"]),
+        ({"split": [0, 1, 0, 1, 0, 2]}, ["'split'", " 2;", "1 for test"]),
+        ({"split": [0.0] * 6}, ["'split'", "0.0"]),
+        ({"class_names": ["a"]}, ["'class_names'", "'labels'"]),
+        ({"labels": [0] * 6, "class_names": [1]}, ["'class_names'", "strings"]),
+        ({"labels": [0] * 6, "class_names": [["a"]]}, ["'class_names'", "one row"]),
+        ({"labels": [0] * 6, "class_names": ["a", "a"]}, ["'class_names'", "twice"]),
+        ({"labels": [0, 1, 2] * 2, "class_names": ["a", "b"]}, ["'labels'", " 2;", "0 to 1"]),
+        ({"labels": [0, -1, 1] * 2, "class_names": ["a", "b"]}, ["'labels'", " -1;", "0 to 1"]),
+        ({"labels": ["a", "c"] * 3, "class_names": ["a", "b"]}, ["'labels'", "'c'"]),
+    ],
+)
+def test_other_arrays_that_cannot_be_used(tmp_path, arrays, parts):
+    message = refused(tmp_path, images=GREY, **arrays)
+    for part in parts:
+        assert part in message
+
+
+def test_a_missing_array_is_named_with_those_there_are(tmp_path):
+    assert "no array 'images'; the arrays are 'X', 'y'" in refused(tmp_path, X=GREY, y=[1])
+    assert "the arrays are none" in refused(tmp_path)
+
+
+def test_python_objects_are_not_unpickled(tmp_path):
+    labels = np.array(["a", 1, None] * 2, dtype=object)
+    assert "'labels'" in refused(tmp_path, images=GREY, labels=labels)
+
+
+def npz_bytes():
+    file = io.BytesIO()
+    np.savez(file, images=GREY)
+    return file.getvalue()
+
+
+def npy_bytes():
+    file = io.BytesIO()
+    np.save(file, GREY)
+    return file.getvalue()
+
+
+def flipped():
+    content = bytearray(npz_bytes())
+    content[200] ^= 1
+    return bytes(content)
+
+
+def zip_of(member):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(member, b"hello")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"", "not an .npz file"),
+        (b"hello", "not an .npz file"),
+        (b"PK\x03\x04hello", "not an .npz file"),
+        (npz_bytes()[:150], "not an .npz file"),
+        (npy_bytes(), "numpy.savez"),
+        (npy_bytes()[:140], "not an .npz file"),
+        (flipped(), "'images' is damaged"),
+        (zip_of("images"), "'images' is no array"),
+        (zip_of("word/document.xml"), "no array 'images'"),
+    ],
+)
+def test_a_file_that_is_no_whole_npz_is_refused(tmp_path, content, part):
+    path = tmp_path / "mine.npz"
+    path.write_bytes(content)
+    assert part in refusal(path)
+
+
+def test_a_file_that_is_not_there_or_a_folder_is_refused(tmp_path):
+    assert "No such file" in refusal(tmp_path / "nowhere.npz")
+    (tmp_path / "folder.npz").mkdir()
+    assert "directory" in refusal(tmp_path / "folder.npz")

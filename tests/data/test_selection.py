@@ -1,0 +1,210 @@
+"""Selected classes and limited sets: which images, in which order, relabelled how."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dimred.data.image_set import ImageSet, LabelSet
+from dimred.data.selection import limit, select_classes
+from dimred.errors import InputError
+
+NAMES = ("cat", "dog", "1", "owl")
+
+
+def image_set(labels, is_test=None, names=NAMES):
+    """Images whose pixel is their position, so that mix-ups show; extra labels: parity."""
+    n = len(labels)
+    positions = np.arange(n, dtype=np.int64)
+    return ImageSet(
+        images=torch.from_numpy(positions % 256).to(torch.uint8).view(n, 1, 1, 1),
+        mean=(0.5,),
+        std=(0.5,),
+        is_test=np.zeros(n, dtype=bool) if is_test is None else np.array(is_test, dtype=bool),
+        split_name="",
+        labels=LabelSet(np.array(labels, dtype=np.int64), names),
+        index=positions,
+        extra_labels={"parity": LabelSet(np.array(labels, dtype=np.int64) % 2, ("even", "odd"))},
+        sources=tuple(f"{i}.png" for i in range(n)),
+    )
+
+
+def unlabelled(n, is_test=None):
+    labelled = image_set([0] * n, is_test)
+    return ImageSet(**{**vars(labelled), "labels": None, "extra_labels": {}})
+
+
+def refusal(function, *arguments):
+    with pytest.raises(InputError) as error:
+        function(*arguments)
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+def check_kept(whole, kept):
+    """Everything known of an image came along, and the order is kept."""
+    assert np.all(np.diff(kept.index) > 0)
+    assert torch.equal(kept.images, whole.images[torch.from_numpy(kept.index)])
+    assert np.array_equal(kept.is_test, whole.is_test[kept.index])
+    assert kept.sources == tuple(whole.sources[i] for i in kept.index)
+
+
+@pytest.mark.parametrize(
+    ("classes", "names"),
+    [
+        (["dog"], ("dog",)),
+        (["owl", "cat"], ("cat", "owl")),
+        (["0", "3"], ("cat", "owl")),
+        (["1"], ("1",)),  # the name, not index 1
+        (["2", "dog"], ("dog", "1")),
+    ],
+)
+def test_classes_are_taken_by_name_then_by_index(classes, names):
+    whole = image_set([3, 0, 1, 2, 1, 0, 3])
+    kept = select_classes(whole, classes)
+    check_kept(whole, kept)
+    assert kept.labels.names == names
+    assert kept.labels.values.dtype == np.int64
+    assert [names[i] for i in kept.labels.values] == [
+        NAMES[whole.labels.values[i]] for i in kept.index
+    ]
+
+
+def test_extra_labels_keep_the_classes_that_have_images():
+    kept = select_classes(image_set([3, 0, 1, 2, 1]), ["dog", "owl"])
+    assert kept.extra_labels["parity"].names == ("odd",)
+    assert kept.extra_labels["parity"].values.tolist() == [0, 0, 0]
+
+
+def test_a_class_without_images_keeps_its_name():
+    kept = select_classes(image_set([3, 0, 3]), ["dog", "owl"])
+    assert kept.labels.names == ("dog", "owl")
+    assert kept.labels.values.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("classes", "parts"),
+    [
+        (["cat", "x"], ["no class 'x'", "the classes are 'cat', 'dog', '1', 'owl'"]),
+        (["4"], ["no class '4'"]),
+        (["-1"], ["no class '-1'"]),
+        (["²"], ["no class '²'"]),
+        (["9" * 5000], ["no class '9"]),
+        (["a\nb"], ["no class 'a\\nb'"]),
+        ([], ["at least one class", "'cat'"]),
+        (["dog", "dog"], ["'dog'", "twice"]),
+        (["cat", "0"], ["'0' is class 'cat', named twice"]),
+        (["dog"], ["no image is of these classes"]),
+    ],
+)
+def test_refused_classes_are_named_with_the_choices(classes, parts):
+    message = refusal(select_classes, image_set([0, 2, 3]), classes)
+    assert message.startswith("dataset.classes=[")
+    for part in parts:
+        assert part in message
+
+
+def test_at_most_twenty_classes_are_listed():
+    names = tuple(f"class{i}" for i in range(100))
+    message = refusal(select_classes, image_set([0], names=names), ["x"])
+    assert message.count("'class") == 20
+    assert "100 in all" in message
+
+
+def test_a_set_without_labels_has_no_classes_to_select():
+    message = refusal(select_classes, unlabelled(3), ["0"])
+    assert "dataset.classes=['0']" in message
+    assert "no labels" in message
+
+
+@given(
+    labels=st.lists(st.integers(0, 3), min_size=1, max_size=30),
+    classes=st.sets(st.integers(0, 3), min_size=1),
+)
+def test_exactly_the_images_of_the_classes_are_kept(labels, classes):
+    if not classes & set(labels):
+        return
+    whole = image_set(labels)
+    kept = select_classes(whole, [NAMES[i] for i in classes])
+    check_kept(whole, kept)
+    assert kept.index.tolist() == [i for i, label in enumerate(labels) if label in classes]
+    assert kept.labels.names == tuple(NAMES[i] for i in sorted(classes))
+
+
+@st.composite
+def split_sets(draw):
+    rows = draw(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=80))
+    return image_set(*zip(*rows, strict=True)), draw(st.integers(1, 90))
+
+
+@given(split_sets())
+def test_limit_keeps_the_share_of_every_class_and_split(case):
+    whole, count = case
+    kept = limit(whole, count)
+    check_kept(whole, kept)
+    n = len(whole)
+    assert len(kept) == min(count, n)
+    share = len(kept) / n
+
+    def counts(labels, mask):
+        return np.bincount(labels[mask], minlength=4)
+
+    everything = np.ones(n, dtype=bool)
+    wanted = share * counts(whole.labels.values, everything)
+    got = counts(kept.labels.values, everything[: len(kept)])
+    assert np.all(np.abs(got - wanted) < 1)
+    for side in (True, False):
+        wanted = share * counts(whole.labels.values, whole.is_test == side)
+        got = counts(kept.labels.values, kept.is_test == side)
+        assert np.all(np.abs(got - wanted) < 2)
+        # The classes' own rounding can add up, by less than one image a class.
+        assert abs(got.sum() - wanted.sum()) < 4
+
+
+@given(split_sets())
+def test_limit_draws_the_same_images_every_time(case):
+    whole, count = case
+    first = limit(whole, count)
+    np.random.seed(1)  # noqa: NPY002
+    torch.manual_seed(1)
+    assert limit(whole, count).index.tolist() == first.index.tolist()
+
+
+@pytest.mark.parametrize("count", [1, 50, 100, 137, 300])
+def test_limit_of_few_images_of_many_classes_keeps_the_split(count):
+    """Where a class gets but one image, rounding each class alone would take no test image."""
+    labels = np.repeat(np.arange(100), 12)
+    is_test = np.tile([False] * 10 + [True] * 2, 100)
+    whole = image_set(labels, is_test, tuple(map(str, range(100))))
+    kept = limit(whole, count)
+    assert abs(kept.is_test.sum() - count / 6) <= 1
+    per_class = np.bincount(kept.labels.values, minlength=100)
+    assert per_class.max() - per_class.min() <= 1
+
+
+def test_limit_draws_at_random_within_a_class():
+    kept = limit(image_set([0] * 1000), 100)
+    assert 400 < kept.index.mean() < 600
+    assert len(np.unique(np.diff(kept.index))) > 5
+
+
+def test_limit_of_a_set_without_labels_keeps_the_split():
+    kept = limit(unlabelled(60, [False] * 40 + [True] * 20), 30)
+    assert kept.labels is None
+    assert (len(kept), kept.is_test.sum()) == (30, 10)
+
+
+@pytest.mark.parametrize("count", [5, 6, 10**9])
+def test_limit_at_or_above_the_size_returns_everything(count):
+    whole = image_set([0, 1, 2, 3, 0])
+    assert limit(whole, count).index.tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("count", [0, -3])
+def test_limit_below_one_is_refused(count):
+    message = refusal(limit, image_set([0, 1]), count)
+    assert re.search(rf"dataset\.limit={count}: must be at least 1", message)
