@@ -1,0 +1,55 @@
+"""Two augmented views of each image."""
+
+import torch
+
+from dimred.data.augmentation import BatchAugmentation
+from dimred.pairing import Partners, TwoViews
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def images(count=5):
+    return torch.randint(0, 256, (count, 3, 8, 8), dtype=torch.uint8, generator=seeded(1))
+
+
+def test_rows_i_and_i_plus_b_are_views_of_image_i():
+    def unchanged(batch, generator):
+        return batch / 255
+
+    batch = images()
+    views, pairs = TwoViews(unchanged)(batch, seeded())
+    assert isinstance(pairs, Partners)
+    assert torch.equal(views, torch.cat((batch, batch)) / 255)
+    assert pairs.partner.dtype == torch.int64
+    assert pairs.partner.tolist() == [5, 6, 7, 8, 9, 0, 1, 2, 3, 4]
+    assert torch.equal(views[pairs.partner], views)
+
+
+def test_one_image():
+    _, pairs = TwoViews(BatchAugmentation())(images(1), seeded())
+    assert pairs.partner.tolist() == [1, 0]
+
+
+def test_partners_point_at_each_other():
+    _, pairs = TwoViews(BatchAugmentation())(images(), seeded())
+    rows = torch.arange(10)
+    assert torch.equal(pairs.partner[pairs.partner], rows)
+    assert (pairs.partner != rows).all()
+
+
+def test_the_two_views_of_an_image_differ():
+    views, _ = TwoViews(BatchAugmentation())(images(), seeded())
+    assert views.shape == (10, 3, 8, 8)
+    assert views.dtype == torch.float32
+    assert (views[:5] != views[5:]).flatten(1).any(1).all()
+
+
+def test_the_generator_decides():
+    pairing = TwoViews(BatchAugmentation())
+    batch = images()
+    generator = seeded()
+    first, second = pairing(batch, generator)[0], pairing(batch, generator)[0]
+    assert torch.equal(pairing(batch, seeded())[0], first)
+    assert not torch.equal(first, second)
