@@ -44,7 +44,7 @@ def _commit() -> str | None:
         # An installed dimred may lie within somebody else's repository.
         if Path(git("rev-parse", "--show-toplevel")).resolve() != package.parent:
             return None
-        changed = git("status", "--porcelain", "--untracked-files=no")
+        changed = git("status", "--porcelain", "--", "dimred", "conf")
         return git("rev-parse", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return None
