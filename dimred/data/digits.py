@@ -8,8 +8,8 @@ import torch
 from dimred.data.image_set import ImageSet, LabelSet
 
 # Of the 1,500 training images, scaled to [0, 1].
-_MEAN = 0.30538
-_STD = 0.37594
+_MEAN = 0.30515
+_STD = 0.37564
 
 
 def load_digits() -> ImageSet:
@@ -25,7 +25,8 @@ def load_digits() -> ImageSet:
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     values = digits.target.astype(np.int64)
     index = np.arange(len(images), dtype=np.int64)
-    _, test = train_test_split(index, test_size=297, stratify=values, random_state=0)
+    # Not the seed of the evaluation's random split, so that the two numbers are of two splits.
+    _, test = train_test_split(index, test_size=297, stratify=values, random_state=1)
     return ImageSet(
         images=torch.from_numpy(images).unsqueeze(1),
         mean=(_MEAN,),

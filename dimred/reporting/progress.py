@@ -25,7 +25,7 @@ class StageProgress:
         self._began = time.monotonic()
         self._images = 0
         self._left = (epochs * steps - done) * batch_size
-        self._shown: dict[str, str] = {}
+        self._measured = ""
         self._bar = tqdm(
             total=epochs * steps * batch_size,
             initial=done * batch_size,
@@ -45,17 +45,19 @@ class StageProgress:
 
     def epoch(self, row: dict[str, Any]) -> None:
         """An epoch is done: `row` as in metrics.jsonl."""
-        self._shown["loss"] = f"{row['loss']:.4f}"
+        shown = f"loss {row['loss']:.4f}"
         if self.headline in row:
-            self._shown[self.headline.split("_")[0]] = f"{row[self.headline]:.3f}"
-        values = ", ".join(f"{key} {value}" for key, value in self._shown.items())
+            self._measured = f", {self.headline.split('_')[0]} {row[self.headline]:.3f}"
         if not self._bar.disable:
-            self._bar.set_postfix_str(f"epoch {row['epoch']}/{self.epochs}, {values}")
+            # The line stands until the next measurement.
+            self._bar.set_postfix_str(f"epoch {row['epoch']}/{self.epochs}, {shown}{self._measured}")
             return
+        if self.headline in row:
+            shown += self._measured
         rate = self._images / max(time.monotonic() - self._began, 1e-9)
         left = (self._left - self._images) / max(rate, 1e-9)
         print(
-            f"{self.stage} epoch {row['epoch']}/{self.epochs}: {values}, "
+            f"{self.stage} epoch {row['epoch']}/{self.epochs}: {shown}, "
             f"{row['images_per_s']:,.0f} images/s, {tqdm.format_interval(left)} left in the stage",
             flush=True,
         )
