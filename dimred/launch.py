@@ -62,6 +62,8 @@ def _check_words(words: list[str]) -> None:
         no_choice = value in ("", "null") or value.isdigit()
         if key in GROUPS and key != "experiment" and no_choice:
             raise InputError(f"{word}: no such choice; the choices are {', '.join(choices(key))}")
+        if key.startswith("schedule.stages.") and key.endswith(".loss") and value in choices("loss"):
+            raise InputError(f"{word}: the loss of a stage is set by +loss@{word}")
 
 
 def _flags_first(words: list[str]) -> list[str]:
@@ -147,7 +149,7 @@ def explain(error: BaseException) -> str:
         return f"{error.filename}: {error.strerror}; what was written before is kept"
     if isinstance(error, TrainingDiverged):
         return f"{error}; the last good checkpoint is kept"
-    cause = error.__cause__ or error
+    cause = error.__cause__ or error.__context__ or error
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
         return _explain_key(cause, str(error))
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -50,7 +50,9 @@ class StageProgress:
             self._measured = f", {self.headline.split('_')[0]} {row[self.headline]:.3f}"
         if not self._bar.disable:
             # The line stands until the next measurement.
-            self._bar.set_postfix_str(f"epoch {row['epoch']}/{self.epochs}, {shown}{self._measured}")
+            self._bar.set_postfix_str(
+                f"epoch {row['epoch']}/{self.epochs}, {shown}{self._measured}"
+            )
             return
         if self.headline in row:
             shown += self._measured

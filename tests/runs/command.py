@@ -5,7 +5,13 @@ import os
 import subprocess
 import sys
 
-SMOKE = ["train", "experiment=smoke", "eval.references=false"]
+SMOKE = [
+    "train",
+    "experiment=smoke",
+    "model.widths=[8,16]",
+    "model.hidden_dim=32",
+    "eval.references=false",
+]
 
 
 def start(cwd, *words, **environment):

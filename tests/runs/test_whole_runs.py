@@ -77,6 +77,7 @@ def test_metrics_and_summary_can_be_judged(smoke):
         ("finetune", 2),
     ]
     assert all("knn15_z_official" in row for row in rows(path))
+    assert content["linear"]["method"] == "logistic"
     for word in ("chance", "linear accuracy", "pixels", "pca2", "300 images", "10 classes"):
         assert word in out
 
@@ -94,7 +95,7 @@ def test_the_record_says_what_the_run_was_made_with(smoke):
 def test_weights_are_plain_tensors_that_hold_the_normalisation(smoke):
     _, path, _ = smoke
     weights = safetensors.numpy.load_file(path / "weights.safetensors")
-    assert weights["readout.weight"].shape == (2, 32)
+    assert weights["readout.weight"].shape == (2, 1024)
     assert weights["mean"].shape == (1, 1, 1)
 
 
@@ -267,6 +268,10 @@ def test_a_disk_that_is_full_is_one_line(tmp_path):
         (["dataset=npz", "dataset.path=nowhere.npz"], ["nowhere.npz"]),
         (["loss=null"], ["loss=null"]),
         (["--foo"], ["--foo"]),
+        (
+            ["schedule.stages.pretrain.loss=simclr"],
+            ["+loss@schedule.stages.pretrain.loss=simclr"],
+        ),
     ],
 )
 def test_refuses_what_the_data_or_the_machine_do_not_allow(tmp_path, words, parts):
@@ -274,6 +279,23 @@ def test_refuses_what_the_data_or_the_machine_do_not_allow(tmp_path, words, part
     for part in parts:
         assert part in line
     assert not (tmp_path / "outputs").exists()
+
+
+def test_a_mistyped_key_in_an_experiment_of_ones_own_is_named(tmp_path):
+    (tmp_path / "mine/experiment").mkdir(parents=True)
+    (tmp_path / "mine/experiment/mine.yaml").write_text(
+        "# @package _global_\nmodel:\n  width: [8]\n"
+    )
+    line = refused(tmp_path, "train", "--config-dir", "mine", "experiment=mine")
+    assert "model.width: no such key; did you mean widths?" in line
+
+
+def test_the_papers_linear_protocol_is_an_option(tmp_path):
+    out, _ = dimred(tmp_path, *SMOKE, "eval.linear=sgd")
+    content = summary(only_run(tmp_path))
+    # Mirrored digits are hard, but not as hard as guessing.
+    assert content["linear"]["accuracy"] > 1.5 * content["dataset"]["chance"]
+    assert "(sgd, official split)" in out
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path):
