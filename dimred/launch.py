@@ -62,7 +62,11 @@ def _check_words(words: list[str]) -> None:
         no_choice = value in ("", "null") or value.isdigit()
         if key in GROUPS and key != "experiment" and no_choice:
             raise InputError(f"{word}: no such choice; the choices are {', '.join(choices(key))}")
-        if key.startswith("schedule.stages.") and key.endswith(".loss") and value in choices("loss"):
+        if (
+            key.startswith("schedule.stages.")
+            and key.endswith(".loss")
+            and value in choices("loss")
+        ):
             raise InputError(f"{word}: the loss of a stage is set by +loss@{word}")
 
 

@@ -172,12 +172,14 @@ class Results:
         generator = generator_at(device, self.config.seed, "linear", epoch)
         order = torch.from_numpy(train).to(device)
         order = order[torch.randperm(len(order), generator=generator, device=device)]
-        y = torch.from_numpy(labels.values).to(device)
+        y = torch.from_numpy(labels.values).to(device)[order]
+        size = self.config.eval.batch_size
         encoder.eval()
-        for batch in torch.split(order, self.config.eval.batch_size):
-            pixels = augment(self.resident.batch(batch), generator)
+        batches = self.resident.batches(order, size)
+        for batch, targets in zip(batches, torch.split(y, size), strict=True):
+            pixels = augment(batch, generator)
             h, _ = encoder(pixels.contiguous(memory_format=self.compute.memory_format))
-            yield h, y[batch]
+            yield h, targets
 
     def _references(self) -> dict[str, float]:
         """kNN accuracy without learning: raw pixels, and their first two principal components."""

@@ -19,8 +19,9 @@ def embed(
     training = encoder.training
     encoder.eval()
     h_parts, z_parts = [], []
-    for batch in torch.split(torch.arange(len(images), device=compute.device), batch_size):
-        pixels = images.batch(batch).float().div_(255)
+    everything = torch.arange(len(images), device=compute.device)
+    for batch in images.batches(everything, batch_size):
+        pixels = batch.float().div_(255)
         h, z = encoder(pixels.contiguous(memory_format=compute.memory_format))
         h_parts.append(h)
         z_parts.append(z)

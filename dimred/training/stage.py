@@ -109,18 +109,18 @@ class StageTrainer:
         self.encoder.train(not (plan.readout_only and plan.freeze_batchnorm))
         order = generator_at(device, self.seed, "order", plan.number, epoch)
         permutation = torch.randperm(len(self.positions), generator=order, device=device)
-        batches = self.positions[permutation][: self.steps * self.batch_size]
-        for step in range(state.step, self.steps):
+        left = permutation[state.step * self.batch_size : self.steps * self.batch_size]
+        batches = self.images.batches(self.positions[left], self.batch_size)
+        for step, images in enumerate(batches, state.step):
             for group in self.optimizer.param_groups:
                 group["lr"] = self.lr(epoch, step)
             generator = generator_at(device, self.seed, "pairing", plan.number, epoch, step)
-            batch = batches[step * self.batch_size : (step + 1) * self.batch_size]
-            state.losses[step] = self._step(batch, generator)
+            state.losses[step] = self._step(images, generator)
             state.step = step + 1
             yield
 
-    def _step(self, batch: Tensor, generator: torch.Generator) -> Tensor:
-        inputs, pairs = self.pairing(self.images.batch(batch), generator)
+    def _step(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        inputs, pairs = self.pairing(images, generator)
         inputs = inputs.contiguous(memory_format=self.compute.memory_format)
         with self.compute.autocast():
             _, z = self.forward(inputs)
