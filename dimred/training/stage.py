@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dimred.data.resident import ResidentImages
-from dimred.errors import TrainingDiverged
+from dimred.errors import InputError, TrainingDiverged
 from dimred.losses import Loss
 from dimred.models import Encoder
 from dimred.pairing import Pairing
@@ -103,7 +103,8 @@ class StageTrainer:
     def train_epoch(self, epoch: int, state: EpochState) -> Iterator[None]:
         """Train an epoch from `state.step` on, updating `state`; yields after each step.
 
-        An incomplete last batch is left out.
+        An incomplete last batch is left out. Raises InputError where the device's memory does not
+        hold a batch or there is no compiler for torch.compile.
         """
         plan, device = self.plan, self.compute.device
         self.encoder.train(not (plan.readout_only and plan.freeze_batchnorm))
@@ -115,7 +116,17 @@ class StageTrainer:
             for group in self.optimizer.param_groups:
                 group["lr"] = self.lr(epoch, step)
             generator = generator_at(device, self.seed, "pairing", plan.number, epoch, step)
-            state.losses[step] = self._step(images, generator)
+            try:
+                state.losses[step] = self._step(images, generator)
+            except torch.OutOfMemoryError as error:
+                raise InputError(
+                    f"schedule.batch_size={self.batch_size}: more than the memory of {device} holds"
+                ) from error
+            except RuntimeError as error:
+                if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+                    raise
+                reason = str(error).splitlines()[0]
+                raise InputError(f"device.compile=true: cannot compile here: {reason}") from error
             state.step = step + 1
             yield
 

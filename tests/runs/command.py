@@ -33,9 +33,9 @@ def dimred(cwd, *words, code=0, **environment):
     return out, err
 
 
-def refused(cwd, *words, code=2):
+def refused(cwd, *words, code=2, **environment):
     """The one line of a refusal."""
-    _, err = dimred(cwd, *words, code=code)
+    _, err = dimred(cwd, *words, code=code, **environment)
     assert err.startswith("dimred: ")
     assert err.count("\n") == 1, err
     return err

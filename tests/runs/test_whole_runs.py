@@ -290,6 +290,13 @@ def test_a_mistyped_key_in_an_experiment_of_ones_own_is_named(tmp_path):
     assert "model.width: no such key; did you mean widths?" in line
 
 
+def test_compiling_without_a_compiler_is_one_line(tmp_path):
+    environment = {"CXX": "nosuch", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
+    line = refused(tmp_path, *SMOKE, "device.compile=true", **environment)
+    assert "device.compile=true: cannot compile here" in line
+    assert "nosuch" in line
+
+
 def test_the_papers_linear_protocol_is_an_option(tmp_path):
     out, _ = dimred(tmp_path, *SMOKE, "eval.linear=sgd")
     content = summary(only_run(tmp_path))
