@@ -32,7 +32,9 @@ class DeviceOptions:
         DeviceName.auto, "auto = the GPU where there is one, else the CPU; set by device=NAME."
     )
     precision: Precision = option(
-        Precision.auto, "auto = bf16 autocast on a GPU that has it, float32 elsewhere."
+        Precision.auto,
+        "auto = bf16 autocast on a GPU that has it, float32 elsewhere. On a GPU float32 leaves "
+        "convolutions in TF32, as is PyTorch's default.",
     )
     channels_last: bool = option(
         True, "Memory layout NHWC for images and convolutions: faster on CPUs and GPUs alike."
@@ -42,7 +44,7 @@ class DeviceOptions:
         False, "Only deterministic GPU kernels: slower there; the CPU always repeats itself."
     )
     threads: int | None = option(
-        None, "CPU threads; null takes PyTorch's choice (one a core).", at_least=1
+        None, "CPU threads; null takes PyTorch's choice (one a core).", at_least=1, at_most=1024
     )
     memory_fraction: float = option(
         0.5,

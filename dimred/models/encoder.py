@@ -44,9 +44,14 @@ class Encoder(nn.Module):
         return self.readout.out_features
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (b, C, height, width) with values in [0, 1] -> H (b, h), Z (b, out_dim)."""
-        h = self.backbone((images - self.mean) / self.std)
-        return h, self.readout(self.hidden(h).relu())
+        """Images (b, C, height, width) with values in [0, 1] -> H (b, h), Z (b, out_dim).
+
+        The head computes in float32 even under autocast.
+        """
+        h = self.backbone((images - self.mean) / self.std).float()
+        # Autocast would round Z, whose neighbours are close against their distance from 0.
+        with torch.autocast(h.device.type, enabled=False):
+            return h, self.readout(self.hidden(h).relu())
 
     def new_readout(self, out_dim: int, normal: bool) -> None:
         """Replace the last layer by a random one with `out_dim` outputs.

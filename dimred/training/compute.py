@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import torch
 
 from dimred.errors import InputError
 
+_DEFAULT_THREADS = torch.get_num_threads()
+
 
 @dataclass(frozen=True)
 class Compute:
     """A device and the arithmetic used on it.
 
-    bf16: run the network under bf16 autocast while training; losses and embeddings are float32.
+    bf16: run the backbone under bf16 autocast while training; the head and the losses are float32,
+        and so are all embeddings.
     """
 
     device: torch.device
@@ -49,11 +53,14 @@ def select_compute(
     device = torch.device("cuda" if name == "cuda" or (name == "auto" and gpu) else "cpu")
     bf16 = precision == "bf16" or (
         # bf16 is slower than float32 on CPUs, even on those that have it.
-        precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
+        precision == "auto"
+        and device.type == "cuda"
+        and torch.cuda.is_bf16_supported(including_emulation=False)
     )
-    if threads is not None:
-        torch.set_num_threads(threads)
+    # Set in every run: the runs of a sweep share a process.
+    torch.set_num_threads(threads or _DEFAULT_THREADS)
     if deterministic:
-        torch.use_deterministic_algorithms(True)
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+    torch.use_deterministic_algorithms(deterministic)
     torch.backends.cudnn.benchmark = not deterministic
     return Compute(device, bf16, channels_last, compile)
