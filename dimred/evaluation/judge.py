@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.data.image_set import ImageSet
-from dimred.evaluation.knn import knn_accuracy, random_split
+from dimred.evaluation.knn import can_stratify, knn_accuracy, random_split
 from dimred.evaluation.neighbourhood import neighbour_overlap, trustworthiness
 
 Split = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -28,6 +28,9 @@ class Judge:
 
     ks: numbers of neighbours, the first the headline.
     random_test: test images of the random split; None for as many as the official, or a sixth.
+
+    All distances are Euclidean, those in maps of the cosine loss too. Raises ValueError for fewer
+    than two images or a random_test that is not below their number.
     """
 
     def __init__(self, images: ImageSet, ks: Sequence[int], random_test: int | None):
@@ -37,20 +40,20 @@ class Judge:
         self.splits: dict[str, Split] = {}
         self.split_names: dict[str, str] = {}
         if self.labels is None:
-            self.headline = "trustworthiness_z"
+            self.headline = f"trustworthiness{self.ks[0]}_z"
             return
         n_test = int(images.is_test.sum())
-        if 0 < n_test < len(images):
+        own_split = 0 < n_test < len(images)
+        if own_split:
             self.splits["official"] = (
                 np.flatnonzero(~images.is_test),
                 np.flatnonzero(images.is_test),
             )
             self.split_names["official"] = images.split_name + self._left_of(images.split_name)
-        n_random = random_test or n_test or max(len(images) // 6, 1)
-        if n_random < len(images):
-            self.splits["random"] = random_split(self.labels.values, n_random, RANDOM_SPLIT_SEED)
-            sizes = self._sizes("random")
-            self.split_names["random"] = f"random stratified {sizes}, seed {RANDOM_SPLIT_SEED}"
+        n_random = random_test or (n_test if own_split else max(len(images) // 6, 1))
+        self.splits["random"] = random_split(self.labels.values, n_random, RANDOM_SPLIT_SEED)
+        kind = "random stratified" if can_stratify(self.labels.values, n_random) else "random"
+        self.split_names["random"] = f"{kind} {self._sizes('random')}, seed {RANDOM_SPLIT_SEED}"
         self.headline = f"knn{self.ks[0]}_z_{next(iter(self.splits))}"
 
     def _sizes(self, split: str) -> str:
@@ -62,21 +65,35 @@ class Judge:
         return "" if sizes in name else f", {sizes} of it here"
 
     @property
+    def chance(self) -> float:
+        """What the headline split gives to whoever always answers the class that is the largest
+        among its training points; without labels, the overlap of neighbours drawn at random.
+        """
+        if self.labels is None:
+            return self.ks[0] / (self.n_images - 1)
+        train, test = next(iter(self.splits.values()))
+        largest = np.bincount(self.labels.values[train]).argmax()
+        return float(np.mean(self.labels.values[test] == largest))
+
+    @property
     def max_k(self) -> int:
         """The largest number of neighbours that every split allows."""
         if self.labels is None:
             # scikit-learn's trustworthiness needs k below half of the points.
             return (min(self.n_images, MAX_TRUSTWORTHINESS_POINTS) - 1) // 2
-        return min((len(train) for train, _ in self.splits.values()), default=0)
+        return min(len(train) for train, _ in self.splits.values())
 
     def measure(self, h: NDArray[Any], z: NDArray[Any]) -> dict[str, float]:
         """Every measure of a map by name, from H (N, h) and Z (N, d)."""
         if self.labels is None:
-            k = self.ks[0]
-            return {
-                "trustworthiness_z": trustworthiness(h, z, k, MAX_TRUSTWORTHINESS_POINTS, seed=0),
-                f"overlap{k}_hz": neighbour_overlap(h, z, k),
-            }
+            found: dict[str, float] = {}
+            for k in self.ks:
+                trust = trustworthiness(h, z, k, MAX_TRUSTWORTHINESS_POINTS, seed=0)
+                found |= {
+                    f"trustworthiness{k}_z": trust,
+                    f"overlap{k}_hz": neighbour_overlap(h, z, k),
+                }
+            return found
         return {**self.knn("z", z), **self.knn("h", h)}
 
     def knn(self, space: str, points: NDArray[Any]) -> dict[str, float]:

@@ -79,11 +79,8 @@ def random_split(
     if not 1 <= n_test < len(labels):
         raise ValueError(f"n_test = {n_test}: must be from 1 to {len(labels) - 1}")
     _, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    positions = np.flatnonzero(sizes[codes] > 1)
-    n_classes = int((sizes > 1).sum())
-    stratified = 0 < n_classes <= min(n_test, len(positions) - n_test)
-    if not stratified:
-        positions = np.arange(len(labels))
+    stratified = can_stratify(labels, n_test)
+    positions = np.flatnonzero(sizes[codes] > 1) if stratified else np.arange(len(labels))
     _, test = train_test_split(
         positions,
         test_size=n_test,
@@ -93,6 +90,14 @@ def random_split(
     is_test = np.zeros(len(labels), dtype=bool)
     is_test[test] = True
     return np.flatnonzero(~is_test), np.flatnonzero(is_test)
+
+
+def can_stratify(labels: Labels, n_test: int) -> bool:
+    """Whether a split with n_test test points has places for every class of two or more on both
+    sides."""
+    _, sizes = np.unique(labels, return_counts=True)
+    shared = sizes[sizes > 1]
+    return 0 < len(shared) <= min(n_test, int(shared.sum()) - n_test)
 
 
 def as_float(x: Features) -> NDArray[np.floating]:

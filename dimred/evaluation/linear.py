@@ -59,9 +59,9 @@ def sgd_softmax_accuracy(
     The linear evaluation of t-SimCNE (Boehm, Berens, Kobak 2023, https://arxiv.org/abs/2210.09879):
     the backbone frozen and in eval mode, official split, 100 epochs at lr 30 with cosine annealing
     (here stepped per epoch), training images freshly cropped and flipped in every epoch, test
-    images as they are. Momentum 0.9 and no weight decay, as in MoCo (https://arxiv.org/abs/1911.05722),
-    where lr 30 comes from. It fits features of the size that a batch-normalised ResNet gives:
-    they are not standardized. The last epoch's classifier is judged, not the best one.
+    images as they are. Momentum 0.9 and weight decay 5e-4 as in the authors' code. Features are not
+    standardized: lr 30 fits the size that a batch-normalised ResNet gives them. The last epoch's
+    classifier is judged, not the best one.
 
     batches: epoch, from 0 -> (features (b, d), labels (b,) int64) batches, all on one device. It
         augments, shuffles and chooses the batch size.
@@ -81,7 +81,7 @@ def sgd_softmax_accuracy(
     )
     weight = initial.to(test.device).requires_grad_()
     bias = torch.zeros(n_classes, device=test.device, requires_grad=True)
-    optimizer = torch.optim.SGD([weight, bias], lr=lr, momentum=0.9)
+    optimizer = torch.optim.SGD([weight, bias], lr=lr, momentum=0.9, weight_decay=5e-4)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
     for epoch in range(epochs):
         if _train_epoch(batches(epoch), weight, bias, optimizer) == 0:
