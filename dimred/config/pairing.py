@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from dimred.config.option import option
 
 if TYPE_CHECKING:
+    from dimred.data.augmentation import BatchAugmentation
     from dimred.pairing import Pairing
 
 
@@ -21,6 +22,13 @@ class PairingOptions:
     def build(self) -> Pairing:
         """The pairing: raw images of a batch -> network inputs and the pairs among them."""
         raise NotImplementedError
+
+    def without_colour(self) -> BatchAugmentation:
+        """Random maps of the plane only: what linear evaluation trains on (t-SimCNE paper: crops
+        and flips)."""
+        from dimred.data.augmentation import BatchAugmentation
+
+        return BatchAugmentation(jitter=0.0, greyscale=0.0)
 
 
 @dataclass
@@ -54,9 +62,16 @@ class Augmentation(PairingOptions):
     )
 
     def build(self) -> Pairing:
-        from dimred.data.augmentation import BatchAugmentation
         from dimred.pairing import TwoViews
+
+        return TwoViews(self._augmentation())
+
+    def without_colour(self) -> BatchAugmentation:
+        return replace(self, jitter=0.0, greyscale=0.0, noise=0.0)._augmentation()
+
+    def _augmentation(self) -> BatchAugmentation:
+        from dimred.data.augmentation import BatchAugmentation
 
         settings = {spec.name: getattr(self, spec.name) for spec in fields(self)}
         del settings["name"]
-        return TwoViews(BatchAugmentation(**settings))
+        return BatchAugmentation(**settings)

@@ -18,9 +18,15 @@ from dimred.data.image_set import ImageSet, LabelSet
 from dimred.data.npz import channel_statistics
 from dimred.errors import InputError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+_READ = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
+    *(".ppm", ".pgm"),
+)
+# Images of formats that are not read here: named as unreadable instead of passed over.
+_NOT_READ = (".heic", ".heif", ".avif", ".jp2", ".jxl")
+SUFFIXES = (*_READ, *_NOT_READ)
 
-# The decoders of those. The rest of Pillow's is left out: a file is judged by its content, and some
+# The decoders of _READ. The rest of Pillow's is left out: a file is judged by its content, and some
 # (EPS) run another program.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 _CHUNK = 256  # files a thread takes at a time
@@ -61,9 +67,9 @@ def load_image_folder(root: str, image_size: int, strict: bool) -> ImageSet:
         class folders are refused, as their class is not known.
     Order: train before test, each sorted by path. Hidden files and folders and links that lead
         back into a folder above are ignored, as are files with other suffixes than SUFFIXES.
-    Pixels: turned as EXIF says, transparency over white, 16-bit grey scaled to 8 bits, the first
-        frame of animations. The largest central square is resized, which is what resizing the
-        shorter side and then cropping gives.
+    Pixels: turned as EXIF says, transparency over white, 16-bit grey scaled to 8 bits (32-bit
+        integers too, unless all are below 256), the first frame of animations. The largest central
+        square is resized, which is what resizing the shorter side and then cropping gives.
 
     root: the folder; `~` is expanded.
     strict: refuse a file that cannot be read, instead of leaving it out and listing its name in
@@ -153,7 +159,7 @@ def _layout(root: str, paths: Iterator[str]) -> list[_File]:
     parts = [path.split("/") for path in paths]
     if not parts:
         raise InputError(
-            f"dataset.root={root!r}: no images there; files count that end in {' '.join(SUFFIXES)}"
+            f"dataset.root={root!r}: no images there; files count that end in {' '.join(_READ)}"
         )
     beside = [path for path in parts if not _is_split_folder(path)]
     has_split = len(beside) < len(parts)
@@ -278,6 +284,8 @@ def _grey_or_rgb(image: Image.Image) -> Image.Image:
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
             raise ValueError("its integers are not in 0..65535")
+        if image.mode == "I" and values.max() <= 255:
+            return Image.fromarray(values.astype(np.uint8))
         return Image.fromarray(np.rint(values / 257).astype(np.uint8))
     if image.mode == "F":
         raise ValueError("the range of its floating-point pixels is not known")

@@ -187,7 +187,7 @@ def test_a_folder_without_images_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("no image")
     message = refusal(tmp_path)
     assert f"dataset.root='{tmp_path}'" in message
-    assert ".jpeg .png" in message
+    assert ".jpg .jpeg" in message
 
 
 def test_what_is_no_folder_is_refused(tmp_path):
