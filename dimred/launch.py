@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import sys
 import traceback
-from collections.abc import Callable
-from dataclasses import Field
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import Field, dataclass
 from difflib import get_close_matches
 from enum import Enum
 from itertools import takewhile
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from yaml import YAMLError
 
 from dimred.config.hydra_schema import register, typed
 from dimred.config.option import allowed, walk
 from dimred.errors import InputError, TrainingDiverged
 from dimred.help import GROUPS, choices, config_folder
 
-_FLAGS = ("-m", "--multirun", "--config-dir", "-cd", "--cfg", "-c", "--resolve")
-_FLAGS_WITH_VALUE = ("--config-dir", "-cd", "--cfg", "-c")
+# Text that users type as their shell would take it, with any letter and `~`; Hydra's grammar has
+# a meaning for much of that.
+_TEXT_KEYS = ("dataset.root", "dataset.path", "output_dir", "run_dir", "name")
 
-_failures: list[tuple[str, Exception]] = []
+_STAGE_LOSS = re.compile(r"\+{0,2}(schedule\.stages\.([^.]+)\.loss)(\..+)?")
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """A job that failed: in words, since the error itself would keep the job's tensors alive."""
+
+    overrides: str
+    line: str
+    code: int
+
+
+_failures: list[_Failure] = []  # of a sweep
+_error: list[Exception] = []  # of a single run
+_flags: list[str] = []
 
 
 def launch(words: list[str]) -> int:
@@ -38,57 +58,89 @@ def launch(words: list[str]) -> int:
     register()
     # Hydra's own reports exit with 1 and speak of Hydra; its exceptions are explained here instead.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = ["dimred train", *_flags_first(words)]
+    typed_words = _parsed(words)
+    sweep = typed_words.multirun
+    overrides = [_quoted(word, sweep) for word in typed_words.overrides]
+    _flags[:] = ["--config-dir", typed_words.config_dir] if typed_words.config_dir else []
     _failures.clear()
+    _error.clear()
+    sys.argv = ["dimred train", *_flags, *(["--multirun"] if sweep else []), *overrides]
     main = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")
-    code = _reporting(main(_job))
-    sweep = "-m" in words or "--multirun" in words
-    if sweep and _failures:
-        print(f"\ndimred: {len(_failures)} job(s) of the sweep failed:", file=sys.stderr)
-        for overrides, error in _failures:
-            print(f"  {overrides}: {explain(error)}", file=sys.stderr)
-        return max(_exit_code(error) or 1 for _, error in _failures)
-    for _, error in _failures:
+    try:
+        code = _reporting(lambda: main(_job)(), words)
+    finally:
+        if sweep and _failures:
+            print(f"\ndimred: {len(_failures)} job(s) of the sweep failed:", file=sys.stderr)
+            for failure in _failures:
+                print(f"  {failure.overrides}: {failure.line}", file=sys.stderr)
+    for error in _error:
         return _report(error)
-    return code
+    return max([code, *(failure.code for failure in _failures)])
 
 
 def _check_words(words: list[str]) -> None:
-    """Refuse what Hydra would answer with a usage text or a traceback."""
-    for word in words:
-        key, _, value = word.partition("=")
-        if word.startswith("-") and key not in _FLAGS:
-            raise InputError(f"{word}: no such flag; the flags are {', '.join(_FLAGS)}")
+    """Refuse what Hydra would answer with a usage text or a traceback, or would let pass."""
+    typed_words = _parsed(words)
+    folder = typed_words.config_dir
+    if folder is not None and not Path(folder).is_dir():
+        raise InputError(f"--config-dir {folder}: must be a folder that is laid out like conf/")
+    for word in typed_words.overrides:
+        key, given, value = word.partition("=")
+        if not given and not key.startswith("~"):
+            raise InputError(f"{word}: must be KEY=VALUE")
         no_choice = value in ("", "null") or value.isdigit()
         if key in GROUPS and key != "experiment" and no_choice:
             raise InputError(f"{word}: no such choice; the choices are {', '.join(choices(key))}")
-        if (
-            key.startswith("schedule.stages.")
-            and key.endswith(".loss")
-            and value in choices("loss")
-        ):
-            raise InputError(f"{word}: the loss of a stage is set by +loss@{word}")
+        if key == "schedule.stages":
+            raise InputError(
+                f"{word}: stages are set one by one (schedule.stages.STAGE.KEY=VALUE) and dropped "
+                "by ~schedule.stages.STAGE; other stages are a YAML file of their own"
+            )
+        loss = _STAGE_LOSS.fullmatch(key)
+        if loss and not loss[3] and value != "null":
+            shown = value if value in choices("loss") else "NAME"
+            raise InputError(
+                f"{word}: the loss of a stage is set by +loss@{loss[1]}={shown}; "
+                f"the choices are {', '.join(choices('loss'))}"
+            )
 
 
-def _flags_first(words: list[str]) -> list[str]:
-    """The words in the order that Hydra's argument parser can read: it takes no flag in between."""
-    flags: list[str] = []
-    overrides: list[str] = []
-    rest = iter(words)
-    for word in rest:
-        if not word.startswith("-"):
-            overrides.append(word)
-            continue
-        flags.append(word)
-        if word in _FLAGS_WITH_VALUE:
-            flags += [value for value in [next(rest, None)] if value is not None]
-    return [*flags, *overrides]
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        flags = "the flags are -m (--multirun) and --config-dir FOLDER"
+        raise InputError(f"{message}; {flags}")
 
 
-def _reporting(action: Callable[[], object]) -> int:
+def _parsed(words: list[str]) -> Namespace:
+    """Flags and overrides, in whatever order they were typed."""
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("--config-dir", "-cd")
+    parser.add_argument("overrides", nargs="*")
+    return parser.parse_intermixed_args(words)
+
+
+def _quoted(word: str, sweep: bool) -> str:
+    """The word with its text quoted for Hydra and `~` expanded, where its key holds text."""
+    key, _, value = word.partition("=")
+    if key not in _TEXT_KEYS or value in ("", "null") or value[0] in "'\"":
+        return word
+    texts = [os.path.expanduser(text) for text in (value.split(",") if sweep else [value])]  # noqa: PTH111
+    return f"{key}=" + ",".join("'" + text.replace("'", "\\'") + "'" for text in texts)
+
+
+def _reporting(action: Callable[[], object], words: Sequence[str] = ()) -> int:
     """Call `action`; an error that is no bug becomes one line and an exit code."""
     try:
         action()
+    except AssertionError:
+        # OmegaConf's answer to a key of a loss that is not there.
+        for word in words:
+            loss = _STAGE_LOSS.fullmatch(word.partition("=")[0])
+            if loss:
+                error = f"{word}: give this stage a loss of its own first, +loss@{loss[1]}=NAME"
+                return _report(InputError(error))
+        raise
     except Exception as error:
         return _report(error)
     return 0
@@ -105,7 +157,8 @@ def _report(error: Exception) -> int:
 
 def _exit_code(error: Exception) -> int | None:
     """2 for input that cannot be used, 1 for a run that failed, None for a bug."""
-    if isinstance(error, InputError | HydraException | OmegaConfBaseException):
+    unusable = (InputError, HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError)
+    if isinstance(error, unusable):
         return 2
     if isinstance(error, OSError) and error.filename is not None:
         return 2
@@ -113,22 +166,24 @@ def _exit_code(error: Exception) -> int | None:
 
 
 def _job(composed: DictConfig) -> None:
-    """One run. Its error is kept for the end, so that the other jobs of a sweep still run."""
-    config = HydraConfig.get()
-    sweep = config.mode == RunMode.MULTIRUN
-    if sweep:
-        print(f"\n{_overrides()}", flush=True)
+    """One run. Its error is kept for the end: Hydra would report it in its own words, and the other
+    jobs of a sweep still run."""
+    if HydraConfig.get().mode != RunMode.MULTIRUN:
+        try:
+            _train(composed)
+        except Exception as error:
+            _error.append(error)
+        return
+    print(f"\n{_overrides()}", flush=True)
     try:
         _train(composed)
     except Exception as error:
-        if sweep and not config.launcher._target_.endswith("BasicLauncher"):
-            # This is a process of its own; Hydra takes the error back to the one that waits.
-            raise
-        if sweep:
-            print(f"dimred: failed: {explain(error)}", file=sys.stderr)
-            if _exit_code(error) is None:
-                traceback.print_exc()
-        _failures.append((_overrides(), error))
+        line = explain(error)
+        print(f"dimred: failed: {line}", file=sys.stderr)
+        code = _exit_code(error)
+        if code is None:
+            traceback.print_exc()
+        _failures.append(_Failure(_overrides(), line, code or 1))
 
 
 def _overrides() -> str:
@@ -141,7 +196,7 @@ def _train(composed: DictConfig) -> None:
     from dimred.reporting.describe import describe
     from dimred.train import run
 
-    outcome = run(config, ["dimred", "train", *HydraConfig.get().overrides.task])
+    outcome = run(config, ["dimred", "train", *_flags, *HydraConfig.get().overrides.task])
     if outcome.finished_before:
         print(f"{outcome.path}: finished before; restart=true runs it again\n")
     print(describe(outcome.path, outcome.summary), flush=True)
@@ -150,9 +205,15 @@ def _train(composed: DictConfig) -> None:
 def explain(error: BaseException) -> str:
     """One line for an error: the key or file, the value, and what is allowed."""
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}; what was written before is kept"
-    if isinstance(error, TrainingDiverged):
-        return f"{error}; the last good checkpoint is kept"
+        full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+        kept = "; what was written before is kept" if full else ""
+        return f"{error.filename}: {error.strerror}{kept}"
+    if isinstance(error, OverrideParseException):
+        value = error.override.partition("=")[2].replace("'", "")
+        key = error.override.partition("=")[0]
+        return (
+            f"{error.override}: cannot be read as KEY=VALUE; quote the value: \"{key}='{value}'\""
+        )
     cause = error.__cause__ or error.__context__ or error
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
         return _explain_key(cause, str(error))
@@ -170,7 +231,7 @@ def _explain_key(error: OmegaConfBaseException, context: str) -> str:
     key = str(error.full_key)
     reason = str(error).splitlines()[0]
     if isinstance(error, ConfigKeyError | ConfigAttributeError):
-        siblings = [str(name) for name in error.parent_node or ()]
+        siblings = [str(name) for name in error.parent_node or () if name != "hydra"]
         close = get_close_matches(key.rpartition(".")[2], siblings, 1)
         hint = f"; did you mean {close[0]}?" if close else ""
         return f"{key}: no such key{hint} known here: {', '.join(siblings)}".replace(
@@ -186,9 +247,17 @@ def show_options(words: list[str]) -> int:
 
 
 def _print_options(words: list[str]) -> None:
+    _check_words(words)
+    typed_words = _parsed(words)
+    if typed_words.multirun:
+        raise InputError("-m: options are those of one run")
+    overrides = [_quoted(word, sweep=False) for word in typed_words.overrides]
+    if typed_words.config_dir:
+        folder = Path(typed_words.config_dir).resolve()
+        overrides.append(f"hydra.searchpath=['file://{folder}']")
     register()
     with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
-        config = typed(hydra.compose("config", overrides=words))
+        config = typed(hydra.compose("config", overrides=overrides))
     for key, spec, value in walk(config):
         shown = value.value if isinstance(value, Enum) else value
         print(f"{key} = {'null' if shown is None else shown}")

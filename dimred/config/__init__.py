@@ -3,6 +3,6 @@
 Importing this package is quick: torch and Hydra wait until a run is built.
 """
 
-from dimred.config.run import RunConfig, check, decisive_values
+from dimred.config.run import RunConfig, check, decisive_values, eval_values
 
-__all__ = ["RunConfig", "check", "decisive_values"]
+__all__ = ["RunConfig", "check", "decisive_values", "eval_values"]

@@ -108,7 +108,7 @@ class ImageFolder(DatasetOptions):
 
     choices: ClassVar[tuple[str, ...]] = ("image_folder",)
     name: str = option("image_folder", "Which dataset this is; set by dataset=NAME.")
-    root: str | None = option(None, "The folder; must be given.")
+    root: str | None = option(None, "The folder; must be given.", changes_result=False)
     image_size: int = option(
         32, "Side in pixels that images are resized and centre-cropped to.", at_least=4
     )
@@ -131,7 +131,7 @@ class Npz(DatasetOptions):
 
     choices: ClassVar[tuple[str, ...]] = ("npz",)
     name: str = option("npz", "Which dataset this is; set by dataset=NAME.")
-    path: str | None = option(None, "The file; must be given.")
+    path: str | None = option(None, "The file; must be given.", changes_result=False)
 
     def read(self) -> ImageSet:
         from dimred.data.npz import load_npz

@@ -40,6 +40,9 @@ def typed(composed: DictConfig) -> RunConfig:
     """The checked RunConfig of a composed config. Raises InputError for bad values."""
     for line in _unknown_keys(composed, ""):
         raise InputError(line)
+    for key in OmegaConf.missing_keys(composed):
+        stages = ", ".join(composed.schedule.stages)
+        raise InputError(f"{key}: must be given; the stages here are {stages}")
     config = OmegaConf.to_object(composed)
     if not isinstance(config, RunConfig):
         raise TypeError(f"not a run's configuration: {type(config)}")

@@ -26,7 +26,9 @@ class ModelOptions:
 
     choices: ClassVar[tuple[str, ...]] = ()
     name: str = option("", "Which backbone this is; set by model=NAME.")
-    hidden_dim: int = option(1024, "Width of the projection head's hidden layer.", at_least=1)
+    hidden_dim: int = option(
+        1024, "Width of the projection head's hidden layer.", at_least=1, at_most=2**16
+    )
 
     def backbone(self, channels: int, image_size: tuple[int, int]) -> Backbone:
         """The network (image -> H) for images of `channels` and `image_size` (height, width)."""
@@ -63,6 +65,7 @@ class ConvNet(ModelOptions):
         "Channels of each block of two 3x3 convolutions; every block but the first halves the "
         "image; the last is the dimension of H.",
         at_least=1,
+        at_most=2**16,
     )
 
     def backbone(self, channels: int, image_size: tuple[int, int]) -> Backbone:

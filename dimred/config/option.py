@@ -21,7 +21,8 @@ def option(
     """A dataclass field with documentation and bounds.
 
     Bounds hold for numbers and for each number of a list. A field with `changes_result=False` may
-    differ between the run that wrote a checkpoint and the run that continues it.
+    differ between the run that wrote a checkpoint and the run that continues it; where the data lie
+    is such a field, since a run's identity holds a fingerprint of the data themselves.
     """
     metadata = {
         "doc": doc,
@@ -44,17 +45,21 @@ def nested(factory: Any, doc: str) -> Any:
 def allowed(spec: Field[Any]) -> str:
     """The bounds of a field in words, or "" where it has none."""
     words = {
-        "at_least": "at least {:g}",
-        "above": "above {:g}",
-        "at_most": "at most {:g}",
-        "below": "below {:g}",
+        "at_least": "at least {}",
+        "above": "above {}",
+        "at_most": "at most {}",
+        "below": "below {}",
     }
     bounds = [
-        text.format(spec.metadata[key])
+        text.format(_plain(spec.metadata[key]))
         for key, text in words.items()
         if spec.metadata.get(key) is not None
     ]
     return " and ".join(bounds)
+
+
+def _plain(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
 
 
 def _within(number: float, spec: Field[Any]) -> bool:
@@ -93,5 +98,6 @@ def violations(options: Any) -> Iterator[str]:
             if isinstance(number, bool) or not isinstance(number, int | float):
                 continue
             if not _within(number, spec):
-                yield f"{key}={value}: must be {allowed(spec) or 'a finite number'}"
+                bounds = allowed(spec) if math.isfinite(number) else ""
+                yield f"{key}={value}: must be {bounds or 'a finite number'}"
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -27,7 +28,11 @@ class LinearProbe(Enum):
 
 @dataclass
 class EvalOptions:
-    """What is measured, and when. Every measure is taken in eval mode on unaugmented images."""
+    """What is measured, and when. Every measure is taken in eval mode on unaugmented images.
+
+    What is measured only at the end may differ when a finished run is typed again: it is then
+    measured again, without training.
+    """
 
     every: int = option(
         0, "Measure every so many epochs besides the end of each stage; 0 = never.", at_least=0
@@ -44,15 +49,26 @@ class EvalOptions:
     linear: LinearProbe = option(
         LinearProbe.logistic,
         "Linear accuracy in H at the end: logistic = scikit-learn's regression, sgd = the paper's "
-        "softmax classifier (100 epochs, crops and flips), none.",
+        "softmax classifier (the pairing's crops and flips, no colour changes), none.",
+        changes_result=False,
     )
-    linear_epochs: int = option(100, "Epochs of eval.linear=sgd.", at_least=1)
-    linear_lr: float = option(30.0, "Learning rate of eval.linear=sgd.", above=0)
+    linear_epochs: int = option(100, "Epochs of eval.linear=sgd.", at_least=1, changes_result=False)
+    linear_lr: float = option(
+        30.0, "Learning rate of eval.linear=sgd.", above=0, changes_result=False
+    )
     references: bool = option(
-        True, "Also measure kNN accuracy in raw pixels and in their first two principal components."
+        True,
+        "Also measure kNN accuracy in raw pixels and in their first two principal components "
+        "(skipped above 3e8 pixel values).",
+        changes_result=False,
     )
-    batch_size: int = option(1024, "Images embedded at a time.", at_least=1)
-    save_h: bool = option(False, "Also write H (float32) to embedding.npz.")
+    batch_size: int = option(
+        1024,
+        "Images embedded at a time; also the batch size of eval.linear=sgd.",
+        at_least=1,
+        changes_result=False,
+    )
+    save_h: bool = option(False, "Also write H (float32) to embedding.npz.", changes_result=False)
 
 
 @dataclass
@@ -111,11 +127,16 @@ def _choice_mismatches(config: RunConfig) -> Iterator[str]:
 
 def _contradictions(config: RunConfig) -> Iterator[str]:
     stages = config.schedule.stages
+    for key in ("output_dir", "run_dir"):
+        if getattr(config, key) == "":
+            yield f"{key}=: must name a folder"
     if not stages:
         yield "schedule.stages={}: a schedule needs at least one stage"
     before = None
     for name, stage in stages.items():
         key = f"schedule.stages.{name}"
+        if not re.fullmatch(r"[\w-]+", name):
+            yield f"{key}: a stage names files; use letters, digits, - and _"
         if stage.warmup_epochs > stage.epochs:
             yield (
                 f"{key}.warmup_epochs={stage.warmup_epochs}: "
@@ -142,3 +163,9 @@ def decisive_values(config: RunConfig) -> dict[str, Any]:
         if spec is None or spec.metadata.get("changes_result", True):
             decisive[key] = value.value if isinstance(value, Enum) else value
     return decisive
+
+
+def eval_values(config: RunConfig) -> dict[str, Any]:
+    """What is measured and how, as plain JSON types."""
+    pairs = ((key, value) for key, _, value in walk(config.eval))
+    return {key: value.value if isinstance(value, Enum) else value for key, value in pairs}

@@ -48,11 +48,13 @@ class LrUpdate(Enum):
 class StageOptions:
     """One stage of training. Each stage has a new optimizer."""
 
-    epochs: int = option(100, "Passes over the images.", at_least=1)
+    epochs: int = option("???", "Passes over the images; must be given.", at_least=1)
     out_dim: int = option(
-        2,
-        "Dimension of Z; a new random readout where it differs from the stage before.",
+        "???",
+        "Dimension of Z, must be given; a new random readout where it differs from the stage "
+        "before.",
         at_least=1,
+        at_most=2**16,
     )
     loss: LossOptions | None = option(
         None,
@@ -81,8 +83,11 @@ class OptimizerOptions:
     """How parameters are updated."""
 
     name: OptimizerName = option(OptimizerName.sgd, "SGD with momentum (the paper's) or AdamW.")
-    lr_per_256: float = option(
-        0.03, "Learning rate for a batch of 256 images; grows linearly with the batch.", above=0
+    lr_per_256: float | None = option(
+        None,
+        "Learning rate for a batch of 256 images; grows linearly with the batch; null = 0.03 for "
+        "SGD (the paper's), 0.001 for AdamW.",
+        above=0,
     )
     momentum: float = option(0.9, "Momentum of SGD.", at_least=0, below=1)
     weight_decay: float = option(5e-4, "Weight decay on all parameters.", at_least=0)
@@ -105,4 +110,5 @@ class ScheduleOptions:
     @property
     def learning_rate(self) -> float:
         """The learning rate of the batch size, before a stage's lr_scale."""
-        return self.optimizer.lr_per_256 * self.batch_size / 256
+        default = 0.03 if self.optimizer.name is OptimizerName.sgd else 0.001
+        return (self.optimizer.lr_per_256 or default) * self.batch_size / 256

@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 
-from dimred.config import decisive_values
+from dimred.config import check, decisive_values
 from dimred.config.hydra_schema import SCHEMAS, register, typed
 from dimred.config.option import walk
 from dimred.errors import InputError
@@ -53,11 +53,19 @@ def test_every_option_has_a_sentence_of_documentation():
             assert spec.metadata["doc"].endswith("."), key
 
 
-def test_the_papers_protocol_is_the_default():
-    config = composed("schedule=annealed_1500", "dataset=cifar10", "model=resnet18")
+@pytest.mark.parametrize(
+    ("schedule", "epochs"),
+    [
+        ("annealed_1500", [1000, 50, 450]),
+        ("annealed_1000", [775, 25, 200]),
+        ("annealed_500", [400, 25, 75]),
+    ],
+)
+def test_the_papers_protocol_is_the_default(schedule, epochs):
+    config = composed(f"schedule={schedule}", "dataset=cifar10", "model=resnet18")
     stages = config.schedule.stages
     assert list(stages) == ["pretrain", "readout", "finetune"]
-    assert [stage.epochs for stage in stages.values()] == [1000, 50, 450]
+    assert [stage.epochs for stage in stages.values()] == epochs
     assert [stage.out_dim for stage in stages.values()] == [128, 2, 2]
     assert [stage.trainable.value for stage in stages.values()] == ["all", "readout", "all"]
     assert [stage.anneal for stage in stages.values()] == [True, False, True]
@@ -76,6 +84,12 @@ def test_the_papers_protocol_is_the_default():
 @pytest.mark.parametrize(
     ("row", "loss", "dims", "epochs"),
     [
+        ("table_a1_row1", "simclr", [128], [1000]),
+        ("table_a1_row2", "simclr", [3], [1000]),
+        ("table_a1_row3", "tsimcne", [128], [1000]),
+        ("table_a1_row4", "tsimcne", [2], [1000]),
+        ("table_a1_row6", "tsimcne", [128, 2, 2], [1000, 50, 450]),
+        ("table_a1_row7", "tsimcne", [128, 2, 2], [1000, 50, 450]),
         ("table1_row1", "simclr", [128], [1000]),
         ("table1_row2", "simclr", [3], [1000]),
         ("table1_row3", "tsimcne", [128], [1000]),
@@ -87,16 +101,18 @@ def test_the_papers_protocol_is_the_default():
         ("table1_row9", "tsimcne", [128, 2, 2], [400, 25, 75]),
     ],
 )
-def test_rows_of_table_1(row, loss, dims, epochs):
+def test_rows_of_the_tables(row, loss, dims, epochs):
     config = composed(f"experiment={row}")
     stages = config.schedule.stages
-    assert (config.dataset.name, config.model.name) == ("cifar10", "resnet18")
+    dataset = "cifar10" if row.startswith("table1") else "cifar100"
+    assert (config.dataset.name, config.model.name) == (dataset, "resnet18")
+    assert config.eval.linear.value == "sgd"
     assert config.loss.name == loss
     assert [stage.out_dim for stage in stages.values()] == dims
     assert [stage.epochs for stage in stages.values()] == epochs
     pretrain_losses = [stage.loss.name if stage.loss else loss for stage in stages.values()]
     cosine_first = ["simclr", "tsimcne", "tsimcne"]
-    assert pretrain_losses == (cosine_first if row == "table1_row6" else [loss] * len(dims))
+    assert pretrain_losses == (cosine_first if row.endswith("row6") else [loss] * len(dims))
 
 
 def test_datasets_choose_their_pairing_unless_told():
@@ -131,6 +147,11 @@ def test_datasets_choose_their_pairing_unless_told():
         (["pairing.crop_scale=[1]"], ["pairing.crop_scale=[1.0]", "two numbers"]),
         (["model.widths=[]"], ["model.widths=[]"]),
         (["abc"], ["abc"]),
+        (["seed=99999999999"], ["seed=99999999999", "at most 2147483647"]),
+        (["checkpoint_every=inf"], ["checkpoint_every=inf", "finite"]),
+        (["run_dir="], ["run_dir="]),
+        (["+loss@schedule.stages.finetun.loss=simclr"], ["stages.finetun.", "pretrain, readout"]),
+        (["schedule.batch_size=1e400"], ["schedule.batch_size"]),
     ],
 )
 def test_refuses_by_name(overrides, parts):
@@ -139,8 +160,22 @@ def test_refuses_by_name(overrides, parts):
         assert part in line
 
 
+def test_a_stage_is_not_named_like_a_path():
+    config = composed()
+    config.schedule.stages["../evil"] = config.schedule.stages["finetune"]
+    with pytest.raises(InputError, match=r"schedule.stages.\.\./evil"):
+        check(config)
+
+
+def test_adamw_has_a_learning_rate_of_its_own():
+    sgd, adamw = composed(), composed("schedule.optimizer.name=adamw")
+    assert (sgd.schedule.learning_rate, adamw.schedule.learning_rate) == (0.12, 0.004)
+
+
 def test_what_may_differ_between_sessions_of_one_run_is_not_decisive():
-    same = decisive_values(composed("output_dir=x", "checkpoint_every=3", "restart=true"))
+    same = decisive_values(
+        composed("output_dir=x", "checkpoint_every=3", "restart=true", "eval.save_h=true")
+    )
     assert same == decisive_values(composed())
     assert decisive_values(composed("seed=1")) != same
     assert decisive_values(composed("schedule.stages.finetune.epochs=70")) != same
