@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,8 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from dimred.config import RunConfig
+from dimred.config import RunConfig, eval_values
 from dimred.config.run import LinearProbe
-from dimred.data.augmentation import BatchAugmentation
 from dimred.data.image_set import ImageSet
 from dimred.data.resident import ResidentImages
 from dimred.evaluation import Judge, logistic_accuracy, sgd_softmax_accuracy
@@ -23,31 +23,32 @@ from dimred.reporting.run_folder import RunFolder
 from dimred.training import Compute, embed
 from dimred.training.seeds import generator_at
 
+_MAX_REFERENCE_VALUES = 300_000_000
 
+
+@dataclass
 class Results:
     """Measures an encoder on a run's images and writes what comes of it into the run folder."""
 
-    def __init__(
-        self,
-        config: RunConfig,
-        images: ImageSet,
-        n_fit: int,
-        judge: Judge,
-        resident: ResidentImages,
-        compute: Compute,
-        folder: RunFolder,
-    ):
-        self.config = config
-        self.images = images
-        self.n_fit = n_fit
-        self.judge = judge
-        self.resident = resident
-        self.compute = compute
-        self.folder = folder
+    config: RunConfig
+    images: ImageSet
+    n_fit: int
+    judge: Judge
+    resident: ResidentImages
+    compute: Compute
+    folder: RunFolder
+    _embedding: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
     def embed(self, encoder: Encoder) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """H and Z of every image."""
-        return embed(encoder, self.resident, self.config.eval.batch_size, self.compute)
+        """H and Z of every image; kept until `forget`."""
+        if self._embedding is None:
+            size = self.config.eval.batch_size
+            self._embedding = embed(encoder, self.resident, size, self.compute)
+        return self._embedding
+
+    def forget(self) -> None:
+        """The encoder is about to change."""
+        self._embedding = None
 
     def measure(self, encoder: Encoder) -> dict[str, float]:
         """The measures of the map as it is now."""
@@ -100,7 +101,7 @@ class Results:
             for split in self.judge.splits
             for space, points in (("Z", z), ("H", h))
         }
-        self.folder.write_plot("knn", to_png(knn_figure(curves, self._chance())))
+        self.folder.write_plot("knn", to_png(knn_figure(curves, self.judge.chance)))
 
     def _counts(self) -> dict[str, int]:
         labels = self.images.labels
@@ -109,14 +110,9 @@ class Results:
         counts = np.bincount(labels.values, minlength=len(labels.names))
         return dict(zip(labels.names, map(int, counts), strict=True))
 
-    def _chance(self) -> float | None:
-        """Accuracy of always answering the largest class."""
-        counts = self._counts()
-        return max(counts.values()) / len(self.images) if counts else None
-
     def _summary(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         seconds = sum(row["seconds"] for row in rows)
-        stages = {}
+        stages: dict[str, Any] = {}
         for name in self.config.schedule.stages:
             of_stage = [row for row in rows if row["stage"] == name]
             stages[name] = {key: value for key, value in of_stage[-1].items() if key != "stage"}
@@ -130,22 +126,25 @@ class Results:
                 "learned_from": self.n_fit,
                 "unreadable": list(self.images.unreadable),
                 "classes": self._counts(),
-                "chance": self._chance(),
+                "chance": self.judge.chance,
                 "splits": self.judge.split_names,
             },
             "headline": self.judge.headline,
+            "eval": eval_values(self.config),
             "stages": stages,
-            "final": stages[name],
+            "final": list(stages.values())[-1],
             "training_seconds": round(seconds, 3),
         }
 
     def _linear(self, encoder: Encoder, h: NDArray[np.float32]) -> dict[str, Any] | None:
         """Linear accuracy in H on the official split, or the random one where there is none."""
         labels, how = self.images.labels, self.config.eval.linear
-        if labels is None or how is LinearProbe.none or len(np.unique(labels.values)) < 2:
+        if labels is None or how is LinearProbe.none:
             return None
         split, (train, test) = next(iter(self.judge.splits.items()))
         y = labels.values
+        if len(np.unique(y[train])) < 2:
+            return None
         if how is LinearProbe.logistic:
             accuracy = logistic_accuracy(h[train], y[train], h[test], y[test])
         else:
@@ -164,11 +163,11 @@ class Results:
     def _augmented(
         self, encoder: Encoder, train: NDArray[np.int64], epoch: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """H of cropped and flipped training images, in eval mode, in batches, with their labels."""
+        """H of augmented training images, in eval mode, in batches, with their labels."""
         labels = self.images.labels
         assert labels is not None
         device = self.compute.device
-        augment = BatchAugmentation(jitter=0.0, greyscale=0.0)
+        augment = self.config.pairing.without_colour()
         generator = generator_at(device, self.config.seed, "linear", epoch)
         order = torch.from_numpy(train).to(device)
         order = order[torch.randperm(len(order), generator=generator, device=device)]
@@ -183,7 +182,8 @@ class Results:
 
     def _references(self) -> dict[str, float]:
         """kNN accuracy without learning: raw pixels, and their first two principal components."""
-        if not self.config.eval.references or not self.judge.splits:
+        too_many = self.images.images.numel() > _MAX_REFERENCE_VALUES
+        if not self.config.eval.references or not self.judge.splits or too_many:
             return {}
         pixels = self.images.images.flatten(1).numpy().astype(np.float32) / 255
         plane = PCA(min(2, *pixels.shape), random_state=0).fit_transform(pixels)

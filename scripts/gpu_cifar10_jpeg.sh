@@ -15,7 +15,13 @@ if [ ! -e "$folder/.unpacked" ]; then
     tar -xJf "$archive" -C "$folder"
     touch "$folder/.unpacked"
 fi
-root=$(dirname "$(find "$folder" -type d -name train | head -n 1)")
-exec python3 -m dimred train dataset=image_folder dataset.root="$root" dataset.image_size=32 \
+train=$(find "$folder" -type d -name train | head -n 1)
+if [ -z "$train" ]; then
+    echo "$0: $archive holds no folder train/" >&2
+    exit 2
+fi
+python=.venv/bin/python
+[ -x "$python" ] || python=python3
+exec "$python" -m dimred train dataset=image_folder dataset.root="$(dirname "$train")" dataset.image_size=32 \
     model=resnet18 loss=tsimcne schedule="$schedule" device=cuda eval.every=25 eval.linear=sgd \
     name="cifar10-jpeg-$schedule" "${@:3}"

@@ -39,6 +39,8 @@ def _data(dataset: dict[str, Any]) -> list[str]:
             f", {len(counts)} classes of {min(counts):,} to {max(counts):,}, "
             f"chance {dataset['chance']:.4f}"
         )
+    else:
+        line += f", no labels, overlap of neighbours by chance {dataset['chance']:.4f}"
     lines = [line, *(f"{name} split: {text}" for name, text in dataset["splits"].items())]
     unreadable = dataset["unreadable"]
     if unreadable:

@@ -34,9 +34,11 @@ class StageProgress:
             unit_scale=True,
             dynamic_ncols=True,
             mininterval=0.2,
-            disable=not sys.stderr.isatty(),
-            bar_format="{desc} {percentage:3.0f}%|{bar:20}| {rate_fmt}, {remaining} left{postfix}",
+            disable=not (sys.stdout.isatty() and sys.stderr.isatty()),
+            # Fits into 80 columns.
+            bar_format="{desc} |{bar:5}|{postfix}, {rate_fmt}, {remaining} left",
         )
+        self._bar.set_description_str(f"{stage} {done // steps + 1}/{epochs}")
 
     def step(self) -> None:
         """One batch is done."""
@@ -49,10 +51,10 @@ class StageProgress:
         if self.headline in row:
             self._measured = f", {self.headline.split('_')[0]} {row[self.headline]:.3f}"
         if not self._bar.disable:
-            # The line stands until the next measurement.
-            self._bar.set_postfix_str(
-                f"epoch {row['epoch']}/{self.epochs}, {shown}{self._measured}"
-            )
+            # What was measured stands until the next measurement.
+            self._bar.set_postfix_str(shown + self._measured, refresh=False)
+            current = min(row["epoch"] + 1, self.epochs)
+            self._bar.set_description_str(f"{self.stage} {current}/{self.epochs}")
             return
         if self.headline in row:
             shown += self._measured

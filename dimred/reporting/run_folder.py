@@ -18,15 +18,16 @@ from torch import Tensor
 from dimred.errors import InputError
 from dimred.files import write_atomically
 
+# In the order in which they are removed: first the mark of a complete run, last that of any run.
 _FILES = (
     "summary.json",
     "config.yaml",
-    "environment.json",
     "metrics.jsonl",
     "checkpoint.pt",
     "weights.safetensors",
     "embedding.npz",
 )
+_RECORD = "environment.json"
 _FOLDERS = ("stages", "plots")
 
 
@@ -39,16 +40,18 @@ class RunFolder:
     def __init__(self, path: Path):
         self.path = path
         self.checkpoint = path / "checkpoint.pt"
-        self.embedding = path / "embedding.npz"
         self.summary = path / "summary.json"
         self.plots = path / "plots"
         self._lock: int | None = None
+        self._made_lock = False
 
     def __enter__(self) -> Self:
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"run_dir={self.path}: is a file; name a folder")
         self.path.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        file = self.path / ".lock"
+        self._made_lock = not file.exists()
+        lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -58,9 +61,13 @@ class RunFolder:
                 f"{self.path}: another run (process {holder}) is writing this folder; wait for it "
                 "or give run_dir=OTHER"
             ) from None
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, str(os.getpid()).encode(), 0)
         self._lock = lock
+        try:
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, str(os.getpid()).encode(), 0)
+        except OSError as error:
+            self.__exit__()
+            raise OSError(error.errno, error.strerror, str(file)) from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -74,10 +81,12 @@ class RunFolder:
         identity: {"config": values by dotted key, "data": fingerprint of the images}.
         Raises InputError, naming what differs, for the folder of another run.
         """
-        environment = self.path / "environment.json"
-        if not environment.exists():
+        there = self._identity()
+        if there is None:
             strangers = sorted(p.name for p in self.path.iterdir() if not p.name.startswith("."))
             if strangers:
+                if self._made_lock:
+                    (self.path / ".lock").unlink()
                 raise InputError(
                     f"run_dir={self.path}: holds files but no run of dimred ({strangers[0]}); name "
                     "an empty or new folder"
@@ -86,19 +95,28 @@ class RunFolder:
         if restart:
             self.clear()
             return
-        differences = _differences(self.read_json("environment.json")["identity"], identity)
+        differences = _differences(there, identity)
         if differences:
             raise InputError(
                 f"{self.path}: holds another run ({differences}); restart=true replaces it, "
                 "run_dir=OTHER keeps both"
             )
 
+    def _identity(self) -> dict[str, Any] | None:
+        """The identity of the run that is here, or None where none is."""
+        if not (self.path / _RECORD).exists():
+            return None
+        record = self.read_json(_RECORD)
+        identity = record.get("identity") if isinstance(record, dict) else None
+        return identity if isinstance(identity, dict) and "config" in identity else None
+
     def clear(self) -> None:
-        """Remove a run, the mark of its completeness first; other files stay."""
+        """Remove a run; other files stay."""
         for name in _FILES:
             (self.path / name).unlink(missing_ok=True)
         for name in _FOLDERS:
             shutil.rmtree(self.path / name, ignore_errors=True)
+        (self.path / _RECORD).unlink(missing_ok=True)
 
     def read_json(self, name: str) -> Any:
         """The content of a JSON file. Raises InputError if it is not JSON."""
@@ -106,8 +124,15 @@ class RunFolder:
             return json.loads((self.path / name).read_text())
         except ValueError as error:
             raise InputError(
-                f"{self.path / name}: is damaged ({error}); begin anew with restart=true"
+                f"{self.path / name}: is damaged ({error}); delete the folder or give run_dir=OTHER"
             ) from error
+
+    def read_summary(self) -> dict[str, Any]:
+        """The summary of a complete run. Raises InputError if it is none."""
+        summary = self.read_json("summary.json")
+        if not isinstance(summary, dict) or "stages" not in summary:
+            raise InputError(f"{self.summary}: is no summary of a run; restart=true begins anew")
+        return summary
 
     def write_json(self, name: str, content: Any) -> None:
         """Write a JSON file."""
@@ -129,11 +154,9 @@ class RunFolder:
         plain = {name: tensor.contiguous().cpu() for name, tensor in weights.items()}
         write_atomically(self.path / "weights.safetensors", safetensors.torch.save(plain))
 
-    def write_plot(self, name: str, png: bytes) -> Path:
-        """Write plots/NAME.png; returns its path."""
-        path = self.plots / f"{name}.png"
-        write_atomically(path, png)
-        return path
+    def write_plot(self, name: str, png: bytes) -> None:
+        """Write plots/NAME.png."""
+        write_atomically(self.plots / f"{name}.png", png)
 
     def reset_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Make metrics.jsonl hold just these rows."""

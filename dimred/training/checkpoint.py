@@ -54,8 +54,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     write_atomically(path, buffer.getbuffer())
 
 
-def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
-    """Read a checkpoint. Raises InputError if it is corrupt or of another format.
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint, its tensors on the host.
+
+    Raises InputError if it is corrupt or of another format, OSError if it cannot be read.
 
     Only tensors and plain values are unpickled, never code.
     """
@@ -65,11 +67,16 @@ def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
             damaged = archive.testzip()
         if damaged is not None:
             raise zipfile.BadZipFile(f"checksum of {damaged}")
-        content = torch.load(path, map_location=device, weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
         if content.pop("format") != FORMAT:
-            raise ValueError("written by another version of dimred")
+            raise InputError(
+                f"{path}: written by another version of dimred; go on with that version, or begin "
+                "anew with restart=true"
+            )
         content["position"] = Position(*content["position"])
         return Checkpoint(**content)
+    except (InputError, OSError, MemoryError):
+        raise
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(

@@ -7,6 +7,8 @@ import threading
 from types import FrameType
 from typing import Any, Self
 
+from dimred.errors import Interrupted
+
 
 class SignalWatch:
     """While entered, keeps the first SIGINT or SIGTERM in `received`; a second acts at once."""
@@ -17,7 +19,7 @@ class SignalWatch:
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if self.received is not None:
-            raise KeyboardInterrupt
+            raise Interrupted(number, "stopped at once, without saving")
         self.received = number
 
     def __enter__(self) -> Self:

@@ -9,8 +9,7 @@ def learning_rate(base: float, done: int, total: int, warmup: int, anneal: bool)
     """The learning rate for what follows after `done` of `total` epochs (or steps).
 
     Rises linearly to `base` within `warmup`, then falls to 0 on a cosine, or stays if not `anneal`.
-    As in the authors' code the first epoch is past the 0 that the warm-up starts from, and the last
-    is before the 0 that the cosine ends in.
+    This is the authors' schedule one epoch early: theirs spends its first epoch at the rate 0.
     """
     if done + 1 < warmup:
         return base * (done + 1) / (warmup - 1)

@@ -142,11 +142,17 @@ class StageTrainer:
         return loss.detach()
 
     def check_finite(self, epoch: int, state: EpochState) -> None:
-        """Raise TrainingDiverged, naming the first bad step, if a loss so far is not finite."""
+        """Raise TrainingDiverged if a loss so far, or a weight now, is not finite."""
         bad = (~state.losses[: state.step].isfinite()).nonzero()
         if len(bad):
             step = int(bad[0])
             raise TrainingDiverged(
                 f"the loss became {float(state.losses[step])} in stage {self.plan.name}, "
                 f"epoch {epoch + 1}, step {step + 1} of {self.steps}"
+            )
+        weights = [w for w in self.encoder.state_dict().values() if w.is_floating_point()]
+        if not torch.stack([w.isfinite().all() for w in weights]).all():
+            raise TrainingDiverged(
+                f"weights became infinite or not a number in stage {self.plan.name}, "
+                f"epoch {epoch + 1}, step {state.step} of {self.steps}"
             )

@@ -1,6 +1,10 @@
 """Run folders: one writer, one run, equal arrays equal bytes."""
 
+import contextlib
+import errno
 import json
+import os
+import shutil
 
 import numpy as np
 import pytest
@@ -54,6 +58,60 @@ def test_restart_removes_the_run_but_no_file_of_the_user(tmp_path):
     with RunFolder(path) as folder:
         folder.admit({**IDENTITY, "data": "xyz"}, restart=True)
     assert sorted(p.name for p in path.iterdir()) == [".lock", "notes.txt"]
+
+
+@pytest.mark.parametrize("content", ['{"a": 1}', "[1]", '{"identity": 3}'])
+@pytest.mark.parametrize("restart", [False, True])
+def test_files_that_look_like_ours_are_left_alone(tmp_path, content, restart):
+    (tmp_path / "environment.json").write_text(content)
+    (tmp_path / "config.yaml").write_text("mine")
+    with RunFolder(tmp_path) as folder, pytest.raises(InputError, match="no run of dimred"):
+        folder.admit(IDENTITY, restart)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["config.yaml", "environment.json"]
+
+
+def test_a_restart_that_is_killed_at_any_file_can_be_typed_again(tmp_path, monkeypatch):
+    def whole(path):
+        begun(path)
+        for name in ("summary.json", "config.yaml", "checkpoint.pt", "stages/a.npz", "plots/a.png"):
+            (path / name).parent.mkdir(exist_ok=True)
+            (path / name).write_text("{}")
+        return path
+
+    real_unlink, real_rmtree = type(tmp_path).unlink, shutil.rmtree
+    for allowed in range(12):
+        path = whole(tmp_path / str(allowed))
+        left = iter(range(allowed))
+
+        def killed(act, left=left):
+            def call(*arguments, **options):
+                if next(left, None) is None:
+                    raise KeyboardInterrupt
+                return act(*arguments, **options)
+
+            return call
+
+        with monkeypatch.context() as patch, RunFolder(path) as folder:
+            patch.setattr(type(path), "unlink", killed(real_unlink))
+            patch.setattr(shutil, "rmtree", killed(real_rmtree))
+            with contextlib.suppress(KeyboardInterrupt):
+                folder.admit(IDENTITY, restart=True)
+        with RunFolder(path) as folder:
+            folder.admit(IDENTITY, restart=True)
+        assert [p.name for p in path.iterdir()] == [".lock"]
+
+
+def test_a_disk_too_full_for_the_lock_is_named_and_leaves_no_lock(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        with pytest.raises(OSError, match="No space left") as error, RunFolder(tmp_path / "run"):
+            pass
+    assert error.value.filename == str(tmp_path / "run/.lock")
+    with RunFolder(tmp_path / "run"):
+        pass
 
 
 def test_a_folder_of_somebody_else_is_refused(tmp_path):

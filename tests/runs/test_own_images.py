@@ -33,8 +33,9 @@ def test_a_flat_folder_is_mapped_without_labels(own):
     assert content["dataset"]["images"] == 80
     assert content["dataset"]["unreadable"] == ["broken.jpg"]
     assert "broken.jpg" in out
-    assert 0 <= content["final"]["trustworthiness_z"] <= 1
+    assert 0 <= content["final"]["trustworthiness5_z"] <= 1
     assert 0 <= content["final"]["overlap5_hz"] <= 1
+    assert content["dataset"]["chance"] == pytest.approx(5 / 79)
     assert content["linear"] is None
     with np.load(cwd / "run/embedding.npz") as arrays:
         assert "label" not in arrays
@@ -51,6 +52,42 @@ def test_class_folders_give_labels_and_train_and_test_the_split(own):
     assert content["dataset"]["classes"] == {"cats": 50, "dogs $x$ <b>": 50}
     assert content["dataset"]["learned_from"] == 80
     assert "knn5_z_official" in content["final"]
+
+
+@pytest.mark.parametrize("name", ["Fotos (2026), späte", "it's a=b", "猫"])
+def test_a_path_is_taken_as_typed(tmp_path, name):
+    photographs(tmp_path / name, 70)
+    words = [*OWN, "dataset.image_size=8", f"dataset.root=~/{name}", f"name={name}"]
+    words = [word for word in words if word != "run_dir=run"]
+    dimred(tmp_path, *words, HOME=str(tmp_path))
+    (path,) = (tmp_path / "outputs").iterdir()
+    assert path.name.startswith(f"{name}-seed0-")
+    assert summary(path)["dataset"]["images"] == 70
+
+
+def test_a_folder_moved_or_typed_otherwise_is_the_same_run(own):
+    cwd, words = own
+    photographs(cwd / "photos", 70)
+    dimred(cwd, *words)
+    (cwd / "photos").rename(cwd / "moved")
+    out, _ = dimred(cwd, *words, f"dataset.root={cwd}/moved")
+    assert "finished before" in out
+
+
+def test_a_class_that_the_training_images_lack_does_not_break_the_run(own):
+    cwd, words = own
+    photographs(cwd / "photos/train/cats", 60)
+    photographs(cwd / "photos/test/dogs", 20, seed=1)
+    dimred(cwd, *words)
+    content = summary(cwd / "run")
+    assert content["linear"] is None
+    assert content["dataset"]["chance"] == 0
+
+
+def test_learning_from_the_train_split_needs_one(own):
+    cwd, words = own
+    photographs(cwd / "photos", 70)
+    assert "dataset.fit_on=train" in refused(cwd, *words, "dataset.fit_on=train")
 
 
 def test_images_that_changed_since_are_not_mixed_into_a_run(own):

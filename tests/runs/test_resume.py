@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-import dimred.train
+import dimred.stages
 from dimred.config import RunConfig
 from dimred.config.dataset import Digits
 from dimred.config.device import DeviceName, DeviceOptions
@@ -18,8 +18,10 @@ from dimred.train import run
 
 STAGES = {
     "pretrain": StageOptions(epochs=2, out_dim=6, warmup_epochs=1, loss=SimCLR()),
-    "readout": StageOptions(epochs=1, warmup_epochs=0, anneal=False, trainable=Trainable.readout),
-    "finetune": StageOptions(epochs=2, warmup_epochs=0, lr_scale=0.1),
+    "readout": StageOptions(
+        epochs=1, out_dim=2, warmup_epochs=0, anneal=False, trainable=Trainable.readout
+    ),
+    "finetune": StageOptions(epochs=2, out_dim=2, warmup_epochs=0, lr_scale=0.1),
 }
 
 
@@ -58,8 +60,8 @@ def crash_after(monkeypatch, count):
         if len(saved) == count:
             raise Crash
 
-    real = dimred.train.save_checkpoint
-    monkeypatch.setattr(dimred.train, "save_checkpoint", save)
+    real = dimred.stages.save_checkpoint
+    monkeypatch.setattr(dimred.stages, "save_checkpoint", save)
     return saved
 
 

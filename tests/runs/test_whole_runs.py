@@ -1,6 +1,7 @@
 """Whole runs through the command, as a user types them."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import pytest
 import safetensors.numpy
 from command import SMOKE, dimred, only_run, refused, rows, start, summary
 from PIL import Image
+
+from dimred.training import load_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +128,25 @@ def test_the_same_seed_gives_the_same_bytes_and_restart_replaces(smoke, tmp_path
     expected = (path / "embedding.npz").read_bytes()
     dimred(tmp_path, "train", "experiment=smoke", "run_dir=here")
     assert (tmp_path / "here/embedding.npz").read_bytes() == expected
-    dimred(tmp_path, "train", "experiment=smoke", "run_dir=here", "restart=true")
+    (tmp_path / "here/embedding.npz").write_bytes(b"")
+    out, _ = dimred(tmp_path, "train", "experiment=smoke", "run_dir=here", "restart=true")
+    assert "finished before" not in out
     assert (tmp_path / "here/embedding.npz").read_bytes() == expected
+
+
+def test_what_is_measured_at_the_end_is_measured_again_without_training(smoke, tmp_path):
+    _, path, _ = smoke
+    again = tmp_path / "again"
+    shutil.copytree(path, again)
+    words = ["train", "experiment=smoke", f"run_dir={again}", "eval.save_h=true"]
+    out, _ = dimred(tmp_path, *words, "eval.linear=none")
+    assert "epoch" not in out
+    with np.load(again / "embedding.npz") as content, np.load(path / "embedding.npz") as before:
+        assert content["h"].shape == (300, 128)
+        assert np.array_equal(content["z"], before["z"])
+    assert summary(again)["linear"] is None
+    out, _ = dimred(tmp_path, *words, "eval.linear=none")
+    assert "finished before" in out
 
 
 def test_another_configuration_is_refused_in_the_same_folder(smoke):
@@ -233,11 +253,12 @@ def test_a_damaged_checkpoint_is_refused_and_kept(tmp_path):
     assert checkpoint.stat().st_size == 1000
 
 
-def test_a_disk_that_is_full_is_one_line(tmp_path):
+@pytest.mark.parametrize("left", [100, 3_500, 20_000])
+def test_a_disk_that_is_full_is_one_line(tmp_path, left):
     """A limit on the size of files stands for the full disk."""
     code = (
         "import resource, runpy, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000));"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({left}, {left}));"
         "sys.argv = ['dimred', *sys.argv[1:]]; runpy.run_module('dimred', run_name='__main__')"
     )
     done = subprocess.run(
@@ -305,12 +326,19 @@ def test_the_papers_linear_protocol_is_an_option(tmp_path):
     assert "(sgd, official split)" in out
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path):
-    words = [*SMOKE, "run_dir=run", "schedule.optimizer.lr_per_256=1e30"]
+@pytest.mark.parametrize("batch_size", [64, 300])
+def test_a_run_that_diverges_stops_and_keeps_the_last_good_checkpoint(tmp_path, batch_size):
+    """With one batch an epoch, the weights are gone after the only step and no loss shows it."""
+    words = [*SMOKE, "run_dir=run", f"schedule.batch_size={batch_size}", "checkpoint_every=0"]
+    words += ["schedule.stages.pretrain.epochs=1", "schedule.stages.pretrain.warmup_epochs=0"]
+    words += ["schedule.stages.finetune.lr_scale=1e35"]
     line = refused(tmp_path, *words, code=1)
-    assert "stage pretrain, epoch" in line
-    assert "step" in line
+    assert "stage finetune, epoch 1" in line
+    assert line.endswith("the last good checkpoint is kept\n")
     assert not (tmp_path / "run/summary.json").exists()
+    kept = load_checkpoint(tmp_path / "run/checkpoint.pt")
+    assert all(tensor.isfinite().all() for tensor in kept.encoder.values())
+    assert line == refused(tmp_path, *words, code=1)
 
 
 def test_a_sweep_reports_what_failed_and_runs_the_rest(tmp_path):

@@ -28,7 +28,7 @@ def checkpoint(step=3):
 def test_what_is_saved_comes_back(tmp_path):
     saved = checkpoint()
     save_checkpoint(tmp_path / "c.pt", saved)
-    loaded = load_checkpoint(tmp_path / "c.pt", CPU)
+    loaded = load_checkpoint(tmp_path / "c.pt")
     assert loaded.position == saved.position
     assert loaded.identity == saved.identity
     assert loaded.rows == saved.rows
@@ -52,7 +52,7 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, damage):
         content = b"" if damage == "empty" else b"not a checkpoint"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"c\.pt.*corrupt.*restart=true") as error:
-        load_checkpoint(path, CPU)
+        load_checkpoint(path)
     assert "\n" not in str(error.value)
 
 
@@ -63,7 +63,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path):
 
     torch.save({"format": 1, "harm": Harm()}, tmp_path / "c.pt")
     with pytest.raises(InputError, match="corrupt"):
-        load_checkpoint(tmp_path / "c.pt", CPU)
+        load_checkpoint(tmp_path / "c.pt")
     assert not (tmp_path / "harm").exists()
 
 
@@ -79,5 +79,5 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
         save_checkpoint(path, checkpoint(step=4))
     monkeypatch.undo()
     assert error.value.filename == str(path)
-    assert load_checkpoint(path, CPU).position.step == 3
+    assert load_checkpoint(path).position.step == 3
     assert [p.name for p in tmp_path.iterdir()] == ["c.pt"]

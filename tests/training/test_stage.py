@@ -170,6 +170,50 @@ def test_a_loss_that_is_not_finite_is_named_with_its_step():
         stage.check_finite(4, state)
 
 
+def test_sgd_moves_the_weights_as_written_out():
+    """v <- momentum v + (gradient + decay w); w <- w - rate v, the rate new in every epoch."""
+    plan = changed(warmup_epochs=2, lr_per_step=False)
+    ours = encoder()
+    stage = trainer(plan, net=ours)
+    by_hand = encoder()
+    twin = trainer(plan, net=by_hand)
+    velocity = {name: torch.zeros_like(w) for name, w in by_hand.named_parameters()}
+    rates = [stage.lr(epoch, 0) for epoch in range(3)]
+    assert len(set(rates)) > 1
+
+    class ByHand:
+        def __init__(self):
+            self.param_groups = [{"lr": None}]
+
+        def zero_grad(self, set_to_none):
+            by_hand.zero_grad()
+
+        @torch.no_grad()
+        def step(self):
+            for name, w in by_hand.named_parameters():
+                velocity[name] = 0.9 * velocity[name] + w.grad + 5e-4 * w
+                w -= rates[len(taken) // 3] * velocity[name]
+            taken.append(1)
+
+    taken = []
+    twin.optimizer = ByHand()
+    train(stage)
+    train(twin)
+    assert len(taken) == 9
+    for name, w in ours.named_parameters():
+        torch.testing.assert_close(w, dict(by_hand.named_parameters())[name], rtol=1e-5, atol=1e-6)
+
+
+def test_weights_that_are_not_finite_are_named():
+    stage = trainer()
+    state = stage.new_epoch()
+    next(stage.train_epoch(0, state))
+    stage.check_finite(0, state)
+    stage.encoder.readout.bias.data[0] = float("inf")
+    with pytest.raises(TrainingDiverged, match=r"weights became infinite.*epoch 1, step 1 of 3"):
+        stage.check_finite(0, state)
+
+
 def test_bf16_trains_close_to_float32():
     nets = [encoder(), encoder()]
     stages = [trainer(net=net) for net in nets]

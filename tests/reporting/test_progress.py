@@ -1,0 +1,53 @@
+"""What is shown while a stage trains."""
+
+import io
+
+import pytest
+
+from dimred.reporting.progress import StageProgress
+
+
+class Terminal(io.StringIO):
+    def __init__(self, is_terminal):
+        super().__init__()
+        self.is_terminal = is_terminal
+
+    def isatty(self):
+        return self.is_terminal
+
+
+def shown(monkeypatch, out_is_terminal, err_is_terminal):
+    """Standard output and error of a stage of 400 epochs in its 12th, at 80 columns."""
+    out, err = Terminal(out_is_terminal), Terminal(err_is_terminal)
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setattr("sys.stderr", err)
+    monkeypatch.setenv("COLUMNS", "80")
+    progress = StageProgress("finetune", 400, 22, 2, 1024, "knn15_z_official")
+    row = {"epoch": 11, "loss": 3.00581, "images_per_s": 7121.3}
+    progress.step()
+    progress.epoch({**row, "knn15_z_official": 0.98765})
+    progress.step()
+    progress.epoch({**row, "epoch": 12})
+    progress.close()
+    return out.getvalue(), err.getvalue()
+
+
+def test_a_terminal_of_80_columns_shows_epoch_loss_knn_rate_and_time_left(monkeypatch):
+    out, err = shown(monkeypatch, True, True)
+    assert out == ""
+    line = err.rstrip("\n").split("\r")[-1]
+    assert len(line.rstrip()) <= 80
+    for part in ("finetune 13/400", "loss 3.0058", "knn15 0.988", "images/s", "left"):
+        assert part in line
+
+
+@pytest.mark.parametrize("err_is_terminal", [True, False])
+def test_elsewhere_each_epoch_is_a_plain_line_with_what_was_measured_then(
+    monkeypatch, err_is_terminal
+):
+    out, err = shown(monkeypatch, False, err_is_terminal)
+    assert err == ""
+    first, second = out.splitlines()
+    assert first.startswith("finetune epoch 11/400: loss 3.0058, knn15 0.988, 7,121 images/s, ")
+    assert second.startswith("finetune epoch 12/400: loss 3.0058, 7,121 images/s, ")
+    assert second.endswith(" left in the stage")

@@ -1,0 +1,117 @@
+"""What the configuration says of a stage is what its trainer is given."""
+
+import pytest
+import torch
+from test_resume import config
+
+import dimred.stages
+from dimred.config.loss import SimCLR, TSimCNE
+from dimred.config.schedule import (
+    FrozenBatchNorm,
+    LrUpdate,
+    OptimizerName,
+    OptimizerOptions,
+    ReadoutInit,
+    ScheduleOptions,
+    StageOptions,
+    Trainable,
+)
+from dimred.pairing import Partners
+from dimred.train import run
+
+STAGES = {
+    "cosine": StageOptions(
+        epochs=2, out_dim=3, warmup_epochs=2, lr_scale=0.5, loss=SimCLR(temperature=0.2)
+    ),
+    "last": StageOptions(
+        epochs=1,
+        out_dim=2,
+        trainable=Trainable.readout,
+        warmup_epochs=0,
+        anneal=False,
+        frozen_batchnorm=FrozenBatchNorm.freeze,
+        readout_init=ReadoutInit.default,
+    ),
+    "again": StageOptions(epochs=1, out_dim=1, warmup_epochs=0, lr_scale=0.25),
+}
+SCHEDULE = ScheduleOptions(
+    batch_size=64,
+    lr_update=LrUpdate.step,
+    optimizer=OptimizerOptions(OptimizerName.sgd, lr_per_256=0.4, momentum=0.7, weight_decay=0.01),
+    stages=STAGES,
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The trainer of each stage, and the readout that it began with."""
+    trainers = []
+
+    class Recorded(dimred.stages.StageTrainer):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            trainers.append((self, self.encoder.readout.weight.detach().clone()))
+
+    options = config(tmp_path_factory.mktemp("plans") / "run")
+    options.schedule = SCHEDULE
+    options.loss = TSimCNE()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dimred.stages, "StageTrainer", Recorded)
+        run(options, [])
+    return trainers
+
+
+def test_the_plan_of_each_stage(trained):
+    plans = [vars(trainer.plan) for trainer, _ in trained]
+    shared = {"lr_per_step": True, "adamw": False, "momentum": 0.7, "weight_decay": 0.01}
+    update = {"readout_only": False, "freeze_batchnorm": False, "anneal": True}
+    freeze = {"readout_only": True, "freeze_batchnorm": True, "anneal": False}
+    assert plans == [
+        {
+            "number": 0,
+            "name": "cosine",
+            "epochs": 2,
+            "base_lr": 0.4 * 64 / 256 * 0.5,
+            "warmup_epochs": 2,
+            **update,
+            **shared,
+        },
+        {
+            "number": 1,
+            "name": "last",
+            "epochs": 1,
+            "base_lr": 0.4 * 64 / 256,
+            "warmup_epochs": 0,
+            **freeze,
+            **shared,
+        },
+        {
+            "number": 2,
+            "name": "again",
+            "epochs": 1,
+            "base_lr": 0.4 * 64 / 256 * 0.25,
+            "warmup_epochs": 0,
+            **update,
+            **shared,
+        },
+    ]
+    for trainer, _ in trained:
+        (group,) = trainer.optimizer.param_groups
+        assert (group["momentum"], group["weight_decay"]) == (0.7, 0.01)
+
+
+def test_the_loss_of_each_stage(trained):
+    z = torch.randn(8, 2, generator=torch.Generator().manual_seed(0))
+    pairs = Partners(torch.arange(8).roll(4))
+    expected = [SimCLR(temperature=0.2), TSimCNE(), TSimCNE()]
+    for (trainer, _), options in zip(trained, expected, strict=True):
+        assert trainer.loss(z, pairs) == options.build()(z, pairs)
+
+
+def test_a_new_readout_where_the_dimension_changes(trained):
+    """PyTorch's default is uniform within 1/sqrt(8); the authors' N(0, 1) goes beyond."""
+    _, default, normal = [readout for _, readout in trained]
+    assert default.shape == (2, 8)
+    assert default.abs().max() <= 8**-0.5
+    assert normal.shape == (1, 8)
+    assert normal.abs().max() > 8**-0.5
