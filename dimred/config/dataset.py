@@ -47,14 +47,9 @@ class DatasetOptions:
 
     def load(self) -> ImageSet:
         """The selected images. Raises InputError for data that is missing or broken."""
-        from dimred.data.selection import limit, select_classes
         from dimred.errors import InputError
 
         images = self.read()
-        if self.classes is not None:
-            images = select_classes(images, self.classes)
-        if self.limit is not None:
-            images = limit(images, self.limit)
         channels = images.images.shape[1]
         for key, value in (("mean", self.mean), ("std", self.std)):
             if value is not None and len(value) != channels:
@@ -66,8 +61,16 @@ class DatasetOptions:
             images, mean=tuple(self.mean or images.mean), std=tuple(self.std or images.std)
         )
 
+    def select(self, images: ImageSet) -> ImageSet:
+        """Those of all images that `classes` and `limit` keep."""
+        from dimred.data.selection import limit, select_classes
+
+        if self.classes is not None:
+            images = select_classes(images, self.classes)
+        return images if self.limit is None else limit(images, self.limit)
+
     def read(self) -> ImageSet:
-        """All images of the dataset."""
+        """The selected images, with the dataset's own mean and deviation."""
         raise NotImplementedError
 
 
@@ -81,7 +84,7 @@ class Digits(DatasetOptions):
     def read(self) -> ImageSet:
         from dimred.data.digits import load_digits
 
-        return load_digits()
+        return self.select(load_digits())
 
 
 @dataclass
@@ -99,7 +102,7 @@ class Torchvision(DatasetOptions):
     def read(self) -> ImageSet:
         from dimred.data.torchvision_sets import load_torchvision
 
-        return load_torchvision(self.name, self.root, self.download)
+        return self.select(load_torchvision(self.name, self.root, self.download))
 
 
 @dataclass
@@ -122,7 +125,7 @@ class ImageFolder(DatasetOptions):
 
         if self.root is None:
             raise InputError("dataset.root=null: give the folder of images, dataset.root=FOLDER")
-        return load_image_folder(self.root, self.image_size, self.strict)
+        return load_image_folder(self.root, self.image_size, self.strict, self.select)
 
 
 @dataclass
@@ -139,4 +142,4 @@ class Npz(DatasetOptions):
 
         if self.path is None:
             raise InputError("dataset.path=null: give the file, dataset.path=FILE.npz")
-        return load_npz(self.path)
+        return self.select(load_npz(self.path))

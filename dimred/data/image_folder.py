@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +56,12 @@ class _File:
         return _printable(self.path)
 
 
-def load_image_folder(root: str, image_size: int, strict: bool) -> ImageSet:
+def load_image_folder(
+    root: str,
+    image_size: int,
+    strict: bool,
+    select: Callable[[ImageSet], ImageSet] = lambda images: images,
+) -> ImageSet:
     """The images of a folder, uint8 (N, C, image_size, image_size); C = 1 if all are grey, else 3.
 
     Split: where root holds folders `train` and `test` (in any case) with images, these are the
@@ -76,11 +81,16 @@ def load_image_folder(root: str, image_size: int, strict: bool) -> ImageSet:
         `unreadable`. Such are damaged files, links to nothing, floating-point images and those of
         more pixels than Pillow takes for a decompression bomb.
 
+    select: which of the images are wanted; it is given all of them without their pixels, so that no
+        other file is opened.
+
     mean and std are those of the training images. Raises InputError for a folder that is missing,
     has no readable image, or is laid out in another way.
     """
     folder = os.path.expanduser(root)  # noqa: PTH111  (leaves an unknown ~user as it is)
-    files = _layout(root, _image_paths(root, folder))
+    everything = _layout(root, _image_paths(root, folder))
+    index = select(_outline(everything)).index
+    files = [everything[i] for i in index]
     pixels, is_grey, problems = _decode_all(folder, files, image_size, strict)
     readable = np.flatnonzero([problem is None for problem in problems])
     if not len(readable):
@@ -105,11 +115,24 @@ def load_image_folder(root: str, image_size: int, strict: bool) -> ImageSet:
         is_test=is_test,
         split_name=split_name,
         labels=_labels(kept),
-        index=np.arange(len(kept), dtype=np.int64),
+        index=index[readable],
         sources=tuple(file.name for file in kept),
         unreadable=tuple(
             file.name for file, problem in zip(files, problems, strict=True) if problem is not None
         ),
+    )
+
+
+def _outline(files: Sequence[_File]) -> ImageSet:
+    """All files as images without pixels."""
+    return ImageSet(
+        images=torch.empty(len(files), 1, 0, 0, dtype=torch.uint8),
+        mean=(0.0,),
+        std=(1.0,),
+        is_test=np.array([file.is_test for file in files]),
+        split_name="",
+        labels=_labels(files),
+        index=np.arange(len(files), dtype=np.int64),
     )
 
 

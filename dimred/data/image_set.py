@@ -33,7 +33,8 @@ class ImageSet:
     split_name: what that split is, such as "official 60,000/10,000"; "" where there is none.
     labels: the labels that maps are coloured and judged by, or None.
     extra_labels: further labellings by name, such as CIFAR-100's "superclass".
-    index: int64 array (N,), the position of each image in the whole set before any selection.
+    index: int64 array (N,), the position of each image in the whole set before any selection;
+        of a folder, among all its image files in their order, readable or not.
     sources: file names, one an image, relative to the set's root; None where images have no files.
     unreadable: names of the files that could not be read and are left out.
     """

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from dimred.config.dataset import ImageFolder
 from dimred.data import image_folder
 from dimred.data.image_folder import load_image_folder
 from dimred.errors import InputError
@@ -229,7 +230,23 @@ def test_more_images_than_a_thread_takes_at_a_time_stay_in_order(tmp_path, monke
     expected = [number for number in range(30) if number not in (3, 17)]
     assert image_set.images[:, 0, 0, 0].tolist() == expected
     assert image_set.sources == tuple(f"{number:02d}.png" for number in expected)
-    assert image_set.index.tolist() == list(range(28))
+    assert image_set.index.tolist() == expected
     assert image_set.unreadable == ("03.png", "17.png")
     assert load(tmp_path, size=4).fingerprint() == image_set.fingerprint()
     assert "'03.png'" in refusal(tmp_path, size=4, strict=True)
+
+
+def test_only_selected_files_are_opened(tmp_path):
+    """The files of the other class are no images, which would be refused."""
+    for number in range(6):
+        save(tmp_path / "cats" / f"{number}.png", Image.new("L", (8, 8), 40 * number))
+        (tmp_path / "dogs").mkdir(exist_ok=True)
+        (tmp_path / "dogs" / f"{number}.png").write_text("no image")
+    options = ImageFolder(root=str(tmp_path), image_size=8, strict=True, classes=["cats"], limit=4)
+    images = options.load()
+    assert len(images) == 4
+    assert images.labels.names == ("cats",)
+    assert images.unreadable == ()
+    everything = [f"cats/{number}.png" for number in range(6)]
+    assert list(images.sources) == [everything[i] for i in images.index]
+    assert images.images[:, 0, 0, 0].tolist() == [40 * i for i in images.index]
