@@ -72,7 +72,7 @@ def map_figure(
 
 
 def loss_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Loss against epochs counted over all stages, with a mark where each stage starts.
+    """Loss against epochs counted over all stages: a colour for each, a mark where it starts.
 
     rows: one an epoch, in order, with "stage" (str), "epoch" (int, from 1 in each stage) and "loss"
         (float; a gap where it is not finite). Losses of different stages are not joined.
@@ -85,21 +85,17 @@ def loss_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
         stages.setdefault(row["stage"], []).append((row["epoch"], row["loss"]))
     with _own_style():
         figure, axes = _new_figure(7.0, 4.0)
-        starts = [0]
-        for curve in stages.values():
+        start, lines = 0, []
+        for i, curve in enumerate(stages.values()):
             epochs, losses = np.array(curve, dtype=np.float64).T
-            axes.axvline(starts[-1], color=_GREY, linewidth=0.8, linestyle="--")
+            axes.axvline(start, color=_GREY, linewidth=0.8, linestyle="--")
             dots = "o" if len(curve) <= 30 else ""
-            axes.plot(starts[-1] + epochs, losses, _COLOURS[0], marker=dots, markersize=3)
-            starts.append(starts[-1] + int(epochs.max()))
-        axes.set(xlim=(0, starts[-1] * 1.01), xlabel="epoch", ylabel="loss, mean of an epoch")
+            colour = _COLOURS[i % _N_COLOURS]
+            lines += axes.plot(start + epochs, losses, colour, marker=dots, markersize=3)
+            start += int(epochs.max())
+        axes.set(xlim=(0, start * 1.01), xlabel="epoch", ylabel="loss, mean of an epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-        # Slanted, so that names of stages a few per cent of the run apart stay readable.
-        top = axes.secondary_xaxis("top")
-        top.set_xticks(starts[:-1], [_literal(name) for name in stages], color=_GREY)
-        for text in top.get_xticklabels():
-            text.set(rotation=40, ha="left", rotation_mode="anchor")
-        top.spines["top"].set_visible(False)
+        _write_legend(axes, lines, list(stages))
     return figure
 
 
@@ -107,7 +103,8 @@ def knn_figure(curves: Mapping[str, Mapping[int, float]], chance: float | None) 
     """kNN accuracy against the number of neighbours k.
 
     curves: name, such as "Z, official split" -> k -> accuracy in [0, 1].
-    chance: accuracy of the best constant answer, as a dotted line; None for no line.
+    chance: accuracy of the best constant answer, named in the legend and a dotted line, where the
+        curves come near it; None for neither.
     """
     with _own_style():
         figure, axes = _new_figure(7.0, 4.0)
@@ -117,7 +114,10 @@ def knn_figure(curves: Mapping[str, Mapping[int, float]], chance: float | None) 
             percent = [100 * curve[k] for k in ks]
             named[name] = axes.plot(ks, percent, _COLOURS[i % _N_COLOURS], marker=".")[0]
         if chance is not None:
-            named["chance"] = axes.axhline(100 * chance, color=_GREY, linestyle=":")
+            limits = axes.get_ylim()
+            line = axes.axhline(100 * chance, color=_GREY, linestyle=":")
+            named[f"chance, {100 * chance:.1f} %"] = line
+            axes.set_ylim(limits)
         axes.set(xlabel="number of neighbours k", ylabel="kNN accuracy, %")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         _write_legend(axes, list(named.values()), list(named))
