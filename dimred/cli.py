@@ -15,8 +15,8 @@ from dimred.help import command_help, options_help, train_help
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code.
 
-    0 = done, 1 = the run failed, 2 = input that cannot be used, 130 and 143 = stopped by Ctrl-C and
-    SIGTERM.
+    0 = done, 1 = the run failed, 2 = input or a disk that cannot be used, 130 and 143 = stopped by
+    Ctrl-C and SIGTERM.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     commands: dict[str, tuple[Callable[[list[str]], int], Callable[[], str]]] = {

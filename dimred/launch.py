@@ -29,8 +29,8 @@ from dimred.config.option import allowed, walk
 from dimred.errors import InputError, TrainingDiverged
 from dimred.help import GROUPS, choices, config_folder
 
-# Text that users type as their shell would take it, with any letter and `~`; Hydra's grammar has
-# a meaning for much of that.
+# Text that users type as their shell would take it, with any letter and `~`, much of which means
+# something in Hydra's grammar. Only `${...}` keeps that meaning.
 _TEXT_KEYS = ("dataset.root", "dataset.path", "output_dir", "run_dir", "name")
 
 _STAGE_LOSS = re.compile(r"\+{0,2}(schedule\.stages\.([^.]+)\.loss)(\..+)?")
@@ -123,10 +123,17 @@ def _parsed(words: list[str]) -> Namespace:
 def _quoted(word: str, sweep: bool) -> str:
     """The word with its text quoted for Hydra and `~` expanded, where its key holds text."""
     key, _, value = word.partition("=")
-    if key not in _TEXT_KEYS or value in ("", "null") or value[0] in "'\"":
+    if key.lstrip("+") not in _TEXT_KEYS or value[:1] in ("", "'", '"'):
         return word
-    texts = [os.path.expanduser(text) for text in (value.split(",") if sweep else [value])]  # noqa: PTH111
-    return f"{key}=" + ",".join("'" + text.replace("'", "\\'") + "'" for text in texts)
+
+    def quoted(text: str) -> str:
+        if text == "null":
+            return text
+        text = os.path.expanduser(text)  # noqa: PTH111  (leaves an unknown ~user as it is)
+        # A quote is escaped; so are backslashes, but only those before a quote.
+        return "'" + re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + (m[2] and "\\'"), text) + "'"
+
+    return f"{key}=" + ",".join(map(quoted, value.split(",") if sweep else [value]))
 
 
 def _reporting(action: Callable[[], object], words: Sequence[str] = ()) -> int:
@@ -177,6 +184,8 @@ def _job(composed: DictConfig) -> None:
     print(f"\n{_overrides()}", flush=True)
     try:
         _train(composed)
+    except BrokenPipeError:
+        raise
     except Exception as error:
         line = explain(error)
         print(f"dimred: failed: {line}", file=sys.stderr)
@@ -197,9 +206,13 @@ def _train(composed: DictConfig) -> None:
     from dimred.train import run
 
     outcome = run(config, ["dimred", "train", *_flags, *HydraConfig.get().overrides.task])
-    if outcome.finished_before:
-        print(f"{outcome.path}: finished before; restart=true runs it again\n")
-    print(describe(outcome.path, outcome.summary), flush=True)
+    before = f"{outcome.path}: finished before; restart=true runs it again\n\n"
+    text = describe(outcome.path, outcome.summary)
+    try:
+        print(f"{before if outcome.finished_before else ''}{text}", flush=True)
+    except BrokenPipeError:
+        # Nobody reads what is in the summary too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def explain(error: BaseException) -> str:
@@ -214,6 +227,8 @@ def explain(error: BaseException) -> str:
         return (
             f"{error.override}: cannot be read as KEY=VALUE; quote the value: \"{key}='{value}'\""
         )
+    if isinstance(error, UnicodeDecodeError):
+        return f"a YAML file is not UTF-8 ({error})"
     cause = error.__cause__ or error.__context__ or error
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
         return _explain_key(cause, str(error))
@@ -233,10 +248,8 @@ def _explain_key(error: OmegaConfBaseException, context: str) -> str:
     if isinstance(error, ConfigKeyError | ConfigAttributeError):
         siblings = [str(name) for name in error.parent_node or () if name != "hydra"]
         close = get_close_matches(key.rpartition(".")[2], siblings, 1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        return f"{key}: no such key{hint} known here: {', '.join(siblings)}".replace(
-            "key known", "key; known"
-        )
+        hint = f"did you mean {close[0]}? " if close else ""
+        return f"{key}: no such key; {hint}known here: {', '.join(siblings)}"
     assignment = context.removeprefix("Error merging override ")
     return f"{assignment if assignment != context else key}: {reason}"
 

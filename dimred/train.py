@@ -62,6 +62,12 @@ def run(config: RunConfig, command: list[str]) -> Outcome:
             summary = folder.read_summary()
             if summary.get("eval") == eval_values(config):
                 return Outcome(folder.path, summary, finished_before=True)
+            if not folder.checkpoint.exists():
+                raise InputError(
+                    f"{folder.checkpoint}: is gone, so the run cannot be measured again; "
+                    "restart=true trains it again"
+                )
+            folder.summary.unlink()  # complete again only when all has been measured
         _record(folder, config, compute, identity, command)
         _announce(folder, config, compute, images)
         resident = ResidentImages(images.images, compute.device, device.memory_fraction)

@@ -32,7 +32,7 @@ class DatasetOptions:
     limit: int | None = option(
         None,
         "Keep at most this many images, the same share of every class and split, the same draw in "
-        "every run; null keeps all.",
+        "every run; null keeps all. In a folder, files that turn out unreadable count.",
         at_least=1,
     )
     fit_on: FitOn = option(

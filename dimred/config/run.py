@@ -28,10 +28,11 @@ class LinearProbe(Enum):
 
 @dataclass
 class EvalOptions:
-    """What is measured, and when. Every measure is taken in eval mode on unaugmented images.
+    """What is measured, and when: in eval mode, on unaugmented images (eval.linear=sgd learns from
+    augmented ones).
 
-    What is measured only at the end may differ when a finished run is typed again: it is then
-    measured again, without training.
+    Options of what is measured only at the end may differ when a finished run is typed again: it is
+    then measured again, without training.
     """
 
     every: int = option(
@@ -66,7 +67,6 @@ class EvalOptions:
         1024,
         "Images embedded at a time; also the batch size of eval.linear=sgd.",
         at_least=1,
-        changes_result=False,
     )
     save_h: bool = option(False, "Also write H (float32) to embedding.npz.", changes_result=False)
 
@@ -102,7 +102,7 @@ class RunConfig:
     )
     checkpoint_every: float = option(
         60.0,
-        "Seconds between checkpoints; one is also written at the end of each stage.",
+        "Seconds between checkpoints; they are also written at the end of each stage.",
         at_least=0,
         changes_result=False,
     )

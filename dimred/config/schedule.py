@@ -65,7 +65,7 @@ class StageOptions:
         Trainable.all, "Train all parameters, or only the readout (last linear layer)."
     )
     lr_scale: float = option(1.0, "Factor on the learning rate.", above=0)
-    warmup_epochs: int = option(10, "Epochs of linear warm-up from 0.", at_least=0)
+    warmup_epochs: int = option(10, "Epochs of linear warm-up.", at_least=0)
     anneal: bool = option(True, "Cosine annealing to 0 after the warm-up; constant if false.")
     readout_init: ReadoutInit = option(
         ReadoutInit.normal,

@@ -84,8 +84,8 @@ def load_image_folder(
     select: which of the images are wanted; it is given all of them without their pixels, so that no
         other file is opened.
 
-    mean and std are those of the training images. Raises InputError for a folder that is missing,
-    has no readable image, or is laid out in another way.
+    mean and std are those of the selected training images. Raises InputError for a folder that is
+    missing, has no readable image, or is laid out in another way.
     """
     folder = os.path.expanduser(root)  # noqa: PTH111  (leaves an unknown ~user as it is)
     everything = _layout(root, _image_paths(root, folder))

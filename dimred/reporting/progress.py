@@ -38,7 +38,7 @@ class StageProgress:
             # Fits into 80 columns.
             bar_format="{desc} |{bar:5}|{postfix}, {rate_fmt}, {remaining} left",
         )
-        self._bar.set_description_str(f"{stage} {done // steps + 1}/{epochs}")
+        self._bar.set_description_str(f"{stage} {min(done // steps + 1, epochs)}/{epochs}")
 
     def step(self) -> None:
         """One batch is done."""
@@ -58,8 +58,8 @@ class StageProgress:
             return
         if self.headline in row:
             shown += self._measured
-        rate = self._images / max(time.monotonic() - self._began, 1e-9)
-        left = (self._left - self._images) / max(rate, 1e-9)
+        rate = self._images / max(time.monotonic() - self._began, 1e-9) or row["images_per_s"]
+        left = (self._left - self._images) / rate
         print(
             f"{self.stage} epoch {row['epoch']}/{self.epochs}: {shown}, "
             f"{row['images_per_s']:,.0f} images/s, {tqdm.format_interval(left)} left in the stage",

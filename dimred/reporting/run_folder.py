@@ -61,6 +61,9 @@ class RunFolder:
                 f"{self.path}: another run (process {holder}) is writing this folder; wait for it "
                 "or give run_dir=OTHER"
             ) from None
+        except OSError as error:  # a file system without locks
+            os.close(lock)
+            raise OSError(error.errno, error.strerror, str(file)) from error
         self._lock = lock
         try:
             os.ftruncate(lock, 0)

@@ -41,6 +41,21 @@ def test_a_terminal_of_80_columns_shows_epoch_loss_knn_rate_and_time_left(monkey
         assert part in line
 
 
+def test_a_run_that_goes_on_at_the_end_of_a_stage_shows_no_nonsense(monkeypatch):
+    for is_terminal in (True, False):
+        out, err = Terminal(is_terminal), Terminal(is_terminal)
+        monkeypatch.setattr("sys.stdout", out)
+        monkeypatch.setattr("sys.stderr", err)
+        progress = StageProgress("finetune", 3, 6, 2, 1024, "knn15_z_official")
+        progress.epoch({"epoch": 3, "loss": 1.0, "images_per_s": 1000.0})
+        progress.close()
+        shown = out.getvalue() + err.getvalue()
+        assert "4/3" not in shown
+        assert "finetune 3/3" in shown or "finetune epoch 3/3" in shown
+        if not is_terminal:
+            assert shown.endswith(", 00:00 left in the stage\n")
+
+
 @pytest.mark.parametrize("err_is_terminal", [True, False])
 def test_elsewhere_each_epoch_is_a_plain_line_with_what_was_measured_then(
     monkeypatch, err_is_terminal

@@ -54,7 +54,7 @@ def test_class_folders_give_labels_and_train_and_test_the_split(own):
     assert "knn5_z_official" in content["final"]
 
 
-@pytest.mark.parametrize("name", ["Fotos (2026), späte", "it's a=b", "猫"])
+@pytest.mark.parametrize("name", ["Fotos (2026), späte", "it's a=b", "猫", "a\\'b\\"])
 def test_a_path_is_taken_as_typed(tmp_path, name):
     photographs(tmp_path / name, 70)
     words = [*OWN, "dataset.image_size=8", f"dataset.root=~/{name}", f"name={name}"]

@@ -14,6 +14,8 @@ from dimred.config.model import ConvNet
 from dimred.config.pairing import Augmentation
 from dimred.config.run import EvalOptions, LinearProbe
 from dimred.config.schedule import ScheduleOptions, StageOptions, Trainable
+from dimred.errors import InputError
+from dimred.results import Results
 from dimred.train import run
 
 STAGES = {
@@ -63,6 +65,38 @@ def crash_after(monkeypatch, count):
     real = dimred.stages.save_checkpoint
     monkeypatch.setattr(dimred.stages, "save_checkpoint", save)
     return saved
+
+
+def again(path, **eval_options):
+    options = config(path)
+    for key, value in eval_options.items():
+        setattr(options.eval, key, value)
+    return run(options, [])
+
+
+def test_a_finished_run_without_its_checkpoint_is_not_trained_again(tmp_path):
+    again(tmp_path / "run")
+    (tmp_path / "run/checkpoint.pt").unlink()
+    before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*.*") if p.is_file()}
+    with pytest.raises(InputError, match=r"checkpoint\.pt: is gone.*restart=true"):
+        again(tmp_path / "run", save_h=True)
+    assert {p: p.read_bytes() for p in (tmp_path / "run").rglob("*.*") if p.is_file()} == before
+    assert again(tmp_path / "run").finished_before
+
+
+def test_a_run_whose_measuring_again_is_cut_short_is_not_called_finished(tmp_path, monkeypatch):
+    again(tmp_path / "run")
+    expected = (tmp_path / "run/embedding.npz").read_bytes()
+
+    def crash(*_):
+        raise Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Results, "_references", crash)
+        with pytest.raises(Crash):
+            again(tmp_path / "run", save_h=True)
+    assert not again(tmp_path / "run").finished_before
+    assert (tmp_path / "run/embedding.npz").read_bytes() == expected
 
 
 @pytest.fixture(scope="module")
