@@ -89,6 +89,6 @@ Results go to outputs/NAME-seedSEED-HASH/ (output_dir=FOLDER or run_dir=FOLDER c
 The same command goes on where a stopped run was; a finished run is not repeated unless
 restart=true, only measured again where eval.linear, eval.references or eval.save_h differ.
 
-Single values:  schedule.stages.finetune.epochs=20   loss.temperature=0.2   dataset.classes=[4,9]
+Single values:  schedule.stages.finetune.epochs=20   dataset.classes=[4,9]
 All of them:    dimred options
 Your own YAML:  dimred train --config-dir FOLDER ..., FOLDER laid out like conf/"""

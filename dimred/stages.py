@@ -95,8 +95,11 @@ class StagedTraining:
         """Train what is left."""
         self.folder.reset_metrics(self.rows)
         start = self.checkpoint.position if self.checkpoint else Position(0, 0, 0)
-        if self.checkpoint:
-            print("continuing from its checkpoint", flush=True)
+        if start.stage == len(self.stages):
+            print("measuring again", flush=True)
+        elif self.checkpoint:
+            stage = self.stages[start.stage][0]
+            print(f"continuing in stage {stage}, epoch {start.epoch + 1}", flush=True)
         with self.signals:
             for number in range(start.stage, len(self.stages)):
                 position = start if number == start.stage else Position(number, 0, 0)

@@ -55,6 +55,10 @@ def run(config: RunConfig, command: list[str]) -> Outcome:
     check_sizes(config, len(images), len(fit))
     judge = Judge(images, config.eval.k, config.eval.random_test)
     check_neighbours(config, len(images), judge.max_k)
+    _, channels, height, width = images.images.shape
+    with torch.device("meta"):
+        # Refuses images that the network cannot take, before a folder is made for the run.
+        config.model.backbone(channels, (height, width))
     identity = {"config": identity_values(config, compute), "data": images.fingerprint()}
     with RunFolder(run_path(config, identity)) as folder:
         folder.admit(identity, config.restart)

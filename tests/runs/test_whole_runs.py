@@ -326,6 +326,12 @@ def test_the_papers_linear_protocol_is_an_option(tmp_path):
     assert "(sgd, official split)" in out
 
 
+def test_a_model_that_cannot_take_the_images_leaves_no_folder(tmp_path):
+    line = refused(tmp_path, "train", "experiment=smoke", "model=lenet")
+    assert "model=lenet: images of 8x8 pixels are too small" in line
+    assert not (tmp_path / "outputs").exists()
+
+
 @pytest.mark.parametrize("batch_size", [64, 300])
 def test_a_run_that_diverges_stops_and_keeps_the_last_good_checkpoint(tmp_path, batch_size):
     """With one batch an epoch, the weights are gone after the only step and no loss shows it."""
