@@ -33,7 +33,7 @@ from dimred.help import GROUPS, choices, config_folder
 # something in Hydra's grammar. Only `${...}` keeps that meaning.
 _TEXT_KEYS = ("dataset.root", "dataset.path", "output_dir", "run_dir", "name")
 
-_STAGE_LOSS = re.compile(r"\+{0,2}(schedule\.stages\.([^.]+)\.loss)(\..+)?")
+_STAGE_LOSS = re.compile(r"\+{0,2}(schedule\.stages\.[^.]+\.loss)(\..+)?")
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ _flags: list[str] = []
 
 def launch(words: list[str]) -> int:
     """Run what the words of `dimred train` say, one run or a sweep; returns the exit code."""
-    code = _reporting(lambda: _check_words(words))
-    if code:
-        return code
+    try:
+        typed_words = _checked(words)
+    except InputError as error:
+        return _report(error)
     register()
     # Hydra's own reports exit with 1 and speak of Hydra; its exceptions are explained here instead.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    typed_words = _parsed(words)
     sweep = typed_words.multirun
     overrides = [_quoted(word, sweep) for word in typed_words.overrides]
     _flags[:] = ["--config-dir", typed_words.config_dir] if typed_words.config_dir else []
@@ -73,13 +73,14 @@ def launch(words: list[str]) -> int:
             print(f"\ndimred: {len(_failures)} job(s) of the sweep failed:", file=sys.stderr)
             for failure in _failures:
                 print(f"  {failure.overrides}: {failure.line}", file=sys.stderr)
-    for error in _error:
-        return _report(error)
+    if _error:
+        return _report(_error[0])
     return max([code, *(failure.code for failure in _failures)])
 
 
-def _check_words(words: list[str]) -> None:
-    """Refuse what Hydra would answer with a usage text or a traceback, or would let pass."""
+def _checked(words: list[str]) -> Namespace:
+    """Flags and overrides. Raises InputError for what Hydra would answer with a usage text or a
+    traceback, or would let pass."""
     typed_words = _parsed(words)
     folder = typed_words.config_dir
     if folder is not None and not Path(folder).is_dir():
@@ -97,12 +98,13 @@ def _check_words(words: list[str]) -> None:
                 "by ~schedule.stages.STAGE; other stages are a YAML file of their own"
             )
         loss = _STAGE_LOSS.fullmatch(key)
-        if loss and not loss[3] and value != "null":
+        if loss and not loss[2] and value != "null":
             shown = value if value in choices("loss") else "NAME"
             raise InputError(
                 f"{word}: the loss of a stage is set by +loss@{loss[1]}={shown}; "
                 f"the choices are {', '.join(choices('loss'))}"
             )
+    return typed_words
 
 
 class _Parser(ArgumentParser):
@@ -260,8 +262,7 @@ def show_options(words: list[str]) -> int:
 
 
 def _print_options(words: list[str]) -> None:
-    _check_words(words)
-    typed_words = _parsed(words)
+    typed_words = _checked(words)
     if typed_words.multirun:
         raise InputError("-m: options are those of one run")
     overrides = [_quoted(word, sweep=False) for word in typed_words.overrides]
