@@ -24,6 +24,20 @@ class LabelSet:
 
 
 @dataclass(frozen=True)
+class Factor:
+    """One measured cause of variation of N images, such as the angle each was taken from.
+
+    values: float64 array (N,).
+    unit: of the values, such as "degrees".
+    period: of a cyclic factor, 360 for an angle all around; None for one with two ends.
+    """
+
+    values: NDArray[np.float64]
+    unit: str
+    period: float | None = None
+
+
+@dataclass(frozen=True)
 class ImageSet:
     """N images of one size, and everything known of them.
 
@@ -35,6 +49,7 @@ class ImageSet:
     extra_labels: further labellings by name, such as CIFAR-100's "superclass".
     index: int64 array (N,), the position of each image in the whole set before any selection;
         of a folder, among all its image files in their order, readable or not.
+    factors: measured causes of variation by name, such as "azimuth".
     sources: file names, one an image, relative to the set's root; None where images have no files.
     unreadable: names of the files that could not be read and are left out.
     """
@@ -47,6 +62,7 @@ class ImageSet:
     labels: LabelSet | None
     index: NDArray[np.int64]
     extra_labels: dict[str, LabelSet] = field(default_factory=dict)
+    factors: dict[str, Factor] = field(default_factory=dict)
     sources: tuple[str, ...] | None = None
     unreadable: tuple[str, ...] = ()
 
@@ -66,15 +82,23 @@ class ImageSet:
             labels=pick(self.labels) if self.labels else None,
             index=self.index[positions],
             extra_labels={name: pick(labels) for name, labels in self.extra_labels.items()},
+            factors={
+                name: replace(factor, values=factor.values[positions])
+                for name, factor in self.factors.items()
+            },
             sources=tuple(self.sources[i] for i in positions) if self.sources else None,
         )
 
     def fingerprint(self) -> str:
-        """A hash of pixels, labels and split: equal only for the same data in the same order."""
+        """A hash of pixels, labels, factors and split: equal only for the same data in the same
+        order."""
         digest = hashlib.sha256(repr(tuple(self.images.shape)).encode())
         digest.update(self.images.contiguous().numpy().data)
         digest.update(self.is_test.tobytes())
         if self.labels:
             digest.update(self.labels.values.tobytes())
             digest.update(repr(self.labels.names).encode())
+        for name, factor in self.factors.items():
+            digest.update(repr((name, factor.unit, factor.period)).encode())
+            digest.update(factor.values.tobytes())
         return digest.hexdigest()
