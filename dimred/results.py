@@ -174,7 +174,7 @@ class Results:
         y = torch.from_numpy(labels.values).to(device)[order]
         size = self.config.eval.batch_size
         encoder.eval()
-        batches = self.resident.batches(order, size)
+        batches = self.resident.batches(torch.split(order, size))
         for batch, targets in zip(batches, torch.split(y, size), strict=True):
             pixels = augment(batch, generator)
             h, _ = encoder(pixels.contiguous(memory_format=self.compute.memory_format))

@@ -21,6 +21,7 @@ from dimred.data.image_set import ImageSet
 from dimred.data.resident import ResidentImages
 from dimred.errors import InputError, Interrupted, TrainingDiverged
 from dimred.models import Encoder
+from dimred.pairing import Pairing
 from dimred.reporting.progress import StageProgress
 from dimred.reporting.run_folder import RunFolder
 from dimred.results import Results
@@ -47,7 +48,7 @@ class StagedTraining:
         compute: Compute,
         images: ImageSet,
         resident: ResidentImages,
-        fit: torch.Tensor,
+        pairing: Pairing,
         identity: dict[str, Any],
         folder: RunFolder,
         results: Results,
@@ -55,11 +56,10 @@ class StagedTraining:
         self.config = config
         self.compute = compute
         self.resident = resident
-        self.fit = fit
+        self.pairing = pairing
         self.identity = identity
         self.folder = folder
         self.results = results
-        self.pairing = config.pairing.build()
         self.stages = list(config.schedule.stages.items())
         self.signals = SignalWatch()
         self.checkpoint = self._load()
@@ -157,7 +157,6 @@ class StagedTraining:
             (stage.loss or self.config.loss).build(),
             self.pairing,
             self.resident,
-            self.fit,
             schedule.batch_size,
             self.config.seed,
             self.compute,

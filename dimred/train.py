@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
 from dimred.config import RunConfig, decisive_values, eval_values
@@ -53,6 +54,7 @@ def run(config: RunConfig, command: list[str]) -> Outcome:
     images = config.dataset.load()
     fit = fit_positions(config, images)
     check_sizes(config, len(images), len(fit))
+    pairing = config.pairing.build(images, fit)
     judge = Judge(images, config.eval.k, config.eval.random_test)
     check_neighbours(config, len(images), judge.max_k)
     _, channels, height, width = images.images.shape
@@ -76,7 +78,9 @@ def run(config: RunConfig, command: list[str]) -> Outcome:
         _announce(folder, config, compute, images)
         resident = ResidentImages(images.images, compute.device, device.memory_fraction)
         results = Results(config, images, len(fit), judge, resident, compute, folder)
-        training = StagedTraining(config, compute, images, resident, fit, identity, folder, results)
+        training = StagedTraining(
+            config, compute, images, resident, pairing, identity, folder, results
+        )
         try:
             training.run()
         except TrainingDiverged as error:
@@ -86,16 +90,16 @@ def run(config: RunConfig, command: list[str]) -> Outcome:
         return Outcome(folder.path, summary, finished_before=False)
 
 
-def fit_positions(config: RunConfig, images: ImageSet) -> torch.Tensor:
-    """Positions (int64) of the images that the map is learned from."""
+def fit_positions(config: RunConfig, images: ImageSet) -> NDArray[np.int64]:
+    """Positions of the images that the map is learned from."""
     if config.dataset.fit_on is FitOn.train:
         if not images.is_test.any():
             raise InputError(
                 f"dataset.fit_on=train: these images of {config.dataset.name} have no train/test "
                 "split; set dataset.fit_on=all"
             )
-        return torch.from_numpy(np.flatnonzero(~images.is_test))
-    return torch.arange(len(images))
+        return np.flatnonzero(~images.is_test)
+    return np.arange(len(images))
 
 
 def check_sizes(config: RunConfig, n_images: int, n_fit: int) -> None:

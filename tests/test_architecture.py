@@ -25,7 +25,7 @@ MAY_IMPORT = {
     # A configuration builds what it describes, inside functions, where it may import it.
     "config": set(),
     "results": {"config", "data", "evaluation", "models", "reporting", "training"},
-    "stages": {"config", "data", "models", "reporting", "results", "training"},
+    "stages": {"config", "data", "models", "pairing", "reporting", "results", "training"},
     "train": {"config", "data", "evaluation", "reporting", "results", "stages", "training"},
     "launch": {"config", "help"},
     "cli": {"help"},

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 from dimred.config.option import option
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from dimred.data.augmentation import BatchAugmentation
+    from dimred.data.image_set import ImageSet
     from dimred.pairing import Pairing
 
 
@@ -19,8 +23,8 @@ class PairingOptions:
     choices: ClassVar[tuple[str, ...]] = ()
     name: str = option("", "Which pairing this is; set by pairing=NAME.")
 
-    def build(self) -> Pairing:
-        """The pairing: raw images of a batch -> network inputs and the pairs among them."""
+    def build(self, images: ImageSet, fit: NDArray[np.int64]) -> Pairing:
+        """The pairing of the images at the positions `fit`, which the map is learned from."""
         raise NotImplementedError
 
     def without_colour(self) -> BatchAugmentation:
@@ -61,10 +65,12 @@ class Augmentation(PairingOptions):
         0.0, "Value of the pixels outside the image, 0 black to 1 white.", at_least=0, at_most=1
     )
 
-    def build(self) -> Pairing:
+    def build(self, images: ImageSet, fit: NDArray[np.int64]) -> Pairing:
+        import torch
+
         from dimred.pairing import TwoViews
 
-        return TwoViews(self._augmentation())
+        return TwoViews(torch.from_numpy(fit), self._augmentation())
 
     def without_colour(self) -> BatchAugmentation:
         return replace(self, jitter=0.0, greyscale=0.0, noise=0.0)._augmentation()

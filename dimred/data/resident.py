@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -28,20 +28,29 @@ class ResidentImages:
     def __len__(self) -> int:
         return len(self.images)
 
-    def batches(self, positions: Tensor, size: int) -> Iterator[Tensor]:
-        """The images at `positions` (int64 (m,) on the device), `size` at a time.
+    def batches(self, parts: Iterable[Tensor]) -> Iterator[Tensor]:
+        """The images of each part, uint8 (b, C, height, width).
 
-        Yields uint8 (b, C, height, width); only the last may have b < size.
+        parts: positions, int64 (b,) on the device; read ahead by a chunk where the images are on
+            the host.
         """
-        in_chunk = size * max(1, _CHUNK // (size * self.images[0].nbytes))
-        step = size if self.on_device else in_chunk
-        for start in range(0, len(positions), step):
-            chunk = positions[start : start + step]
-            if self.on_device:
-                yield self.images[chunk]
-            else:
-                pinned = self.images[chunk.cpu()].pin_memory()
-                yield from torch.split(pinned.to(self.device, non_blocking=True), size)
+        if self.on_device:
+            for part in parts:
+                yield self.images[part]
+            return
+        chunk: list[Tensor] = []
+        for part in parts:
+            chunk.append(part)
+            if sum(map(len, chunk)) * self.images[0].nbytes >= _CHUNK:
+                yield from self._copied(chunk)
+                chunk = []
+        yield from self._copied(chunk)
+
+    def _copied(self, chunk: list[Tensor]) -> Iterator[Tensor]:
+        if chunk:
+            pinned = self.images[torch.cat(chunk).cpu()].pin_memory()
+            moved = pinned.to(self.device, non_blocking=True)
+            yield from torch.split(moved, [len(part) for part in chunk])
 
 
 def _free(device: torch.device) -> int:

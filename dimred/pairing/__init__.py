@@ -2,6 +2,6 @@
 
 from dimred.pairing.augmentation import TwoViews
 from dimred.pairing.pairs import Partners
-from dimred.pairing.strategy import Pairing
+from dimred.pairing.strategy import Pairing, Selection
 
-__all__ = ["Pairing", "Partners", "TwoViews"]
+__all__ = ["Pairing", "Partners", "Selection", "TwoViews"]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dimred.pairing.pairs import Partners
+from dimred.pairing.strategy import Selection
 
 
 class TwoViews:
@@ -15,19 +16,22 @@ class TwoViews:
 
     The pairs of SimCLR (Chen et al. 2020) and t-SimCNE (Boehm, Berens, Kobak 2022).
 
+    anchors: int64 (n,), positions of the images to learn from.
     augment: uint8 (n, C, height, width) and a generator -> float32 of the same shape; must draw
         parameters for each image, since both views of a batch go through one call.
     """
 
-    def __init__(self, augment: Callable[[Tensor, torch.Generator], Tensor]):
+    def __init__(self, anchors: Tensor, augment: Callable[[Tensor, torch.Generator], Tensor]):
+        self.anchors = anchors
         self.augment = augment
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Partners]:
-        """uint8 (b, C, height, width), generator on their device -> views, and who is similar.
+    def select(self, anchors: Tensor, generator: torch.Generator) -> Selection:
+        """The anchors themselves; rows i and i + b of the views are similar."""
+        count = len(anchors)
+        partner = torch.arange(2 * count, device=anchors.device).roll(count)
+        return Selection(anchors, Partners(partner))
 
-        Views are float32 (2b, C, height, width); rows i and i + b are views of image i.
-        """
-        count = len(images)
-        views = self.augment(torch.cat((images, images)), generator)
-        partner = torch.arange(2 * count, device=images.device).roll(count)
-        return views, Partners(partner)
+    def views(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """uint8 (b, C, height, width) -> float32 (2b, C, height, width); rows i and i + b are
+        views of image i."""
+        return self.augment(torch.cat((images, images)), generator)

@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 
+@dataclass(frozen=True)
+class Selection:
+    """What one training step uses.
+
+    items: int64 (m,), positions of the images whose pixels are needed.
+    pairs: the pairs among the rows that `Pairing.views` makes of them.
+    """
+
+    items: Tensor
+    pairs: Any
+
+
 class Pairing(Protocol):
-    """Decides what of a batch goes through the network and who is similar to whom."""
+    """Decides what goes through the network in a step and who is similar to whom.
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Any]:
-        """Raw images -> network inputs and the pairs among them.
+    anchors: int64 (n,), what an epoch passes over once; each step is given a batch of them.
+    """
 
-        images: uint8 (b, C, height, width); generator: on their device.
-        Returns inputs, float32 (n, C, height, width) in [0, 1], and the pairs among the n rows.
+    anchors: Tensor
+
+    def select(self, anchors: Tensor, generator: torch.Generator) -> Selection:
+        """The images of a step and the pairs among them.
+
+        anchors: int64 (b,), a random part of `anchors`, on the training device; generator: there.
+        """
+        ...
+
+    def views(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Network inputs, float32 (n, C, height, width) in [0, 1].
+
+        images: uint8 (m, C, height, width), the selected ones in their order.
         """
         ...

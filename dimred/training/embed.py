@@ -20,7 +20,7 @@ def embed(
     encoder.eval()
     h_parts, z_parts = [], []
     everything = torch.arange(len(images), device=compute.device)
-    for batch in images.batches(everything, batch_size):
+    for batch in images.batches(torch.split(everything, batch_size)):
         pixels = batch.float().div_(255)
         h, z = encoder(pixels.contiguous(memory_format=compute.memory_format))
         h_parts.append(h)

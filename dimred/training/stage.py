@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import tee
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +14,7 @@ from dimred.data.resident import ResidentImages
 from dimred.errors import InputError, TrainingDiverged
 from dimred.losses import Loss
 from dimred.models import Encoder
-from dimred.pairing import Pairing
+from dimred.pairing import Pairing, Selection
 from dimred.training.compute import Compute
 from dimred.training.learning_rate import learning_rate
 from dimred.training.seeds import generator_at
@@ -46,10 +48,7 @@ class StagePlan:
 
 
 class StageTrainer:
-    """Trains an encoder through one stage. Knows nothing of files, metrics or the terminal.
-
-    positions: int64 tensor, the images to learn from.
-    """
+    """Trains an encoder through one stage. Knows nothing of files, metrics or the terminal."""
 
     def __init__(
         self,
@@ -58,7 +57,6 @@ class StageTrainer:
         loss: Loss,
         pairing: Pairing,
         images: ResidentImages,
-        positions: Tensor,
         batch_size: int,
         seed: int,
         compute: Compute,
@@ -68,11 +66,11 @@ class StageTrainer:
         self.loss = loss
         self.pairing = pairing
         self.images = images
-        self.positions = positions.to(compute.device)
+        self.anchors = pairing.anchors.to(compute.device)
         self.batch_size = batch_size
         self.seed = seed
         self.compute = compute
-        self.steps = len(positions) // batch_size
+        self.steps = len(self.anchors) // batch_size
         encoder.requires_grad_(not plan.readout_only)
         encoder.readout.requires_grad_(True)
         self.optimizer = self._optimizer()
@@ -108,16 +106,14 @@ class StageTrainer:
         """
         plan, device = self.plan, self.compute.device
         self.encoder.train(not (plan.readout_only and plan.freeze_batchnorm))
-        order = generator_at(device, self.seed, "order", plan.number, epoch)
-        permutation = torch.randperm(len(self.positions), generator=order, device=device)
-        left = permutation[state.step * self.batch_size : self.steps * self.batch_size]
-        batches = self.images.batches(self.positions[left], self.batch_size)
-        for step, images in enumerate(batches, state.step):
+        selections, again = tee(self._selections(epoch, state.step))
+        batches = self.images.batches(selection.items for selection in selections)
+        for step, (selection, images) in enumerate(zip(again, batches, strict=True), state.step):
             for group in self.optimizer.param_groups:
                 group["lr"] = self.lr(epoch, step)
             generator = generator_at(device, self.seed, "pairing", plan.number, epoch, step)
             try:
-                state.losses[step] = self._step(images, generator)
+                state.losses[step] = self._step(images, selection.pairs, generator)
             except torch.OutOfMemoryError as error:
                 raise InputError(
                     f"schedule.batch_size={self.batch_size}: more than the memory of {device} holds"
@@ -130,8 +126,18 @@ class StageTrainer:
             state.step = step + 1
             yield
 
-    def _step(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        inputs, pairs = self.pairing(images, generator)
+    def _selections(self, epoch: int, first: int) -> Iterator[Selection]:
+        """What the steps of an epoch use, from step `first` on."""
+        device, number = self.compute.device, self.plan.number
+        order = generator_at(device, self.seed, "order", number, epoch)
+        permutation = torch.randperm(len(self.anchors), generator=order, device=device)
+        for step in range(first, self.steps):
+            part = permutation[step * self.batch_size : (step + 1) * self.batch_size]
+            generator = generator_at(device, self.seed, "selection", number, epoch, step)
+            yield self.pairing.select(self.anchors[part], generator)
+
+    def _step(self, images: Tensor, pairs: Any, generator: torch.Generator) -> Tensor:
+        inputs = self.pairing.views(images, generator)
         inputs = inputs.contiguous(memory_format=self.compute.memory_format)
         with self.compute.autocast():
             _, z = self.forward(inputs)

@@ -17,9 +17,9 @@ def test_chunks_from_the_host_are_the_batches_from_the_device(monkeypatch, size,
     # Without a GPU there is nothing to pin memory for.
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
     images = ResidentImages(IMAGES, torch.device("cpu"), 0.5)
-    kept = list(images.batches(POSITIONS, size))
+    kept = list(images.batches(POSITIONS.split(size)))
     images.on_device = False
-    copied = list(images.batches(POSITIONS, size))
+    copied = list(images.batches(POSITIONS.split(size)))
     expected = [IMAGES[batch] for batch in POSITIONS.split(size)]
     for batches in (kept, copied):
         assert len(batches) == len(expected)
@@ -33,8 +33,8 @@ def test_images_that_do_not_fit_stay_on_the_host():
     assert fits.on_device
     assert not too_large.on_device
     for one, other in zip(
-        fits.batches(POSITIONS.to(device), 7),
-        too_large.batches(POSITIONS.to(device), 7),
+        fits.batches(POSITIONS.to(device).split(7)),
+        too_large.batches(POSITIONS.to(device).split(7)),
         strict=True,
     ):
         assert one.device.type == other.device.type == "cuda"

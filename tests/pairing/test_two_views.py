@@ -14,12 +14,20 @@ def images(count=5):
     return torch.randint(0, 256, (count, 3, 8, 8), dtype=torch.uint8, generator=seeded(1))
 
 
+def made(augment, batch, generator):
+    """The views of a batch, and the pairs among them."""
+    pairing = TwoViews(torch.arange(100), augment)
+    selection = pairing.select(torch.arange(7, 7 + len(batch)), seeded())
+    assert selection.items.tolist() == list(range(7, 7 + len(batch)))
+    return pairing.views(batch, generator), selection.pairs
+
+
 def test_rows_i_and_i_plus_b_are_views_of_image_i():
     def unchanged(batch, generator):
         return batch / 255
 
     batch = images()
-    views, pairs = TwoViews(unchanged)(batch, seeded())
+    views, pairs = made(unchanged, batch, seeded())
     assert isinstance(pairs, Partners)
     assert torch.equal(views, torch.cat((batch, batch)) / 255)
     assert pairs.partner.dtype == torch.int64
@@ -28,28 +36,28 @@ def test_rows_i_and_i_plus_b_are_views_of_image_i():
 
 
 def test_one_image():
-    _, pairs = TwoViews(BatchAugmentation())(images(1), seeded())
+    _, pairs = made(BatchAugmentation(), images(1), seeded())
     assert pairs.partner.tolist() == [1, 0]
 
 
 def test_partners_point_at_each_other():
-    _, pairs = TwoViews(BatchAugmentation())(images(), seeded())
+    _, pairs = made(BatchAugmentation(), images(), seeded())
     rows = torch.arange(10)
     assert torch.equal(pairs.partner[pairs.partner], rows)
     assert (pairs.partner != rows).all()
 
 
 def test_the_two_views_of_an_image_differ():
-    views, _ = TwoViews(BatchAugmentation())(images(), seeded())
+    views, _ = made(BatchAugmentation(), images(), seeded())
     assert views.shape == (10, 3, 8, 8)
     assert views.dtype == torch.float32
     assert (views[:5] != views[5:]).flatten(1).any(1).all()
 
 
 def test_the_generator_decides():
-    pairing = TwoViews(BatchAugmentation())
+    views = TwoViews(torch.arange(5), BatchAugmentation()).views
     batch = images()
     generator = seeded()
-    first, second = pairing(batch, generator)[0], pairing(batch, generator)[0]
-    assert torch.equal(pairing(batch, seeded())[0], first)
+    first, second = views(batch, generator), views(batch, generator)
+    assert torch.equal(views(batch, seeded()), first)
     assert not torch.equal(first, second)

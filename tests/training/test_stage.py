@@ -10,7 +10,7 @@ from dimred.data.resident import ResidentImages
 from dimred.errors import TrainingDiverged
 from dimred.losses import tsimcne_loss
 from dimred.models import ConvNetBackbone, Encoder
-from dimred.pairing import Partners
+from dimred.pairing import Partners, Selection
 from dimred.training import Compute, StagePlan, StageTrainer
 
 CPU = Compute(torch.device("cpu"), bf16=False, channels_last=True, compile=False)
@@ -33,14 +33,18 @@ PLAN = StagePlan(
 class NoisyCopies:
     """A pairing that records which images it was given."""
 
+    anchors = torch.arange(20)
+
     def __init__(self):
         self.seen = []
 
-    def __call__(self, images, generator):
+    def select(self, anchors, generator):
+        return Selection(anchors, Partners(torch.arange(2 * len(anchors)).roll(len(anchors))))
+
+    def views(self, images, generator):
         self.seen.append(images[:, 0, 0, 0].tolist())
         views = images.float().div(255).repeat(2, 1, 1, 1)
-        noise = torch.rand(views.shape, generator=generator)
-        return views + 0.1 * noise, Partners(torch.arange(len(views)).roll(len(images)))
+        return views + 0.1 * torch.rand(views.shape, generator=generator)
 
 
 def images(n=20):
@@ -61,7 +65,6 @@ def trainer(plan=PLAN, net=None, loss=tsimcne_loss, pairing=None, batch_size=6, 
         loss,
         pairing or NoisyCopies(),
         images(),
-        torch.arange(20),
         batch_size,
         seed,
         CPU,
