@@ -5,11 +5,29 @@ from typing import Any
 
 from torch import Tensor
 
+from dimred.losses.contrastive import (
+    HingeForm,
+    component_losses,
+    drlim_loss,
+    generalized_contrastive_loss,
+)
 from dimred.losses.distances import pairwise_squared_distances
 from dimred.losses.simclr import simclr_loss
+from dimred.losses.supervised import cross_entropy_loss, squared_error_loss
 from dimred.losses.tsimcne import tsimcne_loss
 
 Loss = Callable[[Tensor, Any], Tensor]
 """Embeddings (n, d) and the pairs among their rows -> a scalar, float32 or better."""
 
-__all__ = ["Loss", "pairwise_squared_distances", "simclr_loss", "tsimcne_loss"]
+__all__ = [
+    "HingeForm",
+    "Loss",
+    "component_losses",
+    "cross_entropy_loss",
+    "drlim_loss",
+    "generalized_contrastive_loss",
+    "pairwise_squared_distances",
+    "simclr_loss",
+    "squared_error_loss",
+    "tsimcne_loss",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -15,3 +15,23 @@ class Partners:
     """
 
     partner: Tensor
+
+
+@dataclass(frozen=True)
+class LabelledPairs:
+    """Pairs of rows with a label for each of p components: similar, dissimilar or not compared.
+
+    left, right: int64 tensors (P,), the rows of each pair.
+    similar: bool tensor (P, p).
+    weight: float tensor (P, p), what each pair counts in each component; 0 where the component is
+        not compared. 1 / P everywhere gives the mean over the pairs.
+    """
+
+    left: Tensor
+    right: Tensor
+    similar: Tensor
+    weight: Tensor
+
+    def at(self, rows: Tensor) -> LabelledPairs:
+        """The same pairs of rows that are elsewhere: row i is row rows[i] there."""
+        return replace(self, left=rows[self.left], right=rows[self.right])

@@ -1,0 +1,116 @@
+"""DrLIM's contrastive loss and its generalization to groups of dimensions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+from dimred.pairing.pairs import LabelledPairs
+
+
+class HingeForm(Enum):
+    """What is squared where a dissimilar pair is nearer than the margin m."""
+
+    squared_hinge = "squared_hinge"
+    """max(0, m - d)^2, the printed formula."""
+    legacy_caffe = "legacy_caffe"
+    """max(0, m - d^2), which the thesis' build of Caffe computed: the margin is one on d^2."""
+
+
+def drlim_loss(
+    z: Tensor,
+    pairs: LabelledPairs,
+    margin: float = 1.0,
+    form: HingeForm = HingeForm.squared_hinge,
+) -> Tensor:
+    """Contrastive loss: half of d^2 for a similar pair, half of the hinge for a dissimilar one.
+
+    Hadsell, Chopra, LeCun 2006, equation 4, https://doi.org/10.1109/CVPR.2006.100, where d is the
+    Euclidean distance of the two embeddings. Gradients are zero at d = 0 and from d = margin on.
+
+    z: embeddings (n, d); bf16 and float16 are computed in float32.
+    pairs: labelled pairs with one component.
+    margin: m, above 0.
+    Returns a scalar, the sum over the pairs by their weights (the mean where those are 1 / P).
+    Raises ValueError for a margin that is not positive or pairs of more than one component.
+    """
+    return generalized_contrastive_loss(z, pairs, [z.shape[1]], [margin], form=form)
+
+
+def generalized_contrastive_loss(
+    z: Tensor,
+    pairs: LabelledPairs,
+    groups: Sequence[int],
+    margins: Sequence[float],
+    weights: Sequence[float] | None = None,
+    form: HingeForm = HingeForm.squared_hinge,
+) -> Tensor:
+    """The sum of one contrastive loss for each group of dimensions, each with labels of its own.
+
+    Angel 2015, "Distortion-Predictable Embedding of Neural Networks", equation 4.7, where
+    component i of a pair's label speaks of the distance within group i. One group is `drlim_loss`.
+
+    z: embeddings (n, d); bf16 and float16 are computed in float32.
+    pairs: labelled pairs with one component for each group.
+    groups: sizes of the groups, consecutive dimensions; they add up to d.
+    margins: of each group, above 0.
+    weights: of each group, at least 0; None for 1 each, as in the thesis.
+    Returns a scalar.
+    Raises ValueError for groups that do not cover every dimension once, a margin that is not
+    positive, a negative weight, or numbers of groups, margins, weights and components that differ.
+    """
+    losses = component_losses(z, pairs, groups, margins, form)
+    if weights is None:
+        return losses.sum()
+    if len(weights) != len(groups) or not all(w >= 0 and math.isfinite(w) for w in weights):
+        raise ValueError(f"weights={list(weights)}: must be {len(groups)} numbers of at least 0")
+    return (losses * losses.new_tensor(weights)).sum()
+
+
+def component_losses(
+    z: Tensor,
+    pairs: LabelledPairs,
+    groups: Sequence[int],
+    margins: Sequence[float],
+    form: HingeForm = HingeForm.squared_hinge,
+) -> Tensor:
+    """The contrastive loss of each group (p,), as `generalized_contrastive_loss` adds them up."""
+    _check(z.shape[1], pairs.similar.shape[1], groups, margins)
+    with torch.autocast(z.device.type, enabled=False):
+        z = z if z.dtype == torch.float64 else z.float()
+        squares = (z.index_select(0, pairs.left) - z.index_select(0, pairs.right)).square()
+        losses = []
+        parts = torch.split(squares, list(groups), dim=1)
+        for number, (part, margin) in enumerate(zip(parts, margins, strict=True)):
+            distances2 = part.sum(1)
+            hinge = _hinge(distances2, margin, form)
+            terms = torch.where(pairs.similar[:, number], distances2, hinge)
+            losses.append(0.5 * (pairs.weight[:, number].to(terms.dtype) @ terms))
+        return torch.stack(losses)
+
+
+def _hinge(distances2: Tensor, margin: float, form: HingeForm) -> Tensor:
+    """What a dissimilar pair at this squared distance costs (P,)."""
+    if form is HingeForm.legacy_caffe:
+        return (margin - distances2).relu()
+    apart = distances2 > 0
+    # The root's gradient is infinite at 0, where the force has no direction.
+    distances = torch.where(apart, distances2, 1.0).sqrt() * apart
+    return (margin - distances).relu().square()
+
+
+def _check(dim: int, components: int, groups: Sequence[int], margins: Sequence[float]) -> None:
+    if any(size < 1 for size in groups) or sum(groups) != dim:
+        raise ValueError(
+            f"groups={list(groups)}: must be positive and add up to the {dim} dimensions of Z"
+        )
+    if len(margins) != len(groups):
+        raise ValueError(f"margins={list(margins)}: must be one for each of {len(groups)} groups")
+    if not all(m > 0 and math.isfinite(m) for m in margins):
+        raise ValueError(f"margins={list(margins)}: must be above 0")
+    if components != len(groups):
+        raise ValueError(f"{components} labels a pair, {len(groups)} groups: must be as many")

@@ -1,0 +1,33 @@
+"""Losses of embeddings that are told what they should be."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dimred.pairing.targets import Targets
+
+
+def squared_error_loss(z: Tensor, pairs: Targets) -> Tensor:
+    """Mean over images and dimensions of the squared difference from the targets.
+
+    z: embeddings (n, d); bf16 and float16 are computed in float32.
+    pairs: float targets (n, d). Raises ValueError for targets of another shape.
+    """
+    if pairs.values.shape != z.shape:
+        raise ValueError(f"targets {tuple(pairs.values.shape)}, embeddings {tuple(z.shape)}")
+    with torch.autocast(z.device.type, enabled=False):
+        z = z if z.dtype == torch.float64 else z.float()
+        return F.mse_loss(z, pairs.values.to(z.dtype))
+
+
+def cross_entropy_loss(z: Tensor, pairs: Targets) -> Tensor:
+    """Cross-entropy of the classes, with embeddings as logits; mean over the images.
+
+    z: logits (n, classes); bf16 and float16 are computed in float32.
+    pairs: int64 classes (n,).
+    """
+    with torch.autocast(z.device.type, enabled=False):
+        z = z if z.dtype == torch.float64 else z.float()
+        return F.cross_entropy(z, pairs.values)

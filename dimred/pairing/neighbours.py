@@ -1,0 +1,89 @@
+"""The graph of nearest neighbours in pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dimred.errors import InputError
+from dimred.files import write_atomically
+
+_VERSION = b"1"
+
+
+def neighbour_graph(
+    images: Tensor,
+    k: int,
+    classes: NDArray[np.int64] | None,
+    names: tuple[str, ...],
+    cache: Path | None,
+) -> NDArray[np.int64]:
+    """The k nearest other images of each by Euclidean distance of pixels, nearest first, (n, k).
+
+    The search is exact and goes by blocks (scikit-learn's brute force).
+
+    images: uint8 (n, C, height, width).
+    classes: int64 (n,), to look among images of the same class only, as in the thesis (Angel 2015);
+        None for any class.
+    names: of the classes, for messages.
+    cache: a folder where the graph is kept under a key of its content, or None.
+    Raises InputError where a class has not more than k images.
+    """
+    kinds = np.zeros(len(images), dtype=np.int64) if classes is None else classes
+    for kind, size in zip(*np.unique(kinds, return_counts=True), strict=True):
+        if size <= k:
+            whose = "there are" if classes is None else f"class {names[kind]!r} has"
+            raise InputError(
+                f"pairing.k={k}: {whose} {size} images on one side of the split; must be at most "
+                f"{size - 1}"
+            )
+    pixels = images.flatten(1).numpy()
+    digest = hashlib.sha256(_VERSION + repr((k, classes is None, pixels.shape)).encode())
+    digest.update(pixels.data)
+    digest.update(kinds.tobytes())
+    file = cache / f"neighbours-{digest.hexdigest()[:16]}.npz" if cache else None
+    graph = _read(file, (len(pixels), k)) if file else None
+    if graph is None:
+        graph = _search(pixels, k, kinds)
+        if file:
+            _keep(file, graph)
+    return graph
+
+
+def _search(pixels: NDArray[np.uint8], k: int, kinds: NDArray[np.int64]) -> NDArray[np.int64]:
+    from sklearn.neighbors import NearestNeighbors
+
+    graph = np.empty((len(pixels), k), dtype=np.int64)
+    for kind in np.unique(kinds):
+        members = np.flatnonzero(kinds == kind)
+        # Floats: differences of uint8 would wrap around.
+        points = pixels[members].astype(np.float32)
+        search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(points)
+        graph[members] = members[search.kneighbors(return_distance=False)]
+    return graph
+
+
+def _read(file: Path, shape: tuple[int, int]) -> NDArray[np.int64] | None:
+    """A graph that was kept, or None where there is none that is sound."""
+    try:
+        with np.load(file) as content:
+            graph: NDArray[np.int64] = content["graph"]
+    except Exception:
+        return None
+    sound = graph.shape == shape and graph.dtype == np.int64
+    return graph if sound and graph.min() >= 0 and graph.max() < shape[0] else None
+
+
+def _keep(file: Path, graph: NDArray[np.int64]) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, graph=graph)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, buffer.getbuffer())
+    except OSError:
+        pass  # a cache is a convenience

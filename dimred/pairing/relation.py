@@ -1,0 +1,186 @@
+"""Relations: which pairs of (image, transformation) are similar, dissimilar or not compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from dimred.pairing.kinds import SAME, ImageKinds, Neighbours, Viewpoints
+from dimred.pairing.pairs import LabelledPairs
+
+DISSIMILAR, SIMILAR, NOT_COMPARED = 0, 1, -1
+_MAX_ALL_PAIRS = 500_000
+_DISSIMILAR_PER_IMAGE = 100
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Labels for any pair of items, by what the images are to one another and whether their
+    transformation is the same.
+
+    An item is an image in one of T transformations: image i in transformation t is item i * T + t.
+
+    kinds: what any two of the images are to one another.
+    n_transformations: T, at least 1.
+    components: names of the p components of a label.
+    table: int8 (kinds, 2, p), SIMILAR, DISSIMILAR or NOT_COMPARED for each kind of image pair and
+        a different (0) or the same (1) transformation.
+    """
+
+    kinds: ImageKinds
+    n_transformations: int
+    components: tuple[str, ...]
+    table: Tensor
+
+    def to(self, device: torch.device) -> Relation:
+        """The same relation with its tensors on a device."""
+        return replace(self, kinds=self.kinds.to(device), table=self.table.to(device))
+
+    def labels(self, left: Tensor, right: Tensor) -> Tensor:
+        """Labels, int8 (..., p), of pairs of items, int64 tensors that broadcast."""
+        t = self.n_transformations
+        kind = self.kinds.kind(left // t, right // t)
+        return self.table[kind, (left % t == right % t).to(torch.int64)]
+
+    def cells(self) -> Tensor:
+        """Unordered pairs of different items, float64 (kinds, 2), in each cell of the table."""
+        t = self.n_transformations
+        counts = torch.tensor(self.kinds.counts(), dtype=torch.float64)
+        cells = torch.stack((counts * t * (t - 1), counts * t), dim=1)
+        cells[SAME, 0] /= 2  # a pair of transformations of one image has no order
+        cells[SAME, 1] = 0  # an item with itself
+        return cells
+
+    def totals(self) -> Tensor:
+        """Dissimilar and similar unordered pairs of each component, float64 (p, 2)."""
+        cells, table = self.cells()[..., None], self.table.cpu()
+        return torch.stack(
+            [(cells * (table == label)).sum((0, 1)) for label in (DISSIMILAR, SIMILAR)], dim=1
+        )
+
+    def draw(
+        self, component: int, label: int, count: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Random pairs of items with a label in a component, each equally likely.
+
+        Returns left and right items, int64 (count,) each. The label must occur.
+        """
+        t, device = self.n_transformations, generator.device
+        wanted = self.table[..., component].cpu() == label
+        share = (self.cells() * wanted).flatten().to(device)
+        cell = torch.multinomial(share, count, replacement=True, generator=generator)
+        images = torch.empty(count, 2, dtype=torch.int64, device=device)
+        for kind, of_kind in enumerate(self.table):
+            here = cell // len(of_kind) == kind
+            n = int(here.sum())
+            if kind == SAME:
+                own = torch.randint(self.kinds.n, (n,), generator=generator, device=device)
+                images[here] = own[:, None]
+            elif n:
+                images[here] = self.kinds.draw(kind, n, generator)
+        first = torch.randint(t, (count,), generator=generator, device=device)
+        other = torch.randint(max(t - 1, 1), (count,), generator=generator, device=device)
+        second = torch.where(cell % 2 == 1, first, (first + 1 + other) % t)
+        return images[:, 0] * t + first, images[:, 1] * t + second
+
+    def test_pairs(self, generator: torch.Generator) -> LabelledPairs:
+        """The pairs of items that a test loss is the mean over.
+
+        With a graph of neighbours, as the thesis lists them (Angel 2015): for each image, itself
+        with its own transformations, every item of it with every item of its k neighbours where
+        they are similar, and 100 random items of images that are no neighbours, in random
+        transformations: 4 + 125 + 100 for five neighbours, four shifts and invariance to them.
+        Else all pairs, or 100 random ones an item where those are more than 500,000.
+        """
+        if isinstance(self.kinds, Neighbours):
+            left, right = self._neighbour_pairs(self.kinds, generator)
+        else:
+            left, right = self._all_pairs(generator)
+        labels = self.labels(left, right)
+        weight = (labels != NOT_COMPARED) / len(left)
+        return LabelledPairs(left, right, labels == SIMILAR, weight)
+
+    def _neighbour_pairs(
+        self, kinds: Neighbours, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        t, n, k = self.n_transformations, kinds.n, kinds.companions.shape[1]
+        images, each = torch.arange(n), torch.arange(t)
+        own = (images * t).repeat_interleave(t - 1)
+        others = (images[:, None] * t + each[1:]).flatten()
+        grid = torch.cartesian_prod(images.repeat_interleave(k), each, each)
+        near = kinds.companions.flatten().repeat_interleave(t * t) * t + grid[:, 2]
+        centre = grid[:, 0] * t + grid[:, 1]
+        similar = self.labels(centre, near)[:, 0] == SIMILAR
+        centre, near = centre[similar], near[similar]
+        far = torch.randint(n, (n, _DISSIMILAR_PER_IMAGE), generator=generator)
+        while len(bad := (kinds.kind(images[:, None], far) != kinds.OTHER).nonzero()):
+            far[bad[:, 0], bad[:, 1]] = torch.randint(n, (len(bad),), generator=generator)
+        shape = (2, n * _DISSIMILAR_PER_IMAGE)
+        shifts = torch.randint(t, shape, generator=generator)
+        base = images.repeat_interleave(_DISSIMILAR_PER_IMAGE) * t
+        left = torch.cat((own, centre, base + shifts[0]))
+        return left, torch.cat((others, near, far.flatten() * t + shifts[1]))
+
+    def _all_pairs(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        n = self.kinds.n * self.n_transformations
+        if n * (n - 1) // 2 <= _MAX_ALL_PAIRS:
+            left, right = torch.triu_indices(n, n, 1)
+            return left, right
+        left = torch.arange(n).repeat_interleave(_DISSIMILAR_PER_IMAGE)
+        turn = torch.randint(1, n, (len(left),), generator=generator)
+        return left, (left + turn) % n
+
+
+def _table(rows: Sequence[Sequence[Sequence[int]]]) -> Tensor:
+    return torch.tensor(rows, dtype=torch.int8)
+
+
+def neighbourhood(kinds: Neighbours, n_transformations: int) -> Relation:
+    """DrLIM's relation (Hadsell, Chopra, LeCun 2006, section 3): an image in any transformation is
+    similar to itself and to its neighbours in any transformation, and dissimilar to all others.
+
+    With one transformation it is the plain relation of nearest neighbours.
+    """
+    near, far = [[SIMILAR]] * 2, [[DISSIMILAR]] * 2
+    return Relation(kinds, n_transformations, ("similarity",), _table([near, near, far]))
+
+
+def neighbourhood_and_transformation(kinds: Neighbours, n_transformations: int) -> Relation:
+    """The two labels of the thesis (Angel 2015, section 5.3.2).
+
+    "neighbourhood": an image and its transformations are similar; neighbours are similar in the
+    same transformation and not compared in different ones; all other images are dissimilar.
+    "transformation": items in the same transformation are similar, all others dissimilar.
+    """
+    rows = [
+        [[SIMILAR, DISSIMILAR], [SIMILAR, SIMILAR]],
+        [[NOT_COMPARED, DISSIMILAR], [SIMILAR, SIMILAR]],
+        [[DISSIMILAR, DISSIMILAR], [DISSIMILAR, SIMILAR]],
+    ]
+    return Relation(kinds, n_transformations, ("neighbourhood", "transformation"), _table(rows))
+
+
+def same_class(kinds: ImageKinds, n_transformations: int) -> Relation:
+    """Items of the same class are similar, of different classes dissimilar."""
+    near, far = [[SIMILAR]] * 2, [[DISSIMILAR]] * 2
+    return Relation(kinds, n_transformations, ("class",), _table([near, near, far]))
+
+
+def merged_viewpoint(kinds: Viewpoints, both: bool) -> Relation:
+    """DrLIM's relation on NORB (Hadsell, Chopra, LeCun 2006, section 3.4): near views are similar.
+
+    both: near in azimuth and elevation; else near in either.
+    """
+    either = DISSIMILAR if both else SIMILAR
+    rows = [[[label]] * 2 for label in (SIMILAR, SIMILAR, either, either, DISSIMILAR)]
+    return Relation(kinds, 1, ("viewpoint",), _table(rows))
+
+
+def azimuth_and_elevation(kinds: Viewpoints) -> Relation:
+    """The two labels of the thesis on NORB (Angel 2015, section 5.3.2): near in azimuth, and near
+    in elevation, each whatever the other is."""
+    rows = [[[1, 1]] * 2, [[1, 1]] * 2, [[1, 0]] * 2, [[0, 1]] * 2, [[0, 0]] * 2]
+    return Relation(kinds, 1, ("azimuth", "elevation"), _table(rows))

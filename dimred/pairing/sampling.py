@@ -1,0 +1,133 @@
+"""From a relation to the labelled pairs of each training step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dimred.pairing.pairs import LabelledPairs
+from dimred.pairing.relation import DISSIMILAR, NOT_COMPARED, SIMILAR, Relation
+from dimred.pairing.strategy import Selection
+
+
+class _OfRelation:
+    """What both samplings share.
+
+    relation: over n images in T transformations each.
+    items: int64 (n * T,), where the pixels of the relation's items are among all images.
+
+    Both aim at the balanced pair distribution: for each component, half of the weight lies on its
+    similar pairs, each equally, and half on its dissimilar ones (all on the one kind where there is
+    no other), over all unordered pairs of different items. So the expected loss is the same.
+    """
+
+    def __init__(self, relation: Relation, items: Tensor, device: torch.device):
+        self.relation = relation.to(device)
+        self.items = items.to(device)
+        self.anchors = torch.arange(relation.kinds.n)
+        totals = relation.totals()
+        # What one dissimilar and one similar pair count in each component, (p, 2).
+        present = totals > 0
+        target = present / present.sum(1, keepdim=True).clamp_min(1) / totals.clamp_min(1)
+        self.target = target.to(device)
+
+    def views(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """The images as they are, scaled to [0, 1]."""
+        return images.float().div_(255)
+
+
+class PairSampling(_OfRelation):
+    """A step has as many random pairs as it is given anchors (of which only the number counts).
+
+    The batches of the thesis (Angel 2015): every component has its share of the pairs, half of them
+    similar, and counts only its own.
+    """
+
+    def select(self, anchors: Tensor, generator: torch.Generator) -> Selection:
+        p = len(self.relation.components)
+        lefts, rights, similar, weight = [], [], [], []
+        draws = [
+            (component, label)
+            for component in range(p)
+            for label in (SIMILAR, DISSIMILAR)
+            if self.target[component, label] > 0
+        ]
+        per_component = [sum(c == component for c, _ in draws) for component in range(p)]
+        ends = [len(anchors) * (i + 1) // len(draws) for i in range(len(draws))]
+        for (component, label), start, end in zip(draws, [0, *ends], ends, strict=False):
+            left, right = self.relation.draw(component, label, end - start, generator)
+            lefts.append(left)
+            rights.append(right)
+            similar.append(torch.full((end - start, p), label == SIMILAR, device=left.device))
+            weights = torch.zeros(end - start, p, device=left.device)
+            weights[:, component] = 1 / per_component[component] / max(end - start, 1)
+            weight.append(weights)
+        items = torch.cat((*lefts, *rights))
+        unique, rows = torch.unique(items, return_inverse=True)
+        left, right = rows.view(2, -1)
+        pairs = LabelledPairs(left, right, torch.cat(similar), torch.cat(weight))
+        return Selection(self.items[unique], pairs)
+
+
+class InBatchSampling(_OfRelation):
+    """A step has the anchors, the neighbours that the relation draws along with them, and all their
+    transformations; each is embedded once, and every labelled pair among them counts.
+
+    A pair's weight is its share in the balanced pair distribution divided by the probability that a
+    random batch holds it, so that the expected gradient is that of the balanced distribution.
+
+    batch_size: number of anchors in every step, a random part of all of them.
+    """
+
+    def __init__(self, relation: Relation, items: Tensor, device: torch.device, batch_size: int):
+        super().__init__(relation, items, device)
+        kinds = self.relation.kinds
+        n, companions = kinds.n, kinds.companions
+        brought = torch.cat((torch.arange(n, device=device)[:, None], companions), dim=1)
+        # How many anchors bring an image, and how many bring both of two (or the same twice).
+        self.bringers = brought.flatten().bincount(minlength=n)
+        first, second = torch.triu_indices(brought.shape[1], brought.shape[1])
+        both = torch.stack((brought[:, first], brought[:, second]))
+        keys = (both.amin(0) * n + both.amax(0)).flatten()
+        self.both_keys, self.both_counts = torch.unique(keys, return_counts=True)
+        self.absent = _absence(n, batch_size, 2 * int(self.bringers.max())).to(device)
+
+    def presence(self, images: Tensor) -> Tensor:
+        """Probability that a batch holds both of two images, float64 (m, m), for m sorted images;
+        on the diagonal, that it holds the one."""
+        single = self.bringers[images]
+        low, high = torch.minimum(images[:, None], images), torch.maximum(images[:, None], images)
+        keys = low * self.relation.kinds.n + high
+        place = torch.searchsorted(self.both_keys, keys).clamp_max(len(self.both_keys) - 1)
+        both = torch.where(self.both_keys[place] == keys, self.both_counts[place], 0)
+        either = single[:, None] + single - both
+        return 1 - self.absent[single][:, None] - self.absent[single] + self.absent[either]
+
+    def select(self, anchors: Tensor, generator: torch.Generator) -> Selection:
+        relation, t = self.relation, self.relation.n_transformations
+        images = torch.unique(torch.cat((anchors, relation.kinds.companions[anchors].flatten())))
+        m = len(images)
+        left, right = torch.triu_indices(m * t, m * t, 1, device=images.device)
+        of_images = (left // t) * m + right // t
+        kinds = relation.kinds.kind(images[:, None], images).flatten()
+        labels = relation.table[kinds[of_images], (left % t == right % t).to(torch.int64)]
+        share = torch.where(labels == SIMILAR, self.target[:, SIMILAR], self.target[:, DISSIMILAR])
+        share = share * (labels != NOT_COMPARED)
+        weight = share / self.presence(images).flatten()[of_images][:, None]
+        items = (images[:, None] * t + torch.arange(t, device=images.device)).flatten()
+        pairs = LabelledPairs(left, right, labels == SIMILAR, weight.float())
+        return Selection(self.items[items], pairs)
+
+
+def _absence(n: int, batch_size: int, most: int) -> Tensor:
+    """Probability that none of a = 0..most given anchors is among batch_size of n, float64."""
+    a = torch.arange(most + 1, dtype=torch.float64)
+    left = (n - a).clamp_min(0)
+    possible = left >= batch_size
+    left = left.clamp_min(batch_size)
+
+    def log_ways(total: Tensor) -> Tensor:
+        return torch.lgamma(total + 1) - torch.lgamma(total - batch_size + 1)
+
+    whole = log_ways(torch.tensor(float(n), dtype=torch.float64))
+    return torch.where(possible, (log_ways(left) - whole).exp(), 0.0)

@@ -1,0 +1,130 @@
+"""From some images of an image set to the relations among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dimred.data.image_set import ImageSet
+from dimred.errors import InputError
+from dimred.pairing.kinds import Classes, Neighbours, Viewpoints
+from dimred.pairing.neighbours import neighbour_graph
+from dimred.pairing.relation import Relation, same_class
+
+
+class RelationOfItems(NamedTuple):
+    """A relation, and where each of its items is in the whole set, int64 (items,)."""
+
+    relation: Relation
+    items: Tensor
+
+
+@dataclass(frozen=True)
+class PairingScope:
+    """The images that a relation is over: the training images, or the test images.
+
+    items: all images of the run, each in its T transformations (image i in transformation t at
+        i * T + t).
+    n_transformations: T.
+    positions: int64 (n,), which images.
+    cache: a folder for graphs of neighbours, or None.
+    """
+
+    items: ImageSet
+    n_transformations: int
+    positions: NDArray[np.int64]
+    cache: Path | None
+
+    def itemwise(self) -> PairingScope:
+        """The same items, each an image of its own."""
+        return replace(self, n_transformations=1, positions=self._items().numpy())
+
+    def _items(self) -> Tensor:
+        t = self.n_transformations
+        return torch.from_numpy((self.positions[:, None] * t + np.arange(t)).ravel())
+
+    def _classes(self) -> tuple[NDArray[np.int64], tuple[str, ...]] | None:
+        labels = self.items.labels
+        if labels is None:
+            return None
+        return labels.values[self.positions * self.n_transformations], labels.names
+
+    def neighbours(
+        self, k: int, within_class: bool, relation: Callable[[Neighbours, int], Relation]
+    ) -> RelationOfItems:
+        """A relation by the k nearest neighbours of the untransformed images.
+
+        Raises InputError where a class has not more than k images, or within_class is asked for
+        and there are no labels.
+        """
+        known = self._classes()
+        if within_class and known is None:
+            raise InputError(
+                "pairing.same_class=true: these images have no labels; set pairing.same_class=false"
+            )
+        classes, names = known if within_class and known else (None, ())
+        images = self.items.images[torch.from_numpy(self.positions * self.n_transformations)]
+        graph = neighbour_graph(images, k, classes, names, self.cache)
+        return RelationOfItems(relation(Neighbours(graph), self.n_transformations), self._items())
+
+    def viewpoints(self, relation: Callable[[Viewpoints], Relation]) -> RelationOfItems:
+        """A relation by azimuth and elevation. Raises InputError for images without them."""
+        factors = self.items.factors
+        if not {"azimuth", "elevation"} <= set(factors):
+            raise InputError(
+                "pairing=viewpoint: these images have no azimuth and elevation; use "
+                "dataset=turntable or dataset=norb_small"
+            )
+        angles = [factors[name].values[self.positions] for name in ("azimuth", "elevation")]
+        return RelationOfItems(relation(Viewpoints(*angles)), self._items())
+
+    def class_targets(self) -> tuple[Tensor, Tensor, int]:
+        """Items, their classes, int64, and the number of classes. Raises InputError for images without labels."""
+        items = self._items()
+        labels = self.items.labels
+        if labels is None:
+            raise InputError("pairing=class_target: these images have no labels")
+        return items, torch.from_numpy(labels.values)[items], len(labels.names)
+
+    def factor_targets(self, names: Sequence[str]) -> tuple[Tensor, list[Tensor]]:
+        """Items and fixed values of each factor, float32 (items, d) each.
+
+        An angle all around becomes cosine and sine, any other factor a number scaled to [-1, 1],
+        "class" 1 in the dimension of the class and 0 in others.
+        Raises InputError for a factor that these images do not have.
+        """
+        items = self._items()
+        return items, [self._target(name)[items].float() for name in names]
+
+    def _target(self, name: str) -> Tensor:
+        labels, factors = self.items.labels, self.items.factors
+        if name == "class" and labels is not None:
+            return torch.eye(len(labels.names))[torch.from_numpy(labels.values)]
+        if name not in factors:
+            known = [*(["class"] if labels else []), *factors]
+            raise InputError(
+                f"pairing.factors: {name!r} is not known of these images; known are "
+                f"{', '.join(known) or 'none'}"
+            )
+        factor = factors[name]
+        values = torch.from_numpy(factor.values)
+        if factor.period is not None:
+            angle = values * (2 * torch.pi / factor.period)
+            return torch.stack((angle.cos(), angle.sin()), dim=1)
+        low, high = values.min(), values.max()
+        return (2 * (values - low) / (high - low).clamp_min(1e-12) - 1)[:, None]
+
+    def classes(self) -> RelationOfItems:
+        """The relation of equal labels. Raises InputError for images without labels."""
+        known = self._classes()
+        if known is None:
+            raise InputError("pairing=class_label: these images have no labels")
+        kinds = Classes(known[0])
+        return RelationOfItems(same_class(kinds, self.n_transformations), self._items())

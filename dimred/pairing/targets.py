@@ -1,0 +1,80 @@
+"""No pairs: what each image should become, for classifiers and regressions to compare with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dimred.pairing.strategy import Selection
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What each row should become: float (n, d) for a regression, int64 (n,) for a classifier."""
+
+    values: Tensor
+
+
+class FixedTargets:
+    """Each image has a target of its own.
+
+    items: int64 (n,), positions of the images to learn from.
+    targets: one for each, float (n, d), or classes, int64 (n,).
+    n_classes: of classes; None for other targets.
+    shift: images are moved at random by up to this many pixels, (horizontally, vertically), each
+        by its own whole numbers, both ways; black comes in.
+    """
+
+    def __init__(
+        self,
+        items: Tensor,
+        targets: Tensor,
+        device: torch.device,
+        n_classes: int | None = None,
+        shift: tuple[int, int] = (0, 0),
+    ):
+        self.items = items.to(device)
+        self.targets = targets.to(device)
+        self.anchors = torch.arange(len(items))
+        self.n_classes = n_classes
+        self.shift = shift
+
+    @property
+    def n_values(self) -> int:
+        """Dimensions that an embedding needs: those of the targets, or one for each class."""
+        return self.n_classes or self.targets.shape[1]
+
+    def select(self, anchors: Tensor, generator: torch.Generator) -> Selection:
+        """The images of the anchors, with their targets."""
+        return Selection(self.items[anchors], Targets(self.targets[anchors]))
+
+    def views(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """The images, shifted, in [0, 1]."""
+        if any(self.shift):
+            images = randomly_shifted(images, self.shift, generator)
+        return images.float().div_(255)
+
+
+def randomly_shifted(images: Tensor, most: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """Each image (n, C, height, width) moved by its own random whole numbers of pixels.
+
+    most: largest shift, (horizontally, vertically), both ways; black comes in.
+    """
+    n, _, height, width = images.shape
+    device = images.device
+    across, down = (
+        torch.randint(-pixels, pixels + 1, (n, 1), generator=generator, device=device)
+        for pixels in most
+    )
+    rows = torch.arange(height, device=device) - down
+    columns = torch.arange(width, device=device) - across
+    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[
+        :, None
+    ]
+    batch = torch.arange(n, device=device)[:, None, None]
+    moved = images.movedim(1, -1)[
+        batch, rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None]
+    ]
+    return (moved * inside[..., None]).movedim(-1, 1)
