@@ -16,31 +16,49 @@ from dimred.config import RunConfig, eval_values
 from dimred.config.run import LinearProbe
 from dimred.data.image_set import ImageSet
 from dimred.data.resident import ResidentImages
-from dimred.evaluation import Judge, logistic_accuracy, sgd_softmax_accuracy
+from dimred.evaluation import (
+    FactorMeasures,
+    Judge,
+    knn_accuracy,
+    logistic_accuracy,
+    random_split,
+    sgd_softmax_accuracy,
+)
+from dimred.evaluation.classical import lle, tsne_map
+from dimred.figures import write_figures
+from dimred.measures import Measure
 from dimred.models import Encoder
+from dimred.pairing import randomly_shifted
 from dimred.reporting.plots import knn_figure, loss_figure, map_figure, to_png
 from dimred.reporting.run_folder import RunFolder
 from dimred.training import Compute, embed
 from dimred.training.seeds import generator_at
 
 _MAX_REFERENCE_VALUES = 300_000_000
+_SHIFTED_COPIES = 10
 
 
 @dataclass
 class Results:
-    """Measures an encoder on a run's images and writes what comes of it into the run folder."""
+    """Measures an encoder on a run's images and writes what comes of it into the run folder.
+
+    items: the images in all transformations of the pairing, which are what is embedded; the general
+        measures of a map are those of the untransformed images.
+    """
 
     config: RunConfig
     images: ImageSet
+    items: ImageSet
     n_fit: int
     judge: Judge
+    measures: list[Measure]
     resident: ResidentImages
     compute: Compute
     folder: RunFolder
     _embedding: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
     def embed(self, encoder: Encoder) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """H and Z of every image; kept until `forget`."""
+        """H and Z of every item; kept until `forget`."""
         if self._embedding is None:
             size = self.config.eval.batch_size
             self._embedding = embed(encoder, self.resident, size, self.compute)
@@ -52,7 +70,17 @@ class Results:
 
     def measure(self, encoder: Encoder) -> dict[str, float]:
         """The measures of the map as it is now."""
-        return self.judge.measure(*self.embed(encoder))
+        h, z = self.embed(encoder)
+        found = self.judge.measure(*self._untransformed(h, z))
+        for measure in self.measures:
+            found |= measure.measure(z)
+        return found
+
+    def _untransformed(
+        self, h: NDArray[np.float32], z: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        every = len(self.items) // len(self.images)
+        return h[::every], z[::every]
 
     def write_stage(self, name: str, encoder: Encoder) -> None:
         """The embedding and the map at the end of a stage."""
@@ -62,7 +90,7 @@ class Results:
         epochs = stages[name].epochs
         title = f"{self.config.dataset.name}: {name}"
         subtitle = f"{len(z):,} images, {z.shape[1]}-D after {epochs:,} epochs of {name}"
-        figure = map_figure(z, self.images.labels, title, subtitle)
+        figure = map_figure(z, self.items.labels, title, subtitle)
         self.folder.write_plot(f"map_{name}", to_png(figure))
 
     def finish(self, encoder: Encoder, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -71,16 +99,21 @@ class Results:
         self._write_embedding(h, z)
         self.folder.write_weights(encoder.state_dict())
         self.folder.write_plot("loss", to_png(loss_figure(rows)))
+        write_figures(self.folder, self.items, len(self.images), z, self.config.dataset.name)
+        untransformed = self._untransformed(h, z)
         if self.judge.splits:
-            self._write_knn_curves(h, z)
+            self._write_knn_curves(*untransformed)
         summary = self._summary(rows)
-        summary["linear"] = self._linear(encoder, h)
+        summary["linear"] = self._linear(encoder, untransformed[0])
         summary["references"] = self._references()
+        summary["lle"] = self._lle(z.shape[1])
+        summary["tsne"] = self._tsne(untransformed[0])
+        summary["errors"] = self._errors(encoder, untransformed[1])
         self.folder.write_json("summary.json", summary)
         return summary
 
     def _write_embedding(self, h: NDArray[np.float32], z: NDArray[np.float32]) -> None:
-        images = self.images
+        images = self.items
         arrays: dict[str, NDArray[Any]] = {"z": z, "index": images.index}
         arrays["split"] = np.where(images.is_test, "test", "train")
         if images.labels:
@@ -89,6 +122,8 @@ class Results:
         for name, labels in images.extra_labels.items():
             arrays[name] = labels.values
             arrays[f"{name}_names"] = np.array(labels.names)
+        for name, factor in images.factors.items():
+            arrays[name] = factor.values
         if images.sources:
             arrays["source"] = np.array(images.sources)
         if self.config.eval.save_h:
@@ -123,6 +158,7 @@ class Results:
             "dataset": {
                 "name": self.config.dataset.name,
                 "images": len(self.images),
+                "transformations": len(self.items) // len(self.images) - 1,
                 "learned_from": self.n_fit,
                 "unreadable": list(self.images.unreadable),
                 "classes": self._counts(),
@@ -188,3 +224,69 @@ class Results:
         pixels = self.images.images.flatten(1).numpy().astype(np.float32) / 255
         plane = PCA(min(2, *pixels.shape), random_state=0).fit_transform(pixels)
         return {**self.judge.knn("pixels", pixels), **self.judge.knn("pca2", plane)}
+
+    def _lle(self, dim: int) -> dict[str, float]:
+        """The measures of known factors of LLE, on some of the images in all transformations."""
+        most = self.config.eval.lle
+        factors = [m for m in self.measures if isinstance(m, FactorMeasures)]
+        if most is None or not factors:
+            return {}
+        every = len(self.items) // len(self.images)
+        order = np.random.default_rng(0).permutation(len(self.images))
+        chosen = np.sort(order[: max(most // every, 2)])
+        items = self.items.take((chosen[:, None] * every + np.arange(every)).ravel())
+        pixels = items.images.flatten(1).numpy() / 255.0
+        z = lle(pixels, dim)
+        self.folder.write_plot("lle", to_png(map_figure(z, items.labels, "LLE", "of pixels")))
+        return FactorMeasures(items, every, None).measure(z)
+
+    def _tsne(self, h: NDArray[np.float32]) -> dict[str, float]:
+        """A t-SNE map of H of test images: tsne.npz, a plot, and its kNN accuracy."""
+        most = self.config.eval.tsne
+        if most is None:
+            return {}
+        held_out = np.flatnonzero(self.images.is_test)
+        chosen = held_out if len(held_out) else np.arange(len(self.images))
+        chosen = np.sort(np.random.default_rng(0).permutation(chosen)[:most])
+        images = self.images.take(chosen)
+        z = tsne_map(h[chosen], self.config.seed)
+        self.folder.write_arrays("tsne.npz", {"z": z, "index": images.index})
+        subtitle = f"{len(z):,} test images, PCA to 50 dimensions first"
+        title = f"{self.config.dataset.name}: t-SNE of H"
+        self.folder.write_plot("tsne", to_png(map_figure(z, images.labels, title, subtitle)))
+        if images.labels is None:
+            return {}
+        train, test = random_split(images.labels.values, len(z) // 6, 0)
+        y, k = images.labels.values, self.config.eval.k[0]
+        return {f"knn{k}_tsne": knn_accuracy(z[train], y[train], z[test], y[test], [k])[k]}
+
+    def _errors(self, encoder: Encoder, logits: NDArray[np.float32]) -> dict[str, float]:
+        """Shares of test images that a classifier gets wrong, as they are and randomly shifted."""
+        labels, shift = self.images.labels, self.config.eval.shifted_test
+        stage = list(self.config.schedule.stages.values())[-1]
+        if labels is None or (stage.loss or self.config.loss).hears != "classes":
+            return {}
+        held_out = np.flatnonzero(self.images.is_test)
+        test = held_out if len(held_out) else np.arange(len(labels.values))
+        y = labels.values[test]
+        errors = {"test_error": float(np.mean(logits[test].argmax(1) != y))}
+        if shift:
+            wrong = [self._shifted_error(encoder, test, y, copy) for copy in range(_SHIFTED_COPIES)]
+            errors["shifted_test_error"] = float(np.mean(wrong))
+        return errors
+
+    @torch.inference_mode()
+    def _shifted_error(
+        self, encoder: Encoder, test: NDArray[np.int64], y: NDArray[np.int64], copy: int
+    ) -> float:
+        device = self.compute.device
+        across, down = self.config.eval.shifted_test
+        generator = generator_at(device, self.config.seed, "shifted test", copy)
+        encoder.eval()
+        answers = []
+        parts = torch.from_numpy(test).to(device).split(self.config.eval.batch_size)  # type: ignore[no-untyped-call]
+        for batch in self.resident.batches(parts):
+            pixels = randomly_shifted(batch, (across, down), generator).float().div_(255)
+            logits = encoder(pixels.contiguous(memory_format=self.compute.memory_format))[1]
+            answers.append(logits.argmax(1).cpu().numpy())
+        return float(np.mean(np.concatenate(answers) != y))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from dimred.config import RunConfig
+from dimred.config.model import WeightInit
 from dimred.config.schedule import (
     FrozenBatchNorm,
     LrUpdate,
@@ -87,6 +88,8 @@ class StagedTraining:
                 options.hidden_dim,
                 self.checkpoint.out_dim if self.checkpoint else self.stages[0][1].out_dim,
             )
+            if options.init is WeightInit.xavier:
+                encoder.init_xavier()
         if self.checkpoint:
             encoder.load_state_dict(self.checkpoint.encoder)
         return encoder.to(self.compute.device).to(memory_format=self.compute.memory_format)
@@ -145,11 +148,12 @@ class StagedTraining:
             freeze_batchnorm=stage.frozen_batchnorm is FrozenBatchNorm.freeze,
             base_lr=schedule.learning_rate * stage.lr_scale,
             warmup_epochs=stage.warmup_epochs,
-            anneal=stage.anneal,
+            anneal=stage.anneal.value,
             lr_per_step=schedule.lr_update is LrUpdate.step,
             adamw=schedule.optimizer.name is OptimizerName.adamw,
             momentum=schedule.optimizer.momentum,
             weight_decay=schedule.optimizer.weight_decay,
+            bias_lr_factor=schedule.optimizer.bias_lr_factor,
         )
         return StageTrainer(
             plan,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from dimred.data.image_set import ImageSet
 from dimred.data.resident import ResidentImages
 from dimred.errors import InputError, TrainingDiverged
 from dimred.evaluation import Judge
+from dimred.measures import further_measures
+from dimred.pairing import FixedTargets, Pairing, PairingScope
 from dimred.reporting.environment import environment
 from dimred.reporting.run_folder import RunFolder
 from dimred.results import Results
@@ -51,10 +53,14 @@ def run(config: RunConfig, command: list[str]) -> Outcome:
         device.deterministic,
         device.threads,
     )
-    images = config.dataset.load()
+    images = config.dataset.load(config.seed)
     fit = fit_positions(config, images)
     check_sizes(config, len(images), len(fit))
-    pairing = config.pairing.build(images, fit)
+    items = config.pairing.items(images)
+    scope = PairingScope(items, len(items) // len(images), fit, config.dataset.cache)
+    pairing = config.pairing.build(scope, config.schedule.batch_size, compute.device)
+    check_targets(config, pairing)
+    measures = further_measures(config, replace(scope, positions=test_positions(images)))
     judge = Judge(images, config.eval.k, config.eval.random_test)
     check_neighbours(config, len(images), judge.max_k)
     _, channels, height, width = images.images.shape
@@ -76,8 +82,10 @@ def run(config: RunConfig, command: list[str]) -> Outcome:
             folder.summary.unlink()  # complete again only when all has been measured
         _record(folder, config, compute, identity, command)
         _announce(folder, config, compute, images)
-        resident = ResidentImages(images.images, compute.device, device.memory_fraction)
-        results = Results(config, images, len(fit), judge, resident, compute, folder)
+        resident = ResidentImages(items.images, compute.device, device.memory_fraction)
+        results = Results(
+            config, images, items, len(fit), judge, measures, resident, compute, folder
+        )
         training = StagedTraining(
             config, compute, images, resident, pairing, identity, folder, results
         )
@@ -100,6 +108,24 @@ def fit_positions(config: RunConfig, images: ImageSet) -> NDArray[np.int64]:
             )
         return np.flatnonzero(~images.is_test)
     return np.arange(len(images))
+
+
+def test_positions(images: ImageSet) -> NDArray[np.int64]:
+    """Positions of the held-out images, or of all where there are none."""
+    held_out = np.flatnonzero(images.is_test)
+    return held_out if len(held_out) else np.arange(len(images))
+
+
+def check_targets(config: RunConfig, pairing: Pairing) -> None:
+    """Raise InputError where Z has not as many dimensions as the targets of its images."""
+    if not isinstance(pairing, FixedTargets):
+        return
+    for name, stage in config.schedule.stages.items():
+        if stage.out_dim != pairing.n_values:
+            raise InputError(
+                f"schedule.stages.{name}.out_dim={stage.out_dim}: must be {pairing.n_values}, one "
+                f"for each value that pairing={config.pairing.name} gives an image"
+            )
 
 
 def check_sizes(config: RunConfig, n_images: int, n_fit: int) -> None:

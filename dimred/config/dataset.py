@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from dimred.config.option import option
@@ -35,6 +36,11 @@ class DatasetOptions:
         "every run; null keeps all. In a folder, files that turn out unreadable count.",
         at_least=1,
     )
+    train_per_class: int | None = option(
+        None,
+        "Keep this many training images of each class, drawn by the run's seed; null keeps all.",
+        at_least=1,
+    )
     fit_on: FitOn = option(
         FitOn.all, "Learn from all images, as the t-SimCNE paper does, or from the train split."
     )
@@ -45,11 +51,17 @@ class DatasetOptions:
         None, "Pixel deviation of each channel; null takes the dataset's.", above=0
     )
 
-    def load(self) -> ImageSet:
-        """The selected images. Raises InputError for data that is missing or broken."""
+    def load(self, seed: int) -> ImageSet:
+        """The selected images, those drawn at random by `seed`.
+
+        Raises InputError for data that is missing or broken.
+        """
+        from dimred.data.selection import draw_training_images
         from dimred.errors import InputError
 
-        images = self.read()
+        images = self.read(seed)
+        if self.train_per_class is not None:
+            images = draw_training_images(images, self.train_per_class, seed)
         channels = images.images.shape[1]
         for key, value in (("mean", self.mean), ("std", self.std)):
             if value is not None and len(value) != channels:
@@ -69,9 +81,14 @@ class DatasetOptions:
             images = select_classes(images, self.classes)
         return images if self.limit is None else limit(images, self.limit)
 
-    def read(self) -> ImageSet:
+    def read(self, seed: int) -> ImageSet:
         """The selected images, with the dataset's own mean and deviation."""
         raise NotImplementedError
+
+    @property
+    def cache(self) -> Path | None:
+        """A folder beside the data for what is computed from them; None where there is none."""
+        return None
 
 
 @dataclass
@@ -81,7 +98,7 @@ class Digits(DatasetOptions):
     choices: ClassVar[tuple[str, ...]] = ("digits",)
     name: str = option("digits", "Which dataset this is; set by dataset=NAME.")
 
-    def read(self) -> ImageSet:
+    def read(self, seed: int) -> ImageSet:
         from dimred.data.digits import load_digits
 
         return self.select(load_digits())
@@ -99,10 +116,14 @@ class Torchvision(DatasetOptions):
         False, "Fetch the files into dataset.root when they are missing.", changes_result=False
     )
 
-    def read(self) -> ImageSet:
+    def read(self, seed: int) -> ImageSet:
         from dimred.data.torchvision_sets import load_torchvision
 
         return self.select(load_torchvision(self.name, self.root, self.download))
+
+    @property
+    def cache(self) -> Path | None:
+        return _beside(self.root)
 
 
 @dataclass
@@ -119,13 +140,17 @@ class ImageFolder(DatasetOptions):
         False, "Stop at the first unreadable file instead of leaving it out.", changes_result=False
     )
 
-    def read(self) -> ImageSet:
+    def read(self, seed: int) -> ImageSet:
         from dimred.data.image_folder import load_image_folder
         from dimred.errors import InputError
 
         if self.root is None:
             raise InputError("dataset.root=null: give the folder of images, dataset.root=FOLDER")
         return load_image_folder(self.root, self.image_size, self.strict, self.select)
+
+    @property
+    def cache(self) -> Path | None:
+        return _beside(self.root)
 
 
 @dataclass
@@ -136,10 +161,67 @@ class Npz(DatasetOptions):
     name: str = option("npz", "Which dataset this is; set by dataset=NAME.")
     path: str | None = option(None, "The file; must be given.", changes_result=False)
 
-    def read(self) -> ImageSet:
+    def read(self, seed: int) -> ImageSet:
         from dimred.data.npz import load_npz
         from dimred.errors import InputError
 
         if self.path is None:
             raise InputError("dataset.path=null: give the file, dataset.path=FILE.npz")
         return self.select(load_npz(self.path))
+
+    @property
+    def cache(self) -> Path | None:
+        return _beside(str(Path(self.path).parent)) if self.path else None
+
+
+@dataclass
+class Turntable(DatasetOptions):
+    """A rendered toy airplane from 9 elevations and 18 azimuths in 6 lightings, 96x96 grey: what
+    small NORB's airplane is to DrLIM, made on first use."""
+
+    choices: ClassVar[tuple[str, ...]] = ("turntable",)
+    name: str = option("turntable", "Which dataset this is; set by dataset=NAME.")
+    root: str = option("data", "Folder that keeps the rendered images.", changes_result=False)
+    n_test: int = option(
+        312, "Test images of the 972, drawn by the run's seed.", at_least=0, at_most=971
+    )
+
+    def read(self, seed: int) -> ImageSet:
+        from dimred.data.turntable import load_turntable
+
+        return self.select(load_turntable(self.root, self.n_test, seed))
+
+
+@dataclass
+class NorbSmall(DatasetOptions):
+    """Small NORB from its original files: toys from 9 elevations and 18 azimuths in 6 lightings."""
+
+    choices: ClassVar[tuple[str, ...]] = ("norb_small",)
+    name: str = option("norb_small", "Which dataset this is; set by dataset=NAME.")
+    root: str = option("data", "Folder that holds the .mat or .mat.gz files.", changes_result=False)
+    category: str | None = option(
+        "airplane", "animal, human, airplane, truck or car; null takes all."
+    )
+    instance: int | None = option(
+        4, "Which toy of the category; null takes all.", at_least=0, at_most=9
+    )
+    camera: int | None = option(
+        0, "0 = left, 1 = right; null takes the images of both.", at_least=0, at_most=1
+    )
+    n_test: int | None = option(
+        312,
+        "Test images, drawn by the run's seed (DrLIM's 660/312 of one toy); null takes the set's "
+        "own split, which is by toy.",
+        at_least=0,
+    )
+
+    def read(self, seed: int) -> ImageSet:
+        from dimred.data.norb_small import load_norb_small
+
+        return self.select(
+            load_norb_small(self.root, self.category, self.instance, self.camera, self.n_test, seed)
+        )
+
+
+def _beside(root: str | None) -> Path | None:
+    return Path(root).expanduser() / ".dimred-cache" if root else None

@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
-from dimred.config import dataset, device, loss, model, pairing, schedule
+from dimred.config import dataset, device, loss, model, pairing, relation, schedule, target
 from dimred.config.run import RunConfig, check
 from dimred.errors import InputError
 
@@ -18,10 +18,34 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "torchvision": dataset.Torchvision,
         "image_folder": dataset.ImageFolder,
         "npz": dataset.Npz,
+        "turntable": dataset.Turntable,
+        "norb_small": dataset.NorbSmall,
     },
-    "pairing": {"augmentation": pairing.Augmentation},
-    "model": {"resnet18": model.ResNet18, "convnet": model.ConvNet, "lenet": model.LeNet},
-    "loss": {"tsimcne": loss.TSimCNE, "simclr": loss.SimCLR},
+    "pairing": {
+        "augmentation": pairing.Augmentation,
+        "knn": relation.Knn,
+        "knn_translations": relation.KnnTranslations,
+        "neighborhood_transformation": relation.NeighborhoodTransformation,
+        "viewpoint": relation.Viewpoint,
+        "class_label": relation.ClassLabel,
+        "class_target": target.ClassTarget,
+        "factor_target": target.FactorTarget,
+    },
+    "model": {
+        "resnet18": model.ResNet18,
+        "convnet": model.ConvNet,
+        "lenet": model.LeNet,
+        "drlim_cnn": model.DrlimCnn,
+        "linear_20_3": model.Linear203,
+    },
+    "loss": {
+        "tsimcne": loss.TSimCNE,
+        "simclr": loss.SimCLR,
+        "drlim": loss.Drlim,
+        "generalized_contrastive": loss.GeneralizedContrastive,
+        "squared_error": loss.SquaredError,
+        "cross_entropy": loss.CrossEntropy,
+    },
     "schedule": {"stages": schedule.ScheduleOptions},
     "device": {"device": device.DeviceOptions},
 }

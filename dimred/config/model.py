@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dimred.config.option import option
 
 if TYPE_CHECKING:
     from dimred.models import Backbone
+
+
+class WeightInit(Enum):
+    """How the weights begin."""
+
+    default = "default"
+    xavier = "xavier"
 
 
 class Stem(Enum):
@@ -20,19 +28,34 @@ class Stem(Enum):
     imagenet = "imagenet"
 
 
+def _hidden_dim(default: int | None) -> Any:
+    return option(
+        default,
+        "Width of the projection head's hidden layer; null for a head of one linear layer.",
+        at_least=1,
+        at_most=2**16,
+    )
+
+
 @dataclass
 class ModelOptions:
-    """What every model understands: the projection head H -> hidden_dim -> ReLU -> Z."""
+    """What every model understands: the projection head H -> hidden_dim -> ReLU -> Z, and how
+    weights begin."""
 
     choices: ClassVar[tuple[str, ...]] = ()
     name: str = option("", "Which backbone this is; set by model=NAME.")
-    hidden_dim: int = option(
-        1024, "Width of the projection head's hidden layer.", at_least=1, at_most=2**16
+    hidden_dim: int | None = _hidden_dim(1024)
+    init: WeightInit = option(
+        WeightInit.default, "default = PyTorch's, xavier = Caffe's filler of that name."
     )
 
     def backbone(self, channels: int, image_size: tuple[int, int]) -> Backbone:
         """The network (image -> H) for images of `channels` and `image_size` (height, width)."""
         raise NotImplementedError
+
+    def problems(self) -> Iterator[str]:
+        """One line for each contradiction among the options."""
+        return iter(())
 
 
 @dataclass
@@ -73,6 +96,10 @@ class ConvNet(ModelOptions):
 
         return ConvNetBackbone(channels, self.widths)
 
+    def problems(self) -> Iterator[str]:
+        if not self.widths:
+            yield "model.widths=[]: must hold at least one width"
+
 
 @dataclass
 class LeNet(ModelOptions):
@@ -85,3 +112,38 @@ class LeNet(ModelOptions):
         from dimred.models import LeNetBackbone
 
         return LeNetBackbone(channels, image_size)
+
+
+@dataclass
+class DrlimCnn(ModelOptions):
+    """DrLIM's convolutional net for MNIST, as in the thesis: 30-D output, a linear head."""
+
+    choices: ClassVar[tuple[str, ...]] = ("drlim_cnn",)
+    name: str = option("drlim_cnn", "Which backbone this is; set by model=NAME.")
+    hidden_dim: int | None = _hidden_dim(None)
+    kernels: list[int] = option([5, 9], "Sides of the two convolutions.", at_least=1)
+    pool: int = option(9, "Side of the max-pool between them, whose stride is 2.", at_least=1)
+
+    def backbone(self, channels: int, image_size: tuple[int, int]) -> Backbone:
+        from dimred.models import DrlimCnnBackbone
+
+        return DrlimCnnBackbone(channels, image_size, self.kernels, self.pool)
+
+    def problems(self) -> Iterator[str]:
+        if len(self.kernels) != 2:
+            yield f"model.kernels={self.kernels}: must be two sides, one for each convolution"
+
+
+@dataclass
+class Linear203(ModelOptions):
+    """DrLIM's net for NORB: fully connected layers of 20 and of Z, no nonlinearity."""
+
+    choices: ClassVar[tuple[str, ...]] = ("linear_20_3",)
+    name: str = option("linear_20_3", "Which backbone this is; set by model=NAME.")
+    hidden_dim: int | None = _hidden_dim(None)
+    width: int = option(20, "Width of the first layer.", at_least=1, at_most=2**16)
+
+    def backbone(self, channels: int, image_size: tuple[int, int]) -> Backbone:
+        from dimred.models import LinearBackbone
+
+        return LinearBackbone(channels, image_size, self.width)

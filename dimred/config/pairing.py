@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from dimred.config.option import option
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    import torch
 
     from dimred.data.augmentation import BatchAugmentation
     from dimred.data.image_set import ImageSet
-    from dimred.pairing import Pairing
+    from dimred.pairing import Pairing, PairingScope
 
 
 @dataclass
 class PairingOptions:
-    """What every pairing has."""
+    """What every pairing has.
+
+    says: what a loss is told of a batch: "partners", "labels" (one for each component) or
+        "targets" (values or a class for each image).
+    """
 
     choices: ClassVar[tuple[str, ...]] = ()
+    says: ClassVar[str] = ""
     name: str = option("", "Which pairing this is; set by pairing=NAME.")
 
-    def build(self, images: ImageSet, fit: NDArray[np.int64]) -> Pairing:
-        """The pairing of the images at the positions `fit`, which the map is learned from."""
+    def items(self, images: ImageSet) -> ImageSet:
+        """The images in all transformations that this pairing knows, T of each image."""
+        return images
+
+    def build(self, scope: PairingScope, batch_size: int, device: torch.device) -> Pairing:
+        """The pairing of the images that the map is learned from."""
         raise NotImplementedError
+
+    def group_sizes(self, scope: PairingScope) -> list[int] | None:
+        """Sizes of the groups of dimensions that targets are given for; None for other pairings."""
+        return None
+
+    def problems(self) -> Iterator[str]:
+        """One line for each contradiction among the options."""
+        return iter(())
 
     def without_colour(self) -> BatchAugmentation:
         """Random maps of the plane only: what linear evaluation trains on (t-SimCNE paper: crops
@@ -40,6 +57,7 @@ class Augmentation(PairingOptions):
     """Two augmented views of each image are similar, all others of the batch dissimilar."""
 
     choices: ClassVar[tuple[str, ...]] = ("augmentation", "augmentation_digits")
+    says: ClassVar[str] = "partners"
     name: str = option("augmentation", "Which pairing this is; set by pairing=NAME.")
     crop_scale: list[float] = option(
         [0.2, 1.0], "Range of a crop's area as a share of the image.", above=0, at_most=1
@@ -65,12 +83,18 @@ class Augmentation(PairingOptions):
         0.0, "Value of the pixels outside the image, 0 black to 1 white.", at_least=0, at_most=1
     )
 
-    def build(self, images: ImageSet, fit: NDArray[np.int64]) -> Pairing:
+    def build(self, scope: PairingScope, batch_size: int, device: torch.device) -> Pairing:
         import torch
 
         from dimred.pairing import TwoViews
 
-        return TwoViews(torch.from_numpy(fit), self._augmentation())
+        return TwoViews(torch.from_numpy(scope.positions), self._augmentation())
+
+    def problems(self) -> Iterator[str]:
+        for key in ("crop_scale", "crop_ratio", "zoom"):
+            value = getattr(self, key)
+            if len(value) != 2 or value[0] > value[1]:
+                yield f"pairing.{key}={value}: must be two numbers, the smaller first"
 
     def without_colour(self) -> BatchAugmentation:
         return replace(self, jitter=0.0, greyscale=0.0, noise=0.0)._augmentation()

@@ -14,6 +14,7 @@ from dimred.config.loss import LossOptions
 from dimred.config.model import ModelOptions
 from dimred.config.option import nested, option, violations, walk
 from dimred.config.pairing import PairingOptions
+from dimred.config.relation import RelationOptions
 from dimred.config.schedule import ScheduleOptions
 from dimred.errors import InputError
 
@@ -56,6 +57,27 @@ class EvalOptions:
     linear_epochs: int = option(100, "Epochs of eval.linear=sgd.", at_least=1, changes_result=False)
     linear_lr: float = option(
         30.0, "Learning rate of eval.linear=sgd.", above=0, changes_result=False
+    )
+    lle: int | None = option(
+        None,
+        "Also measure locally linear embedding (LLE) of this many images at most, in as many "
+        "dimensions as Z; null for none.",
+        at_least=20,
+        changes_result=False,
+    )
+    tsne: int | None = option(
+        None,
+        "Also map H of this many test images at most by t-SNE, after PCA to 50 dimensions; null "
+        "for none.",
+        at_least=100,
+        changes_result=False,
+    )
+    shifted_test: list[int] = option(
+        [],
+        "For classifiers: also measure the error on test images moved at random by up to these "
+        "pixels, [horizontally, vertically], ten times each; [] for none.",
+        at_least=0,
+        changes_result=False,
     )
     references: bool = option(
         True,
@@ -132,8 +154,10 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
             yield f"{key}=: must name a folder"
     if not stages:
         yield "schedule.stages={}: a schedule needs at least one stage"
+    yield from config.pairing.problems()
     before = None
     for name, stage in stages.items():
+        yield from _mismatches(config.pairing, stage.loss or config.loss, stage.out_dim)
         key = f"schedule.stages.{name}"
         if not re.fullmatch(r"[\w-]+", name):
             yield f"{key}: a stage names files; use letters, digits, - and _"
@@ -147,13 +171,38 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
                 f"{key}.out_dim={stage.out_dim}: must be at most that of the stage before, {before}"
             )
         before = stage.out_dim
-    for key, _, value in walk(config.pairing, "pairing."):
-        if isinstance(value, list) and (len(value) != 2 or value[0] > value[1]):
-            yield f"{key}={value}: must be two numbers, the smaller first"
+    if len(config.eval.shifted_test) not in (0, 2):
+        yield f"eval.shifted_test={config.eval.shifted_test}: must be [] or two numbers of pixels"
     if not config.eval.k:
         yield "eval.k=[]: must hold at least one number of neighbours"
-    if not getattr(config.model, "widths", [1]):
-        yield "model.widths=[]: must hold at least one width"
+    yield from config.model.problems()
+
+
+def _mismatches(pairing: PairingOptions, loss: LossOptions, out_dim: int) -> Iterator[str]:
+    """What a loss asks for and a pairing does not say."""
+    if pairing.says != loss.hears:
+        fitting = _choices(LossOptions, "hears", pairing.says)
+        others = _choices(PairingOptions, "says", loss.hears)
+        yield (
+            f"loss={loss.name}: does not go with pairing={pairing.name}, which goes with "
+            f"loss={' or '.join(fitting)}; loss={loss.name} goes with pairing={' or '.join(others)}"
+        )
+        return
+    yield from loss.problems(out_dim)
+    groups = len(loss.layout.margins)
+    if isinstance(pairing, RelationOptions) and groups != pairing.components:
+        yield (
+            f"loss={loss.name}: has {groups} group(s) of dimensions, but pairing={pairing.name} "
+            f"gives {pairing.components} label(s) for a pair; they must be as many"
+        )
+
+
+def _choices(options: type, key: str, value: str) -> list[str]:
+    """The choices of a group whose class attribute has a value."""
+    below: list[type] = options.__subclasses__()
+    found = [name for kind in below for name in _choices(kind, key, value)]
+    own = options.__dict__.get("choices", ())
+    return [*(own if getattr(options, key) == value else ()), *found]
 
 
 def decisive_values(config: RunConfig) -> dict[str, Any]:

@@ -16,6 +16,14 @@ class Trainable(Enum):
     readout = "readout"
 
 
+class Anneal(Enum):
+    """What becomes of the learning rate after the warm-up."""
+
+    cosine = "cosine"
+    inv = "inv"
+    none = "none"
+
+
 class ReadoutInit(Enum):
     """How a new last layer begins."""
 
@@ -66,7 +74,11 @@ class StageOptions:
     )
     lr_scale: float = option(1.0, "Factor on the learning rate.", above=0)
     warmup_epochs: int = option(10, "Epochs of linear warm-up.", at_least=0)
-    anneal: bool = option(True, "Cosine annealing to 0 after the warm-up; constant if false.")
+    anneal: Anneal = option(
+        Anneal.cosine,
+        "After the warm-up: cosine = to 0 on a cosine; inv = Caffe's "
+        "rate * (1 + 0.0001 * step)^-0.75 (the thesis'); none = constant.",
+    )
     readout_init: ReadoutInit = option(
         ReadoutInit.normal,
         "A new readout's weights: normal = N(0, 1) as in the authors' code, default = PyTorch's.",
@@ -91,6 +103,9 @@ class OptimizerOptions:
     )
     momentum: float = option(0.9, "Momentum of SGD.", at_least=0, below=1)
     weight_decay: float = option(5e-4, "Weight decay on all parameters.", at_least=0)
+    bias_lr_factor: float = option(
+        1.0, "Factor on the learning rate of biases; the thesis had 2.", at_least=0
+    )
 
 
 @dataclass

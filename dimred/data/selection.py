@@ -72,6 +72,27 @@ def _relabelled(labels: LabelSet, kept: NDArray[np.int64]) -> LabelSet:
     return LabelSet(np.searchsorted(kept, labels.values).astype(np.int64), names)
 
 
+def draw_training_images(image_set: ImageSet, count: int, seed: int) -> ImageSet:
+    """`count` training images of each class, drawn by `seed`, and all test images, in their order.
+
+    Raises InputError for a set without labels, or a class with fewer training images.
+    """
+    key = f"dataset.train_per_class={count}"
+    labels = image_set.labels
+    if labels is None:
+        raise InputError(f"{key}: these images have no labels; set dataset.train_per_class=null")
+    random = np.random.default_rng(seed)
+    kept = image_set.is_test.copy()
+    for number, name in enumerate(labels.names):
+        members = np.flatnonzero((labels.values == number) & ~image_set.is_test)
+        if len(members) < count:
+            raise InputError(
+                f"{key}: class {name!r} has {len(members):,} training images; set at most that"
+            )
+        kept[random.choice(members, count, replace=False)] = True
+    return image_set.take(np.flatnonzero(kept))
+
+
 def limit(image_set: ImageSet, count: int) -> ImageSet:
     """At most `count` images in their order, drawn once and for all, whatever the run's seed.
 

@@ -1,16 +1,38 @@
 """Measures of a map and of the features behind it: functions of arrays and nothing else."""
 
+from dimred.evaluation.factors import FactorMeasures
 from dimred.evaluation.judge import Judge
 from dimred.evaluation.knn import knn_accuracy, random_split
 from dimred.evaluation.linear import logistic_accuracy, sgd_softmax_accuracy
 from dimred.evaluation.neighbourhood import neighbour_overlap, trustworthiness
+from dimred.evaluation.pair_losses import PairLosses
+from dimred.evaluation.predictability import (
+    circular_correlation,
+    factor_r2,
+    invariance_ratio,
+    one_hot,
+    rank_correlation,
+    rank_correlation_ceiling,
+    targets_of,
+    transformed_embedding_r2,
+)
 
 __all__ = [
+    "FactorMeasures",
     "Judge",
+    "PairLosses",
+    "circular_correlation",
+    "factor_r2",
+    "invariance_ratio",
     "knn_accuracy",
     "logistic_accuracy",
     "neighbour_overlap",
+    "one_hot",
     "random_split",
+    "rank_correlation",
+    "rank_correlation_ceiling",
     "sgd_softmax_accuracy",
+    "targets_of",
+    "transformed_embedding_r2",
     "trustworthiness",
 ]

@@ -86,8 +86,8 @@ class LeNetBackbone(Backbone):
         super().__init__()
         if min(image_size) < 16:
             raise InputError(
-                f"model=lenet: images of {image_size[0]}x{image_size[1]} pixels are too small for "
-                "its two 5x5 convolutions; 16x16 is the least, or choose model=convnet"
+                f"model=lenet: images of {_by(image_size)} pixels are too small for its two 5x5 "
+                "convolutions; 16x16 is the least, or choose model=convnet"
             )
         features = nn.Sequential(
             nn.Conv2d(channels, 20, 5),
@@ -96,10 +96,70 @@ class LeNetBackbone(Backbone):
             nn.MaxPool2d(2, ceil_mode=True),
             nn.Flatten(),
         )
-        with torch.no_grad():
-            flat = features(torch.zeros(1, channels, *image_size)).shape[1]
+        flat = _size_after(features, channels, image_size)
         self.layers = nn.Sequential(*features, nn.Linear(flat, 500), nn.ReLU(inplace=True))
 
     def forward(self, images: Tensor) -> Tensor:
         h: Tensor = self.layers(images)
         return h
+
+
+class DrlimCnnBackbone(Backbone):
+    """The convolutions of DrLIM's net for MNIST: 15 @ 5x5, max-pool 9 with stride 2, 30 @ 9x9, with
+    no other nonlinearity, as in the thesis (Angel 2015); 30-D for 28x28 images.
+
+    The paper (Hadsell, Chopra, LeCun 2006, section 3.1) has "subsampling" for the max-pool.
+
+    kernels: sides of the two convolutions.
+    pool: side of the max-pool. Raises InputError for images that are too small for them.
+    """
+
+    def __init__(
+        self, channels: int, image_size: tuple[int, int], kernels: Sequence[int], pool: int
+    ):
+        super().__init__()
+        first, second = kernels
+        side = min(image_size) - first + 1
+        # Caffe rounds the size after pooling up.
+        if side < pool or -(-(side - pool) // 2) + 1 < second:
+            raise InputError(
+                f"model=drlim_cnn: images of {_by(image_size)} pixels are too small for "
+                f"model.kernels={list(kernels)} and model.pool={pool}; make these smaller"
+            )
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, 15, first),
+            # A max over a square is one over rows and then over columns: a fifth of the time.
+            nn.MaxPool2d((1, pool), stride=(1, 2), ceil_mode=True),
+            nn.MaxPool2d((pool, 1), stride=(2, 1), ceil_mode=True),
+            nn.Conv2d(15, 30, second),
+            nn.Flatten(),
+        )
+        self.out_features = _size_after(self.layers, channels, image_size)
+
+    def forward(self, images: Tensor) -> Tensor:
+        h: Tensor = self.layers(images)
+        return h
+
+
+class LinearBackbone(Backbone):
+    """One fully connected layer and no nonlinearity: the first layer of DrLIM's net for NORB
+    (Hadsell, Chopra, LeCun 2006, section 3.4)."""
+
+    def __init__(self, channels: int, image_size: tuple[int, int], width: int):
+        super().__init__()
+        self.layer = nn.Linear(channels * image_size[0] * image_size[1], width)
+        self.out_features = width
+
+    def forward(self, images: Tensor) -> Tensor:
+        h: Tensor = self.layer(images.flatten(1))
+        return h
+
+
+def _by(image_size: tuple[int, int]) -> str:
+    return f"{image_size[0]}x{image_size[1]}"
+
+
+@torch.no_grad()
+def _size_after(layers: nn.Sequential, channels: int, image_size: tuple[int, int]) -> int:
+    """Features that layers make of an image."""
+    return int(layers(torch.zeros(1, channels, *image_size)).shape[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -12,12 +13,13 @@ from dimred.models.backbones import Backbone
 
 class Encoder(nn.Module):
     """Normalisation, backbone and projection head H -> hidden_dim -> ReLU -> Z (no batch-norm in
-    the head; t-SimCNE paper, section 3).
+    the head; t-SimCNE paper, section 3), or H -> Z.
 
     The normalisation is part of the encoder, so that its weights alone say how to embed an image.
 
     backbone: the network from normalised images to H.
     mean, std: of each channel, for pixel values in [0, 1].
+    hidden_dim: width of the head's hidden layer; None for a head of one linear layer.
     """
 
     mean: Tensor
@@ -28,15 +30,16 @@ class Encoder(nn.Module):
         backbone: Backbone,
         mean: Sequence[float],
         std: Sequence[float],
-        hidden_dim: int,
+        hidden_dim: int | None,
         out_dim: int,
     ):
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
         self.backbone = backbone
-        self.hidden = nn.Linear(backbone.out_features, hidden_dim)
-        self.readout = nn.Linear(hidden_dim, out_dim)
+        width = backbone.out_features
+        self.hidden = nn.Linear(width, hidden_dim) if hidden_dim else None
+        self.readout = nn.Linear(hidden_dim or width, out_dim)
 
     @property
     def out_dim(self) -> int:
@@ -51,7 +54,17 @@ class Encoder(nn.Module):
         h = self.backbone((images - self.mean) / self.std).float()
         # Autocast would round Z, whose neighbours are close against their distance from 0.
         with torch.autocast(h.device.type, enabled=False):
-            return h, self.readout(self.hidden(h).relu())
+            return h, self.readout(h if self.hidden is None else self.hidden(h).relu())
+
+    def init_xavier(self) -> None:
+        """Draw all weights anew as Caffe's "xavier" filler does (Glorot and Bengio 2010): uniform
+        within sqrt(3 / inputs); biases are 0."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                bound = math.sqrt(3 / module.weight[0].numel())
+                nn.init.uniform_(module.weight, -bound, bound)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     def new_readout(self, out_dim: int, normal: bool) -> None:
         """Replace the last layer by a random one with `out_dim` outputs.

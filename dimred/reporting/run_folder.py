@@ -26,6 +26,7 @@ _FILES = (
     "checkpoint.pt",
     "weights.safetensors",
     "embedding.npz",
+    "tsne.npz",
 )
 _RECORD = "environment.json"
 _FOLDERS = ("stages", "plots")
@@ -159,7 +160,11 @@ class RunFolder:
 
     def write_plot(self, name: str, png: bytes) -> None:
         """Write plots/NAME.png."""
-        write_atomically(self.plots / f"{name}.png", png)
+        self.write_picture(f"{name}.png", png)
+
+    def write_picture(self, name: str, content: bytes) -> None:
+        """Write a file of plots/."""
+        write_atomically(self.plots / name, content)
 
     def reset_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Make metrics.jsonl hold just these rows."""

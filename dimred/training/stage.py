@@ -40,11 +40,12 @@ class StagePlan:
     freeze_batchnorm: bool
     base_lr: float
     warmup_epochs: int
-    anneal: bool
+    anneal: str
     lr_per_step: bool
     adamw: bool
     momentum: float
     weight_decay: float
+    bias_lr_factor: float
 
 
 class StageTrainer:
@@ -79,11 +80,18 @@ class StageTrainer:
 
     def _optimizer(self) -> torch.optim.Optimizer:
         plan = self.plan
-        parameters = [p for p in self.encoder.parameters() if p.requires_grad]
+        trained = [(n, p) for n, p in self.encoder.named_parameters() if p.requires_grad]
+        biases = [p for name, p in trained if name.endswith("bias")]
+        others = [p for name, p in trained if not name.endswith("bias")]
+        if plan.bias_lr_factor == 1:
+            biases, others = [], [p for _, p in trained]
+        groups = [{"params": others, "lr_factor": 1.0}]
+        if biases:
+            groups.append({"params": biases, "lr_factor": plan.bias_lr_factor})
         if plan.adamw:
-            return torch.optim.AdamW(parameters, plan.base_lr, weight_decay=plan.weight_decay)
+            return torch.optim.AdamW(groups, plan.base_lr, weight_decay=plan.weight_decay)
         return torch.optim.SGD(
-            parameters, plan.base_lr, momentum=plan.momentum, weight_decay=plan.weight_decay
+            groups, plan.base_lr, momentum=plan.momentum, weight_decay=plan.weight_decay
         )
 
     def new_epoch(self) -> EpochState:
@@ -94,9 +102,11 @@ class StageTrainer:
         """The learning rate of a step."""
         plan = self.plan
         unit = self.steps if plan.lr_per_step else 1
-        done = epoch * self.steps + step if plan.lr_per_step else epoch
+        iteration = epoch * self.steps + (step if plan.lr_per_step else 0)
+        done = iteration if plan.lr_per_step else epoch
         warmup = plan.warmup_epochs * unit
-        return learning_rate(plan.base_lr, done, plan.epochs * unit, warmup, plan.anneal)
+        total = plan.epochs * unit
+        return learning_rate(plan.base_lr, done, total, warmup, plan.anneal, iteration)
 
     def train_epoch(self, epoch: int, state: EpochState) -> Iterator[None]:
         """Train an epoch from `state.step` on, updating `state`; yields after each step.
@@ -110,7 +120,7 @@ class StageTrainer:
         batches = self.images.batches(selection.items for selection in selections)
         for step, (selection, images) in enumerate(zip(again, batches, strict=True), state.step):
             for group in self.optimizer.param_groups:
-                group["lr"] = self.lr(epoch, step)
+                group["lr"] = self.lr(epoch, step) * group["lr_factor"]
             generator = generator_at(device, self.seed, "pairing", plan.number, epoch, step)
             try:
                 state.losses[step] = self._step(images, selection.pairs, generator)

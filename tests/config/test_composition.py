@@ -28,12 +28,35 @@ def refusal(*overrides):
     return line
 
 
+# What a choice cannot be without.
+BESIDES = {
+    "knn": ["loss=drlim"],
+    "knn_translations": ["loss=drlim"],
+    "viewpoint": ["loss=drlim"],
+    "class_label": ["loss=drlim"],
+    "neighborhood_transformation": [
+        "loss=generalized_contrastive",
+        "schedule=single_2d",
+        "schedule.stages.train.out_dim=3",
+    ],
+    "class_target": ["loss=cross_entropy"],
+    "factor_target": ["loss=squared_error"],
+    "drlim": ["pairing=knn"],
+    "generalized_contrastive": [
+        "pairing=neighborhood_transformation",
+        "schedule=single_2d",
+        "schedule.stages.train.out_dim=3",
+    ],
+    "cross_entropy": ["pairing=class_target"],
+    "squared_error": ["pairing=factor_target"],
+}
 EVERY_CHOICE = [(group, choice) for group in GROUPS for choice in choices(group)]
 
 
 @pytest.mark.parametrize(("group", "choice"), EVERY_CHOICE)
 def test_every_yaml_composes(group, choice):
-    config = composed(f"{group}={choice}")
+    besides = BESIDES.get(choice, []) if group in ("pairing", "loss") else []
+    config = composed(f"{group}={choice}", *besides)
     if group in SCHEMAS:
         value = getattr(config, group).name
         assert getattr(value, "value", value) == choice
@@ -48,7 +71,8 @@ def test_the_help_names_every_folder_of_conf():
 
 def test_every_option_has_a_sentence_of_documentation():
     for group, choice in EVERY_CHOICE:
-        for key, spec, _ in walk(composed(f"{group}={choice}")):
+        besides = BESIDES.get(choice, []) if group in ("pairing", "loss") else []
+        for key, spec, _ in walk(composed(f"{group}={choice}", *besides)):
             assert spec is not None, key
             assert spec.metadata["doc"].endswith("."), key
 
@@ -68,7 +92,7 @@ def test_the_papers_protocol_is_the_default(schedule, epochs):
     assert [stage.epochs for stage in stages.values()] == epochs
     assert [stage.out_dim for stage in stages.values()] == [128, 2, 2]
     assert [stage.trainable.value for stage in stages.values()] == ["all", "readout", "all"]
-    assert [stage.anneal for stage in stages.values()] == [True, False, True]
+    assert [stage.anneal.value for stage in stages.values()] == ["cosine", "none", "cosine"]
     assert [stage.warmup_epochs for stage in stages.values()] == [10, 0, 10]
     rates = [config.schedule.learning_rate * stage.lr_scale for stage in stages.values()]
     assert rates == pytest.approx([0.12, 0.12, 0.00012])

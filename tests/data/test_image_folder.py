@@ -243,7 +243,7 @@ def test_only_selected_files_are_opened(tmp_path):
         (tmp_path / "dogs").mkdir(exist_ok=True)
         (tmp_path / "dogs" / f"{number}.png").write_text("no image")
     options = ImageFolder(root=str(tmp_path), image_size=8, strict=True, classes=["cats"], limit=4)
-    images = options.load()
+    images = options.load(seed=0)
     assert len(images) == 4
     assert images.labels.names == ("cats",)
     assert images.unreadable == ()

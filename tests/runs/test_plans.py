@@ -7,6 +7,7 @@ from test_resume import config
 import dimred.stages
 from dimred.config.loss import SimCLR, TSimCNE
 from dimred.config.schedule import (
+    Anneal,
     FrozenBatchNorm,
     LrUpdate,
     OptimizerName,
@@ -28,7 +29,7 @@ STAGES = {
         out_dim=2,
         trainable=Trainable.readout,
         warmup_epochs=0,
-        anneal=False,
+        anneal=Anneal.none,
         frozen_batchnorm=FrozenBatchNorm.freeze,
         readout_init=ReadoutInit.default,
     ),
@@ -63,9 +64,15 @@ def trained(tmp_path_factory):
 
 def test_the_plan_of_each_stage(trained):
     plans = [vars(trainer.plan) for trainer, _ in trained]
-    shared = {"lr_per_step": True, "adamw": False, "momentum": 0.7, "weight_decay": 0.01}
-    update = {"readout_only": False, "freeze_batchnorm": False, "anneal": True}
-    freeze = {"readout_only": True, "freeze_batchnorm": True, "anneal": False}
+    shared = {
+        "lr_per_step": True,
+        "adamw": False,
+        "momentum": 0.7,
+        "weight_decay": 0.01,
+        "bias_lr_factor": 1.0,
+    }
+    update = {"readout_only": False, "freeze_batchnorm": False, "anneal": "cosine"}
+    freeze = {"readout_only": True, "freeze_batchnorm": True, "anneal": "none"}
     assert plans == [
         {
             "number": 0,

@@ -13,7 +13,7 @@ from dimred.config.loss import SimCLR, TSimCNE
 from dimred.config.model import ConvNet
 from dimred.config.pairing import Augmentation
 from dimred.config.run import EvalOptions, LinearProbe
-from dimred.config.schedule import ScheduleOptions, StageOptions, Trainable
+from dimred.config.schedule import Anneal, ScheduleOptions, StageOptions, Trainable
 from dimred.errors import InputError
 from dimred.results import Results
 from dimred.train import run
@@ -21,7 +21,7 @@ from dimred.train import run
 STAGES = {
     "pretrain": StageOptions(epochs=2, out_dim=6, warmup_epochs=1, loss=SimCLR()),
     "readout": StageOptions(
-        epochs=1, out_dim=2, warmup_epochs=0, anneal=False, trainable=Trainable.readout
+        epochs=1, out_dim=2, warmup_epochs=0, anneal=Anneal.none, trainable=Trainable.readout
     ),
     "finetune": StageOptions(epochs=2, out_dim=2, warmup_epochs=0, lr_scale=0.1),
 }

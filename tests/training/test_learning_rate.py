@@ -19,14 +19,14 @@ def authors_schedule(base, epochs, warmup):
 
 @pytest.mark.parametrize(("epochs", "warmup"), [(1000, 10), (450, 10), (25, 2), (3, 3), (5, 1)])
 def test_is_the_authors_schedule_one_epoch_early(epochs, warmup):
-    ours = [learning_rate(0.12, epoch, epochs, warmup, anneal=True) for epoch in range(epochs)]
+    ours = [learning_rate(0.12, epoch, epochs, warmup, anneal="cosine") for epoch in range(epochs)]
     assert ours == pytest.approx(authors_schedule(0.12, epochs, warmup)[1:])
 
 
 @given(epochs=st.integers(1, 300), warmup=st.integers(0, 300))
 def test_rises_then_falls_and_every_epoch_learns(epochs, warmup):
     warmup = min(warmup, epochs)
-    rates = [learning_rate(1.0, epoch, epochs, warmup, anneal=True) for epoch in range(epochs)]
+    rates = [learning_rate(1.0, epoch, epochs, warmup, anneal="cosine") for epoch in range(epochs)]
     peak = rates.index(max(rates))
     assert all(0 < rate <= 1 for rate in rates)
     assert rates[:peak] == sorted(rates[:peak])
@@ -34,4 +34,12 @@ def test_rises_then_falls_and_every_epoch_learns(epochs, warmup):
 
 
 def test_is_constant_without_annealing():
-    assert [learning_rate(0.12, e, 50, 0, anneal=False) for e in range(50)] == [0.12] * 50
+    assert [learning_rate(0.12, e, 50, 0, anneal="none") for e in range(50)] == [0.12] * 50
+
+
+def test_inv_is_caffes_policy():
+    """lr * (1 + gamma * iter)^-power of Caffe's solver, gamma 1e-4 and power 0.75."""
+    assert learning_rate(0.01, 0, 10, 0, "inv", 0) == 0.01
+    assert learning_rate(0.01, 5, 10, 0, "inv", 10_000) == pytest.approx(0.01 * 2**-0.75)
+    # The warm-up comes first.
+    assert learning_rate(0.01, 0, 10, 5, "inv", 0) == pytest.approx(0.0025)

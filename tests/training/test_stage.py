@@ -22,11 +22,12 @@ PLAN = StagePlan(
     freeze_batchnorm=False,
     base_lr=0.1,
     warmup_epochs=0,
-    anneal=True,
+    anneal="cosine",
     lr_per_step=False,
     adamw=False,
     momentum=0.9,
     weight_decay=5e-4,
+    bias_lr_factor=1.0,
 )
 
 
@@ -186,7 +187,7 @@ def test_sgd_moves_the_weights_as_written_out():
 
     class ByHand:
         def __init__(self):
-            self.param_groups = [{"lr": None}]
+            self.param_groups = [{"lr": None, "lr_factor": 1.0}]
 
         def zero_grad(self, set_to_none):
             by_hand.zero_grad()

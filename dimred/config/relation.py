@@ -1,0 +1,236 @@
+"""Options of the group `pairing` whose pairs have labels: similar, dissimilar or not compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar
+
+from dimred.config.option import nested, option
+from dimred.config.pairing import PairingOptions
+
+if TYPE_CHECKING:
+    import torch
+
+    from dimred.data.image_set import ImageSet
+    from dimred.data.transformations import Transformation
+    from dimred.pairing import Pairing, PairingScope, Relation, RelationOfItems, Viewpoints
+
+
+class Sampling(Enum):
+    """How the pairs of a step are drawn."""
+
+    in_batch = "in_batch"
+    pairs = "pairs"
+
+
+class Variant(Enum):
+    """What shifted images are to DrLIM (Hadsell, Chopra, LeCun 2006, section 3.3)."""
+
+    neighbours = "neighbours"
+    shifted_neighbours = "shifted_neighbours"
+    invariant = "invariant"
+
+
+class ViewpointLabel(Enum):
+    """How many labels a pair of views has."""
+
+    merged = "merged"
+    separate = "separate"
+
+
+class Adjacency(Enum):
+    """What near means for a merged label."""
+
+    both = "and"
+    either = "or"
+
+
+@dataclass
+class TransformationOptions:
+    """Strengths of the transformations of every image; the image itself is always among them."""
+
+    shift: list[int] = option([], "Horizontal shifts in pixels, to the right.")
+    rotation: list[float] = option(
+        [], "Rotations in degrees, clockwise.", at_least=-180, at_most=180
+    )
+    shear: list[float] = option([], "Horizontal shears in degrees.", above=-90, below=90)
+    blur: list[int] = option([], "Radii in pixels of a mean over a square.", at_least=1)
+
+    def build(self) -> list[Transformation]:
+        """The transformations in the order of the options."""
+        from dimred.data.transformations import Transformation, TransformationKind
+
+        return [
+            Transformation(kind, float(strength))
+            for kind in TransformationKind
+            for strength in getattr(self, kind.name)
+        ]
+
+    @property
+    def count(self) -> int:
+        """Images that come of one image, itself included."""
+        return 1 + len(self.shift) + len(self.rotation) + len(self.shear) + len(self.blur)
+
+
+@dataclass
+class RelationOptions(PairingOptions):
+    """What every pairing with labels has."""
+
+    says: ClassVar[str] = "labels"
+    sampling: Sampling = option(
+        Sampling.in_batch,
+        "in_batch = schedule.batch_size images, their neighbours and transformations, each "
+        "embedded once, and every pair among them; pairs = schedule.batch_size pairs, half of them "
+        "similar (the thesis').",
+    )
+
+    @property
+    def components(self) -> int:
+        """Number of labels of a pair."""
+        return 1
+
+    def relation(self, scope: PairingScope) -> RelationOfItems:
+        """Which items of the images in `scope` are similar."""
+        raise NotImplementedError
+
+    def build(self, scope: PairingScope, batch_size: int, device: torch.device) -> Pairing:
+        from dimred.pairing import InBatchSampling, PairSampling
+
+        relation, items = self.relation(scope)
+        if self.sampling is Sampling.pairs:
+            return PairSampling(relation, items, device)
+        return InBatchSampling(relation, items, device, batch_size)
+
+
+@dataclass
+class Knn(RelationOptions):
+    """Each image is similar to its nearest neighbours in pixels, dissimilar to all others."""
+
+    choices: ClassVar[tuple[str, ...]] = ("knn",)
+    name: str = option("knn", "Which pairing this is; set by pairing=NAME.")
+    k: int = option(5, "Neighbours of each image.", at_least=1)
+    same_class: bool = option(
+        True, "Look for neighbours among images of the same class only, as the thesis did."
+    )
+
+    def relation(self, scope: PairingScope) -> RelationOfItems:
+        from dimred.pairing import neighbourhood
+
+        return scope.neighbours(self.k, self.same_class, neighbourhood)
+
+
+@dataclass
+class Transformed(Knn):
+    """A neighbourhood of images with transformations."""
+
+    transformations: TransformationOptions = nested(
+        TransformationOptions, "What is done to every image."
+    )
+
+    def items(self, images: ImageSet) -> ImageSet:
+        from dimred.data.transformations import transformed
+
+        return transformed(images, self.transformations.build())
+
+    def problems(self) -> Iterator[str]:
+        for name in ("shift", "rotation", "shear", "blur"):
+            values = getattr(self.transformations, name)
+            if 0 in values or len(set(values)) < len(values):
+                yield (
+                    f"pairing.transformations.{name}={values}: give each strength once, and not 0, "
+                    "which is the image itself and always there"
+                )
+
+
+@dataclass
+class KnnTranslations(Transformed):
+    """DrLIM's relations of shifted images: variants (a), (b) and (c) of the paper's section 3.3."""
+
+    choices: ClassVar[tuple[str, ...]] = ("knn_translations",)
+    name: str = option("knn_translations", "Which pairing this is; set by pairing=NAME.")
+    variant: Variant = option(
+        Variant.invariant,
+        "neighbours = no shifts; shifted_neighbours = shifted images are images of their own, "
+        "similar to their nearest neighbours; invariant = an image is similar to its own shifts "
+        "and to its neighbours in all shifts.",
+    )
+
+    def items(self, images: ImageSet) -> ImageSet:
+        return images if self.variant is Variant.neighbours else super().items(images)
+
+    def relation(self, scope: PairingScope) -> RelationOfItems:
+        from dimred.pairing import neighbourhood
+
+        if self.variant is Variant.shifted_neighbours:
+            scope = scope.itemwise()
+        return scope.neighbours(self.k, self.same_class, neighbourhood)
+
+
+@dataclass
+class NeighborhoodTransformation(Transformed):
+    """The thesis' two labels: same neighbourhood, and same transformation."""
+
+    choices: ClassVar[tuple[str, ...]] = ("neighborhood_transformation",)
+    name: str = option("neighborhood_transformation", "Which pairing this is; set by pairing=NAME.")
+
+    @property
+    def components(self) -> int:
+        return 2
+
+    def relation(self, scope: PairingScope) -> RelationOfItems:
+        from dimred.pairing import neighbourhood_and_transformation
+
+        return scope.neighbours(self.k, self.same_class, neighbourhood_and_transformation)
+
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
+        if self.transformations.count == 1:
+            yield (
+                "pairing.transformations: needs at least one strength, such as "
+                "pairing.transformations.shift=[-3,3]"
+            )
+
+
+@dataclass
+class Viewpoint(RelationOptions):
+    """Views of one object from near angles are similar, whatever the lighting."""
+
+    choices: ClassVar[tuple[str, ...]] = ("viewpoint",)
+    name: str = option("viewpoint", "Which pairing this is; set by pairing=NAME.")
+    label: ViewpointLabel = option(
+        ViewpointLabel.merged,
+        "merged = one label, near or not (DrLIM's); separate = one for the azimuth and one for the "
+        "elevation (the thesis').",
+    )
+    adjacency: Adjacency = option(
+        Adjacency.both,
+        "A merged label asks for the same or the next azimuth `and` elevation, or for one of them "
+        "(`or`).",
+    )
+
+    @property
+    def components(self) -> int:
+        return 1 if self.label is ViewpointLabel.merged else 2
+
+    def relation(self, scope: PairingScope) -> RelationOfItems:
+        return scope.viewpoints(self._relation)
+
+    def _relation(self, kinds: Viewpoints) -> Relation:
+        from dimred.pairing import azimuth_and_elevation, merged_viewpoint
+
+        if self.label is ViewpointLabel.separate:
+            return azimuth_and_elevation(kinds)
+        return merged_viewpoint(kinds, both=self.adjacency is Adjacency.both)
+
+
+@dataclass
+class ClassLabel(RelationOptions):
+    """Images of the same class are similar, of different classes dissimilar."""
+
+    choices: ClassVar[tuple[str, ...]] = ("class_label",)
+    name: str = option("class_label", "Which pairing this is; set by pairing=NAME.")
+
+    def relation(self, scope: PairingScope) -> RelationOfItems:
+        return scope.classes()

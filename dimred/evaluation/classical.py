@@ -1,0 +1,42 @@
+"""Embeddings by classical methods, to compare a map with."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE, LocallyLinearEmbedding
+
+from dimred.evaluation.knn import Features, as_float
+
+_LLE_NEIGHBOURS = 12
+_DENSE_UP_TO = 1_500
+
+
+def lle(points: Features, dim: int) -> NDArray[np.float64]:
+    """Locally linear embedding (Roweis and Saul 2000) with 12 neighbours, by scikit-learn.
+
+    What DrLIM is compared with in its paper (Hadsell, Chopra, LeCun 2006), which does not give the
+    number of neighbours.
+
+    points: (n, d), n above 12. Returns (n, dim), deterministic.
+    """
+    solver = "dense" if len(points) <= _DENSE_UP_TO else "arpack"
+    method = LocallyLinearEmbedding(
+        n_neighbors=_LLE_NEIGHBOURS, n_components=dim, eigen_solver=solver, random_state=0
+    )
+    embedded: NDArray[np.float64] = method.fit_transform(np.asarray(points, dtype=np.float64))
+    return embedded
+
+
+def tsne_map(points: Features, seed: int) -> NDArray[np.float32]:
+    """t-SNE in 2-D after PCA to 50 dimensions, as in the thesis (Angel 2015, section 5.3.1).
+
+    Perplexity 30, or a third of the points where that is less. points: (n, d). Returns (n, 2).
+    """
+    points = as_float(points)
+    reduced = PCA(min(50, *points.shape), random_state=0).fit_transform(points)
+    perplexity = min(30.0, (len(points) - 1) / 3)
+    method = TSNE(2, perplexity=perplexity, init="pca", random_state=seed)
+    embedded: NDArray[np.float32] = method.fit_transform(reduced)
+    return embedded

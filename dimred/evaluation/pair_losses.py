@@ -1,0 +1,52 @@
+"""The contrastive loss on listed pairs of test images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dimred.losses import HingeForm, component_losses
+from dimred.pairing.pairs import LabelledPairs
+
+
+class PairLosses:
+    """The contrastive loss on the same pairs of items whenever it is measured, in both forms.
+
+    name: first part of the measures' names: `NAME_legacy_caffe`, `NAME_squared_hinge`, and with
+        more than one component `NAME_legacy_caffe_COMPONENT`.
+    pairs: of rows of the embedding; one component for each group.
+    components: their names.
+    groups: sizes of the groups of dimensions, from the first dimension on; later dimensions are
+        left out; None for one group of all.
+    margins: of each group.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pairs: LabelledPairs,
+        components: Sequence[str],
+        groups: Sequence[int] | None,
+        margins: Sequence[float],
+    ):
+        self.name = name
+        self.pairs = pairs
+        self.components = components
+        self.groups = groups
+        self.margins = margins
+
+    def measure(self, z: NDArray[np.floating]) -> dict[str, float]:
+        """The losses of Z, float (items, d)."""
+        groups = self.groups or [z.shape[1]]
+        points = torch.from_numpy(np.ascontiguousarray(z[:, : sum(groups)], np.float64))
+        found = {}
+        for form in HingeForm:
+            losses = component_losses(points, self.pairs, groups, self.margins, form)
+            found[f"{self.name}_{form.value}"] = float(losses.sum())
+            if len(losses) > 1:
+                for component, loss in zip(self.components, losses.tolist(), strict=True):
+                    found[f"{self.name}_{form.value}_{component}"] = loss
+        return found
