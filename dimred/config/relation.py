@@ -86,6 +86,13 @@ class RelationOptions(PairingOptions):
         "similar (the thesis').",
     )
 
+    items_per_step: int | None = option(
+        None,
+        "For in_batch: embed at most this many of what the images of a batch bring along, drawn at "
+        "random; null for all. More images with fewer items each say more for the same work.",
+        at_least=2,
+    )
+
     @property
     def components(self) -> int:
         """Number of labels of a pair."""
@@ -101,7 +108,7 @@ class RelationOptions(PairingOptions):
         relation, items = self.relation(scope)
         if self.sampling is Sampling.pairs:
             return PairSampling(relation, items, device)
-        return InBatchSampling(relation, items, device, batch_size)
+        return InBatchSampling(relation, items, device, batch_size, self.items_per_step)
 
 
 @dataclass

@@ -54,7 +54,7 @@ class FactorMeasures:
     Test items are the set's own test images; where there are none, a random sixth of the images.
     The names of the measures:
     `spearman_shift_z3`, `circular_azimuth_z12`: correlation of dimensions with a factor;
-    `order_shift_z3`: Spearman's over the largest that the ties of the factor allow.
+    `order_shift_z3`: Spearman's over the largest that the ties of the factor allow, at most 1.
     `r2_shift_z12`: how well a group tells a factor (k-nearest-neighbour regression).
     `invariance_shift_z12`: share of a group's variance that the factor alone makes.
     `transformed_r2_shift`: how well Z of the transformed image follows from Z of the original.
@@ -117,9 +117,10 @@ class FactorMeasures:
             for dim in dims:
                 found = rank_correlation(z[:, dim], values)
                 yield f"spearman_{name}_{_name([dim])}", found
-                # Ties of the factor keep even a perfect order below 1.
+                # Ties of the factor keep even a perfect order of distinct places below 1.
                 ceiling = rank_correlation_ceiling(values)
-                yield f"order_{name}_{_name([dim])}", found / ceiling if ceiling else 0.0
+                order = min(1.0, found / ceiling) if ceiling else 0.0
+                yield f"order_{name}_{_name([dim])}", order
 
     def _class_accuracy(self, z: Points, groups: dict[str, slice]) -> dict[str, float]:
         if self.labels is None:
@@ -175,14 +176,19 @@ def _causes(items: ImageSet, image: Positions) -> dict[str, _Cause]:
         for name, labels in items.extra_labels.items()
         if name != "transformation" and len(np.unique(labels.values)) > 1
     }
-    transformation = items.extra_labels.get("transformation")
+    known = {**values, **nominal}
+    # What varies among the versions of one image was done to it.
+    first = np.searchsorted(image, image)
+    done = {name for name, own in known.items() if (own != own[first]).any()}
     causes = {}
-    for name, own in {**values, **nominal}.items():
-        if transformation is not None:
-            fixed = image
-        else:
-            others = [v for other, v in {**values, **nominal}.items() if other != name]
-            fixed = _numbered(others, len(items))
+    for name, own in known.items():
+        others = [v for other, v in known.items() if other != name]
+        if name in done:
+            others.append(image.astype(np.float64))
+        elif done.issuperset(values):
+            # Images without factors of their own differ by more than what is known of them.
+            others.append(np.arange(len(items), dtype=np.float64))
+        fixed = _numbered(others, len(items))
         factor = items.factors.get(name)
         targets = targets_of(own, factor.period) if factor else one_hot(own.astype(np.int64))
         period = factor.period if factor else None

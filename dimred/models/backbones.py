@@ -120,8 +120,8 @@ class DrlimCnnBackbone(Backbone):
         super().__init__()
         first, second = kernels
         side = min(image_size) - first + 1
-        # Caffe rounds the size after pooling up.
-        if side < pool or -(-(side - pool) // 2) + 1 < second:
+        # Caffe rounds the size after pooling up, but no window starts outside (matters at pool 1).
+        if side < pool or min(-(-(side - pool) // 2), (side - 1) // 2) + 1 < second:
             raise InputError(
                 f"model=drlim_cnn: images of {_by(image_size)} pixels are too small for "
                 f"model.kernels={list(kernels)} and model.pool={pool}; make these smaller"

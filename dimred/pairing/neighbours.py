@@ -71,7 +71,7 @@ def _search(pixels: NDArray[np.uint8], k: int, kinds: NDArray[np.int64]) -> NDAr
 def _read(file: Path, shape: tuple[int, int]) -> NDArray[np.int64] | None:
     """A graph that was kept, or None where there is none that is sound."""
     try:
-        with np.load(file) as content:
+        with np.load(io.BytesIO(file.read_bytes())) as content:
             graph: NDArray[np.int64] = content["graph"]
     except Exception:
         return None

@@ -115,11 +115,12 @@ class Relation:
         centre = grid[:, 0] * t + grid[:, 1]
         similar = self.labels(centre, near)[:, 0] == SIMILAR
         centre, near = centre[similar], near[similar]
-        far = torch.randint(n, (n, _DISSIMILAR_PER_IMAGE), generator=generator)
+        # In a small set, all other images may be neighbours of one.
+        images = images[kinds.edges.flatten().bincount(minlength=n) < n - 1]
+        far = torch.randint(n, (len(images), _DISSIMILAR_PER_IMAGE), generator=generator)
         while len(bad := (kinds.kind(images[:, None], far) != kinds.OTHER).nonzero()):
             far[bad[:, 0], bad[:, 1]] = torch.randint(n, (len(bad),), generator=generator)
-        shape = (2, n * _DISSIMILAR_PER_IMAGE)
-        shifts = torch.randint(t, shape, generator=generator)
+        shifts = torch.randint(t, (2, far.numel()), generator=generator)
         base = images.repeat_interleave(_DISSIMILAR_PER_IMAGE) * t
         left = torch.cat((own, centre, base + shifts[0]))
         return left, torch.cat((others, near, far.flatten() * t + shifts[1]))

@@ -40,7 +40,7 @@ class PairSampling(_OfRelation):
     """A step has as many random pairs as it is given anchors (of which only the number counts).
 
     The batches of the thesis (Angel 2015): every component has its share of the pairs, half of them
-    similar, and counts only its own.
+    similar, and counts only its own. There is always at least one pair of each sort.
     """
 
     def select(self, anchors: Tensor, generator: torch.Generator) -> Selection:
@@ -53,14 +53,15 @@ class PairSampling(_OfRelation):
             if self.target[component, label] > 0
         ]
         per_component = [sum(c == component for c, _ in draws) for component in range(p)]
-        ends = [len(anchors) * (i + 1) // len(draws) for i in range(len(draws))]
+        count = max(len(anchors), len(draws))
+        ends = [count * (i + 1) // len(draws) for i in range(len(draws))]
         for (component, label), start, end in zip(draws, [0, *ends], ends, strict=False):
             left, right = self.relation.draw(component, label, end - start, generator)
             lefts.append(left)
             rights.append(right)
             similar.append(torch.full((end - start, p), label == SIMILAR, device=left.device))
             weights = torch.zeros(end - start, p, device=left.device)
-            weights[:, component] = 1 / per_component[component] / max(end - start, 1)
+            weights[:, component] = 1 / per_component[component] / (end - start)
             weight.append(weights)
         items = torch.cat((*lefts, *rights))
         unique, rows = torch.unique(items, return_inverse=True)
@@ -77,10 +78,20 @@ class InBatchSampling(_OfRelation):
     random batch holds it, so that the expected gradient is that of the balanced distribution.
 
     batch_size: number of anchors in every step, a random part of all of them.
+    most: number of items that are embedded at most; where the anchors bring more, as many at
+        random. More anchors with fewer items of each say more for the same work.
     """
 
-    def __init__(self, relation: Relation, items: Tensor, device: torch.device, batch_size: int):
+    def __init__(
+        self,
+        relation: Relation,
+        items: Tensor,
+        device: torch.device,
+        batch_size: int,
+        most: int | None = None,
+    ):
         super().__init__(relation, items, device)
+        self.most = most
         kinds = self.relation.kinds
         n, companions = kinds.n, kinds.companions
         brought = torch.cat((torch.arange(n, device=device)[:, None], companions), dim=1)
@@ -105,16 +116,21 @@ class InBatchSampling(_OfRelation):
 
     def select(self, anchors: Tensor, generator: torch.Generator) -> Selection:
         relation, t = self.relation, self.relation.n_transformations
-        images = torch.unique(torch.cat((anchors, relation.kinds.companions[anchors].flatten())))
-        m = len(images)
-        left, right = torch.triu_indices(m * t, m * t, 1, device=images.device)
-        of_images = (left // t) * m + right // t
-        kinds = relation.kinds.kind(images[:, None], images).flatten()
-        labels = relation.table[kinds[of_images], (left % t == right % t).to(torch.int64)]
+        brought = torch.unique(torch.cat((anchors, relation.kinds.companions[anchors].flatten())))
+        total = len(brought) * t
+        count = min(total, self.most or total)
+        places = torch.randperm(total, generator=generator, device=anchors.device)[:count]
+        items = brought[places // t] * t + places % t
+        images, image = torch.unique(items // t, return_inverse=True)
+        left, right = torch.triu_indices(count, count, 1, device=items.device)
+        of_images = image[left] * len(images) + image[right]
+        kinds = relation.kinds.kind(images[:, None], images).flatten()[of_images]
+        labels = relation.table[kinds, (items[left] % t == items[right] % t).to(torch.int64)]
         share = torch.where(labels == SIMILAR, self.target[:, SIMILAR], self.target[:, DISSIMILAR])
         share = share * (labels != NOT_COMPARED)
-        weight = share / self.presence(images).flatten()[of_images][:, None]
-        items = (images[:, None] * t + torch.arange(t, device=images.device)).flatten()
+        # A pair is here if both images are brought and both items are kept of all.
+        kept = count * (count - 1) / (total * (total - 1))
+        weight = share / (kept * self.presence(images).flatten()[of_images][:, None])
         pairs = LabelledPairs(left, right, labels == SIMILAR, weight.float())
         return Selection(self.items[items], pairs)
 

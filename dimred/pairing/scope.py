@@ -86,7 +86,10 @@ class PairingScope:
         return RelationOfItems(relation(Viewpoints(*angles)), self._items())
 
     def class_targets(self) -> tuple[Tensor, Tensor, int]:
-        """Items, their classes, int64, and the number of classes. Raises InputError for images without labels."""
+        """Items, their classes, int64, and the number of classes.
+
+        Raises InputError for images without labels.
+        """
         items = self._items()
         labels = self.items.labels
         if labels is None:

@@ -247,15 +247,15 @@ def _scatter(axes: Axes, xy: Points, labels: LabelSet | None) -> None:
     order = np.random.default_rng(0).permutation(len(xy))
     classes = np.zeros_like(order) if labels is None else labels.values[order]
     colours = [_COLOURS[c % _N_COLOURS] for c in classes]
-    axes.scatter(
-        xy[order, 0],
-        xy[order, 1],
-        c=colours,
-        s=float(np.clip(20 * (300 / len(xy)) ** 0.62, 0.5, 24)),
-        alpha=float(np.clip(1.15 - 0.05 * np.log(len(xy)), 0.6, 0.9)),
-        linewidths=0,
-        rasterized=True,
-    )
+    alpha = float(np.clip(1.15 - 0.05 * np.log(len(xy)), 0.6, 0.9))
+    x, y = xy[order].T
+    axes.scatter(x, y, c=colours, alpha=alpha, **_dot_style(len(xy)))
+
+
+def _dot_style(n: int) -> dict[str, Any]:
+    """Of each of n points in a scatter plot."""
+    size = float(np.clip(20 * (300 / n) ** 0.62, 0.5, 24))
+    return {"s": size, "linewidths": 0, "rasterized": True}
 
 
 def _principal_components(z: Points) -> tuple[Points, Points]:

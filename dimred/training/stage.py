@@ -89,7 +89,9 @@ class StageTrainer:
         if biases:
             groups.append({"params": biases, "lr_factor": plan.bias_lr_factor})
         if plan.adamw:
-            return torch.optim.AdamW(groups, plan.base_lr, weight_decay=plan.weight_decay)
+            return torch.optim.AdamW(
+                groups, plan.base_lr, weight_decay=plan.weight_decay, fused=True
+            )
         return torch.optim.SGD(
             groups, plan.base_lr, momentum=plan.momentum, weight_decay=plan.weight_decay
         )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dimred.data.image_set import ImageSet, LabelSet
-from dimred.data.selection import limit, select_classes
+from dimred.data.selection import draw_training_images, limit, select_classes
 from dimred.errors import InputError
 
 NAMES = ("cat", "dog", "1", "owl")
@@ -208,3 +208,58 @@ def test_limit_at_or_above_the_size_returns_everything(count):
 def test_limit_below_one_is_refused(count):
     message = refusal(limit, image_set([0, 1]), count)
     assert re.search(rf"dataset\.limit={count}: must be at least 1", message)
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=60),
+    most=st.integers(1, 8),
+    order=st.randoms(use_true_random=False),
+    seed=st.integers(0, 3),
+)
+def test_of_each_class_exactly_so_many_training_images_are_drawn(rows, most, order, seed):
+    rows = rows + [(label, False) for label in range(4)] * most
+    order.shuffle(rows)
+    whole = image_set(*zip(*rows, strict=True))
+    kept = draw_training_images(whole, most, seed)
+    check_kept(whole, kept)
+    assert np.bincount(kept.labels.values[~kept.is_test], minlength=4).tolist() == [most] * 4
+    assert kept.index[kept.is_test].tolist() == np.flatnonzero(whole.is_test).tolist()
+    assert kept.labels.names == whole.labels.names
+
+
+def test_training_images_are_drawn_by_the_seed_and_from_anywhere():
+    whole = image_set([0, 1] * 500, [False] * 900 + [True] * 100, ("cat", "dog"))
+    first, again, other = (draw_training_images(whole, 50, seed) for seed in (5, 5, 6))
+    assert first.index.tolist() == again.index.tolist()
+    drawn = [set(kept.index[~kept.is_test].tolist()) for kept in (first, other)]
+    assert [len(images) for images in drawn] == [100, 100]
+    # 100 of 900 at random twice: about 11 in common.
+    assert len(drawn[0] & drawn[1]) < 30
+    assert 350 < np.mean(list(drawn[0])) < 550
+
+
+def test_the_draw_does_not_depend_on_the_global_generators():
+    whole = image_set([0, 1] * 50, names=("cat", "dog"))
+    first = draw_training_images(whole, 7, 0)
+    np.random.seed(1)  # noqa: NPY002
+    torch.manual_seed(1)
+    assert draw_training_images(whole, 7, 0).index.tolist() == first.index.tolist()
+
+
+def test_all_training_images_can_be_drawn():
+    whole = image_set([0, 1, 2, 3] * 3, [False] * 8 + [True] * 4)
+    assert draw_training_images(whole, 2, 0).index.tolist() == list(range(12))
+
+
+def test_a_class_with_too_few_training_images_is_named():
+    # "dog" has three images, two of them for training.
+    whole = image_set([0, 0, 0, 1, 1, 1], [False] * 5 + [True], names=("cat", "dog"))
+    message = refusal(draw_training_images, whole, 3, 0)
+    assert message.startswith("dataset.train_per_class=3: class 'dog' has 2 training images")
+    assert len(draw_training_images(whole, 2, 0)) == 5
+
+
+def test_training_images_of_a_set_without_labels_are_not_drawn():
+    message = refusal(draw_training_images, unlabelled(5), 2, 0)
+    assert "dataset.train_per_class=2" in message
+    assert "no labels" in message

@@ -226,3 +226,85 @@ def test_bf16_trains_close_to_float32():
     assert losses[1].dtype == torch.float32
     torch.testing.assert_close(losses[0], losses[1], rtol=0.02, atol=0.02)
     assert not torch.equal(losses[0], losses[1])
+
+
+def distance_from_one(z, pairs):
+    """Unlike losses of differences it has a gradient for the biases of the head."""
+    return (z - 1).square().mean()
+
+
+def first_step(factor, net=None, **fields):
+    """How far one step moves each parameter, and the stage."""
+    net = net or encoder()
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    plan = changed(momentum=0.0, weight_decay=0.0, bias_lr_factor=factor, **fields)
+    stage = trainer(plan, net=net, loss=distance_from_one)
+    next(stage.train_epoch(0, stage.new_epoch()))
+    return {name: p.detach() - before[name] for name, p in net.named_parameters()}, stage
+
+
+def test_twice_the_rate_for_biases_moves_them_twice_as_far_and_the_weights_the_same():
+    once, _ = first_step(1.0)
+    twice, _ = first_step(2.0)
+    biases = [name for name in once if name.endswith("bias")]
+    # Of the batch-norms too, as Caffe's scale layers have them.
+    assert {"hidden.bias", "readout.bias"} < set(biases)
+    for name, moved in once.items():
+        assert moved.any(), name
+        if name not in biases:
+            assert torch.equal(twice[name], moved), name
+        else:
+            torch.testing.assert_close(twice[name], 2 * moved, rtol=1e-5, atol=1e-7)
+
+
+def test_the_rate_of_biases_follows_the_schedule():
+    _, stage = first_step(2.0, warmup_epochs=2)
+    seen = []
+    for epoch in range(3):
+        for _ in stage.train_epoch(epoch, stage.new_epoch()):
+            weights, biases = (group["lr"] for group in stage.optimizer.param_groups)
+            assert biases == 2 * weights
+            seen.append(weights)
+    assert seen == [stage.lr(epoch, 0) for epoch in range(3) for _ in range(3)]
+    assert len(set(seen)) > 1
+
+
+def test_a_readout_stage_with_its_own_rate_for_biases_moves_the_readout_only():
+    net = encoder()
+    moved, stage = first_step(2.0, net, readout_only=True)
+    assert {name for name, by in moved.items() if by.any()} == {"readout.weight", "readout.bias"}
+    grouped = [p for group in stage.optimizer.param_groups for p in group["params"]]
+    assert {id(p) for p in grouped} == {id(net.readout.weight), id(net.readout.bias)}
+
+
+@pytest.mark.parametrize("adamw", [False, True])
+def test_continuing_with_another_rate_for_biases_equals_never_having_stopped(adamw):
+    plan = changed(adamw=adamw, bias_lr_factor=2.0, anneal="inv", lr_per_step=True)
+    whole = trainer(plan, loss=distance_from_one)
+    train(whole)
+    first = trainer(plan, loss=distance_from_one)
+    state = first.new_epoch()
+    running = first.train_epoch(0, state)
+    next(running)
+    second = trainer(plan, net=encoder(seed=9), loss=distance_from_one)
+    second.encoder.load_state_dict(first.encoder.state_dict())
+    second.optimizer.load_state_dict(copy.deepcopy(first.optimizer.state_dict()))
+    train(second, range(3), state)
+    assert equal(whole.encoder.state_dict(), second.encoder.state_dict())
+
+
+def test_inv_falls_with_every_step_of_the_stage():
+    """Caffe's policy with the number of steps since the stage began; three steps an epoch here."""
+    stage = trainer(changed(anneal="inv", lr_per_step=True))
+    assert stage.steps == 3
+    rates = [stage.lr(epoch, step) for epoch in range(3) for step in range(3)]
+    assert rates == pytest.approx([0.1 * (1 + 1e-4 * i) ** -0.75 for i in range(9)], rel=1e-12)
+    assert rates[0] == 0.1
+    assert stage.lr(3333, 1) == pytest.approx(0.1 * 2**-0.75)
+
+
+def test_inv_by_epoch_still_counts_steps():
+    stage = trainer(changed(anneal="inv"))
+    rates = [stage.lr(epoch, step) for epoch in range(2) for step in range(3)]
+    expected = [0.1] * 3 + [0.1 * (1 + 3e-4) ** -0.75] * 3
+    assert rates == pytest.approx(expected, rel=1e-12)

@@ -1,0 +1,355 @@
+"""Renderings of a toy airplane on a turntable, in place of small NORB's photographs.
+
+Hadsell, Chopra and LeCun (2006) map the 972 images of one small NORB airplane: 9 elevations of the
+camera, 18 azimuths of the object and 6 lightings. These are as many views of a model of our own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dimred.data.image_set import Factor, ImageSet, LabelSet
+from dimred.data.npz import channel_statistics
+from dimred.errors import InputError
+from dimred.files import write_atomically
+
+Floats = NDArray[np.float64]
+
+_FILE = "turntable-v1.npz"  # raise the version whenever the images change
+_ELEVATIONS = np.arange(30.0, 71.0, 5.0)  # degrees above the table
+_AZIMUTHS = np.arange(0.0, 341.0, 20.0)  # degrees; at 0 the nose points right
+_SIZE = 96  # pixels
+_SHAPE = (972, _SIZE, _SIZE)
+_OVERSAMPLING = 3
+_HALF_WIDTH = 1.32  # of the camera's view; the airplane is 2 long and 2 wide
+_CENTRE_HEIGHT = 0.2  # of the point the camera looks at, above the table
+_SHADOW_SIZE = 200
+_SHADOW_HALF_WIDTH = 1.6
+_SHADOW_BIAS = 0.03  # less than this nearer to a lamp is the same surface
+_TABLE_ALBEDO = 0.8
+
+
+class _Lamp(NamedTuple):
+    azimuth: float  # degrees from the camera, positive to its right
+    elevation: float  # degrees
+    strength: float
+
+
+class _Lighting(NamedTuple):
+    ambient: float
+    lamps: tuple[_Lamp, ...]
+
+
+_LIGHTINGS = (
+    _Lighting(0.30, (_Lamp(-65, 55, 0.75),)),
+    _Lighting(0.25, (_Lamp(60, 58, 0.55),)),
+    _Lighting(0.35, (_Lamp(-50, 58, 0.40), _Lamp(75, 55, 0.40))),
+    _Lighting(0.22, (_Lamp(150, 56, 0.50),)),
+    _Lighting(0.40, (_Lamp(0, 75, 0.72),)),
+    _Lighting(0.15, (_Lamp(-140, 57, 0.45), _Lamp(20, 55, 0.25))),
+)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The points p of a convex solid: normals @ p <= offsets and |(p - centre) / radii| <= 1.
+
+    radii: infinite along a cylinder's axis; None for a solid of planes alone.
+    corners: (K, 3), a hull around the solid.
+    """
+
+    albedo: float
+    corners: Floats
+    normals: Floats
+    offsets: Floats
+    centre: Floats
+    radii: Floats | None = None
+
+
+def _ellipsoid(
+    albedo: float,
+    centre: tuple[float, float, float],
+    radii: tuple[float, float, float],
+    ends: tuple[float, float] = (-np.inf, np.inf),
+) -> _Part:
+    """An ellipsoid with axes along x, y and z, cut off at `ends`, two values of x."""
+    middle, half = np.array(centre), np.array(radii)
+    low, high = middle - half, middle + half
+    low[0], high[0] = max(low[0], ends[0]), min(high[0], ends[1])
+    corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1])
+                        for z in (low[2], high[2])])  # fmt: skip
+    normals = np.array([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]])
+    return _Part(albedo, corners, normals, np.array([high[0], -low[0]]), middle, half)
+
+
+def _plate(albedo: float, outline: list[tuple[float, float, float]], thickness: float) -> _Part:
+    """A flat plate around a convex outline, four points of one plane."""
+    points = np.array(outline)
+    across = np.cross(points[2] - points[0], points[3] - points[1])
+    across *= thickness / 2 / np.linalg.norm(across)
+    edges = np.cross(np.roll(points, -1, axis=0) - points, across)
+    normals = np.concatenate([edges, [across, -across]])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    corners = np.concatenate([points + across, points - across])
+    offsets = (corners @ normals.T).max(axis=0)
+    return _Part(albedo, corners, normals, offsets, points.mean(axis=0))
+
+
+def _airplane() -> list[_Part]:
+    """A twin-engined airliner: nose along x, wings along y, wheels on the table z = 0."""
+    height = 0.27
+    parts = [
+        _ellipsoid(0.5, (0.6, 0, height), (0.4, 0.17, 0.17), (0.6, 1.0)),
+        _ellipsoid(0.5, (0, 0, height), (np.inf, 0.17, 0.17), (-0.2, 0.6)),
+        _ellipsoid(0.5, (-0.2, 0, height), (0.8, 0.17, 0.17), (-1.0, -0.2)),
+        _ellipsoid(0.12, (0.74, 0, height + 0.1), (0.13, 0.11, 0.08)),  # cockpit
+        _plate(0.42, [(-0.6, 0, 0.35), (-0.9, 0, 0.35), (-0.98, 0, 0.72), (-0.8, 0, 0.72)], 0.05),
+        _ellipsoid(0.15, (0.62, 0, 0.06), (0.06, 0.04, 0.06)),
+    ]
+    for side in (-1, 1):
+        wing = [(0.32, 0.1, 0.2), (-0.2, 0.1, 0.2), (-0.38, 1.0, 0.3), (-0.14, 1.0, 0.3)]
+        tail = [(-0.66, 0.0, 0.32), (-0.92, 0.0, 0.32), (-1.0, 0.4, 0.36), (-0.86, 0.4, 0.36)]
+        parts += [
+            _plate(0.45, [(x, side * y, z) for x, y, z in wing], 0.06),
+            _plate(0.45, [(x, side * y, z) for x, y, z in tail], 0.045),
+            _ellipsoid(0.35, (0.18, side * 0.45, 0.17), (0.24, 0.09, 0.09), (-0.06, 0.34)),
+            _ellipsoid(0.1, (0.3, side * 0.45, 0.17), (0.06, 0.075, 0.075)),  # intake
+            _ellipsoid(0.15, (-0.05, side * 0.17, 0.06), (0.06, 0.04, 0.06)),
+        ]
+    return parts
+
+
+def _axes(azimuth: float, elevation: float) -> Floats:
+    """Unit vectors to the right, upwards and towards a viewer at these angles, as rows."""
+    a, e = np.deg2rad(azimuth), np.deg2rad(elevation)
+    right = np.array([np.cos(a), np.sin(a), 0.0])
+    towards = np.array([np.sin(a) * np.cos(e), -np.cos(a) * np.cos(e), np.sin(e)])
+    return np.stack([right, np.cross(towards, right), towards])
+
+
+def _grid(size: int, half_width: float, middle: float = 0.0) -> tuple[Floats, Floats]:
+    """Coordinates of pixel centres to the right (size,) and upwards (size,)."""
+    steps = ((np.arange(size) + 0.5) / size * 2 - 1) * half_width
+    return steps, middle - steps
+
+
+def _depth(part: _Part, axes: Floats, u: Floats, v: Floats) -> Floats:
+    """How near the viewer's parallel rays meet a part, (len(v), len(u)); -inf where they miss."""
+    right, up, towards = axes
+    near = np.full((len(v), len(u)), np.inf)
+    far = np.full((len(v), len(u)), -np.inf)
+    for normal, offset in zip(part.normals, part.offsets, strict=True):
+        slope = float(normal @ towards)
+        if abs(slope) < 1e-9:
+            slope = 1e-9
+        limit = (offset - (v * (normal @ up))[:, None] - u * (normal @ right)) / slope
+        if slope > 0:
+            np.minimum(near, limit, out=near)
+        else:
+            np.maximum(far, limit, out=far)
+    if part.radii is not None:
+        start, step = -part.centre / part.radii, towards / part.radii
+        a = step @ step
+        # The ray is start + (u right + v up) / radii + t step, and |ray| = 1 a quadratic in t.
+        flat = axes[:2] / part.radii
+        b = (v * (flat[1] @ step))[:, None] + u * (flat[0] @ step) + start @ step
+        squares = (v * v * (flat[1] @ flat[1]) + 2 * v * (flat[1] @ start))[:, None]
+        squares = squares + (u * u * (flat[0] @ flat[0]) + 2 * u * (flat[0] @ start))
+        squares += 2 * (flat[0] @ flat[1]) * v[:, None] * u + start @ start
+        root = b * b - a * (squares - 1)
+        hit = root >= 0
+        root = np.sqrt(np.where(hit, root, 0.0))
+        near = np.where(hit, np.minimum(near, (root - b) / a), -np.inf)
+        np.maximum(far, (-root - b) / a, out=far)
+    return np.where(near >= far, near, -np.inf)
+
+
+def _trace(parts: list[_Part], axes: Floats, u: Floats, v: Floats) -> tuple[Floats, NDArray[np.intp]]:
+    """Depth (-inf where nothing is) and number of the nearest part, each (len(v), len(u))."""
+    depth = np.full((len(v), len(u)), -np.inf)
+    nearest = np.zeros(depth.shape, dtype=np.intp)
+    for number, part in enumerate(parts):
+        x, y = axes[:2] @ part.corners.T
+        columns = slice(*np.searchsorted(u, [x.min(), x.max()]))
+        rows = slice(*np.searchsorted(-v, [-y.max(), -y.min()]))  # v falls
+        found = _depth(part, axes, u[columns], v[rows])
+        nearer = found > depth[rows, columns]
+        depth[rows, columns][nearer] = found[nearer]
+        nearest[rows, columns][nearer] = number
+    return depth, nearest
+
+
+def _normals(parts: list[_Part], nearest: NDArray[np.intp], points: Floats) -> Floats:
+    """Unit normals (M, 3) of the parts at `points` (M, 3) of their surfaces."""
+    normals = np.empty_like(points)
+    for number, part in enumerate(parts):
+        mine = nearest == number
+        if part.radii is None:
+            sides = points[mine] @ part.normals.T - part.offsets
+            normals[mine] = part.normals[sides.argmax(axis=1)]
+        else:
+            gradient = (points[mine] - part.centre) / part.radii**2
+            normals[mine] = gradient / np.linalg.norm(gradient, axis=1, keepdims=True)
+    return normals
+
+
+class _Shadow:
+    """What a lamp at one direction from the airplane does not reach."""
+
+    def __init__(self, parts: list[_Part], axes: Floats, blur: float):
+        self.axes = axes
+        steps, falling = _grid(_SHADOW_SIZE, _SHADOW_HALF_WIDTH)
+        self.depth, _ = _trace(parts, axes, steps, falling)
+        kernel = np.exp(-(((steps[:, None] - steps) / blur) ** 2) / 2)
+        kernel /= kernel.sum(axis=1).max()
+        self.covered: Floats = kernel @ np.isfinite(self.depth) @ kernel
+
+    def on_airplane(self, points: Floats) -> NDArray[np.bool_]:
+        """Whether each of `points` (M, 3) lies in shadow."""
+        return self.depth[self._pixels(points)] > points @ self.axes[2] + _SHADOW_BIAS
+
+    def on_table(self, points: Floats) -> Floats:
+        """How far each of `points` (M, 3) with z = 0 lies in shadow, 0..1."""
+        return self.covered[self._pixels(points)]
+
+    def _pixels(self, points: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        scale = _SHADOW_SIZE / 2 / _SHADOW_HALF_WIDTH
+        column = points @ (self.axes[0] * scale) + _SHADOW_SIZE / 2
+        row = _SHADOW_SIZE / 2 - points @ (self.axes[1] * scale)
+        last = _SHADOW_SIZE - 1
+        return row.clip(0, last).astype(np.intp), column.clip(0, last).astype(np.intp)
+
+
+class _View:
+    """The surfaces that a camera sees, to be lit."""
+
+    def __init__(self, parts: list[_Part], axes: Floats, contact: _Shadow):
+        middle = _CENTRE_HEIGHT * axes[1, 2]
+        u, v = _grid(_SIZE * _OVERSAMPLING, _HALF_WIDTH, middle)
+        depth, nearest = _trace(parts, axes, u, v)
+        self.towards = axes[2]
+        self.seen = np.isfinite(depth)
+        row, column = np.nonzero(self.seen)
+        self.points = np.stack([u[column], v[row], depth[self.seen]], axis=1) @ axes
+        self.normals = _normals(parts, nearest[self.seen], self.points)
+        self.albedo = np.array([part.albedo for part in parts])[nearest[self.seen]]
+        # The table's shadows are soft: one point a pixel is enough.
+        u, v = _grid(_SIZE, _HALF_WIDTH, middle)
+        t = -v * axes[1, 2] / axes[2, 2]
+        across, away = np.meshgrid(u, v)
+        self.table = np.stack([across, away, np.broadcast_to(t[:, None], away.shape)], -1) @ axes
+        self.open = 1 - contact.on_table(self.table)
+
+    def image(self, ambient: float, lamps: list[tuple[float, _Shadow]]) -> NDArray[np.uint8]:
+        """Grey values (96, 96) under lamps, each a strength and its shadow."""
+        diffuse = ambient * (0.75 + 0.25 * self.normals[:, 2])
+        gloss = np.zeros(len(self.points))
+        table = ambient * self.open
+        for strength, shadow in lamps:
+            direction = shadow.axes[2]
+            lit = ~shadow.on_airplane(self.points) * strength
+            diffuse += lit * np.maximum(self.normals @ direction, 0)
+            halfway = direction + self.towards
+            halfway /= np.linalg.norm(halfway)
+            shine = np.maximum(self.normals @ halfway, 0) ** 2
+            gloss += lit * ((shine**2) ** 2) ** 4  # a power of 32
+            table += strength * direction[2] * (1 - shadow.on_table(self.table))
+        fine = np.zeros(self.seen.shape)
+        fine[self.seen] = self.albedo * diffuse + 0.15 * gloss
+        blocks = (_SIZE, _OVERSAMPLING, _SIZE, _OVERSAMPLING)
+        airplane = fine.reshape(blocks).mean(axis=(1, 3))
+        cover = self.seen.reshape(blocks).mean(axis=(1, 3))
+        grey = airplane + (1 - cover) * _TABLE_ALBEDO * table
+        pixels: NDArray[np.uint8] = np.rint(grey * 255).clip(0, 255).astype(np.uint8)
+        return pixels
+
+
+def render_turntable() -> NDArray[np.uint8]:
+    """The 972 grey images, (972, 96, 96): elevation slowest, lighting fastest.
+
+    The camera is far away, so that its rays are parallel, and with the lamps fixed to the room;
+    the airplane turns. Surfaces are diffuse and a little glossy, and lamps cast shadows.
+    """
+    parts = _airplane()
+    images = np.empty((len(_ELEVATIONS), len(_AZIMUTHS), len(_LIGHTINGS), _SIZE, _SIZE), np.uint8)
+    contact = _Shadow(parts, _axes(0, 90), blur=0.08)
+    for a, azimuth in enumerate(_AZIMUTHS):
+        # All is traced in the frame of the airplane, around which camera and lamps turn back.
+        lightings = [
+            [
+                (lamp.strength, _Shadow(parts, _axes(lamp.azimuth - azimuth, lamp.elevation), 0.03))
+                for lamp in lighting.lamps
+            ]
+            for lighting in _LIGHTINGS
+        ]
+        for e, elevation in enumerate(_ELEVATIONS):
+            view = _View(parts, _axes(-azimuth, elevation), contact)
+            for i, lamps in enumerate(lightings):
+                images[e, a, i] = view.image(_LIGHTINGS[i].ambient, lamps)
+    return images.reshape(_SHAPE)
+
+
+def load_turntable(root: str, n_test: int, seed: int) -> ImageSet:
+    """The images of `render_turntable`, uint8 (972, 1, 96, 96), of which `n_test` are drawn by
+    `seed` as test images; Hadsell et al. (2006) train on 660 and test on 312.
+
+    The images are kept in a file of the folder `root`; `~` is expanded. One that is missing or
+    damaged is made anew. Where it cannot be written, the images are rendered each time.
+
+    extra_labels has "lighting", six classes; factors has "elevation" of the camera and "azimuth"
+    of the airplane, in degrees.
+
+    Raises InputError for `n_test` out of range.
+    """
+    n = _SHAPE[0]
+    if not 0 <= n_test < n:
+        raise InputError(f"dataset.n_test={n_test}: must be from 0 to {n - 1}")
+    images = torch.from_numpy(_images(root)).unsqueeze(1)
+    index = np.arange(n, dtype=np.int64)
+    is_test = np.isin(index, np.random.default_rng(seed).permutation(n)[:n_test])
+    mean, std = channel_statistics(images, is_test)
+    elevation, azimuth, lighting = np.meshgrid(
+        _ELEVATIONS, _AZIMUTHS, np.arange(len(_LIGHTINGS), dtype=np.int64), indexing="ij"
+    )
+    names = tuple(str(i) for i in range(len(_LIGHTINGS)))
+    return ImageSet(
+        images=images,
+        mean=mean,
+        std=std,
+        is_test=is_test,
+        split_name=f"random {n - n_test}/{n_test}, seed {seed}" if n_test else "",
+        labels=None,
+        index=index,
+        extra_labels={"lighting": LabelSet(lighting.flatten(), names)},
+        factors={
+            "elevation": Factor(elevation.flatten(), "degrees"),
+            "azimuth": Factor(azimuth.flatten(), "degrees", period=360.0),
+        },
+    )
+
+
+def _images(root: str) -> NDArray[np.uint8]:
+    """The images from the folder's file, or rendered, and then kept there if possible."""
+    path = Path(os.path.expanduser(root)) / _FILE  # noqa: PTH111  (leaves an unknown ~user as it is)
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+            kept: NDArray[np.uint8] = content["images"]
+            if kept.shape == _SHAPE and kept.dtype == np.uint8:
+                return kept
+    except Exception:  # zipfile, zlib and NumPy each have their own
+        pass
+    images = render_turntable()
+    content = io.BytesIO()
+    np.savez_compressed(content, images=images)
+    with contextlib.suppress(OSError):
+        write_atomically(path, content.getbuffer())
+    return images

@@ -1,0 +1,504 @@
+"""Plots of what a map has learned: images on it, lines through copies, measured factors.
+
+Figures are drawn as those of `plots`, and what is chosen from many is a seeded choice.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence, Sized
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps, font_manager, patheffects, rcParams
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from dimred.data.image_set import Factor, LabelSet
+from dimred.reporting.plots import (
+    _COLOURS,
+    _N_COLOURS,
+    Points,
+    _dot_style,
+    _literal,
+    _new_figure,
+    _own_style,
+    _write_legend,
+    _write_title,
+)
+
+Images = NDArray[np.uint8]
+
+_ENDS = colormaps["viridis"]
+# Matplotlib's cyclic maps are nearly white somewhere, where points on white would be lost.
+_CYCLE = LinearSegmentedColormap.from_list(
+    "cycle",
+    [
+        *("#3B1F6B", "#2B56A8", "#2F93BF", "#7DB98A", "#E0C541", "#DE8A2C", "#B8423A", "#76214F"),
+        "#3B1F6B",
+    ],
+)
+_THUMBNAIL = 56  # pixels of the longer side, about
+_PADDING = 4  # pixels around a thumbnail that stay free
+_INK = "#333333"
+_TILT = np.deg2rad(20)  # of an animation, which is seen from above
+_MOST_POINTS = 5000  # in an animation
+
+
+def thumbnail_figure(
+    z: NDArray[np.floating],
+    images: Images,
+    title: str,
+    subtitle: str,
+    count: int = 60,
+    labels: LabelSet | None = None,
+    axes: tuple[int, int] = (0, 1),
+) -> Figure:
+    """Two dimensions of a map, with images centred at their points, none on another.
+
+    Scales are equal unless one range is over three times the other: then there are ticks.
+
+    z: finite coordinates (N, d), d at least 2.
+    images: (N, C, H, W), C = 1 or 3.
+    count: images shown at most.
+    labels: colours points and frames, with a legend of up to 20 classes; None for grey.
+    axes: the two dimensions, from 0.
+    Raises ValueError for other shapes, another number of images or labels, z not finite, axes that
+    z does not have, or a negative count.
+    """
+    values = None if labels is None else labels.values
+    points = _checked(z, {"images": images, "labels": values})
+    xy = points[:, _checked_choice(z, images, axes, count)]
+    colours = np.full(len(z), "#b4b4b4")
+    if values is not None:
+        colours = np.array(_COLOURS)[values % _N_COLOURS]
+    with _own_style():
+        figure, panel = _new_panel(xy, axes, 0.6 * _THUMBNAIL)
+        _add_dots(panel, xy, colours, alpha=0.6)
+        for i in _apart(panel.transData.transform(xy), _box(images), count):
+            frame = _INK if labels is None else colours[i]
+            _add_image(panel, images[i], xy[i], frame)
+        present = {} if labels is None else dict(zip(labels.values, colours, strict=True))
+        if labels is not None and len(present) <= _N_COLOURS:
+            keys = [Line2D([], [], color=present[c], marker="o", ls="") for c in sorted(present)]
+            _write_legend(panel, keys, [labels.names[c] for c in sorted(present)])
+        _write_title(panel, title, subtitle)
+    return figure
+
+
+def lines_figure(
+    z: NDArray[np.floating],
+    images: Images,
+    groups: NDArray[np.int64],
+    order: NDArray[np.floating],
+    title: str,
+    subtitle: str,
+    axes: tuple[int, int] = (0, 1),
+    count: int = 6,
+    order_name: str = "strength",
+) -> Figure:
+    """Two dimensions of a map, coloured by strength, with lines through the copies of some images.
+
+    A line joins the points of one group in increasing strength. Beside it are images: of the
+    strength nearest 0 and of both ends, then of others, wherever one covers no line and no image.
+
+    z, images, axes: as in `thumbnail_figure`.
+    groups: (N,), which original image each point comes from.
+    order: (N,), how strongly the original was transformed, finite.
+    count: lines at most, of groups of at least two points.
+    order_name: of the strength, beside the colour bar.
+    Raises ValueError as `thumbnail_figure` does, and where no group has two points.
+    """
+    points = _checked(z, {"images": images, "groups": groups, "order": order})
+    xy = points[:, _checked_choice(z, images, axes, count)]
+    strength = Factor(np.asarray(order, dtype=np.float64), "")
+    lines = _some_lines(groups, strength.values, count)
+    with _own_style():
+        figure, panel = _new_panel(xy, axes, 1.5 * _THUMBNAIL)
+        values, colour = _coloured(strength)
+        _add_dots(panel, xy, values, alpha=0.35, **colour)
+        halo = [patheffects.withStroke(linewidth=3, foreground="white")]
+        for i, line in enumerate(lines):
+            edge = _COLOURS[i % _N_COLOURS]
+            x, y = xy[line].T
+            panel.plot(x, y, color=edge, linewidth=1.4, path_effects=halo, zorder=3)
+            panel.scatter(x, y, c=values[line], s=26, edgecolors=edge, zorder=4, **colour)
+        _add_bar(panel, strength, order_name, (1.03, 0.15, 0.03, 0.7))
+        _add_images_beside(panel, images, xy, lines, strength.values)
+        _write_title(panel, title, subtitle)
+    return figure
+
+
+def factor_figure(
+    z: NDArray[np.floating], factors: Mapping[str, Factor], title: str, subtitle: str
+) -> Figure:
+    """A map coloured by measured factors: a row each, in 3-D of dimensions 1, 2 and of 1, 3.
+
+    All panels have one scale, unless the ranges differ more than threefold: then there are ticks.
+    The colours of a cyclic factor are cyclic, of its values modulo the period.
+
+    z: finite coordinates (N, 2) or (N, 3).
+    factors: at least one, of N finite values each.
+    Raises ValueError for z of another shape or not finite, no factors, or others.
+    """
+    points = _checked(z, {name: factor.values for name, factor in factors.items()})
+    if z.shape[1] > 3 or not factors:
+        raise ValueError(
+            f"z of shape {z.shape}, {len(factors)} factors: d must be 2 or 3, factors some"
+        )
+    columns = [[0, 1], [0, 2]][: z.shape[1] - 1]
+    extent, to_scale = _extent(points)
+    limits = 1.06 * (np.full(z.shape[1], extent.max()) if to_scale else extent)
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    with _own_style():
+        figure, panels = _new_grid(len(factors), len(columns))
+        for (name, factor), row in zip(factors.items(), panels, strict=True):
+            values, colour = _coloured(factor)
+            for panel, chosen in zip(row, columns, strict=True):
+                _frame(panel, middle[chosen], limits[chosen], chosen, to_scale)
+                _add_dots(panel, points[:, chosen], values, alpha=0.9, **colour)
+            _add_bar(row[-1], factor, name, (1.06, 0.05, 0.045, 0.9))
+        _write_title(panels[0][0], title, subtitle)
+    return figure
+
+
+def rotating_gif(
+    z: NDArray[np.floating], name: str, factor: Factor, frames: int = 36, size: int = 480
+) -> bytes:
+    """A 3-D map turning once about its third dimension, as a GIF that repeats without end.
+
+    Near points are larger, darker and in front. The box around the points is named 1, 2, 3 by
+    dimension; it is a cube, and says so, where the ranges differ more than threefold. Of more than
+    5,000 points, 5,000 are drawn.
+
+    z: finite coordinates (N, 3).
+    name, factor: what the points are coloured by, N finite values.
+    frames: at least 1, ten a second; size: of the square image in pixels, at least 100.
+    Raises ValueError for other shapes, values not finite, or smaller numbers.
+    """
+    points = _checked(z, {name: factor.values})
+    if z.shape[1] != 3 or frames < 1 or size < 100:
+        raise ValueError(
+            f"z of shape {z.shape}, {frames} frames of size {size}: too few, or not 3-D"
+        )
+    values, colour = _coloured(factor)
+    rgb = 255 * colour["cmap"](colour["norm"](values))[:, :3]
+    extent, to_scale = _extent(points)
+    centred = points - (points.min(axis=0) + points.max(axis=0)) / 2
+    centred /= (extent.max() if to_scale else extent) / 2
+    half = extent / extent.max() if to_scale else np.ones(3)
+    some = np.random.default_rng(0).permutation(len(z))[:_MOST_POINTS]
+    # At twice the size, then halved: Pillow draws without antialiasing.
+    legend = _gif_legend(name, factor, to_scale, 2 * size)
+    pictures = [
+        _turned(centred[some], rgb[some], half, 2 * np.pi * i / frames, legend).reduce(2)
+        for i in range(frames)
+    ]
+    sample = Image.fromarray(np.vstack([np.asarray(p) for p in pictures[:: max(1, frames // 4)]]))
+    palette = sample.quantize(256)
+    found = np.array(palette.getpalette(), dtype=np.uint8).reshape(-1, 3)
+    # Else the background is nearly white: Pillow finds means of colours.
+    found[found.min(axis=1) > 240] = 255
+    palette.putpalette(found.ravel().tolist())
+    shown = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+    file = io.BytesIO()
+    shown[0].save(file, "GIF", save_all=True, append_images=shown[1:], duration=100, loop=0)
+    return file.getvalue()
+
+
+def _checked(z: NDArray[np.floating], parts: Mapping[str, Sized | None]) -> Points:
+    if z.ndim != 2 or z.shape[1] < 2 or len(z) == 0 or not np.isfinite(z).all():
+        raise ValueError(
+            f"z of shape {z.shape}: must be (N, d), d at least 2, not empty, and finite"
+        )
+    for name, part in parts.items():
+        if part is not None and len(part) != len(z):
+            raise ValueError(f"{len(z)} points with {len(part)} of {name}")
+    return z.astype(np.float64)
+
+
+def _checked_choice(
+    z: NDArray[np.floating], images: Images, axes: tuple[int, int], count: int
+) -> list[int]:
+    """The two dimensions."""
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or images.dtype != np.uint8:
+        raise ValueError(f"images {images.shape}, {images.dtype}: must be (N, 1 or 3, H, W), uint8")
+    if len(set(axes)) != 2 or not all(0 <= axis < z.shape[1] for axis in axes) or count < 0:
+        raise ValueError(f"axes {axes} of {z.shape[1]} dimensions, count {count}")
+    return list(axes)
+
+
+def _extent(z: Points) -> tuple[Points, bool]:
+    """Ranges (d,), all above 0, and whether they are so alike that one scale can show them."""
+    extent = np.ptp(z, axis=0)
+    # Of a collapsed map too, limits must differ by more than rounding.
+    longest = max(float(extent.max()), 1e-9 * float(np.abs(z).max())) or 1.0
+    extent = np.where(extent < 1e-6 * longest, longest, extent)
+    return extent, bool(3 * extent.min() >= extent.max())
+
+
+def _new_panel(xy: Points, axes: tuple[int, int], margin: float) -> tuple[Figure, Axes]:
+    """Axes around points, with so many pixels free on each side."""
+    extent, to_scale = _extent(xy)
+    free = 2 * margin / rcParams["figure.dpi"]
+    sides = np.array([6.0, 4.5])
+    if to_scale:
+        sides = np.maximum((6.0 - free) * extent / extent.max() + free, 3.0)
+    scales = extent / (sides - free)
+    if to_scale:
+        scales[:] = extent.max() / (6.0 - free)
+    figure, panel = _new_figure(*sides)
+    _frame(panel, (xy.min(axis=0) + xy.max(axis=0)) / 2, sides * scales, axes, to_scale)
+    return figure, panel
+
+
+def _new_grid(rows: int, columns: int) -> tuple[Figure, list[list[Axes]]]:
+    """Square axes, with room for a title above and for a colour bar at the right of each row."""
+    side, across, down, above = (3.2 if columns > 1 else 4.2), 0.65, 0.5, 0.8
+    w, h = 0.7 + columns * (side + across) + 0.4, above + rows * (side + down)
+    figure = Figure(figsize=(w, h))
+    FigureCanvasAgg(figure)
+
+    def place(row: int, column: int) -> tuple[float, float, float, float]:
+        left, top = 0.7 + column * (side + across), above + row * (side + down)
+        return left / w, 1 - (top + side) / h, side / w, side / h
+
+    return figure, [[figure.add_axes(place(r, c)) for c in range(columns)] for r in range(rows)]
+
+
+def _frame(
+    panel: Axes, centre: Points, extent: Points, axes: Sequence[int], to_scale: bool
+) -> None:
+    low, high = centre - extent / 2, centre + extent / 2
+    panel.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    panel.set(xlabel=f"dimension {axes[0] + 1}", ylabel=f"dimension {axes[1] + 1}")
+    panel.spines[:].set(visible=True, color="#cccccc")
+    if to_scale:
+        panel.set(xticks=[], yticks=[], aspect="equal")
+    else:
+        panel.tick_params(color="#cccccc", labelsize=7)
+
+
+def _add_dots(panel: Axes, xy: Points, colours: NDArray[Any], **style: Any) -> None:
+    # Shuffled, so that no value lies on top of another everywhere.
+    order = np.random.default_rng(0).permutation(len(xy))
+    x, y = xy[order].T
+    panel.scatter(x, y, c=colours[order], **_dot_style(len(xy)), **style)
+
+
+def _coloured(factor: Factor) -> tuple[Points, dict[str, Any]]:
+    """Values (N,) to be shown by "norm" and "cmap"."""
+    values = np.asarray(factor.values, dtype=np.float64)
+    if values.ndim != 1 or not np.isfinite(values).all():
+        raise ValueError(f"values of a factor of shape {values.shape}: must be (N,), and finite")
+    if factor.period is not None:
+        return values % factor.period, {"norm": Normalize(0, factor.period), "cmap": _CYCLE}
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return values, {"norm": Normalize(low, high), "cmap": _ENDS}
+
+
+def _with_unit(name: str, factor: Factor) -> str:
+    return _literal(f"{name} ({factor.unit})" if factor.unit else name, 40)
+
+
+def _add_bar(
+    panel: Axes, factor: Factor, name: str, place: tuple[float, float, float, float]
+) -> None:
+    ticks = None if factor.period is None else np.linspace(0, factor.period, 5)
+    mappable = ScalarMappable(**_coloured(factor)[1])
+    bar = panel.figure.colorbar(mappable, cax=panel.inset_axes(place), ticks=ticks)
+    bar.outline.set_visible(False)
+    bar.set_label(_with_unit(name, factor))
+
+
+def _thumbnail(image: Images) -> Images:
+    """(C, H, W) as (h, w, 3), enlarged by a whole number or reduced."""
+    pixels = np.broadcast_to(np.moveaxis(image, 0, 2), (*image.shape[1:], 3))
+    longest = max(pixels.shape)
+    times = max(1, round(_THUMBNAIL / longest))
+    if longest <= 1.25 * _THUMBNAIL:
+        return pixels.repeat(times, axis=0).repeat(times, axis=1)
+    width, height = (max(1, round(n * _THUMBNAIL / longest)) for n in image.shape[:0:-1])
+    reduced = Image.fromarray(np.ascontiguousarray(pixels))
+    return np.asarray(reduced.resize((width, height), Image.Resampling.LANCZOS))
+
+
+def _box(images: Images) -> Points:
+    """Width and height in pixels that a thumbnail takes up."""
+    height, width, _ = _thumbnail(images[0]).shape
+    return np.array([width, height], dtype=np.float64) + 2 * _PADDING
+
+
+def _add_image(panel: Axes, image: Images, at: Points, frame: str, **options: Any) -> None:
+    # One pixel of the thumbnail is one pixel of the figure.
+    pixels = OffsetImage(_thumbnail(image), zoom=72 / panel.figure.dpi, interpolation="nearest")
+    edge = {"edgecolor": frame, "linewidth": 1.6}
+    options = {"pad": 0, "bboxprops": edge, **options}
+    panel.add_artist(AnnotationBbox(pixels, (at[0], at[1]), **options)).set_zorder(5)
+
+
+def _apart(places: Points, box: Points, count: int) -> list[int]:
+    """Positions of boxes that do not overlap, the first that fit in a seeded random order."""
+    order = np.random.default_rng(0).permutation(len(places))
+    chosen: list[int] = []
+    while len(order) and len(chosen) < count:
+        chosen.append(int(order[0]))
+        order = order[(np.abs(places[order] - places[order[0]]) >= box).any(axis=1)]
+    return chosen
+
+
+def _some_lines(groups: NDArray[np.int64], order: Points, count: int) -> list[NDArray[np.int64]]:
+    """Positions of the members of some groups, in increasing strength."""
+    if groups.ndim != 1 or order.ndim != 1 or not np.isfinite(order).all():
+        raise ValueError(f"groups {groups.shape}, order {order.shape}: must be (N,), and finite")
+    names, sizes = np.unique(groups, return_counts=True)
+    if sizes.max() < 2:
+        raise ValueError("groups of one point each: no lines to draw")
+    chosen = np.random.default_rng(0).permutation(names[sizes > 1])[:count]
+    sorted_ = np.argsort(order, kind="stable")
+    return [sorted_[groups[sorted_] == name] for name in chosen]
+
+
+def _add_images_beside(
+    panel: Axes, images: Images, xy: Points, lines: Sequence[NDArray[np.int64]], order: Points
+) -> None:
+    """Images beside their points on the lines, each joined to it."""
+    places = panel.transData.transform(xy)
+    background = np.random.default_rng(0).permutation(places)[:2000]
+    covered = np.concatenate([_dense(places[line]) for line in lines] or [places[:0]])
+    taken = np.empty((0, 2))
+    box = _box(images)
+    inside = np.array(panel.bbox.extents).reshape(2, 2) + np.outer([1, -1], box / 2)
+    wanted: list[tuple[int, int]] = []
+    for rank in range(max(map(len, lines), default=0)):
+        for i, line in enumerate(lines):
+            first = [np.abs(order[line]).argmin(), 0, len(line) - 1]
+            ranked = list(dict.fromkeys([*first, *range(len(line))]))
+            wanted += [(i, int(line[ranked[rank]]))] if rank < len(line) else []
+    for i, member in wanted:
+        place = _free_place(places[member], box, covered, taken, background, inside)
+        if place is None:
+            continue
+        frame = _COLOURS[i % _N_COLOURS]
+        taken = np.vstack([taken, place])
+        covered = np.vstack([covered, _dense(np.stack([places[member], place]))])
+        offset = (place - places[member]) * 72 / panel.figure.dpi
+        arrow = {"arrowstyle": "-", "color": frame, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 2}
+        beside = {"xybox": tuple(offset), "boxcoords": "offset points", "arrowprops": arrow}
+        _add_image(panel, images[member], xy[member], frame, **beside)
+
+
+def _dense(path: Points) -> Points:
+    """Points at most 4 apart on a path (n, 2)."""
+    pieces = [path[-1:]]
+    for start, end in pairwise(path):
+        n = 1 + int(np.linalg.norm(end - start) / 4)
+        pieces.append(start + np.arange(n)[:, None] / n * (end - start))
+    return np.concatenate(pieces)
+
+
+def _free_place(
+    point: Points, box: Points, covered: Points, taken: Points, background: Points, inside: Points
+) -> Points | None:
+    """The centre near `point` of a box over nothing `covered` and no box in `taken`, if any."""
+    angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    ring = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    best, least = None, np.inf
+    for distance in (0.8, 1.1, 1.5, 2.0):
+        for centre in point + distance * box.max() * ring:
+            leader = _dense(np.stack([point, centre]))
+            crosses = np.abs(leader[:, None] - taken) < box / 2
+            if (
+                (centre < inside[0]).any()
+                or (centre > inside[1]).any()
+                or (np.abs(taken - centre) < box).all(axis=1).any()
+                or (np.abs(covered - centre) < box / 2 + 3).all(axis=1).any()
+                or crosses.all(axis=2).any()
+            ):
+                continue
+            hidden = (np.abs(background - centre) < box / 2).all(axis=1).sum()
+            cost = distance + 10 * hidden / len(background)
+            if cost < least:
+                best, least = centre, cost
+    return best
+
+
+def _gif_legend(name: str, factor: Factor, to_scale: bool, side: int) -> Image.Image:
+    """A white picture with the colour bar of a factor at its foot."""
+    picture = Image.new("RGB", (side, side), "white")
+    draw = ImageDraw.Draw(picture)
+    font = _gif_font(side)
+    colour = _coloured(factor)[1]
+    left, right, top, bottom = (int(f * side) for f in (0.3, 0.7, 0.95, 0.975))
+    for x in range(left, right):
+        rgb = 255 * np.array(colour["cmap"]((x - left) / (right - left))[:3])
+        draw.line([(x, top), (x, bottom)], tuple(rgb.astype(int).tolist()))
+    middle = (top + bottom) / 2
+    draw.text((left - 10, middle), f"{colour['norm'].vmin:.4g}", _INK, font, "rm")
+    draw.text((right + 10, middle), f"{colour['norm'].vmax:.4g}", _INK, font, "lm")
+    draw.text((side / 2, top - 8), _with_unit(name, factor), _INK, font, "mb")
+    if not to_scale:
+        draw.text((12, 12), "each dimension in its own scale", _INK, font, "la")
+    return picture
+
+
+def _gif_font(side: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(font_manager.findfont("DejaVu Sans"), side // 36)
+
+
+def _turned(
+    points: Points, rgb: Points, half: Points, angle: float, legend: Image.Image
+) -> Image.Image:
+    """The legend with points (n, 3) in a box, `half` its sides, seen from this angle."""
+    picture = legend.copy()
+    draw, side = ImageDraw.Draw(picture), picture.width
+    signs = np.array([[i & 1, i >> 1 & 1, i >> 2] for i in range(8)]) * 2.0 - 1
+    _draw_box(draw, _gif_font(side), *_seen(signs * half, half, angle, side))
+    at, nearness = _seen(points, half, angle, side)
+    near = (nearness - nearness.min()) / (np.ptp(nearness) or 1)
+    base = side / 480 * float(np.clip(6 * (300 / len(points)) ** 0.3, 1.6, 6))
+    sizes = base * (0.6 + 0.6 * near)[:, None]
+    shades = (255 - (255 - rgb) * (0.35 + 0.65 * near)[:, None]).astype(int)
+    order = np.argsort(near, kind="stable")
+    boxes = np.hstack([at - sizes, at + sizes])[order]
+    for box, (red, green, blue) in zip(boxes.tolist(), shades[order].tolist(), strict=True):
+        draw.ellipse(box, (red, green, blue))
+    return picture
+
+
+def _seen(xyz: Points, half: Points, angle: float, side: int) -> tuple[Points, Points]:
+    """Pixels (n, 2) of points turned by this angle, and how near each is (n,)."""
+    radius = float(np.linalg.norm(half[:2]))
+    scale = 0.42 * side / max(radius, half[2] * np.cos(_TILT) + radius * np.sin(_TILT))
+    x = xyz[:, 0] * np.cos(angle) - xyz[:, 1] * np.sin(angle)
+    y = xyz[:, 0] * np.sin(angle) + xyz[:, 1] * np.cos(angle)
+    up = xyz[:, 2] * np.cos(_TILT) + y * np.sin(_TILT)
+    nearness = xyz[:, 2] * np.sin(_TILT) - y * np.cos(_TILT)
+    return side * np.array([0.5, 0.45]) + scale * np.stack([x, -up], axis=1), nearness
+
+
+def _draw_box(
+    draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, corners: Points, nearness: Points
+) -> None:
+    """The edges of a box that are not in front of what is in it, three of them named."""
+    nearest, centre = nearness.argmax(), corners.mean(axis=0)
+    for axis in range(3):
+        pairs = [(i, i | 1 << axis) for i in range(8) if not i >> axis & 1]
+        edges = [corners[[i, j]] for i, j in pairs if nearest not in (i, j)]
+        for edge in edges:
+            draw.line(edge.ravel().tolist(), "#c8c8c8", 2)
+        # The lowest edge of dimension 1 or 2, the leftmost of 3.
+        middles = [edge.mean(axis=0) for edge in edges]
+        middle = min(middles, key=lambda m: m[0] if axis == 2 else -m[1])
+        x, y = middle + font.size * 1.1 * (middle - centre) / np.linalg.norm(middle - centre)
+        draw.text((x, y), str(axis + 1), _INK, font, "mm")

@@ -1,0 +1,154 @@
+"""How soon in-batch sampling reaches the test loss of sampled pairs after 10,000 iterations.
+
+    python scripts/benchmark_sampling.py --root FOLDER_OF_MNIST --seeds 0 1 2
+
+Trains DrLIM invariant to shifts on MNIST's 4s and 9s with the thesis' sampler and schedule (batches
+of 64 pairs, 10,000 iterations) and with in-batch sampling for several lengths of its own schedule.
+All take turns of a second, so that they see the same machine; time is that of training steps
+only. Prints, for each, seconds, share of the time of `pairs`, and the loss on the 229 pairs an image
+of the test set in the form that was trained (legacy_caffe).
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from hydra import compose, initialize_config_dir
+
+from dimred.config import RunConfig
+from dimred.config.hydra_schema import register, typed
+from dimred.data.resident import ResidentImages
+from dimred.errors import TrainingDiverged
+from dimred.help import config_folder
+from dimred.measures import further_measures
+from dimred.models import Encoder
+from dimred.pairing import PairingScope
+from dimred.training import Compute, StagePlan, StageTrainer, embed
+
+ITERATIONS = 10_000
+LENGTHS = (500, 750, 1_000, 1_250, 1_500, 2_000)
+TURN = 1.0
+CPU = Compute(torch.device("cpu"), bf16=False, channels_last=True, compile=False)
+
+
+class Contender:
+    """One training run that can be continued for a while."""
+
+    def __init__(self, name: str, words: list[str], steps: int):
+        self.name = name
+        with initialize_config_dir(str(config_folder()), version_base="1.3"):
+            config = typed(compose("config", overrides=words))
+        images = config.dataset.load(config.seed)
+        items = config.pairing.items(images)
+        train, test = (np.flatnonzero(images.is_test == side) for side in (False, True))
+        scope = PairingScope(items, len(items) // len(images), train, config.dataset.cache)
+        self.measure = further_measures(config, replace(scope, positions=test))[1].measure
+        self.resident = ResidentImages(items.images, CPU.device, 0.5)
+        pairing = config.pairing.build(scope, config.schedule.batch_size, CPU.device)
+        self.encoder = self._encoder(config, images.images.shape)
+        per_epoch = len(pairing.anchors) // config.schedule.batch_size
+        self.trainer = StageTrainer(
+            self._plan(config, -(-steps // per_epoch)),
+            self.encoder,
+            config.loss.build(),
+            pairing,
+            self.resident,
+            config.schedule.batch_size,
+            config.seed,
+            CPU,
+        )
+        self.steps, self.done, self.seconds = steps, 0, 0.0
+        self._running = self._train()
+
+    def _encoder(self, config: RunConfig, shape: torch.Size) -> Encoder:
+        torch.manual_seed(config.seed)
+        backbone = config.model.backbone(shape[1], (shape[2], shape[3]))
+        encoder = Encoder(backbone, [0.0], [1.0], None, 2)
+        encoder.init_xavier()
+        return encoder.to(memory_format=CPU.memory_format)
+
+    def _plan(self, config: RunConfig, epochs: int) -> StagePlan:
+        stage, optimizer = config.schedule.stages["train"], config.schedule.optimizer
+        return StagePlan(
+            number=0,
+            name="train",
+            epochs=epochs,
+            readout_only=False,
+            freeze_batchnorm=False,
+            base_lr=config.schedule.learning_rate,
+            warmup_epochs=stage.warmup_epochs,
+            anneal=stage.anneal.value,
+            lr_per_step=True,
+            adamw=optimizer.name.value == "adamw",
+            momentum=optimizer.momentum,
+            weight_decay=optimizer.weight_decay,
+            bias_lr_factor=optimizer.bias_lr_factor,
+        )
+
+    def _train(self) -> Iterator[None]:
+        for epoch in range(self.trainer.plan.epochs):
+            state = self.trainer.new_epoch()
+            yield from self.trainer.train_epoch(epoch, state)
+            self.trainer.check_finite(epoch, state)
+
+    def turn(self) -> bool:
+        """Train for a turn; whether there is more to do."""
+        began = time.perf_counter()
+        while self.done < self.steps and time.perf_counter() - began < TURN:
+            next(self._running)
+            self.done += 1
+        self.seconds += time.perf_counter() - began
+        return self.done < self.steps
+
+    def loss(self) -> float:
+        """The test loss now."""
+        _, z = embed(self.encoder, self.resident, 2_000, CPU)
+        return self.measure(z)["drlim_legacy_caffe"]
+
+
+def race(root: str, seed: int) -> list[Contender]:
+    """All contenders, trained in turns."""
+    words = [
+        "experiment=drlim_mnist_shifts_invariant",
+        "loss.form=legacy_caffe",
+        f"dataset.root={root}",
+        f"seed={seed}",
+    ]
+    thesis = [*words, "schedule=thesis", "pairing.sampling=pairs"]
+    contenders = [Contender("pairs", thesis, ITERATIONS)]
+    contenders += [Contender(f"in_batch {steps}", words, steps) for steps in LENGTHS]
+    left = list(contenders)
+    while left:
+        left = [contender for contender in left if contender.turn()]
+    return contenders
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--root", default="data")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    options = parser.parse_args()
+    register()
+    for seed in options.seeds:
+        try:
+            contenders = race(options.root, seed)
+        except TrainingDiverged as error:
+            print(f"seed {seed}: {error}")
+            continue
+        whole = contenders[0].seconds
+        for one in contenders:
+            share = one.seconds / whole
+            print(
+                f"seed {seed}  {one.name:14s} {one.steps:6d} steps  {one.seconds:6.1f} s  "
+                f"{share:6.3f} of the time  test loss {one.loss():.4f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""From some images of a set to the relations and targets among them."""
+
+import math
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+
+from dimred.data.image_set import Factor, ImageSet, LabelSet
+from dimred.errors import InputError
+from dimred.pairing import (
+    PairingScope,
+    azimuth_and_elevation,
+    neighbourhood,
+    neighbourhood_and_transformation,
+)
+
+T = 3
+POSITIONS = np.array([1, 2, 4, 5, 7, 8, 10])
+ITEMS = [i * T + t for i in POSITIONS for t in range(T)]
+OF_IMAGES = np.array([0, 1, 2, 0, 1, 1, 2, 1, 0, 1, 0, 2])
+
+
+def image_set(n=12, t=T, labels=True, factors=None):
+    """n images in t transformations: item i * t + s is image i in transformation s."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (n * t, 1, 4, 4), dtype=torch.uint8, generator=generator)
+    values = OF_IMAGES[:n].repeat(t)
+    return ImageSet(
+        images=images,
+        mean=(0.5,),
+        std=(0.5,),
+        is_test=np.zeros(n * t, dtype=np.bool_),
+        split_name="",
+        labels=LabelSet(values, ("zero", "one", "two")) if labels else None,
+        index=np.arange(n * t),
+        factors=factors or {},
+    )
+
+
+def scope(t=T, positions=POSITIONS, **known):
+    return PairingScope(image_set(t=t, **known), t, positions, None)
+
+
+def nearest(images, candidates, i, k):
+    """Of the candidates, the k nearest to image i by float pixels."""
+    pixels = images.double().flatten(1)
+    others = [j for j in candidates if j != i]
+    return sorted(others, key=lambda j: float((pixels[i] - pixels[j]).square().sum()))[:k]
+
+
+def graph_of(relation, items):
+    """Positions of the neighbours of each position, for one item an image."""
+    whose = items[:: relation.n_transformations]
+    return {
+        int(whose[i]): [int(whose[j]) for j in row]
+        for i, row in enumerate(relation.kinds.companions)
+    }
+
+
+@pytest.mark.parametrize("make", [neighbourhood, neighbourhood_and_transformation])
+@pytest.mark.parametrize("within_class", [False, True])
+def test_neighbours_are_those_of_the_untransformed_images_in_scope(make, within_class):
+    over = scope(positions=POSITIONS if not within_class else np.arange(12))
+    relation, items = over.neighbours(2, within_class, make)
+    first = over.positions * T
+    assert items.tolist() == [i * T + t for i in over.positions for t in range(T)]
+    assert items.dtype == torch.int64
+    assert relation.n_transformations == T
+    assert relation.components == make(relation.kinds, T).components
+    labels = over.items.labels.values
+    assert graph_of(relation, items) == {
+        i: nearest(
+            over.items.images,
+            [j for j in first if not within_class or labels[j] == labels[i]],
+            i,
+            2,
+        )
+        for i in first
+    }
+
+
+def test_itemwise_each_transformed_image_is_an_image_of_its_own():
+    over = scope().itemwise()
+    assert over.n_transformations == 1
+    assert over.positions.tolist() == ITEMS
+    relation, items = over.neighbours(2, True, neighbourhood)
+    assert items.tolist() == ITEMS
+    assert relation.n_transformations == 1
+    labels = over.items.labels.values
+    assert graph_of(relation, items) == {
+        i: nearest(over.items.images, [j for j in ITEMS if labels[j] == labels[i]], i, 2)
+        for i in ITEMS
+    }
+
+
+def test_neighbours_within_a_class_need_labels():
+    over = scope(labels=False)
+    with pytest.raises(InputError, match=r"pairing\.same_class"):
+        over.neighbours(2, True, neighbourhood)
+    assert over.neighbours(2, False, neighbourhood).items.tolist() == ITEMS
+
+
+def test_a_small_class_in_scope_is_named():
+    with pytest.raises(InputError, match=r"pairing\.k=2: class 'zero' has 1 images"):
+        scope(positions=np.array([0, 1, 4, 5, 7, 2, 6, 11])).neighbours(2, True, neighbourhood)
+
+
+def test_graphs_are_kept_in_the_folder_of_the_scope(tmp_path):
+    over = PairingScope(image_set(), T, POSITIONS, tmp_path)
+    over.neighbours(2, False, neighbourhood)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_classes_are_those_of_the_items():
+    over = scope()
+    relation, items = over.classes()
+    assert items.tolist() == ITEMS
+    labels = over.items.labels.values
+    for a, b in combinations(range(len(ITEMS)), 2):
+        expected = labels[ITEMS[a]] == labels[ITEMS[b]]
+        assert relation.labels(torch.tensor(a), torch.tensor(b)).tolist() == [int(expected)]
+
+
+def test_classes_need_labels():
+    with pytest.raises(InputError, match="class_label"):
+        scope(labels=False).classes()
+    with pytest.raises(InputError, match="class_target"):
+        scope(labels=False).class_targets()
+
+
+def test_class_targets():
+    over = scope()
+    items, classes, count = over.class_targets()
+    assert items.tolist() == ITEMS
+    assert classes.dtype == torch.int64
+    assert classes.tolist() == [over.items.labels.values[item] for item in ITEMS]
+    assert count == 3
+
+
+def angles(n=12):
+    """Factors of n items: azimuths all around, elevations, and a shift in pixels."""
+    random = np.random.default_rng(0)
+    return {
+        "azimuth": Factor(random.choice([0.0, 20, 40, 90, 180, 340], n), "degrees", 360.0),
+        "elevation": Factor(random.choice([30.0, 35, 40, 70], n), "degrees"),
+        "shift": Factor(np.r_[-6.0, 3, random.uniform(-6, 3, n - 2)], "pixels"),
+    }
+
+
+def test_viewpoints_are_those_of_the_images_in_scope():
+    """The angles in between that only other images have do not count."""
+    azimuth = np.array([0.0, 20, 40, 60, 80, 100, 340])
+    elevation = np.array([30.0, 35, 40, 45, 50, 55, 30])
+    factors = {
+        "azimuth": Factor(azimuth, "degrees", 360.0),
+        "elevation": Factor(elevation, "degrees"),
+    }
+    positions = np.array([0, 2, 3, 5])
+    over = PairingScope(image_set(7, 1, factors=factors), 1, positions, None)
+    relation, items = over.viewpoints(azimuth_and_elevation)
+    assert items.tolist() == positions.tolist()
+    assert relation.components == ("azimuth", "elevation")
+    left, right = torch.triu_indices(4, 4, 1)
+    expected = {
+        (0, 2): [1, 1],
+        (0, 3): [0, 0],
+        (0, 5): [1, 0],
+        (2, 3): [1, 1],
+        (2, 5): [0, 0],
+        (3, 5): [1, 1],
+    }
+    found = zip(items[left].tolist(), items[right].tolist(), strict=True)
+    assert dict(zip(found, relation.labels(left, right).tolist(), strict=True)) == expected
+
+
+@pytest.mark.parametrize("missing", ["azimuth", "elevation"])
+def test_viewpoints_need_both_angles(missing):
+    factors = angles()
+    del factors[missing]
+    with pytest.raises(InputError, match="azimuth and elevation"):
+        scope(t=1, factors=factors).viewpoints(azimuth_and_elevation)
+
+
+def test_factor_targets():
+    """An angle all around is a point of the circle, others go from -1 to 1 over the whole set."""
+    factors = angles(12 * T)
+    over = scope(factors=factors)
+    items, targets = over.factor_targets(["elevation", "azimuth", "class", "shift"])
+    assert items.tolist() == ITEMS
+    assert [target.dtype for target in targets] == [torch.float32] * 4
+    elevation, azimuth, classes, shift = (target.tolist() for target in targets)
+    for row, item in enumerate(ITEMS):
+        turn = math.radians(factors["azimuth"].values[item])
+        assert azimuth[row] == pytest.approx([math.cos(turn), math.sin(turn)], abs=1e-6)
+        raised = (factors["elevation"].values[item] - 50) / 20
+        assert elevation[row] == pytest.approx([raised], abs=1e-6)
+        moved = (factors["shift"].values[item] + 1.5) / 4.5
+        assert shift[row] == pytest.approx([moved], abs=1e-6)
+        label = over.items.labels.values[item]
+        assert classes[row] == [float(label == other) for other in range(3)]
+
+
+def test_a_period_is_that_of_the_factor():
+    factors = {"hour": Factor(np.arange(12.0), "hours", 24.0)}
+    targets = scope(t=1, factors=factors).factor_targets(["hour"])[1][0]
+    turns = POSITIONS * math.pi / 12
+    expected = np.stack((np.cos(turns), np.sin(turns)), axis=1)
+    np.testing.assert_allclose(targets.numpy(), expected, atol=1e-6)
+
+
+def test_a_factor_that_does_not_vary_has_finite_targets():
+    factors = {"elevation": Factor(np.full(12, 30.0), "degrees")}
+    targets = scope(t=1, factors=factors).factor_targets(["elevation"])[1][0]
+    assert targets.abs().max() <= 1
+
+
+def test_an_unknown_factor_is_named_with_those_that_are_known():
+    over = scope(t=1, factors=angles())
+    with pytest.raises(InputError, match=r"'hue' .* class, azimuth, elevation, shift$"):
+        over.factor_targets(["azimuth", "hue"])
+    with pytest.raises(InputError, match=r"'class' .* known are none$"):
+        scope(labels=False).factor_targets(["class"])
