@@ -9,10 +9,10 @@ from dimred.data.image_set import ImageSet
 from dimred.reporting.factor_plots import (
     factor_figure,
     lines_figure,
-    rotating_gif,
     thumbnail_figure,
 )
 from dimred.reporting.plots import to_png
+from dimred.reporting.rotation import rotating_gif
 from dimred.reporting.run_folder import RunFolder
 
 

@@ -235,6 +235,8 @@ class Results:
         order = np.random.default_rng(0).permutation(len(self.images))
         chosen = np.sort(order[: max(most // every, 2)])
         items = self.items.take((chosen[:, None] * every + np.arange(every)).ravel())
+        if len(items) < 20:  # LLE wants more images than neighbours
+            return {}
         pixels = items.images.flatten(1).numpy() / 255.0
         z = lle(pixels, dim)
         self.folder.write_plot("lle", to_png(map_figure(z, items.labels, "LLE", "of pixels")))
@@ -254,7 +256,7 @@ class Results:
         subtitle = f"{len(z):,} test images, PCA to 50 dimensions first"
         title = f"{self.config.dataset.name}: t-SNE of H"
         self.folder.write_plot("tsne", to_png(map_figure(z, images.labels, title, subtitle)))
-        if images.labels is None:
+        if images.labels is None or len(z) < 12:
             return {}
         train, test = random_split(images.labels.values, len(z) // 6, 0)
         y, k = images.labels.values, self.config.eval.k[0]

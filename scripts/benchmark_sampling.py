@@ -4,9 +4,9 @@
 
 Trains DrLIM invariant to shifts on MNIST's 4s and 9s with the thesis' sampler and schedule (batches
 of 64 pairs, 10,000 iterations) and with in-batch sampling for several lengths of its own schedule.
-All take turns of a second, so that they see the same machine; time is that of training steps
-only. Prints, for each, seconds, share of the time of `pairs`, and the loss on the 229 pairs an image
-of the test set in the form that was trained (legacy_caffe).
+All take turns of a second, so that they see the same machine; time is that of training steps only.
+Prints, for each, seconds, share of the time of `pairs`, and the loss on the 229 pairs an image of
+the test set in the form that was trained (legacy_caffe).
 """
 
 from __future__ import annotations

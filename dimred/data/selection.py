@@ -85,6 +85,8 @@ def draw_training_images(image_set: ImageSet, count: int, seed: int) -> ImageSet
     kept = image_set.is_test.copy()
     for number, name in enumerate(labels.names):
         members = np.flatnonzero((labels.values == number) & ~image_set.is_test)
+        if not len(members):
+            raise InputError(f"{key}: class {name!r} has no training images; leave it out")
         if len(members) < count:
             raise InputError(
                 f"{key}: class {name!r} has {len(members):,} training images; set at most that"

@@ -173,7 +173,9 @@ def _depth(part: _Part, axes: Floats, u: Floats, v: Floats) -> Floats:
     return np.where(near >= far, near, -np.inf)
 
 
-def _trace(parts: list[_Part], axes: Floats, u: Floats, v: Floats) -> tuple[Floats, NDArray[np.intp]]:
+def _trace(
+    parts: list[_Part], axes: Floats, u: Floats, v: Floats
+) -> tuple[Floats, NDArray[np.intp]]:
     """Depth (-inf where nothing is) and number of the nearest part, each (len(v), len(u))."""
     depth = np.full((len(v), len(u)), -np.inf)
     nearest = np.zeros(depth.shape, dtype=np.intp)
@@ -215,7 +217,10 @@ class _Shadow:
 
     def on_airplane(self, points: Floats) -> NDArray[np.bool_]:
         """Whether each of `points` (M, 3) lies in shadow."""
-        return self.depth[self._pixels(points)] > points @ self.axes[2] + _SHADOW_BIAS
+        hidden: NDArray[np.bool_] = (
+            self.depth[self._pixels(points)] > points @ self.axes[2] + _SHADOW_BIAS
+        )
+        return hidden
 
     def on_table(self, points: Floats) -> Floats:
         """How far each of `points` (M, 3) with z = 0 lies in shadow, 0..1."""

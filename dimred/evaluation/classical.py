@@ -37,6 +37,7 @@ def tsne_map(points: Features, seed: int) -> NDArray[np.float32]:
     points = as_float(points)
     reduced = PCA(min(50, *points.shape), random_state=0).fit_transform(points)
     perplexity = min(30.0, (len(points) - 1) / 3)
-    method = TSNE(2, perplexity=perplexity, init="pca", random_state=seed)
+    init = "pca" if points.shape[1] > 1 else "random"
+    method = TSNE(2, perplexity=perplexity, init=init, random_state=seed)
     embedded: NDArray[np.float32] = method.fit_transform(reduced)
     return embedded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -45,6 +46,7 @@ class Relation:
         kind = self.kinds.kind(left // t, right // t)
         return self.table[kind, (left % t == right % t).to(torch.int64)]
 
+    @cached_property
     def cells(self) -> Tensor:
         """Unordered pairs of different items, float64 (kinds, 2), in each cell of the table."""
         t = self.n_transformations
@@ -56,7 +58,7 @@ class Relation:
 
     def totals(self) -> Tensor:
         """Dissimilar and similar unordered pairs of each component, float64 (p, 2)."""
-        cells, table = self.cells()[..., None], self.table.cpu()
+        cells, table = self.cells[..., None], self.table.cpu()
         return torch.stack(
             [(cells * (table == label)).sum((0, 1)) for label in (DISSIMILAR, SIMILAR)], dim=1
         )
@@ -70,7 +72,7 @@ class Relation:
         """
         t, device = self.n_transformations, generator.device
         wanted = self.table[..., component].cpu() == label
-        share = (self.cells() * wanted).flatten().to(device)
+        share = (self.cells * wanted).flatten().to(device)
         cell = torch.multinomial(share, count, replacement=True, generator=generator)
         images = torch.empty(count, 2, dtype=torch.int64, device=device)
         for kind, of_kind in enumerate(self.table):
@@ -92,7 +94,8 @@ class Relation:
         With a graph of neighbours, as the thesis lists them (Angel 2015): for each image, itself
         with its own transformations, every item of it with every item of its k neighbours where
         they are similar, and 100 random items of images that are no neighbours, in random
-        transformations: 4 + 125 + 100 for five neighbours, four shifts and invariance to them.
+        transformations (none where all others are neighbours): 4 + 125 + 100 for five neighbours,
+        four shifts and invariance to them.
         Else all pairs, or 100 random ones an item where those are more than 500,000.
         """
         if isinstance(self.kinds, Neighbours):

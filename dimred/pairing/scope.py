@@ -82,7 +82,8 @@ class PairingScope:
                 "pairing=viewpoint: these images have no azimuth and elevation; use "
                 "dataset=turntable or dataset=norb_small"
             )
-        angles = [factors[name].values[self.positions] for name in ("azimuth", "elevation")]
+        places = self.positions * self.n_transformations
+        angles = [factors[name].values[places] for name in ("azimuth", "elevation")]
         return RelationOfItems(relation(Viewpoints(*angles)), self._items())
 
     def class_targets(self) -> tuple[Tensor, Tensor, int]:

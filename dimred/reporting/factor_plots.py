@@ -5,13 +5,12 @@ Figures are drawn as those of `plots`, and what is chosen from many is a seeded 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence, Sized
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps, font_manager, patheffects, rcParams
+from matplotlib import colormaps, patheffects, rcParams
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
@@ -20,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from dimred.data.image_set import Factor, LabelSet
 from dimred.reporting.plots import (
@@ -48,9 +47,7 @@ _CYCLE = LinearSegmentedColormap.from_list(
 )
 _THUMBNAIL = 56  # pixels of the longer side, about
 _PADDING = 4  # pixels around a thumbnail that stay free
-_INK = "#333333"
-_TILT = np.deg2rad(20)  # of an animation, which is seen from above
-_MOST_POINTS = 5000  # in an animation
+INK = "#333333"
 
 
 def thumbnail_figure(
@@ -75,7 +72,7 @@ def thumbnail_figure(
     z does not have, or a negative count.
     """
     values = None if labels is None else labels.values
-    points = _checked(z, {"images": images, "labels": values})
+    points = checked(z, {"images": images, "labels": values})
     xy = points[:, _checked_choice(z, images, axes, count)]
     colours = np.full(len(z), "#b4b4b4")
     if values is not None:
@@ -84,7 +81,7 @@ def thumbnail_figure(
         figure, panel = _new_panel(xy, axes, 0.6 * _THUMBNAIL)
         _add_dots(panel, xy, colours, alpha=0.6)
         for i in _apart(panel.transData.transform(xy), _box(images), count):
-            frame = _INK if labels is None else colours[i]
+            frame = INK if labels is None else colours[i]
             _add_image(panel, images[i], xy[i], frame)
         present = {} if labels is None else dict(zip(labels.values, colours, strict=True))
         if labels is not None and len(present) <= _N_COLOURS:
@@ -117,13 +114,13 @@ def lines_figure(
     order_name: of the strength, beside the colour bar.
     Raises ValueError as `thumbnail_figure` does, and where no group has two points.
     """
-    points = _checked(z, {"images": images, "groups": groups, "order": order})
+    points = checked(z, {"images": images, "groups": groups, "order": order})
     xy = points[:, _checked_choice(z, images, axes, count)]
     strength = Factor(np.asarray(order, dtype=np.float64), "")
     lines = _some_lines(groups, strength.values, count)
     with _own_style():
         figure, panel = _new_panel(xy, axes, 1.5 * _THUMBNAIL)
-        values, colour = _coloured(strength)
+        values, colour = coloured(strength)
         _add_dots(panel, xy, values, alpha=0.35, **colour)
         halo = [patheffects.withStroke(linewidth=3, foreground="white")]
         for i, line in enumerate(lines):
@@ -149,19 +146,19 @@ def factor_figure(
     factors: at least one, of N finite values each.
     Raises ValueError for z of another shape or not finite, no factors, or others.
     """
-    points = _checked(z, {name: factor.values for name, factor in factors.items()})
+    points = checked(z, {name: factor.values for name, factor in factors.items()})
     if z.shape[1] > 3 or not factors:
         raise ValueError(
             f"z of shape {z.shape}, {len(factors)} factors: d must be 2 or 3, factors some"
         )
     columns = [[0, 1], [0, 2]][: z.shape[1] - 1]
-    extent, to_scale = _extent(points)
+    extent, to_scale = extent_of(points)
     limits = 1.06 * (np.full(z.shape[1], extent.max()) if to_scale else extent)
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
     with _own_style():
         figure, panels = _new_grid(len(factors), len(columns))
         for (name, factor), row in zip(factors.items(), panels, strict=True):
-            values, colour = _coloured(factor)
+            values, colour = coloured(factor)
             for panel, chosen in zip(row, columns, strict=True):
                 _frame(panel, middle[chosen], limits[chosen], chosen, to_scale)
                 _add_dots(panel, points[:, chosen], values, alpha=0.9, **colour)
@@ -170,51 +167,7 @@ def factor_figure(
     return figure
 
 
-def rotating_gif(
-    z: NDArray[np.floating], name: str, factor: Factor, frames: int = 36, size: int = 480
-) -> bytes:
-    """A 3-D map turning once about its third dimension, as a GIF that repeats without end.
-
-    Near points are larger, darker and in front. The box around the points is named 1, 2, 3 by
-    dimension; it is a cube, and says so, where the ranges differ more than threefold. Of more than
-    5,000 points, 5,000 are drawn.
-
-    z: finite coordinates (N, 3).
-    name, factor: what the points are coloured by, N finite values.
-    frames: at least 1, ten a second; size: of the square image in pixels, at least 100.
-    Raises ValueError for other shapes, values not finite, or smaller numbers.
-    """
-    points = _checked(z, {name: factor.values})
-    if z.shape[1] != 3 or frames < 1 or size < 100:
-        raise ValueError(
-            f"z of shape {z.shape}, {frames} frames of size {size}: too few, or not 3-D"
-        )
-    values, colour = _coloured(factor)
-    rgb = 255 * colour["cmap"](colour["norm"](values))[:, :3]
-    extent, to_scale = _extent(points)
-    centred = points - (points.min(axis=0) + points.max(axis=0)) / 2
-    centred /= (extent.max() if to_scale else extent) / 2
-    half = extent / extent.max() if to_scale else np.ones(3)
-    some = np.random.default_rng(0).permutation(len(z))[:_MOST_POINTS]
-    # At twice the size, then halved: Pillow draws without antialiasing.
-    legend = _gif_legend(name, factor, to_scale, 2 * size)
-    pictures = [
-        _turned(centred[some], rgb[some], half, 2 * np.pi * i / frames, legend).reduce(2)
-        for i in range(frames)
-    ]
-    sample = Image.fromarray(np.vstack([np.asarray(p) for p in pictures[:: max(1, frames // 4)]]))
-    palette = sample.quantize(256)
-    found = np.array(palette.getpalette(), dtype=np.uint8).reshape(-1, 3)
-    # Else the background is nearly white: Pillow finds means of colours.
-    found[found.min(axis=1) > 240] = 255
-    palette.putpalette(found.ravel().tolist())
-    shown = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
-    file = io.BytesIO()
-    shown[0].save(file, "GIF", save_all=True, append_images=shown[1:], duration=100, loop=0)
-    return file.getvalue()
-
-
-def _checked(z: NDArray[np.floating], parts: Mapping[str, Sized | None]) -> Points:
+def checked(z: NDArray[np.floating], parts: Mapping[str, Sized | None]) -> Points:
     if z.ndim != 2 or z.shape[1] < 2 or len(z) == 0 or not np.isfinite(z).all():
         raise ValueError(
             f"z of shape {z.shape}: must be (N, d), d at least 2, not empty, and finite"
@@ -236,7 +189,7 @@ def _checked_choice(
     return list(axes)
 
 
-def _extent(z: Points) -> tuple[Points, bool]:
+def extent_of(z: Points) -> tuple[Points, bool]:
     """Ranges (d,), all above 0, and whether they are so alike that one scale can show them."""
     extent = np.ptp(z, axis=0)
     # Of a collapsed map too, limits must differ by more than rounding.
@@ -247,7 +200,7 @@ def _extent(z: Points) -> tuple[Points, bool]:
 
 def _new_panel(xy: Points, axes: tuple[int, int], margin: float) -> tuple[Figure, Axes]:
     """Axes around points, with so many pixels free on each side."""
-    extent, to_scale = _extent(xy)
+    extent, to_scale = extent_of(xy)
     free = 2 * margin / rcParams["figure.dpi"]
     sides = np.array([6.0, 4.5])
     if to_scale:
@@ -294,7 +247,7 @@ def _add_dots(panel: Axes, xy: Points, colours: NDArray[Any], **style: Any) -> N
     panel.scatter(x, y, c=colours[order], **_dot_style(len(xy)), **style)
 
 
-def _coloured(factor: Factor) -> tuple[Points, dict[str, Any]]:
+def coloured(factor: Factor) -> tuple[Points, dict[str, Any]]:
     """Values (N,) to be shown by "norm" and "cmap"."""
     values = np.asarray(factor.values, dtype=np.float64)
     if values.ndim != 1 or not np.isfinite(values).all():
@@ -307,7 +260,7 @@ def _coloured(factor: Factor) -> tuple[Points, dict[str, Any]]:
     return values, {"norm": Normalize(low, high), "cmap": _ENDS}
 
 
-def _with_unit(name: str, factor: Factor) -> str:
+def with_unit(name: str, factor: Factor) -> str:
     return _literal(f"{name} ({factor.unit})" if factor.unit else name, 40)
 
 
@@ -315,10 +268,10 @@ def _add_bar(
     panel: Axes, factor: Factor, name: str, place: tuple[float, float, float, float]
 ) -> None:
     ticks = None if factor.period is None else np.linspace(0, factor.period, 5)
-    mappable = ScalarMappable(**_coloured(factor)[1])
+    mappable = ScalarMappable(**coloured(factor)[1])
     bar = panel.figure.colorbar(mappable, cax=panel.inset_axes(place), ticks=ticks)
     bar.outline.set_visible(False)
-    bar.set_label(_with_unit(name, factor))
+    bar.set_label(with_unit(name, factor))
 
 
 def _thumbnail(image: Images) -> Images:
@@ -431,74 +384,3 @@ def _free_place(
             if cost < least:
                 best, least = centre, cost
     return best
-
-
-def _gif_legend(name: str, factor: Factor, to_scale: bool, side: int) -> Image.Image:
-    """A white picture with the colour bar of a factor at its foot."""
-    picture = Image.new("RGB", (side, side), "white")
-    draw = ImageDraw.Draw(picture)
-    font = _gif_font(side)
-    colour = _coloured(factor)[1]
-    left, right, top, bottom = (int(f * side) for f in (0.3, 0.7, 0.95, 0.975))
-    for x in range(left, right):
-        rgb = 255 * np.array(colour["cmap"]((x - left) / (right - left))[:3])
-        draw.line([(x, top), (x, bottom)], tuple(rgb.astype(int).tolist()))
-    middle = (top + bottom) / 2
-    draw.text((left - 10, middle), f"{colour['norm'].vmin:.4g}", _INK, font, "rm")
-    draw.text((right + 10, middle), f"{colour['norm'].vmax:.4g}", _INK, font, "lm")
-    draw.text((side / 2, top - 8), _with_unit(name, factor), _INK, font, "mb")
-    if not to_scale:
-        draw.text((12, 12), "each dimension in its own scale", _INK, font, "la")
-    return picture
-
-
-def _gif_font(side: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(font_manager.findfont("DejaVu Sans"), side // 36)
-
-
-def _turned(
-    points: Points, rgb: Points, half: Points, angle: float, legend: Image.Image
-) -> Image.Image:
-    """The legend with points (n, 3) in a box, `half` its sides, seen from this angle."""
-    picture = legend.copy()
-    draw, side = ImageDraw.Draw(picture), picture.width
-    signs = np.array([[i & 1, i >> 1 & 1, i >> 2] for i in range(8)]) * 2.0 - 1
-    _draw_box(draw, _gif_font(side), *_seen(signs * half, half, angle, side))
-    at, nearness = _seen(points, half, angle, side)
-    near = (nearness - nearness.min()) / (np.ptp(nearness) or 1)
-    base = side / 480 * float(np.clip(6 * (300 / len(points)) ** 0.3, 1.6, 6))
-    sizes = base * (0.6 + 0.6 * near)[:, None]
-    shades = (255 - (255 - rgb) * (0.35 + 0.65 * near)[:, None]).astype(int)
-    order = np.argsort(near, kind="stable")
-    boxes = np.hstack([at - sizes, at + sizes])[order]
-    for box, (red, green, blue) in zip(boxes.tolist(), shades[order].tolist(), strict=True):
-        draw.ellipse(box, (red, green, blue))
-    return picture
-
-
-def _seen(xyz: Points, half: Points, angle: float, side: int) -> tuple[Points, Points]:
-    """Pixels (n, 2) of points turned by this angle, and how near each is (n,)."""
-    radius = float(np.linalg.norm(half[:2]))
-    scale = 0.42 * side / max(radius, half[2] * np.cos(_TILT) + radius * np.sin(_TILT))
-    x = xyz[:, 0] * np.cos(angle) - xyz[:, 1] * np.sin(angle)
-    y = xyz[:, 0] * np.sin(angle) + xyz[:, 1] * np.cos(angle)
-    up = xyz[:, 2] * np.cos(_TILT) + y * np.sin(_TILT)
-    nearness = xyz[:, 2] * np.sin(_TILT) - y * np.cos(_TILT)
-    return side * np.array([0.5, 0.45]) + scale * np.stack([x, -up], axis=1), nearness
-
-
-def _draw_box(
-    draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, corners: Points, nearness: Points
-) -> None:
-    """The edges of a box that are not in front of what is in it, three of them named."""
-    nearest, centre = nearness.argmax(), corners.mean(axis=0)
-    for axis in range(3):
-        pairs = [(i, i | 1 << axis) for i in range(8) if not i >> axis & 1]
-        edges = [corners[[i, j]] for i, j in pairs if nearest not in (i, j)]
-        for edge in edges:
-            draw.line(edge.ravel().tolist(), "#c8c8c8", 2)
-        # The lowest edge of dimension 1 or 2, the leftmost of 3.
-        middles = [edge.mean(axis=0) for edge in edges]
-        middle = min(middles, key=lambda m: m[0] if axis == 2 else -m[1])
-        x, y = middle + font.size * 1.1 * (middle - centre) / np.linalg.norm(middle - centre)
-        draw.text((x, y), str(axis + 1), _INK, font, "mm")

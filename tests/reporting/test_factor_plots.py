@@ -15,10 +15,10 @@ from dimred.data.image_set import Factor, LabelSet
 from dimred.reporting.factor_plots import (
     factor_figure,
     lines_figure,
-    rotating_gif,
     thumbnail_figure,
 )
 from dimred.reporting.plots import to_png
+from dimred.reporting.rotation import rotating_gif
 
 NASTY = "$x^2$\n\x1b[0m"
 
