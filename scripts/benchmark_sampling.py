@@ -31,7 +31,7 @@ from dimred.pairing import PairingScope
 from dimred.training import Compute, StagePlan, StageTrainer, embed
 
 ITERATIONS = 10_000
-LENGTHS = (500, 750, 1_000, 1_250, 1_500, 2_000)
+LENGTHS = (750, 1_125, 1_500, 1_875, 2_250, 3_000)
 TURN = 1.0
 CPU = Compute(torch.device("cpu"), bf16=False, channels_last=True, compile=False)
 
