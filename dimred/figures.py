@@ -44,8 +44,9 @@ def write_figures(
                 groups,
                 factor.values,
                 title,
-                f"{name} in {factor.unit}; the lines join one image's",
+                f"a line for each of some images, through its copies by {name}",
                 axes=(0, z.shape[1] - 1),
+                order_name=f"{name} ({factor.unit})",
             )
             folder.write_plot(f"lines_{name}", to_png(figure))
     if z.shape[1] == 3:

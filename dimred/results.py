@@ -57,6 +57,10 @@ class Results:
     folder: RunFolder
     _embedding: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
+    @property
+    def _title(self) -> str:
+        return self.config.name or self.config.dataset.name
+
     def embed(self, encoder: Encoder) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """H and Z of every item; kept until `forget`."""
         if self._embedding is None:
@@ -88,7 +92,7 @@ class Results:
         self.folder.write_arrays(f"stages/{name}.npz", {"z": z})
         stages = self.config.schedule.stages
         epochs = stages[name].epochs
-        title = f"{self.config.dataset.name}: {name}"
+        title = f"{self._title}: {name}"
         subtitle = f"{len(z):,} images, {z.shape[1]}-D after {epochs:,} epochs of {name}"
         figure = map_figure(z, self.items.labels, title, subtitle)
         self.folder.write_plot(f"map_{name}", to_png(figure))
@@ -99,7 +103,7 @@ class Results:
         self._write_embedding(h, z)
         self.folder.write_weights(encoder.state_dict())
         self.folder.write_plot("loss", to_png(loss_figure(rows)))
-        write_figures(self.folder, self.items, len(self.images), z, self.config.dataset.name)
+        write_figures(self.folder, self.items, len(self.images), z, self._title)
         untransformed = self._untransformed(h, z)
         if self.judge.splits:
             self._write_knn_curves(*untransformed)
@@ -254,7 +258,7 @@ class Results:
         z = tsne_map(h[chosen], self.config.seed)
         self.folder.write_arrays("tsne.npz", {"z": z, "index": images.index})
         subtitle = f"{len(z):,} test images, PCA to 50 dimensions first"
-        title = f"{self.config.dataset.name}: t-SNE of H"
+        title = f"{self._title}: t-SNE of H"
         self.folder.write_plot("tsne", to_png(map_figure(z, images.labels, title, subtitle)))
         if images.labels is None or len(z) < 12:
             return {}

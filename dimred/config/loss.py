@@ -57,8 +57,8 @@ class LossOptions:
         """What a contrastive loss compares."""
         return Layout(None, [])
 
-    def problems(self, out_dim: int) -> Iterator[str]:
-        """One line for each contradiction among the options."""
+    def problems(self, stage: str, out_dim: int) -> Iterator[str]:
+        """One line for each contradiction among the options and with the dimension of a stage."""
         return iter(())
 
 
@@ -136,10 +136,11 @@ class GeneralizedContrastive(LossOptions):
     def layout(self) -> Layout:
         return Layout(self.groups, self.margins)
 
-    def problems(self, out_dim: int) -> Iterator[str]:
+    def problems(self, stage: str, out_dim: int) -> Iterator[str]:
         if sum(self.groups) != out_dim:
             yield (
-                f"loss.groups={self.groups}: must add up to the dimension of Z, out_dim={out_dim}"
+                f"loss.groups={self.groups}: must add up to the dimension of Z, "
+                f"schedule.stages.{stage}.out_dim={out_dim}"
             )
         for key in ("margins", "weights"):
             values = getattr(self, key)

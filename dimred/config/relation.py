@@ -43,8 +43,8 @@ class ViewpointLabel(Enum):
 class Adjacency(Enum):
     """What near means for a merged label."""
 
-    both = "and"
-    either = "or"
+    both = "both"
+    either = "either"
 
 
 @dataclass
@@ -67,6 +67,32 @@ class TransformationOptions:
             for kind in TransformationKind
             for strength in getattr(self, kind.name)
         ]
+
+    def of(self, images: ImageSet) -> ImageSet:
+        """Every image, itself and in each transformation.
+
+        Raises InputError for a shift that leaves nothing of an image.
+        """
+        from dimred.data.transformations import transformed
+        from dimred.errors import InputError
+
+        width = images.images.shape[-1]
+        if any(abs(pixels) >= width for pixels in self.shift):
+            raise InputError(
+                f"pairing.transformations.shift={self.shift}: the images are {width} pixels wide; "
+                f"shift by at most {width - 1}"
+            )
+        return transformed(images, self.build())
+
+    def problems(self) -> Iterator[str]:
+        """One line for each kind with a strength that says nothing new."""
+        for name in ("shift", "rotation", "shear", "blur"):
+            values = getattr(self, name)
+            if 0 in values or len(set(values)) < len(values):
+                yield (
+                    f"pairing.transformations.{name}={values}: give each strength once, and not 0, "
+                    "which is the image itself and always there"
+                )
 
     @property
     def count(self) -> int:
@@ -137,18 +163,10 @@ class Transformed(Knn):
     )
 
     def items(self, images: ImageSet) -> ImageSet:
-        from dimred.data.transformations import transformed
-
-        return transformed(images, self.transformations.build())
+        return self.transformations.of(images)
 
     def problems(self) -> Iterator[str]:
-        for name in ("shift", "rotation", "shear", "blur"):
-            values = getattr(self.transformations, name)
-            if 0 in values or len(set(values)) < len(values):
-                yield (
-                    f"pairing.transformations.{name}={values}: give each strength once, and not 0, "
-                    "which is the image itself and always there"
-                )
+        yield from self.transformations.problems()
 
 
 @dataclass
@@ -213,8 +231,8 @@ class Viewpoint(RelationOptions):
     )
     adjacency: Adjacency = option(
         Adjacency.both,
-        "A merged label asks for the same or the next azimuth `and` elevation, or for one of them "
-        "(`or`).",
+        "What a merged label asks for: both = the same or the next azimuth and the same or the "
+        "next elevation; either = one of the two.",
     )
 
     @property

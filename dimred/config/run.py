@@ -157,7 +157,7 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
     yield from config.pairing.problems()
     before = None
     for name, stage in stages.items():
-        yield from _mismatches(config.pairing, stage.loss or config.loss, stage.out_dim)
+        yield from _mismatches(config.pairing, stage.loss or config.loss, name, stage.out_dim)
         key = f"schedule.stages.{name}"
         if not re.fullmatch(r"[\w-]+", name):
             yield f"{key}: a stage names files; use letters, digits, - and _"
@@ -178,8 +178,10 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
     yield from config.model.problems()
 
 
-def _mismatches(pairing: PairingOptions, loss: LossOptions, out_dim: int) -> Iterator[str]:
-    """What a loss asks for and a pairing does not say."""
+def _mismatches(
+    pairing: PairingOptions, loss: LossOptions, stage: str, out_dim: int
+) -> Iterator[str]:
+    """What the loss of a stage asks for and a pairing does not say."""
     if pairing.says != loss.hears:
         fitting = _choices(LossOptions, "hears", pairing.says)
         others = _choices(PairingOptions, "says", loss.hears)
@@ -188,12 +190,14 @@ def _mismatches(pairing: PairingOptions, loss: LossOptions, out_dim: int) -> Ite
             f"loss={' or '.join(fitting)}; loss={loss.name} goes with pairing={' or '.join(others)}"
         )
         return
-    yield from loss.problems(out_dim)
+    yield from loss.problems(stage, out_dim)
     groups = len(loss.layout.margins)
     if isinstance(pairing, RelationOptions) and groups != pairing.components:
         yield (
-            f"loss={loss.name}: has {groups} group(s) of dimensions, but pairing={pairing.name} "
-            f"gives {pairing.components} label(s) for a pair; they must be as many"
+            f"loss={loss.name}: wants {groups} label(s) for a pair, and pairing={pairing.name} "
+            f"gives {pairing.components} here; loss=drlim wants 1, loss=generalized_contrastive "
+            "one for each of loss.groups; pairing=neighborhood_transformation and pairing=viewpoint "
+            "pairing.label=separate give 2, all others 1"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -53,9 +54,12 @@ class FactorTarget(PairingOptions):
     )
 
     def items(self, images: ImageSet) -> ImageSet:
-        from dimred.data.transformations import transformed
+        return self.transformations.of(images)
 
-        return transformed(images, self.transformations.build())
+    def problems(self) -> Iterator[str]:
+        yield from self.transformations.problems()
+        if not self.factors or len(set(self.factors)) < len(self.factors):
+            yield f"pairing.factors={self.factors}: name at least one factor, each once"
 
     def build(self, scope: PairingScope, batch_size: int, device: torch.device) -> Pairing:
         import torch

@@ -94,7 +94,9 @@ class PairingScope:
         items = self._items()
         labels = self.items.labels
         if labels is None:
-            raise InputError("pairing=class_target: these images have no labels")
+            raise InputError(
+                "pairing=class_target: these images have no labels, which a classifier learns"
+            )
         return items, torch.from_numpy(labels.values)[items], len(labels.names)
 
     def factor_targets(self, names: Sequence[str]) -> tuple[Tensor, list[Tensor]]:
@@ -129,6 +131,9 @@ class PairingScope:
         """The relation of equal labels. Raises InputError for images without labels."""
         known = self._classes()
         if known is None:
-            raise InputError("pairing=class_label: these images have no labels")
+            raise InputError(
+                "pairing=class_label: these images have no labels; without them there is "
+                "pairing=knn with pairing.same_class=false"
+            )
         kinds = Classes(known[0])
         return RelationOfItems(same_class(kinds, self.n_transformations), self._items())

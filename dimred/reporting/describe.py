@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 _NAMED_FILES = 5
+_OF_TRAINING = ("stage", "epoch", "loss", "lr", "images_per_s", "seconds")
 
 
 def describe(folder: Path, summary: dict[str, Any]) -> str:
@@ -18,6 +19,8 @@ def describe(folder: Path, summary: dict[str, Any]) -> str:
             f"linear accuracy in H  {linear['accuracy']:.4f} "
             f"({linear['method']}, {linear['split']} split)"
         )
+    for key, value in {**summary["errors"], **summary["tsne"]}.items():
+        lines.append(f"{key.replace('_', ' '):<22}{value:.4f}")
     return "\n".join(
         [
             *lines,
@@ -52,18 +55,20 @@ def _data(dataset: dict[str, Any]) -> list[str]:
 
 def _table(summary: dict[str, Any]) -> list[str]:
     """Measures down, stages across, and beside them what is had without learning."""
-    measures = [key for key in summary["final"] if key.startswith(("knn", "trust", "overlap"))]
+    measures = [key for key in summary["final"] if key not in _OF_TRAINING]
+    measures += [key for key in summary["lle"] if key not in measures]
     references = sorted({key.split("_")[1] for key in summary["references"]}, reverse=True)
     stages = summary["stages"]
-    head = [*stages, *references]
+    head = [*stages, *references, *(["LLE"] if summary["lle"] else [])]
     width = max(len(word) for word in [*head, "0.0000"]) + 2
     first = max(len(key) for key in [*measures, "loss"])
     lines = [" " * first + "".join(word.rjust(width) for word in head)]
     for key in ["loss", *measures]:
-        cells = [f"{values[key]:.4f}" for values in stages.values()]
+        cells = [f"{values[key]:.4f}" if key in values else "" for values in stages.values()]
         for name in references:
             # A reference stands beside the map that it compares with, in the rows of Z.
             value = summary["references"].get(key.replace("_z_", f"_{name}_"))
             cells.append(f"{value:.4f}" if value is not None and "_z_" in key else "")
+        cells.append(f"{summary['lle'][key]:.4f}" if key in summary["lle"] else "")
         lines.append((key.ljust(first) + "".join(c.rjust(width) for c in cells)).rstrip())
     return lines
