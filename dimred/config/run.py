@@ -196,8 +196,8 @@ def _mismatches(
         yield (
             f"loss={loss.name}: wants {groups} label(s) for a pair, and pairing={pairing.name} "
             f"gives {pairing.components} here; loss=drlim wants 1, loss=generalized_contrastive "
-            "one for each of loss.groups; pairing=neighborhood_transformation and pairing=viewpoint "
-            "pairing.label=separate give 2, all others 1"
+            "one for each of loss.groups; pairing=neighborhood_transformation gives 2, and so does "
+            "pairing=viewpoint with pairing.label=separate; all others give 1"
         )
 
 

@@ -1,5 +1,6 @@
 """Every YAML composes to a checked, typed configuration; what is wrong is refused by name."""
 
+from enum import Enum
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,101 @@ def test_rows_of_the_tables(row, loss, dims, epochs):
     pretrain_losses = [stage.loss.name if stage.loss else loss for stage in stages.values()]
     cosine_first = ["simclr", "tsimcne", "tsimcne"]
     assert pretrain_losses == (cosine_first if row.endswith("row6") else [loss] * len(dims))
+
+
+DRLIM = {
+    "drlim_mnist": "knn",
+    "drlim_mnist_shifts_naive": "knn_translations",
+    "drlim_mnist_shifts_invariant": "knn_translations",
+    "generalized_mnist_shifts": "neighborhood_transformation",
+    "generalized_mnist_rotations": "neighborhood_transformation",
+}
+
+
+@pytest.mark.parametrize(("experiment", "pairing"), DRLIM.items())
+def test_drlims_protocol_on_mnist(experiment, pairing):
+    """Hadsell, Chopra, LeCun 2006, sections 3.2 and 3.3; Angel 2015, section 5.3.2."""
+    config = composed(f"experiment={experiment}")
+    dataset, loss, (stage,) = config.dataset, config.loss, config.schedule.stages.values()
+    assert (dataset.name, dataset.classes, dataset.train_per_class) == ("mnist", ["4", "9"], 3000)
+    assert dataset.fit_on.value == "train"
+    assert (dataset.mean, dataset.std) == ([0.0], [1.0])
+    assert (config.model.name, config.model.kernels, config.model.pool) == ("drlim_cnn", [5, 9], 9)
+    assert (config.model.hidden_dim, config.model.init.value) == (None, "xavier")
+    assert (config.pairing.name, config.pairing.k, config.pairing.same_class) == (pairing, 5, True)
+    assert config.pairing.sampling.value == "in_batch"
+    assert loss.form.value == "squared_hinge"
+    if experiment.startswith("drlim"):
+        assert (loss.name, loss.margin, stage.out_dim) == ("drlim", 1.0, 2)
+    else:
+        assert (loss.name, loss.groups) == ("generalized_contrastive", [2, 1])
+        assert (loss.margins, loss.weights, stage.out_dim) == ([1.0, 1.0], [1.0, 1.0], 3)
+    if pairing != "knn":
+        changes = config.pairing.transformations
+        rotated = experiment.endswith("rotations")
+        assert changes.shift == ([] if rotated else [-6, -3, 3, 6])
+        assert changes.rotation == ([-40, -20, 20, 40] if rotated else [])
+        assert (changes.shear, changes.blur, changes.count) == ([], [], 5)
+    if pairing == "knn_translations":
+        variant = "shifted_neighbours" if experiment.endswith("naive") else "invariant"
+        assert config.pairing.variant.value == variant
+
+
+@pytest.mark.parametrize("loss", ["drlim", "generalized"])
+@pytest.mark.parametrize("dataset", ["norb", "turntable"])
+def test_the_protocol_of_views(loss, dataset):
+    """Hadsell, Chopra, LeCun 2006, section 3.4; Angel 2015, section 5.3.3."""
+    config = composed(f"experiment={loss}_{dataset}")
+    (stage,) = config.schedule.stages.values()
+    assert (config.dataset.n_test, config.dataset.fit_on.value) == (312, "train")
+    if dataset == "norb":
+        chosen = (config.dataset.category, config.dataset.instance, config.dataset.camera)
+        assert chosen == ("airplane", 4, 0)
+    assert (config.model.name, config.model.width, stage.out_dim) == ("linear_20_3", 20, 3)
+    assert config.pairing.name == "viewpoint"
+    if loss == "drlim":
+        assert config.pairing.label.value == "merged"
+        assert config.pairing.adjacency.value == "both"
+        assert config.loss.name == "drlim"
+    else:
+        assert config.pairing.label.value == "separate"
+        assert (config.loss.groups, config.loss.margins) == ([2, 1], [10.0, 10.0])
+    assert config.eval.lle == 1000
+
+
+def test_the_thesis_schedule():
+    config = composed("experiment=drlim_mnist", "schedule=thesis")
+    schedule, (stage,) = config.schedule, config.schedule.stages.values()
+    assert schedule.batch_size == 64
+    assert schedule.learning_rate == pytest.approx(0.01)
+    optimizer = schedule.optimizer
+    assert (optimizer.name.value, optimizer.momentum) == ("sgd", 0.9)
+    assert (optimizer.weight_decay, optimizer.bias_lr_factor) == (0.0, 2.0)
+    assert (stage.anneal.value, stage.warmup_epochs, stage.lr_scale) == ("inv", 0, 1.0)
+    assert schedule.lr_update.value == "step"
+    # 10,000 iterations of the 6,000 images, an incomplete last batch left out.
+    assert 10_000 <= stage.epochs * (6000 // 64) < 10_000 + 6000 // 64
+
+
+@pytest.mark.parametrize("shifted", [False, True])
+def test_the_thesis_classifier(shifted):
+    config = composed(f"experiment=lenet_mnist_classifier{'_shifts' if shifted else ''}")
+    (stage,) = config.schedule.stages.values()
+    assert (config.dataset.name, config.dataset.fit_on.value) == ("mnist", "train")
+    assert (config.model.name, config.model.hidden_dim, stage.out_dim) == ("lenet", None, 10)
+    assert (config.pairing.name, config.loss.name) == ("class_target", "cross_entropy")
+    assert (config.pairing.shift_x, config.pairing.shift_y) == ((5, 10) if shifted else (0, 0))
+    assert config.eval.shifted_test == [5, 10]
+    assert config.eval.tsne == 5000
+
+
+@pytest.mark.parametrize(
+    ("group", "choice"), [entry for entry in EVERY_CHOICE if entry[0] in ("pairing", "loss")]
+)
+def test_choices_are_typed_by_the_words_that_the_options_show(group, choice):
+    for key, _, value in walk(composed(f"{group}={choice}", *BESIDES.get(choice, []))):
+        if isinstance(value, Enum):
+            assert [member.name for member in type(value)] == [m.value for m in type(value)], key
 
 
 def test_datasets_choose_their_pairing_unless_told():
