@@ -13,6 +13,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from dimred.config import RunConfig, eval_values
+from dimred.config.dataset import FitOn
 from dimred.config.run import LinearProbe
 from dimred.data.image_set import ImageSet
 from dimred.data.resident import ResidentImages
@@ -275,10 +276,12 @@ class Results:
         held_out = np.flatnonzero(self.images.is_test)
         test = held_out if len(held_out) else np.arange(len(labels.values))
         y = labels.values[test]
-        errors = {"test_error": float(np.mean(logits[test].argmax(1) != y))}
+        learned = self.config.dataset.fit_on is FitOn.all
+        kind = "training_error" if learned else "test_error"
+        errors = {kind: float(np.mean(logits[test].argmax(1) != y))}
         if shift:
             wrong = [self._shifted_error(encoder, test, y, copy) for copy in range(_SHIFTED_COPIES)]
-            errors["shifted_test_error"] = float(np.mean(wrong))
+            errors[f"shifted_{kind}"] = float(np.mean(wrong))
         return errors
 
     @torch.inference_mode()

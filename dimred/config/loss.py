@@ -142,6 +142,8 @@ class GeneralizedContrastive(LossOptions):
                 f"loss.groups={self.groups}: must add up to the dimension of Z, "
                 f"schedule.stages.{stage}.out_dim={out_dim}"
             )
+        if not any(self.weights):
+            yield f"loss.weights={self.weights}: at least one must be above 0"
         for key in ("margins", "weights"):
             values = getattr(self, key)
             if len(values) != len(self.groups):

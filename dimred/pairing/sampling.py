@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dimred.errors import InputError
 from dimred.pairing.pairs import LabelledPairs
 from dimred.pairing.relation import DISSIMILAR, NOT_COMPARED, SIMILAR, Relation
 from dimred.pairing.strategy import Selection
@@ -15,6 +16,8 @@ class _OfRelation:
 
     relation: over n images in T transformations each.
     items: int64 (n * T,), where the pixels of the relation's items are among all images.
+
+    Raises InputError where a component has no dissimilar pair.
 
     Both aim at the balanced pair distribution: for each component, half of the weight lies on its
     similar pairs, each equally, and half on its dissimilar ones (all on the one kind where there is
@@ -27,6 +30,12 @@ class _OfRelation:
         self.anchors = torch.arange(relation.kinds.n)
         totals = relation.totals()
         # What one dissimilar and one similar pair count in each component, (p, 2).
+        for component, (dissimilar, _) in zip(relation.components, totals.tolist(), strict=True):
+            if dissimilar == 0:
+                raise InputError(
+                    f"pairing: no two of the training images are dissimilar by {component}, so "
+                    "that nothing would keep the map from collapsing; take more images or classes"
+                )
         present = totals > 0
         target = present / present.sum(1, keepdim=True).clamp_min(1) / totals.clamp_min(1)
         self.target = target.to(device)
