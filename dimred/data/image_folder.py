@@ -14,8 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from dimred.data.image_set import ImageSet, LabelSet
-from dimred.data.npz import channel_statistics
+from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
 from dimred.errors import InputError
 
 _READ = (

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+_MIN_STD = 1e-3  # below a step of a uint8 pixel; divided by, it leaves constant images finite
+
 
 @dataclass(frozen=True)
 class LabelSet:
@@ -102,3 +104,22 @@ class ImageSet:
             digest.update(repr((name, factor.unit, factor.period)).encode())
             digest.update(factor.values.tobytes())
         return digest.hexdigest()
+
+
+def channel_statistics(
+    images: Tensor, is_test: NDArray[np.bool_]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel over the images that are not test images.
+
+    images: uint8 (N, C, H, W). The results are for pixel values scaled to [0, 1]; the deviation
+    is at least 0.001, so that constant images can be divided by it.
+    """
+    train = images if not is_test.any() else images[torch.from_numpy(~is_test)]
+    value = np.arange(256) / 255
+    mean, std = [], []
+    for channel in range(train.shape[1]):
+        counts = torch.bincount(train[:, channel].flatten(), minlength=256).numpy()
+        mean.append(float(np.average(value, weights=counts)))
+        variance = np.average((value - mean[-1]) ** 2, weights=counts)
+        std.append(max(float(np.sqrt(variance)), _MIN_STD))
+    return tuple(mean), tuple(std)

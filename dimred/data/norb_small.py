@@ -17,8 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dimred.data.image_set import Factor, ImageSet, LabelSet
-from dimred.data.npz import channel_statistics
+from dimred.data.image_set import Factor, ImageSet, LabelSet, channel_statistics
 from dimred.errors import InputError
 
 _URL = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"

@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dimred.data.image_set import Factor, ImageSet, LabelSet
-from dimred.data.npz import channel_statistics
+from dimred.data.image_set import Factor, ImageSet, LabelSet, channel_statistics
 from dimred.data.turntable_render import (
     AZIMUTHS,
     ELEVATIONS,

@@ -6,7 +6,7 @@ import torch
 from sklearn import datasets
 
 from dimred.data.digits import load_digits
-from dimred.data.npz import channel_statistics
+from dimred.data.image_set import channel_statistics
 
 
 def test_pixels_and_labels_are_scikit_learns():

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from dimred.data import norb_small
+from dimred.data.image_set import channel_statistics
 from dimred.data.norb_small import load_norb_small
-from dimred.data.npz import channel_statistics
 from dimred.errors import InputError
 
 TRAIN = "smallnorb-5x46789x9x18x6x2x96x96-training"

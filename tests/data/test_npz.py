@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from dimred.data.npz import channel_statistics, load_npz
+from dimred.data.image_set import channel_statistics
+from dimred.data.npz import load_npz
 from dimred.errors import InputError
 
 RNG = np.random.default_rng(0)

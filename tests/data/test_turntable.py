@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dimred.data import turntable
-from dimred.data.npz import channel_statistics
+from dimred.data.image_set import channel_statistics
 from dimred.data.turntable import load_turntable, render_turntable
 from dimred.errors import InputError
 
