@@ -37,6 +37,7 @@ from dimred.training.seeds import generator_at
 
 _MAX_REFERENCE_VALUES = 300_000_000
 _SHIFTED_COPIES = 10
+_MOST_LLE_DIMS = 10
 
 
 @dataclass
@@ -101,6 +102,7 @@ class Results:
     def finish(self, encoder: Encoder, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """Write embedding, weights, plots and, last, the summary, which is returned."""
         h, z = self.embed(encoder)
+        self.folder.remove("tsne.npz", "plots/tsne.png", "plots/lle.png")  # of an earlier measuring
         self._write_embedding(h, z)
         self.folder.write_weights(encoder.state_dict())
         self.folder.write_plot("loss", to_png(loss_figure(rows)))
@@ -215,7 +217,8 @@ class Results:
         y = torch.from_numpy(labels.values).to(device)[order]
         size = self.config.eval.batch_size
         encoder.eval()
-        batches = self.resident.batches(torch.split(order, size))
+        every = len(self.items) // len(self.images)
+        batches = self.resident.batches(torch.split(order * every, size))
         for batch, targets in zip(batches, torch.split(y, size), strict=True):
             pixels = augment(batch, generator)
             h, _ = encoder(pixels.contiguous(memory_format=self.compute.memory_format))
@@ -234,7 +237,7 @@ class Results:
         """The measures of known factors of LLE, on some of the images in all transformations."""
         most = self.config.eval.lle
         factors = [m for m in self.measures if isinstance(m, FactorMeasures)]
-        if most is None or not factors:
+        if most is None or not factors or dim > _MOST_LLE_DIMS:
             return {}
         every = len(self.items) // len(self.images)
         order = np.random.default_rng(0).permutation(len(self.images))
@@ -243,9 +246,13 @@ class Results:
         if len(items) < 20:  # LLE wants more images than neighbours
             return {}
         pixels = items.images.flatten(1).numpy() / 255.0
-        z = lle(pixels, dim)
+        try:
+            z = lle(pixels, dim)
+        except (ValueError, RuntimeError) as error:  # the eigenvalue solver does not converge
+            print(f"LLE of {len(items)} images is left out: {error}")
+            return {}
         self.folder.write_plot("lle", to_png(map_figure(z, items.labels, "LLE", "of pixels")))
-        return FactorMeasures(items, every, None).measure(z)
+        return FactorMeasures(items, every, factors[0].groups).measure(z)
 
     def _tsne(self, h: NDArray[np.float32]) -> dict[str, float]:
         """A t-SNE map of H of test images: tsne.npz, a plot, and its kNN accuracy."""
@@ -256,15 +263,17 @@ class Results:
         chosen = held_out if len(held_out) else np.arange(len(self.images))
         chosen = np.sort(np.random.default_rng(0).permutation(chosen)[:most])
         images = self.images.take(chosen)
+        if len(chosen) < 12:  # too few for t-SNE to place
+            return {}
         z = tsne_map(h[chosen], self.config.seed)
         self.folder.write_arrays("tsne.npz", {"z": z, "index": images.index})
         subtitle = f"{len(z):,} test images, PCA to 50 dimensions first"
         title = f"{self._title}: t-SNE of H"
         self.folder.write_plot("tsne", to_png(map_figure(z, images.labels, title, subtitle)))
-        if images.labels is None or len(z) < 12:
+        if images.labels is None:
             return {}
         train, test = random_split(images.labels.values, len(z) // 6, 0)
-        y, k = images.labels.values, self.config.eval.k[0]
+        y, k = images.labels.values, min(self.config.eval.k[0], len(train))
         return {f"knn{k}_tsne": knn_accuracy(z[train], y[train], z[test], y[test], [k])[k]}
 
     def _errors(self, encoder: Encoder, logits: NDArray[np.float32]) -> dict[str, float]:

@@ -60,7 +60,9 @@ def run(config: RunConfig, command: list[str]) -> Outcome:
     scope = PairingScope(items, len(items) // len(images), fit, config.dataset.cache)
     pairing = config.pairing.build(scope, config.schedule.batch_size, compute.device)
     check_targets(config, pairing)
-    measures = further_measures(config, replace(scope, positions=test_positions(images)))
+    measures = further_measures(
+        config, replace(scope, positions=test_positions(images), side="test")
+    )
     judge = Judge(images, config.eval.k, config.eval.random_test)
     check_neighbours(config, len(images), judge.max_k)
     _, channels, height, width = images.images.shape

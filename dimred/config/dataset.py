@@ -88,7 +88,7 @@ class DatasetOptions:
     @property
     def cache(self) -> Path | None:
         """A folder beside the data for what is computed from them; None where there is none."""
-        return None
+        return _beside(getattr(self, "root", None))
 
 
 @dataclass
@@ -121,10 +121,6 @@ class Torchvision(DatasetOptions):
 
         return self.select(load_torchvision(self.name, self.root, self.download))
 
-    @property
-    def cache(self) -> Path | None:
-        return _beside(self.root)
-
 
 @dataclass
 class ImageFolder(DatasetOptions):
@@ -147,10 +143,6 @@ class ImageFolder(DatasetOptions):
         if self.root is None:
             raise InputError("dataset.root=null: give the folder of images, dataset.root=FOLDER")
         return load_image_folder(self.root, self.image_size, self.strict, self.select)
-
-    @property
-    def cache(self) -> Path | None:
-        return _beside(self.root)
 
 
 @dataclass

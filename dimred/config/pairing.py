@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class PairingOptions:
     """What every pairing has.
 
-    says: what a loss is told of a batch: "partners", "labels" (one for each component) or
-        "targets" (values or a class for each image).
+    says: what a loss is told of a batch: "partners", "labels" (one for each component),
+        "classes" or "targets" (what each image should become).
     """
 
     choices: ClassVar[tuple[str, ...]] = ()

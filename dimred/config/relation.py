@@ -52,9 +52,7 @@ class TransformationOptions:
     """Strengths of the transformations of every image; the image itself is always among them."""
 
     shift: list[int] = option([], "Horizontal shifts in pixels, to the right.")
-    rotation: list[float] = option(
-        [], "Rotations in degrees, clockwise.", at_least=-180, at_most=180
-    )
+    rotation: list[float] = option([], "Rotations in degrees, clockwise.", above=-180, at_most=180)
     shear: list[float] = option([], "Horizontal shears in degrees.", above=-90, below=90)
     blur: list[int] = option([], "Radii in pixels of a mean over a square.", at_least=1)
 
@@ -71,12 +69,17 @@ class TransformationOptions:
     def of(self, images: ImageSet) -> ImageSet:
         """Every image, itself and in each transformation.
 
-        Raises InputError for a shift that leaves nothing of an image.
+        Raises InputError for a shift or blur that leaves nothing of an image.
         """
         from dimred.data.transformations import transformed
         from dimred.errors import InputError
 
-        width = images.images.shape[-1]
+        height, width = images.images.shape[-2:]
+        if any(radius >= min(height, width) for radius in self.blur):
+            raise InputError(
+                f"pairing.transformations.blur={self.blur}: the images are {height}x{width}; the "
+                f"radius must be at most {min(height, width) - 1}"
+            )
         if any(abs(pixels) >= width for pixels in self.shift):
             raise InputError(
                 f"pairing.transformations.shift={self.shift}: the images are {width} pixels wide; "
@@ -232,7 +235,8 @@ class Viewpoint(RelationOptions):
     adjacency: Adjacency = option(
         Adjacency.both,
         "What a merged label asks for: both = the same or the next azimuth and the same or the "
-        "next elevation; either = one of the two.",
+        "next elevation; either = one of the two. The paper says contiguous elevation or azimuth; "
+        "taken at its word, all views of one azimuth would be alike.",
     )
 
     @property

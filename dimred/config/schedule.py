@@ -56,7 +56,11 @@ class LrUpdate(Enum):
 class StageOptions:
     """One stage of training. Each stage has a new optimizer."""
 
-    epochs: int = option("???", "Passes over the images; must be given.", at_least=1)
+    epochs: int = option(
+        "???",
+        "Passes over the images (with pairing.sampling=pairs, as many pairs); must be given.",
+        at_least=1,
+    )
     out_dim: int = option(
         "???",
         "Dimension of Z, must be given; a new random readout where it differs from the stage "
@@ -114,7 +118,10 @@ class ScheduleOptions:
 
     name: str = option("custom", "What the run is called after; set by schedule=NAME.")
     batch_size: int = option(
-        1024, "Images in a batch; an incomplete last batch is left out of an epoch.", at_least=2
+        1024,
+        "Images in a batch; an incomplete last batch is left out of an epoch. For labelled pairs "
+        "see pairing.sampling.",
+        at_least=2,
     )
     lr_update: LrUpdate = option(
         LrUpdate.epoch, "Move the learning rate once an epoch, as the authors' code, or every step."

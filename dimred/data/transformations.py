@@ -13,6 +13,8 @@ from torch import Tensor
 
 from dimred.data.image_set import Factor, ImageSet, LabelSet
 
+_BLOCK = 4096
+
 
 class TransformationKind(Enum):
     """What is done to an image; the strength's unit is the second of the values."""
@@ -82,8 +84,15 @@ def transformed(images: ImageSet, transformations: Sequence[Transformation]) -> 
     if not transformations:
         return images
     count = len(transformations) + 1
-    pixels = [images.images, *(change(images.images) for change in transformations)]
-    items = images.take(np.arange(len(images)).repeat(count))
+    pixels = torch.empty((len(images), count, *images.images.shape[1:]), dtype=torch.uint8)
+    pixels[:, 0] = images.images
+    for number, change in enumerate(transformations, 1):
+        for start in range(0, len(images), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            pixels[block, number] = change(images.images[block])
+    # Everything but the pixels, which are there already.
+    bare = replace(images, images=images.images[:, :0])
+    items = bare.take(np.arange(len(images)).repeat(count))
     factors = dict(items.factors)
     for kind in {change.kind: None for change in transformations}:
         strengths = [0.0, *(c.strength if c.kind is kind else 0.0 for c in transformations)]
@@ -93,7 +102,7 @@ def transformed(images: ImageSet, transformations: Sequence[Transformation]) -> 
     names = ("none", *map(str, transformations))
     return replace(
         items,
-        images=torch.stack(pixels, dim=1).flatten(0, 1),
+        images=pixels.flatten(0, 1),
         factors=factors,
         extra_labels={**items.extra_labels, "transformation": LabelSet(which, names)},
     )

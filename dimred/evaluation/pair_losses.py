@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from dimred.losses import HingeForm, component_losses
 from dimred.pairing.pairs import LabelledPairs
 
+_BLOCK = 500_000  # pairs at a time
+
 
 class PairLosses:
     """The contrastive loss on the same pairs of items whenever it is measured, in both forms.
@@ -41,10 +43,16 @@ class PairLosses:
     def measure(self, z: NDArray[np.floating]) -> dict[str, float]:
         """The losses of Z, float (items, d)."""
         groups = self.groups or [z.shape[1]]
+        if sum(groups) > z.shape[1]:  # a stage of other dimensions
+            return {}
         points = torch.from_numpy(np.ascontiguousarray(z[:, : sum(groups)], np.float64))
         found = {}
         for form in HingeForm:
-            losses = component_losses(points, self.pairs, groups, self.margins, form)
+            losses = sum(
+                component_losses(points, block, groups, self.margins, form)
+                for block in self.pairs.blocks(_BLOCK)
+            )
+            assert isinstance(losses, torch.Tensor)
             found[f"{self.name}_{form.value}"] = float(losses.sum())
             if len(losses) > 1:
                 for component, loss in zip(self.components, losses.tolist(), strict=True):

@@ -30,7 +30,8 @@ def drlim_loss(
     """Contrastive loss: half of d^2 for a similar pair, half of the hinge for a dissimilar one.
 
     Hadsell, Chopra, LeCun 2006, equation 4, https://doi.org/10.1109/CVPR.2006.100, where d is the
-    Euclidean distance of the two embeddings. Gradients are zero at d = 0 and from d = margin on.
+    Euclidean distance of the two embeddings. Gradients are zero at d = 0,
+    and for a dissimilar pair from d = margin on (in the legacy form, from d^2 = margin on).
 
     z: embeddings (n, d); bf16 and float16 are computed in float32.
     pairs: labelled pairs with one component.

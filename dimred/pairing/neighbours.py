@@ -22,6 +22,7 @@ def neighbour_graph(
     classes: NDArray[np.int64] | None,
     names: tuple[str, ...],
     cache: Path | None,
+    side: str = "training",
 ) -> NDArray[np.int64]:
     """The k nearest other images of each by Euclidean distance of pixels, nearest first, (n, k).
 
@@ -30,7 +31,7 @@ def neighbour_graph(
     images: uint8 (n, C, height, width).
     classes: int64 (n,), to look among images of the same class only, as in the thesis (Angel 2015);
         None for any class.
-    names: of the classes, for messages.
+    names: of the classes, and side: "training" or "test", for messages.
     cache: a folder where the graph is kept under a key of its content, or None.
     Raises InputError where a class has not more than k images.
     """
@@ -39,8 +40,8 @@ def neighbour_graph(
         if size <= k:
             whose = "there are" if classes is None else f"class {names[kind]!r} has"
             raise InputError(
-                f"pairing.k={k}: {whose} {size} images on one side of the split; must be at most "
-                f"{size - 1}"
+                f"pairing.k={k}: {whose} {size} {side} image(s), too few for as many neighbours; "
+                f"{f'set at most {size - 1}' if size > 1 else 'leave the class out'}"
             )
     pixels = images.flatten(1).numpy()
     digest = hashlib.sha256(_VERSION + repr((k, classes is None, pixels.shape)).encode())

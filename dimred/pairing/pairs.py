@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -31,6 +32,14 @@ class LabelledPairs:
     right: Tensor
     similar: Tensor
     weight: Tensor
+
+    def blocks(self, size: int) -> Iterator[LabelledPairs]:
+        """The same pairs, `size` at a time."""
+        for start in range(0, len(self.left), size):
+            part = slice(start, start + size)
+            yield LabelledPairs(
+                self.left[part], self.right[part], self.similar[part], self.weight[part]
+            )
 
     def at(self, rows: Tensor) -> LabelledPairs:
         """The same pairs of rows that are elsewhere: row i is row rows[i] there."""

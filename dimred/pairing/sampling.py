@@ -10,6 +10,8 @@ from dimred.pairing.pairs import LabelledPairs
 from dimred.pairing.relation import DISSIMILAR, NOT_COMPARED, SIMILAR, Relation
 from dimred.pairing.strategy import Selection
 
+_MOST_ITEMS = 4096  # whose pairs take about a gigabyte
+
 
 class _OfRelation:
     """What both samplings share.
@@ -103,6 +105,13 @@ class InBatchSampling(_OfRelation):
         self.most = most
         kinds = self.relation.kinds
         n, companions = kinds.n, kinds.companions
+        reach = min(batch_size * (1 + companions.shape[1]), n) * relation.n_transformations
+        if min(reach, most or reach) > _MOST_ITEMS:
+            raise InputError(
+                f"schedule.batch_size={batch_size}: with neighbours and transformations that is up "
+                f"to {reach:,} images a step and every pair among them; set "
+                f"pairing.items_per_step to at most {_MOST_ITEMS:,}, or a smaller batch"
+            )
         brought = torch.cat((torch.arange(n, device=device)[:, None], companions), dim=1)
         # How many anchors bring an image, and how many bring both of two (or the same twice).
         self.bringers = brought.flatten().bincount(minlength=n)
@@ -145,14 +154,11 @@ class InBatchSampling(_OfRelation):
 
 
 def _absence(n: int, batch_size: int, most: int) -> Tensor:
-    """Probability that none of a = 0..most given anchors is among batch_size of n, float64."""
-    a = torch.arange(most + 1, dtype=torch.float64)
-    left = (n - a).clamp_min(0)
-    possible = left >= batch_size
-    left = left.clamp_min(batch_size)
+    """Probability that none of a = 0..most given anchors is among batch_size of n, float64.
 
-    def log_ways(total: Tensor) -> Tensor:
-        return torch.lgamma(total + 1) - torch.lgamma(total - batch_size + 1)
-
-    whole = log_ways(torch.tensor(float(n), dtype=torch.float64))
-    return torch.where(possible, (log_ways(left) - whole).exp(), 0.0)
+    The product over j < a of 1 - batch_size / (n - j), summed as logarithms near 0: differences of
+    such probabilities are small numbers, which differences of factorials would lose.
+    """
+    j = torch.arange(most, dtype=torch.float64)
+    share = (batch_size / (n - j).clamp_min(batch_size)).clamp_max(1.0)
+    return torch.cat((torch.zeros(1, dtype=torch.float64), torch.log1p(-share).cumsum(0))).exp()

@@ -35,12 +35,14 @@ class PairingScope:
     n_transformations: T.
     positions: int64 (n,), which images.
     cache: a folder for graphs of neighbours, or None.
+    side: "training" or "test", for messages.
     """
 
     items: ImageSet
     n_transformations: int
     positions: NDArray[np.int64]
     cache: Path | None
+    side: str = "training"
 
     def itemwise(self) -> PairingScope:
         """The same items, each an image of its own."""
@@ -71,7 +73,7 @@ class PairingScope:
             )
         classes, names = known if within_class and known else (None, ())
         images = self.items.images[torch.from_numpy(self.positions * self.n_transformations)]
-        graph = neighbour_graph(images, k, classes, names, self.cache)
+        graph = neighbour_graph(images, k, classes, names, self.cache, self.side)
         return RelationOfItems(relation(Neighbours(graph), self.n_transformations), self._items())
 
     def viewpoints(self, relation: Callable[[Viewpoints], Relation]) -> RelationOfItems:
@@ -82,6 +84,13 @@ class PairingScope:
                 "pairing=viewpoint: these images have no azimuth and elevation; use "
                 "dataset=turntable or dataset=norb_small"
             )
+        for name in ("category", "instance", "camera"):
+            labels = self.items.extra_labels.get(name)
+            if labels is not None and len(np.unique(labels.values)) > 1:
+                raise InputError(
+                    f"pairing=viewpoint: compares views of one object by one camera, and these "
+                    f"images are of several ({name}); choose one with dataset.{name}="
+                )
         places = self.positions * self.n_transformations
         angles = [factors[name].values[places] for name in ("azimuth", "elevation")]
         return RelationOfItems(relation(Viewpoints(*angles)), self._items())

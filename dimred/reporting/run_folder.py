@@ -122,6 +122,11 @@ class RunFolder:
             shutil.rmtree(self.path / name, ignore_errors=True)
         (self.path / _RECORD).unlink(missing_ok=True)
 
+    def remove(self, *names: str) -> None:
+        """Remove files where they are there."""
+        for name in names:
+            (self.path / name).unlink(missing_ok=True)
+
     def read_json(self, name: str) -> Any:
         """The content of a JSON file. Raises InputError if it is not JSON."""
         try:

@@ -116,27 +116,34 @@ class StageTrainer:
         An incomplete last batch is left out. Raises InputError where the device's memory does not
         hold a batch or there is no compiler for torch.compile.
         """
-        plan, device = self.plan, self.compute.device
+        plan = self.plan
         self.encoder.train(not (plan.readout_only and plan.freeze_batchnorm))
-        selections, again = tee(self._selections(epoch, state.step))
-        batches = self.images.batches(selection.items for selection in selections)
-        for step, (selection, images) in enumerate(zip(again, batches, strict=True), state.step):
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.lr(epoch, step) * group["lr_factor"]
-            generator = generator_at(device, self.seed, "pairing", plan.number, epoch, step)
-            try:
+        try:
+            for step, selection, images in self._batches(epoch, state.step):
+                for group in self.optimizer.param_groups:
+                    group["lr"] = self.lr(epoch, step) * group["lr_factor"]
+                place = ("pairing", plan.number, epoch, step)
+                generator = generator_at(self.compute.device, self.seed, *place)
                 state.losses[step] = self._step(images, selection.pairs, generator)
-            except torch.OutOfMemoryError as error:
-                raise InputError(
-                    f"schedule.batch_size={self.batch_size}: more than the memory of {device} holds"
-                ) from error
-            except RuntimeError as error:
-                if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-                    raise
-                reason = str(error).splitlines()[0]
-                raise InputError(f"device.compile=true: cannot compile here: {reason}") from error
-            state.step = step + 1
-            yield
+                state.step = step + 1
+                yield
+        except torch.OutOfMemoryError as error:
+            raise InputError(
+                f"schedule.batch_size={self.batch_size}: more than the memory of "
+                f"{self.compute.device} holds"
+            ) from error
+        except RuntimeError as error:
+            if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+                raise
+            reason = str(error).splitlines()[0]
+            raise InputError(f"device.compile=true: cannot compile here: {reason}") from error
+
+    def _batches(self, epoch: int, first: int) -> Iterator[tuple[int, Selection, Tensor]]:
+        """Number, selection and images of the steps of an epoch, from step `first` on."""
+        selections, again = tee(self._selections(epoch, first))
+        batches = self.images.batches(selection.items for selection in selections)
+        for step, (selection, images) in enumerate(zip(again, batches, strict=True), first):
+            yield step, selection, images
 
     def _selections(self, epoch: int, first: int) -> Iterator[Selection]:
         """What the steps of an epoch use, from step `first` on."""

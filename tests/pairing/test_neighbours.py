@@ -168,7 +168,9 @@ def test_a_folder_that_cannot_be_written_is_no_failure(tmp_path):
 
 def test_a_class_without_enough_images_is_refused():
     images, classes = pictures(10), np.array([0] * 7 + [1] * 3)
-    with pytest.raises(InputError, match=r"pairing\.k=3: class 'nine' has 3 images .* at most 2"):
+    with pytest.raises(
+        InputError, match=r"pairing\.k=3: class 'nine' has 3 training image.* at most 2"
+    ):
         neighbour_graph(images, 3, classes, NAMES, None)
     assert neighbour_graph(images, 2, classes, NAMES, None)[7:].min() == 7
     assert neighbour_graph(images, 3, None, (), None).shape == (10, 3)
@@ -180,7 +182,7 @@ def test_a_class_without_images_is_no_hindrance():
 
 
 def test_too_few_images_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"pairing\.k=5: there are 5 images .* at most 4"):
+    with pytest.raises(InputError, match=r"pairing\.k=5: there are 5 training image.* at most 4"):
         neighbour_graph(pictures(5), 5, None, (), tmp_path)
     assert not list(tmp_path.iterdir())
     assert neighbour_graph(pictures(5), 4, None, (), None).shape == (5, 4)

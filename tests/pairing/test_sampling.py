@@ -4,7 +4,9 @@ Half of the weight of a component lies on its similar pairs, each equally, and h
 dissimilar ones, over all unordered pairs of different items.
 """
 
+import math
 from collections import Counter
+from fractions import Fraction
 from functools import partial
 from itertools import combinations
 
@@ -313,3 +315,31 @@ def test_a_relation_without_dissimilar_pairs_is_refused(sampling):
     relation = same_class(Classes(np.zeros(N, dtype=np.int64)), 2)
     with pytest.raises(InputError, match="no two of the training images are dissimilar by class"):
         sampling(relation, torch.arange(2 * N), torch.device("cpu"))
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(1_000, 16), (1_000_000, 8)])
+def test_presence_is_exact_for_large_sets(n, batch_size):
+    """Against exact fractions: differences of probabilities near 1 must not cancel out."""
+    graph = (np.arange(n)[:, None] + np.arange(1, 6)) % n
+    sampling = InBatchSampling(
+        neighbourhood(Neighbours(graph), 1), torch.arange(n), CPU, batch_size, most=64
+    )
+    images = torch.tensor([0, 1, 3, n // 2])
+    found = sampling.presence(images)
+
+    def none_of(anchors):
+        return Fraction(math.comb(n - len(anchors), batch_size), math.comb(n, batch_size))
+
+    bringers = [{(int(i) - step) % n for step in range(6)} for i in images]
+    for a in range(4):
+        for b in range(4):
+            one, other = bringers[a], bringers[b]
+            exact = 1 - none_of(one) - none_of(other) + none_of(one | other)
+            assert float(found[a, b]) == pytest.approx(float(exact), rel=1e-4)
+
+
+def test_more_pairs_than_memory_holds_are_refused_with_a_way_out():
+    relation = neighbourhood(Neighbours((np.arange(6_000)[:, None] + np.arange(1, 6)) % 6_000), 5)
+    with pytest.raises(InputError, match=r"schedule\.batch_size=1024: .* pairing\.items_per_step"):
+        InBatchSampling(relation, torch.arange(30_000), CPU, 1024)
+    InBatchSampling(relation, torch.arange(30_000), CPU, 1024, most=4_096)

@@ -103,7 +103,9 @@ def test_neighbours_within_a_class_need_labels():
 
 
 def test_a_small_class_in_scope_is_named():
-    with pytest.raises(InputError, match=r"pairing\.k=2: class 'zero' has 1 images"):
+    with pytest.raises(
+        InputError, match=r"pairing\.k=2: class 'zero' has 1 training image.* leave the class out"
+    ):
         scope(positions=np.array([0, 1, 4, 5, 7, 2, 6, 11])).neighbours(2, True, neighbourhood)
 
 

@@ -87,7 +87,7 @@ def test_a_refusal_of_the_command_itself(cwd):
         ),
         (
             [*PLAIN, "pairing=knn", "loss=drlim", "pairing.same_class=false", "pairing.k=60"],
-            ["pairing.k=60", "there are 60 images", "at most 59"],
+            ["pairing.k=60", "there are 60 training image(s)", "at most 59"],
         ),
         (
             [*PLAIN, "pairing=class_label", "loss=drlim"],
