@@ -436,3 +436,10 @@ def test_damaged_files_of_small_norb_are_named(norb, tmp_path, kind, damage, par
     for part in [path.name, *parts]:
         assert part in line
     assert not (tmp_path / "outputs").exists()
+
+
+def test_linear_evaluation_by_sgd_pairs_images_with_their_labels(tmp_path):
+    """Of the untransformed images, although every image is there in five transformations."""
+    words = ["eval.linear=sgd", "eval.linear_epochs=5", "eval.linear_lr=1", "eval.references=false"]
+    folder = trained(tmp_path, "generalized_digits_shifts", 5, *words)
+    assert summary(folder)["linear"]["accuracy"] > 0.75
