@@ -87,7 +87,7 @@ Examples:
 
 Results go to outputs/NAME-seedSEED-HASH/ (output_dir=FOLDER or run_dir=FOLDER change that).
 The same command goes on where a stopped run was; a finished run is not repeated unless
-restart=true, only measured again where eval.linear, eval.references or eval.save_h differ.
+restart=true, only measured again where what is measured at the end differs (see dimred options).
 
 Single values:  schedule.stages.finetune.epochs=20   dataset.classes=[4,9]
 All of them:    dimred options
