@@ -81,7 +81,7 @@ class SimCLR(LossOptions):
 
     choices: ClassVar[tuple[str, ...]] = ("simclr",)
     name: str = option("simclr", "Which loss this is; set by loss=NAME.")
-    temperature: float = option(0.5, "Temperature tau of the cosine similarities.", above=0)
+    temperature: float = option(0.5, "Temperature tau of the cosine similarities.", at_least=0.003)
 
     def build(self) -> Loss:
         from functools import partial

@@ -11,7 +11,6 @@ from dimred.losses.contrastive import (
     drlim_loss,
     generalized_contrastive_loss,
 )
-from dimred.losses.distances import pairwise_squared_distances
 from dimred.losses.simclr import simclr_loss
 from dimred.losses.supervised import cross_entropy_loss, squared_error_loss
 from dimred.losses.tsimcne import tsimcne_loss
@@ -26,7 +25,6 @@ __all__ = [
     "cross_entropy_loss",
     "drlim_loss",
     "generalized_contrastive_loss",
-    "pairwise_squared_distances",
     "simclr_loss",
     "squared_error_loss",
     "tsimcne_loss",

@@ -1,25 +1,194 @@
-"""The part that the contrastive losses with partners share."""
+"""InfoNCE of points with one partner each, in blocks: memory grows with the number of points, not
+with its square, and the gradient comes with the value in one pass over the blocks."""
 
 from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from dimred.pairing.pairs import Partners
+_CPU_BLOCK = 2**18  # similarities computed at a time: they stay in a CPU's cache
+_GPU_BLOCK = 2**24
+_KEPT = 2**26  # bytes of similarities that are kept for the gradient rather than computed again
 
 
-def infonce(log_q: Tensor, pairs: Partners) -> Tensor:
+class Similarity(ABC):
+    """A symmetric similarity q_ij of n points and its gradient.
+
+    sources: (n, e), what a force on a point is a weighted sum of.
+    """
+
+    sources: Tensor
+
+    @abstractmethod
+    def block(self, first: int, last: int) -> Tensor:
+        """q (last - first, n - first): rows from `first` to `last`, columns from `first` on."""
+
+    @abstractmethod
+    def log_of(self, partner: Tensor) -> Tensor:
+        """log q (n,) of each point and its partner, with all digits."""
+
+    @abstractmethod
+    def slopes_(self, q: Tensor) -> Tensor:
+        """q times what a change of log q is worth in `forces`; may overwrite `q`."""
+
+    @abstractmethod
+    def forces(self, weighted: Tensor) -> Tensor:
+        """Gradients (n, d) from the weighted sums of `sources` (n, e)."""
+
+    @abstractmethod
+    def pair_forces(self, log_q: Tensor, partner: Tensor) -> Tensor:
+        """Gradient (n, d) of each point's log q with its partner, by the point."""
+
+
+class _InfoNCE(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, z: Tensor, partner: Tensor, similarity: Callable[[Tensor], Similarity]
+    ) -> Tensor:
+        loss, ctx.gradient = _value_and_gradient(
+            similarity(z), partner, with_gradient=ctx.needs_input_grad[0]
+        )
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.gradient * upstream[0], None, None
+
+
+def infonce(z: Tensor, partner: Tensor, similarity: Callable[[Tensor], Similarity]) -> Tensor:
     """Mean over i of -log q_ij + log sum_{k != i} q_ik, j the partner of i.
 
     Computed as log(1 + sum_{k != i, j} q_ik / q_ij), whose gradient does not cancel out where the
-    partner outweighs all others, as it does in maps with large coordinates.
+    partner outweighs all others, as it does in maps with large coordinates. Can be differentiated
+    once.
 
-    log_q: log similarities (n, n); the diagonal is not used.
+    z: points (n, d), float32 or float64.
+    partner: int64 (n,), each the partner of its partner.
     """
-    partner = pairs.partner[:, None]
-    positive = log_q.gather(1, partner).squeeze(1)
-    left_out = torch.eye(len(log_q), dtype=torch.bool, device=log_q.device)
-    left_out = left_out.scatter(1, partner, True)
-    others = log_q.masked_fill(left_out, -torch.inf).logsumexp(1)
-    return F.softplus(others - positive).mean()
+    loss: Tensor = _InfoNCE.apply(z, partner, similarity)
+    return loss
+
+
+def _value_and_gradient(
+    similarity: Similarity, partner: Tensor, with_gradient: bool
+) -> tuple[Tensor, Tensor | None]:
+    n = len(partner)
+    log_q = similarity.log_of(partner)
+    keep = with_gradient and n * n // 2 * log_q.element_size() <= _KEPT
+    kept = []
+    others = torch.zeros_like(log_q)
+    for first, last, q in _blocks(similarity, partner):
+        # Blocks cover the diagonal and what is right of it; the rest is its mirror image.
+        others[first:last] += q.sum(1)
+        others[last:] += q[:, last - first :].sum(0)
+        if keep:
+            kept.append((first, last, q))
+    excess = others.log() - log_q
+    losses = F.softplus(excess)
+    if not with_gradient:
+        return losses.mean(), None
+    # A change of log q_ik is worth q_ik / sum_k q_ik to i, and as much to k for its own sum.
+    share = torch.exp(-(losses + log_q))
+    sums = torch.zeros_like(similarity.sources)
+    for first, last, q in kept or _blocks(similarity, partner):
+        weights = similarity.slopes_(q).mul_(share[first:last, None] + share[first:])
+        weights = weights.to(sums.dtype)
+        sums[first:last] += weights @ similarity.sources[first:]
+        sums[last:] += weights[:, last - first :].T @ similarity.sources[first:last]
+    pull = excess.sigmoid()
+    gradient = similarity.forces(sums)
+    gradient -= (pull + pull[partner])[:, None] * similarity.pair_forces(log_q, partner)
+    return losses.mean(), gradient / n
+
+
+def _blocks(similarity: Similarity, partner: Tensor) -> Iterator[tuple[int, int, Tensor]]:
+    """Blocks of q, 0 where a point meets itself or its partner, and the rows that they are of."""
+    n = len(partner)
+    size = _CPU_BLOCK if partner.device.type == "cpu" else _GPU_BLOCK
+    rows = max(1, size // n)
+    for first in range(0, n, rows):
+        last = min(first + rows, n)
+        q = similarity.block(first, last)
+        own = torch.arange(last - first, device=q.device)[:, None]
+        column = partner[first:last, None] - first
+        q.scatter_(1, own, 0).scatter_(1, torch.where(column < 0, own, column), 0)
+        yield first, last, q
+
+
+class Cauchy(Similarity):
+    """q_ij = 1 / (1 + |z_i - z_j|^2).
+
+    1 + |a|^2 + |b|^2 - 2ab is computed in float64: in float32 it errs by 0.06 at coordinates of
+    +-500, in float64 by less than 1e-8.
+    """
+
+    # Forces are differences of sums, which for close points far out lose digits in float32. In few
+    # dimensions float64 costs nothing there.
+    _FLOAT64_DIMS = 8
+
+    def __init__(self, z: Tensor):
+        self.dtype = z.dtype
+        wide = z.double()
+        self.z = wide - wide.mean(0)
+        squares, ones = self.z.square().sum(1, keepdim=True), self.z.new_ones(len(z), 1)
+        self.left = torch.cat((-2 * self.z, squares + 1, ones), 1)
+        self.right = torch.cat((self.z, ones, squares), 1).T
+        dtype = torch.float64 if z.shape[1] <= self._FLOAT64_DIMS else z.dtype
+        self.sources = torch.cat((self.z, ones), 1).to(dtype)
+
+    def block(self, first: int, last: int) -> Tensor:
+        product = self.left[first:last] @ self.right[:, first:]
+        return product.to(self.dtype).clamp_min_(1).reciprocal_()
+
+    def _differences(self, partner: Tensor) -> Tensor:
+        return (self.z - self.z[partner]).to(self.dtype)
+
+    def log_of(self, partner: Tensor) -> Tensor:
+        return -torch.log1p(self._differences(partner).square().sum(1))
+
+    def slopes_(self, q: Tensor) -> Tensor:
+        return q.square_()
+
+    def forces(self, weighted: Tensor) -> Tensor:
+        forces = weighted[:, :-1] - weighted[:, -1:] * self.sources[:, :-1]
+        return forces.mul_(2).to(self.dtype)
+
+    def pair_forces(self, log_q: Tensor, partner: Tensor) -> Tensor:
+        return self._differences(partner) * (-2 * log_q.exp())[:, None]
+
+
+class Cosine(Similarity):
+    """q_ij = exp((u_i u_j - 1) / temperature), for points u of length 1 (the constant -1 keeps q
+    below 1 and cancels out of the loss)."""
+
+    # exp(-2 / temperature), the least q, is a normal number of float32 and float64 above these.
+    _FLOAT32_TEMPERATURE = 0.025
+    MIN_TEMPERATURE = 0.003
+
+    def __init__(self, u: Tensor, temperature: float):
+        self.temperature = temperature
+        self.dtype = u.dtype
+        self.sources = u.double() if temperature < self._FLOAT32_TEMPERATURE else u
+
+    def block(self, first: int, last: int) -> Tensor:
+        product = self.sources[first:last] @ self.sources[first:].T
+        return product.sub_(1).div_(self.temperature).exp_()
+
+    def log_of(self, partner: Tensor) -> Tensor:
+        return ((self.sources * self.sources[partner]).sum(1) - 1) / self.temperature
+
+    def slopes_(self, q: Tensor) -> Tensor:
+        return q
+
+    def forces(self, weighted: Tensor) -> Tensor:
+        return (weighted / self.temperature).to(self.dtype)
+
+    def pair_forces(self, log_q: Tensor, partner: Tensor) -> Tensor:
+        return (self.sources[partner] / self.temperature).to(self.dtype)

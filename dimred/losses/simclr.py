@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dimred.losses.infonce import infonce
+from dimred.losses.infonce import Cosine, infonce
 from dimred.pairing.pairs import Partners
 
 
@@ -14,15 +14,16 @@ def simclr_loss(z: Tensor, pairs: Partners, temperature: float = 0.5) -> Tensor:
     """InfoNCE on cosine similarities, q_ij = exp(cos(z_i, z_j) / temperature).
 
     Mean over i of -log q_ij + log sum_{k != i} q_ik, j the partner of i, which is in the sum
-    (SimCLR paper, equation 1; t-SimCNE paper, section 3).
+    (SimCLR paper, equation 1; t-SimCNE paper, section 3). Memory grows with n d, since the n^2
+    similarities are computed in blocks.
 
     z: embeddings (n, d); bf16 and float16 are computed in float32.
     pairs: the partner of each row.
-    temperature: tau, above 0.
-    Returns a scalar. Raises ValueError for a temperature that is not positive.
+    temperature: tau, at least 0.003.
+    Returns a scalar, which can be differentiated once. Raises ValueError for a lower temperature.
     """
-    if not temperature > 0:
-        raise ValueError(f"temperature={temperature}: must be above 0")
+    if not temperature >= Cosine.MIN_TEMPERATURE:
+        raise ValueError(f"temperature={temperature}: must be at least {Cosine.MIN_TEMPERATURE}")
     with torch.autocast(z.device.type, enabled=False):
         z = F.normalize(z if z.dtype == torch.float64 else z.float())
-        return infonce(z @ z.T / temperature, pairs)
+        return infonce(z, pairs.partner, lambda u: Cosine(u, temperature))

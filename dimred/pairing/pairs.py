@@ -12,7 +12,8 @@ from torch import Tensor
 class Partners:
     """Each row has one similar row; every other row of the batch is dissimilar.
 
-    partner: int64 tensor (n,), partner[i] != i, the row that is similar to row i.
+    partner: int64 tensor (n,), partner[i] != i, the row that is similar to row i; each row is the
+        partner of its partner.
     """
 
     partner: Tensor

@@ -1,6 +1,7 @@
 """The losses against naive float64 loops written from the equations of the papers."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pytorch_metric_learning.losses import NTXentLoss
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from dimred.losses import pairwise_squared_distances, simclr_loss, tsimcne_loss
+from dimred.losses import infonce, simclr_loss, tsimcne_loss
 from dimred.pairing.pairs import Partners
 
 
@@ -141,15 +143,64 @@ def test_tsimcne_is_exact_in_float32_at_coordinates_of_a_thousand(d):
     torch.testing.assert_close(z.grad.double() / scale, exact.grad / scale, rtol=0, atol=2e-6)
 
 
-def test_float32_distances_equal_float64_ones_where_the_product_formula_fails():
-    """Paper-facts: at +-500 the product formula in float32 errs by 0.06 in d^2."""
-    z = 500 + torch.rand(50, 2, generator=torch.Generator().manual_seed(0))
-    exact = torch.cdist(z.double(), z.double()).square()
-    formula = z.square().sum(1)[:, None] + z.square().sum(1)[None] - 2 * z @ z.T
-    assert (formula - exact).abs().max() > 0.01
-    assert (pairwise_squared_distances(z) - exact).abs().max() < 1e-6
-    wide = torch.cat([z, torch.zeros(50, 6)], 1)
-    assert (pairwise_squared_distances(wide) - exact).abs().max() < 1e-6
+def value_and_gradient(loss, z, b):
+    z = z.clone().requires_grad_()
+    value = loss(z, two_views(b))
+    value.backward()
+    return value.detach(), z.grad
+
+
+@pytest.mark.parametrize("loss", [tsimcne_loss, simclr_loss])
+@pytest.mark.parametrize("kept", [0, 2**26])
+@given(b=st.integers(1, 9), d=st.sampled_from([1, 2, 9]), block=st.integers(1, 80))
+def test_blocks_of_any_size_give_the_same_value_and_gradient(loss, kept, b, d, block):
+    z = points(b, d)
+    whole, gradient = value_and_gradient(loss, z, b)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(infonce, "_CPU_BLOCK", block)
+        patch.setattr(infonce, "_KEPT", kept)
+        in_blocks, its_gradient = value_and_gradient(loss, z, b)
+    torch.testing.assert_close(in_blocks, whole, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(its_gradient, gradient, rtol=1e-10, atol=1e-12)
+
+
+class LargestTensor(TorchDispatchMode):
+    """Records the most elements that any operation returns."""
+
+    elements = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor):
+            self.elements = max(self.elements, result.numel())
+        return result
+
+
+@pytest.mark.parametrize("loss", [tsimcne_loss, simclr_loss])
+@pytest.mark.parametrize("d", [2, 128])
+def test_no_tensor_grows_with_the_square_of_the_points(loss, d):
+    b = 2048
+    with LargestTensor() as seen:
+        value_and_gradient(loss, points(b, d, dtype=torch.float32), b)
+    assert seen.elements <= max(infonce._CPU_BLOCK, 2 * b * (d + 2)) < (2 * b) ** 2 / 16
+
+
+@pytest.mark.parametrize("loss", [tsimcne_loss, simclr_loss])
+def test_a_gradient_of_several_uses_adds_up(loss):
+    z = points(4, 3).requires_grad_()
+    (3 * loss(z, two_views(4)) + loss(2 * z, two_views(4))).backward()
+    once, twice = (value_and_gradient(loss, k * z.detach(), 4)[1] for k in (1, 2))
+    torch.testing.assert_close(z.grad, 3 * once + 2 * twice)
+
+
+@pytest.mark.parametrize("tau", [0.003, 0.01, 0.025, 0.03])
+def test_simclr_is_exact_at_low_temperatures(tau):
+    """Where exp(-2 / tau), the least similarity, leaves the range of float32."""
+    z = points(8, 2, dtype=torch.float32)
+    z[8:] = -z[:8]  # partners are as far as can be
+    pairs = two_views(8)
+    expected = naive(z.double(), pairs, partial(log_cosine, tau=tau))
+    assert float(simclr_loss(z, pairs, tau)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("loss", [tsimcne_loss, simclr_loss])
@@ -175,7 +226,7 @@ def test_bf16_embeddings_are_judged_in_float32(loss):
     assert z.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("tau", [0.0, -1.0, float("nan")])
-def test_simclr_refuses_a_temperature_that_is_not_positive(tau):
+@pytest.mark.parametrize("tau", [0.0, 0.002, -1.0, float("nan")])
+def test_simclr_refuses_a_temperature_that_is_too_low(tau):
     with pytest.raises(ValueError, match="temperature"):
         simclr_loss(points(2, 2), two_views(2), tau)
