@@ -1,5 +1,5 @@
-"""InfoNCE of points with one partner each, in blocks: memory grows with the number of points, not
-with its square, and the gradient comes with the value in one pass over the blocks."""
+"""InfoNCE of points with one partner each, in tiles: memory grows with the number of points, not
+with its square, and the gradient comes with the value."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_CPU_BLOCK = 2**18  # similarities computed at a time: they stay in a CPU's cache
-_GPU_BLOCK = 2**24
+_CPU_TILE = 512  # side of a tile of similarities: it stays in a CPU's cache
+_GPU_TILE = 4096
 _KEPT = 2**26  # bytes of similarities that are kept for the gradient rather than computed again
 
 
@@ -26,8 +26,8 @@ class Similarity(ABC):
     sources: Tensor
 
     @abstractmethod
-    def block(self, first: int, last: int) -> Tensor:
-        """q (last - first, n - first): rows from `first` to `last`, columns from `first` on."""
+    def tile(self, rows: slice, columns: slice) -> Tensor:
+        """q of some points with some points."""
 
     @abstractmethod
     def log_of(self, partner: Tensor) -> Tensor:
@@ -84,42 +84,48 @@ def _value_and_gradient(
     keep = with_gradient and n * n // 2 * log_q.element_size() <= _KEPT
     kept = []
     others = torch.zeros_like(log_q)
-    for first, last, q in _blocks(similarity, partner):
-        # Blocks cover the diagonal and what is right of it; the rest is its mirror image.
-        others[first:last] += q.sum(1)
-        others[last:] += q[:, last - first :].sum(0)
+    for rows, columns, q in _tiles(similarity, partner):
+        others[rows] += q.sum(1)
+        if rows != columns:
+            others[columns] += q.sum(0)
         if keep:
-            kept.append((first, last, q))
+            kept.append((rows, columns, q))
     excess = others.log() - log_q
     losses = F.softplus(excess)
     if not with_gradient:
         return losses.mean(), None
     # A change of log q_ik is worth q_ik / sum_k q_ik to i, and as much to k for its own sum.
     share = torch.exp(-(losses + log_q))
-    sums = torch.zeros_like(similarity.sources)
-    for first, last, q in kept or _blocks(similarity, partner):
-        weights = similarity.slopes_(q).mul_(share[first:last, None] + share[first:])
-        weights = weights.to(sums.dtype)
-        sums[first:last] += weights @ similarity.sources[first:]
-        sums[last:] += weights[:, last - first :].T @ similarity.sources[first:last]
+    sources = similarity.sources
+    sums = torch.zeros_like(sources)
+    for rows, columns, q in kept or _tiles(similarity, partner):
+        weights = similarity.slopes_(q).mul_(share[rows, None] + share[columns]).to(sums.dtype)
+        sums[rows] += weights @ sources[columns]
+        if rows != columns:
+            sums[columns] += weights.T @ sources[rows]
     pull = excess.sigmoid()
     gradient = similarity.forces(sums)
     gradient -= (pull + pull[partner])[:, None] * similarity.pair_forces(log_q, partner)
     return losses.mean(), gradient / n
 
 
-def _blocks(similarity: Similarity, partner: Tensor) -> Iterator[tuple[int, int, Tensor]]:
-    """Blocks of q, 0 where a point meets itself or its partner, and the rows that they are of."""
+def _tiles(similarity: Similarity, partner: Tensor) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Tiles of q on and above the diagonal, the rest being their mirror image; 0 where a point
+    meets itself or its partner."""
     n = len(partner)
-    size = _CPU_BLOCK if partner.device.type == "cpu" else _GPU_BLOCK
-    rows = max(1, size // n)
-    for first in range(0, n, rows):
-        last = min(first + rows, n)
-        q = similarity.block(first, last)
-        own = torch.arange(last - first, device=q.device)[:, None]
-        column = partner[first:last, None] - first
-        q.scatter_(1, own, 0).scatter_(1, torch.where(column < 0, own, column), 0)
-        yield first, last, q
+    side = _CPU_TILE if partner.device.type == "cpu" else _GPU_TILE
+    parts = [slice(first, min(first + side, n)) for first in range(0, n, side)]
+    for number, rows in enumerate(parts):
+        for columns in parts[number:]:
+            q = similarity.tile(rows, columns)
+            if rows == columns:
+                q.fill_diagonal_(0)
+            width = q.shape[1]
+            place = partner[rows, None] - columns.start
+            inside = (place >= 0) & (place < width)
+            place = place.clamp(0, width - 1)
+            q.scatter_(1, place, q.gather(1, place).masked_fill_(inside, 0))
+            yield rows, columns, q
 
 
 class Cauchy(Similarity):
@@ -143,8 +149,8 @@ class Cauchy(Similarity):
         dtype = torch.float64 if z.shape[1] <= self._FLOAT64_DIMS else z.dtype
         self.sources = torch.cat((self.z, ones), 1).to(dtype)
 
-    def block(self, first: int, last: int) -> Tensor:
-        product = self.left[first:last] @ self.right[:, first:]
+    def tile(self, rows: slice, columns: slice) -> Tensor:
+        product = self.left[rows] @ self.right[:, columns]
         return product.to(self.dtype).clamp_min_(1).reciprocal_()
 
     def _differences(self, partner: Tensor) -> Tensor:
@@ -177,8 +183,8 @@ class Cosine(Similarity):
         self.dtype = u.dtype
         self.sources = u.double() if temperature < self._FLOAT32_TEMPERATURE else u
 
-    def block(self, first: int, last: int) -> Tensor:
-        product = self.sources[first:last] @ self.sources[first:].T
+    def tile(self, rows: slice, columns: slice) -> Tensor:
+        product = self.sources[rows] @ self.sources[columns].T
         return product.sub_(1).div_(self.temperature).exp_()
 
     def log_of(self, partner: Tensor) -> Tensor:

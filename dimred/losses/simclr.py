@@ -15,7 +15,7 @@ def simclr_loss(z: Tensor, pairs: Partners, temperature: float = 0.5) -> Tensor:
 
     Mean over i of -log q_ij + log sum_{k != i} q_ik, j the partner of i, which is in the sum
     (SimCLR paper, equation 1; t-SimCNE paper, section 3). Memory grows with n d, since the n^2
-    similarities are computed in blocks.
+    similarities are computed in tiles.
 
     z: embeddings (n, d); bf16 and float16 are computed in float32.
     pairs: the partner of each row.

@@ -14,7 +14,7 @@ def tsimcne_loss(z: Tensor, pairs: Partners) -> Tensor:
 
     Mean over i of -log q_ij + log sum_{k != i} q_ik, j the partner of i, which is in the sum
     (t-SimCNE paper, section 3). The minimum is 0. Exact at any coordinates; memory grows with n d,
-    since the n^2 distances are computed in blocks.
+    since the n^2 distances are computed in tiles.
 
     z: embeddings (n, d); bf16 and float16 are computed in float32.
     pairs: the partner of each row.

@@ -152,15 +152,15 @@ def value_and_gradient(loss, z, b):
 
 @pytest.mark.parametrize("loss", [tsimcne_loss, simclr_loss])
 @pytest.mark.parametrize("kept", [0, 2**26])
-@given(b=st.integers(1, 9), d=st.sampled_from([1, 2, 9]), block=st.integers(1, 80))
-def test_blocks_of_any_size_give_the_same_value_and_gradient(loss, kept, b, d, block):
+@given(b=st.integers(1, 9), d=st.sampled_from([1, 2, 9]), side=st.integers(1, 20))
+def test_tiles_of_any_size_give_the_same_value_and_gradient(loss, kept, b, d, side):
     z = points(b, d)
     whole, gradient = value_and_gradient(loss, z, b)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(infonce, "_CPU_BLOCK", block)
+        patch.setattr(infonce, "_CPU_TILE", side)
         patch.setattr(infonce, "_KEPT", kept)
-        in_blocks, its_gradient = value_and_gradient(loss, z, b)
-    torch.testing.assert_close(in_blocks, whole, rtol=1e-12, atol=1e-12)
+        in_tiles, its_gradient = value_and_gradient(loss, z, b)
+    torch.testing.assert_close(in_tiles, whole, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(its_gradient, gradient, rtol=1e-10, atol=1e-12)
 
 
@@ -182,7 +182,7 @@ def test_no_tensor_grows_with_the_square_of_the_points(loss, d):
     b = 2048
     with LargestTensor() as seen:
         value_and_gradient(loss, points(b, d, dtype=torch.float32), b)
-    assert seen.elements <= max(infonce._CPU_BLOCK, 2 * b * (d + 2)) < (2 * b) ** 2 / 16
+    assert seen.elements <= max(infonce._CPU_TILE**2, 2 * b * (d + 2)) < (2 * b) ** 2 / 16
 
 
 @pytest.mark.parametrize("loss", [tsimcne_loss, simclr_loss])
