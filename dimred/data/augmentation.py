@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch.nn.functional import grid_sample, pad
 
 from dimred.errors import InputError
 
+_ALL = slice(None)
 _CROP_TRIES = 10  # torchvision's
 _SLICE = 1_000_000  # pixel values at a time on a CPU: they stay in its cache
 
@@ -40,6 +42,14 @@ class Parameters:
     order: Tensor
     hue: Tensor | None
     greyscale: Tensor | None
+
+    def of(self, part: slice) -> Parameters:
+        """What some of the images drew."""
+        values: dict[str, Any] = {
+            name: value[part] if isinstance(value, Tensor) else value
+            for name, value in vars(self).items()
+        }
+        return Parameters(**values)
 
 
 class BatchAugmentation:
@@ -110,25 +120,34 @@ class BatchAugmentation:
         self.fill = _number("fill", fill, at_most=1)
 
     @torch.no_grad()
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def __call__(self, images: Tensor, generator: torch.Generator, part: slice = _ALL) -> Tensor:
         """uint8 (B, C, height, width), C = 1 or 3 -> float32 of the same shape, in [0, 1].
 
         `generator` is on the images' device; all randomness is from it, and nothing waits for that
-        device. Raises ValueError for images of another type or shape.
+        device. part: of the images; the result is that part of what all of them would give. Raises
+        ValueError for images of another type or shape.
         """
         shape = tuple(images.shape)
         if images.dtype != torch.uint8 or len(shape) != 4 or shape[1] not in (1, 3):
             raise ValueError(f"images: {images.dtype} {shape}, must be uint8 (B, 1 or 3, H, W)")
+        drawn = self.draw(images, generator).of(part)
+        noise = None
+        if self.noise:
+            noise = torch.empty(shape, dtype=torch.float32, device=images.device)
+            noise = noise.normal_(0, self.noise, generator=generator)[part]
+        images = images[part]
         if images.device.type != "cpu":
-            return self._augment(images, generator)
-        out = torch.empty(shape, dtype=torch.float32)
+            return self._apply(images, drawn, noise)
+        out = torch.empty(images.shape, dtype=torch.float32)
         count = max(1, _SLICE // max(1, images[:1].numel()))
-        for i in range(0, len(images), count):
-            out[i : i + count] = self._augment(images[i : i + count], generator)
+        for start in range(0, len(images), count):
+            some = slice(start, start + count)
+            out[some] = self._apply(
+                images[some], drawn.of(some), None if noise is None else noise[some]
+            )
         return out
 
-    def _augment(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        drawn = self.draw(images, generator)
+    def _apply(self, images: Tensor, drawn: Parameters, noise: Tensor | None) -> Tensor:
         x = images.float().div_(255)
         if not (drawn.crop is drawn.flip is drawn.affine is None):
             x = _resample(x, drawn, self.fill)
@@ -140,13 +159,12 @@ class BatchAugmentation:
             chosen = drawn.greyscale.float().view(-1, 1, 1, 1)
             grey = _grey(x).mul_(chosen)
             x.mul_(1 - chosen).add_(grey)
-        if self.noise:
-            noise = torch.empty_like(x).normal_(0, self.noise, generator=generator)
+        if noise is not None:
             x.add_(noise).clamp_(0, 1)
         return x
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Parameters:
-        """The parameters that a batch draws, or a slice of it on a CPU; all but the noise."""
+        """The parameters that a batch draws; all but the noise."""
         size, channels, height, width = images.shape
 
         def uniform(low: float, high: float, *columns: int) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dimred.pairing.pairs import Partners
-from dimred.pairing.strategy import Selection
+from dimred.pairing.strategy import ALL, Selection
 
 
 class TwoViews:
@@ -17,11 +17,13 @@ class TwoViews:
     The pairs of SimCLR (Chen et al. 2020) and t-SimCNE (Boehm, Berens, Kobak 2022).
 
     anchors: int64 (n,), positions of the images to learn from.
-    augment: uint8 (n, C, height, width) and a generator -> float32 of the same shape; must draw
+    augment: uint8 (n, C, height, width), a generator and a part -> that part as float32; must draw
         parameters for each image, since both views of a batch go through one call.
     """
 
-    def __init__(self, anchors: Tensor, augment: Callable[[Tensor, torch.Generator], Tensor]):
+    def __init__(
+        self, anchors: Tensor, augment: Callable[[Tensor, torch.Generator, slice], Tensor]
+    ):
         self.anchors = anchors
         self.augment = augment
 
@@ -29,9 +31,9 @@ class TwoViews:
         """The anchors themselves; rows i and i + b of the views are similar."""
         count = len(anchors)
         partner = torch.arange(2 * count, device=anchors.device).roll(count)
-        return Selection(anchors, Partners(partner))
+        return Selection(anchors, 2 * count, Partners(partner))
 
-    def views(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def views(self, images: Tensor, generator: torch.Generator, part: slice = ALL) -> Tensor:
         """uint8 (b, C, height, width) -> float32 (2b, C, height, width); rows i and i + b are
-        views of image i."""
-        return self.augment(torch.cat((images, images)), generator)
+        views of image i; or a part of the rows."""
+        return self.augment(torch.cat((images, images)), generator, part)

@@ -8,7 +8,7 @@ from torch import Tensor
 from dimred.errors import InputError
 from dimred.pairing.pairs import LabelledPairs
 from dimred.pairing.relation import DISSIMILAR, NOT_COMPARED, SIMILAR, Relation
-from dimred.pairing.strategy import Selection
+from dimred.pairing.strategy import ALL, Selection
 
 _MOST_ITEMS = 4096  # whose pairs take about a gigabyte
 
@@ -42,9 +42,9 @@ class _OfRelation:
         target = present / present.sum(1, keepdim=True).clamp_min(1) / totals.clamp_min(1)
         self.target = target.to(device)
 
-    def views(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def views(self, images: Tensor, generator: torch.Generator, part: slice = ALL) -> Tensor:
         """The images as they are, scaled to [0, 1]."""
-        return images.float().div_(255)
+        return images[part].float().div_(255)
 
 
 class PairSampling(_OfRelation):
@@ -78,7 +78,7 @@ class PairSampling(_OfRelation):
         unique, rows = torch.unique(items, return_inverse=True)
         left, right = rows.view(2, -1)
         pairs = LabelledPairs(left, right, torch.cat(similar), torch.cat(weight))
-        return Selection(self.items[unique], pairs)
+        return Selection(self.items[unique], len(unique), pairs)
 
 
 class InBatchSampling(_OfRelation):
@@ -150,7 +150,7 @@ class InBatchSampling(_OfRelation):
         kept = count * (count - 1) / (total * (total - 1))
         weight = share / (kept * self.presence(images).flatten()[of_images][:, None])
         pairs = LabelledPairs(left, right, labels == SIMILAR, weight.float())
-        return Selection(self.items[items], pairs)
+        return Selection(self.items[items], count, pairs)
 
 
 def _absence(n: int, batch_size: int, most: int) -> Tensor:

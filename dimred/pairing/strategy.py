@@ -8,16 +8,20 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+ALL = slice(None)
+
 
 @dataclass(frozen=True)
 class Selection:
     """What one training step uses.
 
     items: int64 (m,), positions of the images whose pixels are needed.
-    pairs: the pairs among the rows that `Pairing.views` makes of them.
+    rows: how many network inputs `Pairing.views` makes of them.
+    pairs: the pairs among these rows.
     """
 
     items: Tensor
+    rows: int
     pairs: Any
 
 
@@ -36,9 +40,10 @@ class Pairing(Protocol):
         """
         ...
 
-    def views(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Network inputs, float32 (n, C, height, width) in [0, 1].
+    def views(self, images: Tensor, generator: torch.Generator, part: slice = ALL) -> Tensor:
+        """Network inputs, float32 (rows, C, height, width) in [0, 1].
 
         images: uint8 (m, C, height, width), the selected ones in their order.
+        part: of the rows, where several processes share a step; the same as of all of them.
         """
         ...

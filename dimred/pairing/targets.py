@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dimred.pairing.strategy import Selection
+from dimred.pairing.strategy import ALL, Selection
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class FixedTargets:
 
     def select(self, anchors: Tensor, generator: torch.Generator) -> Selection:
         """The images of the anchors, with their targets."""
-        return Selection(self.items[anchors], Targets(self.targets[anchors]))
+        return Selection(self.items[anchors], len(anchors), Targets(self.targets[anchors]))
 
-    def views(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def views(self, images: Tensor, generator: torch.Generator, part: slice = ALL) -> Tensor:
         """The images, shifted, in [0, 1]."""
         if any(self.shift):
             images = randomly_shifted(images, self.shift, generator)
-        return images.float().div_(255)
+        return images[part].float().div_(255)
 
 
 def randomly_shifted(images: Tensor, most: tuple[int, int], generator: torch.Generator) -> Tensor:

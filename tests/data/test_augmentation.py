@@ -133,11 +133,17 @@ class TestContract:
 
     def test_large_batches_are_cut_without_a_trace(self, monkeypatch):
         images = random_images(11, 3, 8, 8)
-        augment = BatchAugmentation()
-        generator = seeded()
-        expected = torch.cat([augment(part, generator) for part in images.split(4)])
+        augment = BatchAugmentation(noise=0.1, **AFFINE)
+        expected = augment(images, seeded())
         monkeypatch.setattr("dimred.data.augmentation._SLICE", 4 * images[0].numel() + 1)
         assert torch.equal(augment(images, seeded()), expected)
+
+    @given(first=st.integers(0, 7), count=st.integers(1, 8))
+    def test_a_part_is_the_same_as_of_the_whole(self, first, count):
+        images = random_images(7, 3, 8, 8)
+        augment = BatchAugmentation(noise=0.1, **AFFINE)
+        part = slice(first, first + count)
+        assert torch.equal(augment(images, seeded(), part), augment(images, seeded())[part])
 
     def test_nothing_waits_for_the_device(self):
         """Fake tensors have no values: whatever needs one on the host raises."""

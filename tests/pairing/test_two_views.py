@@ -1,5 +1,6 @@
 """Two augmented views of each image."""
 
+import pytest
 import torch
 
 from dimred.data.augmentation import BatchAugmentation
@@ -23,8 +24,8 @@ def made(augment, batch, generator):
 
 
 def test_rows_i_and_i_plus_b_are_views_of_image_i():
-    def unchanged(batch, generator):
-        return batch / 255
+    def unchanged(batch, generator, part):
+        return batch[part] / 255
 
     batch = images()
     views, pairs = made(unchanged, batch, seeded())
@@ -61,3 +62,11 @@ def test_the_generator_decides():
     first, second = views(batch, generator), views(batch, generator)
     assert torch.equal(views(batch, seeded()), first)
     assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("count", [1, 4, 5])
+def test_parts_of_the_rows_make_up_the_whole(count):
+    views = TwoViews(torch.arange(5), BatchAugmentation()).views
+    whole = views(images(), seeded())
+    parts = [views(images(), seeded(), slice(i, i + count)) for i in range(0, 10, count)]
+    assert torch.equal(torch.cat(parts), whole)

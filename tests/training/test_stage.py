@@ -40,12 +40,13 @@ class NoisyCopies:
         self.seen = []
 
     def select(self, anchors, generator):
-        return Selection(anchors, Partners(torch.arange(2 * len(anchors)).roll(len(anchors))))
+        count = len(anchors)
+        return Selection(anchors, 2 * count, Partners(torch.arange(2 * count).roll(count)))
 
-    def views(self, images, generator):
+    def views(self, images, generator, part=slice(None)):
         self.seen.append(images[:, 0, 0, 0].tolist())
         views = images.float().div(255).repeat(2, 1, 1, 1)
-        return views + 0.1 * torch.rand(views.shape, generator=generator)
+        return (views + 0.1 * torch.rand(views.shape, generator=generator))[part]
 
 
 def images(n=20):
