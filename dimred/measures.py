@@ -31,8 +31,7 @@ def further_measures(config: RunConfig, test: PairingScope) -> list[Measure]:
     Raises InputError where the test images do not allow the pairs, as `PairingScope` does.
     """
     pairing = config.pairing
-    loss = list(config.schedule.stages.values())[-1].loss or config.loss
-    groups, margins = loss.layout
+    groups, margins = config.last_loss.layout
     measures: list[Measure] = []
     if isinstance(pairing, RelationOptions) and margins:
         relation, items = pairing.relation(test)

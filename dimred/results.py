@@ -279,8 +279,7 @@ class Results:
     def _errors(self, encoder: Encoder, logits: NDArray[np.float32]) -> dict[str, float]:
         """Shares of test images that a classifier gets wrong, as they are and randomly shifted."""
         labels, shift = self.images.labels, self.config.eval.shifted_test
-        stage = list(self.config.schedule.stages.values())[-1]
-        if labels is None or (stage.loss or self.config.loss).hears != "classes":
+        if labels is None or self.config.last_loss.hears != "classes":
             return {}
         held_out = np.flatnonzero(self.images.is_test)
         test = held_out if len(held_out) else np.arange(len(labels.values))

@@ -21,10 +21,10 @@ from dimred.errors import InputError, TrainingDiverged
 from dimred.evaluation import Judge
 from dimred.measures import further_measures
 from dimred.pairing import FixedTargets, Pairing, PairingScope
+from dimred.recorded import RecordedTraining, checkpoint_of
 from dimred.reporting.environment import environment
 from dimred.reporting.run_folder import RunFolder
 from dimred.results import Results
-from dimred.stages import StagedTraining
 from dimred.training import Compute, select_compute
 
 
@@ -88,8 +88,9 @@ def run(config: RunConfig, command: list[str]) -> Outcome:
         results = Results(
             config, images, items, len(fit), judge, measures, resident, compute, folder
         )
-        training = StagedTraining(
-            config, compute, images, resident, pairing, identity, folder, results
+        checkpoint = checkpoint_of(folder, identity)
+        training = RecordedTraining(
+            config, compute, images, resident, pairing, checkpoint, identity, folder, results
         )
         try:
             training.run()

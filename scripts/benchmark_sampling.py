@@ -28,7 +28,8 @@ from dimred.help import config_folder
 from dimred.measures import further_measures
 from dimred.models import Encoder
 from dimred.pairing import PairingScope
-from dimred.training import Compute, StagePlan, StageTrainer, embed
+from dimred.stages import stage_plan
+from dimred.training import Compute, StageTrainer, embed
 
 ITERATIONS = 10_000
 LENGTHS = (750, 1_125, 1_500, 1_875, 2_250, 3_000)
@@ -53,7 +54,7 @@ class Contender:
         self.encoder = self._encoder(config, images.images.shape)
         per_epoch = len(pairing.anchors) // config.schedule.batch_size
         self.trainer = StageTrainer(
-            self._plan(config, -(-steps // per_epoch)),
+            replace(stage_plan(config.schedule, 0), epochs=-(-steps // per_epoch)),
             self.encoder,
             config.loss.build(),
             pairing,
@@ -71,24 +72,6 @@ class Contender:
         encoder = Encoder(backbone, [0.0], [1.0], None, 2)
         encoder.init_xavier()
         return encoder.to(memory_format=CPU.memory_format)
-
-    def _plan(self, config: RunConfig, epochs: int) -> StagePlan:
-        stage, optimizer = config.schedule.stages["train"], config.schedule.optimizer
-        return StagePlan(
-            number=0,
-            name="train",
-            epochs=epochs,
-            readout_only=False,
-            freeze_batchnorm=False,
-            base_lr=config.schedule.learning_rate,
-            warmup_epochs=stage.warmup_epochs,
-            anneal=stage.anneal.value,
-            lr_per_step=True,
-            adamw=optimizer.name.value == "adamw",
-            momentum=optimizer.momentum,
-            weight_decay=optimizer.weight_decay,
-            bias_lr_factor=optimizer.bias_lr_factor,
-        )
 
     def _train(self) -> Iterator[None]:
         for epoch in range(self.trainer.plan.epochs):

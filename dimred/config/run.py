@@ -15,7 +15,7 @@ from dimred.config.model import ModelOptions
 from dimred.config.option import nested, option, violations, walk
 from dimred.config.pairing import PairingOptions
 from dimred.config.relation import RelationOptions
-from dimred.config.schedule import ScheduleOptions
+from dimred.config.schedule import ScheduleOptions, StageOptions
 from dimred.errors import InputError
 
 
@@ -129,6 +129,15 @@ class RunConfig:
         changes_result=False,
     )
 
+    def loss_of(self, stage: StageOptions) -> LossOptions:
+        """The loss of a stage: its own, or that of the run."""
+        return stage.loss or self.loss
+
+    @property
+    def last_loss(self) -> LossOptions:
+        """The loss of the last stage, which made the map that is measured."""
+        return self.loss_of(list(self.schedule.stages.values())[-1])
+
 
 def check(config: RunConfig) -> None:
     """Raise InputError, naming the key, for values that no run could use."""
@@ -157,7 +166,7 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
     yield from config.pairing.problems()
     before = None
     for name, stage in stages.items():
-        yield from _mismatches(config.pairing, stage.loss or config.loss, name, stage.out_dim)
+        yield from _mismatches(config.pairing, config.loss_of(stage), name, stage.out_dim)
         key = f"schedule.stages.{name}"
         if not re.fullmatch(r"[\w-]+", name):
             yield f"{key}: a stage names files; use letters, digits, - and _"

@@ -10,9 +10,9 @@ import sys
 import numpy as np
 import pytest
 from command import rows, summary
+from crash import Crash, crash_after
 from PIL import Image
 
-import dimred.stages
 from dimred.cli import main
 from dimred.training import load_checkpoint
 
@@ -246,23 +246,10 @@ def test_the_same_seed_gives_the_same_bytes_and_another_other_ones(whole, tmp_pa
     assert other.read_bytes() != (whole[sampling] / "embedding.npz").read_bytes()
 
 
-class Crash(Exception):
-    """Stands for a power cut right after a checkpoint."""
-
-
 @pytest.mark.parametrize(("sampling", "count"), [("in_batch", 3), ("in_batch", 7), ("pairs", 4)])
 def test_a_crash_does_not_show_in_the_result(whole, tmp_path, monkeypatch, sampling, count):
-    saved = []
-
-    def save(path, checkpoint):
-        real(path, checkpoint)
-        saved.append(checkpoint.position)
-        if len(saved) == count:
-            raise Crash
-
-    real = dimred.stages.save_checkpoint
     with monkeypatch.context() as patch:
-        patch.setattr(dimred.stages, "save_checkpoint", save)
+        crash_after(patch, count)
         with pytest.raises(Crash):
             four_d(tmp_path, sampling)
     left = load_checkpoint(tmp_path / "run/checkpoint.pt").position

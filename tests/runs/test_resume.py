@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
+from crash import Crash, crash_after
 
-import dimred.stages
 from dimred.config import RunConfig
 from dimred.config.dataset import Digits
 from dimred.config.device import DeviceName, DeviceOptions
@@ -27,10 +27,6 @@ STAGES = {
 }
 
 
-class Crash(Exception):
-    """Stands for a power cut right after a checkpoint."""
-
-
 def config(path):
     return RunConfig(
         dataset=Digits(limit=100),
@@ -50,21 +46,6 @@ def results(path):
         arrays = {name: content[name].tobytes() for name in content.files}
     stages = {p.name: p.read_bytes() for p in (path / "stages").iterdir()}
     return (path / "embedding.npz").read_bytes(), arrays, stages
-
-
-def crash_after(monkeypatch, count):
-    """Let the run die after writing `count` checkpoints."""
-    saved = []
-
-    def save(path, checkpoint):
-        real(path, checkpoint)
-        saved.append(checkpoint.position)
-        if len(saved) == count:
-            raise Crash
-
-    real = dimred.stages.save_checkpoint
-    monkeypatch.setattr(dimred.stages, "save_checkpoint", save)
-    return saved
 
 
 def again(path, **eval_options):
