@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import sys
+import time
 import traceback
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
@@ -32,6 +33,8 @@ from dimred.help import GROUPS, choices, config_folder
 # Text that users type as their shell would take it, with any letter and `~`, much of which means
 # something in Hydra's grammar. Only `${...}` keeps that meaning.
 _TEXT_KEYS = ("dataset.root", "dataset.path", "output_dir", "run_dir", "name")
+
+_FIRST_SPEAKS = 5.0  # seconds
 
 _STAGE_LOSS = re.compile(r"\+{0,2}(schedule\.stages\.[^.]+\.loss)(\..+)?")
 
@@ -160,6 +163,9 @@ def _report(error: Exception) -> int:
     code = _exit_code(error)
     if code is None:
         raise error
+    if os.environ.get("RANK", "0") != "0":
+        # Of several processes the first says what all have found, and torchrun ends the others.
+        time.sleep(_FIRST_SPEAKS)
     print(f"dimred: {explain(error)}", file=sys.stderr)
     return code
 
@@ -208,6 +214,8 @@ def _train(composed: DictConfig) -> None:
     from dimred.train import run
 
     outcome = run(config, ["dimred", "train", *_flags, *HydraConfig.get().overrides.task])
+    if outcome is None:  # another process speaks for this one
+        return
     before = f"{outcome.path}: finished before; restart=true runs it again\n\n"
     text = describe(outcome.path, outcome.summary)
     try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from dimred.config import RunConfig, decisive_values, eval_values
 from dimred.config.dataset import FitOn
 from dimred.data.image_set import ImageSet
 from dimred.data.resident import ResidentImages
-from dimred.errors import InputError, TrainingDiverged
+from dimred.errors import InputError, Interrupted, TrainingDiverged
 from dimred.evaluation import Judge
 from dimred.measures import further_measures
 from dimred.pairing import FixedTargets, Pairing, PairingScope
@@ -25,7 +26,8 @@ from dimred.recorded import RecordedTraining, checkpoint_of
 from dimred.reporting.environment import environment
 from dimred.reporting.run_folder import RunFolder
 from dimred.results import Results
-from dimred.training import Compute, select_compute
+from dimred.stages import StagedTraining
+from dimred.training import Checkpoint, Compute, Processes, SignalWatch, select_compute
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,11 @@ class Outcome:
     finished_before: bool
 
 
-def run(config: RunConfig, command: list[str]) -> Outcome:
+def run(config: RunConfig, command: list[str]) -> Outcome | None:
     """Train and measure what `config` says, or continue where an earlier call was stopped.
 
     command: the words typed by the user, for the record.
+    Returns None in all but the first of several processes, which write nothing.
     Raises InputError for input that cannot be used, TrainingDiverged for a loss that is not finite,
     Interrupted after SIGINT or SIGTERM, and OSError for files that cannot be written.
     """
@@ -50,12 +53,14 @@ def run(config: RunConfig, command: list[str]) -> Outcome:
         device.precision.value,
         device.channels_last,
         device.compile,
+        device.fused_optimizer,
+        device.cuda_graphs,
         device.deterministic,
         device.threads,
     )
     images = config.dataset.load(config.seed)
     fit = fit_positions(config, images)
-    check_sizes(config, len(images), len(fit))
+    check_sizes(config, len(images), len(fit), compute.processes.size)
     items = config.pairing.items(images)
     scope = PairingScope(items, len(items) // len(images), fit, config.dataset.cache)
     pairing = config.pairing.build(scope, config.schedule.batch_size, compute.device)
@@ -69,8 +74,15 @@ def run(config: RunConfig, command: list[str]) -> Outcome:
     with torch.device("meta"):
         # Refuses images that the network cannot take, before a folder is made for the run.
         config.model.backbone(channels, (height, width))
+    resident = ResidentImages(items.images, compute.device, device.memory_fraction)
+    if not compute.processes.leads:
+        _follow(config, compute, images, resident, pairing)
+        return None
     identity = {"config": identity_values(config, compute), "data": images.fingerprint()}
-    with RunFolder(run_path(config, identity)) as folder:
+    with (
+        _Followers(compute.processes) as followers,
+        RunFolder(run_path(config, identity)) as folder,
+    ):
         folder.admit(identity, config.restart)
         if folder.summary.exists():
             summary = folder.read_summary()
@@ -84,7 +96,6 @@ def run(config: RunConfig, command: list[str]) -> Outcome:
             folder.summary.unlink()  # complete again only when all has been measured
         _record(folder, config, compute, identity, command)
         _announce(folder, config, compute, images)
-        resident = ResidentImages(items.images, compute.device, device.memory_fraction)
         results = Results(
             config, images, items, len(fit), judge, measures, resident, compute, folder
         )
@@ -92,6 +103,7 @@ def run(config: RunConfig, command: list[str]) -> Outcome:
         training = RecordedTraining(
             config, compute, images, resident, pairing, checkpoint, identity, folder, results
         )
+        followers.begin(checkpoint)
         try:
             training.run()
         except TrainingDiverged as error:
@@ -99,6 +111,51 @@ def run(config: RunConfig, command: list[str]) -> Outcome:
             raise TrainingDiverged(f"{error}{kept}") from error
         summary = results.finish(training.encoder, training.rows)
         return Outcome(folder.path, summary, finished_before=False)
+
+
+class _Followers:
+    """The processes beside the first, which wait for its word before they train with it."""
+
+    def __init__(self, processes: Processes):
+        self.processes = processes
+        self._waiting = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def begin(self, checkpoint: Checkpoint | None) -> None:
+        """Let them train, from a checkpoint or the start."""
+        self._waiting = False
+        self.processes.tell((checkpoint,))
+
+    def __exit__(self, *_: object) -> None:
+        if self._waiting:
+            self.processes.tell(None)
+
+
+def _follow(
+    config: RunConfig,
+    compute: Compute,
+    images: ImageSet,
+    resident: ResidentImages,
+    pairing: Pairing,
+) -> None:
+    """Train with the first process, when it says so; it alone writes, prints and saves."""
+    with SignalWatch() as signals:
+        try:
+            word = compute.processes.tell()
+            if word is not None:
+                (checkpoint,) = word
+                StagedTraining(config, compute, images, resident, pairing, checkpoint).run()
+        except TrainingDiverged:
+            return  # the first process says it
+        except RuntimeError as error:
+            # What a collective operation raises when another process has gone.
+            reason = "" if signals.received else f" ({str(error).splitlines()[0]})"
+            raise Interrupted(
+                signals.received or signal.SIGTERM,
+                f"process {compute.processes.rank}: stopped, since another process has{reason}",
+            ) from error
 
 
 def fit_positions(config: RunConfig, images: ImageSet) -> NDArray[np.int64]:
@@ -131,8 +188,13 @@ def check_targets(config: RunConfig, pairing: Pairing) -> None:
             )
 
 
-def check_sizes(config: RunConfig, n_images: int, n_fit: int) -> None:
-    """Raise InputError for sizes that these images do not allow."""
+def check_sizes(config: RunConfig, n_images: int, n_fit: int, n_processes: int) -> None:
+    """Raise InputError for sizes that these images or processes do not allow."""
+    if config.schedule.batch_size < n_processes:
+        raise InputError(
+            f"schedule.batch_size={config.schedule.batch_size}: must be at least the number of "
+            f"processes that share a batch, {n_processes}"
+        )
     if config.schedule.batch_size > n_fit:
         raise InputError(
             f"schedule.batch_size={config.schedule.batch_size}: dataset={config.dataset.name} has "
@@ -181,7 +243,7 @@ def _record(
     """Write what the run is and what it is made with; a continued run adds a session."""
     known = (folder.path / "environment.json").exists()
     sessions = folder.read_json("environment.json")["sessions"] if known else []
-    sessions.append(environment(compute.device, command))
+    sessions.append(environment(compute.device, command, compute.processes.size))
     content = {"seed": config.seed, "sessions": sessions, "identity": identity}
     # First, as the mark of a folder of dimred.
     folder.write_json("environment.json", content)
@@ -190,9 +252,11 @@ def _record(
 
 def _announce(folder: RunFolder, config: RunConfig, compute: Compute, images: ImageSet) -> None:
     """Say what begins, and where it will be."""
+    size = compute.processes.size
     print(
         f"{folder.path}: {len(images):,} images of {config.dataset.name}, {config.model.name} on "
         f"{compute.device.type} in {'bf16' if compute.bf16 else 'float32'}"
+        f"{f', {size} processes' if size > 1 else ''}"
     )
     if images.unreadable:
         count, first = len(images.unreadable), images.unreadable[0]

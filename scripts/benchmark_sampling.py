@@ -34,7 +34,7 @@ from dimred.training import Compute, StageTrainer, embed
 ITERATIONS = 10_000
 LENGTHS = (750, 1_125, 1_500, 1_875, 2_250, 3_000)
 TURN = 1.0
-CPU = Compute(torch.device("cpu"), bf16=False, channels_last=True, compile=False)
+CPU = Compute(torch.device("cpu"))
 
 
 class Contender:

@@ -39,7 +39,19 @@ class DeviceOptions:
     channels_last: bool = option(
         True, "Memory layout NHWC for images and convolutions: faster on CPUs and GPUs alike."
     )
-    compile: bool = option(False, "Compile the network with torch.compile.")
+    compile: bool = option(
+        False,
+        "Compile the network with torch.compile: needs a C++ compiler, and up to a minute at the "
+        "start of each stage.",
+    )
+    fused_optimizer: bool = option(
+        True, "Update all weights in one kernel: faster on CPUs and GPUs alike."
+    )
+    cuda_graphs: bool = option(
+        False,
+        "Record the training step as a CUDA graph and replay it: for small networks, whose kernels "
+        "a GPU finishes sooner than the host starts them. One GPU, pairing=augmentation.",
+    )
     deterministic: bool = option(
         False, "Only deterministic GPU kernels: slower there; the CPU always repeats itself."
     )

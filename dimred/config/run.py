@@ -164,6 +164,11 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
     if not stages:
         yield "schedule.stages={}: a schedule needs at least one stage"
     yield from config.pairing.problems()
+    if config.device.cuda_graphs and config.pairing.says != "partners":
+        yield (
+            f"device.cuda_graphs=true: wants steps of one size, and those of "
+            f"pairing={config.pairing.name} vary; it goes with pairing=augmentation"
+        )
     before = None
     for name, stage in stages.items():
         yield from _mismatches(config.pairing, config.loss_of(stage), name, stage.out_dim)

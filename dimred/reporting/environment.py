@@ -16,13 +16,17 @@ import dimred
 _PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "hydra-core", "omegaconf")
 
 
-def environment(device: torch.device, command: list[str]) -> dict[str, Any]:
-    """Versions, git commit, machine, device, command and the time, as plain JSON types."""
+def environment(device: torch.device, command: list[str], processes: int) -> dict[str, Any]:
+    """Versions, git commit, machine, device, command and the time, as plain JSON types.
+
+    processes: how many share the run.
+    """
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
         "device": f"{device.type} ({name})",
+        "processes": processes,
         "threads": torch.get_num_threads(),
         "platform": platform.platform(),
         "python": platform.python_version(),

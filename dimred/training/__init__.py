@@ -5,6 +5,7 @@ from dimred.training.compute import Compute, select_compute
 from dimred.training.embed import embed
 from dimred.training.interrupt import SignalWatch
 from dimred.training.learning_rate import learning_rate
+from dimred.training.processes import Processes
 from dimred.training.seeds import derived_seed
 from dimred.training.stage import EpochState, StagePlan, StageTrainer
 
@@ -13,6 +14,7 @@ __all__ = [
     "Compute",
     "EpochState",
     "Position",
+    "Processes",
     "SignalWatch",
     "StagePlan",
     "StageTrainer",

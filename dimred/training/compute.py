@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from dimred.errors import InputError
+from dimred.training.processes import ALONE, Processes, processes_of_torchrun
 
 _DEFAULT_THREADS = torch.get_num_threads()
 
@@ -18,12 +19,17 @@ class Compute:
 
     bf16: run the backbone under bf16 autocast while training; the head and the losses are float32,
         and so are all embeddings.
+    channels_last, compile, fused_optimizer, cuda_graphs: as in `DeviceOptions`.
+    processes: those that share every step.
     """
 
     device: torch.device
-    bf16: bool
-    channels_last: bool
-    compile: bool
+    bf16: bool = False
+    channels_last: bool = True
+    compile: bool = False
+    fused_optimizer: bool = True
+    cuda_graphs: bool = False
+    processes: Processes = ALONE
 
     @property
     def memory_format(self) -> torch.memory_format:
@@ -38,19 +44,24 @@ class Compute:
 def select_compute(
     name: str,
     precision: str,
-    channels_last: bool,
-    compile: bool,
-    deterministic: bool,
-    threads: int | None,
+    channels_last: bool = True,
+    compile: bool = False,
+    fused_optimizer: bool = True,
+    cuda_graphs: bool = False,
+    deterministic: bool = False,
+    threads: int | None = None,
 ) -> Compute:
-    """Resolve `auto` to what this machine has and set PyTorch up for it.
+    """Resolve `auto` to what this machine has and set PyTorch up for it; under torchrun, connect to
+    the other processes.
 
-    Raises InputError when a GPU is asked for and there is none.
+    Raises InputError when a GPU is asked for and there is none, or for a process beyond the GPUs.
     """
     gpu = torch.cuda.is_available()
     if name == "cuda" and not gpu:
         raise InputError("device=cuda: PyTorch sees no GPU here; use device=cpu or device=auto")
-    device = torch.device("cuda" if name == "cuda" or (name == "auto" and gpu) else "cpu")
+    device = _device(name == "cuda" or (name == "auto" and gpu))
+    if cuda_graphs and device.type == "cpu":
+        raise InputError("device.cuda_graphs=true: is for GPUs, and this run is on the CPU")
     bf16 = precision == "bf16" or (
         # bf16 is slower than float32 on CPUs, even on those that have it.
         precision == "auto"
@@ -63,4 +74,19 @@ def select_compute(
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
     torch.use_deterministic_algorithms(deterministic)
     torch.backends.cudnn.benchmark = not deterministic
-    return Compute(device, bf16, channels_last, compile)
+    processes = processes_of_torchrun(device.type)
+    if cuda_graphs and processes.size > 1:
+        raise InputError("device.cuda_graphs=true: is for one process, and torchrun started more")
+    return Compute(device, bf16, channels_last, compile, fused_optimizer, cuda_graphs, processes)
+
+
+def _device(gpu: bool) -> torch.device:
+    """The CPU, or the GPU of this process."""
+    if not gpu:
+        return torch.device("cpu")
+    number, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if number >= count:
+        raise InputError(f"torchrun --nproc-per-node: more processes than the {count} GPU(s) here")
+    device = torch.device("cuda", number)
+    torch.cuda.set_device(device)
+    return device

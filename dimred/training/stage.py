@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import tee
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,8 +15,10 @@ from dimred.losses import Loss
 from dimred.models import Encoder
 from dimred.pairing import Pairing, Selection
 from dimred.training.compute import Compute
+from dimred.training.cuda_graph import GraphedStep
 from dimred.training.learning_rate import learning_rate
-from dimred.training.seeds import generator_at
+from dimred.training.processes import share_batchnorm
+from dimred.training.seeds import derived_seed, generator_at
 
 
 @dataclass
@@ -75,8 +76,14 @@ class StageTrainer:
         encoder.requires_grad_(not plan.readout_only)
         encoder.readout.requires_grad_(True)
         self.optimizer = self._optimizer()
+        share_batchnorm(encoder, compute.processes, compute.device.type)
         # A view for calling: compiling must not rename the parameters in checkpoints.
         self.forward = torch.compile(encoder) if compute.compile else encoder
+        self.graph = GraphedStep(self._step, compute.device) if compute.cuda_graphs else None
+        # Replayed updates read the learning rate where it was when they were recorded.
+        self.graphed_lrs = [
+            torch.zeros((), device=compute.device) for _ in self.optimizer.param_groups
+        ]
 
     def _optimizer(self) -> torch.optim.Optimizer:
         plan = self.plan
@@ -88,12 +95,22 @@ class StageTrainer:
         groups = [{"params": others, "lr_factor": 1.0}]
         if biases:
             groups.append({"params": biases, "lr_factor": plan.bias_lr_factor})
+        # False would leave PyTorch's choice for None.
+        fused = self.compute.fused_optimizer or None
         if plan.adamw:
             return torch.optim.AdamW(
-                groups, plan.base_lr, weight_decay=plan.weight_decay, fused=True
+                groups,
+                plan.base_lr,
+                weight_decay=plan.weight_decay,
+                fused=fused,
+                capturable=self.compute.cuda_graphs,
             )
         return torch.optim.SGD(
-            groups, plan.base_lr, momentum=plan.momentum, weight_decay=plan.weight_decay
+            groups,
+            plan.base_lr,
+            momentum=plan.momentum,
+            weight_decay=plan.weight_decay,
+            fused=fused,
         )
 
     def new_epoch(self) -> EpochState:
@@ -120,11 +137,14 @@ class StageTrainer:
         self.encoder.train(not (plan.readout_only and plan.freeze_batchnorm))
         try:
             for step, selection, images in self._batches(epoch, state.step):
-                for group in self.optimizer.param_groups:
-                    group["lr"] = self.lr(epoch, step) * group["lr_factor"]
-                place = ("pairing", plan.number, epoch, step)
-                generator = generator_at(self.compute.device, self.seed, *place)
-                state.losses[step] = self._step(images, selection.pairs, generator)
+                self._set_lr(self.lr(epoch, step))
+                seed = derived_seed(self.seed, "pairing", plan.number, epoch, step)
+                if self.graph:
+                    loss = self.graph(images, selection, seed)
+                else:
+                    generator = torch.Generator(self.compute.device).manual_seed(seed)
+                    loss = self._step(images, selection, generator)
+                state.losses[step] = loss
                 state.step = step + 1
                 yield
         except torch.OutOfMemoryError as error:
@@ -155,14 +175,21 @@ class StageTrainer:
             generator = generator_at(device, self.seed, "selection", number, epoch, step)
             yield self.pairing.select(self.anchors[part], generator)
 
-    def _step(self, images: Tensor, pairs: Any, generator: torch.Generator) -> Tensor:
-        inputs = self.pairing.views(images, generator)
+    def _set_lr(self, lr: float) -> None:
+        for group, graphed in zip(self.optimizer.param_groups, self.graphed_lrs, strict=True):
+            value = lr * group["lr_factor"]
+            group["lr"] = graphed.fill_(value) if self.graph else value
+
+    def _step(self, images: Tensor, selection: Selection, generator: torch.Generator) -> Tensor:
+        processes = self.compute.processes
+        inputs = self.pairing.views(images, generator, processes.part(selection.rows))
         inputs = inputs.contiguous(memory_format=self.compute.memory_format)
         with self.compute.autocast():
             _, z = self.forward(inputs)
-        loss = self.loss(z, pairs)
+        loss = self.loss(processes.gather(z, selection.rows), selection.pairs)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        processes.add_up_gradients(self.encoder.parameters())
         self.optimizer.step()
         return loss.detach()
 

@@ -268,6 +268,10 @@ def test_datasets_choose_their_pairing_unless_told():
         (["model.widths=[]"], ["model.widths=[]"]),
         (["abc"], ["abc"]),
         (["seed=99999999999"], ["seed=99999999999", "at most 2147483647"]),
+        (
+            ["experiment=drlim_digits", "device.cuda_graphs=true"],
+            ["device.cuda_graphs=true", "pairing=knn", "pairing=augmentation"],
+        ),
         (["checkpoint_every=inf"], ["checkpoint_every=inf", "finite"]),
         (["run_dir="], ["run_dir="]),
         (["+loss@schedule.stages.finetun.loss=simclr"], ["stages.finetun.", "pretrain, readout"]),

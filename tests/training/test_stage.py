@@ -1,19 +1,22 @@
 """One stage of training: what moves, what does not, and exact continuation."""
 
 import copy
+import shutil
+from dataclasses import replace
 from itertools import chain
 
 import pytest
 import torch
 
+from dimred.data.augmentation import BatchAugmentation
 from dimred.data.resident import ResidentImages
 from dimred.errors import TrainingDiverged
 from dimred.losses import tsimcne_loss
 from dimred.models import ConvNetBackbone, Encoder
-from dimred.pairing import Partners, Selection
+from dimred.pairing import Partners, Selection, TwoViews
 from dimred.training import Compute, StagePlan, StageTrainer
 
-CPU = Compute(torch.device("cpu"), bf16=False, channels_last=True, compile=False)
+CPU = Compute(torch.device("cpu"))
 PLAN = StagePlan(
     number=0,
     name="train",
@@ -49,10 +52,10 @@ class NoisyCopies:
         return (views + 0.1 * torch.rand(views.shape, generator=generator))[part]
 
 
-def images(n=20):
+def images(compute, n=20):
     data = torch.randint(0, 256, (n, 1, 6, 6), generator=torch.Generator().manual_seed(0))
     data[:, 0, 0, 0] = torch.arange(n)
-    return ResidentImages(data.to(torch.uint8), CPU.device, 0.5)
+    return ResidentImages(data.to(torch.uint8), compute.device, 0.5)
 
 
 def encoder(seed=0):
@@ -60,16 +63,19 @@ def encoder(seed=0):
     return Encoder(ConvNetBackbone(1, [4, 8]), [0.5], [0.3], hidden_dim=8, out_dim=2)
 
 
-def trainer(plan=PLAN, net=None, loss=tsimcne_loss, pairing=None, batch_size=6, seed=1):
+def trainer(
+    plan=PLAN, net=None, loss=tsimcne_loss, pairing=None, batch_size=6, seed=1, compute=CPU
+):
+    net = net or encoder()
     return StageTrainer(
         plan,
-        net or encoder(),
+        net.to(compute.device).to(memory_format=compute.memory_format),
         loss,
         pairing or NoisyCopies(),
-        images(),
+        images(compute),
         batch_size,
         seed,
-        CPU,
+        compute,
     )
 
 
@@ -219,19 +225,74 @@ def test_weights_that_are_not_finite_are_named():
         stage.check_finite(0, state)
 
 
+def distance_from_one(z, pairs):
+    """Unlike losses of differences it has a gradient for the biases of the head."""
+    return (z - 1).square().mean()
+
+
+# Float sums in another order, over nine steps.
+SAME = {"rtol": 1e-4, "atol": 1e-5}
+
+
+@pytest.mark.parametrize("adamw", [False, True])
+@pytest.mark.parametrize("switch", [{"fused_optimizer": False}, {"channels_last": False}])
+def test_a_switch_of_the_device_leaves_the_result_as_it_is(switch, adamw):
+    plan = changed(adamw=adamw, base_lr=0.01)
+    # AdamW moves by a gradient's sign; that of the readout's bias is 0 in losses of differences.
+    loss = distance_from_one if adamw else tsimcne_loss
+    stages = [trainer(plan, loss=loss, compute=replace(CPU, **one)) for one in ({}, switch)]
+    losses = [train(stage) for stage in stages]
+    torch.testing.assert_close(*losses, **SAME)
+    torch.testing.assert_close(*(stage.encoder.state_dict() for stage in stages), **SAME)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+def test_compiling_leaves_the_result_as_it_is():
+    stages = [trainer(compute=replace(CPU, compile=choice)) for choice in (False, True)]
+    losses = [train(stage) for stage in stages]
+    torch.testing.assert_close(*losses, **SAME)
+    torch.testing.assert_close(*(stage.encoder.state_dict() for stage in stages), **SAME)
+
+
 def test_bf16_trains_close_to_float32():
-    nets = [encoder(), encoder()]
-    stages = [trainer(net=net) for net in nets]
-    stages[1].compute = Compute(CPU.device, bf16=True, channels_last=True, compile=False)
+    stages = [trainer(compute=replace(CPU, bf16=choice)) for choice in (False, True)]
     losses = [train(stage) for stage in stages]
     assert losses[1].dtype == torch.float32
     torch.testing.assert_close(losses[0], losses[1], rtol=0.02, atol=0.02)
     assert not torch.equal(losses[0], losses[1])
 
 
-def distance_from_one(z, pairs):
-    """Unlike losses of differences it has a gradient for the biases of the head."""
-    return (z - 1).square().mean()
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("adamw", [False, True])
+@pytest.mark.parametrize("switch", ["cuda_graphs", "channels_last", "compile", "fused_optimizer"])
+def test_switches_leave_the_result_on_a_gpu_as_it_is(switch, adamw):
+    gpu = Compute(torch.device("cuda"), channels_last=False, fused_optimizer=False)
+    plan = changed(adamw=adamw, base_lr=0.01, warmup_epochs=2)
+    loss = distance_from_one if adamw else tsimcne_loss
+    pairing = TwoViews(torch.arange(20), BatchAugmentation(noise=0.1))
+    stages = [
+        trainer(plan, loss=loss, pairing=pairing, compute=compute)
+        for compute in (gpu, replace(gpu, **{switch: True}))
+    ]
+    losses = [train(stage) for stage in stages]
+    tolerance = {"rtol": 1e-3, "atol": 1e-3}
+    torch.testing.assert_close(*losses, **tolerance)
+    torch.testing.assert_close(*(stage.encoder.state_dict() for stage in stages), **tolerance)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_step_does_not_wait_for_the_gpu():
+    pairing = TwoViews(torch.arange(20), BatchAugmentation(noise=0.1))
+    stage = trainer(pairing=pairing, compute=Compute(torch.device("cuda"), bf16=True))
+    state = stage.new_epoch()
+    running = stage.train_epoch(0, state)
+    next(running)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        next(running)
+        next(running)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def first_step(factor, net=None, **fields):

@@ -1,0 +1,155 @@
+"""Several processes that share every step of a run, as torchrun starts them.
+
+Each embeds its part of a step's rows; all compute the loss of all rows, so that negatives come from
+the whole step, and add up their parts of the gradient. The weights stay equal in all of them and
+equal, up to rounding, to those of one process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+_PATIENCE = timedelta(days=1)  # while the first process measures and the others wait
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those that share a run.
+
+    rank: its number; that of rank 0 writes and prints.
+    size: how many there are.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self.rank == 0
+
+    def part(self, rows: int) -> slice:
+        """The rows of a step that this process embeds."""
+        return slice(rows * self.rank // self.size, rows * (self.rank + 1) // self.size)
+
+    def gather(self, z: Tensor, rows: int) -> Tensor:
+        """All rows (rows, d) from this process' part of them, differentiable in that part."""
+        if self.size == 1:
+            return z
+        gathered: Tensor = _Gather.apply(z, self.part(rows), rows)
+        return gathered
+
+    def add_up_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace gradients by their sums over all processes, in one message."""
+        if self.size == 1:
+            return
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        dist.all_reduce(flat)
+        parts = flat.split([gradient.numel() for gradient in gradients])  # type: ignore[no-untyped-call]
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+    def tell(self, message: Any = None) -> Any:
+        """What the first process says, to all; the others' `message` is not used."""
+        if self.size == 1:
+            return message
+        box = [message]
+        dist.broadcast_object_list(box)
+        return box[0]
+
+
+ALONE = Processes()
+
+
+def processes_of_torchrun(device_type: str) -> Processes:
+    """The processes that torchrun started, connected; ALONE without torchrun."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        return ALONE
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if device_type == "cuda" else "gloo", timeout=_PATIENCE)
+        atexit.register(dist.destroy_process_group)
+    return Processes(dist.get_rank(), size)
+
+
+def share_batchnorm(module: nn.Module, processes: Processes, device_type: str) -> nn.Module:
+    """`module` with batch-norms whose statistics in training are those of all processes' rows."""
+    if processes.size == 1:
+        return module
+    if device_type == "cuda":
+        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+        return converted
+    for layer in module.modules():
+        if type(layer) is nn.BatchNorm2d:
+            layer.__class__ = _SharedBatchNorm  # the same state, another forward
+    return module
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, part: slice, rows: int) -> Tensor:
+        ctx.part = part
+        gathered = z.new_zeros(rows, z.shape[1])
+        gathered[part] = z
+        dist.all_reduce(gathered)
+        return gathered
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
+        # Every process has the same gradient of the same loss.
+        return upstream[0][ctx.part], None, None
+
+
+class _Sum(torch.autograd.Function):
+    """The sum of a tensor over the processes."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> Tensor:
+        total = upstream[0].clone()
+        dist.all_reduce(total)
+        return total
+
+
+class _SharedBatchNorm(nn.BatchNorm2d):
+    """Batch-norm over the rows of all processes on CPUs, for which nn.SyncBatchNorm is not made."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        count = x.new_tensor(x.numel() / x.shape[1])
+        dist.all_reduce(count)
+        mean = _sum(x.sum((0, 2, 3))) / count
+        centred = x - mean[:, None, None]
+        variance = _sum(centred.square().sum((0, 2, 3))) / count
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            unbiased = variance * (count / (count - 1))
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(unbiased, self.momentum)
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return centred * scale[:, None, None] + self.bias[:, None, None]
+
+
+def _sum(x: Tensor) -> Tensor:
+    total: Tensor = _Sum.apply(x)
+    return total

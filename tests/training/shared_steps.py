@@ -1,0 +1,71 @@
+"""Trains three steps as one of several processes and saves what came of it; a test starts it.
+
+python shared_steps.py OUT: with torchrun's environment, or alone.
+"""
+
+import sys
+
+import torch
+
+from dimred.data.augmentation import BatchAugmentation
+from dimred.data.resident import ResidentImages
+from dimred.losses import drlim_loss, simclr_loss, tsimcne_loss
+from dimred.models import ConvNetBackbone, Encoder
+from dimred.pairing import LabelledPairs, Selection, TwoViews
+from dimred.training import StagePlan, StageTrainer, select_compute
+
+
+class OddPairs:
+    """Steps of an odd number of rows, every two of which are a pair."""
+
+    anchors = torch.arange(21)
+
+    def select(self, anchors, generator):
+        left, right = torch.triu_indices(7, 7, 1)
+        similar = (left + right)[:, None] % 2 == 0
+        weight = torch.full(similar.shape, 1 / len(similar))
+        return Selection(anchors, 7, LabelledPairs(left, right, similar, weight))
+
+    def views(self, images, generator, part=slice(None)):
+        return images[part].float().div(255)
+
+
+CASES = {
+    "tsimcne": (tsimcne_loss, TwoViews(torch.arange(21), BatchAugmentation(noise=0.1)), False),
+    "simclr": (simclr_loss, TwoViews(torch.arange(21), BatchAugmentation()), False),
+    "readout": (tsimcne_loss, TwoViews(torch.arange(21), BatchAugmentation()), True),
+    "drlim": (drlim_loss, OddPairs(), False),
+}
+
+
+def train(compute, loss, pairing, readout_only):
+    torch.manual_seed(0)
+    encoder = Encoder(ConvNetBackbone(3, [4, 8]), [0.5] * 3, [0.3] * 3, hidden_dim=8, out_dim=2)
+    pixels = torch.randint(0, 256, (21, 3, 8, 8), generator=torch.Generator().manual_seed(0))
+    plan = StagePlan(
+        number=0,
+        name="train",
+        epochs=1,
+        readout_only=readout_only,
+        freeze_batchnorm=False,
+        base_lr=0.1,
+        warmup_epochs=0,
+        anneal="none",
+        lr_per_step=False,
+        adamw=False,
+        momentum=0.9,
+        weight_decay=5e-4,
+        bias_lr_factor=1.0,
+    )
+    images = ResidentImages(pixels.to(torch.uint8), compute.device, 0.5)
+    stage = StageTrainer(plan, encoder, loss, pairing, images, 7, 1, compute)
+    state = stage.new_epoch()
+    for _ in stage.train_epoch(0, state):
+        pass
+    gradients = {name: p.grad for name, p in encoder.named_parameters() if p.grad is not None}
+    return {"losses": state.losses, "weights": encoder.state_dict(), "gradients": gradients}
+
+
+if __name__ == "__main__":
+    compute = select_compute("cpu", "float32", threads=1)
+    torch.save({name: train(compute, *case) for name, case in CASES.items()}, sys.argv[1])
