@@ -111,8 +111,13 @@ def _sweep(app: Hydra, job: Callable[[DictConfig], _Ended], overrides: list[str]
         if _exit_code(error) is not None:
             raise
         # The launcher's error: what a job raises is among the results.
-        print(f"dimred: {error}", file=sys.stderr)
-        return 1 if type(error).__name__ in ("UncompletedJobError", "FailedJobError") else 2
+        line, code = str(error), 2
+        if type(error).__name__ == "UncompletedJobError":
+            # Killed, such as for its memory. The text goes on with all that the job printed.
+            line = " ".join(line.splitlines()[:2]) + "; its log lies there; the other jobs go on"
+            code = 1
+        print(f"dimred: {line}", file=sys.stderr)
+        return code
     ended: list[_Ended] = [result.return_value for batch in batches for result in batch]
     done = [f"{end.overrides}: {end.line}" for end in ended if not end.code]
     failed = [f"  {end.overrides}: {end.line}" for end in ended if end.code]
