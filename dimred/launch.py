@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import sys
 import time
 import traceback
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import Field, dataclass
 from difflib import get_close_matches
 from enum import Enum
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.hydra import Hydra
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -34,51 +41,98 @@ from dimred.help import GROUPS, choices, config_folder
 # something in Hydra's grammar. Only `${...}` keeps that meaning.
 _TEXT_KEYS = ("dataset.root", "dataset.path", "output_dir", "run_dir", "name")
 
+_FOLLOWS = os.environ.get("RANK", "0") != "0"  # set by torchrun
 _FIRST_SPEAKS = 5.0  # seconds
 
 _STAGE_LOSS = re.compile(r"\+{0,2}(schedule\.stages\.[^.]+\.loss)(\..+)?")
 
+# The choices of hydra-submitit-launcher, the optional extra `cluster`.
+_CLUSTER = ("hydra/launcher/submitit_local", "hydra/launcher/submitit_slurm")
+
 
 @dataclass(frozen=True)
-class _Failure:
-    """A job that failed: in words, since the error itself would keep the job's tensors alive."""
+class _Ended:
+    """How a job of a sweep ended: in words, since the job may have run in another process, and its
+    error itself would keep its tensors alive."""
 
     overrides: str
-    line: str
+    line: str  # the run folder, or what went wrong
     code: int
-
-
-_failures: list[_Failure] = []  # of a sweep
-_error: list[Exception] = []  # of a single run
-_flags: list[str] = []
 
 
 def launch(words: list[str]) -> int:
     """Run what the words of `dimred train` say, one run or a sweep; returns the exit code."""
-    try:
-        typed_words = _checked(words)
-    except InputError as error:
-        return _report(error)
+    if _FOLLOWS:
+        # The first of several processes says it all.
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
+    return _reporting(lambda: _launch(_checked(words)), words)
+
+
+def _launch(typed_words: Namespace) -> int | Exception:
+    """The exit code, or the error of a single run."""
+    folder = typed_words.config_dir
+    flags = ["--config-dir", folder] if folder else []
+    overrides = _overrides(typed_words)
+    with _hydra() as app:
+        if typed_words.multirun or app.get_mode("config", overrides) is RunMode.MULTIRUN:
+            return _sweep(app, partial(_job, flags), overrides)
+        for word in overrides:
+            if word.startswith("hydra/launcher="):
+                raise InputError(f"{word}: launches the jobs of a sweep; add -m")
+        error: Exception | None = app.run("config", partial(_run, flags), overrides).return_value
+        return error or 0
+
+
+@contextmanager
+def _hydra() -> Iterator[Hydra]:
+    """Hydra, as long as it is entered. `hydra.main` would drop what the jobs of a sweep return."""
     register()
-    # Hydra's own reports exit with 1 and speak of Hydra; its exceptions are explained here instead.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    sweep = typed_words.multirun
-    overrides = [_quoted(word, sweep) for word in typed_words.overrides]
-    _flags[:] = ["--config-dir", typed_words.config_dir] if typed_words.config_dir else []
-    _failures.clear()
-    _error.clear()
-    sys.argv = ["dimred train", *_flags, *(["--multirun"] if sweep else []), *overrides]
-    main = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")
+    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        app = GlobalHydra.instance().hydra
+        assert app is not None
+        yield app
+
+
+def _overrides(typed_words: Namespace) -> list[str]:
+    """What Hydra is given."""
+    overrides = [_quoted(word, typed_words.multirun) for word in typed_words.overrides]
+    if typed_words.config_dir:
+        folder = Path(typed_words.config_dir).resolve()
+        overrides.append(f"hydra.searchpath=['file://{folder}']")
+    return overrides
+
+
+def _sweep(app: Hydra, job: Callable[[DictConfig], _Ended], overrides: list[str]) -> int:
+    """Run or submit the jobs of a sweep and wait for them; returns the exit code."""
+    parsed = OverridesParser.create(app.config_loader).parse_overrides(overrides)
+    for words in BasicSweeper.split_arguments(parsed, None)[0]:
+        # What is wrong with a job should not come out after hours in a queue.
+        typed(hydra.compose("config", overrides=words))
+    # A launcher that submits says what, and where it will be.
+    launchers = logging.getLogger("hydra_plugins")
+    launchers.addHandler(logging.StreamHandler(sys.stdout))
+    launchers.setLevel(logging.INFO)
     try:
-        code = _reporting(lambda: main(_job)(), words)
-    finally:
-        if sweep and _failures:
-            print(f"\ndimred: {len(_failures)} job(s) of the sweep failed:", file=sys.stderr)
-            for failure in _failures:
-                print(f"  {failure.overrides}: {failure.line}", file=sys.stderr)
-    if _error:
-        return _report(_error[0])
-    return max([code, *(failure.code for failure in _failures)])
+        batches = app.multirun("config", job, overrides)
+    except (RuntimeError, ValueError) as error:
+        if _exit_code(error) is not None:
+            raise
+        # The launcher's error: what a job raises is among the results.
+        line, code = str(error), 2
+        if type(error).__name__ == "UncompletedJobError":
+            # Killed, such as for its memory. The text goes on with all that the job printed.
+            line = " ".join(line.splitlines()[:2]) + "; its log lies there; the other jobs go on"
+            code = 1
+        print(f"dimred: {line}", file=sys.stderr)
+        return code
+    ended: list[_Ended] = [result.return_value for batch in batches for result in batch]
+    done = [f"{end.overrides}: {end.line}" for end in ended if not end.code]
+    failed = [f"  {end.overrides}: {end.line}" for end in ended if end.code]
+    print("", *done, sep="\n", flush=True)
+    if failed:
+        head = f"\ndimred: {len(failed)} job(s) of the sweep failed:"
+        print(head, *failed, sep="\n", file=sys.stderr)
+    return max(end.code for end in ended)
 
 
 def _checked(words: list[str]) -> Namespace:
@@ -141,10 +195,10 @@ def _quoted(word: str, sweep: bool) -> str:
     return f"{key}=" + ",".join(map(quoted, value.split(",") if sweep else [value]))
 
 
-def _reporting(action: Callable[[], object], words: Sequence[str] = ()) -> int:
+def _reporting(action: Callable[[], int | Exception], words: Sequence[str] = ()) -> int:
     """Call `action`; an error that is no bug becomes one line and an exit code."""
     try:
-        action()
+        outcome = action()
     except AssertionError:
         # OmegaConf's answer to a key of a loss that is not there.
         for word in words:
@@ -155,7 +209,7 @@ def _reporting(action: Callable[[], object], words: Sequence[str] = ()) -> int:
         raise
     except Exception as error:
         return _report(error)
-    return 0
+    return _report(outcome) if isinstance(outcome, Exception) else outcome
 
 
 def _report(error: Exception) -> int:
@@ -163,7 +217,7 @@ def _report(error: Exception) -> int:
     code = _exit_code(error)
     if code is None:
         raise error
-    if os.environ.get("RANK", "0") != "0":
+    if _FOLLOWS:
         # Of several processes the first says what all have found, and torchrun ends the others.
         time.sleep(_FIRST_SPEAKS)
     print(f"dimred: {explain(error)}", file=sys.stderr)
@@ -180,18 +234,21 @@ def _exit_code(error: Exception) -> int | None:
     return 1 if isinstance(error, TrainingDiverged) else None
 
 
-def _job(composed: DictConfig) -> None:
-    """One run. Its error is kept for the end: Hydra would report it in its own words, and the other
-    jobs of a sweep still run."""
-    if HydraConfig.get().mode != RunMode.MULTIRUN:
-        try:
-            _train(composed)
-        except Exception as error:
-            _error.append(error)
-        return
-    print(f"\n{_overrides()}", flush=True)
+def _run(flags: list[str], composed: DictConfig) -> Exception | None:
+    """A single run. Its error is returned, since Hydra would report it in its own words."""
     try:
-        _train(composed)
+        _train(flags, composed)
+    except Exception as error:
+        return error
+    return None
+
+
+def _job(flags: list[str], composed: DictConfig) -> _Ended:
+    """A job of a sweep. It returns its error too, so that the other jobs still run."""
+    overrides = " ".join(HydraConfig.get().overrides.task)
+    print(f"\n{overrides}", flush=True)
+    try:
+        return _Ended(overrides, _train(flags, composed), 0)
     except BrokenPipeError:
         raise
     except Exception as error:
@@ -200,22 +257,28 @@ def _job(composed: DictConfig) -> None:
         code = _exit_code(error)
         if code is None:
             traceback.print_exc()
-        _failures.append(_Failure(_overrides(), line, code or 1))
+        return _Ended(overrides, line + _log(), code or 1)
 
 
-def _overrides() -> str:
-    return " ".join(HydraConfig.get().overrides.task)
+def _log() -> str:
+    """Where the errors of a job are that submitit started."""
+    if "SUBMITIT_FOLDER" not in os.environ:
+        return ""
+    from submitit import JobEnvironment
+
+    return f" (log: {JobEnvironment().paths.stderr})"
 
 
-def _train(composed: DictConfig) -> None:
+def _train(flags: list[str], composed: DictConfig) -> str:
+    """Train, and print what came out; returns where it is."""
     config = typed(composed)
     # torch is imported only once the configuration is known to be good.
     from dimred.reporting.describe import describe
     from dimred.train import run
 
-    outcome = run(config, ["dimred", "train", *_flags, *HydraConfig.get().overrides.task])
-    if outcome is None:  # another process speaks for this one
-        return
+    outcome = run(config, ["dimred", "train", *flags, *HydraConfig.get().overrides.task])
+    if outcome is None:  # the first of several processes says it
+        return ""
     before = f"{outcome.path}: finished before; restart=true runs it again\n\n"
     text = describe(outcome.path, outcome.summary)
     try:
@@ -223,6 +286,7 @@ def _train(composed: DictConfig) -> None:
     except BrokenPipeError:
         # Nobody reads what is in the summary too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return f"{outcome.path}{', finished before' if outcome.finished_before else ''}"
 
 
 def explain(error: BaseException) -> str:
@@ -243,6 +307,9 @@ def explain(error: BaseException) -> str:
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
         return _explain_key(cause, str(error))
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file in _CLUSTER:
+        word = "=".join(error.missing_cfg_file.rsplit("/", 1))
+        return f"{word}: is not installed; it comes with pip install 'dimred[cluster]'"
     if isinstance(error, MissingConfigException):
         lines = list(takewhile(lambda line: not line.startswith("Config search path"), lines))
         return ", ".join(lines).replace(":,", ":").removeprefix("In 'config': ")
@@ -269,17 +336,12 @@ def show_options(words: list[str]) -> int:
     return _reporting(lambda: _print_options(words))
 
 
-def _print_options(words: list[str]) -> None:
+def _print_options(words: list[str]) -> int:
     typed_words = _checked(words)
     if typed_words.multirun:
         raise InputError("-m: options are those of one run")
-    overrides = [_quoted(word, sweep=False) for word in typed_words.overrides]
-    if typed_words.config_dir:
-        folder = Path(typed_words.config_dir).resolve()
-        overrides.append(f"hydra.searchpath=['file://{folder}']")
-    register()
-    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
-        config = typed(hydra.compose("config", overrides=overrides))
+    with _hydra():
+        config = typed(hydra.compose("config", overrides=_overrides(typed_words)))
     for key, spec, value in walk(config):
         shown = value.value if isinstance(value, Enum) else value
         print(f"{key} = {'null' if shown is None else shown}")
@@ -290,6 +352,7 @@ def _print_options(words: list[str]) -> None:
     print()
     for group in GROUPS:
         print(f"{group}: {', '.join(choices(group))}")
+    return 0
 
 
 def _type_name(value: object, spec: Field[Any]) -> str:

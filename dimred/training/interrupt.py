@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from types import FrameType
@@ -25,7 +26,12 @@ class SignalWatch:
     def __enter__(self) -> Self:
         # Python allows handlers in the main thread only; elsewhere signals keep their meaning.
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            numbers = [signal.SIGINT, signal.SIGTERM]
+            if "SUBMITIT_EXECUTOR" in os.environ:
+                # Slurm announces preemption by SIGTERM; submitit ignores it and requeues the job at
+                # the signal that follows, for which the run must still be there.
+                numbers.remove(signal.SIGTERM)
+            for number in numbers:
                 self._before[number] = signal.signal(number, self._note)
         return self
 

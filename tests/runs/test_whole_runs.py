@@ -346,20 +346,3 @@ def test_a_run_that_diverges_stops_and_keeps_the_last_good_checkpoint(tmp_path, 
     kept = load_checkpoint(tmp_path / "run/checkpoint.pt")
     assert all(tensor.isfinite().all() for tensor in kept.encoder.values())
     assert line == refused(tmp_path, *words, code=1)
-
-
-def test_a_sweep_reports_what_failed_and_runs_the_rest(tmp_path):
-    _, err = dimred(tmp_path, *SMOKE, "-m", "seed=0,1", "schedule.batch_size=64,1000", code=2)
-    assert "2 job(s) of the sweep failed" in err
-    assert "seed=0 schedule.batch_size=1000" in err
-    finished = [path for path in (tmp_path / "outputs").iterdir() if path.name != "sweeps"]
-    assert sorted(summary(path)["seed"] for path in finished) == [0, 1]
-
-
-def test_a_sweep_over_losses_and_seeds_gives_one_folder_each(tmp_path):
-    out, _ = dimred(tmp_path, *SMOKE, "-m", "seed=0,1", "loss=tsimcne,simclr")
-    finished = [path for path in (tmp_path / "outputs").iterdir() if path.name != "sweeps"]
-    assert len(finished) == 4
-    assert all((path / "summary.json").exists() for path in finished)
-    assert len({(path / "embedding.npz").read_bytes() for path in finished}) == 4
-    assert "seed=1 loss=simclr" in out
