@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from sklearn import manifold
-from sklearn.neighbors import kneighbors_graph
 
-from dimred.evaluation.knn import Features, as_float
+from dimred.evaluation.neighbours import Features, as_float, nearest
 
 
-def neighbour_overlap(high: Features, low: Features, k: int) -> float:
+def neighbour_overlap(
+    high: Features, low: Features, k: int, device: torch.device | None = None
+) -> float:
     """Mean share of the k nearest neighbours in `high` that are among the k nearest in `low`.
 
     Also called kNN recall or neighbourhood preservation (Lee and Verleysen 2009, Q_NX(k),
@@ -20,13 +22,15 @@ def neighbour_overlap(high: Features, low: Features, k: int) -> float:
 
     high, low: the same n points in two spaces, (n, d) and (n, e).
     k: number of neighbours, from 1 to n - 1.
+    device: where neighbours are searched, as in `nearest`; None for the CPU.
     Raises ValueError for a bad k or arrays of different length.
     """
     _check_lengths(high, low)
-    if not 1 <= k < len(high):
-        raise ValueError(f"k = {k}: must be from 1 to {len(high) - 1} for {len(high)} points")
-    shared = kneighbors_graph(as_float(high), k).multiply(kneighbors_graph(as_float(low), k))
-    return float(shared.sum()) / (len(high) * k)
+    found = [nearest(points, None, k, device) for points in (high, low)]
+    # No row has a position twice, so in both together the positions that they share are doubled.
+    both = np.concatenate(found, axis=1)
+    both.sort(axis=1)
+    return float(np.sum(both[:, 1:] == both[:, :-1])) / (len(high) * k)
 
 
 def trustworthiness(high: Features, low: Features, k: int, max_points: int, seed: int) -> float:
