@@ -274,7 +274,9 @@ class Results:
             return {}
         train, test = random_split(images.labels.values, len(z) // 6, 0)
         y, k = images.labels.values, min(self.config.eval.k[0], len(train))
-        return {f"knn{k}_tsne": knn_accuracy(z[train], y[train], z[test], y[test], [k])[k]}
+        device = self.compute.device
+        found = knn_accuracy(z[train], y[train], z[test], y[test], [k], device)
+        return {f"knn{k}_tsne": found[k]}
 
     def _errors(self, encoder: Encoder, logits: NDArray[np.float32]) -> dict[str, float]:
         """Shares of test images that a classifier gets wrong, as they are and randomly shifted."""

@@ -68,7 +68,7 @@ def run(config: RunConfig, command: list[str]) -> Outcome | None:
     measures = further_measures(
         config, replace(scope, positions=test_positions(images), side="test")
     )
-    judge = Judge(images, config.eval.k, config.eval.random_test)
+    judge = Judge(images, config.eval.k, config.eval.random_test, compute.device)
     check_neighbours(config, len(images), judge.max_k)
     _, channels, height, width = images.images.shape
     with torch.device("meta"):

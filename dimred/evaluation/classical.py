@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE, LocallyLinearEmbedding
 
-from dimred.evaluation.knn import Features, as_float
+from dimred.evaluation.neighbours import Features, as_float
 
 _LLE_NEIGHBOURS = 12
 _DENSE_UP_TO = 1_500

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from dimred.data.image_set import ImageSet
@@ -28,12 +29,20 @@ class Judge:
 
     ks: numbers of neighbours, the first the headline.
     random_test: test images of the random split; None for as many as the official, or a sixth.
+    device: where neighbours are searched; None for the CPU. Trustworthiness always takes the CPU.
 
     All distances are Euclidean, those in maps of the cosine loss too. Raises ValueError for fewer
     than two images or a random_test that is not below their number.
     """
 
-    def __init__(self, images: ImageSet, ks: Sequence[int], random_test: int | None):
+    def __init__(
+        self,
+        images: ImageSet,
+        ks: Sequence[int],
+        random_test: int | None,
+        device: torch.device | None = None,
+    ):
+        self.device = device
         self.labels = images.labels
         self.ks = list(ks)
         self.n_images = len(images)
@@ -91,7 +100,7 @@ class Judge:
                 trust = trustworthiness(h, z, k, MAX_TRUSTWORTHINESS_POINTS, seed=0)
                 found |= {
                     f"trustworthiness{k}_z": trust,
-                    f"overlap{k}_hz": neighbour_overlap(h, z, k),
+                    f"overlap{k}_hz": neighbour_overlap(h, z, k, self.device),
                 }
             return found
         return {**self.knn("z", z), **self.knn("h", h)}
@@ -113,4 +122,4 @@ class Judge:
         assert self.labels is not None
         train, test = self.splits[split]
         y = self.labels.values
-        return knn_accuracy(points[train], y[train], points[test], y[test], ks)
+        return knn_accuracy(points[train], y[train], points[test], y[test], ks, self.device)

@@ -13,7 +13,8 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.nn import functional
 
-from dimred.evaluation.knn import Features, Labels, as_float
+from dimred.evaluation.knn import Labels
+from dimred.evaluation.neighbours import Features, as_float
 
 _MAX_ITER = 1000
 

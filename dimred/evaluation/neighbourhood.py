@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from sklearn import manifold
-from sklearn.neighbors import kneighbors_graph
 
-from dimred.evaluation.knn import Features, as_float
+from dimred.evaluation.neighbours import Features, as_float, nearest
 
 
-def neighbour_overlap(high: Features, low: Features, k: int) -> float:
+def neighbour_overlap(
+    high: Features, low: Features, k: int, device: torch.device | None = None
+) -> float:
     """Mean share of the k nearest neighbours in `high` that are among the k nearest in `low`.
 
     Also called kNN recall or neighbourhood preservation (Lee and Verleysen 2009, Q_NX(k),
     https://doi.org/10.1016/j.neucom.2008.12.017). Euclidean; a point is not its own neighbour.
     1 for a map that keeps all neighbourhoods, about k / (n - 1) for a random one.
 
-    The search is exact: 60,000 points in 512-D take about half a minute on two cores.
+    The search is exact: 60,000 points in 512-D take 73 s of CPU time, divided by the cores, and
+    40 MiB; 1,000,000 in 2-D twice take 13 s on one core, and 0.5 GiB (2026-11-21).
 
     high, low: the same n points in two spaces, (n, d) and (n, e).
     k: number of neighbours, from 1 to n - 1.
+    device: where neighbours are searched, as in `nearest`; None for the CPU.
     Raises ValueError for a bad k or arrays of different length.
     """
     _check_lengths(high, low)
-    if not 1 <= k < len(high):
-        raise ValueError(f"k = {k}: must be from 1 to {len(high) - 1} for {len(high)} points")
-    shared = kneighbors_graph(as_float(high), k).multiply(kneighbors_graph(as_float(low), k))
-    return float(shared.sum()) / (len(high) * k)
+    found = [nearest(points, None, k, device) for points in (high, low)]
+    # No row has a position twice, so in both together the positions that they share are doubled.
+    both = np.concatenate(found, axis=1)
+    both.sort(axis=1)
+    return float(np.sum(both[:, 1:] == both[:, :-1])) / (len(high) * k)
 
 
 def trustworthiness(high: Features, low: Features, k: int, max_points: int, seed: int) -> float:

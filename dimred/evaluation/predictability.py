@@ -14,7 +14,8 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from dimred.evaluation.knn import Features, Labels
+from dimred.evaluation.knn import Labels
+from dimred.evaluation.neighbours import Features
 
 Float64 = NDArray[np.float64]
 

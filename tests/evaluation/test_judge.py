@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dimred.data.image_set import ImageSet, LabelSet
-from dimred.evaluation import Judge
+from dimred.evaluation import Judge, knn, neighbourhood, neighbours
 
 
 def image_set(labels, is_test=None):
@@ -48,6 +48,26 @@ def test_both_splits_are_named_and_their_accuracies_told_apart():
     assert found["knn1_z_official"] == found["knn1_z_random"] == 1
     assert found["knn1_h_official"] < 0.9
     assert judge.headline == "knn1_z_official"
+
+
+@pytest.mark.parametrize("labels", [TWO_CLASSES, None])
+def test_all_neighbours_are_searched_on_the_device_that_is_asked_for(labels, monkeypatch):
+    asked = []
+
+    def nearest(train, query, k, device):
+        asked.append(device)
+        return neighbours.nearest_in_blocks(train, query, k, torch.device("cpu"))
+
+    monkeypatch.setattr(knn, "nearest", nearest)
+    monkeypatch.setattr(neighbourhood, "nearest", nearest)
+    images, points = image_set(labels, LAST_20), np.random.default_rng(0).normal(size=(60, 20))
+    judge = Judge(images, [3], None, torch.device("cuda"))
+    found = judge.measure(points, points[:, :2])
+    if labels:
+        judge.curve(points, "random")
+    assert set(asked) == {torch.device("cuda")}
+    monkeypatch.undo()
+    assert found == Judge(images, [3], None).measure(points, points[:, :2])
 
 
 def test_without_a_split_of_its_own_a_set_has_the_random_one():

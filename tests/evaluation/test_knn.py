@@ -49,6 +49,16 @@ def test_knn_accuracy_equals_scikit_learns_in_float32_and_in_high_dimension(dims
         assert accuracy == KNeighborsClassifier(k).fit(x[:300], y[:300]).score(x[300:], y[300:])
 
 
+@pytest.mark.parametrize("votes", [1, 30, 1_000])
+def test_votes_are_counted_in_blocks(votes, monkeypatch):
+    monkeypatch.setattr("dimred.evaluation.knn._VOTES_IN_BLOCK", votes)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(200, 2)), rng.integers(0, 7, 200)
+    found = knn_accuracy(x[:100], y[:100], x[100:], y[100:], [3, 8])
+    for k, accuracy in found.items():
+        assert accuracy == KNeighborsClassifier(k).fit(x[:100], y[:100]).score(x[100:], y[100:])
+
+
 def test_a_tied_vote_goes_to_the_smallest_label():
     train, labels = np.array([[0.0], [1.0]]), np.array([9, 2])
     assert knn_accuracy(train, labels, np.array([[0.1]]), np.array([2]), [1, 2]) == {1: 0, 2: 1}

@@ -5,6 +5,7 @@ import torch
 from test_resume import config
 
 import dimred.stages
+import dimred.train
 from dimred.config.loss import SimCLR, TSimCNE
 from dimred.config.schedule import (
     Anneal,
@@ -19,6 +20,7 @@ from dimred.config.schedule import (
 )
 from dimred.pairing import Partners
 from dimred.train import run
+from dimred.training import Compute
 
 STAGES = {
     "cosine": StageOptions(
@@ -41,6 +43,27 @@ SCHEDULE = ScheduleOptions(
     optimizer=OptimizerOptions(OptimizerName.sgd, lr_per_256=0.4, momentum=0.7, weight_decay=0.01),
     stages=STAGES,
 )
+
+
+class Judged(Exception):
+    """Stands for the rest of a run."""
+
+
+def test_neighbours_are_searched_on_the_device_of_the_run(tmp_path, monkeypatch):
+    on_a_gpu = Compute(torch.device("cuda"), bf16=False, channels_last=False, compile=False)
+    judges = []
+
+    class Recorded(dimred.train.Judge):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            judges.append(self)
+            raise Judged
+
+    monkeypatch.setattr(dimred.train, "select_compute", lambda *_: on_a_gpu)
+    monkeypatch.setattr(dimred.train, "Judge", Recorded)
+    with pytest.raises(Judged):
+        run(config(tmp_path / "run"), [])
+    assert judges[0].device == on_a_gpu.device
 
 
 @pytest.fixture(scope="module")
