@@ -15,6 +15,7 @@ Features = NDArray[np.number]
 _QUERIES_IN_BLOCK = 1_024
 _POINTS_IN_BLOCK = 4_096
 _VALUES_IN_BLOCK = 2**23  # of the coordinates, 64 MiB
+_TREE_DIMS = 3
 _MOST_DIRECT_DIMS = 15  # as scikit-learn, which takes matrix products from 16 dimensions
 
 
@@ -23,10 +24,10 @@ def nearest(
 ) -> NDArray[np.int64]:
     """The k nearest training points of each query by Euclidean distance, nearest first.
 
-    On the CPU scikit-learn searches (a KD-tree in up to 15 dimensions, else brute force), on
-    another device `nearest_in_blocks`. They agree wherever distances differ by more than float64
-    rounds off. Of points that are equally far, scikit-learn leaves open which come first and which
-    are left out at the k-th place.
+    On the CPU, and in up to 3 dimensions, where its KD-tree takes a second for a million points,
+    scikit-learn searches; on another device `nearest_in_blocks`. They agree wherever distances
+    differ by more than float64 rounds off. Of points that are equally far, scikit-learn leaves
+    open which come first and which are left out at the k-th place.
 
     train: points (n, d); integers such as pixels are computed in float32 or wider.
     query: points (m, d), or None for the training points, each of which is then sought among the
@@ -36,7 +37,7 @@ def nearest(
     Returns positions in train, int64 (m, k).
     Raises ValueError for a bad k, or points that are none, not finite, or of different dimensions.
     """
-    if device is not None and device.type != "cpu":
+    if device is not None and device.type != "cpu" and train.shape[1] > _TREE_DIMS:
         return nearest_in_blocks(train, query, k, device)
     _check_k(train, query, k)
     search = NearestNeighbors(n_neighbors=k).fit(as_float(train))

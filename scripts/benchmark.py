@@ -1,0 +1,410 @@
+"""How fast dimred is on this machine: training steps, loss, kNN, epochs, start.
+
+    python scripts/benchmark.py --out benchmark.json --figure scaling.png
+
+Prints tables and writes JSON. `steps`: training of each model in each precision on images of noise
+(32x32, three channels), out_dim 128: images/s, the arithmetic rate (floating-point operations of
+convolutions and matrix products, forward and backward, as PyTorch counts them) and its share of the
+ceiling, which is the fastest matrix product of the same precision measured before and after in the
+same process; the share of each part of a step; peak memory. `loss`: the t-SimCNE loss, forward and
+backward, against the number of points. `knn`: kNN accuracy against the number of points. `epochs`:
+an epoch of the small network against the number of images. `start`: `dimred --help`, and what a
+smoke run takes besides its training.
+
+Every measurement has a process of its own, so that its peak memory is its own; a median of turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from dimred.data.augmentation import BatchAugmentation
+from dimred.data.resident import ResidentImages
+from dimred.evaluation import knn_accuracy
+from dimred.losses import simclr_loss, tsimcne_loss
+from dimred.models import ConvNetBackbone, Encoder, ResNet18Backbone
+from dimred.pairing import Partners, TwoViews
+from dimred.reporting.environment import environment
+from dimred.training import Compute, StagePlan, StageTrainer, select_compute
+
+PLAN = StagePlan(
+    number=0,
+    name="train",
+    epochs=1,
+    readout_only=False,
+    freeze_batchnorm=False,
+    base_lr=0.03,
+    warmup_epochs=0,
+    anneal="none",
+    lr_per_step=False,
+    adamw=False,
+    momentum=0.9,
+    weight_decay=5e-4,
+    bias_lr_factor=1.0,
+)
+MODELS: dict[str, Callable[[], Any]] = {
+    "resnet18": lambda: ResNet18Backbone(3, True),
+    "convnet": lambda: ConvNetBackbone(3, [32, 64, 128]),
+}
+
+
+def wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def timed(device: torch.device, work: Callable[[], object], turns: int) -> list[float]:
+    """Seconds of each of some turns of the same work."""
+    seconds = []
+    for _ in range(turns):
+        wait(device)
+        began = time.perf_counter()
+        work()
+        wait(device)
+        seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+def peak_memory(device: torch.device) -> float:
+    """GiB: of the GPU since its last reset, or of this process at its largest."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def products(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
+    """The rate of matrix products, FLOP/s, at its best: as torch.mm, and as the 1x1 convolution
+    that is the same product (on a CPU another library computes it)."""
+    size = 8192 if device.type == "cuda" else 2048
+    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    images = a.reshape(1, size, size, 1).to(memory_format=torch.channels_last)
+    weight = b.reshape(size, size, 1, 1).to(memory_format=torch.channels_last)
+    forms = {"mm": lambda: a @ b, "conv1x1": lambda: torch.conv2d(images, weight)}
+    for form in forms.values():
+        timed(device, form, 2)
+    return {name: 2 * size**3 / min(timed(device, form, 8)) for name, form in forms.items()}
+
+
+def steps(model: str, precision: str, batch: int, compute: Compute, turns: int) -> dict[str, Any]:
+    """Training steps of a model."""
+    device = compute.device
+    torch.manual_seed(0)
+    encoder = Encoder(MODELS[model](), [0.5] * 3, [0.25] * 3, 1024, 128).to(device)
+    encoder = encoder.to(memory_format=compute.memory_format)
+    pixels = torch.randint(0, 256, (batch * turns, 3, 32, 32), dtype=torch.uint8)
+    images = ResidentImages(pixels, device, 0.5)
+    pairing = TwoViews(torch.arange(len(images)), BatchAugmentation())
+    trainer = StageTrainer(PLAN, encoder, tsimcne_loss, pairing, images, batch, 0, compute)
+
+    def epoch() -> None:
+        state = trainer.new_epoch()
+        for _ in trainer.train_epoch(0, state):
+            pass
+
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    before = products(device, dtype)
+    epoch()
+    wait(device)
+    seconds = statistics.median(timed(device, epoch, 3)) / turns
+    memory = peak_memory(device)
+    after = products(device, dtype)
+    ceilings = {form: max(rate, after[form]) for form, rate in before.items()}
+    with FlopCounterMode(display=False) as counter:
+        sample = torch.rand(8, 3, 32, 32, device=device)
+        encoder(sample)[1].sum().backward()
+    flops = counter.get_total_flops() / 8 * 2 * batch / seconds
+    return {
+        "model": model,
+        "precision": precision,
+        "batch": batch,
+        "images_per_s": batch / seconds,
+        "views_per_s": 2 * batch / seconds,
+        "tflops": flops / 1e12,
+        "ceiling_tflops": {form: rate / 1e12 for form, rate in ceilings.items()},
+        "share_of_mm": flops / ceilings["mm"],
+        "share_of_ceiling": flops / max(ceilings.values()),
+        "peak_gib": memory,
+        "parts": parts(trainer, images, pairing, batch, turns),
+    }
+
+
+def parts(
+    trainer: StageTrainer, images: ResidentImages, pairing: TwoViews, batch: int, turns: int
+) -> dict[str, float]:
+    """The share of each part of a step, each waited for before the next begins."""
+    compute = trainer.compute
+    device = compute.device
+    generator = torch.Generator(device).manual_seed(0)
+    spent = dict.fromkeys(["augmentation", "forward", "loss", "backward", "optimizer"], 0.0)
+
+    def clocked(part: str, work: Callable[[], Any]) -> Any:
+        wait(device)
+        began = time.perf_counter()
+        result = work()
+        wait(device)
+        spent[part] += time.perf_counter() - began
+        return result
+
+    def forward(views: Tensor) -> Tensor:
+        with compute.autocast():
+            z: Tensor = trainer.forward(views)[1]
+        return z
+
+    def loss_and_gradient(z: Tensor, pairs: Partners) -> Tensor:
+        points = z.detach().requires_grad_()
+        tsimcne_loss(points, pairs).backward()  # type: ignore[no-untyped-call]
+        assert points.grad is not None
+        return points.grad
+
+    for turn in range(turns):
+        anchors = torch.arange(turn * batch, (turn + 1) * batch, device=device)
+        selection = pairing.select(anchors, generator)
+        (pixels,) = images.batches([selection.items])
+        views = clocked(
+            "augmentation",
+            lambda pixels=pixels: pairing.views(pixels, generator).contiguous(
+                memory_format=compute.memory_format
+            ),
+        )
+        z = clocked("forward", lambda views=views: forward(views))
+        gradient = clocked("loss", lambda z=z, pairs=selection.pairs: loss_and_gradient(z, pairs))
+        trainer.optimizer.zero_grad(set_to_none=True)
+        clocked("backward", lambda z=z, gradient=gradient: z.backward(gradient))
+        clocked("optimizer", trainer.optimizer.step)
+    whole = sum(spent.values())
+    return {part: seconds / whole for part, seconds in spent.items()}
+
+
+def loss(points: int, dim: int, kind: str, device: torch.device) -> dict[str, Any]:
+    """The loss of many points, forward and backward."""
+    generator = torch.Generator().manual_seed(0)
+    z = (20 * torch.randn(points, dim, generator=generator)).to(device).requires_grad_()
+    pairs = Partners(torch.arange(points, device=device).roll(points // 2))
+    function = {"tsimcne": tsimcne_loss, "simclr": simclr_loss}[kind]
+
+    def once() -> None:
+        z.grad = None
+        function(z, pairs).backward()  # type: ignore[no-untyped-call]
+
+    base = peak_memory(device)
+    first = timed(device, once, 1)[0]
+    turns = max(1, min(20, int(2 / first)))
+    seconds = min([first, *timed(device, once, turns)]) if turns > 1 else first
+    return {
+        "loss": kind,
+        "points": points,
+        "dim": dim,
+        "ms": 1000 * seconds,
+        "peak_gib": peak_memory(device),
+        "more_gib": peak_memory(device) - base,
+    }
+
+
+def knn(points: int, dim: int, device: torch.device) -> dict[str, Any]:
+    """kNN accuracy, k = 15, of a sixth of the points by the others."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, points)
+    x = (rng.normal(size=(points, dim)) + 0.5 * labels[:, None]).astype(np.float32)
+    cut = points - points // 6
+    base = peak_memory(device)
+    began = time.perf_counter()
+    accuracy = knn_accuracy(x[:cut], labels[:cut], x[cut:], labels[cut:], [15], device)
+    return {
+        "points": points,
+        "dim": dim,
+        "seconds": time.perf_counter() - began,
+        "peak_gib": peak_memory(device),
+        "more_gib": peak_memory(device) - base,
+        "accuracy": accuracy[15],
+    }
+
+
+def epochs(images: int, batch: int, compute: Compute) -> dict[str, Any]:
+    """An epoch of the small network."""
+    device = compute.device
+    encoder = Encoder(MODELS["convnet"](), [0.5] * 3, [0.25] * 3, 1024, 2).to(device)
+    encoder = encoder.to(memory_format=compute.memory_format)
+    pixels = torch.randint(0, 256, (images, 3, 32, 32), dtype=torch.uint8)
+    resident = ResidentImages(pixels, device, 0.5)
+    pairing = TwoViews(torch.arange(images), BatchAugmentation())
+    plan = replace(PLAN, base_lr=1e-4)
+    trainer = StageTrainer(plan, encoder, tsimcne_loss, pairing, resident, batch, 0, compute)
+
+    def epoch() -> None:
+        for _ in trainer.train_epoch(0, trainer.new_epoch()):
+            pass
+
+    epoch()
+    return {"images": images, "batch": batch, "seconds": min(timed(device, epoch, 3))}
+
+
+def start() -> dict[str, Any]:
+    """Seconds of `dimred --help`, and of a smoke run besides its training."""
+    command = [sys.executable, "-m", "dimred"]
+    here = Path(__file__).resolve().parents[1]
+    helps, overheads = [], []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([*command, "--help"], check=True, capture_output=True, cwd=here)
+        helps.append(time.perf_counter() - began)
+    for _ in range(3):
+        with tempfile.TemporaryDirectory() as folder:
+            words = ["train", "experiment=smoke", f"run_dir={folder}/run"]
+            began = time.perf_counter()
+            subprocess.run([*command, *words], check=True, capture_output=True, cwd=here)
+            whole = time.perf_counter() - began
+            summary = json.loads(Path(folder, "run", "summary.json").read_text())
+            overheads.append(whole - summary["training_seconds"])
+    return {
+        "help_s": statistics.median(helps),
+        "smoke_besides_training_s": statistics.median(overheads),
+    }
+
+
+def in_a_process(function: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
+    """What a function returns in a process of its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_called, (function, arguments))
+
+
+def _called(function: Callable[..., dict[str, Any]], arguments: tuple[Any, ...]) -> dict[str, Any]:
+    for number, argument in enumerate(arguments):
+        if isinstance(argument, Compute):  # set PyTorch up here too
+            select_compute(argument.device.type, "float32")
+            arguments = (*arguments[:number], argument, *arguments[number + 1 :])
+    return function(*arguments)
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Rows of equal keys as aligned text."""
+    if not rows:
+        return ""
+    shown = [list(rows[0])]
+    for row in rows:
+        shown.append([f"{v:,.3g}" if isinstance(v, float) else str(v) for v in row.values()])
+    widths = [max(len(line[i]) for line in shown) for i in range(len(shown[0]))]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        for line in shown
+    )
+
+
+def flat(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose inner dictionaries are columns of their own."""
+    cells: dict[str, Any] = {}
+    for key, value in row.items():
+        cells |= {f"{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value}
+    return cells
+
+
+def draw(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
+    """Cost against size: the loss in points, an epoch in images."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    seconds, memory, images = figure.subplots(1, 3)
+    markers = iter("osv^")
+    for kind, dim in sorted({(row["loss"], row["dim"]) for row in results["loss"]}):
+        rows = [row for row in results["loss"] if (row["loss"], row["dim"]) == (kind, dim)]
+        points = [row["points"] for row in rows]
+        marker, label = next(markers), f"{kind}, {dim}-D"
+        seconds.loglog(points, [row["ms"] / 1000 for row in rows], marker=marker, label=label)
+        memory.loglog(points, [row["peak_gib"] for row in rows], marker=marker, label=label)
+    square = np.array([4096, 65536])
+    seconds.loglog(square, 0.02 * (square / 4096.0) ** 2, "k:", label="quadratic")
+    full = np.array([r["points"] for r in results["loss"]]).max() ** 2 * 4 / 2**30
+    memory.axhline(full, color="k", linestyle=":", label="one full matrix of the largest")
+    sizes = [row["images"] for row in results["epochs"]]
+    took = [row["seconds"] for row in results["epochs"]]
+    images.loglog(sizes, took, marker="o", label="convnet, an epoch")
+    images.loglog(sizes, took[0] * np.array(sizes) / sizes[0], "k:", label="linear")
+    for axes, x, y in (
+        (seconds, "points in the loss (2b)", "seconds, forward and backward"),
+        (memory, "points in the loss (2b)", "peak memory of the process, GiB"),
+        (images, "images", "seconds"),
+    ):
+        axes.set(xlabel=x, ylabel=y)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    figure.savefig(path, dpi=120)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    sections = ["steps", "loss", "knn", "epochs", "start"]
+    parser.add_argument("--only", nargs="+", choices=sections, default=sections)
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--batch", type=int, help="images; 1,024 on a GPU, 128 on a CPU")
+    parser.add_argument("--turns", type=int, help="steps in a turn; 20 on a GPU, 2 on a CPU")
+    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
+    parser.add_argument("--precisions", nargs="+", default=["float32", "bf16"])
+    for switch in ("compile", "cuda-graphs", "no-channels-last", "no-fused-optimizer"):
+        parser.add_argument(f"--{switch}", action="store_true")
+    parser.add_argument("--out", type=Path, help="JSON file")
+    parser.add_argument("--figure", type=Path, help="PNG file of cost against size")
+    options = parser.parse_args()
+    compute = select_compute(
+        options.device,
+        "float32",
+        not options.no_channels_last,
+        options.compile,
+        not options.no_fused_optimizer,
+        options.cuda_graphs,
+    )
+    device = compute.device
+    gpu = device.type == "cuda"
+    batch = options.batch or (1024 if gpu else 128)
+    turns = options.turns or (20 if gpu else 2)
+    results: dict[str, list[dict[str, Any]]] = {section: [] for section in options.only}
+
+    def measure(section: str, function: Callable[..., dict[str, Any]], *arguments: Any) -> None:
+        results[section].append(in_a_process(function, *arguments))
+
+    for section in options.only:
+        print(f"\n{section}", flush=True)
+        if section == "steps":
+            for model in options.models:
+                for precision in options.precisions:
+                    chosen = replace(compute, bf16=precision == "bf16")
+                    measure(section, steps, model, precision, batch, chosen, turns)
+        elif section == "loss":
+            for kind, dim in (("tsimcne", 2), ("tsimcne", 128), ("simclr", 128)):
+                for points in (512, 2048, 8192, 32768, 65536):
+                    measure(section, loss, points, dim, kind, device)
+        elif section == "knn":
+            for points, dim in ((10_000, 2), (100_000, 2), (1_000_000, 2), (10_000, 512)):
+                measure(section, knn, points, dim, device)
+        elif section == "epochs":
+            for images in (1, 2, 4, 8):
+                measure(section, epochs, images * (16_384 if gpu else 512), batch, compute)
+        else:
+            results[section].append(start())
+        print(table([flat(row) for row in results[section]]), flush=True)
+    if options.out:
+        record = environment(device, ["python", "scripts/benchmark.py", *sys.argv[1:]], 1)
+        content = {"date": datetime.now(UTC).date().isoformat(), "environment": record, **results}
+        options.out.write_text(json.dumps(content, indent=1))
+    if options.figure:
+        draw(results, options.figure)
+
+
+if __name__ == "__main__":
+    main()

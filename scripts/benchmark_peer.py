@@ -1,0 +1,377 @@
+"""dimred beside the authors' own package, tsimcne 0.3.12, on the same machine.
+
+    python scripts/benchmark_peer.py --pairs 7 --out peer.json
+
+Installs the package under constraints.txt into an environment of its own (.venv-peer), so with the
+same PyTorch. Two processes, one with dimred and one with tsimcne, take turns at the same work on
+the same images with the same network and batch size; each waits without a processor while the
+other works. Prints, for each kind of work, the medians of both and the ratios of the turns side by
+side: their median, lowest and highest.
+
+Work: `train`, epochs of whole training, images/s by the clock and by CPU time (worker processes
+included; tsimcne's time excludes what Lightning does before the first batch, its checkpoints, logs
+and progress bar); `batches`, making both views, images/s; `loss_D`, the Euclidean loss forward and
+backward, ms. Each turn of training is a training of its own, whose first epoch is not timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PEER = ROOT / ".venv-peer"
+LOSS_POINTS = 2048
+LOSS_REPEATS = 10
+
+
+def cpu_seconds() -> float:
+    """Of this process and of its children that have ended."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def measured(work: Callable[[], object]) -> dict[str, float]:
+    """Seconds by the clock and of the CPU that some work takes."""
+    clock, cpu = time.perf_counter(), cpu_seconds()
+    work()
+    return {"seconds": time.perf_counter() - clock, "cpu": cpu_seconds() - cpu}
+
+
+def pixels(count: int) -> Any:
+    """Images of noise, uint8 (count, 3, 32, 32): what they show does not change the time."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8, generator=generator)
+
+
+def embedding(dim: int, device: Any) -> Any:
+    """Points as a trained map has them."""
+    import torch
+
+    return torch.randn(LOSS_POINTS, dim, generator=torch.Generator().manual_seed(0)).to(device) * 20
+
+
+def timed_loss(loss: Callable[[Any], Any], dim: int, device: Any) -> dict[str, float]:
+    import torch
+
+    points = embedding(dim, device)
+
+    def once() -> None:
+        z = points.clone().requires_grad_()
+        loss(z).backward()
+
+    def all_of_them() -> None:
+        for _ in range(LOSS_REPEATS):
+            once()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    once()
+    return measured(all_of_them)
+
+
+class Ours:
+    """The work as dimred does it."""
+
+    def __init__(self, options: argparse.Namespace):
+        import torch
+
+        from dimred.data.augmentation import BatchAugmentation
+        from dimred.data.resident import ResidentImages
+        from dimred.losses import tsimcne_loss
+        from dimred.pairing import Partners, TwoViews
+        from dimred.training import select_compute
+
+        self.options = options
+        self.compute = select_compute("auto", options.precision)
+        data = pixels(options.images)
+        self.images = ResidentImages(data, self.compute.device, 0.5)
+        self.pairing = TwoViews(torch.arange(options.images), BatchAugmentation())
+        self.loss = tsimcne_loss
+        partner = torch.arange(LOSS_POINTS, device=self.compute.device).roll(LOSS_POINTS // 2)
+        self.partners = Partners(partner)
+
+    def train(self) -> dict[str, float]:
+        from dimred.models import Encoder
+        from dimred.training import StagePlan, StageTrainer
+
+        options, compute = self.options, self.compute
+        encoder = Encoder(backbone(options.model), [0.5] * 3, [0.25] * 3, 1024, 128)
+        encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
+        plan = StagePlan(
+            number=0,
+            name="train",
+            epochs=options.epochs + 1,
+            readout_only=False,
+            freeze_batchnorm=False,
+            base_lr=0.03 * options.batch / 256,
+            warmup_epochs=0,
+            anneal="cosine",
+            lr_per_step=False,
+            adamw=False,
+            momentum=0.9,
+            weight_decay=5e-4,
+            bias_lr_factor=1.0,
+        )
+        trainer = StageTrainer(
+            plan, encoder, self.loss, self.pairing, self.images, options.batch, 0, compute
+        )
+
+        def epoch(number: int) -> None:
+            state = trainer.new_epoch()
+            for _ in trainer.train_epoch(number, state):
+                pass
+            trainer.check_finite(number, state)
+
+        epoch(0)
+        return measured(lambda: [epoch(number) for number in range(1, options.epochs + 1)])
+
+    def batches(self) -> dict[str, float]:
+        import torch
+
+        device = self.compute.device
+        generator = torch.Generator(device).manual_seed(0)
+
+        def epoch() -> None:
+            order = torch.randperm(self.options.images, device=device)
+            for images in self.images.batches(order.split(self.options.batch)):
+                self.pairing.views(images, generator)
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+
+        epoch()
+        return measured(epoch)
+
+    def loss_of(self, dim: int) -> dict[str, float]:
+        return timed_loss(lambda z: self.loss(z, self.partners), dim, self.compute.device)
+
+
+class Theirs:
+    """The work as tsimcne does it."""
+
+    def __init__(self, options: argparse.Namespace):
+        import logging
+        import warnings
+
+        import torch
+        from PIL import Image
+
+        warnings.filterwarnings("ignore")
+        logging.disable(logging.INFO)
+        self.options = options
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        arrays = pixels(options.images).permute(0, 2, 3, 1).numpy()
+        self.data = [(Image.fromarray(array), 0) for array in arrays]
+
+    def package(self, epochs: int) -> Any:
+        from torch import nn
+        from tsimcne.tsimcne import TSimCNE
+
+        class WithTheirOrder(nn.Module):
+            """dimred's encoder, with Z before H."""
+
+            def __init__(self, encoder: Any):
+                super().__init__()
+                self.encoder = encoder
+
+            def forward(self, images: Any) -> Any:
+                h, z = self.encoder(images)
+                return z, h
+
+        model = None  # their own ResNet-18
+        if self.options.model != "resnet18":
+            from dimred.models import Encoder
+
+            model = WithTheirOrder(
+                Encoder(backbone(self.options.model), [0.0] * 3, [1.0] * 3, 1024, 128)
+            )
+        return TSimCNE(
+            model=model,
+            total_epochs=[epochs],
+            batch_size=self.options.batch,
+            num_workers=self.options.workers,
+            warmup=[0],
+            use_ffcv=False,
+        )
+
+    def train(self) -> dict[str, float]:
+        from lightning.pytorch.callbacks import Callback
+
+        marks = []
+
+        class Clock(Callback):  # type: ignore[misc]
+            def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
+                import torch
+
+                if torch.cuda.is_available():
+                    torch.cuda.synchronize()
+                marks.append((time.perf_counter(), cpu_seconds()))
+
+        package = self.package(self.options.epochs + 1)
+        package.trainer_kwargs = {  # theirs, and quiet
+            "gradient_clip_val": 4,
+            "gradient_clip_algorithm": "value",
+            "callbacks": [Clock()],
+            "logger": False,
+            "enable_checkpointing": False,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+        }
+        package.fit(self.data)
+        (clock, cpu), (end_clock, end_cpu) = marks[0], marks[-1]
+        return {"seconds": end_clock - clock, "cpu": end_cpu - cpu}
+
+    def batches(self) -> dict[str, float]:
+        loader = self.package(1).make_dataloader(self.data, True, None)
+        return measured(lambda: [None for _ in loader])
+
+    def loss_of(self, dim: int) -> dict[str, float]:
+        from tsimcne.losses.infonce import InfoNCECauchy
+
+        return timed_loss(InfoNCECauchy(), dim, self.device)
+
+
+def backbone(name: str) -> Any:
+    from dimred.models import ConvNetBackbone, ResNet18Backbone
+
+    return ResNet18Backbone(3, True) if name == "resnet18" else ConvNetBackbone(3, [32, 64, 128])
+
+
+def work(options: argparse.Namespace) -> None:
+    """Do what the lines of standard input say, one at a time."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever else is printed
+    sys.path.insert(0, str(ROOT))
+    worker = Ours(options) if options.worker == "ours" else Theirs(options)
+    for line in sys.stdin:
+        task, _, dim = line.strip().partition("_")
+        found = worker.loss_of(int(dim)) if dim else getattr(worker, task)()
+        print(json.dumps(found), file=answers, flush=True)
+
+
+class Worker:
+    """A process that works for one side."""
+
+    def __init__(self, python: Path | str, side: str, options: argparse.Namespace):
+        words = [str(python), __file__, "--worker", side]
+        for key in ("model", "images", "batch", "epochs", "workers", "precision"):
+            words += [f"--{key}", str(getattr(options, key))]
+        self.process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __call__(self, task: str) -> dict[str, float]:
+        assert self.process.stdin
+        assert self.process.stdout
+        print(task, file=self.process.stdin, flush=True)
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"benchmark_peer: the process of {self.process.args} ended")
+        found: dict[str, float] = json.loads(line)
+        return found
+
+    def end(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def installed() -> Path:
+    """The Python of an environment with tsimcne."""
+    python = PEER / "bin" / "python"
+    mark = PEER / ".installed"
+    if not mark.exists():
+        print(f"installing tsimcne 0.3.12 into {PEER.name}", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", PEER], check=True)
+        constraints = ["--constraint", str(ROOT / "constraints.txt")]
+        words = [*constraints, "tsimcne==0.3.12"]
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *words], check=True)
+        mark.touch()
+    return python
+
+
+def compared(
+    task: str, turns: list[tuple[dict[str, float], dict[str, float]]], images: int
+) -> dict[str, Any]:
+    """The medians of both sides, and how many times faster ours is, turn by turn."""
+    unit = 1000 / LOSS_REPEATS if task.startswith("loss") else images
+    found: dict[str, Any] = {"task": task, "turns": turns}
+    for kind in ("seconds", "cpu"):
+        sides = [[turn[side][kind] for turn in turns] for side in (0, 1)]
+        ratios = sorted(theirs / ours for ours, theirs in zip(*sides, strict=True))
+        medians = [statistics.median(side) for side in sides]
+        if not task.startswith("loss"):
+            medians = [unit / median for median in medians]
+        else:
+            medians = [unit * median for median in medians]
+        found[kind] = {
+            "ours": medians[0],
+            "theirs": medians[1],
+            "ratio": statistics.median(ratios),
+            "lowest": ratios[0],
+            "highest": ratios[-1],
+        }
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", choices=["resnet18", "convnet"], default="resnet18")
+    parser.add_argument("--images", type=int, default=512, help="in an epoch")
+    parser.add_argument("--batch", type=int, default=128, help="images in a batch")
+    parser.add_argument("--epochs", type=int, default=1, help="timed, in each turn of training")
+    parser.add_argument("--pairs", type=int, default=5, help="turns of each side")
+    parser.add_argument("--precision", choices=["auto", "float32", "bf16"], default="float32")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="worker processes of tsimcne's loader"
+    )
+    parser.add_argument("--tasks", nargs="+", default=["train", "batches", "loss_2", "loss_128"])
+    parser.add_argument("--out", type=Path, help="JSON file")
+    parser.add_argument("--worker", choices=["ours", "theirs"], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        work(options)
+        return
+    theirs = Worker(installed(), "theirs", options)
+    ours = Worker(sys.executable, "ours", options)
+    print(
+        f"{options.model}, {options.images} images of 32x32, batches of {options.batch}, "
+        f"{options.precision}, {options.pairs} pairs, {options.workers} loader processes of theirs"
+    )
+    print(f"{'':10s} {'':6s} {'dimred':>10s} {'tsimcne':>10s}   times faster (lowest, highest)")
+    results = []
+    for task in options.tasks:
+        turns = [(ours(task), theirs(task)) for _ in range(options.pairs)]
+        found = compared(task, turns, options.images * (options.epochs if task == "train" else 1))
+        results.append(found)
+        unit = "ms" if task.startswith("loss") else "img/s"
+        for kind, label in (("seconds", unit), ("cpu", f"{unit} CPU")):
+            one = found[kind]
+            print(
+                f"{task if kind == 'seconds' else '':10s} {label:9s} {one['ours']:8.1f} "
+                f"{one['theirs']:9.1f}    {one['ratio']:6.2f} ({one['lowest']:.2f}, "
+                f"{one['highest']:.2f})",
+                flush=True,
+            )
+    for worker in (ours, theirs):
+        worker.end()
+    if options.out:
+        settings = {key: value for key, value in vars(options).items() if key != "out"}
+        content = {"date": datetime.now(UTC).date().isoformat(), "options": settings}
+        options.out.write_text(json.dumps({**content, "results": results}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
