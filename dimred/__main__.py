@@ -1,7 +1,6 @@
-"""`python -m dimred` is the command `dimred`."""
+"""`python -m dimred`."""
 
-import sys
+from dimred.cli import entry
 
-from dimred.cli import main
-
-sys.exit(main())
+if __name__ == "__main__":
+    entry()

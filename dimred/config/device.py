@@ -33,9 +33,9 @@ class DeviceOptions:
     )
     precision: Precision = option(
         Precision.auto,
-        "auto = bf16 autocast on a GPU that has it, float32 elsewhere (bf16 is faster on a CPU only "
-        "if it has AVX512-BF16 or the like). On a GPU float32 leaves convolutions in TF32, as is "
-        "PyTorch's default.",
+        "auto = bf16 autocast on a GPU that has it, float32 elsewhere (bf16 is faster on a CPU "
+        "only if it has AVX512-BF16 or the like). On a GPU float32 leaves convolutions in TF32, as "
+        "is PyTorch's default.",
     )
     channels_last: bool = option(
         True, "Memory layout NHWC for images and convolutions: faster on CPUs and GPUs alike."

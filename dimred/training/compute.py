@@ -73,7 +73,8 @@ def select_compute(
     torch.set_num_threads(threads or _DEFAULT_THREADS)
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
-    torch.use_deterministic_algorithms(deterministic)
+    if deterministic != torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(deterministic)  # imports PyTorch's compiler: 2 s
     torch.backends.cudnn.benchmark = not deterministic
     processes = processes_of_torchrun(device.type)
     if cuda_graphs and processes.size > 1:

@@ -97,7 +97,7 @@ def test_in_blocks_many_dimensions_far_from_the_origin_keep_their_digits():
     np.testing.assert_array_equal(nearest_in_blocks(x, None, 5, CPU), expected)
 
 
-@pytest.mark.parametrize("dims", [2, 40])
+@pytest.mark.parametrize("dims", [4, 40])
 def test_accuracy_in_blocks_is_scikit_learns_also_where_points_with_their_labels_repeat(
     dims, on_a_gpu
 ):
@@ -117,7 +117,7 @@ def test_the_overlap_is_the_same_in_blocks(on_a_gpu):
     rng = np.random.default_rng(0)
     high, low = rng.normal(size=(90, 20)), rng.normal(size=(90, 2))
     assert neighbour_overlap(high, low, 7, device) == neighbour_overlap(high, low, 7)
-    assert asked == [device, device]
+    assert asked == [device]  # in few dimensions a KD-tree is quick on any machine
 
 
 @pytest.mark.parametrize("search", [nearest, nearest_in_blocks])
