@@ -9,7 +9,7 @@ ceiling, which is the fastest matrix product of the same precision measured befo
 same process; the share of each part of a step; peak memory. `loss`: the t-SimCNE loss, forward and
 backward, against the number of points. `knn`: kNN accuracy against the number of points. `epochs`:
 an epoch of the small network against the number of images. `start`: `dimred --help`, and what a
-smoke run takes besides its training.
+smoke run takes besides its training. `demo`: operators by their share of the demo's training steps.
 
 Every measurement has a process of its own, so that its peak memory is its own; a median of turns.
 """
@@ -279,6 +279,29 @@ def start() -> dict[str, Any]:
     }
 
 
+def demo(compute: Compute) -> list[dict[str, Any]]:
+    """Operators of the demo's steps (8x8 images, one channel, batches of 256) and their shares."""
+    device = compute.device
+    encoder = Encoder(ConvNetBackbone(1, [32, 64, 128]), [0.5], [0.25], 256, 128).to(device)
+    encoder = encoder.to(memory_format=compute.memory_format)
+    pixels = torch.randint(0, 256, (1797, 1, 8, 8), dtype=torch.uint8)
+    pairing = TwoViews(torch.arange(1797), BatchAugmentation(flip=0, hue=0, greyscale=0))
+    images = ResidentImages(pixels, device, 0.5)
+    trainer = StageTrainer(PLAN, encoder, tsimcne_loss, pairing, images, 256, 0, compute)
+
+    def epoch() -> None:
+        for _ in trainer.train_epoch(0, trainer.new_epoch()):
+            pass
+
+    epoch()
+    with torch.profiler.profile() as profile:
+        epoch()
+    kinds = {event.key: event.self_cpu_time_total for event in profile.key_averages()}
+    whole = sum(kinds.values())
+    most = sorted(kinds, key=lambda key: -kinds[key])[:8]
+    return [{"operator": key, "share": kinds[key] / whole} for key in most]
+
+
 def in_a_process(function: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
     """What a function returns in a process of its own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -334,8 +357,8 @@ def draw(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
     memory.axhline(full, color="k", linestyle=":", label="one full matrix of the largest")
     sizes = [row["images"] for row in results["epochs"]]
     took = [row["seconds"] for row in results["epochs"]]
-    images.loglog(sizes, took, marker="o", label="convnet, an epoch")
-    images.loglog(sizes, took[0] * np.array(sizes) / sizes[0], "k:", label="linear")
+    images.plot(sizes, took, marker="o", label="convnet, an epoch")
+    images.plot([0, sizes[-1]], [0, took[0] * sizes[-1] / sizes[0]], "k:", label="linear")
     for axes, x, y in (
         (seconds, "points in the loss (2b)", "seconds, forward and backward"),
         (memory, "points in the loss (2b)", "peak memory of the process, GiB"),
@@ -349,7 +372,7 @@ def draw(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    sections = ["steps", "loss", "knn", "epochs", "start"]
+    sections = ["steps", "loss", "knn", "epochs", "start", "demo"]
     parser.add_argument("--only", nargs="+", choices=sections, default=sections)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--batch", type=int, help="images; 1,024 on a GPU, 128 on a CPU")
@@ -395,8 +418,10 @@ def main() -> None:
         elif section == "epochs":
             for images in (1, 2, 4, 8):
                 measure(section, epochs, images * (16_384 if gpu else 512), batch, compute)
-        else:
+        elif section == "start":
             results[section].append(start())
+        else:
+            results[section] += demo(compute)
         print(table([flat(row) for row in results[section]]), flush=True)
     if options.out:
         record = environment(device, ["python", "scripts/benchmark.py", *sys.argv[1:]], 1)
