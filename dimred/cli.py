@@ -17,12 +17,16 @@ from dimred.help import command_help, options_help, train_help
 def entry() -> NoReturn:
     """The command as a process of its own, which ends at once: to free what PyTorch made object by
     object takes a second."""
+    # What PyTorch's import makes lasts: looking through it for garbage takes as long as the import.
+    gc.set_threshold(200_000, 20, 20)
     code = main()
     try:
         sys.stdout.flush()
-    finally:
-        sys.stderr.flush()
-        os._exit(code)
+    except OSError as error:
+        _complain(f"standard output: {error.strerror}")
+        code = code or 2
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,8 +36,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Ctrl-C and SIGTERM.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    # What PyTorch's import makes lasts: looking through it for garbage takes as long as the import.
-    gc.set_threshold(200_000, 20, 20)
     commands: dict[str, tuple[Callable[[list[str]], int], Callable[[], str]]] = {
         "train": (_train, train_help),
         "options": (_options, options_help),

@@ -17,6 +17,10 @@ class TrainingDiverged(RuntimeError):
     """The loss became NaN or infinite; the message names the stage, epoch and step."""
 
 
+class ProcessLost(RuntimeError):
+    """Of the processes that share a run another has ended, so that this one cannot go on."""
+
+
 class Interrupted(KeyboardInterrupt):
     """The run was asked to stop by a signal and has stopped; the message says how to go on."""
 

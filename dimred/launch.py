@@ -34,14 +34,16 @@ from yaml import YAMLError
 
 from dimred.config.hydra_schema import register, typed
 from dimred.config.option import allowed, walk
-from dimred.errors import InputError, TrainingDiverged
+from dimred.errors import InputError, ProcessLost, TrainingDiverged
 from dimred.help import GROUPS, choices, config_folder
 
 # Text that users type as their shell would take it, with any letter and `~`, much of which means
 # something in Hydra's grammar. Only `${...}` keeps that meaning.
 _TEXT_KEYS = ("dataset.root", "dataset.path", "output_dir", "run_dir", "name")
 
-_FOLLOWS = os.environ.get("RANK", "0") != "0"  # set by torchrun
+# As torchrun sets them.
+_SHARED = os.environ.get("WORLD_SIZE", "1") != "1"
+_FOLLOWS = _SHARED and os.environ.get("RANK", "0") != "0"
 _FIRST_SPEAKS = 5.0  # seconds
 
 _STAGE_LOSS = re.compile(r"\+{0,2}(schedule\.stages\.[^.]+\.loss)(\..+)?")
@@ -75,6 +77,8 @@ def _launch(typed_words: Namespace) -> int | Exception:
     overrides = _overrides(typed_words)
     with _hydra() as app:
         if typed_words.multirun or app.get_mode("config", overrides) is RunMode.MULTIRUN:
+            if _SHARED:
+                raise InputError("-m: torchrun starts the processes of one run, not of a sweep")
             return _sweep(app, partial(_job, flags), overrides)
         for word in overrides:
             if word.startswith("hydra/launcher="):
@@ -231,7 +235,7 @@ def _exit_code(error: Exception) -> int | None:
         return 2
     if isinstance(error, OSError) and error.filename is not None:
         return 2
-    return 1 if isinstance(error, TrainingDiverged) else None
+    return 1 if isinstance(error, TrainingDiverged | ProcessLost) else None
 
 
 def _run(flags: list[str], composed: DictConfig) -> Exception | None:

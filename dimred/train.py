@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import signal
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +18,7 @@ from dimred.config import RunConfig, decisive_values, eval_values
 from dimred.config.dataset import FitOn
 from dimred.data.image_set import ImageSet
 from dimred.data.resident import ResidentImages
-from dimred.errors import InputError, Interrupted, TrainingDiverged
+from dimred.errors import InputError, Interrupted, ProcessLost, TrainingDiverged
 from dimred.evaluation import Judge
 from dimred.measures import further_measures
 from dimred.pairing import FixedTargets, Pairing, PairingScope
@@ -45,7 +45,8 @@ def run(config: RunConfig, command: list[str]) -> Outcome | None:
     command: the words typed by the user, for the record.
     Returns None in all but the first of several processes, which write nothing.
     Raises InputError for input that cannot be used, TrainingDiverged for a loss that is not finite,
-    Interrupted after SIGINT or SIGTERM, and OSError for files that cannot be written.
+    Interrupted after SIGINT or SIGTERM, ProcessLost where another of several processes has ended,
+    and OSError for files that cannot be written.
     """
     device = config.device
     compute = select_compute(
@@ -58,31 +59,50 @@ def run(config: RunConfig, command: list[str]) -> Outcome | None:
         device.deterministic,
         device.threads,
     )
-    images = config.dataset.load(config.seed)
-    fit = fit_positions(config, images)
-    check_sizes(config, len(images), len(fit), compute.processes.size)
-    items = config.pairing.items(images)
-    scope = PairingScope(items, len(items) // len(images), fit, config.dataset.cache)
-    pairing = config.pairing.build(scope, config.schedule.batch_size, compute.device)
-    check_targets(config, pairing)
-    measures = further_measures(
-        config, replace(scope, positions=test_positions(images), side="test")
-    )
+    if not compute.processes.leads:
+        _follow(config, compute)
+        return None
+    with _Followers(compute.processes) as followers:
+        return _lead(config, command, _Inputs(config, compute), followers)
+
+
+class _Inputs:
+    """What a run learns from, in each of its processes.
+
+    images: the data set; items: its images in all transformations of the pairing; fit: positions of
+        the images to learn from. scope: the pairing's view of them. resident: items where they are
+        read.
+    """
+
+    def __init__(self, config: RunConfig, compute: Compute):
+        self.compute = compute
+        self.images = config.dataset.load(config.seed)
+        self.fit = fit_positions(config, self.images)
+        check_sizes(config, len(self.images), len(self.fit), compute.processes.size)
+        self.items = config.pairing.items(self.images)
+        self.scope = PairingScope(
+            self.items, len(self.items) // len(self.images), self.fit, config.dataset.cache
+        )
+        self.pairing = config.pairing.build(self.scope, config.schedule.batch_size, compute.device)
+        check_targets(config, self.pairing)
+        self.resident = ResidentImages(
+            self.items.images, compute.device, config.device.memory_fraction
+        )
+
+
+def _lead(config: RunConfig, command: list[str], inputs: _Inputs, followers: _Followers) -> Outcome:
+    """The run in its first or only process."""
+    images, compute = inputs.images, inputs.compute
+    test = replace(inputs.scope, positions=test_positions(images), side="test")
+    measures = further_measures(config, test)
     judge = Judge(images, config.eval.k, config.eval.random_test, compute.device)
     check_neighbours(config, len(images), judge.max_k)
     _, channels, height, width = images.images.shape
     with torch.device("meta"):
         # Refuses images that the network cannot take, before a folder is made for the run.
         config.model.backbone(channels, (height, width))
-    resident = ResidentImages(items.images, compute.device, device.memory_fraction)
-    if not compute.processes.leads:
-        _follow(config, compute, images, resident, pairing)
-        return None
     identity = {"config": identity_values(config, compute), "data": images.fingerprint()}
-    with (
-        _Followers(compute.processes) as followers,
-        RunFolder(run_path(config, identity)) as folder,
-    ):
+    with RunFolder(run_path(config, identity)) as folder:
         folder.admit(identity, config.restart)
         if folder.summary.exists():
             summary = folder.read_summary()
@@ -97,18 +117,34 @@ def run(config: RunConfig, command: list[str]) -> Outcome | None:
         _record(folder, config, compute, identity, command)
         _announce(folder, config, compute, images)
         results = Results(
-            config, images, items, len(fit), judge, measures, resident, compute, folder
+            config,
+            images,
+            inputs.items,
+            len(inputs.fit),
+            judge,
+            measures,
+            inputs.resident,
+            compute,
+            folder,
         )
         checkpoint = checkpoint_of(folder, identity)
         training = RecordedTraining(
-            config, compute, images, resident, pairing, checkpoint, identity, folder, results
+            config,
+            compute,
+            images,
+            inputs.resident,
+            inputs.pairing,
+            checkpoint,
+            identity,
+            folder,
+            results,
         )
         followers.begin(checkpoint)
         try:
             training.run()
-        except TrainingDiverged as error:
+        except (TrainingDiverged, ProcessLost) as error:
             kept = "; the last good checkpoint is kept" if folder.checkpoint.exists() else ""
-            raise TrainingDiverged(f"{error}{kept}") from error
+            raise type(error)(f"{error}{kept}") from error
         summary = results.finish(training.encoder, training.rows)
         return Outcome(folder.path, summary, finished_before=False)
 
@@ -130,32 +166,32 @@ class _Followers:
 
     def __exit__(self, *_: object) -> None:
         if self._waiting:
-            self.processes.tell(None)
+            with suppress(ProcessLost):
+                self.processes.tell(None)
 
 
-def _follow(
-    config: RunConfig,
-    compute: Compute,
-    images: ImageSet,
-    resident: ResidentImages,
-    pairing: Pairing,
-) -> None:
-    """Train with the first process, when it says so; it alone writes, prints and saves."""
+def _follow(config: RunConfig, compute: Compute) -> None:
+    """The run in another process than the first, which alone writes, prints and saves.
+
+    Waits for the first, which may fetch the data and search neighbours, before it reads them.
+    """
     with SignalWatch() as signals:
         try:
             word = compute.processes.tell()
-            if word is not None:
-                (checkpoint,) = word
-                StagedTraining(config, compute, images, resident, pairing, checkpoint).run()
+            if word is None:
+                return
+            (checkpoint,) = word
+            made = _Inputs(config, compute)
+            StagedTraining(
+                config, compute, made.images, made.resident, made.pairing, checkpoint
+            ).run()
         except TrainingDiverged:
             return  # the first process says it
-        except RuntimeError as error:
-            # What a collective operation raises when another process has gone.
-            reason = "" if signals.received else f" ({str(error).splitlines()[0]})"
-            raise Interrupted(
-                signals.received or signal.SIGTERM,
-                f"process {compute.processes.rank}: stopped, since another process has{reason}",
-            ) from error
+        except ProcessLost as error:
+            if signals.received is None:
+                raise
+            line = f"process {compute.processes.rank} has stopped too"
+            raise Interrupted(signals.received, line) from error
 
 
 def fit_positions(config: RunConfig, images: ImageSet) -> NDArray[np.int64]:

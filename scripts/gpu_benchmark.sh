@@ -12,7 +12,7 @@ python=.venv/bin/python
 [ -x "$python" ] || python=python3
 mkdir -p "$out"
 export PYTHONPATH=.
-"$python" -m pytest -q tests -k "gpu" -p no:cacheprovider 2>&1 | tee "$out/tests.txt" || true
+"$python" -m pytest -q tests -m gpu -p no:cacheprovider 2>&1 | tee "$out/tests.txt"
 "$python" scripts/benchmark.py --device cuda --out "$out/plain.json" --figure "$out/scaling.png" \
     | tee "$out/plain.txt"
 for switch in --compile --cuda-graphs; do

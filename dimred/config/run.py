@@ -169,6 +169,11 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
             f"device.cuda_graphs=true: wants steps of one size, and those of "
             f"pairing={config.pairing.name} vary; it goes with pairing=augmentation"
         )
+    if config.device.cuda_graphs and not config.device.fused_optimizer:
+        yield (
+            "device.fused_optimizer=false: device.cuda_graphs=true wants the fused one, which "
+            "reads the learning rate on the GPU"
+        )
     before = None
     for name, stage in stages.items():
         yield from _mismatches(config.pairing, config.loss_of(stage), name, stage.out_dim)

@@ -15,6 +15,7 @@ Features = NDArray[np.number]
 _QUERIES_IN_BLOCK = 1_024
 _POINTS_IN_BLOCK = 4_096
 _VALUES_IN_BLOCK = 2**23  # of the coordinates, 64 MiB
+_VALUES_KEPT = 2**26  # of all training points, 512 MiB
 _TREE_DIMS = 3
 _MOST_DIRECT_DIMS = 15  # as scikit-learn, which takes matrix products from 16 dimensions
 
@@ -52,7 +53,8 @@ def nearest_in_blocks(
 ) -> NDArray[np.int64]:
     """`nearest` by all distances in float64 on any device.
 
-    Takes some 100 MiB there beside results, whatever the number of points; 350 where all are equal.
+    Takes some 100 MiB there beside results, 350 where all points are equal, and up to 512 more to
+    keep the training points.
 
     Of points that are equally far the lowest positions come first, and are kept at the k-th place.
     In more than 15 dimensions, where distances come from matrix products, that holds for integers;
@@ -72,13 +74,18 @@ def nearest_in_blocks(
         moved = torch.tensor(points, device=device).double()
         return moved.sub_(torch.from_numpy(origin).to(device))
 
+    starts = range(0, len(train), n_points)
+    kept = {}
+    if train.size <= _VALUES_KEPT:
+        kept = {first: on_device(train[first : first + n_points]) for first in starts}
     found = np.empty((len(asked), k), dtype=np.int64)
     for start in range(0, len(asked), n_asked):
         queries = on_device(asked[start : start + n_asked])
         values = queries.new_empty(len(queries), 0)
         places = torch.empty_like(values, dtype=torch.int64)
-        for first in range(0, len(train), n_points):
-            distances = _ranked_distances(queries, on_device(train[first : first + n_points]))
+        for first in starts:
+            points = kept[first] if kept else on_device(train[first : first + n_points])
+            distances = _ranked_distances(queries, points)
             if query is None:
                 distances.diagonal(start - first).fill_(torch.inf)  # of a point to itself
             near = _smallest(distances, min(k, distances.shape[1]))

@@ -13,8 +13,9 @@ def tsimcne_loss(z: Tensor, pairs: Partners) -> Tensor:
     """InfoNCE with the Cauchy kernel q_ij = 1 / (1 + |z_i - z_j|^2).
 
     Mean over i of -log q_ij + log sum_{k != i} q_ik, j the partner of i, which is in the sum
-    (t-SimCNE paper, section 3). The minimum is 0. Exact at any coordinates; memory grows with n d,
-    since the n^2 distances are computed in tiles.
+    (t-SimCNE paper, section 3). The minimum is 0. Memory grows with n d, since the n^2
+    distances are computed in tiles. Right to a few times what float32 says of the coordinates, up
+    to 1e6.
 
     z: embeddings (n, d); bf16 and float16 are computed in float32.
     pairs: the partner of each row.

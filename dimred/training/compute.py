@@ -77,8 +77,9 @@ def select_compute(
         torch.use_deterministic_algorithms(deterministic)  # imports PyTorch's compiler: 2 s
     torch.backends.cudnn.benchmark = not deterministic
     processes = processes_of_torchrun(device.type)
-    if cuda_graphs and processes.size > 1:
-        raise InputError("device.cuda_graphs=true: is for one process, and torchrun started more")
+    for key, chosen in (("cuda_graphs", cuda_graphs), ("compile", compile)):
+        if chosen and processes.size > 1:
+            raise InputError(f"device.{key}=true: is for one process, and torchrun started more")
     return Compute(device, bf16, channels_last, compile, fused_optimizer, cuda_graphs, processes)
 
 
@@ -86,9 +87,9 @@ def _device(gpu: bool) -> torch.device:
     """The CPU, or the GPU of this process."""
     if not gpu:
         return torch.device("cpu")
-    number, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
-    if number >= count:
-        raise InputError(f"torchrun --nproc-per-node: more processes than the {count} GPU(s) here")
-    device = torch.device("cuda", number)
+    here, count = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
+    if here > count:
+        raise InputError(f"torchrun --nproc-per-node={here}: there are {count} GPU(s) here")
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     torch.cuda.set_device(device)
     return device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -15,15 +16,9 @@ Step = Callable[[Tensor, Selection, torch.Generator], Tensor]
 
 
 class GraphedStep:
-    """Calls a step; after the first calls, replays it.
+    """Calls a step; after the first calls, replays it."""
 
-    step: images, selection and generator -> loss. Sizes and pairs of all its selections are equal;
-        what it reads besides is changed in place only. Its random numbers are those of a fresh
-        generator of the same seed.
-    """
-
-    def __init__(self, step: Step, device: torch.device):
-        self.step = step
+    def __init__(self, device: torch.device):
         self.generator = torch.Generator(device)
         self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.graph: torch.cuda.CUDAGraph | None = None
@@ -31,31 +26,38 @@ class GraphedStep:
         self.images: Tensor
         self.loss: Tensor
 
-    def __call__(self, images: Tensor, selection: Selection, seed: int) -> Tensor:
-        """The loss, which the next call overwrites."""
+    def __call__(self, step: Step, images: Tensor, selection: Selection, seed: int) -> Tensor:
+        """The loss, which the next call overwrites.
+
+        step: images, selection and generator -> loss; the same in every call. Sizes and pairs of
+            all its selections are equal; what it reads besides is changed in place only. Its random
+            numbers are those of a fresh generator of the same seed.
+        """
         self.generator.manual_seed(seed)
         self.calls += 1
         if self.calls <= _EAGER_STEPS:
-            return self._eager(images, selection)
+            return self._eager(step, images, selection)
         if self.graph is None:
-            self.graph = self._recorded(images, selection)
+            self.graph = self._recorded(step, images, selection)
         self.images.copy_(images)
         self.graph.replay()
         return self.loss
 
-    def _eager(self, images: Tensor, selection: Selection) -> Tensor:
+    def _eager(self, step: Step, images: Tensor, selection: Selection) -> Tensor:
         # Not on the default stream, as PyTorch asks for what is recorded later.
         self.stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self.stream):
-            loss = self.step(images, selection, self.generator)
+        with torch.cuda.stream(self.stream), warnings.catch_warnings():
+            # AdamW is made for recording, and warns when it is not recorded.
+            warnings.filterwarnings("ignore", message=".*capturable=True")
+            loss = step(images, selection, self.generator)
         torch.cuda.current_stream().wait_stream(self.stream)
         return loss
 
-    def _recorded(self, images: Tensor, selection: Selection) -> torch.cuda.CUDAGraph:
+    def _recorded(self, step: Step, images: Tensor, selection: Selection) -> torch.cuda.CUDAGraph:
         self.images = images.clone()
         self.selection = selection  # kept, since the graph reads its tensors
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self.generator)
         with torch.cuda.graph(graph, stream=self.stream):
-            self.loss = self.step(self.images, selection, self.generator)
+            self.loss = step(self.images, selection, self.generator)
         return graph

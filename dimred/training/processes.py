@@ -7,9 +7,8 @@ equal, up to rounding, to those of one process.
 
 from __future__ import annotations
 
-import atexit
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,6 +16,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from dimred.errors import InputError, ProcessLost
 
 _PATIENCE = timedelta(days=1)  # while the first process measures and the others wait
 
@@ -54,7 +55,7 @@ class Processes:
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
-        dist.all_reduce(flat)
+        _together(dist.all_reduce, flat)
         parts = flat.split([gradient.numel() for gradient in gradients])  # type: ignore[no-untyped-call]
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
@@ -64,7 +65,7 @@ class Processes:
         if self.size == 1:
             return message
         box = [message]
-        dist.broadcast_object_list(box)
+        _together(dist.broadcast_object_list, box)
         return box[0]
 
 
@@ -72,14 +73,32 @@ ALONE = Processes()
 
 
 def processes_of_torchrun(device_type: str) -> Processes:
-    """The processes that torchrun started, connected; ALONE without torchrun."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
+    """The processes that torchrun started, connected; ALONE without torchrun.
+
+    Raises InputError where they cannot be connected.
+    """
+    if os.environ.get("WORLD_SIZE", "1") == "1":
         return ALONE
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if device_type == "cuda" else "gloo", timeout=_PATIENCE)
-        atexit.register(dist.destroy_process_group)
-    return Processes(dist.get_rank(), size)
+        backend = "nccl" if device_type == "cuda" else "gloo"
+        try:
+            dist.init_process_group(backend, timeout=_PATIENCE)
+        except (ValueError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"WORLD_SIZE={os.environ['WORLD_SIZE']}: cannot connect to the other processes "
+                f"({reason}); start them with torchrun"
+            ) from error
+    return Processes(dist.get_rank(), dist.get_world_size())
+
+
+def _together(operation: Callable[..., object], *arguments: Any) -> None:
+    """Do what all processes do at the same time. Raises ProcessLost where another has ended."""
+    try:
+        operation(*arguments)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise ProcessLost(f"another process of this run has ended ({reason})") from error
 
 
 def share_batchnorm(module: nn.Module, processes: Processes, device_type: str) -> nn.Module:
@@ -101,7 +120,7 @@ class _Gather(torch.autograd.Function):
         ctx.part = part
         gathered = z.new_zeros(rows, z.shape[1])
         gathered[part] = z
-        dist.all_reduce(gathered)
+        _together(dist.all_reduce, gathered)
         return gathered
 
     @staticmethod
@@ -116,18 +135,21 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         total = x.clone()
-        dist.all_reduce(total)
+        _together(dist.all_reduce, total)
         return total
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> Tensor:
         total = upstream[0].clone()
-        dist.all_reduce(total)
+        _together(dist.all_reduce, total)
         return total
 
 
 class _SharedBatchNorm(nn.BatchNorm2d):
-    """Batch-norm over the rows of all processes on CPUs, for which nn.SyncBatchNorm is not made."""
+    """Batch-norm over the rows of all processes on CPUs, for which nn.SyncBatchNorm is not made.
+
+    Computes in float32, also under autocast.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -136,8 +158,9 @@ class _SharedBatchNorm(nn.BatchNorm2d):
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
         assert self.momentum is not None
+        dtype, x = x.dtype, x.float()
         count = x.new_tensor(x.numel() / x.shape[1])
-        dist.all_reduce(count)
+        _together(dist.all_reduce, count)
         mean = _sum(x.sum((0, 2, 3))) / count
         centred = x - mean[:, None, None]
         variance = _sum(centred.square().sum((0, 2, 3))) / count
@@ -147,7 +170,7 @@ class _SharedBatchNorm(nn.BatchNorm2d):
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(unbiased, self.momentum)
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return centred * scale[:, None, None] + self.bias[:, None, None]
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(dtype)
 
 
 def _sum(x: Tensor) -> Tensor:

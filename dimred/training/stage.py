@@ -73,17 +73,15 @@ class StageTrainer:
         self.seed = seed
         self.compute = compute
         self.steps = len(self.anchors) // batch_size
+        # Those of the stage before would stay where this one has none.
+        encoder.zero_grad(set_to_none=True)
         encoder.requires_grad_(not plan.readout_only)
         encoder.readout.requires_grad_(True)
         self.optimizer = self._optimizer()
         share_batchnorm(encoder, compute.processes, compute.device.type)
         # A view for calling: compiling must not rename the parameters in checkpoints.
         self.forward = torch.compile(encoder) if compute.compile else encoder
-        self.graph = GraphedStep(self._step, compute.device) if compute.cuda_graphs else None
-        # Replayed updates read the learning rate where it was when they were recorded.
-        self.graphed_lrs = [
-            torch.zeros((), device=compute.device) for _ in self.optimizer.param_groups
-        ]
+        self.graph = GraphedStep(compute.device) if compute.cuda_graphs else None
 
     def _optimizer(self) -> torch.optim.Optimizer:
         plan = self.plan
@@ -140,7 +138,7 @@ class StageTrainer:
                 self._set_lr(self.lr(epoch, step))
                 seed = derived_seed(self.seed, "pairing", plan.number, epoch, step)
                 if self.graph:
-                    loss = self.graph(images, selection, seed)
+                    loss = self.graph(self._step, images, selection, seed)
                 else:
                     generator = torch.Generator(self.compute.device).manual_seed(seed)
                     loss = self._step(images, selection, generator)
@@ -176,9 +174,15 @@ class StageTrainer:
             yield self.pairing.select(self.anchors[part], generator)
 
     def _set_lr(self, lr: float) -> None:
-        for group, graphed in zip(self.optimizer.param_groups, self.graphed_lrs, strict=True):
+        device = self.compute.device
+        for group in self.optimizer.param_groups:
             value = lr * group["lr_factor"]
-            group["lr"] = graphed.fill_(value) if self.graph else value
+            if self.graph is None:
+                group["lr"] = value
+            elif isinstance(group["lr"], Tensor) and group["lr"].device == device:
+                group["lr"].fill_(value)  # where a recorded update reads it
+            else:
+                group["lr"] = torch.tensor(value, device=device)
 
     def _step(self, images: Tensor, selection: Selection, generator: torch.Generator) -> Tensor:
         processes = self.compute.processes

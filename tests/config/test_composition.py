@@ -272,6 +272,10 @@ def test_datasets_choose_their_pairing_unless_told():
             ["experiment=drlim_digits", "device.cuda_graphs=true"],
             ["device.cuda_graphs=true", "pairing=knn", "pairing=augmentation"],
         ),
+        (
+            ["device.cuda_graphs=true", "device.fused_optimizer=false"],
+            ["device.fused_optimizer=false", "device.cuda_graphs=true"],
+        ),
         (["checkpoint_every=inf"], ["checkpoint_every=inf", "finite"]),
         (["run_dir="], ["run_dir="]),
         (["+loss@schedule.stages.finetun.loss=simclr"], ["stages.finetun.", "pretrain, readout"]),

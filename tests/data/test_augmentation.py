@@ -152,7 +152,7 @@ class TestContract:
             images = torch.empty(4, 3, 16, 16, dtype=torch.uint8)
             assert augment(images, torch.Generator()).shape == images.shape
 
-    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+    @pytest.mark.gpu
     @pytest.mark.parametrize("settings", [{}, AFFINE | {"noise": 0.1, "fill": 0.5}])
     def test_on_a_gpu(self, settings):
         images = random_images(64, 3, 32, 32).cuda()

@@ -26,7 +26,7 @@ def test_chunks_from_the_host_are_the_batches_from_the_device(monkeypatch, size,
         assert all(map(torch.equal, batches, expected))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_images_that_do_not_fit_stay_on_the_host():
     device = torch.device("cuda")
     fits, too_large = (ResidentImages(IMAGES, device, fraction) for fraction in (0.5, 0.0))

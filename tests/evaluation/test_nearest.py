@@ -136,7 +136,7 @@ def test_bad_arguments_are_refused(search):
         search(x, x[:0], 1, CPU)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 @pytest.mark.parametrize("dims", [2, 40])
 def test_a_gpu_finds_what_the_cpu_finds(dims):
     x = np.random.default_rng(0).normal(size=(6_000, dims)).astype(np.float32)

@@ -200,7 +200,29 @@ def test_simclr_is_exact_at_low_temperatures(tau):
     z[8:] = -z[:8]  # partners are as far as can be
     pairs = two_views(8)
     expected = naive(z.double(), pairs, partial(log_cosine, tau=tau))
-    assert float(simclr_loss(z, pairs, tau)) == pytest.approx(expected, rel=1e-5)
+    value, gradient = value_and_gradient(partial(simclr_loss, temperature=tau), z, 8)
+    assert value.dtype == torch.float32
+    assert float(value) == pytest.approx(expected, rel=1e-5)
+    exact = numeric_gradient(z.double(), pairs, partial(log_cosine, tau=tau), step=1e-7)
+    scale = exact.abs().max()
+    torch.testing.assert_close(gradient.double() / scale, exact / scale, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("d", "tolerance"), [(2, 1e-6), (8, 1e-6), (128, 5e-4)])
+def test_the_gradient_of_far_clusters_is_right_to_the_digits_of_their_coordinates(d, tolerance):
+    """Two clusters at coordinates of 0 and 200, within which 128-D ones differ by 0.1, of which
+    float32 keeps 1e-4."""
+    b = 64
+    cluster = (torch.arange(2 * b) % 2)[:, None]
+    z = points(b, d, dtype=torch.float32) / d**0.5 + 200 * cluster
+    _, gradient = value_and_gradient(tsimcne_loss, z, b)
+    exact = z.double().requires_grad_()
+    distances2 = (exact[:, None] - exact[None]).square().sum(2)
+    logits = -torch.log1p(distances2).masked_fill(torch.eye(2 * b, dtype=torch.bool), torch.inf)
+    torch.nn.functional.cross_entropy(logits, two_views(b).partner).backward()
+    scale = exact.grad.abs().max()
+    error = (gradient.double() - exact.grad).abs().max() / scale
+    assert error < tolerance
 
 
 @pytest.mark.parametrize("loss", [tsimcne_loss, simclr_loss])

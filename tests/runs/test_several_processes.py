@@ -5,10 +5,15 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
-from command import SMOKE, dimred, rows, summary
+from command import SMOKE, dimred, refused, rows, summary
+from crash import Crash, crash_after
+
+from dimred.cli import main
+from dimred.training import load_checkpoint
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 
@@ -24,10 +29,24 @@ def start(cwd, *words):
     )
 
 
-def torchrun(cwd, *words):
-    process = start(cwd, *words)
-    out, err = process.communicate(timeout=240)
+def finished(process):
+    """Exit code and output of a process, which is given some minutes."""
+    try:
+        out, err = process.communicate(timeout=150)
+    finally:
+        process.kill()
     return process.returncode, out, err
+
+
+def torchrun(cwd, *words):
+    return finished(start(cwd, *words))
+
+
+def wait_for(path, process):
+    """Until a file is there, or a process has ended; a minute at most."""
+    end = time.monotonic() + 60
+    while not path.exists() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +74,10 @@ def test_a_shared_run_is_the_run_of_one_process(alone, tmp_path):
 def test_an_interrupted_shared_run_goes_on_in_one_process(tmp_path):
     long = [*SMOKE, "run_dir=run", "schedule.stages.pretrain.epochs=40", "checkpoint_every=0"]
     process = start(tmp_path, *long)
-    checkpoint = tmp_path / "run/checkpoint.pt"
-    while not checkpoint.exists() and process.poll() is None:
-        time.sleep(0.1)
+    wait_for(tmp_path / "run/checkpoint.pt", process)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode != 0
+    code, out, err = finished(process)
+    assert code != 0
     assert "saved to run; the same command goes on from there" in err, out + err
     out, _ = dimred(tmp_path, *long)
     assert "continuing in stage pretrain" in out
@@ -72,3 +89,41 @@ def test_bad_input_is_said_once(tmp_path):
     assert code != 0
     assert err.count("dimred: schedule.batch_size=1000") == 1, err
     assert not (tmp_path / "outputs").exists()
+
+
+def test_several_processes_go_on_from_the_checkpoint_of_one(alone, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = [*SMOKE, "run_dir=run"]
+    with monkeypatch.context() as patch:
+        crash_after(patch, 2)
+        with pytest.raises(Crash):
+            main([*words, "checkpoint_every=0"])
+    code, out, err = torchrun(tmp_path, *words)
+    assert code == 0, out + err
+    assert "continuing in stage pretrain" in out
+    ours, theirs = rows(tmp_path / "run"), rows(alone)
+    assert [row["loss"] for row in ours] == pytest.approx([row["loss"] for row in theirs], rel=1e-3)
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_where_one_process_is_killed_the_others_end(tmp_path, victim):
+    words = [*SMOKE, "run_dir=run", "schedule.stages.pretrain.epochs=2000", "checkpoint_every=0"]
+    process = start(tmp_path, *words)
+    wait_for(tmp_path / "run/checkpoint.pt", process)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[victim]), signal.SIGKILL)
+    code, out, err = finished(process)
+    assert code != 0, out + err
+    assert load_checkpoint(tmp_path / "run/checkpoint.pt").position.stage == 0
+
+
+def test_a_sweep_is_not_for_several_processes(tmp_path):
+    code, _, err = torchrun(tmp_path, *SMOKE, "-m", "seed=0,1")
+    assert code != 0
+    assert err.count("dimred: -m: torchrun starts the processes of one run") == 1, err
+
+
+def test_processes_that_cannot_connect_are_refused_in_a_line(tmp_path):
+    err = refused(tmp_path, *SMOKE, WORLD_SIZE="2", RANK="0")
+    assert "WORLD_SIZE=2" in err
+    assert "torchrun" in err

@@ -4,6 +4,7 @@ python shared_steps.py OUT: with torchrun's environment, or alone.
 """
 
 import sys
+from dataclasses import replace
 
 import torch
 
@@ -31,14 +32,16 @@ class OddPairs:
 
 
 CASES = {
-    "tsimcne": (tsimcne_loss, TwoViews(torch.arange(21), BatchAugmentation(noise=0.1)), False),
-    "simclr": (simclr_loss, TwoViews(torch.arange(21), BatchAugmentation()), False),
-    "readout": (tsimcne_loss, TwoViews(torch.arange(21), BatchAugmentation()), True),
-    "drlim": (drlim_loss, OddPairs(), False),
+    "tsimcne": (tsimcne_loss, TwoViews(torch.arange(21), BatchAugmentation(noise=0.1))),
+    "simclr": (simclr_loss, TwoViews(torch.arange(21), BatchAugmentation())),
+    "readout": (tsimcne_loss, TwoViews(torch.arange(21), BatchAugmentation())),
+    "bf16": (tsimcne_loss, TwoViews(torch.arange(21), BatchAugmentation())),
+    "drlim": (drlim_loss, OddPairs()),
 }
 
 
-def train(compute, loss, pairing, readout_only):
+def train(compute, name):
+    loss, pairing = CASES[name]
     torch.manual_seed(0)
     encoder = Encoder(ConvNetBackbone(3, [4, 8]), [0.5] * 3, [0.3] * 3, hidden_dim=8, out_dim=2)
     pixels = torch.randint(0, 256, (21, 3, 8, 8), generator=torch.Generator().manual_seed(0))
@@ -46,7 +49,7 @@ def train(compute, loss, pairing, readout_only):
         number=0,
         name="train",
         epochs=1,
-        readout_only=readout_only,
+        readout_only=name == "readout",
         freeze_batchnorm=False,
         base_lr=0.1,
         warmup_epochs=0,
@@ -58,6 +61,7 @@ def train(compute, loss, pairing, readout_only):
         bias_lr_factor=1.0,
     )
     images = ResidentImages(pixels.to(torch.uint8), compute.device, 0.5)
+    compute = replace(compute, bf16=name == "bf16")
     stage = StageTrainer(plan, encoder, loss, pairing, images, 7, 1, compute)
     state = stage.new_epoch()
     for _ in stage.train_epoch(0, state):
@@ -68,4 +72,4 @@ def train(compute, loss, pairing, readout_only):
 
 if __name__ == "__main__":
     compute = select_compute("cpu", "float32", threads=1)
-    torch.save({name: train(compute, *case) for name, case in CASES.items()}, sys.argv[1])
+    torch.save({name: train(compute, name) for name in CASES}, sys.argv[1])

@@ -32,7 +32,11 @@ def trained(tmp_path_factory):
         subprocess.Popen([sys.executable, SCRIPT, folder / name], env={**os.environ, **place})
         for name, place in places.items()
     ]
-    assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
+    try:
+        assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
+    finally:
+        for process in running:
+            process.kill()
     return {name: torch.load(folder / name) for name in places}
 
 
@@ -40,7 +44,8 @@ def trained(tmp_path_factory):
 @pytest.mark.parametrize("what", ["losses", "weights", "gradients"])
 def test_two_processes_equal_one(trained, case, what):
     alone, first, second = (trained[name][case][what] for name in ("alone", "0", "1"))
-    torch.testing.assert_close(first, alone, rtol=1e-5, atol=1e-6)
+    tolerance = {"rtol": 0.03, "atol": 0.03} if case == "bf16" else {"rtol": 1e-5, "atol": 1e-6}
+    torch.testing.assert_close(first, alone, **tolerance)
     torch.testing.assert_close(second, first, rtol=0, atol=0)
 
 

@@ -225,6 +225,17 @@ def test_weights_that_are_not_finite_are_named():
         stage.check_finite(0, state)
 
 
+def test_a_stage_begins_without_the_gradients_of_the_one_before():
+    net = encoder()
+    train(trainer(net=net))
+    assert all(weight.grad is not None for weight in net.parameters())
+    train(trainer(changed(readout_only=True), net=net))
+    assert {name for name, p in net.named_parameters() if p.grad is not None} == {
+        "readout.weight",
+        "readout.bias",
+    }
+
+
 def distance_from_one(z, pairs):
     """Unlike losses of differences it has a gradient for the biases of the head."""
     return (z - 1).square().mean()
@@ -262,11 +273,14 @@ def test_bf16_trains_close_to_float32():
     assert not torch.equal(losses[0], losses[1])
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 @pytest.mark.parametrize("adamw", [False, True])
 @pytest.mark.parametrize("switch", ["cuda_graphs", "channels_last", "compile", "fused_optimizer"])
 def test_switches_leave_the_result_on_a_gpu_as_it_is(switch, adamw):
-    gpu = Compute(torch.device("cuda"), channels_last=False, fused_optimizer=False)
+    # Graphs want the fused optimizer.
+    gpu = Compute(
+        torch.device("cuda"), channels_last=False, fused_optimizer=switch == "cuda_graphs"
+    )
     plan = changed(adamw=adamw, base_lr=0.01, warmup_epochs=2)
     loss = distance_from_one if adamw else tsimcne_loss
     pairing = TwoViews(torch.arange(20), BatchAugmentation(noise=0.1))
@@ -280,7 +294,8 @@ def test_switches_leave_the_result_on_a_gpu_as_it_is(switch, adamw):
     torch.testing.assert_close(*(stage.encoder.state_dict() for stage in stages), **tolerance)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 def test_a_step_does_not_wait_for_the_gpu():
     pairing = TwoViews(torch.arange(20), BatchAugmentation(noise=0.1))
     stage = trainer(pairing=pairing, compute=Compute(torch.device("cuda"), bf16=True))
