@@ -11,9 +11,9 @@ backward, against the number of points. `knn`: kNN accuracy against the number o
 an epoch of the small network against the number of images. `start`: `dimred --help`, and what a
 smoke run takes besides its training. `demo`: operators by their share of the demo's training steps.
 
-Every measurement has a process of its own, so that its peak memory is its own. Steps are a median of
-turns, loss and epochs the shortest. Parts are each waited for, without what lies between them. On a
-GPU, convolutions of float32 run in TF32, the float32 product does not.
+Every measurement has a process of its own, so that its peak memory is its own. Steps are a median
+of turns, loss and epochs the shortest. Parts are each waited for, without what lies between them.
+On a GPU, convolutions of float32 run in TF32, the float32 product does not.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -208,8 +209,7 @@ def loss(points: int, dim: int, kind: str, device: torch.device) -> dict[str, An
 
     base = peak_memory(device)
     first = timed(device, once, 1)[0]
-    turns = max(1, min(20, int(2 / first)))
-    seconds = min([first, *timed(device, once, turns)]) if turns > 1 else first
+    seconds = min(timed(device, once, max(2, min(20, int(2 / first)))))
     return {
         "loss": kind,
         "points": points,
@@ -239,23 +239,27 @@ def knn(points: int, dim: int, device: torch.device) -> dict[str, Any]:
     }
 
 
-def epochs(images: int, batch: int, compute: Compute) -> dict[str, Any]:
-    """An epoch of the small network."""
+def epochs(sizes: list[int], batch: int, compute: Compute) -> list[dict[str, Any]]:
+    """An epoch of the small network over so many images; the sizes take turns."""
     device = compute.device
     encoder = Encoder(MODELS["convnet"](), [0.5] * 3, [0.25] * 3, 1024, 2).to(device)
     encoder = encoder.to(memory_format=compute.memory_format)
-    pixels = torch.randint(0, 256, (images, 3, 32, 32), dtype=torch.uint8)
+    pixels = torch.randint(0, 256, (max(sizes), 3, 32, 32), dtype=torch.uint8)
     resident = ResidentImages(pixels, device, 0.5)
-    pairing = TwoViews(torch.arange(images), BatchAugmentation())
     plan = replace(PLAN, base_lr=1e-4)
-    trainer = StageTrainer(plan, encoder, tsimcne_loss, pairing, resident, batch, 0, compute)
 
-    def epoch() -> None:
+    def epoch(images: int) -> None:
+        pairing = TwoViews(torch.arange(images), BatchAugmentation())
+        trainer = StageTrainer(plan, encoder, tsimcne_loss, pairing, resident, batch, 0, compute)
         for _ in trainer.train_epoch(0, trainer.new_epoch()):
             pass
 
-    epoch()
-    return {"images": images, "batch": batch, "seconds": min(timed(device, epoch, 3))}
+    epoch(min(sizes))
+    turns = [{size: timed(device, partial(epoch, size), 1)[0] for size in sizes} for _ in range(3)]
+    return [
+        {"images": size, "batch": batch, "seconds": min(turn[size] for turn in turns)}
+        for size in sizes
+    ]
 
 
 def start() -> dict[str, Any]:
@@ -357,7 +361,8 @@ def draw(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
     sizes = [row["images"] for row in results["epochs"]]
     took = [row["seconds"] for row in results["epochs"]]
     images.plot(sizes, took, marker="o", label="convnet, an epoch")
-    images.plot([0, sizes[-1]], [0, took[0] * sizes[-1] / sizes[0]], "k:", label="linear")
+    rate = sum(sizes) / sum(took)
+    images.plot([0, sizes[-1]], [0, sizes[-1] / rate], "k:", label="linear")
     for axes, x, y in (
         (seconds, "points in the loss (2b)", "seconds, forward and backward"),
         (memory, "points in the loss (2b)", "peak memory of the process, GiB"),
@@ -417,8 +422,8 @@ def main() -> None:
             for points, dim in ((10_000, 2), (100_000, 2), (1_000_000, 2), (10_000, 512)):
                 measure(section, knn, points, dim, device)
         elif section == "epochs":
-            for images in (1, 2, 4, 8):
-                measure(section, epochs, images * (16_384 if gpu else 512), batch, compute)
+            sizes = [count * (16_384 if gpu else 512) for count in (1, 2, 4, 8)]
+            results[section] += in_a_process(epochs, sizes, batch, compute)
         elif section == "start":
             results[section].append(start())
         else:
