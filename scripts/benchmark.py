@@ -48,21 +48,7 @@ from dimred.pairing import Partners, TwoViews
 from dimred.reporting.environment import environment
 from dimred.training import Compute, StagePlan, StageTrainer, select_compute
 
-PLAN = StagePlan(
-    number=0,
-    name="train",
-    epochs=1,
-    readout_only=False,
-    freeze_batchnorm=False,
-    base_lr=0.03,
-    warmup_epochs=0,
-    anneal="none",
-    lr_per_step=False,
-    adamw=False,
-    momentum=0.9,
-    weight_decay=5e-4,
-    bias_lr_factor=1.0,
-)
+PLAN = StagePlan(number=0, name="train", epochs=1, base_lr=0.03)
 MODELS: dict[str, Callable[[], Any]] = {
     "resnet18": lambda: ResNet18Backbone(3, True),
     "convnet": lambda: ConvNetBackbone(3, [32, 64, 128]),

@@ -112,21 +112,8 @@ class Ours:
         options, compute = self.options, self.compute
         encoder = Encoder(backbone(options.model), [0.5] * 3, [0.25] * 3, 1024, 128)
         encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
-        plan = StagePlan(
-            number=0,
-            name="train",
-            epochs=options.epochs + 1,
-            readout_only=False,
-            freeze_batchnorm=False,
-            base_lr=0.03 * options.batch / 256,
-            warmup_epochs=0,
-            anneal="cosine",
-            lr_per_step=False,
-            adamw=False,
-            momentum=0.9,
-            weight_decay=5e-4,
-            bias_lr_factor=1.0,
-        )
+        lr = 0.03 * options.batch / 256
+        plan = StagePlan(0, "train", options.epochs + 1, lr, anneal="cosine")
         trainer = StageTrainer(
             plan, encoder, self.loss, self.pairing, self.images, options.batch, 0, compute
         )

@@ -37,16 +37,16 @@ class StagePlan:
     number: int
     name: str
     epochs: int
-    readout_only: bool
-    freeze_batchnorm: bool
     base_lr: float
-    warmup_epochs: int
-    anneal: str
-    lr_per_step: bool
-    adamw: bool
-    momentum: float
-    weight_decay: float
-    bias_lr_factor: float
+    readout_only: bool = False
+    freeze_batchnorm: bool = False
+    warmup_epochs: int = 0
+    anneal: str = "none"
+    lr_per_step: bool = False
+    adamw: bool = False
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    bias_lr_factor: float = 1.0
 
 
 class StageTrainer:

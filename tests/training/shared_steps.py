@@ -45,21 +45,7 @@ def train(compute, name):
     torch.manual_seed(0)
     encoder = Encoder(ConvNetBackbone(3, [4, 8]), [0.5] * 3, [0.3] * 3, hidden_dim=8, out_dim=2)
     pixels = torch.randint(0, 256, (21, 3, 8, 8), generator=torch.Generator().manual_seed(0))
-    plan = StagePlan(
-        number=0,
-        name="train",
-        epochs=1,
-        readout_only=name == "readout",
-        freeze_batchnorm=False,
-        base_lr=0.1,
-        warmup_epochs=0,
-        anneal="none",
-        lr_per_step=False,
-        adamw=False,
-        momentum=0.9,
-        weight_decay=5e-4,
-        bias_lr_factor=1.0,
-    )
+    plan = StagePlan(number=0, name="train", epochs=1, base_lr=0.1, readout_only=name == "readout")
     images = ResidentImages(pixels.to(torch.uint8), compute.device, 0.5)
     compute = replace(compute, bf16=name == "bf16")
     stage = StageTrainer(plan, encoder, loss, pairing, images, 7, 1, compute)

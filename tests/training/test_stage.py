@@ -17,21 +17,7 @@ from dimred.pairing import Partners, Selection, TwoViews
 from dimred.training import Compute, StagePlan, StageTrainer
 
 CPU = Compute(torch.device("cpu"))
-PLAN = StagePlan(
-    number=0,
-    name="train",
-    epochs=3,
-    readout_only=False,
-    freeze_batchnorm=False,
-    base_lr=0.1,
-    warmup_epochs=0,
-    anneal="cosine",
-    lr_per_step=False,
-    adamw=False,
-    momentum=0.9,
-    weight_decay=5e-4,
-    bias_lr_factor=1.0,
-)
+PLAN = StagePlan(number=0, name="train", epochs=3, base_lr=0.1, anneal="cosine")
 
 
 class NoisyCopies:
