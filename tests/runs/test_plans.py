@@ -61,6 +61,7 @@ def test_neighbours_are_searched_on_the_device_of_the_run(tmp_path, monkeypatch)
 
     monkeypatch.setattr(dimred.train, "select_compute", lambda *_: on_a_gpu)
     monkeypatch.setattr(dimred.train, "Judge", Recorded)
+    monkeypatch.setattr(dimred.train, "ResidentImages", lambda *_: None)
     with pytest.raises(Judged):
         run(config(tmp_path / "run"), [])
     assert judges[0].device == on_a_gpu.device

@@ -66,13 +66,9 @@ def test_a_shared_run_is_the_run_of_one_process(alone, tmp_path):
     z, expected = (np.load(run / "stages/pretrain.npz")["z"] for run in (tmp_path / "run", alone))
     np.testing.assert_allclose(z, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 
-    code, out, err = torchrun(tmp_path, *SMOKE, "run_dir=run")
-    assert code == 0, out + err
-    assert "finished before" in out
-
 
 def test_an_interrupted_shared_run_goes_on_in_one_process(tmp_path):
-    long = [*SMOKE, "run_dir=run", "schedule.stages.pretrain.epochs=40", "checkpoint_every=0"]
+    long = [*SMOKE, "run_dir=run", "schedule.stages.pretrain.epochs=20", "checkpoint_every=0"]
     process = start(tmp_path, *long)
     wait_for(tmp_path / "run/checkpoint.pt", process)
     process.send_signal(signal.SIGINT)
@@ -81,7 +77,7 @@ def test_an_interrupted_shared_run_goes_on_in_one_process(tmp_path):
     assert "saved to run; the same command goes on from there" in err, out + err
     out, _ = dimred(tmp_path, *long)
     assert "continuing in stage pretrain" in out
-    assert summary(tmp_path / "run")["stages"]["pretrain"]["epoch"] == 40
+    assert summary(tmp_path / "run")["stages"]["pretrain"]["epoch"] == 20
 
 
 def test_bad_input_is_said_once(tmp_path):
@@ -105,13 +101,12 @@ def test_several_processes_go_on_from_the_checkpoint_of_one(alone, tmp_path, mon
     assert [row["loss"] for row in ours] == pytest.approx([row["loss"] for row in theirs], rel=1e-3)
 
 
-@pytest.mark.parametrize("victim", [0, 1])
-def test_where_one_process_is_killed_the_others_end(tmp_path, victim):
+def test_where_one_process_is_killed_the_others_end(tmp_path):
     words = [*SMOKE, "run_dir=run", "schedule.stages.pretrain.epochs=2000", "checkpoint_every=0"]
     process = start(tmp_path, *words)
     wait_for(tmp_path / "run/checkpoint.pt", process)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    os.kill(int(children[victim]), signal.SIGKILL)
+    os.kill(int(children[1]), signal.SIGKILL)
     code, out, err = finished(process)
     assert code != 0, out + err
     assert load_checkpoint(tmp_path / "run/checkpoint.pt").position.stage == 0
