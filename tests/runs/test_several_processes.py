@@ -113,9 +113,8 @@ def test_where_one_process_is_killed_the_others_end(tmp_path):
 
 
 def test_a_sweep_is_not_for_several_processes(tmp_path):
-    code, _, err = torchrun(tmp_path, *SMOKE, "-m", "seed=0,1")
-    assert code != 0
-    assert err.count("dimred: -m: torchrun starts the processes of one run") == 1, err
+    err = refused(tmp_path, *SMOKE, "-m", "seed=0,1", WORLD_SIZE="2", RANK="0")
+    assert "-m: torchrun starts the processes of one run" in err
 
 
 def test_processes_that_cannot_connect_are_refused_in_a_line(tmp_path):
