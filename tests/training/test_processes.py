@@ -27,6 +27,7 @@ def trained(tmp_path_factory):
     """What one process, and each of two, make of the same three steps."""
     folder = tmp_path_factory.mktemp("processes")
     shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port())}
+    shared["GLOO_SOCKET_IFNAME"] = "lo"  # whatever name the machine has
     places = {"alone": {}, "0": {**shared, "RANK": "0"}, "1": {**shared, "RANK": "1"}}
     running = [
         subprocess.Popen([sys.executable, SCRIPT, folder / name], env={**os.environ, **place})
