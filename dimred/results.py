@@ -63,6 +63,11 @@ class Results:
     def _title(self) -> str:
         return self.config.name or self.config.dataset.name
 
+    @property
+    def _every(self) -> int:
+        """Items of an image: itself and its transformations."""
+        return len(self.items) // len(self.images)
+
     def embed(self, encoder: Encoder) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """H and Z of every item; kept until `forget`."""
         if self._embedding is None:
@@ -85,8 +90,7 @@ class Results:
     def _untransformed(
         self, h: NDArray[np.float32], z: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        every = len(self.items) // len(self.images)
-        return h[::every], z[::every]
+        return h[:: self._every], z[:: self._every]
 
     def write_stage(self, name: str, encoder: Encoder) -> None:
         """The embedding and the map at the end of a stage."""
@@ -165,7 +169,7 @@ class Results:
             "dataset": {
                 "name": self.config.dataset.name,
                 "images": len(self.images),
-                "transformations": len(self.items) // len(self.images) - 1,
+                "transformations": self._every - 1,
                 "learned_from": self.n_fit,
                 "unreadable": list(self.images.unreadable),
                 "classes": self._counts(),
@@ -217,8 +221,7 @@ class Results:
         y = torch.from_numpy(labels.values).to(device)[order]
         size = self.config.eval.batch_size
         encoder.eval()
-        every = len(self.items) // len(self.images)
-        batches = self.resident.batches(torch.split(order * every, size))
+        batches = self.resident.batches(torch.split(order * self._every, size))
         for batch, targets in zip(batches, torch.split(y, size), strict=True):
             pixels = augment(batch, generator)
             h, _ = encoder(pixels.contiguous(memory_format=self.compute.memory_format))
@@ -239,7 +242,7 @@ class Results:
         factors = [m for m in self.measures if isinstance(m, FactorMeasures)]
         if most is None or not factors or dim > _MOST_LLE_DIMS:
             return {}
-        every = len(self.items) // len(self.images)
+        every = self._every
         order = np.random.default_rng(0).permutation(len(self.images))
         chosen = np.sort(order[: max(most // every, 2)])
         items = self.items.take((chosen[:, None] * every + np.arange(every)).ravel())
@@ -259,9 +262,7 @@ class Results:
         most = self.config.eval.tsne
         if most is None:
             return {}
-        held_out = np.flatnonzero(self.images.is_test)
-        chosen = held_out if len(held_out) else np.arange(len(self.images))
-        chosen = np.sort(np.random.default_rng(0).permutation(chosen)[:most])
+        chosen = np.sort(np.random.default_rng(0).permutation(self.images.held_out)[:most])
         images = self.images.take(chosen)
         if len(chosen) < 12:  # too few for t-SNE to place
             return {}
@@ -283,8 +284,7 @@ class Results:
         labels, shift = self.images.labels, self.config.eval.shifted_test
         if labels is None or self.config.last_loss.hears != "classes":
             return {}
-        held_out = np.flatnonzero(self.images.is_test)
-        test = held_out if len(held_out) else np.arange(len(labels.values))
+        test = self.images.held_out
         y = labels.values[test]
         learned = self.config.dataset.fit_on is FitOn.all
         kind = "training_error" if learned else "test_error"

@@ -93,7 +93,7 @@ class _Inputs:
 def _lead(config: RunConfig, command: list[str], inputs: _Inputs, followers: _Followers) -> Outcome:
     """The run in its first or only process."""
     images, compute = inputs.images, inputs.compute
-    test = replace(inputs.scope, positions=test_positions(images), side="test")
+    test = replace(inputs.scope, positions=images.held_out, side="test")
     measures = further_measures(config, test)
     judge = Judge(images, config.eval.k, config.eval.random_test, compute.device)
     check_neighbours(config, len(images), judge.max_k)
@@ -204,12 +204,6 @@ def fit_positions(config: RunConfig, images: ImageSet) -> NDArray[np.int64]:
             )
         return np.flatnonzero(~images.is_test)
     return np.arange(len(images))
-
-
-def test_positions(images: ImageSet) -> NDArray[np.int64]:
-    """Positions of the held-out images, or of all where there are none."""
-    held_out = np.flatnonzero(images.is_test)
-    return held_out if len(held_out) else np.arange(len(images))
 
 
 def check_targets(config: RunConfig, pairing: Pairing) -> None:

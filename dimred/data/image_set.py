@@ -71,6 +71,12 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def held_out(self) -> NDArray[np.int64]:
+        """Positions of the test images, or of all where the set has no split."""
+        test = np.flatnonzero(self.is_test)
+        return test if len(test) else np.arange(len(self))
+
     def take(self, positions: NDArray[np.int64]) -> ImageSet:
         """The images at `positions` (int64 array), with everything known of them."""
 

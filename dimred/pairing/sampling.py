@@ -54,15 +54,20 @@ class PairSampling(_OfRelation):
     similar, and counts only its own. There is always at least one pair of each sort.
     """
 
-    def select(self, anchors: Tensor, generator: torch.Generator) -> Selection:
-        p = len(self.relation.components)
-        lefts, rights, similar, weight = [], [], [], []
-        draws = [
+    def __init__(self, relation: Relation, items: Tensor, device: torch.device):
+        super().__init__(relation, items, device)
+        # Here, since asking a device for its numbers in every step would wait for it.
+        target = self.target.tolist()
+        self.sorts = [
             (component, label)
-            for component in range(p)
+            for component, of_label in enumerate(target)
             for label in (SIMILAR, DISSIMILAR)
-            if self.target[component, label] > 0
+            if of_label[label] > 0
         ]
+
+    def select(self, anchors: Tensor, generator: torch.Generator) -> Selection:
+        p, draws = len(self.relation.components), self.sorts
+        lefts, rights, similar, weight = [], [], [], []
         per_component = [sum(c == component for c, _ in draws) for component in range(p)]
         count = max(len(anchors), len(draws))
         ends = [count * (i + 1) // len(draws) for i in range(len(draws))]

@@ -101,17 +101,16 @@ def _together(operation: Callable[..., object], *arguments: Any) -> None:
         raise ProcessLost(f"another process of this run has ended ({reason})") from error
 
 
-def share_batchnorm(module: nn.Module, processes: Processes, device_type: str) -> nn.Module:
-    """`module` with batch-norms whose statistics in training are those of all processes' rows."""
+def share_batchnorm(module: nn.Module, processes: Processes, device_type: str) -> None:
+    """Let batch-norms within `module` take, in training, the statistics of all processes' rows."""
     if processes.size == 1:
-        return module
+        return
     if device_type == "cuda":
-        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
-        return converted
+        nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+        return
     for layer in module.modules():
         if type(layer) is nn.BatchNorm2d:
             layer.__class__ = _SharedBatchNorm  # the same state, another forward
-    return module
 
 
 class _Gather(torch.autograd.Function):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 SMOKE = [
     "train",
@@ -52,3 +53,12 @@ def summary(path):
 
 def rows(path):
     return [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+
+
+def wait_for(process, condition, seconds=120):
+    """Until a condition holds, while a process runs."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.002)

@@ -4,12 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command import SMOKE, dimred, refused, rows, summary
+from command import SMOKE, dimred, refused, rows, summary, wait_for
 from crash import Crash, crash_after
 
 from dimred.cli import main
@@ -42,13 +41,6 @@ def torchrun(cwd, *words):
     return finished(start(cwd, *words))
 
 
-def wait_for(path, process):
-    """Until a file is there, or a process has ended; a minute at most."""
-    end = time.monotonic() + 60
-    while not path.exists() and process.poll() is None and time.monotonic() < end:
-        time.sleep(0.1)
-
-
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     path = tmp_path_factory.mktemp("alone")
@@ -70,7 +62,7 @@ def test_a_shared_run_is_the_run_of_one_process(alone, tmp_path):
 def test_an_interrupted_shared_run_goes_on_in_one_process(tmp_path):
     long = [*SMOKE, "run_dir=run", "schedule.stages.pretrain.epochs=20", "checkpoint_every=0"]
     process = start(tmp_path, *long)
-    wait_for(tmp_path / "run/checkpoint.pt", process)
+    wait_for(process, (tmp_path / "run/checkpoint.pt").exists)
     process.send_signal(signal.SIGINT)
     code, out, err = finished(process)
     assert code != 0
@@ -104,7 +96,7 @@ def test_several_processes_go_on_from_the_checkpoint_of_one(alone, tmp_path, mon
 def test_where_one_process_is_killed_the_others_end(tmp_path):
     words = [*SMOKE, "run_dir=run", "schedule.stages.pretrain.epochs=2000", "checkpoint_every=0"]
     process = start(tmp_path, *words)
-    wait_for(tmp_path / "run/checkpoint.pt", process)
+    wait_for(process, (tmp_path / "run/checkpoint.pt").exists)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     os.kill(int(children[1]), signal.SIGKILL)
     code, out, err = finished(process)

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from command import SMOKE, dimred, only_run, refused, rows, start, summary
+from command import SMOKE, dimred, only_run, refused, rows, start, summary, wait_for
 
 LOCAL = ["-m", "hydra/launcher=submitit_local"]
 
@@ -90,11 +90,8 @@ def test_a_preempted_job_is_requeued_and_goes_on_from_its_checkpoint(tmp_path):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     words = [*SMOKE, "schedule.stages.pretrain.epochs=50", "checkpoint_every=0"]
     process = start(tmp_path, *words, *LOCAL)
-    until = time.monotonic() + 60
-    while not any(len(rows(path.parent)) >= 2 for path in tmp_path.glob("outputs/*/metrics.jsonl")):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < until
-        time.sleep(0.002)
+    metrics = "outputs/*/metrics.jsonl"
+    wait_for(process, lambda: any(len(rows(p.parent)) >= 2 for p in tmp_path.glob(metrics)))
     job = int((only_run(tmp_path) / ".lock").read_text())
     os.kill(job, signal.SIGTERM)
     time.sleep(0.2)

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 import safetensors.numpy
-from command import SMOKE, dimred, only_run, refused, rows, start, summary
+from command import SMOKE, dimred, only_run, refused, rows, start, summary, wait_for
 from PIL import Image
 
 from dimred.training import load_checkpoint
@@ -154,14 +154,6 @@ def test_another_configuration_is_refused_in_the_same_folder(smoke):
     line = refused(cwd, "train", "experiment=smoke", f"run_dir={path}", "seed=1")
     assert "seed is 0 there, 1 here" in line
     assert summary(path)["seed"] == 0
-
-
-def wait_for(process, condition, seconds=120):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < until
-        time.sleep(0.002)
 
 
 SLOW = [*SMOKE, "schedule.stages.pretrain.epochs=30", "checkpoint_every=0", "eval.every=0"]
