@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import re
 import sys
-import time
 import traceback
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import Field, dataclass
-from difflib import get_close_matches
 from enum import Enum
 from functools import partial
-from itertools import takewhile
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import hydra
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -26,30 +22,21 @@ from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
-from yaml import YAMLError
 
+from dimred.complaints import FOLLOWS, SHARED, Parser, exit_code, explain, reporting
+from dimred.config import RunConfig
 from dimred.config.hydra_schema import register, typed
 from dimred.config.option import allowed, walk
-from dimred.errors import InputError, ProcessLost, TrainingDiverged
+from dimred.errors import InputError
 from dimred.help import GROUPS, choices, config_folder
 
 # Text that users type as their shell would take it, with any letter and `~`, much of which means
 # something in Hydra's grammar. Only `${...}` keeps that meaning.
 _TEXT_KEYS = ("dataset.root", "dataset.path", "output_dir", "run_dir", "name")
 
-# As torchrun sets them.
-_SHARED = os.environ.get("WORLD_SIZE", "1") != "1"
-_FOLLOWS = _SHARED and os.environ.get("RANK", "0") != "0"
-_FIRST_SPEAKS = 5.0  # seconds
-
 _STAGE_LOSS = re.compile(r"\+{0,2}(schedule\.stages\.[^.]+\.loss)(\..+)?")
-
-# The choices of hydra-submitit-launcher, the optional extra `cluster`.
-_CLUSTER = ("hydra/launcher/submitit_local", "hydra/launcher/submitit_slurm")
 
 
 @dataclass(frozen=True)
@@ -64,10 +51,10 @@ class _Ended:
 
 def launch(words: list[str]) -> int:
     """Run what the words of `dimred train` say, one run or a sweep; returns the exit code."""
-    if _FOLLOWS:
+    if FOLLOWS:
         # The first of several processes says it all.
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
-    return _reporting(lambda: _launch(_checked(words)), words)
+    return reporting(lambda: _with_stage_losses(lambda: _launch(_checked(words)), words))
 
 
 def _launch(typed_words: Namespace) -> int | Exception:
@@ -77,7 +64,7 @@ def _launch(typed_words: Namespace) -> int | Exception:
     overrides = _overrides(typed_words)
     with _hydra() as app:
         if typed_words.multirun or app.get_mode("config", overrides) is RunMode.MULTIRUN:
-            if _SHARED:
+            if SHARED:
                 raise InputError("-m: torchrun starts the processes of one run, not of a sweep")
             return _sweep(app, partial(_job, flags), overrides)
         for word in overrides:
@@ -95,6 +82,12 @@ def _hydra() -> Iterator[Hydra]:
         app = GlobalHydra.instance().hydra
         assert app is not None
         yield app
+
+
+def composed(words: Sequence[str]) -> RunConfig:
+    """The configuration that the words of a single `dimred train` make."""
+    with _hydra():
+        return typed(hydra.compose("config", overrides=_overrides(_checked(list(words)))))
 
 
 def _overrides(typed_words: Namespace) -> list[str]:
@@ -119,7 +112,7 @@ def _sweep(app: Hydra, job: Callable[[DictConfig], _Ended], overrides: list[str]
     try:
         batches = app.multirun("config", job, overrides)
     except (RuntimeError, ValueError) as error:
-        if _exit_code(error) is not None:
+        if exit_code(error) is not None:
             raise
         # The launcher's error: what a job raises is among the results.
         line, code = str(error), 2
@@ -168,15 +161,9 @@ def _checked(words: list[str]) -> Namespace:
     return typed_words
 
 
-class _Parser(ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        flags = "the flags are -m (--multirun) and --config-dir FOLDER"
-        raise InputError(f"{message}; {flags}")
-
-
 def _parsed(words: list[str]) -> Namespace:
     """Flags and overrides, in whatever order they were typed."""
-    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser = Parser("the flags are -m (--multirun) and --config-dir FOLDER")
     parser.add_argument("-m", "--multirun", action="store_true")
     parser.add_argument("--config-dir", "-cd")
     parser.add_argument("overrides", nargs="*")
@@ -199,43 +186,20 @@ def _quoted(word: str, sweep: bool) -> str:
     return f"{key}=" + ",".join(map(quoted, value.split(",") if sweep else [value]))
 
 
-def _reporting(action: Callable[[], int | Exception], words: Sequence[str] = ()) -> int:
-    """Call `action`; an error that is no bug becomes one line and an exit code."""
+def _with_stage_losses(
+    action: Callable[[], int | Exception], words: Sequence[str]
+) -> int | Exception:
+    """Call `action`, with a better word for OmegaConf's answer to a key of a loss not there."""
     try:
-        outcome = action()
+        return action()
     except AssertionError:
-        # OmegaConf's answer to a key of a loss that is not there.
         for word in words:
             loss = _STAGE_LOSS.fullmatch(word.partition("=")[0])
             if loss:
-                error = f"{word}: give this stage a loss of its own first, +loss@{loss[1]}=NAME"
-                return _report(InputError(error))
+                raise InputError(
+                    f"{word}: give this stage a loss of its own first, +loss@{loss[1]}=NAME"
+                ) from None
         raise
-    except Exception as error:
-        return _report(error)
-    return _report(outcome) if isinstance(outcome, Exception) else outcome
-
-
-def _report(error: Exception) -> int:
-    """Print an error that is no bug as one line and return its exit code; raise any other."""
-    code = _exit_code(error)
-    if code is None:
-        raise error
-    if _FOLLOWS:
-        # Of several processes the first says what all have found, and torchrun ends the others.
-        time.sleep(_FIRST_SPEAKS)
-    print(f"dimred: {explain(error)}", file=sys.stderr)
-    return code
-
-
-def _exit_code(error: Exception) -> int | None:
-    """2 for input that cannot be used, 1 for a run that failed, None for a bug."""
-    unusable = (InputError, HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError)
-    if isinstance(error, unusable):
-        return 2
-    if isinstance(error, OSError) and error.filename is not None:
-        return 2
-    return 1 if isinstance(error, TrainingDiverged | ProcessLost) else None
 
 
 def _run(flags: list[str], composed: DictConfig) -> Exception | None:
@@ -258,7 +222,7 @@ def _job(flags: list[str], composed: DictConfig) -> _Ended:
     except Exception as error:
         line = explain(error)
         print(f"dimred: failed: {line}", file=sys.stderr)
-        code = _exit_code(error)
+        code = exit_code(error)
         if code is None:
             traceback.print_exc()
         return _Ended(overrides, line + _log(), code or 1)
@@ -293,59 +257,16 @@ def _train(flags: list[str], composed: DictConfig) -> str:
     return f"{outcome.path}{', finished before' if outcome.finished_before else ''}"
 
 
-def explain(error: BaseException) -> str:
-    """One line for an error: the key or file, the value, and what is allowed."""
-    if isinstance(error, OSError) and error.filename is not None:
-        full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-        kept = "; what was written before is kept" if full else ""
-        return f"{error.filename}: {error.strerror}{kept}"
-    if isinstance(error, OverrideParseException):
-        value = error.override.partition("=")[2].replace("'", "")
-        key = error.override.partition("=")[0]
-        return (
-            f"{error.override}: cannot be read as KEY=VALUE; quote the value: \"{key}='{value}'\""
-        )
-    if isinstance(error, UnicodeDecodeError):
-        return f"a YAML file is not UTF-8 ({error})"
-    cause = error.__cause__ or error.__context__ or error
-    if isinstance(cause, OmegaConfBaseException) and cause.full_key:
-        return _explain_key(cause, str(error))
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file in _CLUSTER:
-        word = "=".join(error.missing_cfg_file.rsplit("/", 1))
-        return f"{word}: is not installed; it comes with pip install 'dimred[cluster]'"
-    if isinstance(error, MissingConfigException):
-        lines = list(takewhile(lambda line: not line.startswith("Config search path"), lines))
-        return ", ".join(lines).replace(":,", ":").removeprefix("In 'config': ")
-    if isinstance(error, HydraException):
-        lines = [line for line in lines if not line.startswith(("See https", "^"))]
-    return "; ".join(lines) or type(error).__name__
-
-
-def _explain_key(error: OmegaConfBaseException, context: str) -> str:
-    """One line for an error about one key of the configuration."""
-    key = str(error.full_key)
-    reason = str(error).splitlines()[0]
-    if isinstance(error, ConfigKeyError | ConfigAttributeError):
-        siblings = [str(name) for name in error.parent_node or () if name != "hydra"]
-        close = get_close_matches(key.rpartition(".")[2], siblings, 1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        return f"{key}: no such key; {hint}known here: {', '.join(siblings)}"
-    assignment = context.removeprefix("Error merging override ")
-    return f"{assignment if assignment != context else key}: {reason}"
-
-
 def show_options(words: list[str]) -> int:
     """Print every key of the configuration that `words` make; returns the exit code."""
-    return _reporting(lambda: _print_options(words))
+    return reporting(lambda: _with_stage_losses(lambda: _print_options(words), words))
 
 
 def _print_options(words: list[str]) -> int:
     typed_words = _checked(words)
     if typed_words.multirun:
         raise InputError("-m: options are those of one run")
-    with _hydra():
-        config = typed(hydra.compose("config", overrides=_overrides(typed_words)))
+    config = composed(words)
     for key, spec, value in walk(config):
         shown = value.value if isinstance(value, Enum) else value
         print(f"{key} = {'null' if shown is None else shown}")

@@ -51,7 +51,8 @@ MAY_IMPORT = {
         "stages",
         "training",
     },
-    "launch": {"config", "help"},
+    "complaints": set(),
+    "launch": {"complaints", "config", "help"},
     "cli": {"help"},
     "__main__": {"cli"},
 }

@@ -1,0 +1,112 @@
+"""What the command says of an error, and which exit code it has."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable
+from difflib import get_close_matches
+from itertools import takewhile
+from typing import NoReturn
+
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from yaml import YAMLError
+
+from dimred.errors import InputError, ProcessLost, TrainingDiverged
+
+# As torchrun sets them.
+SHARED = os.environ.get("WORLD_SIZE", "1") != "1"
+FOLLOWS = SHARED and os.environ.get("RANK", "0") != "0"
+_FIRST_SPEAKS = 5.0  # seconds
+
+# The choices of hydra-submitit-launcher, the optional extra `cluster`.
+_CLUSTER = ("hydra/launcher/submitit_local", "hydra/launcher/submitit_slurm")
+
+
+class Parser(ArgumentParser):
+    """An ArgumentParser whose errors are InputErrors."""
+
+    def __init__(self, usage: str):
+        super().__init__(add_help=False, allow_abbrev=False)
+        self._usage = usage
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; {self._usage}")
+
+
+def reporting(action: Callable[[], int | Exception]) -> int:
+    """Call `action`, which returns an exit code or an error; an error that is no bug becomes one
+    line and an exit code."""
+    try:
+        outcome = action()
+    except Exception as error:
+        return _report(error)
+    return _report(outcome) if isinstance(outcome, Exception) else outcome
+
+
+def _report(error: Exception) -> int:
+    """Print an error that is no bug as one line and return its exit code; raise any other."""
+    code = exit_code(error)
+    if code is None:
+        raise error
+    if FOLLOWS:
+        # Of several processes the first says what all have found, and torchrun ends the others.
+        time.sleep(_FIRST_SPEAKS)
+    print(f"dimred: {explain(error)}", file=sys.stderr)
+    return code
+
+
+def exit_code(error: Exception) -> int | None:
+    """2 for input that cannot be used, 1 for a run that failed, None for a bug."""
+    unusable = (InputError, HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError)
+    if isinstance(error, unusable):
+        return 2
+    if isinstance(error, OSError) and error.filename is not None:
+        return 2
+    return 1 if isinstance(error, TrainingDiverged | ProcessLost) else None
+
+
+def explain(error: BaseException) -> str:
+    """One line for an error: the key or file, the value, and what is allowed."""
+    if isinstance(error, OSError) and error.filename is not None:
+        full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+        kept = "; what was written before is kept" if full else ""
+        return f"{error.filename}: {error.strerror}{kept}"
+    if isinstance(error, OverrideParseException):
+        value = error.override.partition("=")[2].replace("'", "")
+        key = error.override.partition("=")[0]
+        return (
+            f"{error.override}: cannot be read as KEY=VALUE; quote the value: \"{key}='{value}'\""
+        )
+    if isinstance(error, UnicodeDecodeError):
+        return f"a YAML file is not UTF-8 ({error})"
+    cause = error.__cause__ or error.__context__ or error
+    if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+        return _explain_key(cause, str(error))
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file in _CLUSTER:
+        word = "=".join(error.missing_cfg_file.rsplit("/", 1))
+        return f"{word}: is not installed; it comes with pip install 'dimred[cluster]'"
+    if isinstance(error, MissingConfigException):
+        lines = list(takewhile(lambda line: not line.startswith("Config search path"), lines))
+        return ", ".join(lines).replace(":,", ":").removeprefix("In 'config': ")
+    if isinstance(error, HydraException):
+        lines = [line for line in lines if not line.startswith(("See https", "^"))]
+    return "; ".join(lines) or type(error).__name__
+
+
+def _explain_key(error: OmegaConfBaseException, context: str) -> str:
+    """One line for an error about one key of the configuration."""
+    key = str(error.full_key)
+    reason = str(error).splitlines()[0]
+    if isinstance(error, ConfigKeyError | ConfigAttributeError):
+        siblings = [str(name) for name in error.parent_node or () if name != "hydra"]
+        close = get_close_matches(key.rpartition(".")[2], siblings, 1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        return f"{key}: no such key; {hint}known here: {', '.join(siblings)}"
+    assignment = context.removeprefix("Error merging override ")
+    return f"{assignment if assignment != context else key}: {reason}"
