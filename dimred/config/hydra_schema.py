@@ -71,6 +71,7 @@ def typed(composed: DictConfig) -> RunConfig:
     if not isinstance(config, RunConfig):
         raise TypeError(f"not a run's configuration: {type(config)}")
     check(config)
+    config.schedule.scale_epochs()
     return config
 
 

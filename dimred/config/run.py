@@ -112,6 +112,11 @@ class RunConfig:
         "First part of the run folder's name; null = DATASET-MODEL-LOSS-SCHEDULE.",
         changes_result=False,
     )
+    budget: str | None = option(
+        None,
+        "A word for tables on how large the run is, such as smoke; set by dimred reproduce.",
+        changes_result=False,
+    )
     output_dir: str = option("outputs", "Folder that holds the run folders.", changes_result=False)
     run_dir: str | None = option(
         None,

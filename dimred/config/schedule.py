@@ -126,8 +126,25 @@ class ScheduleOptions:
     lr_update: LrUpdate = option(
         LrUpdate.epoch, "Move the learning rate once an epoch, as the authors' code, or every step."
     )
+    epochs_scale: float = option(
+        1.0,
+        "Factor on the epochs of all stages and their warm-ups; 0.1 makes a schedule of 1,000 "
+        "epochs one of 100. No stage falls below one epoch.",
+        above=0,
+        changes_result=False,  # what it makes of the epochs does
+    )
     optimizer: OptimizerOptions = nested(OptimizerOptions, "How parameters are updated.")
     stages: dict[str, StageOptions] = option({}, "The stages by name, in their order.")
+
+    def scale_epochs(self) -> None:
+        """Apply `epochs_scale`, which is 1 afterwards: a run keeps the epochs that it has."""
+        for stage in self.stages.values():
+            stage.epochs = max(round(stage.epochs * self.epochs_scale), 1)
+            warmup = round(stage.warmup_epochs * self.epochs_scale)
+            if stage.warmup_epochs and self.epochs_scale < 1:
+                warmup = min(max(warmup, 1), stage.epochs - 1)
+            stage.warmup_epochs = warmup
+        self.epochs_scale = 1.0
 
     @property
     def learning_rate(self) -> float:

@@ -307,3 +307,22 @@ def test_what_may_differ_between_sessions_of_one_run_is_not_decisive():
     assert same == decisive_values(composed())
     assert decisive_values(composed("seed=1")) != same
     assert decisive_values(composed("schedule.stages.finetune.epochs=70")) != same
+
+
+def test_epochs_scale_shrinks_every_stage_and_its_warmup_and_is_then_spent():
+    config = composed("experiment=table1_row7", "schedule.epochs_scale=0.04")
+    stages = config.schedule.stages
+    assert [s.epochs for s in stages.values()] == [40, 2, 18]
+    assert [s.warmup_epochs for s in stages.values()] == [1, 0, 1]
+    assert config.schedule.epochs_scale == 1.0
+    typed_out = composed(
+        "experiment=table1_row7",
+        *(f"schedule.stages.{name}.epochs={stage.epochs}" for name, stage in stages.items()),
+        *(f"schedule.stages.{n}.warmup_epochs={s.warmup_epochs}" for n, s in stages.items()),
+    )
+    assert decisive_values(config) == decisive_values(typed_out)
+    tiny = composed("experiment=table1_row7", "schedule.epochs_scale=1e-9")
+    assert [(s.epochs, s.warmup_epochs) for s in tiny.schedule.stages.values()] == [(1, 0)] * 3
+    longer = composed("experiment=smoke", "schedule.epochs_scale=2")
+    assert [s.epochs for s in longer.schedule.stages.values()] == [4, 2, 4]
+    assert "above 0" in refusal("schedule.epochs_scale=0")
