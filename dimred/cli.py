@@ -11,7 +11,15 @@ from typing import NoReturn
 
 import dimred
 from dimred.errors import Interrupted
-from dimred.help import command_help, options_help, train_help
+from dimred.help import (
+    baselines_help,
+    command_help,
+    options_help,
+    plot_help,
+    reproduce_help,
+    table_help,
+    train_help,
+)
 
 
 def entry() -> NoReturn:
@@ -39,6 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands: dict[str, tuple[Callable[[list[str]], int], Callable[[], str]]] = {
         "train": (_train, train_help),
         "options": (_options, options_help),
+        "table": (_table, table_help),
+        "reproduce": (_reproduce, reproduce_help),
+        "baselines": (_baselines, baselines_help),
+        "plot": (_plot, plot_help),
     }
     if not words or words[0] in ("-h", "--help", "help"):
         print(command_help())
@@ -77,6 +89,30 @@ def _options(words: list[str]) -> int:
     from dimred.launch import show_options
 
     return show_options(words)
+
+
+def _table(words: list[str]) -> int:
+    from dimred.table import show_table
+
+    return show_table(words)
+
+
+def _reproduce(words: list[str]) -> int:
+    from dimred.reproduce import reproduce
+
+    return reproduce(words)
+
+
+def _baselines(words: list[str]) -> int:
+    from dimred.baselines import measure_baselines
+
+    return measure_baselines(words)
+
+
+def _plot(words: list[str]) -> int:
+    from dimred.plot import plot
+
+    return plot(words)
 
 
 def _terminated(number: int, _frame: object) -> None:

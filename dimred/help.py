@@ -22,6 +22,10 @@ dimred learns low-dimensional maps of image sets with contrastive losses.
 
   dimred train [GROUP=CHOICE ...] [KEY=VALUE ...]   train a map and write it to a run folder
   dimred options [GROUP=CHOICE ...]                 every key with its type, value and meaning
+  dimred reproduce TABLE [--budget B]               the runs of a paper's table
+  dimred table TABLE                                a paper's table beside what the runs gave
+  dimred baselines RUN                              other methods on the images of a finished run
+  dimred plot FIGURE RUN ...                        a figure of finished runs, as PDF and PNG
   dimred COMMAND --help                             more about a command
   dimred --version
 
@@ -68,6 +72,86 @@ and a sentence on what it does. The words are those of `dimred train`.
 
   dimred options
   dimred options loss=simclr dataset=image_folder"""
+
+
+def table_help() -> str:
+    """The text of `dimred table --help`."""
+    return """\
+dimred table TABLE [--outputs FOLDER] [--format text|markdown|latex|csv] [--out FILE]
+
+Prints a paper's table: what was published, and below each row what the finished runs in FOLDER
+(default: outputs) gave, mean and standard deviation of the seeds. What a run did otherwise than the
+paper stands in its line; runs of different configurations are never averaged; a row without runs
+names the command that makes them. FOLDER may also be a .jsonl file of run records.
+
+TABLE is one of
+  table1        t-SimCNE paper, CIFAR-10            table_a1      the same, CIFAR-100
+  drlim         DrLIM paper, MNIST and NORB         thesis_mnist  thesis, MNIST
+  thesis_norb   thesis, NORB                        baselines     other methods on the same images
+
+  dimred reproduce table1 --budget smoke && dimred table table1
+  dimred table table1 --format latex --out table1.tex"""
+
+
+def reproduce_help() -> str:
+    """The text of `dimred reproduce --help`."""
+    return """\
+dimred reproduce TABLE [--budget full|short|smoke] [--rows KEY,...] [--seeds 0,1,2] [--list]
+                       [GROUP=CHOICE ...] [KEY=VALUE ...]
+
+Makes the runs of a paper's table, first all rows with the first seed. Skips what is finished, goes
+on with what was interrupted, and says before it starts how long training will take. TABLE is one
+of those of `dimred table` but baselines, which wants finished runs: `dimred baselines RUN`.
+
+  --budget   full = as published (default); short = small networks and embedded or fewer images,
+             minutes to hours on a CPU; smoke = seconds a row, proves the path and not the numbers
+  --rows     some rows only, by their key in the table
+  --seeds    default 0,1,2; smoke: 0
+  --list     print the commands and the time, run nothing
+
+Words as of `dimred train` go to every run:
+  dimred reproduce table1 dataset.root=data dataset.download=true
+  dimred reproduce table1 --budget short --rows 4,8 dataset=fashion_mnist dataset.root=data"""
+
+
+def baselines_help() -> str:
+    """The text of `dimred baselines --help`."""
+    return """\
+dimred baselines RUN [RUN ...] [--only METHOD,...] [--again]
+
+Places the images of a finished run by other methods, from their pixels and from the run's H, and
+measures those maps as it was measured: kNN accuracy on the same splits, trustworthiness, time.
+Results go to RUN/baselines.json, maps to RUN/baselines/ and RUN/plots/; what is there is not
+measured again unless --again. t-SNE and UMAP come with pip install 'dimred[baselines]'.
+
+METHOD is one of
+  z                      the run's own map, for comparison
+  pixels, pixels_pca, pixels_lle, pixels_tsne, pixels_umap
+  h_pca, h_tsne, h_umap
+  imagenet               features of torchvision's ResNet-18, where its weights are on disk
+
+  dimred baselines outputs/demo-seed0-*
+  dimred table baselines"""
+
+
+def plot_help() -> str:
+    """The text of `dimred plot --help`."""
+    return """\
+dimred plot FIGURE RUN [RUN ...] [--out NAME]
+
+Draws a figure of finished runs to NAME.pdf and NAME.png (default: outputs/figures/FIGURE).
+
+FIGURE is one of
+  knn        kNN accuracy of the map against k = 1..30
+  stages     the maps after each stage side by side, of one run
+  spectrum   eigenvalues of the covariance of Z, of its stage with the most dimensions
+  norms      lengths of Z by class
+  seeds      maps side by side, turned and mirrored to fit the first
+  loss       training loss against epochs
+  contrast   DrLIM's and the generalized loss on test pairs against epochs (runs with eval.every=1)
+
+  dimred plot seeds outputs/table1_row7-seed*
+  dimred plot spectrum outputs/table1_row1-seed0-* outputs/table1_row3-seed0-*"""
 
 
 _TRAIN_HEAD = """\

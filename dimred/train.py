@@ -48,8 +48,18 @@ def run(config: RunConfig, command: list[str]) -> Outcome | None:
     Interrupted after SIGINT or SIGTERM, ProcessLost where another of several processes has ended,
     and OSError for files that cannot be written.
     """
+    compute = compute_of(config)
+    if not compute.processes.leads:
+        _follow(config, compute)
+        return None
+    with _Followers(compute.processes) as followers:
+        return _lead(config, command, Inputs(config, compute), followers)
+
+
+def compute_of(config: RunConfig) -> Compute:
+    """Where and how a run computes. Raises InputError for a device that is not there."""
     device = config.device
-    compute = select_compute(
+    return select_compute(
         device.name.value,
         device.precision.value,
         device.channels_last,
@@ -59,14 +69,9 @@ def run(config: RunConfig, command: list[str]) -> Outcome | None:
         device.deterministic,
         device.threads,
     )
-    if not compute.processes.leads:
-        _follow(config, compute)
-        return None
-    with _Followers(compute.processes) as followers:
-        return _lead(config, command, _Inputs(config, compute), followers)
 
 
-class _Inputs:
+class Inputs:
     """What a run learns from, in each of its processes.
 
     images: the data set; items: its images in all transformations of the pairing; fit: positions of
@@ -90,7 +95,7 @@ class _Inputs:
         )
 
 
-def _lead(config: RunConfig, command: list[str], inputs: _Inputs, followers: _Followers) -> Outcome:
+def _lead(config: RunConfig, command: list[str], inputs: Inputs, followers: _Followers) -> Outcome:
     """The run in its first or only process."""
     images, compute = inputs.images, inputs.compute
     test = replace(inputs.scope, positions=images.held_out, side="test")
@@ -181,7 +186,7 @@ def _follow(config: RunConfig, compute: Compute) -> None:
             if word is None:
                 return
             (checkpoint,) = word
-            made = _Inputs(config, compute)
+            made = Inputs(config, compute)
             StagedTraining(
                 config, compute, made.images, made.resident, made.pairing, checkpoint
             ).run()

@@ -41,3 +41,32 @@ def tsne_map(points: Features, seed: int) -> NDArray[np.float32]:
     method = TSNE(2, perplexity=perplexity, init=init, random_state=seed)
     embedded: NDArray[np.float32] = method.fit_transform(reduced)
     return embedded
+
+
+def opentsne_map(points: Features, seed: int) -> NDArray[np.float64]:
+    """t-SNE in 2-D by openTSNE, fast enough for tens of thousands of points (FIt-SNE).
+
+    Its defaults, among them no PCA first: with it, t-SNE of CIFAR-10's pixels has a kNN accuracy
+    2 points above the t-SimCNE paper's. Perplexity 30, or a third of the points where that is less.
+    points: (n, d), n at least 5. Returns (n, 2).
+    Raises ModuleNotFoundError without openTSNE, of the extra `baselines`.
+    """
+    from openTSNE import TSNE as FastTSNE
+
+    method = FastTSNE(
+        perplexity=min(30.0, (len(points) - 1) / 3), n_jobs=-1, random_state=seed, verbose=False
+    )
+    return np.asarray(method.fit(as_float(points)), dtype=np.float64)
+
+
+def umap_map(points: Features, seed: int) -> NDArray[np.float32]:
+    """UMAP in 2-D by umap-learn with its defaults.
+
+    points: (n, d), n above 2. Returns (n, 2).
+    Raises ModuleNotFoundError without umap-learn, of the extra `baselines`.
+    """
+    from umap import UMAP
+
+    method = UMAP(n_neighbors=min(15, len(points) - 1), random_state=seed, n_jobs=1)
+    embedded: NDArray[np.float32] = method.fit_transform(as_float(points))
+    return embedded

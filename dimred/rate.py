@@ -1,0 +1,57 @@
+"""How fast a configuration trains, by a few steps of it."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import torch
+
+from dimred.config import RunConfig, decisive_values
+from dimred.stages import new_encoder, stage_plan
+from dimred.train import Inputs, compute_of
+from dimred.training import StageTrainer
+
+_SECONDS = 3.0
+_MOST_STEPS = 20
+
+
+def rate_key(config: RunConfig) -> str:
+    """Equal for configurations that train equally fast: they differ in seed or epochs only."""
+    values = decisive_values(config)
+    parts = ("dataset.", "pairing.", "model.", "schedule.batch_size", "device.")
+    place = [vars(config.dataset).get(key) for key in ("root", "path")]
+    same = {key: value for key, value in values.items() if key.startswith(parts)}
+    return json.dumps([place, same, config.device.threads], sort_keys=True)
+
+
+def seconds_per_epoch(config: RunConfig) -> float:
+    """Seconds of an epoch of the first stage, by one step to warm up and some seconds of further
+    ones. Raises what `train.run` raises for data that cannot be used."""
+    compute = compute_of(config)
+    inputs = Inputs(config, compute)
+    stage = next(iter(config.schedule.stages.values()))
+    trainer = StageTrainer(
+        stage_plan(config.schedule, 0),
+        new_encoder(config, inputs.images, stage.out_dim)
+        .to(compute.device)
+        .to(memory_format=compute.memory_format),
+        config.loss_of(stage).build(),
+        inputs.pairing,
+        inputs.resident,
+        config.schedule.batch_size,
+        config.seed,
+        compute,
+    )
+    state = trainer.new_epoch()
+    began, steps = time.monotonic(), 0
+    for number, _ in enumerate(trainer.train_epoch(0, state)):
+        if compute.device.type == "cuda":
+            torch.cuda.synchronize()
+        if number == 0 and trainer.steps > 1:
+            began = time.monotonic()
+            continue
+        steps += 1
+        if steps == _MOST_STEPS or time.monotonic() - began > _SECONDS:
+            break
+    return (time.monotonic() - began) / steps * trainer.steps

@@ -1,0 +1,67 @@
+"""The command `dimred table`: a paper's table from the run folders."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dimred.complaints import Parser, reporting
+from dimred.config import decisive_values
+from dimred.errors import InputError
+from dimred.files import write_atomically
+from dimred.launch import composed
+from dimred.tables import (
+    FORMATS,
+    TABLES,
+    Comparison,
+    RunRecord,
+    compare,
+    compare_baselines,
+    read_records,
+)
+
+NAMES = (*TABLES, "baselines")
+
+
+def show_table(words: list[str]) -> int:
+    """Print what the words of `dimred table` say; returns the exit code."""
+    return reporting(lambda: _show(words))
+
+
+def _show(words: list[str]) -> int:
+    parser = Parser(
+        "dimred table NAME [--outputs FOLDER] [--format text|markdown|latex|csv] [--out FILE]"
+    )
+    parser.add_argument("name")
+    parser.add_argument("--outputs", default="outputs")
+    parser.add_argument("--format", default="text")
+    parser.add_argument("--out")
+    given = parser.parse_args(words)
+    if given.name not in NAMES:
+        raise InputError(f"{given.name}: no such table; the tables are {', '.join(NAMES)}")
+    if given.format not in FORMATS:
+        raise InputError(f"--format {given.format}: must be one of {', '.join(FORMATS)}")
+    records, damaged = read_records(Path(given.outputs).expanduser())
+    for line in damaged:
+        print(f"dimred: left out: {line}", file=sys.stderr)
+    text = FORMATS[given.format](comparison(given.name, records)) + "\n"
+    if given.out:
+        write_atomically(Path(given.out).expanduser(), text.encode())
+        print(given.out)
+    else:
+        print(text, end="")
+    return 0
+
+
+def comparison(name: str, records: Sequence[RunRecord]) -> Comparison:
+    """The table of this name, one of NAMES."""
+    if name == "baselines":
+        return compare_baselines(records)
+    table = TABLES[name]
+    protocols, epochs = {}, {}
+    for row in table.rows:
+        config = composed(table.command(row, "full"))
+        protocols[row.key] = decisive_values(config)
+        epochs[row.key] = sum(stage.epochs for stage in config.schedule.stages.values())
+    return compare(name, table, records, protocols, epochs)

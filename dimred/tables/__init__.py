@@ -1,0 +1,36 @@
+"""The papers' tables: what was published, what the run folders hold, and one beside the other."""
+
+from dimred.tables.baselines import compare_baselines
+from dimred.tables.compare import Cell, Comparison, Line, compare, summarise
+from dimred.tables.contrastive import DRLIM, THESIS_MNIST, THESIS_NORB
+from dimred.tables.formats import FORMATS
+from dimred.tables.published import BUDGETS, Column, Row, Table, Value
+from dimred.tables.records import RunRecord, read_record, read_records
+from dimred.tables.tsimcne import TABLE1, TABLE_A1
+
+TABLES = {
+    "table1": TABLE1,
+    "table_a1": TABLE_A1,
+    "drlim": DRLIM,
+    "thesis_mnist": THESIS_MNIST,
+    "thesis_norb": THESIS_NORB,
+}
+
+__all__ = [
+    "BUDGETS",
+    "FORMATS",
+    "TABLES",
+    "Cell",
+    "Column",
+    "Comparison",
+    "Line",
+    "Row",
+    "RunRecord",
+    "Table",
+    "Value",
+    "compare",
+    "compare_baselines",
+    "read_record",
+    "read_records",
+    "summarise",
+]

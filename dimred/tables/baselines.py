@@ -1,0 +1,93 @@
+"""The table of baselines: other methods on the images of the runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from dimred.tables.compare import Cell, Comparison, Line, summarise
+from dimred.tables.published import Column, Value, printed
+from dimred.tables.records import RunRecord
+
+_COLUMNS = (
+    Column("knn", "kNN, %", "knn15_random", 100),
+    Column("knn_official", "official split", "knn15_official", 100),
+    Column("trustworthiness", "trustworthiness", "trustworthiness15", digits=3),
+    Column("seconds", "seconds", "seconds", digits=0),
+    Column("places", "new images", "places"),
+)
+# kNN accuracy in %, t-SimCNE paper, section 4.
+_PUBLISHED = {
+    ("cifar10", "pixels"): printed("33"),
+    ("cifar10", "pixels_tsne"): printed("33"),
+    ("cifar10", "h_tsne"): printed("91"),
+    ("cifar100", "pixels"): printed("15"),
+    ("cifar100", "pixels_tsne"): printed("13"),
+    ("cifar100", "h_tsne"): printed("57"),
+}
+
+
+def compare_baselines(records: Iterable[RunRecord]) -> Comparison:
+    """What `dimred baselines` measured: a line for each data set, space and method."""
+    groups: dict[str, list[tuple[RunRecord, str, dict[str, Any]]]] = {}
+    for record in records:
+        for method, measured in record.baselines.items():
+            key = json.dumps([record.data, _number_of(record), method, _decisive(record, method)])
+            groups.setdefault(key, []).append((record, method, measured))
+    lines = [_line(group) for _, group in sorted(groups.items())]
+    if not lines:
+        command = "dimred baselines RUN (a finished run's folder)"
+        lines = [Line("-", "no run has baselines yet", "missing", command=command)]
+    return Comparison(
+        "baselines",
+        "Other methods on the same images",
+        "published: Böhm, Berens, Kobak 2023, H of SimCLR; trustworthiness against pixels, k = 15",
+        _COLUMNS,
+        tuple(lines),
+    )
+
+
+def _number_of(record: RunRecord) -> int:
+    return int(record.summary["dataset"]["images"])
+
+
+def _decisive(record: RunRecord, method: str) -> dict[str, Any]:
+    """What a method's result depends on besides seed and images: for H the whole run."""
+    of_h = method.startswith(("h_", "z"))
+    return {
+        key: value
+        for key, value in record.values.items()
+        if key != "seed" and (of_h or key.startswith("dataset."))
+    }
+
+
+def _line(group: list[tuple[RunRecord, str, dict[str, Any]]]) -> Line:
+    record, method, measured = group[0]
+    cells = []
+    for column in _COLUMNS:
+        if column.key == "places":
+            cells.append(Cell(text=measured["places"]))
+            continue
+        found = [m[column.path] * column.scale for _, _, m in group if column.path in m]
+        value = summarise(found) if len(found) == len(group) else None
+        cells.append(Cell(value, _published(record, method) if column.key == "knn" else None))
+    images = _number_of(record)
+    words = [measured["library"]]
+    if measured["images"] != images:
+        words.append(f"{measured['images']:,} of the images")
+    if method.startswith(("h_", "z")):
+        values = record.values
+        net = f"{values['model.name']}, {values['loss.name']}, {record.epochs:,} epochs"
+        words.append(f"run {record.name}: {net}")
+    words.append(f"{len(group)} seed{'s' if len(group) > 1 else ''}, {measured['device']}")
+    label = f"{record.data}, {images:,} images"
+    folders = tuple(record.folder for record, _, _ in group)
+    return Line(label, measured["label"], "measured", tuple(cells), "; ".join(words), runs=folders)
+
+
+def _published(record: RunRecord, method: str) -> Value | None:
+    name = record.config["dataset"]["name"]
+    if "cifar10" in record.data.lower() and name == "image_folder":
+        name = "cifar10"  # a copy as files
+    return _PUBLISHED.get((name, method))

@@ -1,0 +1,160 @@
+"""A comparison as terminal text, Markdown, LaTeX and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from math import isnan
+
+from dimred.tables.compare import Cell, Comparison, Line
+from dimred.tables.published import Column, Value
+
+_LEGEND = (
+    "mean ± standard deviation of the seeds; in brackets the difference from the published value"
+)
+_CSV_HEAD = (
+    *("table", "row", "label", "kind", "column", "mean", "deviation", "seeds", "published"),
+    *("published_deviation", "difference", "text", "remark", "command", "runs"),
+)
+_LATEX = str.maketrans(
+    {
+        **{c: "\\" + c for c in "&%$#_{}"},
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "\\": r"\textbackslash{}",
+        "±": r"$\pm$",
+        "²": r"$^2$",
+        "–": "--",
+        "ö": r"\"o",
+    }
+)
+
+
+def as_text(table: Comparison) -> str:
+    """For a terminal: remarks and commands stand below their lines."""
+    head = ["", *(column.head for column in table.columns)]
+    rows = [[_who(line), *_texts(line, table.columns)] for line in table.lines]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    text = [table.title, table.source, "", _row(head, widths)]
+    before = None
+    for line, row in zip(table.lines, rows, strict=True):
+        if line.key != before:
+            text += ["", f"{line.key}  {line.label}"]
+        before = line.key
+        if line.kind == "missing":
+            text.append(f"    missing: {line.command}")
+            continue
+        text.append(_row(row, widths))
+        if line.remark:
+            text.append(f"      {line.remark}")
+    return "\n".join([*text, "", _LEGEND, *table.notes])
+
+
+def as_markdown(table: Comparison) -> str:
+    """A table of pipes."""
+    head = ["row", "", *(column.head for column in table.columns), "other than published"]
+    text = [_pipes(head), _pipes(["---"] * len(head))]
+    for line in table.lines:
+        name = f"{line.key}: {line.label}" if line.kind == "published" else ""
+        about = f"`{line.command}`" if line.command else line.remark.replace("|", "\\|")
+        cells = _texts(line, table.columns)
+        text.append(_pipes([name, line.kind, *cells, about]))
+    notes = [f"{note}." for note in table.notes]
+    return "\n".join([f"{table.title}. {table.source}.", "", *text, "", f"{_LEGEND}.", *notes])
+
+
+def as_latex(table: Comparison) -> str:
+    """A tabular for the package booktabs."""
+    head = ["", "", *(column.head for column in table.columns), ""]
+    text = [
+        "% " + table.title + ". " + table.source,
+        "% " + _LEGEND,
+        r"\begin{tabular}{ll" + "r" * len(table.columns) + "l}",
+        r"\toprule",
+        _ampersands(head),
+        r"\midrule",
+    ]
+    for line in table.lines:
+        name = f"{line.key}: {line.label}" if line.kind == "published" else ""
+        cells = _texts(line, table.columns)
+        text.append(_ampersands([name, line.kind, *cells, line.command or line.remark]))
+    return "\n".join([*text, r"\bottomrule", r"\end{tabular}"])
+
+
+def as_csv(table: Comparison) -> str:
+    """One line for each value, so that a program needs to know no layout."""
+    file = io.StringIO()
+    write = csv.writer(file, lineterminator="\n").writerow
+    write(_CSV_HEAD)
+    for line in table.lines:
+        about = [line.remark, line.command, " ".join(line.runs)]
+        who = [table.name, line.key, line.label, line.kind]
+        for column, cell in zip(table.columns, line.cells, strict=False):
+            if cell.value or cell.published or cell.text:
+                write([*who, column.key, *_values(cell), cell.text, *about])
+        if not line.cells:
+            write([*who, *[""] * 8, *about])
+    return file.getvalue().rstrip("\n")
+
+
+FORMATS: dict[str, Callable[[Comparison], str]] = {
+    "text": as_text,
+    "markdown": as_markdown,
+    "latex": as_latex,
+    "csv": as_csv,
+}
+
+
+def _values(cell: Cell) -> list[str]:
+    value, published = cell.value, cell.published
+    return [
+        *([_plain(value.mean), _plain(value.deviation), str(value.count)] if value else [""] * 3),
+        *([_plain(published.mean), _plain(published.deviation)] if published else [""] * 2),
+        _plain(cell.difference),
+    ]
+
+
+def _plain(number: float) -> str:
+    return "" if isnan(number) else f"{number:.6g}"
+
+
+def _who(line: Line) -> str:
+    return f"    {line.kind}" if line.kind != "missing" else ""
+
+
+def _texts(line: Line, columns: Sequence[Column]) -> list[str]:
+    cells = line.cells or (Cell(),) * len(columns)
+    return [_text(line, cell, column) for cell, column in zip(cells, columns, strict=True)]
+
+
+def _text(line: Line, cell: Cell, column: Column) -> str:
+    if cell.text:
+        return cell.text
+    shown = cell.published if line.kind == "published" else cell.value
+    if shown is None:
+        # What was published and not measured is missing; the rest is no part of the row.
+        return "missing" if line.kind == "measured" and cell.published else ""
+    text = _number(shown, column.digits)
+    if line.kind == "measured" and not isnan(cell.difference):
+        text += f" ({cell.difference:+.{column.digits}f})"
+    return text
+
+
+def _number(value: Value, digits: int) -> str:
+    mean = f"{value.mean:,.{digits}f}"
+    return mean if isnan(value.deviation) else f"{mean} ± {value.deviation:.{digits}f}"
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first = cells[0].ljust(widths[0])
+    rest = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
+    return "  ".join([first, *rest]).rstrip()
+
+
+def _pipes(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _ampersands(cells: Sequence[str]) -> str:
+    return " & ".join(cell.translate(_LATEX) for cell in cells) + r" \\"

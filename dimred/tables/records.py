@@ -1,0 +1,126 @@
+"""Finished runs as their folders tell of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dimred.errors import InputError
+
+BASELINES = "baselines.json"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a finished run's folder says of it, without its arrays.
+
+    folder: the folder's name. summary, baselines: its summary.json and baselines.json ({} without).
+    config: its config.yaml. environment: its environment.json.
+    """
+
+    folder: str
+    summary: dict[str, Any]
+    config: dict[str, Any]
+    environment: dict[str, Any]
+    baselines: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What the configuration calls the run."""
+        return str(self.config["name"])
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The values that decided the result, by dotted key."""
+        values: dict[str, Any] = self.environment["identity"]["config"]
+        return values
+
+    @property
+    def started(self) -> str:
+        """When its last session began, ISO 8601."""
+        return str(self.environment["sessions"][-1]["started"])
+
+    @property
+    def data(self) -> str:
+        """The data set; of a user's own images the name of the folder or file."""
+        dataset = self.config["dataset"]
+        place = {"image_folder": "root", "npz": "path"}.get(dataset["name"])
+        return Path(dataset[place]).absolute().name if place else str(dataset["name"])
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all stages together."""
+        return sum(stage["epochs"] for stage in self.config["schedule"]["stages"].values())
+
+    def as_json(self) -> dict[str, Any]:
+        """What `read_records` reads again from a .jsonl file."""
+        return {
+            "folder": self.folder,
+            "summary": self.summary,
+            "config": self.config,
+            "environment": self.environment,
+            "baselines": self.baselines,
+        }
+
+
+def read_records(place: Path) -> tuple[list[RunRecord], list[str]]:
+    """The finished runs below a folder, or of a .jsonl file with a record in each line.
+
+    Returns the records, of equal runs the one that began last, in the order of their names; and a
+    line for each folder that cannot be read, which is left out.
+    Raises InputError for a place that is not there, or a .jsonl file that holds something else.
+    """
+    if place.suffix == ".jsonl":
+        found, damaged = list(_lines(place)), []
+    elif place.is_dir():
+        found, damaged = _folders(place)
+    else:
+        raise InputError(f"{place}: must be a folder of run folders, or a .jsonl file of records")
+    found.sort(key=lambda record: record.started)
+    last = {json.dumps([r.environment["identity"], r.data, r.name]): r for r in found}
+    return sorted(last.values(), key=lambda record: (record.name, record.folder)), damaged
+
+
+def read_record(folder: Path) -> RunRecord:
+    """The record of a finished run. Raises InputError for a folder that holds none."""
+    if not (folder / "summary.json").exists():
+        raise InputError(f"{folder}: holds no finished run (no summary.json)")
+    try:
+        baselines = folder / BASELINES
+        record = RunRecord(
+            folder.name,
+            json.loads((folder / "summary.json").read_text()),
+            yaml.safe_load((folder / "config.yaml").read_text()),
+            json.loads((folder / "environment.json").read_text()),
+            json.loads(baselines.read_text()) if baselines.exists() else {},
+        )
+        _ = record.name, record.values, record.started, record.data, record.epochs
+        _ = record.summary["final"], record.summary["seed"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise InputError(
+            f"{folder}: is no folder of a finished run, or damaged ({error!r})"
+        ) from error
+    return record
+
+
+def _folders(place: Path) -> tuple[list[RunRecord], list[str]]:
+    found, damaged = [], []
+    for summary in sorted(place.rglob("summary.json")):
+        try:
+            found.append(read_record(summary.parent))
+        except InputError as error:
+            damaged.append(str(error))
+    return found, damaged
+
+
+def _lines(file: Path) -> Iterator[RunRecord]:
+    for number, line in enumerate(file.read_text().splitlines(), start=1):
+        try:
+            yield RunRecord(**json.loads(line))
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{file}: line {number} holds no record of a run") from error
