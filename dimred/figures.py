@@ -11,9 +11,9 @@ from dimred.reporting.factor_plots import (
     lines_figure,
     thumbnail_figure,
 )
-from dimred.reporting.plots import to_png
 from dimred.reporting.rotation import rotating_gif
 from dimred.reporting.run_folder import RunFolder
+from dimred.reporting.style import to_png
 
 
 def write_figures(

@@ -30,8 +30,9 @@ from dimred.figures import write_figures
 from dimred.measures import Measure
 from dimred.models import Encoder
 from dimred.pairing import randomly_shifted
-from dimred.reporting.plots import knn_figure, loss_figure, map_figure, to_png
+from dimred.reporting.plots import knn_figure, loss_figure, map_figure
 from dimred.reporting.run_folder import RunFolder
+from dimred.reporting.style import to_png
 from dimred.training import Compute, embed
 from dimred.training.seeds import generator_at
 

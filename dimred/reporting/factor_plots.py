@@ -22,16 +22,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dimred.data.image_set import Factor, LabelSet
-from dimred.reporting.plots import (
-    _COLOURS,
-    _N_COLOURS,
+from dimred.reporting.style import (
+    COLOURS,
+    N_COLOURS,
     Points,
-    _dot_style,
-    _literal,
-    _new_figure,
-    _own_style,
-    _write_legend,
-    _write_title,
+    dot_style,
+    literal,
+    new_figure,
+    own_style,
+    write_legend,
+    write_title,
 )
 
 Images = NDArray[np.uint8]
@@ -76,18 +76,18 @@ def thumbnail_figure(
     xy = points[:, _checked_choice(z, images, axes, count)]
     colours = np.full(len(z), "#b4b4b4")
     if values is not None:
-        colours = np.array(_COLOURS)[values % _N_COLOURS]
-    with _own_style():
+        colours = np.array(COLOURS)[values % N_COLOURS]
+    with own_style():
         figure, panel = _new_panel(xy, axes, 0.6 * _THUMBNAIL)
         _add_dots(panel, xy, colours, alpha=0.6)
         for i in _apart(panel.transData.transform(xy), _box(images), count):
             frame = INK if labels is None else colours[i]
             _add_image(panel, images[i], xy[i], frame)
         present = {} if labels is None else dict(zip(labels.values, colours, strict=True))
-        if labels is not None and len(present) <= _N_COLOURS:
+        if labels is not None and len(present) <= N_COLOURS:
             keys = [Line2D([], [], color=present[c], marker="o", ls="") for c in sorted(present)]
-            _write_legend(panel, keys, [labels.names[c] for c in sorted(present)])
-        _write_title(panel, title, subtitle)
+            write_legend(panel, keys, [labels.names[c] for c in sorted(present)])
+        write_title(panel, title, subtitle)
     return figure
 
 
@@ -118,19 +118,19 @@ def lines_figure(
     xy = points[:, _checked_choice(z, images, axes, count)]
     strength = Factor(np.asarray(order, dtype=np.float64), "")
     lines = _some_lines(groups, strength.values, count)
-    with _own_style():
+    with own_style():
         figure, panel = _new_panel(xy, axes, 1.5 * _THUMBNAIL)
         values, colour = coloured(strength)
         _add_dots(panel, xy, values, alpha=0.35, **colour)
         halo = [patheffects.withStroke(linewidth=3, foreground="white")]
         for i, line in enumerate(lines):
-            edge = _COLOURS[i % _N_COLOURS]
+            edge = COLOURS[i % N_COLOURS]
             x, y = xy[line].T
             panel.plot(x, y, color=edge, linewidth=1.4, path_effects=halo, zorder=3)
             panel.scatter(x, y, c=values[line], s=26, edgecolors=edge, zorder=4, **colour)
         _add_bar(panel, strength, order_name, (1.03, 0.15, 0.03, 0.7))
         _add_images_beside(panel, images, xy, lines, strength.values)
-        _write_title(panel, title, subtitle)
+        write_title(panel, title, subtitle)
     return figure
 
 
@@ -155,7 +155,7 @@ def factor_figure(
     extent, to_scale = extent_of(points)
     limits = 1.06 * (np.full(z.shape[1], extent.max()) if to_scale else extent)
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
-    with _own_style():
+    with own_style():
         figure, panels = _new_grid(len(factors), len(columns))
         for (name, factor), row in zip(factors.items(), panels, strict=True):
             values, colour = coloured(factor)
@@ -163,7 +163,7 @@ def factor_figure(
                 _frame(panel, middle[chosen], limits[chosen], chosen, to_scale)
                 _add_dots(panel, points[:, chosen], values, alpha=0.9, **colour)
             _add_bar(row[-1], factor, name, (1.06, 0.05, 0.045, 0.9))
-        _write_title(panels[0][0], title, subtitle)
+        write_title(panels[0][0], title, subtitle)
     return figure
 
 
@@ -208,7 +208,7 @@ def _new_panel(xy: Points, axes: tuple[int, int], margin: float) -> tuple[Figure
     scales = extent / (sides - free)
     if to_scale:
         scales[:] = extent.max() / (6.0 - free)
-    figure, panel = _new_figure(*sides)
+    figure, panel = new_figure(*sides)
     _frame(panel, (xy.min(axis=0) + xy.max(axis=0)) / 2, sides * scales, axes, to_scale)
     return figure, panel
 
@@ -244,7 +244,7 @@ def _add_dots(panel: Axes, xy: Points, colours: NDArray[Any], **style: Any) -> N
     # Shuffled, so that no value lies on top of another everywhere.
     order = np.random.default_rng(0).permutation(len(xy))
     x, y = xy[order].T
-    panel.scatter(x, y, c=colours[order], **_dot_style(len(xy)), **style)
+    panel.scatter(x, y, c=colours[order], **dot_style(len(xy)), **style)
 
 
 def coloured(factor: Factor) -> tuple[Points, dict[str, Any]]:
@@ -261,7 +261,7 @@ def coloured(factor: Factor) -> tuple[Points, dict[str, Any]]:
 
 
 def with_unit(name: str, factor: Factor) -> str:
-    return _literal(f"{name} ({factor.unit})" if factor.unit else name, 40)
+    return literal(f"{name} ({factor.unit})" if factor.unit else name, 40)
 
 
 def _add_bar(
@@ -342,7 +342,7 @@ def _add_images_beside(
         place = _free_place(places[member], box, covered, taken, background, inside)
         if place is None:
             continue
-        frame = _COLOURS[i % _N_COLOURS]
+        frame = COLOURS[i % N_COLOURS]
         taken = np.vstack([taken, place])
         covered = np.vstack([covered, _dense(np.stack([places[member], place]))])
         offset = (place - places[member]) * 72 / panel.figure.dpi

@@ -1,44 +1,36 @@
 """Plots of a run: maps, loss, kNN accuracy.
 
-Each function takes data and returns a matplotlib figure, without pyplot, a display or the user's
-matplotlib settings. Text is shown as it is: no mathematics, and escapes for what no font can show.
+Each function takes data and returns a matplotlib figure, drawn as `style` says.
 """
 
 from __future__ import annotations
 
-import io
-import textwrap
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from functools import cache
 from typing import Any
 
 import numpy as np
-from matplotlib import font_manager, patheffects, style
+from matplotlib import patheffects
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from dimred.data.image_set import LabelSet
-
-Points = NDArray[np.float64]
-
-# Okabe and Ito's eight (https://jfly.uni-koeln.de/color/; yellow and black moved from the ends of
-# the scale), then twelve chosen to be far from them and from each other in OKLab, also as simulated
-# for red- and green-blind eyes (Machado et al. 2009).
-_COLOURS = (
-    *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#5B2A9B", "#DECB14"),
-    *("#8C5A2B", "#2B2B2B", "#CC00FF", "#00E0A3", "#A31466", "#0000E0", "#005200", "#AD7AFF"),
-    *("#D60AA3", "#660A52", "#FF3D70", "#85B899"),
+from dimred.reporting.style import (
+    COLOURS,
+    GREY,
+    N_COLOURS,
+    Points,
+    dot_style,
+    literal,
+    new_figure,
+    own_style,
+    write_legend,
+    write_title,
 )
-_N_COLOURS = len(_COLOURS)
-_GREY = "#666666"
+
 _NAME_POINTS = 6.5
-# For names in scripts that DejaVu Sans lacks, where one of these is installed.
-_WIDER_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Microsoft YaHei", "Arial Unicode MS")
 
 
 def map_figure(
@@ -60,14 +52,14 @@ def map_figure(
     if labels is not None and len(labels.values) != len(z):
         raise ValueError(f"{len(z)} points with {len(labels.values)} labels")
     points = z.astype(np.float64)
-    with _own_style():
+    with own_style():
         if z.shape[1] > 1:
             figure, axes = _plane_map(points, labels)
         elif labels is not None:
             figure, axes = _rows_map(points[:, 0], labels)
         else:
             figure, axes = _histogram_map(points[:, 0])
-        _write_title(axes, title, subtitle)
+        write_title(axes, title, subtitle)
     return figure
 
 
@@ -83,19 +75,19 @@ def loss_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     stages: dict[str, list[tuple[int, float]]] = {}
     for row in rows:
         stages.setdefault(row["stage"], []).append((row["epoch"], row["loss"]))
-    with _own_style():
-        figure, axes = _new_figure(7.0, 4.0)
+    with own_style():
+        figure, axes = new_figure(7.0, 4.0)
         start, lines = 0, []
         for i, curve in enumerate(stages.values()):
             epochs, losses = np.array(curve, dtype=np.float64).T
-            axes.axvline(start, color=_GREY, linewidth=0.8, linestyle="--")
+            axes.axvline(start, color=GREY, linewidth=0.8, linestyle="--")
             dots = "o" if len(curve) <= 30 else ""
-            colour = _COLOURS[i % _N_COLOURS]
+            colour = COLOURS[i % N_COLOURS]
             lines += axes.plot(start + epochs, losses, colour, marker=dots, markersize=3)
             start += int(epochs.max())
         axes.set(xlim=(0, start * 1.01), xlabel="epoch", ylabel="loss, mean of an epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-        _write_legend(axes, lines, list(stages))
+        write_legend(axes, lines, list(stages))
     return figure
 
 
@@ -106,89 +98,22 @@ def knn_figure(curves: Mapping[str, Mapping[int, float]], chance: float | None) 
     chance: accuracy of the best constant answer, named in the legend and a dotted line, where the
         curves come near it; None for neither.
     """
-    with _own_style():
-        figure, axes = _new_figure(7.0, 4.0)
+    with own_style():
+        figure, axes = new_figure(7.0, 4.0)
         named = {}
         for i, (name, curve) in enumerate(curves.items()):
             ks = sorted(curve)
             percent = [100 * curve[k] for k in ks]
-            named[name] = axes.plot(ks, percent, _COLOURS[i % _N_COLOURS], marker=".")[0]
+            named[name] = axes.plot(ks, percent, COLOURS[i % N_COLOURS], marker=".")[0]
         if chance is not None:
             limits = axes.get_ylim()
-            line = axes.axhline(100 * chance, color=_GREY, linestyle=":")
+            line = axes.axhline(100 * chance, color=GREY, linestyle=":")
             named[f"chance, {100 * chance:.1f} %"] = line
             axes.set_ylim(limits)
         axes.set(xlabel="number of neighbours k", ylabel="kNN accuracy, %")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-        _write_legend(axes, list(named.values()), list(named))
+        write_legend(axes, list(named.values()), list(named))
     return figure
-
-
-def to_png(figure: Figure) -> bytes:
-    """The figure as a PNG file; equal figures give equal bytes, with no date or version in them."""
-    file = io.BytesIO()
-    with _own_style():
-        figure.savefig(
-            file, format="png", bbox_inches="tight", pad_inches=0.15, metadata={"Software": None}
-        )
-    return file.getvalue()
-
-
-def _own_style() -> AbstractContextManager[None]:
-    own = {
-        "text.parse_math": False,
-        "font.family": _families(),
-        "font.size": 9,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "figure.dpi": 160,
-        "legend.frameon": False,
-        "legend.handletextpad": 0.4,
-    }
-    return style.context(["default", own])
-
-
-@cache
-def _families() -> list[str]:
-    installed = set(font_manager.get_font_names())
-    return ["DejaVu Sans", *(name for name in _WIDER_FONTS if name in installed)]
-
-
-@cache
-def _characters() -> frozenset[int]:
-    """The code points that the fonts can show."""
-    files = [font_manager.findfont(name) for name in _families()]
-    return frozenset().union(*(font_manager.get_font(file).get_charmap() for file in files))
-
-
-def _literal(text: str, limit: int = 24) -> str:
-    """Text that can be shown in any case: what is not printable escaped, cut to `limit`."""
-    known = _characters()
-    shown = "".join(c if c.isprintable() and ord(c) in known else ascii(c)[1:-1] for c in text)
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
-
-
-def _new_figure(width: float, height: float) -> tuple[Figure, Axes]:
-    """Axes of this size in inches, with room for a title above and for names at the right."""
-    left, right, below, above = 0.8, 2.2, 0.6, 0.7
-    w, h = left + width + right, below + height + above
-    figure = Figure(figsize=(w, h))
-    FigureCanvasAgg(figure)
-    return figure, figure.add_axes((left / w, below / h, width / w, height / h))
-
-
-def _write_title(axes: Axes, title: str, subtitle: str) -> None:
-    lines = textwrap.wrap(_literal(subtitle, 270), 90)
-    axes.set_title(_literal(title, 60), loc="left", fontsize=12, pad=6 + 12 * len(lines))
-    axes.annotate("\n".join(lines), (0, 1), (0, 5), "axes fraction", "offset points", color=_GREY)
-
-
-def _write_legend(axes: Axes, handles: Sequence[Line2D], names: Sequence[str]) -> None:
-    """A legend at the right of the axes."""
-    # Names are set afterwards: matplotlib leaves out those that start with an underscore.
-    legend = axes.legend(handles, ["-"] * len(handles), loc="upper left", bbox_to_anchor=(1.01, 1))
-    for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set_text(_literal(name))
 
 
 def _plane_map(z: Points, labels: LabelSet | None) -> tuple[Figure, Axes]:
@@ -198,46 +123,46 @@ def _plane_map(z: Points, labels: LabelSet | None) -> tuple[Figure, Axes]:
         xlabel = f"1st principal component ({first:.0%} of variance)"
         ylabel = f"2nd principal component ({second:.0%} of variance)"
     present = np.unique(labels.values) if labels else np.empty(0, dtype=np.int64)
-    side = 6.0 if len(present) <= _N_COLOURS else 7.5
+    side = 6.0 if len(present) <= N_COLOURS else 7.5
 
     extent = 1.04 * np.ptp(z, axis=0)
     # Of a collapsed map too, limits must differ by more than rounding.
     longest = max(float(extent.max()), 1e-9 * float(np.abs(z).max())) or 1.0
     extent = np.maximum(extent, longest / 2)
     low = (z.min(axis=0) + z.max(axis=0) - extent) / 2
-    figure, axes = _new_figure(*side * extent / longest)
+    figure, axes = new_figure(*side * extent / longest)
     axes.set(xlim=(low[0], low[0] + extent[0]), ylim=(low[1], low[1] + extent[1]), aspect="equal")
     axes.set(xticks=[], yticks=[], xlabel=xlabel, ylabel=ylabel)
     axes.spines[:].set(visible=True, color="#cccccc")
     _scatter(axes, z, labels)
-    if labels and len(present) > _N_COLOURS:
+    if labels and len(present) > N_COLOURS:
         medians = np.stack([np.median(z[labels.values == c], axis=0) for c in present])
         _write_names(axes, medians, [labels.names[c] for c in present], 72 * side / longest)
     elif labels:
-        dots = [Line2D([], [], color=_COLOURS[c % _N_COLOURS], marker="o", ls="") for c in present]
-        _write_legend(axes, dots, [labels.names[c] for c in present])
+        dots = [Line2D([], [], color=COLOURS[c % N_COLOURS], marker="o", ls="") for c in present]
+        write_legend(axes, dots, [labels.names[c] for c in present])
     return figure, axes
 
 
 def _rows_map(z: Points, labels: LabelSet) -> tuple[Figure, Axes]:
     """The 1-D map (N,), a row for each class, the first at the top."""
     present, rows = np.unique(labels.values, return_inverse=True)
-    spacing = 0.35 if len(present) <= _N_COLOURS else 0.13
-    figure, axes = _new_figure(7.0, spacing * (len(present) + 1))
+    spacing = 0.35 if len(present) <= N_COLOURS else 0.13
+    figure, axes = new_figure(7.0, spacing * (len(present) + 1))
     jitter = np.random.default_rng(0).uniform(-0.35, 0.35, len(z))
     _scatter(axes, np.stack([z, rows + jitter], axis=1), labels)
-    names = [_literal(labels.names[c]) for c in present]
+    names = [literal(labels.names[c]) for c in present]
     axes.set_yticks(range(len(present)), names, fontsize=min(9, 60 * spacing))
     axes.set(ylim=(len(present) - 0.4, -0.6), xlabel="coordinate in the 1-D map")
     return figure, axes
 
 
 def _histogram_map(z: Points) -> tuple[Figure, Axes]:
-    figure, axes = _new_figure(7.0, 3.0)
+    figure, axes = new_figure(7.0, 3.0)
     # Of a collapsed map too, bins must differ by more than rounding.
     pad = 1e-9 * float(np.abs(z).max()) or 0.5
     limits = (z.min() - pad, z.max() + pad)
-    axes.hist(z, min(100, 5 + len(z) // 10), range=limits, color=_COLOURS[0])
+    axes.hist(z, min(100, 5 + len(z) // 10), range=limits, color=COLOURS[0])
     axes.set(xlabel="coordinate in the 1-D map", ylabel="images")
     return figure, axes
 
@@ -246,16 +171,10 @@ def _scatter(axes: Axes, xy: Points, labels: LabelSet | None) -> None:
     # Shuffled, so that no class lies on top of another everywhere.
     order = np.random.default_rng(0).permutation(len(xy))
     classes = np.zeros_like(order) if labels is None else labels.values[order]
-    colours = [_COLOURS[c % _N_COLOURS] for c in classes]
+    colours = [COLOURS[c % N_COLOURS] for c in classes]
     alpha = float(np.clip(1.15 - 0.05 * np.log(len(xy)), 0.6, 0.9))
     x, y = xy[order].T
-    axes.scatter(x, y, c=colours, alpha=alpha, **_dot_style(len(xy)))
-
-
-def _dot_style(n: int) -> dict[str, Any]:
-    """Of each of n points in a scatter plot."""
-    size = float(np.clip(20 * (300 / n) ** 0.62, 0.5, 24))
-    return {"s": size, "linewidths": 0, "rasterized": True}
+    axes.scatter(x, y, c=colours, alpha=alpha, **dot_style(len(xy)))
 
 
 def _principal_components(z: Points) -> tuple[Points, Points]:
@@ -269,7 +188,7 @@ def _principal_components(z: Points) -> tuple[Points, Points]:
 
 def _write_names(axes: Axes, medians: Points, names: Sequence[str], scale: float) -> None:
     """Class names at the medians, moved where they would overlap; scale: points a map unit."""
-    shown = [_literal(name, 16) for name in names]
+    shown = [literal(name, 16) for name in names]
     sizes = _NAME_POINTS * np.array([[0.58 * len(name) + 1, 1.3] for name in shown])
     places = _spread(medians * scale, sizes) / scale
     halo = patheffects.withStroke(linewidth=2, foreground="white")

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dimred.data.image_set import Factor
 from dimred.reporting.factor_plots import INK, checked, coloured, extent_of, with_unit
-from dimred.reporting.plots import Points
+from dimred.reporting.style import Points
 
 _TILT = np.deg2rad(20)  # the box is seen from above
 _MOST_POINTS = 5000

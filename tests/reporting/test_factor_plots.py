@@ -17,8 +17,8 @@ from dimred.reporting.factor_plots import (
     lines_figure,
     thumbnail_figure,
 )
-from dimred.reporting.plots import to_png
 from dimred.reporting.rotation import rotating_gif
+from dimred.reporting.style import to_png
 
 NASTY = "$x^2$\n\x1b[0m"
 

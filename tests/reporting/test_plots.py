@@ -13,7 +13,8 @@ from matplotlib.colors import to_rgba
 from PIL import Image
 
 from dimred.data.image_set import LabelSet
-from dimred.reporting.plots import knn_figure, loss_figure, map_figure, to_png
+from dimred.reporting.plots import knn_figure, loss_figure, map_figure
+from dimred.reporting.style import to_png
 
 NASTY = ("$x^2$", "<img src=x onerror=alert(1)>", "_hidden", "猫\n\x1b[0m\udcff", "a" * 500)
 

@@ -1,0 +1,110 @@
+"""How figures of dimred look: colours, fonts, axes, titles, legends, and figures as files.
+
+Without pyplot, a display or the user's matplotlib settings. Text is shown as it is: no mathematics,
+and escapes for what no font can show.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any
+
+import numpy as np
+from matplotlib import font_manager, style
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+Points = NDArray[np.float64]
+
+# Okabe and Ito's eight (https://jfly.uni-koeln.de/color/; yellow and black moved from the ends of
+# the scale), then twelve chosen to be far from them and from each other in OKLab, also as simulated
+# for red- and green-blind eyes (Machado et al. 2009).
+COLOURS = (
+    *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#5B2A9B", "#DECB14"),
+    *("#8C5A2B", "#2B2B2B", "#CC00FF", "#00E0A3", "#A31466", "#0000E0", "#005200", "#AD7AFF"),
+    *("#D60AA3", "#660A52", "#FF3D70", "#85B899"),
+)
+N_COLOURS = len(COLOURS)
+GREY = "#666666"
+# For names in scripts that DejaVu Sans lacks, where one of these is installed.
+_WIDER_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Microsoft YaHei", "Arial Unicode MS")
+
+
+def to_png(figure: Figure) -> bytes:
+    """The figure as a PNG file; equal figures give equal bytes, with no date or version in them."""
+    file = io.BytesIO()
+    with own_style():
+        figure.savefig(
+            file, format="png", bbox_inches="tight", pad_inches=0.15, metadata={"Software": None}
+        )
+    return file.getvalue()
+
+
+def own_style() -> AbstractContextManager[None]:
+    own = {
+        "text.parse_math": False,
+        "font.family": _families(),
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "figure.dpi": 160,
+        "legend.frameon": False,
+        "legend.handletextpad": 0.4,
+    }
+    return style.context(["default", own])
+
+
+@cache
+def _families() -> list[str]:
+    installed = set(font_manager.get_font_names())
+    return ["DejaVu Sans", *(name for name in _WIDER_FONTS if name in installed)]
+
+
+@cache
+def _characters() -> frozenset[int]:
+    """The code points that the fonts can show."""
+    files = [font_manager.findfont(name) for name in _families()]
+    return frozenset().union(*(font_manager.get_font(file).get_charmap() for file in files))
+
+
+def literal(text: str, limit: int = 24) -> str:
+    """Text that can be shown in any case: what is not printable escaped, cut to `limit`."""
+    known = _characters()
+    shown = "".join(c if c.isprintable() and ord(c) in known else ascii(c)[1:-1] for c in text)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
+    """Axes of this size in inches, with room for a title above and for names at the right."""
+    left, right, below, above = 0.8, 2.2, 0.6, 0.7
+    w, h = left + width + right, below + height + above
+    figure = Figure(figsize=(w, h))
+    FigureCanvasAgg(figure)
+    return figure, figure.add_axes((left / w, below / h, width / w, height / h))
+
+
+def write_title(axes: Axes, title: str, subtitle: str) -> None:
+    lines = textwrap.wrap(literal(subtitle, 270), 90)
+    axes.set_title(literal(title, 60), loc="left", fontsize=12, pad=6 + 12 * len(lines))
+    axes.annotate("\n".join(lines), (0, 1), (0, 5), "axes fraction", "offset points", color=GREY)
+
+
+def write_legend(axes: Axes, handles: Sequence[Line2D], names: Sequence[str]) -> None:
+    """A legend at the right of the axes."""
+    # Names are set afterwards: matplotlib leaves out those that start with an underscore.
+    legend = axes.legend(handles, ["-"] * len(handles), loc="upper left", bbox_to_anchor=(1.01, 1))
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_text(literal(name))
+
+
+def dot_style(n: int) -> dict[str, Any]:
+    """Of each of n points in a scatter plot."""
+    size = float(np.clip(20 * (300 / n) ** 0.62, 0.5, 24))
+    return {"s": size, "linewidths": 0, "rasterized": True}
