@@ -13,14 +13,11 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from dimred.evaluation.classical import lle, opentsne_map, umap_map
+from dimred.evaluation.imagenet import imagenet_features, imagenet_weights
 from dimred.evaluation.neighbours import as_float
 
 # LLE and trustworthiness grow with the square of the number of images.
 MAX_LLE_IMAGES = 5_000
-_RESNET_SIDE = 224
-_RESNET_BATCH = 32
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
 
 Map = NDArray[np.floating[Any]]
 
@@ -30,11 +27,11 @@ class Baseline:
     """Another way to place images.
 
     label: what it is called in tables.
-    space: what it places, "pixels" or "h".
+    space: what it places: "pixels" in [0, 1] or "h", (n, d); or "images", uint8 (n, C, h, w).
     library: the distribution that does it, named with its version in results.
     places: whether it can place new images on a finished map, in words.
-    place: (points (n, d), seed) -> coordinates (n, e).
-    extra: the module that must be installed beside what dimred always needs; "" for none.
+    place: (points, seed) -> coordinates (n, e).
+    missing: what must be done before this can be had, "" where nothing is missing.
     most: images at most; of more, a draw that keeps the shares of classes and splits.
     """
 
@@ -43,15 +40,8 @@ class Baseline:
     library: str
     places: str
     place: Callable[[NDArray[Any], int], Map]
-    extra: str = ""
+    missing: Callable[[], str] = str
     most: int | None = None
-
-    @property
-    def missing(self) -> str:
-        """What must be installed before this can be had, "" where nothing is missing."""
-        if not self.extra or find_spec(self.extra.partition(".")[0]):
-            return ""
-        return "pip install 'dimred[baselines]'"
 
     @property
     def version(self) -> str:
@@ -72,20 +62,42 @@ def _lle(points: NDArray[Any], seed: int) -> Map:
     return lle(points, 2)
 
 
+def _not_installed(module: str) -> Callable[[], str]:
+    return lambda: "" if find_spec(module) else "not installed; pip install 'dimred[baselines]'"
+
+
+def _imagenet(images: NDArray[Any], seed: int) -> Map:
+    return imagenet_features(images)
+
+
+def _imagenet_missing() -> str:
+    file = imagenet_weights()
+    return "" if file.exists() else f"no weights; put torchvision's {file.name} into {file.parent}"
+
+
 _SKLEARN = "scikit-learn"
 _BY_DESCENT = "yes, each by optimisation"
+_NEEDS_TSNE, _NEEDS_UMAP = _not_installed("openTSNE"), _not_installed("umap")
 
 BASELINES = {
     "pixels": Baseline("raw pixels", "pixels", "numpy", "yes", _as_they_are),
     "pixels_pca": Baseline("PCA of pixels", "pixels", _SKLEARN, "yes", _pca),
     "pixels_lle": Baseline("LLE of pixels", "pixels", _SKLEARN, "yes", _lle, most=MAX_LLE_IMAGES),
     "pixels_tsne": Baseline(
-        "t-SNE of pixels", "pixels", "openTSNE", _BY_DESCENT, opentsne_map, "openTSNE"
+        "t-SNE of pixels",
+        "pixels",
+        "openTSNE",
+        _BY_DESCENT,
+        opentsne_map,
+        _NEEDS_TSNE,
     ),
     "pixels_umap": Baseline(
-        "UMAP of pixels", "pixels", "umap-learn", _BY_DESCENT, umap_map, "umap"
+        "UMAP of pixels", "pixels", "umap-learn", _BY_DESCENT, umap_map, _NEEDS_UMAP
     ),
     "h_pca": Baseline("PCA of H", "h", _SKLEARN, "yes", _pca),
-    "h_tsne": Baseline("t-SNE of H", "h", "openTSNE", _BY_DESCENT, opentsne_map, "openTSNE"),
-    "h_umap": Baseline("UMAP of H", "h", "umap-learn", _BY_DESCENT, umap_map, "umap"),
+    "h_tsne": Baseline("t-SNE of H", "h", "openTSNE", _BY_DESCENT, opentsne_map, _NEEDS_TSNE),
+    "h_umap": Baseline("UMAP of H", "h", "umap-learn", _BY_DESCENT, umap_map, _NEEDS_UMAP),
+    "imagenet": Baseline(
+        "ResNet-18 of ImageNet", "images", "torchvision", "yes", _imagenet, _imagenet_missing
+    ),
 }

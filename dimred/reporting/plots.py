@@ -119,7 +119,7 @@ def knn_figure(curves: Mapping[str, Mapping[int, float]], chance: float | None) 
 def _plane_map(z: Points, labels: LabelSet | None) -> tuple[Figure, Axes]:
     xlabel = ylabel = ""
     if z.shape[1] > 2:
-        z, (first, second) = _principal_components(z)
+        z, (first, second) = principal_components(z)
         xlabel = f"1st principal component ({first:.0%} of variance)"
         ylabel = f"2nd principal component ({second:.0%} of variance)"
     present = np.unique(labels.values) if labels else np.empty(0, dtype=np.int64)
@@ -134,7 +134,7 @@ def _plane_map(z: Points, labels: LabelSet | None) -> tuple[Figure, Axes]:
     axes.set(xlim=(low[0], low[0] + extent[0]), ylim=(low[1], low[1] + extent[1]), aspect="equal")
     axes.set(xticks=[], yticks=[], xlabel=xlabel, ylabel=ylabel)
     axes.spines[:].set(visible=True, color="#cccccc")
-    _scatter(axes, z, labels)
+    scatter(axes, z, labels)
     if labels and len(present) > N_COLOURS:
         medians = np.stack([np.median(z[labels.values == c], axis=0) for c in present])
         _write_names(axes, medians, [labels.names[c] for c in present], 72 * side / longest)
@@ -150,7 +150,7 @@ def _rows_map(z: Points, labels: LabelSet) -> tuple[Figure, Axes]:
     spacing = 0.35 if len(present) <= N_COLOURS else 0.13
     figure, axes = new_figure(7.0, spacing * (len(present) + 1))
     jitter = np.random.default_rng(0).uniform(-0.35, 0.35, len(z))
-    _scatter(axes, np.stack([z, rows + jitter], axis=1), labels)
+    scatter(axes, np.stack([z, rows + jitter], axis=1), labels)
     names = [literal(labels.names[c]) for c in present]
     axes.set_yticks(range(len(present)), names, fontsize=min(9, 60 * spacing))
     axes.set(ylim=(len(present) - 0.4, -0.6), xlabel="coordinate in the 1-D map")
@@ -167,7 +167,8 @@ def _histogram_map(z: Points) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _scatter(axes: Axes, xy: Points, labels: LabelSet | None) -> None:
+def scatter(axes: Axes, xy: Points, labels: LabelSet | None) -> None:
+    """Draw a 2-D map (N, 2), coloured by class."""
     # Shuffled, so that no class lies on top of another everywhere.
     order = np.random.default_rng(0).permutation(len(xy))
     classes = np.zeros_like(order) if labels is None else labels.values[order]
@@ -177,7 +178,7 @@ def _scatter(axes: Axes, xy: Points, labels: LabelSet | None) -> None:
     axes.scatter(x, y, c=colours, alpha=alpha, **dot_style(len(xy)))
 
 
-def _principal_components(z: Points) -> tuple[Points, Points]:
+def principal_components(z: Points) -> tuple[Points, Points]:
     """The first two principal components (N, 2) and their shares of the variance (2,)."""
     centred = z - z.mean(axis=0)
     variances, directions = np.linalg.eigh(centred.T @ centred)

@@ -1,7 +1,7 @@
 """The papers' tables: what was published, what the run folders hold, and one beside the other."""
 
 from dimred.tables.baselines import compare_baselines
-from dimred.tables.compare import Cell, Comparison, Line, compare, summarise
+from dimred.tables.compare import Cell, Comparison, Line, compare, grouped, summarise
 from dimred.tables.contrastive import DRLIM, THESIS_MNIST, THESIS_NORB
 from dimred.tables.formats import FORMATS
 from dimred.tables.published import BUDGETS, Column, Row, Table, Value
@@ -30,6 +30,7 @@ __all__ = [
     "Value",
     "compare",
     "compare_baselines",
+    "grouped",
     "read_record",
     "read_records",
     "summarise",

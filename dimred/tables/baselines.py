@@ -35,10 +35,12 @@ def compare_baselines(records: Iterable[RunRecord]) -> Comparison:
         for method, measured in record.baselines.items():
             key = json.dumps([record.data, _number_of(record), method, _decisive(record, method)])
             groups.setdefault(key, []).append((record, method, measured))
-    lines = [_line(group) for _, group in sorted(groups.items())]
+    # By data; methods in the order in which they were measured.
+    ordered = sorted(groups.values(), key=lambda group: _title(group[0][0]))
+    lines = [line for group in ordered for line in _lines(group)]
     if not lines:
         command = "dimred baselines RUN (a finished run's folder)"
-        lines = [Line("-", "no run has baselines yet", "missing", command=command)]
+        lines = [Line("no run has baselines yet", "", "missing", command=command)]
     return Comparison(
         "baselines",
         "Other methods on the same images",
@@ -62,7 +64,7 @@ def _decisive(record: RunRecord, method: str) -> dict[str, Any]:
     }
 
 
-def _line(group: list[tuple[RunRecord, str, dict[str, Any]]]) -> Line:
+def _lines(group: list[tuple[RunRecord, str, dict[str, Any]]]) -> list[Line]:
     record, method, measured = group[0]
     cells = []
     for column in _COLUMNS:
@@ -81,9 +83,17 @@ def _line(group: list[tuple[RunRecord, str, dict[str, Any]]]) -> Line:
         net = f"{values['model.name']}, {values['loss.name']}, {record.epochs:,} epochs"
         words.append(f"run {record.name}: {net}")
     words.append(f"{len(group)} seed{'s' if len(group) > 1 else ''}, {measured['device']}")
-    label = f"{record.data}, {images:,} images"
+    key = f"{_title(record)}: {measured['label']}"
     folders = tuple(record.folder for record, _, _ in group)
-    return Line(label, measured["label"], "measured", tuple(cells), "; ".join(words), runs=folders)
+    lines = [Line(key, "", "measured", tuple(cells), "; ".join(words), runs=folders)]
+    if cells[0].published:
+        printed_cells = (Cell(published=cells[0].published), *[Cell()] * (len(_COLUMNS) - 1))
+        lines.insert(0, Line(key, "", "published", printed_cells))
+    return lines
+
+
+def _title(record: RunRecord) -> str:
+    return f"{record.data}, {_number_of(record):,} images"
 
 
 def _published(record: RunRecord, method: str) -> Value | None:

@@ -17,6 +17,7 @@ SEEDS = (0, 1, 2)
 # Where it was computed does not make it another experiment; the precision is named where it is
 # not the paper's.
 _NOT_NAMED = ("seed", "device.", "eval.batch_size", "eval.every", "schedule.name")
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -162,12 +163,25 @@ def differences(group: Sequence[RunRecord], protocol: Mapping[str, Any], epochs:
         words.append(values["model.name"] + (f" {widths}" if widths else ""))
     if record.epochs != epochs:
         words.append(f"{record.epochs:,} of {epochs:,} epochs")
+    words += _other_values(values, protocol, other_data, other_model)
+    if values.get("device.precision") == "bf16":
+        words.append("bf16")
+    return words
+
+
+def _other_values(
+    values: Mapping[str, Any], protocol: Mapping[str, Any], other_data: bool, other_model: bool
+) -> list[str]:
+    """key=value of what differs and does not follow from other data or another model."""
+    words = []
     for key in sorted({**values, **protocol}):
         own = key.startswith("dataset.") and (other_data or key == "dataset.limit")
         own |= key.startswith("model.") and other_model
         own |= key.endswith((".epochs", ".warmup_epochs", ".name")) or key.startswith(_NOT_NAMED)
         if not own and values.get(key) != protocol.get(key):
             words.append(f"{key}={values.get(key)}")
-    if values.get("device.precision") == "bf16":
-        words.append("bf16")
+    views = [word for word in words if word.startswith("pairing.")]
+    if len(views) > _MOST_NAMED:
+        words = [word for word in words if word not in views]
+        words.append(f"pairing={values['pairing.name']} with {len(views)} other values")
     return words

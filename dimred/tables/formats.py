@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import isnan
 
 from dimred.tables.compare import Cell, Comparison, Line
@@ -40,7 +40,7 @@ def as_text(table: Comparison) -> str:
     before = None
     for line, row in zip(table.lines, rows, strict=True):
         if line.key != before:
-            text += ["", f"{line.key}  {line.label}"]
+            text += ["", f"{line.key}  {line.label}".rstrip()]
         before = line.key
         if line.kind == "missing":
             text.append(f"    missing: {line.command}")
@@ -55,8 +55,7 @@ def as_markdown(table: Comparison) -> str:
     """A table of pipes."""
     head = ["row", "", *(column.head for column in table.columns), "other than published"]
     text = [_pipes(head), _pipes(["---"] * len(head))]
-    for line in table.lines:
-        name = f"{line.key}: {line.label}" if line.kind == "published" else ""
+    for name, line in _named(table):
         about = f"`{line.command}`" if line.command else line.remark.replace("|", "\\|")
         cells = _texts(line, table.columns)
         text.append(_pipes([name, line.kind, *cells, about]))
@@ -75,8 +74,7 @@ def as_latex(table: Comparison) -> str:
         _ampersands(head),
         r"\midrule",
     ]
-    for line in table.lines:
-        name = f"{line.key}: {line.label}" if line.kind == "published" else ""
+    for name, line in _named(table):
         cells = _texts(line, table.columns)
         text.append(_ampersands([name, line.kind, *cells, line.command or line.remark]))
     return "\n".join([*text, r"\bottomrule", r"\end{tabular}"])
@@ -104,6 +102,15 @@ FORMATS: dict[str, Callable[[Comparison], str]] = {
     "latex": as_latex,
     "csv": as_csv,
 }
+
+
+def _named(table: Comparison) -> Iterator[tuple[str, Line]]:
+    """Each line with the name of its row where a row begins."""
+    before = None
+    for line in table.lines:
+        name = f"{line.key}: {line.label}" if line.label else line.key
+        yield ("" if line.key == before else name), line
+        before = line.key
 
 
 def _values(cell: Cell) -> list[str]:

@@ -12,7 +12,7 @@ import yaml
 
 from dimred.errors import InputError
 
-BASELINES = "baselines.json"
+BASELINES_FILE = "baselines.json"
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def read_records(place: Path) -> tuple[list[RunRecord], list[str]]:
     Raises InputError for a place that is not there, or a .jsonl file that holds something else.
     """
     if place.suffix == ".jsonl":
-        found, damaged = list(_lines(place)), []
+        found, damaged = list(_lines(place)), list[str]()
     elif place.is_dir():
         found, damaged = _folders(place)
     else:
@@ -91,7 +91,7 @@ def read_record(folder: Path) -> RunRecord:
     if not (folder / "summary.json").exists():
         raise InputError(f"{folder}: holds no finished run (no summary.json)")
     try:
-        baselines = folder / BASELINES
+        baselines = folder / BASELINES_FILE
         record = RunRecord(
             folder.name,
             json.loads((folder / "summary.json").read_text()),

@@ -1,0 +1,67 @@
+"""A finished run: its configuration, its images and its encoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+from numpy.typing import NDArray
+
+from dimred.config import RunConfig
+from dimred.config.saved import read_config
+from dimred.data.image_set import ImageSet
+from dimred.data.resident import ResidentImages
+from dimred.errors import InputError
+from dimred.models import Encoder
+from dimred.stages import new_encoder
+from dimred.tables import RunRecord, read_record
+from dimred.training import Compute, embed
+
+
+class FinishedRun:
+    """What a finished run learned, and from what.
+
+    record: what its folder says of it. config: its configuration.
+    Raises InputError for a folder that holds no finished run.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.record: RunRecord = read_record(path)
+        file = path / "config.yaml"
+        try:
+            self.config: RunConfig = read_config(file.read_text())
+        except InputError as error:
+            raise InputError(f"{file}: {error}") from error
+
+    def images(self) -> ImageSet:
+        """The images of the run, read again from where it had them.
+
+        Raises InputError where they are gone or have changed since.
+        """
+        images = self.config.dataset.load(self.config.seed)
+        if images.fingerprint() != self.record.environment["identity"]["data"]:
+            raise InputError(f"{self.path}: its images have changed since it was trained")
+        return images
+
+    def encoder(self, images: ImageSet) -> Encoder:
+        """The trained encoder, on the host. Raises InputError for weights that are gone or bad."""
+        stages = list(self.config.schedule.stages.values())
+        encoder = new_encoder(self.config, images, stages[-1].out_dim)
+        file = self.path / "weights.safetensors"
+        try:
+            encoder.load_state_dict(safetensors.torch.load_file(file))
+        except (OSError, RuntimeError, safetensors.SafetensorError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"{file}: holds no weights of this run ({reason})") from error
+        return encoder
+
+    def embed(
+        self, images: ImageSet, compute: Compute
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """H (N, h) and Z (N, d) of images of this run's kind."""
+        encoder = self.encoder(images).to(compute.device)
+        resident = ResidentImages(images.images, compute.device, self.config.device.memory_fraction)
+        encoder = encoder.to(memory_format=compute.memory_format)
+        return embed(encoder, resident, self.config.eval.batch_size, compute)
