@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 .PHONY: help setup demo test lint format clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {sub("%", "TABLE", $$1); printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Create or refresh .venv
 
@@ -22,6 +22,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP) ## Learn a map of scikit-learn's digits; about two minutes on two cores
 	$(BIN)/dimred train experiment=demo
+
+BUDGET ?= full
+reproduce-%: $(STAMP) ## Make the runs of a paper's table: BUDGET=full, short or smoke; ARGS='KEY=VALUE ...'
+	$(BIN)/dimred reproduce $* --budget $(BUDGET) $(ARGS)
 
 test: $(STAMP) ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -101,7 +101,7 @@ dimred reproduce TABLE [--budget full|short|smoke] [--rows KEY,...] [--seeds 0,1
 
 Makes the runs of a paper's table, first all rows with the first seed. Skips what is finished, goes
 on with what was interrupted, and says before it starts how long training will take. TABLE is one
-of those of `dimred table` but baselines, which wants finished runs: `dimred baselines RUN`.
+of those of `dimred table`; baselines trains Table 1's SimCLR and measures `dimred baselines` on it.
 
   --budget   full = as published (default); short = small networks and embedded or fewer images,
              minutes to hours on a CPU; smoke = seconds a row, proves the path and not the numbers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from dimred.complaints import Parser, reporting
 from dimred.config import RunConfig, decisive_values
 from dimred.errors import InputError
 from dimred.launch import composed, launch
-from dimred.tables import BUDGETS, TABLES, RunRecord, Table, read_records
+from dimred.tables import BUDGETS, NAMES, TABLES, RunRecord, Table, read_record
 
+# The row whose H the paper maps by t-SNE.
+_SIMCLR = "1"
 _SEEDS = {"full": "0,1,2", "short": "0,1,2", "smoke": "0"}
 
 
@@ -48,30 +51,47 @@ def _reproduce(words: list[str]) -> int:
     parser.add_argument("--list", action="store_true")
     parser.add_argument("overrides", nargs="*")
     given = parser.parse_intermixed_args(words)
-    if given.table not in TABLES:
-        raise InputError(f"{given.table}: no such table; the tables are {', '.join(TABLES)}")
+    if given.table not in NAMES:
+        raise InputError(f"{given.table}: no such table; the tables are {', '.join(NAMES)}")
     if given.budget not in BUDGETS:
         raise InputError(f"--budget {given.budget}: must be one of {', '.join(BUDGETS)}")
+    baselines = given.table == "baselines"
+    table, rows = (TABLES["table1"], _SIMCLR) if baselines else (TABLES[given.table], given.rows)
     seeds = _seeds(given.seeds or _SEEDS[given.budget])
-    jobs = _jobs(TABLES[given.table], given.budget, given.rows, seeds, given.overrides)
-    left = _unfinished(jobs)
+    jobs = _jobs(table, given.budget, rows, seeds, given.overrides)
+    left = [job for job in jobs if _finished(job.config) is None]
     for job in jobs:
         print(f"{'' if job in left else 'finished: '}{job.command}")
     print(f"\n{len(jobs) - len(left)} of {len(jobs)} runs are finished", flush=True)
-    if not left:
-        return 0
-    print(_estimate(left), flush=True)
+    if left:
+        print(_estimate(left), flush=True)
     if given.list:
         return 0
+    code = _make(left) if left else 0
+    if baselines and not code:
+        code = _measure_baselines(jobs)
+    print(f"\ndimred table {given.table} shows them")
+    return code
+
+
+def _make(jobs: Sequence[_Job]) -> int:
+    """Train one run after the other; the worst exit code."""
     codes = []
-    for number, job in enumerate(left, start=1):
-        print(f"\n[{number}/{len(left)}] {job.command}", flush=True)
+    for number, job in enumerate(jobs, start=1):
+        print(f"\n[{number}/{len(jobs)}] {job.command}", flush=True)
         codes.append(launch(job.words))
-    failed = [job for job, code in zip(left, codes, strict=True) if code]
-    print(f"\n{len(left) - len(failed)} of {len(left)} runs made; dimred table {given.table}")
+    failed = [job for job, code in zip(jobs, codes, strict=True) if code]
+    print(f"\n{len(jobs) - len(failed)} of {len(jobs)} runs made")
     for job in failed:
         print(f"failed: {job.command}")
     return max(codes)
+
+
+def _measure_baselines(jobs: Sequence[_Job]) -> int:
+    from dimred.baselines import measure_baselines
+
+    folders = [_finished(job.config) for job in jobs]
+    return measure_baselines([str(folder) for folder in folders if folder])
 
 
 def _seeds(text: str) -> list[int]:
@@ -99,17 +119,14 @@ def _jobs(
     return jobs
 
 
-def _unfinished(jobs: Sequence[_Job]) -> list[_Job]:
-    """Those of which no finished run of equal configuration lies in the output folder."""
-    finished: dict[Path, list[RunRecord]] = {}
-    left = []
-    for job in jobs:
-        folder = Path(job.config.output_dir).expanduser()
-        if folder not in finished:
-            finished[folder] = read_records(folder)[0] if folder.is_dir() else []
-        if not any(_is_of(record, job.config) for record in finished[folder]):
-            left.append(job)
-    return left
+def _finished(config: RunConfig) -> Path | None:
+    """The folder of a finished run of equal configuration in the output folder, if there is one."""
+    outputs = Path(config.output_dir).expanduser()
+    for summary in sorted(outputs.glob(f"{config.name}-seed{config.seed}-*/summary.json")):
+        with suppress(InputError):  # a damaged folder is made again
+            if _is_of(read_record(summary.parent), config):
+                return summary.parent
+    return None
 
 
 def _is_of(record: RunRecord, config: RunConfig) -> bool:

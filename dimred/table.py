@@ -13,6 +13,7 @@ from dimred.files import write_atomically
 from dimred.launch import composed
 from dimred.tables import (
     FORMATS,
+    NAMES,
     TABLES,
     Comparison,
     RunRecord,
@@ -20,8 +21,6 @@ from dimred.tables import (
     compare_baselines,
     read_records,
 )
-
-NAMES = (*TABLES, "baselines")
 
 
 def show_table(words: list[str]) -> int:

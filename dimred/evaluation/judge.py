@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dimred.data.image_set import ImageSet
+from dimred.data.image_set import ImageSet, LabelSet
 from dimred.evaluation.knn import can_stratify, knn_accuracy, random_split
 from dimred.evaluation.neighbourhood import neighbour_overlap, trustworthiness
 
@@ -24,7 +24,8 @@ class Judge:
     """Measures maps of one image set, always on the same splits.
 
     With labels: kNN accuracy in Z and H on the set's own split ("official") and on a random
-    stratified one ("random"), as both are in use (t-SimCNE's code takes the random one). Without:
+    stratified one ("random"), as both are in use (t-SimCNE's code takes the random one); of further
+    labellings, such as CIFAR-100's superclasses, too (t-SimCNE paper, Table A.1). Without:
     trustworthiness of Z and the overlap of neighbours between H and Z.
 
     ks: numbers of neighbours, the first the headline.
@@ -44,6 +45,7 @@ class Judge:
     ):
         self.device = device
         self.labels = images.labels
+        self.extra = images.extra_labels if images.labels else {}
         self.ks = list(ks)
         self.n_images = len(images)
         self.splits: dict[str, Split] = {}
@@ -107,19 +109,25 @@ class Judge:
 
     def knn(self, space: str, points: NDArray[Any]) -> dict[str, float]:
         """kNN accuracy in one space on every split, for every k."""
+        assert self.labels is not None
         found = {}
         for split in self.splits:
-            for k, accuracy in self._accuracies(points, split, self.ks).items():
+            for k, accuracy in self._accuracies(points, split, self.ks, self.labels).items():
                 found[f"knn{k}_{space}_{split}"] = accuracy
+            for name, labels in self.extra.items() if space == "z" else ():
+                for k, accuracy in self._accuracies(points, split, self.ks, labels).items():
+                    found[f"knn{k}_{name}_{space}_{split}"] = accuracy
         return found
 
     def curve(self, points: NDArray[Any], split: str) -> dict[int, float]:
         """kNN accuracy for k = 1..30 (t-SimCNE paper, figure A.3)."""
         limit = min(CURVE_MAX_K, len(self.splits[split][0]))
-        return self._accuracies(points, split, range(1, limit + 1))
-
-    def _accuracies(self, points: NDArray[Any], split: str, ks: Sequence[int]) -> dict[int, float]:
         assert self.labels is not None
+        return self._accuracies(points, split, range(1, limit + 1), self.labels)
+
+    def _accuracies(
+        self, points: NDArray[Any], split: str, ks: Sequence[int], labels: LabelSet
+    ) -> dict[int, float]:
         train, test = self.splits[split]
-        y = self.labels.values
+        y = labels.values
         return knn_accuracy(points[train], y[train], points[test], y[test], ks, self.device)

@@ -15,10 +15,12 @@ TABLES = {
     "thesis_mnist": THESIS_MNIST,
     "thesis_norb": THESIS_NORB,
 }
+NAMES = (*TABLES, "baselines")
 
 __all__ = [
     "BUDGETS",
     "FORMATS",
+    "NAMES",
     "TABLES",
     "Cell",
     "Column",

@@ -75,7 +75,7 @@ def read_records(place: Path) -> tuple[list[RunRecord], list[str]]:
     line for each folder that cannot be read, which is left out.
     Raises InputError for a place that is not there, or a .jsonl file that holds something else.
     """
-    if place.suffix == ".jsonl":
+    if place.suffix == ".jsonl" and place.is_file():
         found, damaged = list(_lines(place)), list[str]()
     elif place.is_dir():
         found, damaged = _folders(place)

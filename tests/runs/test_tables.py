@@ -1,0 +1,210 @@
+"""A paper's table from the runs to the numbers, baselines and figures, through the command."""
+
+import csv
+import io
+import json
+import statistics
+
+import numpy as np
+import pytest
+from command import dimred, refused, summary
+from PIL import Image
+
+from dimred import baselines, reproduce
+from dimred.evaluation.baselines import BASELINES
+from dimred.tables import BUDGETS, TABLES
+
+TINY = ["dataset.limit=100", "schedule.batch_size=30", "model.widths=[4]", "model.hidden_dim=8"]
+SMOKE_ROWS = ["reproduce", "table1", "--budget", "smoke", "--rows", "4,8", "--seeds", "0,1", *TINY]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Two rows of Table 1, two seeds each; and what was printed."""
+    cwd = tmp_path_factory.mktemp("table")
+    return cwd, dimred(cwd, *SMOKE_ROWS)[0]
+
+
+def folders(cwd, row="*"):
+    return sorted(cwd.glob(f"outputs/table1_row{row}-*"))
+
+
+def test_every_row_is_made_first_seed_first(made):
+    cwd, out = made
+    assert len(folders(cwd)) == 4
+    started = [line for line in out.splitlines() if line.startswith("[")]
+    assert [line.split("experiment=")[1][:11] for line in started] == [
+        *("table1_row4", "table1_row8") * 2
+    ]
+    assert [line.rpartition("seed=")[2] for line in started] == list("0011")
+    # How long it takes is said before it begins.
+    assert out.index("training 4 runs takes about") < out.index(started[0])
+    assert "4 of 4 runs made" in out
+
+
+def test_the_table_has_their_mean_and_says_that_they_are_smoke(made):
+    cwd, _ = made
+    text, _ = dimred(cwd, "table", "table1")
+    assert text.count("smoke; 2 seeds; data digits, 100 images; convnet [4]") == 2
+    assert "missing: dimred train -m experiment=table1_row5 seed=0,1,2" in text
+    table = list(csv.DictReader(io.StringIO(dimred(cwd, "table", "table1", "--format", "csv")[0])))
+    for row in "48":
+        runs = [summary(path)["final"] for path in folders(cwd, row)]
+        (shown,) = [
+            r for r in table if (r["row"], r["kind"], r["column"]) == (row, "measured", "knn")
+        ]
+        values = [100 * run["knn15_z_random"] for run in runs]
+        assert float(shown["mean"]) == pytest.approx(statistics.mean(values), rel=1e-5)
+        assert float(shown["deviation"]) == pytest.approx(statistics.stdev(values), rel=1e-5)
+        assert shown["seeds"] == "2"
+
+
+def test_a_table_goes_to_a_file(made, tmp_path):
+    cwd, _ = made
+    file = tmp_path / "deeper/t.tex"
+    out, _ = dimred(cwd, "table", "table1", "--format", "latex", "--out", str(file))
+    assert out.strip() == str(file)
+    assert file.read_text().endswith("\\end{tabular}\n")
+
+
+def test_what_is_finished_is_not_made_again(made, monkeypatch):
+    cwd, _ = made
+    begun = []
+    monkeypatch.setattr(reproduce, "launch", lambda words: begun.append(words) or 0)
+    assert "4 of 4 runs are finished" in dimred(cwd, *SMOKE_ROWS)[0]
+    assert begun == []
+    # Another seed is another run.
+    out, _ = dimred(cwd, *SMOKE_ROWS[:-1], SMOKE_ROWS[-1], "--seeds", "1,2")
+    assert "2 of 4 runs are finished" in out
+    assert [words[-1] for words in begun] == ["seed=2", "seed=2"]
+
+
+def test_a_list_makes_nothing(tmp_path):
+    out, _ = dimred(tmp_path, "reproduce", "thesis_norb", "--budget", "smoke", "--list")
+    assert "dimred train experiment=generalized_turntable budget=smoke" in out
+    assert "training 3 runs takes about" in out
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_run_that_fails_does_not_keep_the_others(tmp_path, monkeypatch):
+    codes = iter([1, 0])
+    monkeypatch.setattr(reproduce, "launch", lambda words: next(codes))
+    words = ["reproduce", "table1", "--budget", "smoke", "--rows", "4,8", *TINY]
+    out, _ = dimred(tmp_path, *words, code=1)
+    assert "1 of 2 runs made" in out
+    (failed,) = [line for line in out.splitlines() if line.startswith("failed: ")]
+    assert "experiment=table1_row4 " in failed
+    assert list(codes) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["table"], "required: name"),
+        (["table", "table9"], "the tables are table1, table_a1, drlim"),
+        (["table", "table1", "--format", "html"], "text, markdown, latex, csv"),
+        (["table", "table1"], "outputs: must be a folder"),
+        (["reproduce", "table9"], "the tables are table1"),
+        (["reproduce", "table1", "--budget", "tiny"], "full, short, smoke"),
+        (["reproduce", "table1", "--rows", "4,44"], "the rows are 1, 2, 3"),
+        (["reproduce", "table1", "--seeds", "a"], "whole numbers"),
+        (["reproduce", "table1", "--budget", "smoke", "sed=1"], "sed"),
+        (["reproduce", "table1", "dataset.root=nowhere"], "nowhere"),
+        (["baselines", "nowhere"], "nowhere: holds no finished run"),
+        (["plot", "knn"], "of which runs"),
+        (["plot", "pie", "nowhere"], "the figures are knn, stages"),
+        (["plot", "knn", "nowhere"], "nowhere: holds no finished run"),
+    ],
+)
+def test_bad_words_are_refused_by_name(tmp_path, words, named):
+    assert named in refused(tmp_path, *words)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_words_of_every_row_make_runs_of_that_row(name):
+    """Those of smaller budgets too, which share most of their words."""
+    seen = set()
+    for row in TABLES[name].rows:
+        for budget in BUDGETS:
+            words = TABLES[name].command(row, budget)
+            kind = (row.small or name, row.annealed, budget)
+            if budget != "full" and kind in seen:
+                continue
+            seen.add(kind)
+            config = reproduce.composed(words)
+            assert config.name in row.names, words
+            assert config.budget == (None if budget == "full" else budget)
+
+
+def test_baselines_are_measured_on_the_images_of_the_run(made):
+    cwd, _ = made
+    run = folders(cwd, "8")[0]
+    methods = "z,pixels,pixels_pca,h_pca"
+    dimred(cwd, "baselines", str(run), "--only", methods)
+    found = json.loads((run / "baselines.json").read_text())
+    assert list(found) == methods.split(",")
+    final, references = summary(run)["final"], summary(run)["references"]
+    for split in ("official", "random"):
+        assert found["z"][f"knn15_{split}"] == pytest.approx(final[f"knn15_z_{split}"])
+        assert found["pixels"][f"knn15_{split}"] == references[f"knn15_pixels_{split}"]
+        assert found["pixels_pca"][f"knn15_{split}"] == references[f"knn15_pca2_{split}"]
+    assert found["pixels"]["trustworthiness15"] == 1
+    with np.load(run / "baselines/h_pca.npz") as arrays:
+        assert arrays["z"].shape == (100, 2)
+    assert (run / "plots/baseline_h_pca.png").exists()
+    again, _ = dimred(cwd, "baselines", str(run), "--only", methods)
+    assert again.count("measured before") == 4
+    text, _ = dimred(cwd, "table", "baselines")
+    assert text.index("raw pixels") < text.index("PCA of pixels") < text.index("PCA of H")
+    assert text.count("1 seed, cpu") == 4
+
+
+def test_a_baseline_that_cannot_be_had_is_named(made, monkeypatch):
+    cwd, _ = made
+    run = str(folders(cwd, "4")[0])
+    assert "imagenet" in BASELINES
+    monkeypatch.setenv("TORCH_HOME", str(cwd / "none"))
+    assert "resnet18-" in refused(cwd, "baselines", run, "--only", "imagenet")
+    assert "must be of z, pixels" in refused(cwd, "baselines", run, "--only", "tsne")
+    monkeypatch.setattr(baselines, "METHODS", ("pixels_pca", "imagenet"))
+    out, _ = dimred(cwd, "baselines", run)
+    assert "imagenet       left out: no weights" in out
+
+
+def test_a_run_whose_images_changed_is_refused(made, tmp_path):
+    cwd, _ = made
+    run = folders(cwd, "4")[1]
+    file = run / "environment.json"
+    before = file.read_text()
+    content = json.loads(before)
+    content["identity"]["data"] = "other"
+    file.write_text(json.dumps(content))
+    try:
+        assert "its images have changed" in refused(cwd, "baselines", str(run))
+    finally:
+        file.write_text(before)
+
+
+FIGURES = {"knn": "*", "stages": "8", "spectrum": "*", "norms": "*", "seeds": "8", "loss": "*"}
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_figures_are_written_as_pdf_and_png(made, tmp_path, figure):
+    cwd, _ = made
+    runs = [str(path) for path in folders(cwd, FIGURES[figure])]
+    runs = runs[:1] if figure == "stages" else runs
+    for name in ("a", "b"):
+        dimred(cwd, "plot", figure, *runs, "--out", str(tmp_path / name))
+    assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF-")
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.width > 600
+        assert len(picture.convert("RGB").getcolors(2**24)) > 9
+    for suffix in ("pdf", "png"):
+        assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+
+
+def test_figures_of_runs_that_do_not_go_together_are_refused(made):
+    cwd, _ = made
+    runs = [str(path) for path in folders(cwd)]
+    assert "of one run, and 4 were named" in refused(cwd, "plot", "stages", *runs)
+    assert "has no losses on test pairs" in refused(cwd, "plot", "contrast", *runs)

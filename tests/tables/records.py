@@ -1,0 +1,42 @@
+"""Run records made up for tests."""
+
+import copy
+
+from dimred.tables import RunRecord
+
+VALUES = {
+    "dataset.name": "cifar10",
+    "dataset.limit": None,
+    "model.name": "resnet18",
+    "schedule.batch_size": 1024,
+    "schedule.stages.train.epochs": 1000,
+    "device.name": "cuda",
+    "device.precision": "float32",
+}
+
+
+def record(name="table1_row4", seed=0, knn=0.8, started="2026-01-01T00:00:00+00:00", **changes):
+    """A run of row 4 of Table 1; changes: summary, config or values that differ."""
+    values = {**VALUES, "seed": seed, **changes.pop("values", {})}
+    stages = {"train": {"epochs": values["schedule.stages.train.epochs"]}}
+    config = {
+        "name": name,
+        "budget": changes.pop("budget", None),
+        "dataset": {"name": values["dataset.name"], "root": changes.pop("root", "data")},
+        "schedule": {"stages": stages},
+    }
+    summary = {
+        "seed": seed,
+        "dataset": {"images": changes.pop("images", 60_000), "transformations": 0},
+        "final": {"knn15_z_random": knn, "loss": 3.5},
+        "linear": {"method": "sgd", "accuracy": 0.83},
+        "training_seconds": 7200.0,
+    }
+    environment = {
+        "identity": {"config": values, "data": "0"},
+        "sessions": [{"started": started, "commit": "c", "device": "cuda (GPU)"}],
+    }
+    baselines = changes.pop("baselines", {})
+    assert not changes, changes
+    folder = f"{name}-seed{seed}-{started}"
+    return RunRecord(folder, summary, config, environment, copy.deepcopy(baselines))

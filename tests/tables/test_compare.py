@@ -1,0 +1,165 @@
+"""Runs beside published values: what is averaged, what is not, what is said of a line."""
+
+import math
+import statistics
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from records import VALUES, record
+
+from dimred.tables import TABLES, Column, Row, Table, Value, compare, grouped, summarise
+from dimred.tables.compare import differences, look_up
+
+TABLE = Table(
+    "a table",
+    "a source",
+    (
+        Column("knn", "kNN, %", "final.knn15_z_random", 100),
+        Column("linear", "linear, %", "linear.accuracy", 100),
+        Column("superclass", "superclass", "final.knn15_superclass_z_random", 100),
+        Column("hours", "hours", "training_seconds", 1 / 3600),
+    ),
+    (
+        Row("4", "2-D", "table1_row4", {"knn": Value(80.6, 0.5, 3), "superclass": Value(50.0)}),
+        Row("5", "longer", "table1_row5"),
+    ),
+    {},
+)
+
+
+def compared(*records, protocol=VALUES):
+    return compare("t", TABLE, records, {"4": protocol, "5": protocol}, {"4": 1000, "5": 5000})
+
+
+def measured(*records, **options):
+    return [line for line in compared(*records, **options).lines if line.kind == "measured"]
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=9))
+def test_mean_and_sample_deviation(numbers):
+    value = summarise(numbers)
+    assert value.mean == pytest.approx(statistics.mean(numbers), abs=1e-6)
+    assert value.deviation == pytest.approx(statistics.stdev(numbers), abs=1e-6)
+    assert value.count == len(numbers)
+
+
+def test_one_run_has_no_deviation_and_none_no_value():
+    assert math.isnan(summarise([0.5]).deviation)
+    assert summarise([]) is None
+
+
+def test_seeds_are_averaged_beside_the_published_value():
+    (line,) = measured(record(seed=0, knn=0.80), record(seed=1, knn=0.82), record(seed=2, knn=0.84))
+    knn, linear, _, hours = line.cells
+    assert (knn.value.mean, knn.value.count) == (pytest.approx(82.0), 3)
+    assert knn.value.deviation == pytest.approx(2.0)
+    assert knn.difference == pytest.approx(1.4)
+    assert linear.value.mean == pytest.approx(83.0)
+    assert math.isnan(linear.difference)
+    assert hours.value.mean == pytest.approx(2.0)
+    assert line.remark == ""
+    assert len(line.runs) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"values": {"schedule.batch_size": 512}},
+        {"values": {"schedule.stages.train.epochs": 10}},
+        {"values": {"device.name": "cpu"}},
+        {"values": {"device.precision": "bf16"}},
+        {"values": {"dataset.name": "image_folder"}, "root": "here/a"},
+        {"images": 5_000},
+        {"budget": "short"},
+    ],
+)
+def test_other_configurations_are_never_averaged(change):
+    lines = measured(record(seed=0, knn=0.8), record(seed=1, knn=0.9, **change))
+    assert [line.cells[0].value.count for line in lines] == [1, 1]
+    assert sorted(line.cells[0].value.mean for line in lines) == pytest.approx([80.0, 90.0])
+
+
+def test_folders_of_images_with_other_names_are_other_data():
+    folder = {"dataset.name": "image_folder"}
+    runs = [record(seed=i, values=folder, root=f"here/{name}") for i, name in enumerate("aab")]
+    assert sorted(len(group) for group in grouped(runs)) == [1, 2]
+
+
+@given(st.permutations(range(4)))
+def test_a_seed_counts_once_the_last_of_its_runs(order):
+    runs = [
+        record(seed=0, knn=0.1, started="2026-01-01T00:00:00+00:00"),
+        record(seed=0, knn=0.7, started="2026-03-01T00:00:00+00:00"),
+        record(seed=0, knn=0.2, started="2026-02-01T00:00:00+00:00"),
+        record(seed=1, knn=0.9, started="2026-01-15T00:00:00+00:00"),
+    ]
+    (line,) = measured(*(runs[i] for i in order))
+    assert line.cells[0].value.mean == pytest.approx(80.0)
+    assert line.cells[0].value.count == 2
+
+
+def test_a_value_that_one_of_the_runs_lacks_is_not_averaged():
+    lacking = record(seed=1)
+    del lacking.summary["final"]["knn15_z_random"]
+    (line,) = measured(record(seed=0), lacking)
+    assert line.cells[0].value is None
+    assert line.cells[1].value.count == 2
+
+
+def test_what_differs_from_the_paper_is_said():
+    changed = {
+        "dataset.name": "image_folder",
+        "dataset.limit": 5_000,
+        "model.name": "convnet",
+        "model.widths": [8, 16],
+        "schedule.batch_size": 256,
+        "schedule.stages.train.epochs": 40,
+        "device.precision": "bf16",
+    }
+    run = record(values=changed, budget="short", root="data/cifar10-jpeg", images=5_000)
+    assert differences([run], VALUES, 1000) == [
+        "short",
+        "1 seed",
+        "data cifar10-jpeg, 5,000 images",
+        "convnet [8, 16]",
+        "40 of 1,000 epochs",
+        "schedule.batch_size=256",
+        "bf16",
+    ]
+    fewer = record(values={"dataset.limit": 300}, images=300)
+    assert differences([fewer, fewer], VALUES, 1000) == ["2 seeds", "300 images"]
+
+
+def test_a_row_without_runs_names_the_command():
+    lines = compared(record()).lines
+    (missing,) = [line for line in lines if line.kind == "missing"]
+    assert missing.command == "dimred train -m experiment=table1_row5 seed=0,1,2"
+    assert missing.key == "5"
+
+
+def test_runs_of_other_names_stay_out():
+    assert measured(record(name="mine")) == []
+
+
+def test_a_column_that_is_not_there_is_none():
+    assert look_up(record(), TABLE.columns[2]) is None
+    assert look_up(record(), TABLE.columns[0]) == pytest.approx(80.0)
+
+
+def test_published_values_stand_in_their_columns():
+    """Of each table a few, as printed."""
+    rows = {(name, row.key): row.published for name, table in TABLES.items() for row in table.rows}
+    assert rows["table1", "9"] == {
+        "linear": Value(87.9, 0.2, 3),
+        "knn": Value(85.7, 0.4, 3),
+        "loss": rows["table1", "9"]["loss"],
+        "hours": rows["table1", "9"]["hours"],
+    }
+    assert (rows["table1", "9"]["loss"].mean, rows["table1", "9"]["hours"].mean) == (3.3, 6.0)
+    assert rows["table1", "2"]["knn"] == Value(73.9, 0.8, 3)
+    assert rows["table_a1", "6"]["superclass"].mean == 65
+    assert rows["table_a1", "2"]["knn"].mean == 15.9
+    assert rows["thesis_mnist", "drlim"]["loss"].mean == 0.160
+    assert rows["thesis_mnist", "lenet_shifts"]["shifted"].mean == 8.5
+    assert rows["thesis_norb", "generalized"]["elevation"].mean == 0.0855
