@@ -47,7 +47,8 @@ def read_config(text: str) -> RunConfig:
 
 def _options(group: type, values: dict[str, Any]) -> Any:
     """The options of a group with these values, of the class whose choice they name."""
-    kind = next(kind for kind in _below(group) if values["name"] in kind.choices)
+    kinds = {choice: kind for kind in _below(group) for choice in vars(kind).get("choices", ())}
+    kind = kinds[values["name"]]
     return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(kind), values))
 
 

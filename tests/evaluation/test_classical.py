@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dimred.evaluation.classical import lle, tsne_map
+from dimred.evaluation import knn_accuracy
+from dimred.evaluation.classical import lle, opentsne_map, tsne_map, umap_map
 from dimred.evaluation.predictability import rank_correlation
 
 
@@ -88,3 +89,23 @@ def test_tsne_of_few_points_or_dimensions(n, d):
 def test_tsne_of_pixels_computes_in_floating_point():
     points = np.random.default_rng(0).integers(0, 256, (30, 60)).astype(np.uint8)
     assert np.array_equal(tsne_map(points, 0), tsne_map(points.astype(np.float32), 0))
+
+
+@pytest.mark.parametrize(("method", "module"), [(opentsne_map, "openTSNE"), (umap_map, "umap")])
+def test_fast_methods_keep_clusters_apart_repeatably(method, module):
+    pytest.importorskip(module)
+    points = blobs()
+    z = method(points, 0)
+    assert z.shape == (80, 2)
+    label = np.arange(80) // 40
+    even, odd = slice(0, None, 2), slice(1, None, 2)
+    assert knn_accuracy(z[even], label[even], z[odd], label[odd], [5]) == {5: 1.0}
+    assert np.array_equal(method(points, 0), z)
+
+
+def test_fast_methods_take_as_few_points_as_there_may_be():
+    pytest.importorskip("openTSNE")
+    pytest.importorskip("umap")
+    points = np.random.default_rng(0).normal(size=(17, 6))
+    assert np.isfinite(opentsne_map(points, 0)).all()
+    assert np.isfinite(umap_map(points, 0)).all()

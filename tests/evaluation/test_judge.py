@@ -1,5 +1,7 @@
 """What a map is judged by: splits, their names, chance, and the names of the measures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -48,6 +50,19 @@ def test_both_splits_are_named_and_their_accuracies_told_apart():
     assert found["knn1_z_official"] == found["knn1_z_random"] == 1
     assert found["knn1_h_official"] < 0.9
     assert judge.headline == "knn1_z_official"
+
+
+def test_further_labellings_are_measured_in_z():
+    images = image_set(np.arange(60) % 4, LAST_20)
+    halves = LabelSet(images.labels.values // 2, ("low", "high"))
+    judge = Judge(replace(images, extra_labels={"superclass": halves}), [1], None)
+    z = images.labels.values[:, None] // 2 * [5.0, 0.0]
+    z += np.random.default_rng(0).normal(size=z.shape)
+    found = judge.measure(z, z)
+    # The map shows the halves and nothing of the classes within them.
+    assert found["knn1_superclass_z_official"] == found["knn1_superclass_z_random"] == 1
+    assert found["knn1_z_official"] < 0.9
+    assert not any("superclass_h" in key for key in found)
 
 
 @pytest.mark.parametrize("labels", [TWO_CLASSES, None])

@@ -1,0 +1,51 @@
+"""A configuration survives being written to config.yaml and read again."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from dimred.config.saved import read_config
+from dimred.errors import InputError
+from dimred.help import choices
+from dimred.launch import composed
+
+
+def written(config):
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def test_every_experiment_is_read_as_it_was_written():
+    for name in choices("experiment"):
+        config = composed([f"experiment={name}"])
+        assert read_config(written(config)) == config
+
+
+def test_the_loss_of_a_stage_is_read_too():
+    config = composed(["experiment=demo", "+loss@schedule.stages.pretrain.loss=simclr"])
+    again = read_config(written(config))
+    assert again == config
+    assert type(again.schedule.stages["pretrain"].loss) is type(
+        config.schedule.stages["pretrain"].loss
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("name: digits", "name: nodigits"),
+        ("seed: 0", "seed: -1"),
+        ("seed: 0", "sed: 0"),
+        ("dataset:", "data:"),
+        ("seed: 0", "seed: [1"),
+        ("batch_size: 256", "batch_size: many"),
+    ],
+)
+def test_what_is_no_configuration_is_refused(before, after):
+    text = written(composed(["experiment=demo"]))
+    assert before in text
+    with pytest.raises(InputError, match="is no configuration of dimred"):
+        read_config(text.replace(before, after, 1))
+
+
+def test_a_text_that_is_no_mapping_is_refused():
+    with pytest.raises(InputError, match="is no configuration of dimred"):
+        read_config("3")
