@@ -71,9 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of a pipe, such as `head`, has seen enough; nothing is left to flush to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if words[0] == "train":
+        trains = words[0] in ("train", "reproduce")
+        if trains:
             _complain("nobody reads the output any more; the same command goes on")
-        return 1 if words[0] == "train" else 0
+        return 1 if trains else 0
     except KeyboardInterrupt as interrupt:
         _complain(str(interrupt) or "interrupted")
         return getattr(interrupt, "exit_code", 130)

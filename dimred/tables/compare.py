@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import isnan, nan
 from statistics import fmean, stdev
 from typing import Any
@@ -16,8 +16,9 @@ SEEDS = (0, 1, 2)
 
 # Where it was computed does not make it another experiment; the precision is named where it is
 # not the paper's.
-_NOT_NAMED = ("seed", "device.", "eval.batch_size", "eval.every", "schedule.name")
-_MOST_NAMED = 3
+_NOT_NAMED = ("seed", "device.", "eval.batch_size", "eval.every")
+# Of which another choice says all that differs.
+_GROUPS = ("dataset", "model", "pairing", "loss", "schedule")
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,6 @@ class Comparison:
     source: str
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
-    notes: tuple[str, ...] = field(default=())
 
 
 def summarise(numbers: Sequence[float]) -> Value | None:
@@ -88,8 +88,9 @@ def compare(
     records = list(records)
     lines: list[Line] = []
     for row in table.rows:
-        cells = tuple(Cell(published=row.published.get(c.key)) for c in table.columns)
-        lines.append(Line(row.key, row.label, "published", cells))
+        if row.published:
+            cells = tuple(Cell(published=row.published.get(c.key)) for c in table.columns)
+            lines.append(Line(row.key, row.label, "published", cells))
         groups = grouped([record for record in records if record.name in row.names])
         for group in groups:
             remarks = differences(group, protocols[row.key], epochs[row.key])
@@ -151,37 +152,31 @@ def differences(group: Sequence[RunRecord], protocol: Mapping[str, Any], epochs:
     words = [_budget(record)] if _budget(record) else []
     if n < len(SEEDS):
         words.append(f"{n} seed{'s' if n > 1 else ''}")
-    other_data = values["dataset.name"] != protocol["dataset.name"]
+    other = {name for name in _GROUPS if values[f"{name}.name"] != protocol[f"{name}.name"]}
     images = record.summary["dataset"]["images"]
-    if other_data:
+    if "dataset" in other:
         words.append(f"data {record.data}, {images:,} images")
     elif values.get("dataset.limit") != protocol.get("dataset.limit"):
         words.append(f"{images:,} images")
-    other_model = values["model.name"] != protocol["model.name"]
-    if other_model:
+    if "model" in other:
         widths = values.get("model.widths")
         words.append(values["model.name"] + (f" {widths}" if widths else ""))
+    words += [f"{name}={values[f'{name}.name']}" for name in _GROUPS[2:] if name in other]
+    if _stages(values) != _stages(protocol):
+        words.append(f"stages {', '.join(_stages(values))}")
     if record.epochs != epochs:
         words.append(f"{record.epochs:,} of {epochs:,} epochs")
-    words += _other_values(values, protocol, other_data, other_model)
+    for key in sorted(values):
+        told = key.partition(".")[0] in other or key == "dataset.limit"
+        told |= key.endswith((".epochs", ".warmup_epochs")) or key.startswith(_NOT_NAMED)
+        # A key that the protocol lacks belongs to another stage.
+        if not told and key in protocol and values[key] != protocol[key]:
+            words.append(f"{key}={values[key]}")
     if values.get("device.precision") == "bf16":
         words.append("bf16")
     return words
 
 
-def _other_values(
-    values: Mapping[str, Any], protocol: Mapping[str, Any], other_data: bool, other_model: bool
-) -> list[str]:
-    """key=value of what differs and does not follow from other data or another model."""
-    words = []
-    for key in sorted({**values, **protocol}):
-        own = key.startswith("dataset.") and (other_data or key == "dataset.limit")
-        own |= key.startswith("model.") and other_model
-        own |= key.endswith((".epochs", ".warmup_epochs", ".name")) or key.startswith(_NOT_NAMED)
-        if not own and values.get(key) != protocol.get(key):
-            words.append(f"{key}={values.get(key)}")
-    views = [word for word in words if word.startswith("pairing.")]
-    if len(views) > _MOST_NAMED:
-        words = [word for word in words if word not in views]
-        words.append(f"pairing={values['pairing.name']} with {len(views)} other values")
-    return words
+def _stages(values: Mapping[str, Any]) -> list[str]:
+    keys = [key.split(".") for key in values if key.startswith("schedule.stages.")]
+    return sorted({parts[2] for parts in keys})

@@ -48,7 +48,7 @@ def as_text(table: Comparison) -> str:
         text.append(_row(row, widths))
         if line.remark:
             text.append(f"      {line.remark}")
-    return "\n".join([*text, "", _LEGEND, *table.notes])
+    return "\n".join([*text, "", _LEGEND])
 
 
 def as_markdown(table: Comparison) -> str:
@@ -59,8 +59,7 @@ def as_markdown(table: Comparison) -> str:
         about = f"`{line.command}`" if line.command else line.remark.replace("|", "\\|")
         cells = _texts(line, table.columns)
         text.append(_pipes([name, line.kind, *cells, about]))
-    notes = [f"{note}." for note in table.notes]
-    return "\n".join([f"{table.title}. {table.source}.", "", *text, "", f"{_LEGEND}.", *notes])
+    return "\n".join([f"{table.title}. {table.source}.", "", *text, "", f"{_LEGEND}."])
 
 
 def as_latex(table: Comparison) -> str:

@@ -127,6 +127,14 @@ def test_what_differs_from_the_paper_is_said():
         "schedule.batch_size=256",
         "bf16",
     ]
+    # Another choice says what its keys would; a key says what differs within a choice.
+    other = record(values={"pairing.name": "mine", "pairing.flip": 0.0, "loss.name": "simclr"})
+    assert differences([other] * 3, VALUES, 1000) == ["pairing=mine", "loss=simclr"]
+    assert differences([record(values={"pairing.flip": 0.0})] * 3, VALUES, 1000) == [
+        "pairing.flip=0.0"
+    ]
+    staged = record(values={"schedule.stages.finetune.epochs": 0})
+    assert "stages finetune, train" in differences([staged] * 3, VALUES, 1000)
     fewer = record(values={"dataset.limit": 300}, images=300)
     assert differences([fewer, fewer], VALUES, 1000) == ["2 seeds", "300 images"]
 
