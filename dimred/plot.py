@@ -66,6 +66,11 @@ class _Run:
         self.path = path
         self.record: RunRecord = read_record(path)
 
+    @property
+    def title(self) -> str:
+        """Name and seed."""
+        return f"{self.record.name}, seed {self.record.summary['seed']}"
+
     def arrays(self, name: str) -> Arrays:
         """The arrays of an .npz file. Raises InputError where it cannot be read."""
         file = self.path / name
@@ -172,7 +177,7 @@ def _norms(runs: Sequence[_Run]) -> Figure:
     labels = _shared_labels(runs)
     if labels is None:
         raise InputError(f"{runs[0].path}: its images have no labels")
-    norms = [(run.record.name, np.linalg.norm(run.embedding["z"], axis=1)) for run in runs]
+    norms = [(run.title, np.linalg.norm(run.embedding["z"], axis=1)) for run in runs]
     return norms_figure(norms, labels)
 
 
@@ -185,8 +190,7 @@ def _seeds(runs: Sequence[_Run]) -> Figure:
         z = run.embedding["z"]
         if z.shape != first.shape:
             raise InputError(f"{run.path}: its Z is of shape {z.shape}, the first {first.shape}")
-        title = f"{run.record.name}, seed {run.record.summary['seed']}"
-        maps.append((title, aligned(z, first)))
+        maps.append((run.title, aligned(z, first)))
     return panels_figure(maps, labels)
 
 

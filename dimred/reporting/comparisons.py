@@ -125,7 +125,7 @@ def norms_figure(norms: Sequence[tuple[str, NDArray[np.floating]]], labels: Labe
         raise ValueError("no norms to draw")
     present = np.unique(labels.values)
     with own_style():
-        figure, panels = _panels(len(norms), height=2.4)
+        figure, panels = _panels(len(norms), height=2.4, gap=0.75)
         for axes, (title, lengths) in zip(panels, norms, strict=True):
             boxes = axes.boxplot(
                 [lengths[labels.values == c] for c in present],
@@ -163,11 +163,11 @@ def eigenvalues(z: NDArray[np.floating]) -> Points:
     return np.clip(values, 0, None) / (values.sum() or 1.0)
 
 
-def _panels(count: int, height: float = _PANEL) -> tuple[Figure, list[Any]]:
+def _panels(count: int, height: float = _PANEL, gap: float = 0.45) -> tuple[Figure, list[Any]]:
     """Square-ish axes in rows of up to four, with room for names at the right."""
     columns = min(count, _PANELS_A_ROW)
     rows = -(-count // columns)
-    gap, right = 0.45, 1.8
+    right = 1.8
     width = columns * (_PANEL + gap) + right
     tall = rows * (height + gap) + gap
     figure = Figure(figsize=(width, tall))
