@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from dimred.complaints import Parser, reporting
@@ -19,16 +21,17 @@ from dimred.evaluation import Judge, trustworthiness
 from dimred.evaluation.baselines import BASELINES, Baseline
 from dimred.evaluation.judge import MAX_TRUSTWORTHINESS_POINTS
 from dimred.finished import FinishedRun
-from dimred.reporting.environment import environment
+from dimred.reporting.environment import commit
 from dimred.reporting.plots import map_figure
 from dimred.reporting.run_folder import RunFolder
 from dimred.reporting.style import to_png
+from dimred.tables import read_record
 from dimred.tables.records import BASELINES_FILE
-from dimred.train import compute_of
 
 OWN_MAP = "z"
 METHODS = (OWN_MAP, *BASELINES)
 _K = 15
+_WARM_UP = 4_500  # UMAP compiles another search from 4,096 on
 
 
 def measure_baselines(words: list[str]) -> int:
@@ -37,18 +40,22 @@ def measure_baselines(words: list[str]) -> int:
 
 
 def _measure(words: list[str]) -> int:
-    parser = Parser("dimred baselines RUN [RUN ...] [--only METHOD,...] [--again]")
+    parser = Parser("dimred baselines RUN [RUN ...] [--only METHOD,...] [--root DATA] [--again]")
     parser.add_argument("runs", nargs="+")
     parser.add_argument("--only")
+    parser.add_argument("--root")
     parser.add_argument("--again", action="store_true")
     given = parser.parse_args(words)
     methods = given.only.split(",") if given.only else list(METHODS)
     for method in methods:
         if method not in METHODS:
             raise InputError(f"--only {method}: must be of {', '.join(METHODS)}")
-    runs = [FinishedRun(Path(path).expanduser()) for path in given.runs]
-    for run in runs:
-        with RunFolder(run.path) as folder:
+    paths = [Path(path).expanduser() for path in given.runs]
+    for path in paths:
+        read_record(path)  # no folder is made for a run that is not there
+    for path in paths:
+        with RunFolder(path) as folder:
+            run = FinishedRun(path, given.root)
             _Measuring(run, folder, asked_for=given.only is not None).measure(methods, given.again)
     print("\ndimred table baselines shows them side by side")
     return 0
@@ -61,7 +68,7 @@ class _Measuring:
         self.run, self.folder, self.asked_for = run, folder, asked_for
         self.found: dict[str, dict[str, Any]] = dict(run.record.baselines)
         self.images = run.images()
-        self.compute = compute_of(run.config)
+        self.compute = run.compute()
         self._points: dict[str, NDArray[Any]] = {}
 
     def measure(self, methods: Sequence[str], again: bool) -> None:
@@ -85,41 +92,46 @@ class _Measuring:
 
     def _one(self, method: str, baseline: Baseline | None) -> dict[str, Any]:
         images, positions = self.images, np.arange(len(self.images))
-        if baseline is not None and baseline.most is not None:
-            images = limit(images, baseline.most)
-            positions = np.flatnonzero(np.isin(self.images.index, images.index))
-        began = time.monotonic()
+        threads = torch.get_num_threads()
+        session = self.run.record.environment["sessions"][-1]
+        made = {"device": session["device"], "threads": session["threads"]}
         if baseline is None:
             z, label, library, places = self.points("z"), "its own map", "dimred", "yes"
             seconds = self.run.record.summary["training_seconds"]
         else:
-            points = self.points(baseline.space)[positions]
+            if baseline.most is not None:
+                images = limit(images, baseline.most)
+                positions = np.flatnonzero(np.isin(self.images.index, images.index))
+            points, seed = self.points(baseline.space)[positions], self.run.config.seed
+            # What is imported and compiled on first use is no part of the time of a method.
+            baseline.place(points[:_WARM_UP], seed, threads)
             began = time.monotonic()
-            z = baseline.place(points, self.run.config.seed)
+            z = baseline.place(points, seed, threads)
             seconds = time.monotonic() - began
             label, library, places = baseline.label, baseline.version, baseline.places
+            made = {"device": f"cpu ({platform.machine()})", "threads": threads}
         if z.shape[1] == 2:
             self.folder.write_arrays(f"baselines/{method}.npz", {"z": z, "index": images.index})
             subtitle = f"{len(z):,} images, {library}"
             figure = map_figure(z, images.labels, f"{self.run.record.data}: {label}", subtitle)
             self.folder.write_plot(f"baseline_{method}", to_png(figure))
-        session = environment(self.compute.device, [], 1)
         return {
             "label": label,
             "library": library,
             "places": places,
             "images": len(images),
             "seconds": round(seconds, 3),
-            "device": session["device"],
-            "threads": session["threads"],
+            **made,
             "date": datetime.now(UTC).date().isoformat(),
-            "commit": session["commit"],
+            "commit": commit(),
             **self._judged(images, self.points("pixels")[positions], z),
         }
 
     def _judged(self, images: ImageSet, pixels: NDArray[Any], z: NDArray[Any]) -> dict[str, float]:
-        config = self.run.config.eval
-        judge = Judge(images, [_K], config.random_test, self.compute.device)
+        random_test = self.run.config.eval.random_test
+        if random_test is not None:  # the same share of fewer images
+            random_test = max(random_test * len(images) // len(self.images), 1)
+        judge = Judge(images, [_K], random_test, self.compute.device)
         if judge.max_k < _K:
             raise InputError(f"{self.run.path}: has too few images for {_K} neighbours")
         found = {}
@@ -132,11 +144,11 @@ class _Measuring:
         """Pixels in [0, 1], H or Z of every image (N, d)."""
         if space == "images":
             return self.images.images.numpy()
-        if space == "pixels":
-            return self.images.images.flatten(1).numpy().astype(np.float32) / 255
-        if space not in self._points:
+        if space == "pixels" and space not in self._points:
+            self._points[space] = self.images.images.flatten(1).numpy().astype(np.float32) / 255
+        elif space not in self._points:
             h, z = self.run.embed(self.images, self.compute)
-            self._points = {"h": h, "z": z}
+            self._points |= {"h": h, "z": z}
         return self._points[space]
 
 

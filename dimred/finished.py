@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import safetensors.torch
+import torch
 from numpy.typing import NDArray
 
 from dimred.config import RunConfig
+from dimred.config.device import DeviceName, DeviceOptions
 from dimred.config.saved import read_config
 from dimred.data.image_set import ImageSet
 from dimred.data.resident import ResidentImages
@@ -16,6 +19,7 @@ from dimred.errors import InputError
 from dimred.models import Encoder
 from dimred.stages import new_encoder
 from dimred.tables import RunRecord, read_record
+from dimred.train import compute_of
 from dimred.training import Compute, embed
 
 
@@ -23,10 +27,11 @@ class FinishedRun:
     """What a finished run learned, and from what.
 
     record: what its folder says of it. config: its configuration.
+    root: where its data are now, if they have moved.
     Raises InputError for a folder that holds no finished run.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, root: str | None = None):
         self.path = path
         self.record: RunRecord = read_record(path)
         file = path / "config.yaml"
@@ -34,6 +39,15 @@ class FinishedRun:
             self.config: RunConfig = read_config(file.read_text())
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
+        for key in ("root", "path"):
+            if root is not None and hasattr(self.config.dataset, key):
+                setattr(self.config.dataset, key, root)
+
+    def compute(self) -> Compute:
+        """Where to compute: as the run did, or on the CPU where its device is not here."""
+        if self.config.device.name is DeviceName.cuda and not torch.cuda.is_available():
+            return compute_of(replace(self.config, device=DeviceOptions(name=DeviceName.cpu)))
+        return compute_of(self.config)
 
     def images(self) -> ImageSet:
         """The images of the run, read again from where it had them.

@@ -117,12 +117,13 @@ Words as of `dimred train` go to every run:
 def baselines_help() -> str:
     """The text of `dimred baselines --help`."""
     return """\
-dimred baselines RUN [RUN ...] [--only METHOD,...] [--again]
+dimred baselines RUN [RUN ...] [--only METHOD,...] [--root DATA] [--again]
 
 Places the images of a finished run by other methods, from their pixels and from the run's H, and
 measures those maps as it was measured: kNN accuracy on the same splits, trustworthiness, time.
 Results go to RUN/baselines.json, maps to RUN/baselines/ and RUN/plots/; what is there is not
-measured again unless --again. t-SNE and UMAP come with pip install 'dimred[baselines]'.
+measured again unless --again. --root names the data where they have moved.
+t-SNE and UMAP come with pip install 'dimred[baselines]'.
 
 METHOD is one of
   z                      the run's own map, for comparison

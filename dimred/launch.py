@@ -14,7 +14,7 @@ from dataclasses import Field, dataclass
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import hydra
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -35,6 +35,8 @@ from dimred.help import GROUPS, choices, config_folder
 # Text that users type as their shell would take it, with any letter and `~`, much of which means
 # something in Hydra's grammar. Only `${...}` keeps that meaning.
 _TEXT_KEYS = ("dataset.root", "dataset.path", "output_dir", "run_dir", "name")
+
+T = TypeVar("T")
 
 _STAGE_LOSS = re.compile(r"\+{0,2}(schedule\.stages\.[^.]+\.loss)(\..+)?")
 
@@ -86,8 +88,12 @@ def _hydra() -> Iterator[Hydra]:
 
 def composed(words: Sequence[str]) -> RunConfig:
     """The configuration that the words of a single `dimred train` make."""
-    with _hydra():
-        return typed(hydra.compose("config", overrides=_overrides(_checked(list(words)))))
+
+    def compose() -> RunConfig:
+        with _hydra():
+            return typed(hydra.compose("config", overrides=_overrides(_checked(list(words)))))
+
+    return _with_stage_losses(compose, words)
 
 
 def _overrides(typed_words: Namespace) -> list[str]:
@@ -186,9 +192,7 @@ def _quoted(word: str, sweep: bool) -> str:
     return f"{key}=" + ",".join(map(quoted, value.split(",") if sweep else [value]))
 
 
-def _with_stage_losses(
-    action: Callable[[], int | Exception], words: Sequence[str]
-) -> int | Exception:
+def _with_stage_losses(action: Callable[[], T], words: Sequence[str]) -> T:
     """Call `action`, with a better word for OmegaConf's answer to a key of a loss not there."""
     try:
         return action()
@@ -259,7 +263,7 @@ def _train(flags: list[str], composed: DictConfig) -> str:
 
 def show_options(words: list[str]) -> int:
     """Print every key of the configuration that `words` make; returns the exit code."""
-    return reporting(lambda: _with_stage_losses(lambda: _print_options(words), words))
+    return reporting(lambda: _print_options(words))
 
 
 def _print_options(words: list[str]) -> int:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -30,6 +31,8 @@ from dimred.tables import RunRecord, grouped, read_record
 
 Arrays = dict[str, NDArray[Any]]
 
+_FEWEST_SHARED = 3
+
 
 def plot(words: list[str]) -> int:
     """Draw what the words of `dimred plot` say; returns the exit code."""
@@ -52,8 +55,12 @@ def _plot(words: list[str]) -> int:
     except ValueError as error:
         raise InputError(f"{given.figure}: {error}") from error
     out = Path(given.out or f"outputs/figures/{given.figure}").expanduser()
+    if out.suffix in (".pdf", ".png"):
+        out = out.with_suffix("")
+    if not out.name:
+        raise InputError(f"--out {given.out}: must be a name for the files, without .pdf and .png")
     for suffix, draw in ((".pdf", to_pdf), (".png", to_png)):
-        path = out.with_name(out.name.removesuffix(suffix) + suffix)
+        path = out.with_name(out.name + suffix)
         write_atomically(path, draw(figure))
         print(path)
     return 0
@@ -75,9 +82,9 @@ class _Run:
         """The arrays of an .npz file. Raises InputError where it cannot be read."""
         file = self.path / name
         try:
-            with np.load(file) as opened:
-                return dict(opened)
-        except (OSError, ValueError) as error:
+            with file.open("rb") as opened, np.load(opened) as arrays:
+                return dict(arrays)
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
             raise InputError(f"{file}: cannot be read ({error})") from error
 
     @property
@@ -116,37 +123,48 @@ class _Run:
 def _by_configuration(
     runs: Sequence[_Run], curve: Callable[[_Run], Curve]
 ) -> dict[str, list[Curve]]:
-    """Curves of runs that differ in the seed only, under one name."""
+    """Curves of runs that differ in the seed only, under one name; equal names are told apart by
+    what differs."""
     of = {id(run.record): run for run in runs}
+    groups = grouped([run.record for run in runs])
+    names = [f"{group[0].name}, {group[0].data}" for group in groups]
     found: dict[str, list[Curve]] = {}
-    for group in grouped([run.record for run in runs]):
-        record = group[0]
-        name = f"{record.name}, {record.data}"
-        while name in found:
-            name += "'"
-        found[name] = [curve(of[id(record)]) for record in group]
+    for group, name in zip(groups, names, strict=True):
+        alike = [other[0] for other, its in zip(groups, names, strict=True) if its == name]
+        words = [name, *(f"{key}={group[0].values.get(key)}" for key in _separating(alike))]
+        found[", ".join(words)] = [curve(of[id(record)]) for record in group]
     return found
 
 
+def _separating(records: Sequence[RunRecord]) -> list[str]:
+    """Keys whose values are not the same in all records."""
+    keys = sorted({key for record in records for key in record.values} - {"seed"})
+    return [k for k in keys if len({str(record.values.get(k)) for record in records}) > 1]
+
+
 def _knn(runs: Sequence[_Run]) -> Figure:
-    """kNN accuracy of the map against k (t-SimCNE paper, figure A.3)."""
+    """kNN accuracy of the map against k (t-SimCNE paper, figure A.3), on the official split where
+    all runs have one, else on a random one."""
+    tests = [np.mean(run.embedding["split"] == "test") for run in runs]
+    official = all(0 < share < 1 for share in tests)
 
     def curve(run: _Run) -> Curve:
         arrays = run.embedding
         if "label" not in arrays:
             raise InputError(f"{run.path}: its images have no labels")
         z, y = arrays["z"], arrays["label"]
-        test = np.flatnonzero(arrays["split"] == "test")
-        train = np.flatnonzero(arrays["split"] != "test")
-        if not 0 < len(test) < len(y):
-            train, test = random_split(y, max(len(y) // 6, 1), RANDOM_SPLIT_SEED)
+        train, test = (np.flatnonzero(arrays["split"] == side) for side in ("train", "test"))
+        if not official:
+            n_test = run.record.summary["eval"]["random_test"]
+            n_test = n_test or len(test) if 0 < len(test) < len(y) else max(len(y) // 6, 1)
+            train, test = random_split(y, n_test, RANDOM_SPLIT_SEED)
         ks = range(1, min(CURVE_MAX_K, len(train)) + 1)
         found = knn_accuracy(z[train], y[train], z[test], y[test], ks)
         return np.array(list(found), float), 100 * np.array(list(found.values()))
 
-    return curves_figure(
-        _by_configuration(runs, curve), "number of neighbours k", "kNN accuracy in Z, %"
-    )
+    split = "official" if official else "random"
+    ylabel = f"kNN accuracy in Z, %, {split} split"
+    return curves_figure(_by_configuration(runs, curve), "number of neighbours k", ylabel)
 
 
 def _stages(runs: Sequence[_Run]) -> Figure:
@@ -182,16 +200,31 @@ def _norms(runs: Sequence[_Run]) -> Figure:
 
 
 def _seeds(runs: Sequence[_Run]) -> Figure:
-    """Maps side by side, turned and mirrored to fit the first (t-SimCNE paper, figure A.8)."""
-    labels = _shared_labels(runs)
-    first = runs[0].embedding["z"]
-    maps = []
-    for run in runs:
-        z = run.embedding["z"]
-        if z.shape != first.shape:
-            raise InputError(f"{run.path}: its Z is of shape {z.shape}, the first {first.shape}")
-        maps.append((run.title, aligned(z, first)))
-    return panels_figure(maps, labels)
+    """Maps side by side, turned and mirrored to fit the first (t-SimCNE paper, figure A.8), of the
+    images that all have."""
+    arrays = [run.embedding for run in runs]
+    shared = arrays[0]["index"]
+    for other in arrays[1:]:
+        shared = np.intersect1d(shared, other["index"])
+    if len(shared) < _FEWEST_SHARED:
+        raise InputError(f"{runs[-1].path}: has hardly any image in common with {runs[0].path}")
+    chosen = [np.searchsorted(each["index"], shared) for each in arrays]  # index rises
+    maps = [each["z"][rows] for each, rows in zip(arrays, chosen, strict=True)]
+    for run, z in zip(runs, maps, strict=True):
+        if z.shape != maps[0].shape:
+            raise InputError(f"{run.path}: its Z is {z.shape[1]}-D, the first {maps[0].shape[1]}-D")
+    pairs = zip(arrays, chosen, strict=True)
+    labels = [each["label"][rows] for each, rows in pairs if "label" in each]
+    if any(not np.array_equal(each, labels[0]) for each in labels):
+        raise InputError(f"{runs[-1].path}: has other images than {runs[0].path}")
+    names = runs[0].labels
+    titles = [run.title for run in runs]
+    drawn = [aligned(z, maps[0]) for z in maps]
+    return panels_figure(
+        list(zip(titles, drawn, strict=True)),
+        LabelSet(labels[0], names.names) if names else None,
+        shared_axes=True,
+    )
 
 
 def _shared_labels(runs: Sequence[_Run]) -> LabelSet | None:
@@ -207,31 +240,42 @@ def _shared_labels(runs: Sequence[_Run]) -> LabelSet | None:
 
 
 def _loss(runs: Sequence[_Run]) -> Figure:
-    """Training loss against epochs."""
+    """Training loss against epochs; losses of different stages are not joined."""
 
     def curve(run: _Run) -> Curve:
-        rows = run.rows()
-        return np.array([r["epoch"] for r in rows], float), np.array([r["loss"] for r in rows])
+        x, y, stage = [], [], None
+        for row in run.rows():
+            if stage not in (None, row["stage"]):
+                x.append(row["epoch"] - 0.5)
+                y.append(np.nan)
+            stage = row["stage"]
+            x.append(row["epoch"])
+            y.append(row.get("loss", np.nan))
+        return np.array(x, dtype=float), np.array(y, dtype=float)
 
     return curves_figure(_by_configuration(runs, curve), "epoch", "loss, mean of an epoch")
 
 
 def _contrast(runs: Sequence[_Run]) -> Figure:
-    """DrLIM's loss on test pairs against epochs, of DrLIM and the generalized loss (thesis)."""
+    """Losses on test pairs against epochs (thesis, section 5.3.2): of all runs the same, DrLIM's
+    where all have it, else those of their own pairs."""
+    rows = {run.path: run.rows() for run in runs}
+    form = runs[0].record.values.get("loss.form", "squared_hinge")
+    keys = (f"drlim_{form}", f"contrast_{form}")
+    shared = [key for key in keys if all(any(key in r for r in rows[run.path]) for run in runs)]
+    if not shared:
+        raise InputError(f"the runs have no losses on test pairs in common ({' or '.join(keys)})")
 
     def curve(run: _Run) -> Curve:
-        form = run.record.values.get("loss.form", "squared_hinge")
-        rows = run.rows()
-        for key in (f"drlim_{form}", f"contrast_{form}"):
-            found = [(row["epoch"], row[key]) for row in rows if key in row]
-            if len(found) == 1:
-                raise InputError(f"{run.path}: was measured once; train it with eval.every=1")
-            if found:
-                x, y = np.array(found, dtype=float).T
-                return x, y
-        raise InputError(f"{run.path}: has no losses on test pairs")
+        found = [(row["epoch"], row[shared[0]]) for row in rows[run.path] if shared[0] in row]
+        if len(found) == 1:
+            raise InputError(f"{run.path}: was measured once; train it with eval.every=1")
+        x, y = np.array(found, dtype=float).T
+        return x, y
 
-    return curves_figure(_by_configuration(runs, curve), "epoch", "loss on DrLIM's test pairs")
+    whose = "DrLIM's" if shared[0].startswith("drlim") else "each run's own"
+    ylabel = f"loss on {whose} test pairs, {form}"
+    return curves_figure(_by_configuration(runs, curve), "epoch", ylabel)
 
 
 FIGURES: dict[str, Callable[[Sequence[_Run]], Figure]] = {

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import glob
+import re
 import shlex
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dimred.complaints import Parser, reporting
-from dimred.config import RunConfig, decisive_values
+from dimred.config import RunConfig, decisive_values, eval_values
+from dimred.config.dataset import Torchvision
 from dimred.errors import InputError
 from dimred.launch import composed, launch
 from dimred.tables import BUDGETS, NAMES, TABLES, RunRecord, Table, read_record
@@ -22,9 +25,8 @@ _SEEDS = {"full": "0,1,2", "short": "0,1,2", "smoke": "0"}
 
 @dataclass(frozen=True)
 class _Job:
-    """One run to be made. seconds: of training, before it starts."""
+    """One run to be made."""
 
-    key: str
     words: list[str]
     config: RunConfig
 
@@ -55,7 +57,12 @@ def _reproduce(words: list[str]) -> int:
         raise InputError(f"{given.table}: no such table; the tables are {', '.join(NAMES)}")
     if given.budget not in BUDGETS:
         raise InputError(f"--budget {given.budget}: must be one of {', '.join(BUDGETS)}")
+    for word in given.overrides:
+        if word.startswith(("name=", "run_dir=")):
+            raise InputError(f"{word}: the runs of a table are named by their rows")
     baselines = given.table == "baselines"
+    if baselines and given.rows:
+        raise InputError(f"--rows {given.rows}: baselines has no rows")
     table, rows = (TABLES["table1"], _SIMCLR) if baselines else (TABLES[given.table], given.rows)
     seeds = _seeds(given.seeds or _SEEDS[given.budget])
     jobs = _jobs(table, given.budget, rows, seeds, given.overrides)
@@ -64,7 +71,7 @@ def _reproduce(words: list[str]) -> int:
         print(f"{'' if job in left else 'finished: '}{job.command}")
     print(f"\n{len(jobs) - len(left)} of {len(jobs)} runs are finished", flush=True)
     if left:
-        print(_estimate(left), flush=True)
+        print(_estimate(left, may_download=not given.list), flush=True)
     if given.list:
         return 0
     code = _make(left) if left else 0
@@ -95,7 +102,7 @@ def _measure_baselines(jobs: Sequence[_Job]) -> int:
 
 
 def _seeds(text: str) -> list[int]:
-    if not all(part.isdigit() for part in text.split(",")):
+    if not re.fullmatch(r"[0-9]+(,[0-9]+)*", text):
         raise InputError(
             f"--seeds {text}: must be whole numbers with commas between, such as 0,1,2"
         )
@@ -115,14 +122,15 @@ def _jobs(
     for seed in seeds:
         for key in chosen:
             words = [*table.command(rows[key], budget), *overrides, f"seed={seed}"]
-            jobs.append(_Job(key, words, composed(words)))
+            jobs.append(_Job(words, composed(words)))
     return jobs
 
 
 def _finished(config: RunConfig) -> Path | None:
     """The folder of a finished run of equal configuration in the output folder, if there is one."""
     outputs = Path(config.output_dir).expanduser()
-    for summary in sorted(outputs.glob(f"{config.name}-seed{config.seed}-*/summary.json")):
+    pattern = f"{glob.escape(str(config.name))}-seed{config.seed}-*/summary.json"
+    for summary in () if config.restart else sorted(outputs.glob(pattern)):
         with suppress(InputError):  # a damaged folder is made again
             if _is_of(read_record(summary.parent), config):
                 return summary.parent
@@ -138,24 +146,39 @@ def _is_of(record: RunRecord, config: RunConfig) -> bool:
     }
     dataset, place = record.config["dataset"], vars(config.dataset)
     same_place = all(dataset.get(key) == place.get(key) for key in ("root", "path"))
-    return record.name == config.name and same_place and there == wanted
+    measured = record.summary["eval"] == eval_values(config)
+    return record.name == config.name and same_place and there == wanted and measured
 
 
-def _estimate(jobs: Sequence[_Job]) -> str:
+def _estimate(jobs: Sequence[_Job], may_download: bool) -> str:
     """How long training takes, by a few steps of each kind of run."""
     from dimred.rate import rate_key, seconds_per_epoch
 
-    began, measured, total = time.monotonic(), dict[str, float](), 0.0
+    began, total, unknown = time.monotonic(), 0.0, 0
+    measured: dict[str, float | None] = {}
     for job in jobs:
-        key = rate_key(job.config)
+        config = job.config
+        dataset = config.dataset
+        if isinstance(dataset, Torchvision) and not may_download:
+            config = replace(config, dataset=replace(dataset, download=False))
+        key = rate_key(config)
         if key not in measured:
-            measured[key] = seconds_per_epoch(job.config)
-        epochs = sum(stage.epochs for stage in job.config.schedule.stages.values())
-        total += epochs * measured[key]
+            try:
+                measured[key] = seconds_per_epoch(config)
+            except InputError as error:
+                measured[key] = None
+                print(f"not estimated: {error}")
+        seconds = measured[key]
+        epochs = sum(stage.epochs for stage in config.schedule.stages.values())
+        total += epochs * (seconds or 0)
+        unknown += seconds is None
     took = time.monotonic() - began
+    if unknown == len(jobs):
+        return f"how long training {len(jobs)} runs takes is unknown"
+    beside = f", besides {unknown} that cannot be estimated" if unknown else ""
     return (
-        f"training {len(jobs)} runs takes about {_duration(total)} on this machine, besides "
-        f"measuring their maps (by a few steps of each kind, {took:.0f} s)"
+        f"training {len(jobs) - unknown} runs takes about {_duration(total)} on this machine"
+        f"{beside} (without measuring their maps; by a few steps of each kind, {took:.0f} s)"
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dimred.complaints import Parser, reporting
-from dimred.config import decisive_values
+from dimred.config import decisive_values, eval_values
 from dimred.errors import InputError
 from dimred.files import write_atomically
 from dimred.launch import composed
@@ -33,7 +33,7 @@ def _show(words: list[str]) -> int:
         "dimred table NAME [--outputs FOLDER] [--format text|markdown|latex|csv] [--out FILE]"
     )
     parser.add_argument("name")
-    parser.add_argument("--outputs", default="outputs")
+    parser.add_argument("--outputs")
     parser.add_argument("--format", default="text")
     parser.add_argument("--out")
     given = parser.parse_args(words)
@@ -41,7 +41,9 @@ def _show(words: list[str]) -> int:
         raise InputError(f"{given.name}: no such table; the tables are {', '.join(NAMES)}")
     if given.format not in FORMATS:
         raise InputError(f"--format {given.format}: must be one of {', '.join(FORMATS)}")
-    records, damaged = read_records(Path(given.outputs).expanduser())
+    place = Path(given.outputs or "outputs").expanduser()
+    nothing_yet = given.outputs is None and not place.exists()
+    records, damaged = ([], []) if nothing_yet else read_records(place)
     for line in damaged:
         print(f"dimred: left out: {line}", file=sys.stderr)
     text = FORMATS[given.format](comparison(given.name, records)) + "\n"
@@ -57,10 +59,9 @@ def comparison(name: str, records: Sequence[RunRecord]) -> Comparison:
     """The table of this name, one of NAMES."""
     if name == "baselines":
         return compare_baselines(records)
-    table = TABLES[name]
-    protocols, epochs = {}, {}
+    table, protocols = TABLES[name], {}
     for row in table.rows:
         config = composed(table.command(row, "full"))
-        protocols[row.key] = decisive_values(config)
-        epochs[row.key] = sum(stage.epochs for stage in config.schedule.stages.values())
-    return compare(name, table, records, protocols, epochs)
+        measured = {f"eval.{key}": value for key, value in eval_values(config).items()}
+        protocols[row.key] = {**decisive_values(config), **measured}
+    return compare(name, table, records, protocols)

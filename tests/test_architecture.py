@@ -55,7 +55,7 @@ MAY_IMPORT = {
     "launch": {"complaints", "config", "help"},
     "tables": set(),
     "table": {"complaints", "config", "launch", "tables"},
-    "finished": {"config", "data", "models", "stages", "tables", "training"},
+    "finished": {"config", "data", "models", "stages", "tables", "train", "training"},
     "rate": {"config", "stages", "train", "training"},
     "reproduce": {"baselines", "complaints", "config", "launch", "rate", "tables"},
     "baselines": {
@@ -66,8 +66,6 @@ MAY_IMPORT = {
         "finished",
         "reporting",
         "tables",
-        "train",
-        "training",
     },
     "plot": {"complaints", "data", "evaluation", "reporting", "tables"},
     "cli": {"help"},

@@ -30,7 +30,7 @@ class Baseline:
     space: what it places: "pixels" in [0, 1] or "h", (n, d); or "images", uint8 (n, C, h, w).
     library: the distribution that does it, named with its version in results.
     places: whether it can place new images on a finished map, in words.
-    place: (points, seed) -> coordinates (n, e).
+    place: (points, seed, threads) -> coordinates (n, e), on the CPU.
     missing: what must be done before this can be had, "" where nothing is missing.
     most: images at most; of more, a draw that keeps the shares of classes and splits.
     """
@@ -39,7 +39,7 @@ class Baseline:
     space: str
     library: str
     places: str
-    place: Callable[[NDArray[Any], int], Map]
+    place: Callable[[NDArray[Any], int, int], Map]
     missing: Callable[[], str] = str
     most: int | None = None
 
@@ -49,24 +49,28 @@ class Baseline:
         return f"{self.library} {version(self.library)}"
 
 
-def _as_they_are(points: NDArray[Any], seed: int) -> Map:
+def _as_they_are(points: NDArray[Any], seed: int, threads: int) -> Map:
     return as_float(points)
 
 
-def _pca(points: NDArray[Any], seed: int) -> Map:
+def _pca(points: NDArray[Any], seed: int, threads: int) -> Map:
     reduced: Map = PCA(min(2, *points.shape), random_state=seed).fit_transform(as_float(points))
     return reduced
 
 
-def _lle(points: NDArray[Any], seed: int) -> Map:
+def _lle(points: NDArray[Any], seed: int, threads: int) -> Map:
     return lle(points, 2)
+
+
+def _umap(points: NDArray[Any], seed: int, threads: int) -> Map:
+    return umap_map(points, seed)
 
 
 def _not_installed(module: str) -> Callable[[], str]:
     return lambda: "" if find_spec(module) else "not installed; pip install 'dimred[baselines]'"
 
 
-def _imagenet(images: NDArray[Any], seed: int) -> Map:
+def _imagenet(images: NDArray[Any], seed: int, threads: int) -> Map:
     return imagenet_features(images)
 
 
@@ -92,11 +96,11 @@ BASELINES = {
         _NEEDS_TSNE,
     ),
     "pixels_umap": Baseline(
-        "UMAP of pixels", "pixels", "umap-learn", _BY_DESCENT, umap_map, _NEEDS_UMAP
+        "UMAP of pixels", "pixels", "umap-learn", _BY_DESCENT, _umap, _NEEDS_UMAP
     ),
     "h_pca": Baseline("PCA of H", "h", _SKLEARN, "yes", _pca),
     "h_tsne": Baseline("t-SNE of H", "h", "openTSNE", _BY_DESCENT, opentsne_map, _NEEDS_TSNE),
-    "h_umap": Baseline("UMAP of H", "h", "umap-learn", _BY_DESCENT, umap_map, _NEEDS_UMAP),
+    "h_umap": Baseline("UMAP of H", "h", "umap-learn", _BY_DESCENT, _umap, _NEEDS_UMAP),
     "imagenet": Baseline(
         "ResNet-18 of ImageNet", "images", "torchvision", "yes", _imagenet, _imagenet_missing
     ),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.linalg import orthogonal_procrustes
 
 from dimred.data.image_set import LabelSet
-from dimred.reporting.plots import principal_components, scatter
+from dimred.reporting.plots import scatter
 from dimred.reporting.style import (
     COLOURS,
     N_COLOURS,
@@ -43,6 +43,7 @@ def curves_figure(
     """A line for each group: the mean of its runs, with a band of one standard deviation.
 
     groups: name -> the curves of its runs (x, y), which are averaged where all have a value.
+    log_y: a logarithmic axis; means and deviations are then those of the logarithms.
     Raises ValueError without curves.
     """
     if not groups or not all(groups.values()):
@@ -51,14 +52,12 @@ def curves_figure(
         figure, axes = new_figure(5.5, 3.6)
         lines = []
         for i, curves in enumerate(groups.values()):
-            x, mean, deviation = _averaged(curves)
+            x, mean, low, high = _averaged(curves, log_y)
             colour, line = COLOURS[i % N_COLOURS], _STYLES[i // N_COLOURS % len(_STYLES)]
             marker = "." if len(x) <= 40 else ""
             lines += axes.plot(x, mean, color=colour, linestyle=line, marker=marker)
             if len(curves) > 1:
-                axes.fill_between(
-                    x, mean - deviation, mean + deviation, color=colour, alpha=0.2, linewidth=0
-                )
+                axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
         axes.set(xlabel=xlabel, ylabel=ylabel)
         if log_y:
             axes.set_yscale("log")
@@ -68,24 +67,34 @@ def curves_figure(
     return figure
 
 
-def _averaged(curves: Sequence[Curve]) -> tuple[Points, Points, Points]:
-    """x, mean and standard deviation (n - 1) of curves where all have a value."""
+def _averaged(curves: Sequence[Curve], log_y: bool) -> tuple[Points, Points, Points, Points]:
+    """x, and the mean with what is a standard deviation (n - 1) below and above it, of curves where
+    all have a value; of the logarithms for a logarithmic axis."""
     shared = sorted(set.intersection(*(set(x.tolist()) for x, _ in curves)))
     if not shared:
         raise ValueError("the curves of a group have no x in common")
     values = np.array([y[np.isin(x, shared)] for x, y in curves])
+    if log_y:
+        values = np.log(np.maximum(values, np.finfo(np.float64).tiny))
+    mean = values.mean(axis=0)
     deviation = values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(len(shared))
-    return np.array(shared), values.mean(axis=0), deviation
+    low, high = mean - deviation, mean + deviation
+    if log_y:
+        mean, low, high = np.exp(mean), np.exp(low), np.exp(high)
+    return np.array(shared), mean, low, high
 
 
 def panels_figure(
-    maps: Sequence[tuple[str, NDArray[np.floating]]], labels: LabelSet | None
+    maps: Sequence[tuple[str, NDArray[np.floating]]],
+    labels: LabelSet | None,
+    shared_axes: bool = False,
 ) -> Figure:
     """2-D maps of the same images side by side at a scale of their own, with one legend.
 
     Of more than two dimensions the first two principal components are shown, and the title says so.
 
     maps: title and coordinates (N, d), d at least 2. labels: the classes of the N images, or None.
+    shared_axes: show all in the principal components of the first, all being of its dimension.
     Raises ValueError without maps, or for maps of one dimension.
     """
     if not maps or any(z.ndim != 2 or z.shape[1] < 2 for _, z in maps):
@@ -95,7 +104,8 @@ def panels_figure(
         for axes, (title, z) in zip(panels, maps, strict=True):
             points = z.astype(np.float64)
             if z.shape[1] > 2:
-                points, title = principal_components(points)[0], f"{title}, PCA of {z.shape[1]}-D"
+                plane = _plane(maps[0][1] if shared_axes else z)
+                points, title = points @ plane, f"{title}, PCA of {z.shape[1]}-D"
             low, high = points.min(axis=0), points.max(axis=0)
             half = 0.52 * max(float((high - low).max()), 1e-9)
             middle = (low + high) / 2
@@ -113,6 +123,13 @@ def panels_figure(
             last = panels[min(len(panels), _PANELS_A_ROW) - 1]
             write_legend(last, dots, [labels.names[c] for c in present])
     return figure
+
+
+def _plane(z: NDArray[np.floating]) -> Points:
+    """The directions of the first two principal components of Z (N, d), as (d, 2)."""
+    centred = z.astype(np.float64) - z.mean(axis=0, dtype=np.float64)
+    directions: Points = np.linalg.eigh(centred.T @ centred)[1][:, [-1, -2]]
+    return directions
 
 
 def norms_figure(norms: Sequence[tuple[str, NDArray[np.floating]]], labels: LabelSet) -> Figure:

@@ -31,12 +31,12 @@ def environment(device: torch.device, command: list[str], processes: int) -> dic
         "platform": platform.platform(),
         "python": platform.python_version(),
         "dimred": dimred.__version__,
-        "commit": _commit(),
+        "commit": commit(),
         **{package: version(package) for package in _PACKAGES},
     }
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """The commit of the checkout that dimred runs from, "+changes" if it differs; else None."""
     package = Path(dimred.__file__).resolve().parent
 

@@ -119,7 +119,7 @@ def knn_figure(curves: Mapping[str, Mapping[int, float]], chance: float | None) 
 def _plane_map(z: Points, labels: LabelSet | None) -> tuple[Figure, Axes]:
     xlabel = ylabel = ""
     if z.shape[1] > 2:
-        z, (first, second) = principal_components(z)
+        z, (first, second) = _principal_components(z)
         xlabel = f"1st principal component ({first:.0%} of variance)"
         ylabel = f"2nd principal component ({second:.0%} of variance)"
     present = np.unique(labels.values) if labels else np.empty(0, dtype=np.int64)
@@ -178,7 +178,7 @@ def scatter(axes: Axes, xy: Points, labels: LabelSet | None) -> None:
     axes.scatter(x, y, c=colours, alpha=alpha, **dot_style(len(xy)))
 
 
-def principal_components(z: Points) -> tuple[Points, Points]:
+def _principal_components(z: Points) -> tuple[Points, Points]:
     """The first two principal components (N, 2) and their shares of the variance (2,)."""
     centred = z - z.mean(axis=0)
     variances, directions = np.linalg.eigh(centred.T @ centred)

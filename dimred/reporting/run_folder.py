@@ -27,9 +27,10 @@ _FILES = (
     "weights.safetensors",
     "embedding.npz",
     "tsne.npz",
+    "baselines.json",
 )
 _RECORD = "environment.json"
-_FOLDERS = ("stages", "plots")
+_FOLDERS = ("stages", "plots", "baselines")
 
 
 class RunFolder:

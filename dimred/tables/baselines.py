@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from dimred.tables.compare import Cell, Comparison, Line, summarise
+from dimred.tables.differences import of_published_data
 from dimred.tables.published import Column, Value, printed
 from dimred.tables.records import RunRecord
 
@@ -26,25 +27,29 @@ _PUBLISHED = {
     ("cifar100", "pixels_tsne"): printed("13"),
     ("cifar100", "h_tsne"): printed("57"),
 }
+# Methods that place what the run has learned.
+_OF_RUN = ("h_", "z")
 
 
 def compare_baselines(records: Iterable[RunRecord]) -> Comparison:
-    """What `dimred baselines` measured: a line for each data set, space and method."""
-    groups: dict[str, list[tuple[RunRecord, str, dict[str, Any]]]] = {}
-    for record in records:
+    """What `dimred baselines` measured: a line for each data set, space and method, of equal
+    images, library, device and, for H, configuration; each seed once."""
+    groups: dict[str, dict[int, tuple[RunRecord, str, dict[str, Any]]]] = {}
+    for record in sorted(records, key=lambda record: record.started):
         for method, measured in record.baselines.items():
-            key = json.dumps([record.data, _number_of(record), method, _decisive(record, method)])
-            groups.setdefault(key, []).append((record, method, measured))
+            made = [measured[key] for key in ("images", "library", "device", "threads")]
+            key = json.dumps([_title(record), method, made, _decisive(record, method)])
+            groups.setdefault(key, {})[record.summary["seed"]] = (record, method, measured)
     # By data; methods in the order in which they were measured.
-    ordered = sorted(groups.values(), key=lambda group: _title(group[0][0]))
-    lines = [line for group in ordered for line in _lines(group)]
+    ordered = sorted(groups.values(), key=lambda group: _title(next(iter(group.values()))[0]))
+    lines = [line for group in ordered for line in _lines(list(group.values()))]
     if not lines:
         command = "dimred baselines RUN (a finished run's folder)"
         lines = [Line("no run has baselines yet", "", "missing", command=command)]
     return Comparison(
         "baselines",
         "Other methods on the same images",
-        "published: Böhm, Berens, Kobak 2023, H of SimCLR; trustworthiness against pixels, k = 15",
+        "published: Böhm, Berens, Kobak 2023; trustworthiness against pixels, k = 15",
         _COLUMNS,
         tuple(lines),
     )
@@ -54,14 +59,15 @@ def _number_of(record: RunRecord) -> int:
     return int(record.summary["dataset"]["images"])
 
 
-def _decisive(record: RunRecord, method: str) -> dict[str, Any]:
-    """What a method's result depends on besides seed and images: for H the whole run."""
-    of_h = method.startswith(("h_", "z"))
-    return {
+def _decisive(record: RunRecord, method: str) -> list[Any]:
+    """What a result depends on besides the seed: the images, for Z and H the whole run."""
+    of_run = method.startswith(_OF_RUN)
+    values = {
         key: value
         for key, value in record.values.items()
-        if key != "seed" and (of_h or key.startswith("dataset."))
+        if key not in ("seed", "eval.every") and (of_run or key.startswith("dataset."))
     }
+    return [record.fingerprint, record.name if of_run else "", values]
 
 
 def _lines(group: list[tuple[RunRecord, str, dict[str, Any]]]) -> list[Line]:
@@ -74,15 +80,15 @@ def _lines(group: list[tuple[RunRecord, str, dict[str, Any]]]) -> list[Line]:
         found = [m[column.path] * column.scale for _, _, m in group if column.path in m]
         value = summarise(found) if len(found) == len(group) else None
         cells.append(Cell(value, _published(record, method) if column.key == "knn" else None))
-    images = _number_of(record)
     words = [measured["library"]]
-    if measured["images"] != images:
+    if measured["images"] != _number_of(record):
         words.append(f"{measured['images']:,} of the images")
-    if method.startswith(("h_", "z")):
+    if method.startswith(_OF_RUN):
         values = record.values
         net = f"{values['model.name']}, {values['loss.name']}, {record.epochs:,} epochs"
         words.append(f"run {record.name}: {net}")
-    words.append(f"{len(group)} seed{'s' if len(group) > 1 else ''}, {measured['device']}")
+    words.append(f"{len(group)} seed{'s' if len(group) > 1 else ''}")
+    words.append(f"{measured['device']}, {measured['threads']} thread(s)")
     key = f"{_title(record)}: {measured['label']}"
     folders = tuple(record.folder for record, _, _ in group)
     lines = [Line(key, "", "measured", tuple(cells), "; ".join(words), runs=folders)]
@@ -97,7 +103,10 @@ def _title(record: RunRecord) -> str:
 
 
 def _published(record: RunRecord, method: str) -> Value | None:
-    name = record.config["dataset"]["name"]
-    if "cifar10" in record.data.lower() and name == "image_folder":
-        name = "cifar10"  # a copy as files
-    return _PUBLISHED.get((name, method))
+    """What the paper prints for this method; of H for that of SimCLR only."""
+    if method.startswith(_OF_RUN) and record.values["loss.name"] != "simclr":
+        return None
+    for (data, of), value in _PUBLISHED.items():
+        if of == method and of_published_data(record, {"dataset.name": data}):
+            return value
+    return None

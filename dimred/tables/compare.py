@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan, nan
 from statistics import fmean, stdev
 from typing import Any
 
-from dimred.tables.published import Column, Row, Table, Value
+from dimred.tables.differences import differences, of_published_data
+from dimred.tables.published import SEEDS, Column, Row, Table, Value
 from dimred.tables.records import RunRecord
 
-SEEDS = (0, 1, 2)
-
-# Where it was computed does not make it another experiment; the precision is named where it is
-# not the paper's.
-_NOT_NAMED = ("seed", "device.", "eval.batch_size", "eval.every")
-# Of which another choice says all that differs.
-_GROUPS = ("dataset", "model", "pairing", "loss", "schedule")
+# What is measured at the end and does not bear on the columns of a table.
+_UNSHOWN_EVAL = {"every", "batch_size", "save_h", "references", "tsne"}
+_BY_SEED = ("dataset.train_per_class", "dataset.n_test")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A measured value beside its published one, either of which may be unknown; or words."""
+    """A measured value beside its published one, either of which may be unknown; or words.
+
+    comparable: whether their difference means anything. missing: published, not measured.
+    """
 
     value: Value | None = None
     published: Value | None = None
     text: str = ""
+    comparable: bool = True
+
+    @property
+    def missing(self) -> bool:
+        """Whether a value that was published has not been measured."""
+        return self.value is None and self.published is not None
 
     @property
     def difference(self) -> float:
-        """Measured less published; nan where one is unknown."""
-        if self.value is None or self.published is None:
+        """Measured less published; nan where one is unknown, or they are no pair."""
+        if self.value is None or self.published is None or not self.comparable:
             return nan
         return self.value.mean - self.published.mean
 
@@ -42,7 +49,7 @@ class Line:
     """One line of a comparison: what was published, or runs of one configuration.
 
     kind: "published", "measured" or "missing". remark: what differs from the paper's protocol.
-    command: what makes a missing line. runs: folders.
+    command: what makes what is missing. runs: folders.
     """
 
     key: str
@@ -77,12 +84,11 @@ def compare(
     table: Table,
     records: Iterable[RunRecord],
     protocols: Mapping[str, Mapping[str, Any]],
-    epochs: Mapping[str, int],
 ) -> Comparison:
     """A table's published values beside the runs that are named as its rows.
 
-    protocols: for each row's key the values of its experiment, by dotted key, which a run's are
-        held against; epochs: their number in all stages.
+    protocols: for each row's key the values of its experiment, those of `eval` among them, by
+        dotted key, which a run's are held against.
     Runs that differ in more than the seed stand in lines of their own.
     """
     records = list(records)
@@ -91,29 +97,51 @@ def compare(
         if row.published:
             cells = tuple(Cell(published=row.published.get(c.key)) for c in table.columns)
             lines.append(Line(row.key, row.label, "published", cells))
-        groups = grouped([record for record in records if record.name in row.names])
-        for group in groups:
-            remarks = differences(group, protocols[row.key], epochs[row.key])
-            method = (group[0].summary.get("linear") or {}).get("method")
-            if method == "logistic" and any(c.path == "linear.accuracy" for c in table.columns):
-                remarks.append("linear by logistic regression")
-            lines.append(_measured(table, row, group, "; ".join(remarks)))
+        groups = grouped(record for record in records if record.name in row.names)
+        measured = [_measured(table, row, group, protocols[row.key]) for group in groups]
+        lines += sorted(measured, key=lambda line: line.remark)
         if not groups:
             words = [*table.command(row, "full"), "seed=" + ",".join(map(str, SEEDS))]
-            command = "dimred train -m " + " ".join(words)
-            lines.append(Line(row.key, row.label, "missing", command=command))
+            lines.append(Line(row.key, row.label, "missing", command=_sweep(words)))
     return Comparison(name, table.title, table.source, table.columns, tuple(lines))
 
 
-def _measured(table: Table, row: Row, group: Sequence[RunRecord], remark: str) -> Line:
+def _measured(
+    table: Table, row: Row, group: Sequence[RunRecord], protocol: Mapping[str, Any]
+) -> Line:
     cells = []
     for column in table.columns:
         found = [number for record in group if (number := look_up(record, column)) is not None]
         # A mean of some of the runs would not be that of the others' values.
         value = summarise(found) if len(found) == len(group) else None
-        cells.append(Cell(value, row.published.get(column.key)))
-    folders = tuple(record.folder for record in group)
-    return Line(row.key, row.label, "measured", tuple(cells), remark, runs=folders)
+        comparable = column.comparable and of_published_data(group[0], protocol)
+        cells.append(Cell(value, row.published.get(column.key), comparable=comparable))
+    words = [*differences(group, protocol), *([row.remark] if row.remark else [])]
+    line = Line(row.key, row.label, "measured", tuple(cells), "; ".join(words))
+    line = replace(line, runs=tuple(record.folder for record in group))
+    return replace(line, command=_of_missing(group, protocol, any(c.missing for c in cells)))
+
+
+def _of_missing(group: Sequence[RunRecord], protocol: Mapping[str, Any], cell: bool) -> str:
+    """The command that makes what runs of one configuration lack: seeds, or measures of the
+    protocol, which are taken without training again."""
+    record = group[0]
+    if record.budget == "smoke":
+        return ""
+    typed = [word for word in record.command if not word.startswith("seed=")]
+    lacking = [seed for seed in SEEDS if seed not in {r.summary["seed"] for r in group}]
+    measures = [
+        f"{key}={protocol[key]}"
+        for key, value in record.measured.items()
+        if cell and protocol.get(key, value) != value
+    ]
+    if measures:
+        return _sweep([*typed, *measures, "seed=" + ",".join(map(str, SEEDS))])
+    return _sweep([*typed, "seed=" + ",".join(map(str, lacking))]) if lacking else ""
+
+
+def _sweep(words: Sequence[str]) -> str:
+    return shlex.join(["dimred", "train", "-m", *words])
 
 
 def look_up(record: RunRecord, column: Column) -> float | None:
@@ -127,56 +155,14 @@ def look_up(record: RunRecord, column: Column) -> float | None:
 
 
 def grouped(records: Iterable[RunRecord]) -> list[list[RunRecord]]:
-    """Runs of equal configuration and data but for the seed; each seed once, in their order."""
+    """Runs of equal configuration, data and measuring but for the seed, by data and name; each seed
+    once, the last of its runs, in their order."""
     groups: dict[str, dict[int, RunRecord]] = {}
-    for record in records:
-        values = {key: value for key, value in record.values.items() if key != "seed"}
-        linear = record.summary.get("linear") or {}
-        images = record.summary["dataset"]["images"]
-        key = json.dumps([values, record.data, images, linear.get("method"), _budget(record)])
-        seeds = groups.setdefault(key, {})
-        seed = record.summary["seed"]
-        if seed not in seeds or seeds[seed].started < record.started:
-            seeds[seed] = record
+    for record in sorted(records, key=lambda record: (record.data, record.name, record.started)):
+        values = {k: v for k, v in record.values.items() if k not in ("seed", "eval.every")}
+        drawn = any(values.get(key) is not None for key in _BY_SEED)
+        shown = {k: v for k, v in record.summary["eval"].items() if k not in _UNSHOWN_EVAL}
+        data = [record.data, record.summary["dataset"]["images"], drawn or record.fingerprint]
+        key = json.dumps([record.name, values, shown, data], sort_keys=True)
+        groups.setdefault(key, {})[record.summary["seed"]] = record
     return [[seeds[seed] for seed in sorted(seeds)] for seeds in groups.values()]
-
-
-def _budget(record: RunRecord) -> str:
-    return record.config.get("budget") or ""
-
-
-def differences(group: Sequence[RunRecord], protocol: Mapping[str, Any], epochs: int) -> list[str]:
-    """In words, what runs of one configuration do otherwise than a protocol of three seeds."""
-    record = group[0]
-    values, n = record.values, len(group)
-    words = [_budget(record)] if _budget(record) else []
-    if n < len(SEEDS):
-        words.append(f"{n} seed{'s' if n > 1 else ''}")
-    other = {name for name in _GROUPS if values[f"{name}.name"] != protocol[f"{name}.name"]}
-    images = record.summary["dataset"]["images"]
-    if "dataset" in other:
-        words.append(f"data {record.data}, {images:,} images")
-    elif values.get("dataset.limit") != protocol.get("dataset.limit"):
-        words.append(f"{images:,} images")
-    if "model" in other:
-        widths = values.get("model.widths")
-        words.append(values["model.name"] + (f" {widths}" if widths else ""))
-    words += [f"{name}={values[f'{name}.name']}" for name in _GROUPS[2:] if name in other]
-    if _stages(values) != _stages(protocol):
-        words.append(f"stages {', '.join(_stages(values))}")
-    if record.epochs != epochs:
-        words.append(f"{record.epochs:,} of {epochs:,} epochs")
-    for key in sorted(values):
-        told = key.partition(".")[0] in other or key == "dataset.limit"
-        told |= key.endswith((".epochs", ".warmup_epochs")) or key.startswith(_NOT_NAMED)
-        # A key that the protocol lacks belongs to another stage.
-        if not told and key in protocol and values[key] != protocol[key]:
-            words.append(f"{key}={values[key]}")
-    if values.get("device.precision") == "bf16":
-        words.append("bf16")
-    return words
-
-
-def _stages(values: Mapping[str, Any]) -> list[str]:
-    keys = [key.split(".") for key in values if key.startswith("schedule.stages.")]
-    return sorted({parts[2] for parts in keys})

@@ -11,7 +11,8 @@ from dimred.tables.compare import Cell, Comparison, Line
 from dimred.tables.published import Column, Value
 
 _LEGEND = (
-    "mean ± standard deviation of the seeds; in brackets the difference from the published value"
+    "mean ± standard deviation of the seeds; in brackets the difference from the published value, "
+    "where both are of the same data"
 )
 _CSV_HEAD = (
     *("table", "row", "label", "kind", "column", "mean", "deviation", "seeds", "published"),
@@ -48,6 +49,8 @@ def as_text(table: Comparison) -> str:
         text.append(_row(row, widths))
         if line.remark:
             text.append(f"      {line.remark}")
+        if line.command:
+            text.append(f"      missing: {line.command}")
     return "\n".join([*text, "", _LEGEND])
 
 
@@ -56,9 +59,9 @@ def as_markdown(table: Comparison) -> str:
     head = ["row", "", *(column.head for column in table.columns), "other than published"]
     text = [_pipes(head), _pipes(["---"] * len(head))]
     for name, line in _named(table):
-        about = f"`{line.command}`" if line.command else line.remark.replace("|", "\\|")
-        cells = _texts(line, table.columns)
-        text.append(_pipes([name, line.kind, *cells, about]))
+        command = f"missing: `{line.command}`" if line.command else ""
+        about = "; ".join(word for word in (line.remark, command) if word)
+        text.append(_pipes([name, line.kind, *_texts(line, table.columns), about]))
     return "\n".join([f"{table.title}. {table.source}.", "", *text, "", f"{_LEGEND}."])
 
 
@@ -68,14 +71,14 @@ def as_latex(table: Comparison) -> str:
     text = [
         "% " + table.title + ". " + table.source,
         "% " + _LEGEND,
-        r"\begin{tabular}{ll" + "r" * len(table.columns) + "l}",
+        r"\begin{tabular}{ll" + "r" * len(table.columns) + "p{6cm}}",
         r"\toprule",
         _ampersands(head),
         r"\midrule",
     ]
     for name, line in _named(table):
         cells = _texts(line, table.columns)
-        text.append(_ampersands([name, line.kind, *cells, line.command or line.remark]))
+        text.append(_ampersands([name, line.kind, *cells, line.remark or line.command]))
     return "\n".join([*text, r"\bottomrule", r"\end{tabular}"])
 
 
@@ -85,7 +88,7 @@ def as_csv(table: Comparison) -> str:
     write = csv.writer(file, lineterminator="\n").writerow
     write(_CSV_HEAD)
     for line in table.lines:
-        about = [line.remark, line.command, " ".join(line.runs)]
+        about = [line.remark, line.command, ";".join(line.runs)]
         who = [table.name, line.key, line.label, line.kind]
         for column, cell in zip(table.columns, line.cells, strict=False):
             if cell.value or cell.published or cell.text:
@@ -140,7 +143,7 @@ def _text(line: Line, cell: Cell, column: Column) -> str:
     shown = cell.published if line.kind == "published" else cell.value
     if shown is None:
         # What was published and not measured is missing; the rest is no part of the row.
-        return "missing" if line.kind == "measured" and cell.published else ""
+        return "missing" if line.kind == "measured" and cell.missing else ""
     text = _number(shown, column.digits)
     if line.kind == "measured" and not isnan(cell.difference):
         text += f" ({cell.difference:+.{column.digits}f})"
@@ -159,7 +162,7 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _pipes(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _ampersands(cells: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import nan
 
+SEEDS = (0, 1, 2)
 BUDGETS = ("full", "short", "smoke")
 
 
@@ -22,7 +23,8 @@ class Column:
     """What is measured.
 
     path: where summary.json has it, such as "final.loss". scale: factor to the unit of the head.
-    digits: decimals shown.
+    digits: decimals shown. comparable: whether a difference from the published value means
+        anything, which it does not for times on other machines.
     """
 
     key: str
@@ -30,6 +32,7 @@ class Column:
     path: str
     scale: float = 1.0
     digits: int = 1
+    comparable: bool = True
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Row:
     published: by column.
     small: words that stand in for `experiment=...` in smaller budgets, on embedded data.
     annealed: whether it has a stage `finetune`.
+    remark: what its experiment does otherwise than was published.
     """
 
     key: str
@@ -48,6 +52,7 @@ class Row:
     published: dict[str, Value] = field(default_factory=dict)
     small: tuple[str, ...] = ()
     annealed: bool = False
+    remark: str = ""
 
     @property
     def names(self) -> set[str]:

@@ -13,6 +13,8 @@ import yaml
 from dimred.errors import InputError
 
 BASELINES_FILE = "baselines.json"
+_PLACES = {"image_folder": "root", "npz": "path"}
+_UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError)
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,56 @@ class RunRecord:
     def data(self) -> str:
         """The data set; of a user's own images the name of the folder or file."""
         dataset = self.config["dataset"]
-        place = {"image_folder": "root", "npz": "path"}.get(dataset["name"])
+        place = _PLACES.get(dataset["name"])
         return Path(dataset[place]).absolute().name if place else str(dataset["name"])
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the images are a user's own files."""
+        return self.config["dataset"]["name"] in _PLACES
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the images."""
+        return str(self.environment["identity"]["data"])
+
+    @property
+    def measured(self) -> dict[str, Any]:
+        """What was measured and how, by dotted key: `eval.linear` and the like."""
+        return {f"eval.{key}": value for key, value in self.summary["eval"].items()}
+
+    @property
+    def budget(self) -> str:
+        """The word on how large it is, "" for none."""
+        return self.config.get("budget") or ""
+
+    @property
+    def command(self) -> list[str]:
+        """The words of `dimred train` that made it, less where its outputs went."""
+        words = self.environment["sessions"][-1]["command"][2:]
+        return [word for word in words if not word.startswith(("output_dir=", "run_dir="))]
 
     @property
     def epochs(self) -> int:
         """Epochs of all stages together."""
         return sum(stage["epochs"] for stage in self.config["schedule"]["stages"].values())
+
+    def check(self) -> None:
+        """Raise an exception of whatever kind where something that tables read is not there."""
+        for part in (self.summary, self.config, self.environment, self.baselines):
+            part.keys()
+        numbers = {**self.summary["final"], **(self.summary["linear"] or {})}
+        if any(isinstance(numbers.get(key), str) for key in ("loss", "accuracy")):
+            raise TypeError("a number is a text")
+        known = (self.name, self.started, self.data, self.epochs, self.budget, self.command)
+        of_summary = [self.summary[key] for key in ("seed", "training_seconds", "stages")]
+        images = (self.summary["dataset"]["images"], self.summary["dataset"]["transformations"])
+        groups = [self.values[f"{name}.name"] for name in ("dataset", "model", "pairing", "loss")]
+        session = [self.environment["sessions"][-1][key] for key in ("device", "commit")]
+        json.dumps([known, of_summary, images, groups, session, self.fingerprint, self.measured])
+        for measured in self.baselines.values():
+            made = [measured[key] for key in ("images", "device", "threads")]
+            json.dumps([measured["label"], measured["library"], measured["places"], made])
 
     def as_json(self) -> dict[str, Any]:
         """What `read_records` reads again from a .jsonl file."""
@@ -99,9 +144,8 @@ def read_record(folder: Path) -> RunRecord:
             json.loads((folder / "environment.json").read_text()),
             json.loads(baselines.read_text()) if baselines.exists() else {},
         )
-        _ = record.name, record.values, record.started, record.data, record.epochs
-        _ = record.summary["final"], record.summary["seed"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        record.check()
+    except _UNREADABLE as error:
         raise InputError(
             f"{folder}: is no folder of a finished run, or damaged ({error!r})"
         ) from error
@@ -121,6 +165,8 @@ def _folders(place: Path) -> tuple[list[RunRecord], list[str]]:
 def _lines(file: Path) -> Iterator[RunRecord]:
     for number, line in enumerate(file.read_text().splitlines(), start=1):
         try:
-            yield RunRecord(**json.loads(line))
-        except (ValueError, TypeError) as error:
+            record = RunRecord(**json.loads(line))
+            record.check()
+        except _UNREADABLE as error:
             raise InputError(f"{file}: line {number} holds no record of a run") from error
+        yield record

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import statistics
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 
 from dimred import baselines, reproduce
 from dimred.evaluation.baselines import BASELINES
+from dimred.reporting.run_folder import RunFolder
 from dimred.tables import BUDGETS, TABLES
 
 TINY = ["dataset.limit=100", "schedule.batch_size=30", "model.widths=[4]", "model.hidden_dim=8"]
@@ -109,13 +111,14 @@ def test_a_run_that_fails_does_not_keep_the_others(tmp_path, monkeypatch):
         (["table"], "required: name"),
         (["table", "table9"], "the tables are table1, table_a1, drlim"),
         (["table", "table1", "--format", "html"], "text, markdown, latex, csv"),
-        (["table", "table1"], "outputs: must be a folder"),
+        (["table", "table1", "--outputs", "nowhere"], "nowhere: must be a folder"),
+        (["reproduce", "table1", "name=mine"], "named by their rows"),
+        (["reproduce", "baselines", "--rows", "4"], "baselines has no rows"),
         (["reproduce", "table9"], "the tables are table1"),
         (["reproduce", "table1", "--budget", "tiny"], "full, short, smoke"),
         (["reproduce", "table1", "--rows", "4,44"], "the rows are 1, 2, 3"),
         (["reproduce", "table1", "--seeds", "a"], "whole numbers"),
         (["reproduce", "table1", "--budget", "smoke", "sed=1"], "sed"),
-        (["reproduce", "table1", "dataset.root=nowhere"], "nowhere"),
         (["baselines", "nowhere"], "nowhere: holds no finished run"),
         (["plot", "knn"], "of which runs"),
         (["plot", "pie", "nowhere"], "the figures are knn, stages"),
@@ -162,7 +165,7 @@ def test_baselines_are_measured_on_the_images_of_the_run(made):
     assert again.count("measured before") == 4
     text, _ = dimred(cwd, "table", "baselines")
     assert text.index("raw pixels") < text.index("PCA of pixels") < text.index("PCA of H")
-    assert text.count("1 seed, cpu") == 4
+    assert text.count("1 seed; cpu") == 4
 
 
 def test_a_baseline_that_cannot_be_had_is_named(made, monkeypatch):
@@ -175,6 +178,34 @@ def test_a_baseline_that_cannot_be_had_is_named(made, monkeypatch):
     monkeypatch.setattr(baselines, "METHODS", ("pixels_pca", "imagenet"))
     out, _ = dimred(cwd, "baselines", run)
     assert "imagenet       left out: no weights" in out
+
+
+def test_baselines_of_a_run_that_is_being_written_are_refused(made, tmp_path):
+    cwd, _ = made
+    run = tmp_path / "run"
+    shutil.copytree(folders(cwd, "6")[0], run)
+    with RunFolder(run):
+        assert "another run" in refused(tmp_path, "baselines", "run", "--only", "pixels")
+    with RunFolder(run) as folder:
+        (run / "baselines").mkdir()
+        (run / "baselines.json").write_text("{}")
+        folder.clear()
+    # What belonged to a run does not stay with the next one in its folder.
+    assert not (run / "baselines.json").exists()
+    assert not (run / "baselines").exists()
+
+
+def test_a_file_that_cannot_be_read_is_named(made, tmp_path):
+    cwd, _ = made
+    copy = tmp_path / "run"
+    shutil.copytree(folders(cwd, "6")[0], copy)
+    for content in (b"", (copy / "embedding.npz").read_bytes()[:100]):
+        (copy / "embedding.npz").write_bytes(content)
+        assert "embedding.npz: cannot be read" in refused(tmp_path, "plot", "knn", "run")
+    (copy / "weights.safetensors").write_bytes(b"?" * 64)
+    (copy / "baselines.json").unlink(missing_ok=True)
+    line = refused(tmp_path, "baselines", "run", "--only", "h_pca")
+    assert "weights.safetensors: holds no weights of this run" in line
 
 
 def test_a_run_whose_images_changed_is_refused(made, tmp_path):
@@ -213,7 +244,7 @@ def test_figures_of_runs_that_do_not_go_together_are_refused(made):
     cwd, _ = made
     runs = [str(path) for path in folders(cwd)]
     assert "of one run, and 11 were named" in refused(cwd, "plot", "stages", *runs)
-    assert "has no losses on test pairs" in refused(cwd, "plot", "contrast", *runs)
+    assert "have no losses on test pairs in common" in refused(cwd, "plot", "contrast", *runs)
 
 
 def test_losses_on_test_pairs_are_drawn_where_they_were_measured(tmp_path):

@@ -4,9 +4,12 @@ import copy
 
 from dimred.tables import RunRecord
 
+EVAL = {"eval.linear": "sgd", "eval.linear_epochs": 100}
 VALUES = {
     "dataset.name": "cifar10",
     "dataset.limit": None,
+    "dataset.classes": None,
+    "dataset.train_per_class": None,
     "model.name": "resnet18",
     "pairing.name": "augmentation",
     "pairing.flip": 0.5,
@@ -14,6 +17,8 @@ VALUES = {
     "schedule.name": "single_2d",
     "schedule.batch_size": 1024,
     "schedule.stages.train.epochs": 1000,
+    "schedule.stages.train.warmup_epochs": 10,
+    "schedule.stages.train.loss": None,
     "device.name": "cuda",
     "device.precision": "float32",
 }
@@ -22,7 +27,11 @@ VALUES = {
 def record(name="table1_row4", seed=0, knn=0.8, started="2026-01-01T00:00:00+00:00", **changes):
     """A run of row 4 of Table 1; changes: summary, config or values that differ."""
     values = {**VALUES, "seed": seed, **changes.pop("values", {})}
-    stages = {"train": {"epochs": values["schedule.stages.train.epochs"]}}
+    stages = {
+        key.split(".")[2]: {"epochs": value}
+        for key, value in values.items()
+        if key.endswith(".epochs")
+    }
     config = {
         "name": name,
         "budget": changes.pop("budget", None),
@@ -33,12 +42,21 @@ def record(name="table1_row4", seed=0, knn=0.8, started="2026-01-01T00:00:00+00:
         "seed": seed,
         "dataset": {"images": changes.pop("images", 60_000), "transformations": 0},
         "final": {"knn15_z_random": knn, "loss": 3.5},
+        "stages": {},
+        "eval": {"every": 0, "linear": "sgd", "linear_epochs": 100, **changes.pop("eval", {})},
         "linear": {"method": "sgd", "accuracy": 0.83},
         "training_seconds": 7200.0,
     }
     environment = {
-        "identity": {"config": values, "data": "0"},
-        "sessions": [{"started": started, "commit": "c", "device": "cuda (GPU)"}],
+        "identity": {"config": values, "data": changes.pop("data", "0")},
+        "sessions": [
+            {
+                "started": started,
+                "commit": "c",
+                "device": "cuda (GPU)",
+                "command": ["dimred", "train", f"experiment={name}", f"seed={seed}"],
+            }
+        ],
     }
     baselines = changes.pop("baselines", {})
     assert not changes, changes

@@ -6,10 +6,11 @@ import statistics
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records import VALUES, record
+from records import EVAL, VALUES, record
 
 from dimred.tables import TABLES, Column, Row, Table, Value, compare, grouped, summarise
-from dimred.tables.compare import differences, look_up
+from dimred.tables.compare import look_up
+from dimred.tables.differences import differences
 
 TABLE = Table(
     "a table",
@@ -28,12 +29,23 @@ TABLE = Table(
 )
 
 
-def compared(*records, protocol=VALUES):
-    return compare("t", TABLE, records, {"4": protocol, "5": protocol}, {"4": 1000, "5": 5000})
+PROTOCOL = {**VALUES, **EVAL}
 
 
-def measured(*records, **options):
-    return [line for line in compared(*records, **options).lines if line.kind == "measured"]
+def compared(*records):
+    return compare("t", TABLE, records, {"4": PROTOCOL, "5": PROTOCOL})
+
+
+def measured(*records):
+    return [line for line in compared(*records).lines if line.kind == "measured"]
+
+
+def said(*changed, **changes):
+    """What a row of three seeds says, besides where it ran."""
+    runs = [record(seed=seed, **changes) for seed in (0, 1, 2)]
+    *words, device = differences([*changed] or runs, PROTOCOL)
+    assert device == "cuda (GPU)"
+    return words
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=9))
@@ -58,7 +70,7 @@ def test_seeds_are_averaged_beside_the_published_value():
     assert linear.value.mean == pytest.approx(83.0)
     assert math.isnan(linear.difference)
     assert hours.value.mean == pytest.approx(2.0)
-    assert line.remark == ""
+    assert line.remark == "cuda (GPU)"
     assert len(line.runs) == 3
 
 
@@ -71,7 +83,9 @@ def test_seeds_are_averaged_beside_the_published_value():
         {"values": {"device.precision": "bf16"}},
         {"values": {"dataset.name": "image_folder"}, "root": "here/a"},
         {"images": 5_000},
-        {"budget": "short"},
+        {"data": "other pixels"},
+        {"eval": {"linear": "logistic"}},
+        {"eval": {"linear_epochs": 1}},
     ],
 )
 def test_other_configurations_are_never_averaged(change):
@@ -107,6 +121,17 @@ def test_a_value_that_one_of_the_runs_lacks_is_not_averaged():
     assert line.cells[1].value.count == 2
 
 
+def test_seeds_that_draw_their_images_are_averaged_all_the_same():
+    drawn = {"dataset.train_per_class": 3000}
+    (line,) = measured(*(record(seed=seed, values=drawn, data=str(seed)) for seed in (0, 1)))
+    assert line.cells[0].value.count == 2
+
+
+def test_how_often_a_run_was_measured_does_not_make_it_another():
+    (line,) = measured(record(seed=0), record(seed=1, eval={"every": 1}))
+    assert line.cells[0].value.count == 2
+
+
 def test_what_differs_from_the_paper_is_said():
     changed = {
         "dataset.name": "image_folder",
@@ -115,10 +140,11 @@ def test_what_differs_from_the_paper_is_said():
         "model.widths": [8, 16],
         "schedule.batch_size": 256,
         "schedule.stages.train.epochs": 40,
+        "schedule.stages.train.warmup_epochs": 1,
         "device.precision": "bf16",
     }
-    run = record(values=changed, budget="short", root="data/cifar10-jpeg", images=5_000)
-    assert differences([run], VALUES, 1000) == [
+    one = record(values=changed, budget="short", root="data/cifar10-jpeg", images=5_000)
+    assert said(one) == [
         "short",
         "1 seed",
         "data cifar10-jpeg, 5,000 images",
@@ -127,16 +153,71 @@ def test_what_differs_from_the_paper_is_said():
         "schedule.batch_size=256",
         "bf16",
     ]
-    # Another choice says what its keys would; a key says what differs within a choice.
-    other = record(values={"pairing.name": "mine", "pairing.flip": 0.0, "loss.name": "simclr"})
-    assert differences([other] * 3, VALUES, 1000) == ["pairing=mine", "loss=simclr"]
-    assert differences([record(values={"pairing.flip": 0.0})] * 3, VALUES, 1000) == [
-        "pairing.flip=0.0"
-    ]
-    staged = record(values={"schedule.stages.finetune.epochs": 0})
-    assert "stages finetune, train" in differences([staged] * 3, VALUES, 1000)
-    fewer = record(values={"dataset.limit": 300}, images=300)
-    assert differences([fewer, fewer], VALUES, 1000) == ["2 seeds", "300 images"]
+    assert said() == []
+    assert said(values={"dataset.limit": 300}, images=300) == ["300 images"]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        # Another choice says what its keys would; a key says what differs within a choice.
+        ({"pairing.name": "mine", "pairing.flip": 0.0}, ["pairing=mine"]),
+        ({"loss.name": "simclr"}, ["loss=simclr"]),
+        ({"pairing.flip": 0.0}, ["pairing.flip=0.0"]),
+        # But for what no choice of data says.
+        (
+            {"dataset.name": "mnist", "dataset.classes": ["4"]},
+            ["data mnist, 60,000 images", "dataset.classes=['4']"],
+        ),
+        ({"schedule.stages.train.loss.name": "simclr"}, ["train.loss=simclr"]),
+        ({"schedule.stages.train.warmup_epochs": 0}, ["train.warmup_epochs=0"]),
+        (
+            {"schedule.stages.train.epochs": 40, "schedule.stages.train.warmup_epochs": 0},
+            ["40 of 1,000 epochs", "train.warmup_epochs=0"],
+        ),
+        ({"schedule.stages.finetune.epochs": 0}, ["stages train 1,000, finetune 0"]),
+    ],
+)
+def test_no_deviation_is_silent(values, words):
+    assert said(values=values) == words
+
+
+def test_epochs_that_no_factor_explains_are_listed():
+    stages = {"a": 500, "b": 50, "c": 950}
+    values = {f"schedule.stages.{name}.epochs": count for name, count in stages.items()}
+    protocol = {**PROTOCOL, **dict.fromkeys(values, 10), **values}
+    protocol["schedule.stages.a.epochs"], protocol["schedule.stages.c.epochs"] = 1000, 450
+    runs = [record(seed=seed, values=values) for seed in (0, 1, 2)]
+    words = differences(runs, protocol)
+    assert words[0] == (
+        "epochs train 1,000, a 500, b 50, c 950 instead of train 1,000, a 1,000, b 50, c 450"
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "root", "shown"),
+    [
+        ({}, "data", True),
+        ({"dataset.name": "image_folder"}, "data/cifar10-jpeg", True),
+        ({"dataset.name": "image_folder"}, "data/CIFAR-10", True),
+        ({"dataset.name": "image_folder"}, "data/cifar100-jpeg", False),
+        ({"dataset.name": "fashion_mnist"}, "data/cifar10", False),
+    ],
+)
+def test_differences_are_those_of_the_same_data(values, root, shown):
+    (line,) = measured(*(record(seed=seed, values=values, root=root) for seed in (0, 1, 2)))
+    assert math.isnan(line.cells[0].difference) is not shown
+
+
+def test_what_is_missing_of_a_row_has_its_command():
+    (line,) = measured(record(seed=1))
+    assert line.command == "dimred train -m experiment=table1_row4 seed=0,2"
+    lacking = record(seed=0, eval={"linear": "none"})
+    lacking.summary["linear"] = None
+    (line,) = measured(lacking)
+    assert line.command == "dimred train -m experiment=table1_row4 eval.linear=sgd seed=0,1,2"
+    (line,) = measured(record(seed=1, budget="smoke"))
+    assert line.command == ""
 
 
 def test_a_row_without_runs_names_the_command():

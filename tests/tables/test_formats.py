@@ -61,7 +61,7 @@ def test_markdown_rows_have_as_many_cells_as_the_head():
 def test_latex_escapes_what_latex_would_read():
     text = FORMATS["latex"](COMPARISON)
     body = [line for line in text.splitlines() if not line.startswith("%")]
-    assert body[0] == r"\begin{tabular}{llrrl}"
+    assert body[0] == r"\begin{tabular}{llrrp{6cm}}"
     assert body[-1] == r"\end{tabular}"
     assert r"2-D \& more" in text
     assert r"100 \% of a\_b" in text
@@ -78,6 +78,6 @@ def test_csv_has_a_line_for_each_value():
     assert knn["seeds"] == "3"
     assert float(knn["published"]) == 80.6
     assert float(knn["difference"]) == pytest.approx(-2.35)
-    assert knn["runs"] == "a b"
+    assert knn["runs"] == "a;b"
     assert rows[-1]["command"] == "dimred train -m experiment=e"
     assert [row["text"] for row in rows if row["text"]] == ["yes"]
