@@ -96,7 +96,8 @@ class _Measuring:
         session = self.run.record.environment["sessions"][-1]
         made = {"device": session["device"], "threads": session["threads"]}
         if baseline is None:
-            z, label, library, places = self.points("z"), "its own map", "dimred", "yes"
+            z, library, places = self.points("z"), "dimred", "yes"
+            label = f"its own map, {z.shape[1]}-D"
             seconds = self.run.record.summary["training_seconds"]
         else:
             if baseline.most is not None:
