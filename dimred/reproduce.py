@@ -51,6 +51,7 @@ def _reproduce(words: list[str]) -> int:
     parser.add_argument("--rows")
     parser.add_argument("--seeds")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--config-dir")
     parser.add_argument("overrides", nargs="*")
     given = parser.parse_intermixed_args(words)
     if given.table not in NAMES:
@@ -65,7 +66,8 @@ def _reproduce(words: list[str]) -> int:
         raise InputError(f"--rows {given.rows}: baselines has no rows")
     table, rows = (TABLES["table1"], _SIMCLR) if baselines else (TABLES[given.table], given.rows)
     seeds = _seeds(given.seeds or _SEEDS[given.budget])
-    jobs = _jobs(table, given.budget, rows, seeds, given.overrides)
+    flags = ["--config-dir", given.config_dir] if given.config_dir else []
+    jobs = _jobs(table, given.budget, rows, seeds, [*flags, *given.overrides])
     left = [job for job in jobs if _finished(job.config) is None]
     for job in jobs:
         print(f"{'' if job in left else 'finished: '}{job.command}")

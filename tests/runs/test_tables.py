@@ -88,6 +88,41 @@ def test_a_table_goes_to_a_file(made, tmp_path):
     assert file.read_text().endswith("\\end{tabular}\n")
 
 
+@pytest.mark.parametrize(
+    ("name", "row", "words"),
+    [
+        ("table_a1", "7", TINY),
+        ("drlim", "c", []),
+        ("thesis_mnist", "generalized", []),
+        ("thesis_norb", "generalized", []),
+    ],
+)
+def test_the_smoke_budget_of_the_other_tables_runs(tmp_path, name, row, words):
+    out, _ = dimred(tmp_path, "reproduce", name, "--budget", "smoke", "--rows", row, *words)
+    assert "1 of 1 runs made" in out
+    table, _ = dimred(tmp_path, "table", name)
+    assert table.count("      smoke; 1 seed; ") == 1
+
+
+def test_baselines_are_reproduced_on_simclr(tmp_path, monkeypatch):
+    monkeypatch.setattr(baselines, "METHODS", ("z", "pixels_pca"))
+    words = ["reproduce", "baselines", "--budget", "smoke", *TINY]
+    out, _ = dimred(tmp_path, *words)
+    assert "experiment=table1_row1 " in out
+    table, _ = dimred(tmp_path, "table", "baselines")
+    assert "digits, 100 images: its own map, 128-D" in table
+    assert "digits, 100 images: PCA of pixels" in table
+    assert "measured before" in dimred(tmp_path, *words)[0]
+
+
+def test_rows_whose_data_are_missing_do_not_keep_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduce, "launch", lambda words: 0)
+    out, _ = dimred(tmp_path, "reproduce", "drlim", "--seeds", "0", "--rows", "c,d")
+    assert out.count("not estimated: ") == 2
+    assert "how long training 2 runs takes is unknown" in out
+    assert "2 of 2 runs made" in out
+
+
 def test_a_list_makes_nothing(tmp_path):
     out, _ = dimred(tmp_path, "reproduce", "thesis_norb", "--budget", "smoke", "--list")
     assert "dimred train experiment=generalized_turntable budget=smoke" in out
