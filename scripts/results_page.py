@@ -97,7 +97,7 @@ def main(outputs: Sequence[str]) -> None:
         records += [portable(record) for record in found if record.name in _names()]
     last = {json.dumps([r.environment["identity"], r.data, r.name]): r for r in records}
     records = sorted(last.values(), key=lambda record: (record.name, record.folder))
-    text = "".join(json.dumps(record.as_json(), sort_keys=True) + "\n" for record in records)
+    text = "".join(json.dumps(record.as_json()) + "\n" for record in records)
     write_atomically(RECORDS, text.encode())
     write_atomically(PAGE, page(records).encode())
     print(f"{PAGE.name}: {len(records)} runs")

@@ -78,7 +78,7 @@ class RunRecord:
     def command(self) -> list[str]:
         """The words of `dimred train` that made it, less where its outputs went."""
         words = self.environment["sessions"][-1]["command"][2:]
-        return [word for word in words if not word.startswith(("output_dir=", "run_dir="))]
+        return [_unquoted(w) for w in words if not w.startswith(("output_dir=", "run_dir="))]
 
     @property
     def epochs(self) -> int:
@@ -111,6 +111,13 @@ class RunRecord:
             "environment": self.environment,
             "baselines": self.baselines,
         }
+
+
+def _unquoted(word: str) -> str:
+    """A word as typed: Hydra records texts with its own quotes."""
+    key, _, value = word.partition("=")
+    quoted = len(value) > 1 and value[0] == value[-1] == "'"
+    return f"{key}={value[1:-1]}" if quoted and "\\" not in value else word
 
 
 def read_records(place: Path) -> tuple[list[RunRecord], list[str]]:

@@ -209,6 +209,14 @@ def test_differences_are_those_of_the_same_data(values, root, shown):
     assert math.isnan(line.cells[0].difference) is not shown
 
 
+def test_a_command_is_shown_as_typed():
+    run = record(seed=1)
+    run.environment["sessions"][0]["command"] += ["dataset.root='here'", "run_dir='there'"]
+    (line,) = measured(run)
+    words = "dimred train -m experiment=table1_row4 dataset.root=here seed=0,2"
+    assert line.command == words
+
+
 def test_what_is_missing_of_a_row_has_its_command():
     (line,) = measured(record(seed=1))
     assert line.command == "dimred train -m experiment=table1_row4 seed=0,2"
