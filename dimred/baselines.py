@@ -69,6 +69,7 @@ class _Measuring:
         self.found: dict[str, dict[str, Any]] = dict(run.record.baselines)
         self.images = run.images()
         self.compute = run.compute()
+        self.threads = torch.get_num_threads()  # before a library changes it
         self._points: dict[str, NDArray[Any]] = {}
 
     def measure(self, methods: Sequence[str], again: bool) -> None:
@@ -92,7 +93,7 @@ class _Measuring:
 
     def _one(self, method: str, baseline: Baseline | None) -> dict[str, Any]:
         images, positions = self.images, np.arange(len(self.images))
-        threads = torch.get_num_threads()
+        threads = self.threads
         session = self.run.record.environment["sessions"][-1]
         made = {"device": session["device"], "threads": session["threads"]}
         if baseline is None:

@@ -77,12 +77,14 @@ and a sentence on what it does. The words are those of `dimred train`.
 def table_help() -> str:
     """The text of `dimred table --help`."""
     return """\
-dimred table TABLE [--outputs FOLDER] [--format text|markdown|latex|csv] [--out FILE]
+dimred table TABLE [--outputs FOLDER] [--budget full|short|smoke]
+                   [--format text|markdown|latex|csv] [--out FILE]
 
 Prints a paper's table: what was published, and below each row what the finished runs in FOLDER
 (default: outputs) gave, mean and standard deviation of the seeds. What a run did otherwise than the
 paper stands in its line; runs of different configurations are never averaged; a row without runs
-names the command that makes them. FOLDER may also be a .jsonl file of run records.
+names the command that makes them. --budget leaves out the runs of other budgets. FOLDER may also be
+a .jsonl file of run records.
 
 TABLE is one of
   table1        t-SimCNE paper, CIFAR-10            table_a1      the same, CIFAR-100

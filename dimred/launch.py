@@ -23,7 +23,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from dimred.complaints import FOLLOWS, SHARED, Parser, exit_code, explain, reporting
 from dimred.config import RunConfig
@@ -116,7 +116,7 @@ def _sweep(app: Hydra, job: Callable[[DictConfig], _Ended], overrides: list[str]
     launchers.addHandler(logging.StreamHandler(sys.stdout))
     launchers.setLevel(logging.INFO)
     try:
-        batches = app.multirun("config", job, overrides)
+        batches = app.multirun("config", job, _as_sweeps(app, overrides))
     except (RuntimeError, ValueError) as error:
         if exit_code(error) is not None:
             raise
@@ -136,6 +136,21 @@ def _sweep(app: Hydra, job: Callable[[DictConfig], _Ended], overrides: list[str]
         head = f"\ndimred: {len(failed)} job(s) of the sweep failed:"
         print(head, *failed, sep="\n", file=sys.stderr)
     return max(end.code for end in ended)
+
+
+def _as_sweeps(app: Hydra, overrides: list[str]) -> list[str]:
+    """Keys that the default configuration lacks, as choices of one value: Hydra composes once
+    without what is swept over, and would refuse `dataset.root` beside `experiment=a,b`."""
+    default, words = hydra.compose("config"), []
+    for override in OverridesParser.create(app.config_loader).parse_overrides(overrides):
+        word, path = str(override.input_line), override.key_or_group
+        key, _, value = word.partition("=")
+        parent = OmegaConf.select(default, path.rpartition(".")[0]) if "." in path else default
+        known = isinstance(parent, DictConfig) and path.rpartition(".")[2] in parent
+        if not (known or override.is_sweep_override() or path.startswith("hydra") or "/" in path):
+            word = word if value in ("", "null") else f"{key}=choice({value})"
+        words.append(word)
+    return words
 
 
 def _checked(words: list[str]) -> Namespace:

@@ -32,6 +32,7 @@ from dimred.tables import RunRecord, grouped, read_record
 Arrays = dict[str, NDArray[Any]]
 
 _FEWEST_SHARED = 3
+_MOST_NAMED = 2
 
 
 def plot(words: list[str]) -> int:
@@ -55,7 +56,7 @@ def _plot(words: list[str]) -> int:
     except ValueError as error:
         raise InputError(f"{given.figure}: {error}") from error
     out = Path(given.out or f"outputs/figures/{given.figure}").expanduser()
-    if out.suffix in (".pdf", ".png"):
+    if out.suffix in (".pdf", ".png", ".svg", ".eps"):
         out = out.with_suffix("")
     if not out.name:
         raise InputError(f"--out {given.out}: must be a name for the files, without .pdf and .png")
@@ -75,8 +76,10 @@ class _Run:
 
     @property
     def title(self) -> str:
-        """Name and seed."""
-        return f"{self.record.name}, seed {self.record.summary['seed']}"
+        """Name, data, epochs and seed."""
+        record = self.record
+        epochs, seed = f"{record.epochs:,} epochs", record.summary["seed"]
+        return f"{record.name}, {record.data}, {epochs}, seed {seed}"
 
     def arrays(self, name: str) -> Arrays:
         """The arrays of an .npz file. Raises InputError where it cannot be read."""
@@ -131,15 +134,20 @@ def _by_configuration(
     found: dict[str, list[Curve]] = {}
     for group, name in zip(groups, names, strict=True):
         alike = [other[0] for other, its in zip(groups, names, strict=True) if its == name]
-        words = [name, *(f"{key}={group[0].values.get(key)}" for key in _separating(alike))]
-        found[", ".join(words)] = [curve(of[id(record)]) for record in group]
+        found[", ".join([name, *_told_apart(group[0], alike)])] = [
+            curve(of[id(record)]) for record in group
+        ]
     return found
 
 
-def _separating(records: Sequence[RunRecord]) -> list[str]:
-    """Keys whose values are not the same in all records."""
-    keys = sorted({key for record in records for key in record.values} - {"seed"})
-    return [k for k in keys if len({str(record.values.get(k)) for record in records}) > 1]
+def _told_apart(record: RunRecord, alike: Sequence[RunRecord]) -> list[str]:
+    """What a run has otherwise than others of its name: its epochs, else what names it best."""
+    if len({other.epochs for other in alike}) == len(alike) > 1:
+        return [f"{record.epochs:,} epochs"]
+    keys = sorted({key for other in alike for key in other.values} - {"seed", "eval.every"})
+    other = [k for k in keys if len({str(other.values.get(k)) for other in alike}) > 1]
+    other.sort(key=lambda key: (not key.endswith(".epochs"), "warmup" in key))
+    return [f"{key.split('.')[-1]}={record.values.get(key)}" for key in other[:_MOST_NAMED]]
 
 
 def _knn(runs: Sequence[_Run]) -> Figure:
@@ -186,7 +194,10 @@ def _spectrum(runs: Sequence[_Run]) -> Figure:
         return np.arange(1, len(values) + 1, dtype=float), values
 
     return curves_figure(
-        _by_configuration(runs, curve), "eigenvalue", "share of the variance of Z", log_y=True
+        _by_configuration(runs, curve),
+        "number of the eigenvalue",
+        "share of the variance of Z",
+        log_y=True,
     )
 
 
@@ -274,7 +285,7 @@ def _contrast(runs: Sequence[_Run]) -> Figure:
         return x, y
 
     whose = "DrLIM's" if shared[0].startswith("drlim") else "each run's own"
-    ylabel = f"loss on {whose} test pairs, {form}"
+    ylabel = f"loss on {whose} test pairs, {form.replace('_', ' ')}"
     return curves_figure(_by_configuration(runs, curve), "epoch", ylabel)
 
 

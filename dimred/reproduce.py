@@ -116,7 +116,7 @@ def _jobs(
 ) -> list[_Job]:
     """All runs, those of the first seed before any second."""
     rows = {row.key: row for row in table.rows}
-    chosen = keys.split(",") if keys else list(rows)
+    chosen = list(dict.fromkeys(keys.split(","))) if keys else list(rows)
     for key in chosen:
         if key not in rows:
             raise InputError(f"--rows {key}: no such row; the rows are {', '.join(rows)}")
@@ -158,6 +158,7 @@ def _estimate(jobs: Sequence[_Job], may_download: bool) -> str:
 
     began, total, unknown = time.monotonic(), 0.0, 0
     measured: dict[str, float | None] = {}
+    problem: InputError | None = None
     for job in jobs:
         config = job.config
         dataset = config.dataset
@@ -168,13 +169,15 @@ def _estimate(jobs: Sequence[_Job], may_download: bool) -> str:
             try:
                 measured[key] = seconds_per_epoch(config)
             except InputError as error:
-                measured[key] = None
+                measured[key], problem = None, error
                 print(f"not estimated: {error}")
         seconds = measured[key]
         epochs = sum(stage.epochs for stage in config.schedule.stages.values())
         total += epochs * (seconds or 0)
         unknown += seconds is None
     took = time.monotonic() - began
+    if problem and unknown == len(jobs) and may_download:  # none of them could be made
+        raise problem
     if unknown == len(jobs):
         return f"how long training {len(jobs)} runs takes is unknown"
     beside = f", besides {unknown} that cannot be estimated" if unknown else ""

@@ -12,6 +12,7 @@ from dimred.errors import InputError
 from dimred.files import write_atomically
 from dimred.launch import composed
 from dimred.tables import (
+    BUDGETS,
     FORMATS,
     NAMES,
     TABLES,
@@ -30,11 +31,13 @@ def show_table(words: list[str]) -> int:
 
 def _show(words: list[str]) -> int:
     parser = Parser(
-        "dimred table NAME [--outputs FOLDER] [--format text|markdown|latex|csv] [--out FILE]"
+        "dimred table NAME [--outputs FOLDER] [--budget full|short|smoke] "
+        "[--format text|markdown|latex|csv] [--out FILE]"
     )
     parser.add_argument("name")
     parser.add_argument("--outputs")
     parser.add_argument("--format", default="text")
+    parser.add_argument("--budget")
     parser.add_argument("--out")
     given = parser.parse_args(words)
     if given.name not in NAMES:
@@ -44,6 +47,10 @@ def _show(words: list[str]) -> int:
     place = Path(given.outputs or "outputs").expanduser()
     nothing_yet = given.outputs is None and not place.exists()
     records, damaged = ([], []) if nothing_yet else read_records(place)
+    if given.budget is not None:
+        if given.budget not in BUDGETS:
+            raise InputError(f"--budget {given.budget}: must be one of {', '.join(BUDGETS)}")
+        records = [record for record in records if (record.budget or "full") == given.budget]
     for line in damaged:
         print(f"dimred: left out: {line}", file=sys.stderr)
     text = FORMATS[given.format](comparison(given.name, records)) + "\n"

@@ -63,7 +63,7 @@ def curves_figure(
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-        write_legend(axes, lines, list(groups), limit=40)
+        write_legend(axes, lines, list(groups), limit=60)
     return figure
 
 
@@ -113,7 +113,7 @@ def panels_figure(
             axes.set(ylim=(middle[1] - half, middle[1] + half), aspect="equal")
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set(visible=True, color="#cccccc")
-            axes.set_title(literal(title, 44), fontsize=9)
+            axes.set_title(literal(title, 60), fontsize=7.5)
             scatter(axes, points, labels)
         present = np.unique(labels.values) if labels else np.empty(0, dtype=np.int64)
         if labels and len(present) <= N_COLOURS:
@@ -158,7 +158,7 @@ def norms_figure(norms: Sequence[tuple[str, NDArray[np.floating]]], labels: Labe
             size = 7 if len(names) <= N_COLOURS else 4
             axes.set_xticks(range(1, len(names) + 1), names, rotation=90, fontsize=size)
             axes.set(ylabel="‖z‖", ylim=(0, None))
-            axes.set_title(literal(title, 44), fontsize=9)
+            axes.set_title(literal(title, 60), fontsize=7.5)
     return figure
 
 

@@ -12,8 +12,8 @@ from dimred.tables.published import Column, Value, printed
 from dimred.tables.records import RunRecord
 
 _COLUMNS = (
-    Column("knn", "kNN, %", "knn15_random", 100),
-    Column("knn_official", "official split", "knn15_official", 100),
+    Column("knn", "kNN, random, %", "knn15_random", 100),
+    Column("knn_official", "official, %", "knn15_official", 100),
     Column("trustworthiness", "trustworthiness", "trustworthiness15", digits=3),
     Column("seconds", "seconds", "seconds", digits=0),
     Column("places", "new images", "places"),

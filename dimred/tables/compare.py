@@ -115,6 +115,8 @@ def _measured(
         # A mean of some of the runs would not be that of the others' values.
         value = summarise(found) if len(found) == len(group) else None
         comparable = column.comparable and of_published_data(group[0], protocol)
+        values = group[0].values
+        comparable &= all(values.get(key) == protocol.get(key) for key in column.same)
         cells.append(Cell(value, row.published.get(column.key), comparable=comparable))
     words = [*differences(group, protocol), *([row.remark] if row.remark else [])]
     line = Line(row.key, row.label, "measured", tuple(cells), "; ".join(words))

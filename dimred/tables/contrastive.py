@@ -15,6 +15,7 @@ _ON_DIGITS = (
     "model.hidden_dim=null",
     "eval.shifted_test=[1,1]",
 )
+_TRUE_NEIGHBOURS = "neighbours by true distances (thesis: in uint8 that wraps around)"
 _TEN_SHIFTS = "ten random shifts of each test image (thesis: every shift)"
 _OUR_TRAINING = "printed form, AdamW, all pairs of a batch (thesis: legacy form, SGD, drawn pairs)"
 _THESIS_TRAINING = ("schedule=thesis", "pairing.sampling=pairs", "loss.form=legacy_caffe")
@@ -27,14 +28,15 @@ DRLIM = Table(
     "DrLIM paper: MNIST's 4s and 9s, and NORB's airplane",
     "Hadsell, Chopra, LeCun 2006, which prints maps and no numbers",
     (
-        Column("loss", "loss, test pairs", "final.contrast_squared_hinge", digits=3),
+        Column("loss", "loss, own pairs", "final.contrast_squared_hinge", digits=3),
+        Column("drlim", "loss, pairs of (c)", "final.drlim_squared_hinge", digits=3),
         Column("knn", "kNN in Z, %", "final.knn15_z_official", 100),
         _SHIFT_Z12,
         _SPREAD,
         Column("azimuth", "R² of azimuth", "final.r2_azimuth_z123", digits=3),
         Column("elevation", "R² of elevation", "final.r2_elevation_z123", digits=3),
         Column("lighting", "spread by lighting", "final.invariance_lighting_z123", digits=3),
-        Column("lighting_lle", "the same, LLE", "lle.invariance_lighting_z123", digits=3),
+        Column("lighting_lle", "spread by lighting, LLE", "lle.invariance_lighting_z123", digits=3),
     ),
     (
         Row("a", "4s and 9s, neighbours only", "drlim_mnist", small=("experiment=drlim_digits",)),
@@ -64,12 +66,12 @@ THESIS_MNIST = Table(
         Row("drlim", "DrLIM, 2-D, 10,000 iterations", "thesis_mnist_drlim",
             {"loss": printed("0.160")},
             ("experiment=drlim_digits_shifts_invariant", "name=thesis_mnist_drlim",
-             *_THESIS_TRAINING)),
+             *_THESIS_TRAINING), remark=_TRUE_NEIGHBOURS),
         Row("generalized", "generalized, 3-D, 10,000 iterations", "thesis_mnist_generalized",
             {"loss": printed("0.145")},
             ("experiment=generalized_digits_shifts", "name=thesis_mnist_generalized",
              *_THESIS_TRAINING, "schedule.stages.train.out_dim=3"),
-            remark="a drawn pair counts for one of its two labels (thesis: for both)"),
+            remark=_TRUE_NEIGHBOURS + "; a drawn pair counts for one of two labels (thesis: both)"),
         Row("drlim_in_batch", "DrLIM, 2-D, all pairs of a batch", "drlim_mnist_shifts_invariant",
             small=("experiment=drlim_digits_shifts_invariant",)),
         Row("generalized_in_batch", "generalized, 3-D, all pairs of a batch",
@@ -90,9 +92,9 @@ THESIS_NORB = Table(
     "Thesis, NORB: azimuth in z1 z2, elevation in z3",
     _THESIS + "; at 50,000 iterations, generalized with m = 10, on its own test pairs",
     (
-        Column("loss", "loss", "final.contrast_legacy_caffe", digits=4),
-        Column("azimuth", "of azimuth", "final.contrast_legacy_caffe_azimuth", digits=3),
-        Column("elevation", "of elevation", "final.contrast_legacy_caffe_elevation", digits=3),
+        Column("loss", "loss, legacy form"  , "final.contrast_legacy_caffe", digits=4),
+        Column("azimuth", "loss of azimuth", "final.contrast_legacy_caffe_azimuth", digits=3),
+        Column("elevation", "loss of elevation", "final.contrast_legacy_caffe_elevation", digits=3),
         Column("circular", "circular corr. azimuth, z1 z2", "final.circular_azimuth_z12", digits=3),
         Column("spearman", "Spearman elevation, z3", "final.spearman_elevation_z3", digits=3),
         Column("leak", "R² of elevation, z1 z2", "final.r2_elevation_z12", digits=3),

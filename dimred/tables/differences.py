@@ -66,7 +66,7 @@ def _other_stages(values: Values, protocol: Values) -> list[str]:
     counts, printed = _epochs(ours), _epochs(theirs)
     total, of = sum(counts.values()), sum(printed.values())
     words = [f"{total:,} of {of:,} epochs"] if total != of else []
-    if list(ours) != list(theirs):
+    if set(ours) != set(theirs):
         return [f"stages {_listed(counts)}", *words]
     scaled = {name: total / of * epochs for name, epochs in printed.items()}
     if any(abs(counts[name] - due) > max(1.5, 0.05 * due) for name, due in scaled.items()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from math import isnan
 
@@ -18,6 +19,7 @@ _CSV_HEAD = (
     *("table", "row", "label", "kind", "column", "mean", "deviation", "seeds", "published"),
     *("published_deviation", "difference", "text", "remark", "command", "runs"),
 )
+_MINUS = re.compile(r"(?<![\w.}])-(?=\d)")
 _LATEX = str.maketrans(
     {
         **{c: "\\" + c for c in "&%$#_{}"},
@@ -67,8 +69,9 @@ def as_markdown(table: Comparison) -> str:
 
 def as_latex(table: Comparison) -> str:
     """A tabular for the package booktabs."""
-    head = ["", "", *(column.head for column in table.columns), ""]
+    head = ["", "", *(column.head for column in table.columns), "other than published"]
     text = [
+        "% wants the package booktabs",
         "% " + table.title + ". " + table.source,
         "% " + _LEGEND,
         r"\begin{tabular}{ll" + "r" * len(table.columns) + "p{6cm}}",
@@ -166,4 +169,5 @@ def _pipes(cells: Sequence[str]) -> str:
 
 
 def _ampersands(cells: Sequence[str]) -> str:
-    return " & ".join(cell.translate(_LATEX) for cell in cells) + r" \\"
+    escaped = [_MINUS.sub("$-$", cell.translate(_LATEX)) for cell in cells]
+    return " & ".join(escaped) + r" \\"

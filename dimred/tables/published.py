@@ -24,7 +24,8 @@ class Column:
 
     path: where summary.json has it, such as "final.loss". scale: factor to the unit of the head.
     digits: decimals shown. comparable: whether a difference from the published value means
-        anything, which it does not for times on other machines.
+        anything, which it does not for times on other machines; same: keys that must have the
+        published values for that, such as the batch size of a loss with as many negatives.
     """
 
     key: str
@@ -33,6 +34,7 @@ class Column:
     scale: float = 1.0
     digits: int = 1
     comparable: bool = True
+    same: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

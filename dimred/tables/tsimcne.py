@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dimred.tables.published import Column, Row, Table, printed
 
-_KNN = Column("knn", "kNN in Z, %", "final.knn15_z_random", 100)
-_KNN_OFFICIAL = Column("knn_official", "official split", "final.knn15_z_official", 100)
+_KNN = Column("knn", "kNN in Z, random, %", "final.knn15_z_random", 100)
+_KNN_OFFICIAL = Column("knn_official", "official, %", "final.knn15_z_official", 100)
 _LINEAR = Column("linear", "linear in H, %", "linear.accuracy", 100)
-_LOSS = Column("loss", "loss", "final.loss")
+_LOSS = Column("loss", "loss", "final.loss", same=("schedule.batch_size",))
 _HOURS = Column("hours", "hours", "training_seconds", 1 / 3600, 2, comparable=False)
 _SUPERCLASS = Column("superclass", "superclass kNN, %", "final.knn15_superclass_z_random", 100)
 

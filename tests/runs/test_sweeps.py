@@ -101,3 +101,10 @@ def test_a_preempted_job_is_requeued_and_goes_on_from_its_checkpoint(tmp_path):
     (log,) = logs(tmp_path, "out")
     assert "continuing in stage pretrain" in log.read_text()
     assert len(rows(only_run(tmp_path))) == 53
+
+
+def test_a_key_that_only_the_swept_choices_have_goes_to_all_jobs(tmp_path):
+    words = ["experiment=drlim_turntable,generalized_turntable", "schedule.epochs_scale=0.001"]
+    out, _ = dimred(tmp_path, "train", "-m", *words, "dataset.root='my data'", "eval.lle=null")
+    assert out.count("run folder") == 2
+    assert (tmp_path / "my data").is_dir()

@@ -12,6 +12,7 @@ from command import dimred, refused, summary
 from PIL import Image
 
 from dimred import baselines, reproduce
+from dimred.errors import InputError
 from dimred.evaluation.baselines import BASELINES
 from dimred.reporting.run_folder import RunFolder
 from dimred.tables import BUDGETS, TABLES
@@ -115,12 +116,35 @@ def test_baselines_are_reproduced_on_simclr(tmp_path, monkeypatch):
     assert "measured before" in dimred(tmp_path, *words)[0]
 
 
-def test_rows_whose_data_are_missing_do_not_keep_the_others(tmp_path, monkeypatch):
-    monkeypatch.setattr(reproduce, "launch", lambda words: 0)
-    out, _ = dimred(tmp_path, "reproduce", "drlim", "--seeds", "0", "--rows", "c,d")
-    assert out.count("not estimated: ") == 2
+def test_where_no_row_has_data_nothing_is_begun(tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduce, "launch", lambda words: pytest.fail("a run was begun"))
+    _, err = dimred(tmp_path, "reproduce", "drlim", "--seeds", "0", "--rows", "c,d", code=2)
+    assert err.startswith("dimred: dataset.root='data': no smallnorb")
+    out, _ = dimred(tmp_path, "reproduce", "drlim", "--seeds", "0", "--rows", "c,d", "--list")
     assert "how long training 2 runs takes is unknown" in out
-    assert "2 of 2 runs made" in out
+
+
+def test_a_row_whose_data_are_missing_does_not_keep_the_others(tmp_path, monkeypatch):
+    def rate(config):
+        if config.name == "table1_row4":
+            raise InputError("no data")
+        return 2.0
+
+    monkeypatch.setattr("dimred.rate.seconds_per_epoch", rate)
+    monkeypatch.setattr("dimred.rate.rate_key", lambda config: config.name)
+    monkeypatch.setattr(reproduce, "launch", lambda words: 0)
+    out, _ = dimred(tmp_path, *TWO_ROWS)
+    assert out.count("not estimated: no data") == 1
+    assert "training 2 runs takes about 12 seconds on this machine, besides 2 that cannot" in out
+    assert "4 of 4 runs made" in out
+
+
+def test_a_table_of_one_budget(made):
+    cwd, _ = made
+    assert "measured" not in dimred(cwd, "table", "table1", "--budget", "full")[0]
+    everything, _ = dimred(cwd, "table", "table1")
+    assert dimred(cwd, "table", "table1", "--budget", "smoke")[0] == everything
+    assert "full, short, smoke" in refused(cwd, "table", "table1", "--budget", "tiny")
 
 
 def test_a_list_makes_nothing(tmp_path):

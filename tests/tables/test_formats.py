@@ -65,7 +65,7 @@ def test_latex_escapes_what_latex_would_read():
     assert body[-1] == r"\end{tabular}"
     assert r"2-D \& more" in text
     assert r"100 \% of a\_b" in text
-    assert r"78.2 $\pm$ 0.3 (-2.3)" in text
+    assert r"78.2 $\pm$ 0.3 ($-$2.3)" in text
     rows = [line for line in body if line.endswith(r"\\")]
     assert {line.replace(r"\&", "").count("&") for line in rows} == {len(COLUMNS) + 2}
 
