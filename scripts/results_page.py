@@ -77,6 +77,8 @@ weights give a published 0.119 on pairs rebuilt with true distances: that is par
 are above ours. Its shifted test set has every shift, ours draws ten of each image.
 
 ![Lines through the shifted copies of some images](mnist-shifts.png)
+
+![Losses on DrLIM's test pairs against epochs, seed 0 of the first two rows](thesis-losses.png)
 """,
     "thesis_norb": """\
 Small NORB was not at hand (its loader is tested on files of the same format): these runs are of
