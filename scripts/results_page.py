@@ -60,8 +60,8 @@ CIFAR-10 the ordering at equal epochs is a miss**: row 8 falls behind row 4 on 5
 equals it on 20,000 (one seed); row 7 is ahead on the official split only. What was found: H of the
 128-D stage is not ahead on 5,000 images, and is on 20,000, where the hundreds of steps in 2-D lose
 that again (the paper has thousands). Other learning rates of the finetuning did not help on 5,000
-images, and more steps of it only a little on 20,000. The loss grows with the number of negatives, so it is held against the published
-one only at the same batch size.
+images, and more steps of it only a little on 20,000. The loss grows with the number of negatives,
+so it is held against the published one only at the same batch size.
 
 ![Three seeds of row 7 on Fashion-MNIST, turned and mirrored to fit the first](fashion-seeds.png)
 """,
