@@ -31,7 +31,6 @@ from dimred.tables.records import BASELINES_FILE
 OWN_MAP = "z"
 METHODS = (OWN_MAP, *BASELINES)
 _K = 15
-_WARM_UP = 4_500  # UMAP compiles another search from 4,096 on
 
 
 def measure_baselines(words: list[str]) -> int:
@@ -106,7 +105,7 @@ class _Measuring:
                 positions = np.flatnonzero(np.isin(self.images.index, images.index))
             points, seed = self.points(baseline.space)[positions], self.run.config.seed
             # What is imported and compiled on first use is no part of the time of a method.
-            baseline.place(points[:_WARM_UP], seed, threads)
+            baseline.place(points[: baseline.warm_up], seed, threads)
             began = time.monotonic()
             z = baseline.place(points, seed, threads)
             seconds = time.monotonic() - began

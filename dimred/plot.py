@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -90,7 +91,7 @@ class _Run:
         except (OSError, ValueError, EOFError, BadZipFile) as error:
             raise InputError(f"{file}: cannot be read ({error})") from error
 
-    @property
+    @cached_property
     def embedding(self) -> Arrays:
         """embedding.npz, the images themselves without their transformations."""
         every = self.record.summary["dataset"]["transformations"] + 1

@@ -8,9 +8,8 @@ import time
 import torch
 
 from dimred.config import RunConfig, decisive_values
-from dimred.stages import new_encoder, stage_plan
+from dimred.stages import StagedTraining
 from dimred.train import Inputs, compute_of
-from dimred.training import StageTrainer
 
 _SECONDS = 3.0
 _MOST_STEPS = 20
@@ -30,19 +29,10 @@ def seconds_per_epoch(config: RunConfig) -> float:
     ones. Raises what `train.run` raises for data that cannot be used."""
     compute = compute_of(config)
     inputs = Inputs(config, compute)
-    stage = next(iter(config.schedule.stages.values()))
-    trainer = StageTrainer(
-        stage_plan(config.schedule, 0),
-        new_encoder(config, inputs.images, stage.out_dim)
-        .to(compute.device)
-        .to(memory_format=compute.memory_format),
-        config.loss_of(stage).build(),
-        inputs.pairing,
-        inputs.resident,
-        config.schedule.batch_size,
-        config.seed,
-        compute,
+    training = StagedTraining(
+        config, compute, inputs.images, inputs.resident, inputs.pairing, checkpoint=None
     )
+    trainer = training.trainer(0)
     state = trainer.new_epoch()
     began, steps = time.monotonic(), 0
     for number, _ in enumerate(trainer.train_epoch(0, state)):

@@ -104,6 +104,19 @@ class StagedTraining:
             start = self.start if number == self.start.stage else Position(number, 0, 0)
             self._stage(start)
 
+    def trainer(self, number: int) -> StageTrainer:
+        """What trains the encoder in the stage of this number."""
+        return StageTrainer(
+            stage_plan(self.config.schedule, number),
+            self.encoder,
+            self.config.loss_of(self.stages[number][1]).build(),
+            self.pairing,
+            self.resident,
+            self.config.schedule.batch_size,
+            self.config.seed,
+            self.compute,
+        )
+
     def _stage(self, start: Position) -> None:
         number, stage = start.stage, self.stages[start.stage][1]
         fresh = start.epoch == 0 and start.step == 0
@@ -112,16 +125,7 @@ class StagedTraining:
                 torch.manual_seed(derived_seed(self.config.seed, "readout", number))
                 normal = stage.readout_init is ReadoutInit.normal
                 self.encoder.new_readout(stage.out_dim, normal)
-        trainer = StageTrainer(
-            stage_plan(self.config.schedule, number),
-            self.encoder,
-            self.config.loss_of(stage).build(),
-            self.pairing,
-            self.resident,
-            self.config.schedule.batch_size,
-            self.config.seed,
-            self.compute,
-        )
+        trainer = self.trainer(number)
         state = trainer.new_epoch() if fresh else self._restore(trainer)
         for epoch in range(start.epoch, stage.epochs):
             self._epoch(trainer, epoch, state)

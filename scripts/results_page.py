@@ -18,7 +18,17 @@ from pathlib import Path
 
 from dimred.files import write_atomically
 from dimred.table import comparison
-from dimred.tables import FORMATS, NAMES, TABLES, Line, RunRecord, grouped, read_records, summarise
+from dimred.tables import (
+    FORMATS,
+    NAMES,
+    TABLES,
+    Line,
+    RunRecord,
+    grouped,
+    latest,
+    read_records,
+    summarise,
+)
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 RECORDS = DOCS / "runs.jsonl"
@@ -103,8 +113,7 @@ def main(outputs: Sequence[str]) -> None:
         for line in damaged:
             print(line, file=sys.stderr)
         records += [portable(record) for record in found if record.name in _names()]
-    last = {json.dumps([r.environment["identity"], r.data, r.name]): r for r in records}
-    records = sorted(last.values(), key=lambda record: (record.name, record.folder))
+    records = latest(records)
     text = "".join(json.dumps(record.as_json()) + "\n" for record in records)
     write_atomically(RECORDS, text.encode())
     write_atomically(PAGE, page(records).encode())

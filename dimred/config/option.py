@@ -42,6 +42,14 @@ def nested(factory: Any, doc: str) -> Any:
     return field(default_factory=factory, metadata={"doc": doc})
 
 
+def kinds(options: Any) -> dict[str, Any]:
+    """The dataclass of each choice of a group, by the choice's name."""
+    found = dict.fromkeys(vars(options).get("choices", ()), options)
+    for kind in options.__subclasses__():
+        found |= kinds(kind)
+    return found
+
+
 def allowed(spec: Field[Any]) -> str:
     """The bounds of a field in words, or "" where it has none."""
     words = {

@@ -12,7 +12,7 @@ from dimred.config.dataset import DatasetOptions
 from dimred.config.device import DeviceOptions
 from dimred.config.loss import LossOptions
 from dimred.config.model import ModelOptions
-from dimred.config.option import nested, option, violations, walk
+from dimred.config.option import kinds, nested, option, violations, walk
 from dimred.config.pairing import PairingOptions
 from dimred.config.relation import RelationOptions
 from dimred.config.schedule import ScheduleOptions, StageOptions
@@ -227,10 +227,7 @@ def _mismatches(
 
 def _choices(options: type, key: str, value: str) -> list[str]:
     """The choices of a group whose class attribute has a value."""
-    below: list[type] = options.__subclasses__()
-    found = [name for kind in below for name in _choices(kind, key, value)]
-    own = options.__dict__.get("choices", ())
-    return [*(own if getattr(options, key) == value else ()), *found]
+    return [name for name, kind in kinds(options).items() if getattr(kind, key) == value]
 
 
 def decisive_values(config: RunConfig) -> dict[str, Any]:

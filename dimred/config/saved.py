@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from dimred.config.dataset import DatasetOptions
 from dimred.config.loss import LossOptions
 from dimred.config.model import ModelOptions
+from dimred.config.option import kinds
 from dimred.config.pairing import PairingOptions
 from dimred.config.run import RunConfig, check
 from dimred.errors import InputError
@@ -47,10 +48,5 @@ def read_config(text: str) -> RunConfig:
 
 def _options(group: type, values: dict[str, Any]) -> Any:
     """The options of a group with these values, of the class whose choice they name."""
-    kinds = {choice: kind for kind in _below(group) for choice in vars(kind).get("choices", ())}
-    kind = kinds[values["name"]]
+    kind = kinds(group)[values["name"]]
     return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(kind), values))
-
-
-def _below(kind: Any) -> list[Any]:
-    return [found for child in kind.__subclasses__() for found in (child, *_below(child))]

@@ -18,6 +18,7 @@ from dimred.evaluation.neighbours import as_float
 
 # LLE and trustworthiness grow with the square of the number of images.
 MAX_LLE_IMAGES = 5_000
+_UMAP_WARM_UP = 4_500  # it compiles another search from 4,096 on
 
 Map = NDArray[np.floating[Any]]
 
@@ -33,6 +34,7 @@ class Baseline:
     place: (points, seed, threads) -> coordinates (n, e), on the CPU.
     missing: what must be done before this can be had, "" where nothing is missing.
     most: images at most; of more, a draw that keeps the shares of classes and splits.
+    warm_up: images after which all has been imported and compiled that is on first use.
     """
 
     label: str
@@ -42,6 +44,7 @@ class Baseline:
     place: Callable[[NDArray[Any], int, int], Map]
     missing: Callable[[], str] = str
     most: int | None = None
+    warm_up: int = 50
 
     @property
     def version(self) -> str:
@@ -96,11 +99,25 @@ BASELINES = {
         _NEEDS_TSNE,
     ),
     "pixels_umap": Baseline(
-        "UMAP of pixels", "pixels", "umap-learn", _BY_DESCENT, _umap, _NEEDS_UMAP
+        "UMAP of pixels",
+        "pixels",
+        "umap-learn",
+        _BY_DESCENT,
+        _umap,
+        _NEEDS_UMAP,
+        warm_up=_UMAP_WARM_UP,
     ),
     "h_pca": Baseline("PCA of H", "h", _SKLEARN, "yes", _pca),
     "h_tsne": Baseline("t-SNE of H", "h", "openTSNE", _BY_DESCENT, opentsne_map, _NEEDS_TSNE),
-    "h_umap": Baseline("UMAP of H", "h", "umap-learn", _BY_DESCENT, _umap, _NEEDS_UMAP),
+    "h_umap": Baseline(
+        "UMAP of H",
+        "h",
+        "umap-learn",
+        _BY_DESCENT,
+        _umap,
+        _NEEDS_UMAP,
+        warm_up=_UMAP_WARM_UP,
+    ),
     "imagenet": Baseline(
         "ResNet-18 of ImageNet", "images", "torchvision", "yes", _imagenet, _imagenet_missing
     ),

@@ -12,13 +12,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 from scipy.linalg import orthogonal_procrustes
 
 from dimred.data.image_set import LabelSet
-from dimred.reporting.plots import scatter
+from dimred.reporting.plots import principal_axes, scatter, write_class_legend
 from dimred.reporting.style import (
     COLOURS,
     N_COLOURS,
@@ -104,7 +103,8 @@ def panels_figure(
         for axes, (title, z) in zip(panels, maps, strict=True):
             points = z.astype(np.float64)
             if z.shape[1] > 2:
-                plane = _plane(maps[0][1] if shared_axes else z)
+                shown = maps[0][1] if shared_axes else z
+                plane = principal_axes(shown.astype(np.float64))[1][:, :2]
                 points, title = points @ plane, f"{title}, PCA of {z.shape[1]}-D"
             low, high = points.min(axis=0), points.max(axis=0)
             half = 0.52 * max(float((high - low).max()), 1e-9)
@@ -115,21 +115,9 @@ def panels_figure(
             axes.spines[:].set(visible=True, color="#cccccc")
             axes.set_title(literal(title, 60), fontsize=7.5)
             scatter(axes, points, labels)
-        present = np.unique(labels.values) if labels else np.empty(0, dtype=np.int64)
-        if labels and len(present) <= N_COLOURS:
-            dots = [
-                Line2D([], [], color=COLOURS[c % N_COLOURS], marker="o", ls="") for c in present
-            ]
-            last = panels[min(len(panels), _PANELS_A_ROW) - 1]
-            write_legend(last, dots, [labels.names[c] for c in present])
+        if labels and len(np.unique(labels.values)) <= N_COLOURS:
+            write_class_legend(panels[min(len(panels), _PANELS_A_ROW) - 1], labels)
     return figure
-
-
-def _plane(z: NDArray[np.floating]) -> Points:
-    """The directions of the first two principal components of Z (N, d), as (d, 2)."""
-    centred = z.astype(np.float64) - z.mean(axis=0, dtype=np.float64)
-    directions: Points = np.linalg.eigh(centred.T @ centred)[1][:, [-1, -2]]
-    return directions
 
 
 def norms_figure(norms: Sequence[tuple[str, NDArray[np.floating]]], labels: LabelSet) -> Figure:
@@ -175,9 +163,7 @@ def aligned(z: NDArray[np.floating], reference: NDArray[np.floating]) -> Points:
 
 def eigenvalues(z: NDArray[np.floating]) -> Points:
     """Eigenvalues of the covariance of Z (N, d), the largest first, as shares of their sum (d,)."""
-    centred = z.astype(np.float64) - z.mean(axis=0, dtype=np.float64)
-    values = np.linalg.eigvalsh(centred.T @ centred)[::-1]
-    return np.clip(values, 0, None) / (values.sum() or 1.0)
+    return principal_axes(z.astype(np.float64))[0]
 
 
 def _panels(count: int, height: float = _PANEL, gap: float = 0.45) -> tuple[Figure, list[Any]]:

@@ -119,7 +119,8 @@ def knn_figure(curves: Mapping[str, Mapping[int, float]], chance: float | None) 
 def _plane_map(z: Points, labels: LabelSet | None) -> tuple[Figure, Axes]:
     xlabel = ylabel = ""
     if z.shape[1] > 2:
-        z, (first, second) = _principal_components(z)
+        (first, second, *_), directions = principal_axes(z)
+        z = (z - z.mean(axis=0)) @ directions[:, :2]
         xlabel = f"1st principal component ({first:.0%} of variance)"
         ylabel = f"2nd principal component ({second:.0%} of variance)"
     present = np.unique(labels.values) if labels else np.empty(0, dtype=np.int64)
@@ -139,9 +140,15 @@ def _plane_map(z: Points, labels: LabelSet | None) -> tuple[Figure, Axes]:
         medians = np.stack([np.median(z[labels.values == c], axis=0) for c in present])
         _write_names(axes, medians, [labels.names[c] for c in present], 72 * side / longest)
     elif labels:
-        dots = [Line2D([], [], color=COLOURS[c % N_COLOURS], marker="o", ls="") for c in present]
-        write_legend(axes, dots, [labels.names[c] for c in present])
+        write_class_legend(axes, labels)
     return figure, axes
+
+
+def write_class_legend(axes: Axes, labels: LabelSet) -> None:
+    """A dot and a name for each class that is there, at the right of the axes."""
+    present = np.unique(labels.values)
+    dots = [Line2D([], [], color=COLOURS[c % N_COLOURS], marker="o", ls="") for c in present]
+    write_legend(axes, dots, [labels.names[c] for c in present])
 
 
 def _rows_map(z: Points, labels: LabelSet) -> tuple[Figure, Axes]:
@@ -178,13 +185,14 @@ def scatter(axes: Axes, xy: Points, labels: LabelSet | None) -> None:
     axes.scatter(x, y, c=colours, alpha=alpha, **dot_style(len(xy)))
 
 
-def _principal_components(z: Points) -> tuple[Points, Points]:
-    """The first two principal components (N, 2) and their shares of the variance (2,)."""
+def principal_axes(z: Points) -> tuple[Points, Points]:
+    """Shares of the variance (d,), the largest first, and the directions of the principal
+    components of Z (N, d) in the same order, the columns of (d, d)."""
     centred = z - z.mean(axis=0)
     variances, directions = np.linalg.eigh(centred.T @ centred)
     # Not scikit-learn's PCA: it warns where all points are equal, as in a collapsed embedding.
-    shares = variances[[-1, -2]] / (variances.sum() or 1.0)
-    return centred @ directions[:, [-1, -2]], np.clip(shares, 0, 1)
+    shares = variances[::-1] / (variances.sum() or 1.0)
+    return np.clip(shares, 0, 1), directions[:, ::-1]
 
 
 def _write_names(axes: Axes, medians: Points, names: Sequence[str], scale: float) -> None:

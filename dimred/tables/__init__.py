@@ -5,7 +5,7 @@ from dimred.tables.compare import Cell, Comparison, Line, compare, grouped, summ
 from dimred.tables.contrastive import DRLIM, THESIS_MNIST, THESIS_NORB
 from dimred.tables.formats import FORMATS
 from dimred.tables.published import BUDGETS, Column, Row, Table, Value
-from dimred.tables.records import RunRecord, read_record, read_records
+from dimred.tables.records import RunRecord, latest, read_record, read_records
 from dimred.tables.tsimcne import TABLE1, TABLE_A1
 
 TABLES = {
@@ -33,6 +33,7 @@ __all__ = [
     "compare",
     "compare_baselines",
     "grouped",
+    "latest",
     "read_record",
     "read_records",
     "summarise",

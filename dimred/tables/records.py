@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,9 +133,13 @@ def read_records(place: Path) -> tuple[list[RunRecord], list[str]]:
         found, damaged = _folders(place)
     else:
         raise InputError(f"{place}: must be a folder of run folders, or a .jsonl file of records")
-    found.sort(key=lambda record: record.started)
-    last = {json.dumps([r.environment["identity"], r.data, r.name]): r for r in found}
-    return sorted(last.values(), key=lambda record: (record.name, record.folder)), damaged
+    return latest(sorted(found, key=lambda record: record.started)), damaged
+
+
+def latest(records: Iterable[RunRecord]) -> list[RunRecord]:
+    """Of equal runs the last one given, in the order of their names."""
+    last = {json.dumps([r.environment["identity"], r.data, r.name]): r for r in records}
+    return sorted(last.values(), key=lambda record: (record.name, record.folder))
 
 
 def read_record(folder: Path) -> RunRecord:
