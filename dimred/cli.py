@@ -7,19 +7,26 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import NoReturn
 
 import dimred
 from dimred.errors import Interrupted
-from dimred.help import (
-    baselines_help,
-    command_help,
-    options_help,
-    plot_help,
-    reproduce_help,
-    table_help,
-    train_help,
-)
+from dimred.help import command_help, help_text
+
+# Where each command is: a module, and its function of the words that returns the exit code.
+COMMANDS = {
+    "train": ("launch", "launch"),
+    "options": ("launch", "show_options"),
+    "view": ("viewing", "view"),
+    "inspect": ("inspection", "inspect"),
+    "embed": ("placing", "place"),
+    "export": ("onnx_export", "export"),
+    "reproduce": ("reproduce", "reproduce"),
+    "table": ("table", "show_table"),
+    "baselines": ("baselines", "measure_baselines"),
+    "plot": ("plot", "plot"),
+}
 
 
 def entry() -> NoReturn:
@@ -44,29 +51,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Ctrl-C and SIGTERM.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    commands: dict[str, tuple[Callable[[list[str]], int], Callable[[], str]]] = {
-        "train": (_train, train_help),
-        "options": (_options, options_help),
-        "table": (_table, table_help),
-        "reproduce": (_reproduce, reproduce_help),
-        "baselines": (_baselines, baselines_help),
-        "plot": (_plot, plot_help),
-    }
     if not words or words[0] in ("-h", "--help", "help"):
         print(command_help())
         return 0
     if words[0] == "--version":
         print(f"dimred {dimred.__version__}")
         return 0
-    if words[0] not in commands:
-        _complain(f"{words[0]}: no such command; the commands are {', '.join(commands)}")
+    if words[0] not in COMMANDS:
+        _complain(f"{words[0]}: no such command; the commands are {', '.join(COMMANDS)}")
         return 2
-    run, help_text = commands[words[0]]
     if any(word in ("-h", "--help") for word in words[1:]):
-        print(help_text())
+        print(help_text(words[0]))
         return 0
+    module, function = COMMANDS[words[0]]
     signal.signal(signal.SIGTERM, _terminated)
     try:
+        run: Callable[[list[str]], int] = getattr(import_module(f"dimred.{module}"), function)
         return run(words[1:])
     except BrokenPipeError:
         # The reader of a pipe, such as `head`, has seen enough; nothing is left to flush to.
@@ -78,42 +78,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         _complain(str(interrupt) or "interrupted")
         return getattr(interrupt, "exit_code", 130)
-
-
-def _train(words: list[str]) -> int:
-    from dimred.launch import launch
-
-    return launch(words)
-
-
-def _options(words: list[str]) -> int:
-    from dimred.launch import show_options
-
-    return show_options(words)
-
-
-def _table(words: list[str]) -> int:
-    from dimred.table import show_table
-
-    return show_table(words)
-
-
-def _reproduce(words: list[str]) -> int:
-    from dimred.reproduce import reproduce
-
-    return reproduce(words)
-
-
-def _baselines(words: list[str]) -> int:
-    from dimred.baselines import measure_baselines
-
-    return measure_baselines(words)
-
-
-def _plot(words: list[str]) -> int:
-    from dimred.plot import plot
-
-    return plot(words)
 
 
 def _terminated(number: int, _frame: object) -> None:

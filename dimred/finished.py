@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -59,6 +62,19 @@ class FinishedRun:
             raise InputError(f"{self.path}: its images have changed since it was trained")
         return images
 
+    def arrays(self, name: str = "embedding.npz") -> dict[str, NDArray[Any]]:
+        """The arrays of an .npz file of the run. Raises InputError for one that is gone or bad."""
+        file = self.path / name
+        try:
+            with np.load(file, allow_pickle=False) as content:
+                return dict(content)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise InputError(f"{file}: holds no arrays of this run ({error})") from error
+
+    def items(self, images: ImageSet) -> ImageSet:
+        """The run's images in all transformations of its pairing, one for each row of its map."""
+        return self.config.pairing.items(images)
+
     def encoder(self, images: ImageSet) -> Encoder:
         """The trained encoder, on the host. Raises InputError for weights that are gone or bad."""
         stages = list(self.config.schedule.stages.values())
@@ -74,8 +90,21 @@ class FinishedRun:
     def embed(
         self, images: ImageSet, compute: Compute
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """H (N, h) and Z (N, d) of images of this run's kind."""
+        """H (N, h) and Z (N, d) of images of this run's kind, by its weights."""
         encoder = self.encoder(images).to(compute.device)
         resident = ResidentImages(images.images, compute.device, self.config.device.memory_fraction)
         encoder = encoder.to(memory_format=compute.memory_format)
         return embed(encoder, resident, self.config.eval.batch_size, compute)
+
+    def spaces(
+        self, items: ImageSet, compute: Compute
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """H (N, h) and Z (N, d) of the run's own items: as they were written, H computed again
+        where it was not."""
+        arrays = self.arrays()
+        z = arrays["z"]
+        if len(z) != len(items):
+            raise InputError(
+                f"{self.path / 'embedding.npz'}: has {len(z)} rows, the run {len(items)} images"
+            )
+        return (arrays["h"] if "h" in arrays else self.embed(items, compute)[0]), z

@@ -22,6 +22,10 @@ dimred learns low-dimensional maps of image sets with contrastive losses.
 
   dimred train [GROUP=CHOICE ...] [KEY=VALUE ...]   train a map and write it to a run folder
   dimred options [GROUP=CHOICE ...]                 every key with its type, value and meaning
+  dimred view RUN                                   a finished run's map as a page to look into
+  dimred inspect RUN                                what deserves a look: duplicates, outliers ...
+  dimred embed RUN IMAGES ...                       place new images on a finished run's map
+  dimred export RUN                                 a finished run's encoder as ONNX
   dimred reproduce TABLE [--budget B]               the runs of a paper's table
   dimred table TABLE                                a paper's table beside what the runs gave
   dimred baselines RUN                              other methods on the images of a finished run
@@ -157,6 +161,69 @@ FIGURE is one of
   dimred plot spectrum outputs/table1_row1-seed0-* outputs/table1_row3-seed0-*"""
 
 
+def view_help() -> str:
+    """The text of `dimred view --help`."""
+    return """\
+dimred view RUN [--out FILE] [--open] [--root DATA] [--thumbnail PIXELS]
+
+Writes the map of a finished run as one HTML file (default: RUN/map.html) that needs no server and
+no network: hover over a point to see its image, click to pin it with its nearest neighbours in Z
+and in H, zoom in until images replace points, select with a box or a lasso, colour by class, split,
+loss or what else is known of the images, go through the stages of training. What `dimred inspect`
+found is marked, where it has been run.
+
+  --out        the file
+  --open       open it in the browser
+  --root       the data, where they have moved
+  --thumbnail  side of the images in the page; default: theirs, less for many or large images
+
+  dimred view outputs/demo-seed0-* --open"""
+
+
+def inspect_help() -> str:
+    """The text of `dimred inspect --help`."""
+    return """\
+dimred inspect RUN [--root DATA]
+
+Looks for what deserves a look among the images of a finished run, and writes each kind to
+RUN/inspect/ as CSV and as a sheet of pictures:
+
+  near_duplicates   pairs and groups of images that are copies but for shift, compression or noise
+  outliers          images far from their class, or from all others
+  label_conflicts   images whose neighbours agree on another class
+  islands           the densest islands of the map
+
+  dimred inspect outputs/demo-seed0-* && dimred view outputs/demo-seed0-*"""
+
+
+def embed_help() -> str:
+    """The text of `dimred embed --help`."""
+    return """\
+dimred embed RUN IMAGES [IMAGES ...] [--out FILE] [--k K] [--root DATA]
+
+Places new images on the map of a finished run, by its weights. IMAGES are image files, folders of
+them or .npz files with an array `images`. Writes FILE.npz and FILE.csv: path, z, the K nearest
+training images in Z with their classes, and the class that most of them have.
+
+  dimred embed outputs/demo-seed0-* new_images/
+
+In Python:
+  from dimred import load_run
+  run = load_run("outputs/demo-seed0-33b97606")
+  placed = run.place(["new_images/"])"""
+
+
+def export_help() -> str:
+    """The text of `dimred export --help`."""
+    return """\
+dimred export RUN [--out FILE] [--root DATA]
+
+Writes the encoder of a finished run as an ONNX file (default: RUN/encoder.onnx), and holds what
+ONNX Runtime makes of the run's images against PyTorch. Wants pip install 'dimred[onnx]'.
+
+  dimred export outputs/demo-seed0-*"""
+
+
 _TRAIN_HEAD = """\
 dimred train [GROUP=CHOICE ...] [KEY=VALUE ...] [-m]
 
@@ -179,3 +246,22 @@ restart=true, only measured again where what is measured at the end differs (see
 Single values:  schedule.stages.finetune.epochs=20   dataset.classes=[4,9]
 All of them:    dimred options
 Your own YAML:  dimred train --config-dir FOLDER ..., FOLDER laid out like conf/"""
+
+
+_HELP = {
+    "train": train_help,
+    "options": options_help,
+    "view": view_help,
+    "inspect": inspect_help,
+    "embed": embed_help,
+    "export": export_help,
+    "reproduce": reproduce_help,
+    "table": table_help,
+    "baselines": baselines_help,
+    "plot": plot_help,
+}
+
+
+def help_text(command: str) -> str:
+    """The text of `dimred COMMAND --help`."""
+    return _HELP[command]()
