@@ -87,7 +87,7 @@ class RecordedTraining(StagedTraining):
             super()._stage(start)
         finally:
             self.progress.close()
-        self.results.write_stage(name, self.encoder)
+        self.results.write_stage(name, self.encoder, self.trainer(start.stage).item_losses())
         self._save(Position(start.stage + 1, 0, 0))
         self._stop_if_asked(name)
 

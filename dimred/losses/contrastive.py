@@ -9,6 +9,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
+from dimred.losses.reduction import Reduction
 from dimred.pairing.pairs import LabelledPairs
 
 
@@ -26,6 +27,7 @@ def drlim_loss(
     pairs: LabelledPairs,
     margin: float = 1.0,
     form: HingeForm = HingeForm.squared_hinge,
+    reduction: Reduction = "mean",
 ) -> Tensor:
     """Contrastive loss: half of d^2 for a similar pair, half of the hinge for a dissimilar one.
 
@@ -36,10 +38,11 @@ def drlim_loss(
     z: embeddings (n, d); bf16 and float16 are computed in float32.
     pairs: labelled pairs with one component.
     margin: m, above 0.
+    reduction: "none" for what each row has in it, as `generalized_contrastive_loss`.
     Returns a scalar, the sum over the pairs by their weights (the mean where those are 1 / P).
     Raises ValueError for a margin that is not positive or pairs of more than one component.
     """
-    return generalized_contrastive_loss(z, pairs, [z.shape[1]], [margin], form=form)
+    return generalized_contrastive_loss(z, pairs, [z.shape[1]], [margin], None, form, reduction)
 
 
 def generalized_contrastive_loss(
@@ -49,6 +52,7 @@ def generalized_contrastive_loss(
     margins: Sequence[float],
     weights: Sequence[float] | None = None,
     form: HingeForm = HingeForm.squared_hinge,
+    reduction: Reduction = "mean",
 ) -> Tensor:
     """The sum of one contrastive loss for each group of dimensions, each with labels of its own.
 
@@ -60,16 +64,19 @@ def generalized_contrastive_loss(
     groups: sizes of the groups, consecutive dimensions; they add up to d.
     margins: of each group, above 0.
     weights: of each group, at least 0; None for 1 each, as in the thesis.
-    Returns a scalar.
+    reduction: "mean", or "none" for what each row has in it: half of what its pairs cost, times n.
+    Returns a scalar, or (n,) whose mean is that scalar.
     Raises ValueError for groups that do not cover every dimension once, a margin that is not
     positive, a negative weight, or numbers of groups, margins, weights and components that differ.
     """
-    losses = component_losses(z, pairs, groups, margins, form)
-    if weights is None:
-        return losses.sum()
-    if len(weights) != len(groups) or not all(w >= 0 and math.isfinite(w) for w in weights):
+    if weights is not None and (
+        len(weights) != len(groups) or not all(w >= 0 and math.isfinite(w) for w in weights)
+    ):
         raise ValueError(f"weights={list(weights)}: must be {len(groups)} numbers of at least 0")
-    return (losses * losses.new_tensor(weights)).sum()
+    if reduction == "none":
+        return _of_rows(z, pairs, _costs(z, pairs, groups, margins, form), weights)
+    losses = component_losses(z, pairs, groups, margins, form)
+    return losses.sum() if weights is None else (losses * losses.new_tensor(weights)).sum()
 
 
 def component_losses(
@@ -80,18 +87,48 @@ def component_losses(
     form: HingeForm = HingeForm.squared_hinge,
 ) -> Tensor:
     """The contrastive loss of each group (p,), as `generalized_contrastive_loss` adds them up."""
+    costs = _costs(z, pairs, groups, margins, form)
+    with torch.autocast(z.device.type, enabled=False):
+        weighted = [pairs.weight[:, i].to(cost.dtype) @ cost for i, cost in enumerate(costs)]
+        return torch.stack([0.5 * loss for loss in weighted])
+
+
+def _costs(
+    z: Tensor,
+    pairs: LabelledPairs,
+    groups: Sequence[int],
+    margins: Sequence[float],
+    form: HingeForm,
+) -> list[Tensor]:
+    """d^2 of similar pairs and the hinge of dissimilar ones in each group, (P,) each."""
     _check(z.shape[1], pairs.similar.shape[1], groups, margins)
     with torch.autocast(z.device.type, enabled=False):
         z = z if z.dtype == torch.float64 else z.float()
         squares = (z.index_select(0, pairs.left) - z.index_select(0, pairs.right)).square()
-        losses = []
+        costs = []
         parts = torch.split(squares, list(groups), dim=1)
         for number, (part, margin) in enumerate(zip(parts, margins, strict=True)):
             distances2 = part.sum(1)
             hinge = _hinge(distances2, margin, form)
-            terms = torch.where(pairs.similar[:, number], distances2, hinge)
-            losses.append(0.5 * (pairs.weight[:, number].to(terms.dtype) @ terms))
-        return torch.stack(losses)
+            costs.append(torch.where(pairs.similar[:, number], distances2, hinge))
+        return costs
+
+
+def _of_rows(
+    z: Tensor, pairs: LabelledPairs, costs: Sequence[Tensor], weights: Sequence[float] | None
+) -> Tensor:
+    """Half of what the pairs of each row cost, times n (n,)."""
+    counts = weights or [1.0] * len(costs)
+    total = sum(
+        count * pairs.weight[:, number].to(cost.dtype) * cost
+        for number, (count, cost) in enumerate(zip(counts, costs, strict=True))
+    )
+    assert isinstance(total, Tensor)
+    rows = total.new_zeros(len(z))
+    for ends in (pairs.left, pairs.right):
+        rows = rows.index_add(0, ends, total)
+    # Half of the loss of a pair, itself half of what it costs, goes to either end.
+    return rows * (0.25 * len(z))
 
 
 def _hinge(distances2: Tensor, margin: float, form: HingeForm) -> Tensor:

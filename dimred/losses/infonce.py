@@ -77,6 +77,26 @@ def infonce(z: Tensor, partner: Tensor, similarity: Callable[[Tensor], Similarit
     return loss
 
 
+def infonce_of_rows(
+    z: Tensor, partner: Tensor, similarity: Callable[[Tensor], Similarity]
+) -> Tensor:
+    """The terms (n,) whose mean is `infonce`; without a gradient."""
+    with torch.no_grad():
+        measured = similarity(z)
+        log_q = measured.log_of(partner)
+        others = torch.zeros_like(log_q)
+        for rows, columns, q in _tiles(measured, partner):
+            _add_up(others, rows, columns, q)
+        return F.softplus(others.log() - log_q).to(z.dtype)
+
+
+def _add_up(sums: Tensor, rows: slice, columns: slice, q: Tensor) -> None:
+    """Add a tile and its mirror image to the sums of q over the others, in place."""
+    sums[rows] += q.sum(1)
+    if rows != columns:
+        sums[columns] += q.sum(0)
+
+
 def _value_and_gradient(
     similarity: Similarity, partner: Tensor, with_gradient: bool
 ) -> tuple[Tensor, Tensor | None]:
@@ -86,9 +106,7 @@ def _value_and_gradient(
     kept = []
     others = torch.zeros_like(log_q)
     for rows, columns, q in _tiles(similarity, partner):
-        others[rows] += q.sum(1)
-        if rows != columns:
-            others[columns] += q.sum(0)
+        _add_up(others, rows, columns, q)
         if keep:
             kept.append((rows, columns, q))
     excess = others.log() - log_q

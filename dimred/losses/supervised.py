@@ -6,11 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dimred.losses.reduction import Reduction
 from dimred.pairing.targets import Targets
 
 
-def squared_error_loss(z: Tensor, pairs: Targets) -> Tensor:
-    """Mean over images and dimensions of the squared difference from the targets.
+def squared_error_loss(z: Tensor, pairs: Targets, reduction: Reduction = "mean") -> Tensor:
+    """Mean over images and dimensions of the squared difference from the targets; with
+    reduction="none" over the dimensions of each image (n,).
 
     z: embeddings (n, d); bf16 and float16 are computed in float32.
     pairs: float targets (n, d). Raises ValueError for targets of another shape.
@@ -19,15 +21,18 @@ def squared_error_loss(z: Tensor, pairs: Targets) -> Tensor:
         raise ValueError(f"targets {tuple(pairs.values.shape)}, embeddings {tuple(z.shape)}")
     with torch.autocast(z.device.type, enabled=False):
         z = z if z.dtype == torch.float64 else z.float()
+        if reduction == "none":
+            return F.mse_loss(z, pairs.values.to(z.dtype), reduction="none").mean(1)
         return F.mse_loss(z, pairs.values.to(z.dtype))
 
 
-def cross_entropy_loss(z: Tensor, pairs: Targets) -> Tensor:
-    """Cross-entropy of the classes, with embeddings as logits; mean over the images.
+def cross_entropy_loss(z: Tensor, pairs: Targets, reduction: Reduction = "mean") -> Tensor:
+    """Cross-entropy of the classes, with embeddings as logits; mean over the images, or with
+    reduction="none" that of each (n,).
 
     z: logits (n, classes); bf16 and float16 are computed in float32.
     pairs: int64 classes (n,).
     """
     with torch.autocast(z.device.type, enabled=False):
         z = z if z.dtype == torch.float64 else z.float()
-        return F.cross_entropy(z, pairs.values)
+        return F.cross_entropy(z, pairs.values, reduction=reduction)

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import tee
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dimred.data.resident import ResidentImages
@@ -196,6 +198,43 @@ class StageTrainer:
         processes.add_up_gradients(self.encoder.parameters())
         self.optimizer.step()
         return loss.detach()
+
+    @torch.no_grad()
+    def item_losses(self) -> NDArray[np.float32]:
+        """The loss that each item (N,) has now, in eval mode, in batches as in training: the mean
+        over the rows that it is in; NaN for items that are not learned from."""
+        training = self.encoder.training
+        self.encoder.eval()
+        total, times = np.zeros(len(self.images)), np.zeros(len(self.images))
+        selections, again = tee(self._everything())
+        batches = self.images.batches(selection.items for selection in selections)
+        for step, (selection, images) in enumerate(zip(again, batches, strict=True)):
+            generator = self._generator("views of item losses", step)
+            inputs = self.pairing.views(images, generator)
+            with self.compute.autocast():
+                _, z = self.encoder(inputs.contiguous(memory_format=self.compute.memory_format))
+            losses = self.loss(z, selection.pairs, reduction="none").double().cpu().numpy()
+            # Rows are the items in their order, once or, of several views, again.
+            items = selection.items.repeat(selection.rows // len(selection.items)).cpu().numpy()
+            np.add.at(total, items, losses)
+            np.add.at(times, items, 1)
+        self.encoder.train(training)
+        with np.errstate(invalid="ignore"):
+            return (total / times).astype(np.float32)
+
+    def _everything(self) -> Iterator[Selection]:
+        """Batches of all anchors in random order; some are in the last one a second time."""
+        device, size = self.compute.device, self.batch_size
+        order = torch.randperm(
+            len(self.anchors), generator=self._generator("order of item losses"), device=device
+        )
+        for step, first in enumerate(range(0, len(order), size)):
+            part = order[min(first, len(order) - size) :][:size]
+            generator = self._generator("selection of item losses", step)
+            yield self.pairing.select(self.anchors[part], generator)
+
+    def _generator(self, *place: str | int) -> torch.Generator:
+        return generator_at(self.compute.device, self.seed, *place, self.plan.number)
 
     def check_finite(self, epoch: int, state: EpochState) -> None:
         """Raise TrainingDiverged if a loss so far, or a weight now, is not finite."""

@@ -91,6 +91,23 @@ def distances(z, pairs, groups):
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("groups", "margins"), LAYOUTS)
 @pytest.mark.parametrize("weighted", [False, True])
+def test_rows_share_what_their_pairs_cost(form, groups, margins, weighted):
+    z, pairs = points(8, sum(groups)), random_pairs(8, 40, len(groups))
+    weights = [0.3 + i for i in range(len(groups))] if weighted else None
+    rows = generalized_contrastive_loss(z, pairs, groups, margins, weights, form, reduction="none")
+    expected = [0.0] * 8
+    for one in pairs.blocks(1):
+        cost = naive(z, one, groups, margins, form, weights)
+        for end in (int(one.left), int(one.right)):
+            expected[end] += 8 * cost / 2
+    assert rows.tolist() == pytest.approx(expected, rel=1e-12)
+    value = generalized_contrastive_loss(z, pairs, groups, margins, weights, form)
+    assert float(rows.mean()) == pytest.approx(float(value), rel=1e-12)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("groups", "margins"), LAYOUTS)
+@pytest.mark.parametrize("weighted", [False, True])
 def test_value_and_gradient_equal_the_equation(form, groups, margins, weighted):
     z, pairs = points(8, sum(groups)), random_pairs(8, 40, len(groups))
     d = distances(z, pairs, groups)

@@ -35,16 +35,19 @@ def log_cosine(x, y, tau=0.5):
     return dot / norms / tau
 
 
-def naive(z, pairs, log_q):
-    """Mean over i of -log q_ij + log sum_{k != i} q_ik."""
+def naive_rows(z, pairs, log_q):
+    """-log q_ij + log sum_{k != i} q_ik for each i."""
     z = z.tolist()
-    total = 0.0
     for i, j in enumerate(pairs.partner.tolist()):
         others = [log_q(z[i], z[k]) for k in range(len(z)) if k != i]
         largest = max(others)
-        total += -log_q(z[i], z[j]) + largest
-        total += math.log(sum(math.exp(value - largest) for value in others))
-    return total / len(z)
+        total = math.log(sum(math.exp(value - largest) for value in others))
+        yield -log_q(z[i], z[j]) + largest + total
+
+
+def naive(z, pairs, log_q):
+    """Mean over i."""
+    return sum(naive_rows(z, pairs, log_q)) / len(z)
 
 
 def numeric_gradient(z, pairs, log_q, step=1e-5):
@@ -70,6 +73,17 @@ def test_value_equals_the_equation(loss, log_q, b, d, dtype, tolerance):
     z = points(b, d, dtype=dtype)
     expected = naive(z.double(), two_views(b), log_q)
     assert float(loss(z, two_views(b))) == pytest.approx(expected, rel=tolerance, abs=tolerance)
+
+
+@pytest.mark.parametrize(("loss", "log_q"), LOSSES)
+@pytest.mark.parametrize("b", [1, 4, 300])  # of more than one tile
+def test_rows_equal_the_terms_of_the_equation(loss, log_q, b):
+    z, pairs = points(b, 2), two_views(b)
+    rows = loss(z, pairs, reduction="none")
+    assert not rows.requires_grad
+    expected = list(naive_rows(z, pairs, log_q))
+    torch.testing.assert_close(rows, torch.tensor(expected, dtype=torch.float64))
+    assert float(rows.mean()) == pytest.approx(float(loss(z, pairs)), rel=1e-12)
 
 
 @pytest.mark.parametrize(("loss", "log_q"), LOSSES)

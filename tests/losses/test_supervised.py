@@ -60,6 +60,14 @@ def test_value_and_gradient_equal_the_equation(loss, naive, values):
 
 
 @pytest.mark.parametrize(("loss", "naive", "values"), CASES)
+def test_rows_are_the_losses_of_each_image(loss, naive, values):
+    z = points(6, 4)
+    rows = loss(z, Targets(values), reduction="none")
+    expected = [naive(z[i : i + 1], values[i : i + 1]) for i in range(6)]
+    assert rows.tolist() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("loss", "naive", "values"), CASES)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_is_computed_in_float32(loss, naive, values, dtype):
     """The squares of these are more than float16 holds."""

@@ -15,6 +15,7 @@ from dimred.losses import tsimcne_loss
 from dimred.models import ConvNetBackbone, Encoder
 from dimred.pairing import Partners, Selection, TwoViews
 from dimred.training import Compute, StagePlan, StageTrainer
+from dimred.training.seeds import generator_at
 
 CPU = Compute(torch.device("cpu"))
 PLAN = StagePlan(number=0, name="train", epochs=3, base_lr=0.1, anneal="cosine")
@@ -371,3 +372,44 @@ def test_inv_by_epoch_still_counts_steps():
     rates = [stage.lr(epoch, step) for epoch in range(2) for step in range(3)]
     expected = [0.1] * 3 + [0.1 * (1 + 3e-4) ** -0.75] * 3
     assert rates == pytest.approx(expected, rel=1e-12)
+
+
+class Twice(NoisyCopies):
+    """Learns from images 3 to 16 only, each with another beside it."""
+
+    anchors = torch.arange(3, 17)
+
+    def select(self, anchors, generator):
+        items = torch.cat([anchors, (anchors - 2) % 14 + 3])
+        return Selection(
+            items, 2 * len(items), Partners(torch.arange(2 * len(items)).roll(len(items)))
+        )
+
+
+def distance_of_views(z, pairs, reduction="mean"):
+    rows = (z - z[pairs.partner]).square().sum(1)
+    return rows if reduction == "none" else rows.mean()
+
+
+@pytest.mark.parametrize("batch_size", [5, 7, 14])  # also where the last batch has fewer
+def test_every_item_has_the_mean_of_its_own_rows(batch_size):
+    pairing = Twice()
+    trained = trainer(loss=distance_of_views, pairing=pairing, batch_size=batch_size)
+    before = copy.deepcopy(trained.encoder.state_dict())
+    losses = trained.item_losses()
+    assert torch.isfinite(torch.from_numpy(losses)).tolist() == [3 <= i < 17 for i in range(20)]
+    # Again from what the pairing was given: which images, and so which noise.
+    net = trained.encoder.eval()
+    rows = {i: [] for i in range(20)}
+    pixels = trained.images.images
+    for step, seen in enumerate(pairing.seen):
+        generator = generator_at(CPU.device, 1, "views of item losses", step, 0)
+        with torch.no_grad():
+            _, z = net(NoisyCopies().views(pixels[torch.tensor(seen)], generator))
+        for i, value in enumerate((z - z.roll(len(seen), 0)).square().sum(1)):
+            rows[seen[i % len(seen)]].append(float(value))
+    for item in range(3, 17):
+        assert losses[item] == pytest.approx(sum(rows[item]) / len(rows[item]), rel=1e-5)
+    # Nothing has changed by looking.
+    for name, weight in trained.encoder.state_dict().items():
+        assert torch.equal(weight, before[name]), name
