@@ -1,0 +1,109 @@
+"""Many images as a few: thumbnails side by side in WebP sheets."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+_SHEET = 1024  # side in pixels; a sheet is decoded at once, and takes 4 MiB then
+_BLOCK = 16  # lossy WebP mixes colours within such blocks
+_QUALITY = 88
+_MOST_SIDE = 64
+_MOST_PIXELS = 80_000_000  # of all thumbnails, so that a page stays below 150 MB
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """Thumbnails of N images.
+
+    sheets: WebP files. slot: uint32 (N,), the place of each image: slot // per_sheet is its sheet,
+        slot % per_sheet its cell there, row by row.
+    width, height: of a thumbnail in pixels. cell: pixels from one to the next. columns: in a row.
+    """
+
+    sheets: tuple[bytes, ...]
+    slot: NDArray[np.uint32]
+    width: int
+    height: int
+    cell: int
+    columns: int
+
+    @property
+    def per_sheet(self) -> int:
+        """Cells of a sheet."""
+        return self.columns**2
+
+
+def thumbnail_side(count: int, longest: int) -> int:
+    """Longer side of the thumbnails of `count` images whose longer side is `longest`, in pixels."""
+    room = int((_MOST_PIXELS / count) ** 0.5)
+    return max(min(longest, _MOST_SIDE, room), min(longest, 16))
+
+
+def make_atlas(images: Tensor, places: NDArray[np.floating], side: int | None = None) -> Atlas:
+    """An atlas in which images near one another on the map lie on the same sheets, so that what is
+    looked at together is decoded together.
+
+    Grey images are kept without loss, colours in WebP's quality 88.
+
+    images: uint8 (N, C, H, W), C = 1 or 3. places: (N, d), of the map; d at least 1.
+    side: of the thumbnails, their longer one; None for that of the images, less for many.
+    """
+    count, channels, *shape = images.shape
+    side = side or thumbnail_side(count, max(shape))
+    height, width = (max(round(s * side / max(shape)), 1) for s in shape)
+    grey = channels == 1
+    block = 1 if grey else _BLOCK
+    cell = -(-max(height, width) // block) * block
+    columns = max(_SHEET // cell, 1)
+    order = _along_the_map(places)
+    slot = np.empty(count, dtype=np.uint32)
+    slot[order] = np.arange(count, dtype=np.uint32)
+    sheets = []
+    for first in range(0, count, columns**2):
+        chosen = images[torch.from_numpy(order[first : first + columns**2])]
+        sheets.append(_sheet(_resized(chosen, height, width), cell, columns, lossless=grey))
+    return Atlas(tuple(sheets), slot, width, height, cell, columns)
+
+
+def _along_the_map(places: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Rows in Z-order (Morton 1966) of their first two coordinates."""
+    plane = places[:, :2].astype(np.float64)
+    low, high = plane.min(axis=0), plane.max(axis=0)
+    steps = ((plane - low) / np.maximum(high - low, 1e-12) * 1023).astype(np.int64)
+    code = np.zeros(len(plane), dtype=np.int64)
+    for bit in range(10):
+        for axis in range(plane.shape[1]):
+            code |= ((steps[:, axis] >> bit) & 1) << (2 * bit + axis)
+    return np.argsort(code, kind="stable")
+
+
+def _resized(images: Tensor, height: int, width: int) -> NDArray[np.uint8]:
+    """uint8 (n, height, width, C)."""
+    if images.shape[2:] != (height, width):
+        small = F.interpolate(images.float(), (height, width), mode="bilinear", antialias=True)
+        images = small.round_().clamp_(0, 255).byte()
+    return images.permute(0, 2, 3, 1).numpy()
+
+
+def _sheet(thumbnails: NDArray[np.uint8], cell: int, columns: int, lossless: bool) -> bytes:
+    count, height, width, channels = thumbnails.shape
+    rows = -(-count // columns)
+    across = columns if rows > 1 else count
+    cells = np.zeros((rows * columns, cell, cell, channels), dtype=np.uint8)
+    # Repeated at the edges, so that what is beside an image does not show through.
+    edges = ((0, 0), (0, cell - height), (0, cell - width), (0, 0))
+    cells[:count] = np.pad(thumbnails, edges, mode="edge")
+    table = cells.reshape(rows, columns, cell, cell, channels).transpose(0, 2, 1, 3, 4)
+    pixels = table.reshape(rows * cell, columns * cell, channels)[:, : across * cell]
+    picture = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels).convert("RGB")
+    file = io.BytesIO()
+    picture.save(file, "WEBP", lossless=lossless, quality=60 if lossless else _QUALITY, method=3)
+    return file.getvalue()

@@ -1,0 +1,290 @@
+// The page: what is shown, and what changes it.
+
+import { about, array, nameOf, told, values } from "./data.js";
+import { background, css, tints } from "./colour.js";
+import { Overlay } from "./overlay.js";
+import { csvOf, drawLegend, drawPinned, drawSelection, drawTip, images, title } from "./panels.js";
+import { listen } from "./pointer.js";
+import { DIM, HIDDEN, PLAIN, Scene, STRONG } from "./scene.js";
+
+const MOTION = 700; // milliseconds from stage to stage
+const MOST_RINGS = 400;
+
+const byId = (id) => document.getElementById(id);
+
+class Page {
+  constructor() {
+    const last = about.stages.length - 1;
+    this.state = {
+      stage: last,
+      column: about.columns[0],
+      hidden: new Map(), // column -> set of codes
+      highlight: null, // { column, code }
+      selection: null, // { title, rows, groups: [{ title, rows }] }
+      pinned: null,
+      hovered: null,
+      marked: [],
+      outline: [],
+      tool: "pan",
+      thumbnails: true,
+      dark: matchMedia("(prefers-color-scheme: dark)").matches,
+    };
+    this.map = byId("map");
+    this.scene = new Scene(byId("points"), about.n, about.dims === 3);
+    this.overlay = new Overlay(byId("overlay"), this.scene, this.state, (row) =>
+      css(this.tints.subarray(3 * row, 3 * row + 3)),
+    );
+    this.#controls();
+    this.#toStage(last, 0);
+    this.#theme();
+    listen(this.map, this.scene, this.overlay, this);
+  }
+
+  // ---- what is shown of each point
+
+  hiddenOf(column) {
+    return this.state.hidden.get(column) ?? new Set();
+  }
+
+  setHidden(column, code, isHidden) {
+    const codes = new Set(this.hiddenOf(column));
+    codes[isHidden ? "add" : "delete"](code);
+    this.state.hidden.set(column, codes);
+    this.#show();
+  }
+
+  highlight(what) {
+    this.state.highlight = what;
+    this.#show();
+    drawLegend(this);
+  }
+
+  #show() {
+    const { hidden, highlight, selection, stage } = this.state;
+    const filters = [...hidden]
+      .filter(([, codes]) => codes.size)
+      .map(([column, codes]) => [values(column, stage), codes]);
+    const isHidden = (row) => filters.some(([codes, off]) => off.has(codes[row]));
+    const strong = highlight && values(highlight.column, stage);
+    const selected = selection && new Set(selection.rows);
+    this.scene.show((row) => {
+      if (isHidden(row)) return HIDDEN;
+      if (selected) return selected.has(row) ? STRONG : DIM;
+      if (strong) return strong[row] === highlight.code ? STRONG : DIM;
+      return PLAIN;
+    });
+    const shown = this.scene.states.reduce((sum, state) => sum + (state !== HIDDEN), 0);
+    byId("shown").textContent =
+      shown < about.n ? `${shown.toLocaleString("en")} of ${images(about.n)} shown` : "";
+    byId("show-all").hidden = shown === about.n;
+    this.overlay.refresh();
+  }
+
+  #colour() {
+    const { column, stage, dark } = this.state;
+    this.tints = tints(column, values(column, stage), about.palette, dark);
+    this.scene.colour(this.tints, background(dark));
+    drawLegend(this);
+  }
+
+  #theme() {
+    document.documentElement.dataset.theme = this.state.dark ? "dark" : "light";
+    byId("theme").ariaPressed = String(this.state.dark);
+    this.#colour();
+    this.#show();
+  }
+
+  // ---- stages
+
+  #toStage(number, milliseconds) {
+    const { dims } = about;
+    const { name, caption, centre, scale } = about.stages[number];
+    const z = array(`z-${number}`);
+    const places = new Float32Array(3 * about.n);
+    for (let row = 0; row < about.n; row++) {
+      for (let i = 0; i < dims; i++) {
+        places[3 * row + i] = (z[row * dims + i] - centre[i]) / scale;
+      }
+    }
+    this.state.stage = number;
+    this.scene.moveTo(places, milliseconds);
+    byId("stage").value = number;
+    byId("stage").ariaValueText = name;
+    byId("stage-name").textContent = name;
+    byId("caption").textContent = caption;
+  }
+
+  // ---- pointing, pinning, selecting
+
+  hover(row, place) {
+    if (row === this.state.hovered && row === null) return;
+    this.state.hovered = row;
+    this.map.style.cursor = row === null ? "" : "pointer";
+    drawTip(row, place);
+    this.scene.draw();
+  }
+
+  /** Pin a row, or none; `centre` brings it into view. */
+  pin(row, centre = false) {
+    this.state.pinned = row;
+    if (row !== null && centre) {
+      const [x, y] = this.scene.placeOf(row);
+      const { width, height } = this.scene;
+      if (x < 0 || y < 0 || x > width || y > height) this.scene.centre(row, 1);
+    }
+    drawPinned(this);
+    if (row !== null) this.say(`Pinned ${title(row)}`);
+    this.scene.draw();
+  }
+
+  /** Select rows: those found by `how`, in groups or together. */
+  select(rows, how = "Selected", groups = [{ title: "", rows }], rings = false) {
+    this.state.selection = rows.length ? { title: how, rows, groups } : null;
+    this.state.marked = rings && rows.length <= MOST_RINGS ? rows : [];
+    drawSelection(this);
+    this.say(rows.length ? `${how}: ${images(rows.length)}` : "Nothing there");
+    this.#show();
+  }
+
+  clear() {
+    Object.assign(this.state, { highlight: null, selection: null, marked: [], outline: [] });
+    byId("marks").value = "";
+    byId("search").value = "";
+    this.pin(null);
+    drawSelection(this);
+    drawLegend(this);
+    this.#show();
+    this.say("");
+  }
+
+  say(text) {
+    byId("said").textContent = text;
+  }
+
+  #search(text) {
+    const wanted = text.trim().toLowerCase();
+    if (!wanted) return this.clear();
+    const index = array("index");
+    if (/^\d+$/.test(wanted)) {
+      const row = index.indexOf(Number(wanted));
+      if (row >= 0) {
+        this.pin(row, true);
+        return undefined;
+      }
+    }
+    const labels = about.columns.filter((column) => column.kind === "category");
+    const found = [];
+    for (let row = 0; row < about.n; row++) {
+      const texts = labels.map((column) => told(column, row, this.state.stage));
+      if (about.sources) texts.push(about.sources[row]);
+      if (texts.some((told) => told.toLowerCase().includes(wanted))) found.push(row);
+    }
+    return this.select(found, `“${text.trim()}”`);
+  }
+
+  #mark(name) {
+    const kind = about.findings.find((one) => one.name === name);
+    if (!kind) return this.clear();
+    const rows = [...new Set(kind.groups.flatMap((group) => group.rows))];
+    return this.select(rows, kind.title, kind.groups, true);
+  }
+
+  #export() {
+    const { rows, groups } = this.state.selection;
+    const url = URL.createObjectURL(
+      new Blob([csvOf(rows, groups, this.state.stage)], { type: "text/csv" }),
+    );
+    const link = Object.assign(document.createElement("a"), {
+      href: url,
+      download: `${about.run}-selection.csv`,
+    });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  }
+
+  // ---- controls
+
+  #controls() {
+    const on = (id, event, act) => byId(id).addEventListener(event, act);
+    const { state, scene } = this;
+    const colours = byId("colour");
+    about.columns.forEach((column, i) => colours.append(new Option(column.title, i)));
+    colours.closest("label").hidden = about.columns.length < 2;
+    on("colour", "change", () => {
+      state.column = about.columns[colours.value];
+      this.#colour();
+      this.overlay.refresh();
+    });
+    byId("stages").hidden = about.stages.length < 2;
+    byId("stage").max = about.stages.length - 1;
+    on("stage", "input", (event) => {
+      const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+      this.#toStage(Number(event.target.value), still ? 0 : MOTION);
+      if (state.column.staged) this.#colour();
+      this.#show();
+      drawPinned(this);
+    });
+    for (const input of document.getElementsByName("tool")) {
+      input.addEventListener("change", () => {
+        state.tool = input.value;
+        this.map.dataset.tool = input.value;
+      });
+    }
+    const marks = byId("marks");
+    for (const kind of about.findings) {
+      const count = new Set(kind.groups.flatMap((group) => group.rows)).size;
+      marks.append(new Option(`${kind.title} (${count.toLocaleString("en")})`, kind.name));
+    }
+    marks.closest("label").hidden = !about.findings.length;
+    on("marks", "change", () => this.#mark(marks.value));
+    on("thumbnails", "change", (event) => {
+      state.thumbnails = event.target.checked;
+      this.overlay.refresh();
+    });
+    on("find", "submit", (event) => {
+      event.preventDefault();
+      this.#search(byId("search").value);
+    });
+    on("zoom-in", "click", () => scene.zoomBy(1.5));
+    on("zoom-out", "click", () => scene.zoomBy(1 / 1.5));
+    on("reset", "click", () => scene.reset());
+    on("theme", "click", () => {
+      state.dark = !state.dark;
+      this.#theme();
+    });
+    on("legend-all", "click", () => this.#hide([]));
+    on("legend-none", "click", () => this.#hide(state.column.names.keys()));
+    on("show-all", "click", () => {
+      state.hidden.clear();
+      this.#show();
+      drawLegend(this);
+    });
+    on("unpin", "click", () => this.pin(null));
+    on("deselect", "click", () => this.clear());
+    on("export", "click", () => this.#export());
+  }
+
+  #hide(codes) {
+    this.state.hidden.set(this.state.column, new Set(codes));
+    this.#show();
+    drawLegend(this);
+  }
+}
+
+function start() {
+  let page;
+  try {
+    page = new Page();
+  } catch (error) {
+    byId("trouble").hidden = false;
+    byId("trouble").textContent = `The map cannot be drawn: ${error.message}`;
+    throw error;
+  }
+  page.scene.addEventListener("frame", () => performance.mark("dimred-first-frame"), {
+    once: true,
+  });
+  // For scripts that look at the page, such as its tests.
+  window.dimred = { page, nameOf };
+}
+
+start();

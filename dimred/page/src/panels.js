@@ -1,0 +1,186 @@
+// The panels beside the map: legend, pinned image, selection. Texts of the data set (classes, file
+// names) are only ever set as text, never as HTML.
+
+import { about, array, neighbours, nameOf, told, values } from "./data.js";
+import { categoryColour, css, gradient, range } from "./colour.js";
+import { picture } from "./images.js";
+
+const IN_GALLERY = 60; // images that a gallery shows at first, and more each time it is asked
+
+const byId = (id) => document.getElementById(id);
+
+function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+/** "12 image(s)" with the right number. */
+export function images(count) {
+  return `${count.toLocaleString("en")} image${count === 1 ? "" : "s"}`;
+}
+
+/** One line on a row: its index and class, or its file where it has no class. */
+export function title(row) {
+  const label = about.columns.find((column) => column.name === "class");
+  if (label) return `${nameOf(row)}: ${told(label, row, 0)}`;
+  return about.sources ? about.sources[row] : nameOf(row);
+}
+
+/** The colours in words: a list of categories to show, hide and highlight, or a scale. */
+export function drawLegend(page) {
+  const { state } = page;
+  const { column } = state;
+  const list = byId("legend");
+  list.replaceChildren();
+  byId("legend-title").textContent = column.title;
+  const isCategory = column.kind === "category";
+  byId("legend-all").hidden = byId("legend-none").hidden = !isCategory;
+  if (!isCategory) return drawScale(column, state, list);
+  const counts = new Uint32Array(column.names.length);
+  for (const code of values(column, state.stage)) counts[code]++;
+  const hidden = page.hiddenOf(column);
+  column.names.forEach((name, code) => {
+    if (!counts[code]) return;
+    const box = element("input", { type: "checkbox", checked: !hidden.has(code) });
+    box.addEventListener("change", () => page.setHidden(column, code, !box.checked));
+    const swatch = element("span", { className: "swatch" });
+    swatch.style.background = css(
+      categoryColour(code, column.names.length, about.palette, state.dark),
+    );
+    const count = element("span", { className: "count" }, counts[code].toLocaleString("en"));
+    const label = element("label", {}, box, swatch, element("span", { className: "name" }, name));
+    const is = state.highlight?.column === column && state.highlight.code === code;
+    const strong = element("button", { type: "button", className: "highlight" }, "◉");
+    strong.title = strong.ariaLabel = `Highlight ${name}`;
+    strong.ariaPressed = String(is);
+    strong.addEventListener("click", () => page.highlight(is ? null : { column, code }));
+    list.append(element("li", {}, label, count, strong));
+  });
+}
+
+function drawScale(column, state, list) {
+  const [low, high] = range(column, values(column, state.stage));
+  const bar = element("div", { className: "scale" });
+  bar.style.background = gradient(column, state.dark);
+  const unit = column.unit ? ` ${column.unit}` : "";
+  const end = (value) => element("span", {}, `${Number(value.toPrecision(3))}${unit}`);
+  const ends = element("div", { className: "ends" }, end(low), end(high));
+  list.append(element("li", { className: "whole" }, bar, ends));
+}
+
+/** A button with a row's image that pins it. */
+function thumbnail(page, row, side) {
+  const caption = title(row);
+  const button = element("button", { type: "button", className: "thumbnail", title: caption });
+  button.ariaLabel = `Image ${caption}`;
+  button.dataset.row = row;
+  button.append(picture(row, side));
+  button.addEventListener("click", () => page.pin(row, true));
+  button.addEventListener("pointerenter", () => page.hover(row));
+  button.addEventListener("pointerleave", () => page.hover(null));
+  return button;
+}
+
+function facts(row, stage) {
+  const list = element("dl");
+  const add = (name, text) => list.append(element("dt", {}, name), element("dd", {}, text));
+  add("index", nameOf(row));
+  for (const column of about.columns) {
+    const text = told(column, row, stage);
+    if (text) add(column.title, text);
+  }
+  if (about.sources) add("file", about.sources[row]);
+  const last = about.stages.length - 1;
+  const z = array(`z-${last}`).subarray(row * about.dims, (row + 1) * about.dims);
+  add(about.projected ? "place" : "z", Array.from(z, (value) => value.toFixed(3)).join(", "));
+  return list;
+}
+
+/** The image that is pinned, what is known of it, and its neighbours. */
+export function drawPinned(page) {
+  const { pinned, stage } = page.state;
+  const section = byId("pinned");
+  section.hidden = pinned === null;
+  if (pinned === null) return;
+  const body = byId("pinned-body");
+  const head = element("div", { className: "pinned-head" }, picture(pinned, 128));
+  head.append(facts(pinned, stage));
+  body.replaceChildren(head);
+  for (const [space, name] of [
+    ["z", "Nearest in Z"],
+    ["h", "Nearest in H"],
+  ]) {
+    const rows = neighbours(space, pinned);
+    if (!rows.length) continue;
+    const strip = element("div", { className: `gallery near-${space}` });
+    for (const row of rows) strip.append(thumbnail(page, row, 44));
+    body.append(element("h3", { className: `key-${space}` }, name), strip);
+  }
+}
+
+/** What the pointer is on. */
+export function drawTip(row, place) {
+  const tip = byId("tip");
+  tip.hidden = row === null || !place;
+  if (tip.hidden) return;
+  tip.replaceChildren(picture(row, 96), element("div", {}, title(row)));
+  const split = about.columns.find((column) => column.name === "split");
+  if (split) tip.append(element("div", { className: "faint" }, told(split, row, 0)));
+  const { clientWidth: width, clientHeight: height } = tip.parentElement;
+  const [x, y] = place;
+  tip.style.left = `${x + 16 + tip.offsetWidth < width ? x + 16 : x - 16 - tip.offsetWidth}px`;
+  tip.style.top = `${Math.max(0, Math.min(y + 12, height - tip.offsetHeight))}px`;
+}
+
+/** The images selected, in their groups, a part of them at a time. */
+export function drawSelection(page) {
+  const { selection } = page.state;
+  const section = byId("selection");
+  section.hidden = selection === null;
+  if (!selection) return;
+  byId("selection-title").textContent = `${selection.title}: ${images(selection.rows.length)}`;
+  const body = byId("selection-body");
+  body.replaceChildren();
+  const parts = selection.groups.flatMap((group) =>
+    group.rows.map((row, i) => ({ row, head: i === 0 ? group.title : "" })),
+  );
+  let strip = element("div", { className: "gallery" });
+  const more = byId("selection-more");
+  let done = 0;
+  const add = () => {
+    for (const { row, head } of parts.slice(done, done + IN_GALLERY)) {
+      if (head || !strip.parentElement) {
+        strip = element("div", { className: "gallery" });
+        if (head) body.append(element("h3", {}, head));
+        body.append(strip);
+      }
+      strip.append(thumbnail(page, row, 44));
+    }
+    done = Math.min(done + IN_GALLERY, parts.length);
+    more.hidden = done >= parts.length;
+    more.textContent = `Show more (${(parts.length - done).toLocaleString("en")} left)`;
+  };
+  more.onclick = add;
+  add();
+}
+
+function quoted(text) {
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** The selection as CSV: row of embedding.npz, index in the data set, and all that is known. */
+export function csvOf(rows, groups, stage) {
+  const grouped = groups.length > 1;
+  const groupOf = new Map(groups.flatMap((group) => group.rows.map((row) => [row, group.title])));
+  const head = ["row", "index", ...about.columns.map((column) => column.title)];
+  if (about.sources) head.push("source");
+  if (grouped) head.push("group");
+  const lines = rows.map((row) => {
+    const cells = [String(row), nameOf(row), ...about.columns.map((c) => told(c, row, stage))];
+    if (about.sources) cells.push(about.sources[row]);
+    if (grouped) cells.push(groupOf.get(row));
+    return cells;
+  });
+  return [head, ...lines].map((cells) => `${cells.map(quoted).join(",")}\r\n`).join("");
+}

@@ -1,0 +1,59 @@
+// Which points are meant: the nearest to the pointer, those within an outline.
+
+const REACH = 12; // pixels
+
+/** The row nearest to a place on the screen, within reach of it unless `anywhere`, or null. */
+export function nearest(scene, overlay, x, y, anywhere = false) {
+  const [w, h] = overlay.size;
+  const within = anywhere
+    ? () => true
+    : overlay.side
+    ? (dx, dy) => Math.abs(dx) <= w / 2 && Math.abs(dy) <= h / 2
+    : (dx, dy) => dx * dx + dy * dy <= Math.max(REACH, scene.pointSize) ** 2;
+  let best = null;
+  let least = Infinity;
+  scene.seen((row, px, py) => {
+    const [dx, dy] = [px - x, py - y];
+    const distance = dx * dx + dy * dy;
+    if (distance < least && within(dx, dy)) {
+      least = distance;
+      best = row;
+    }
+  });
+  return best;
+}
+
+/** The rows within a polygon on the screen, [[x, y], ...]. */
+export function inside(scene, outline) {
+  const xs = outline.map(([x]) => x);
+  const ys = outline.map(([, y]) => y);
+  const [left, right] = [Math.min(...xs), Math.max(...xs)];
+  const [top, bottom] = [Math.min(...ys), Math.max(...ys)];
+  const found = [];
+  scene.seen((row, x, y) => {
+    const near = x >= left && x <= right && y >= top && y <= bottom;
+    if (near && isInside(outline, x, y)) found.push(row);
+  });
+  return found.sort((a, b) => a - b);
+}
+
+/** By the number of edges to the right (even-odd rule). */
+function isInside(outline, x, y) {
+  let crossed = false;
+  for (let i = 0, j = outline.length - 1; i < outline.length; j = i++) {
+    const [ax, ay] = outline[i];
+    const [bx, by] = outline[j];
+    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) crossed = !crossed;
+  }
+  return crossed;
+}
+
+/** The corners of the box between two places. */
+export function box([ax, ay], [bx, by]) {
+  return [
+    [ax, ay],
+    [bx, ay],
+    [bx, by],
+    [ax, by],
+  ];
+}

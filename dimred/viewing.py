@@ -1,0 +1,177 @@
+"""The command `dimred view`: a finished run's map as a page to look into."""
+
+from __future__ import annotations
+
+import json
+import webbrowser
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dimred.complaints import Parser, reporting
+from dimred.data.image_set import ImageSet
+from dimred.errors import InputError
+from dimred.evaluation.neighbours import nearest
+from dimred.files import write_atomically
+from dimred.finished import FinishedRun
+from dimred.page import Column, Finding, MapPage, StageMap, make_atlas, page_parts
+from dimred.reporting.comparisons import aligned
+from dimred.reporting.plots import principal_axes
+from dimred.reporting.style import COLOURS
+
+_K = 10
+_THUMBNAIL = range(4, 257)
+_MAP_DIMS = (2, 3)
+_FINDINGS = {
+    "near_duplicates": "near-duplicates",
+    "outliers": "outliers",
+    "label_conflicts": "label conflicts",
+    "islands": "islands",
+}
+
+
+def view(words: list[str]) -> int:
+    """Write the page that the words of `dimred view` ask for; returns the exit code."""
+    return reporting(lambda: _view(words))
+
+
+def _view(words: list[str]) -> int:
+    parser = Parser("dimred view RUN [--out FILE] [--open] [--root DATA] [--thumbnail PIXELS]")
+    parser.add_argument("run")
+    parser.add_argument("--out")
+    parser.add_argument("--open", action="store_true")
+    parser.add_argument("--root")
+    parser.add_argument("--thumbnail", type=int)
+    given = parser.parse_args(words)
+    if given.thumbnail is not None and given.thumbnail not in _THUMBNAIL:
+        raise InputError(
+            f"--thumbnail {given.thumbnail}: must be from {_THUMBNAIL[0]} to {_THUMBNAIL[-1]}"
+        )
+    run = FinishedRun(Path(given.run).expanduser(), given.root)
+    file = Path(given.out).expanduser() if given.out else run.path / "map.html"
+    content = b"".join(page_parts(map_page(run, given.thumbnail)))
+    write_atomically(file, content)
+    print(f"{file}: {len(content) / 1e6:.1f} MB; opens in any browser")
+    if given.open:
+        webbrowser.open(file.absolute().as_uri())
+    return 0
+
+
+def map_page(run: FinishedRun, thumbnail: int | None = None) -> MapPage:
+    """All that the page of a run shows. Reads the run's images, and computes H where it was not
+    written.
+
+    thumbnail: the longer side of its images in pixels; None for theirs, less where they are many.
+    """
+    images = run.images()
+    items = run.items(images)
+    h, z = run.spaces(items, run.compute())
+    k = min(_K, len(z) - 1)
+    names = list(run.config.schedule.stages)
+    of_stages = {name: run.arrays(f"stages/{name}.npz") for name in names}
+    stages = _stages(run, {**{name: part["z"] for name, part in of_stages.items()}, names[-1]: z})
+    return MapPage(
+        title=run.record.folder,
+        subtitle=_subtitle(run),
+        run=run.record.folder,
+        stages=stages,
+        projected=z.shape[1] not in _MAP_DIMS,
+        columns=_columns(items, [part["loss"] for part in of_stages.values() if "loss" in part]),
+        index=items.index,
+        sources=items.sources,
+        near={"z": nearest(z, None, k), "h": nearest(h, None, k)},
+        atlas=make_atlas(items.images, stages[-1].z, thumbnail),
+        palette=COLOURS,
+        findings=_findings(run, len(z)),
+    )
+
+
+def _subtitle(run: FinishedRun) -> str:
+    """Data, size, and the headline of its measures."""
+    summary = run.record.summary
+    told = [run.record.data, f"{summary['dataset']['images']:,} images"]
+    if summary["dataset"]["transformations"]:
+        told.append(f"each in {summary['dataset']['transformations'] + 1} transformations")
+    headline = summary["headline"]
+    if headline in summary["final"]:
+        told.append(f"{headline} {summary['final'][headline]:.3f}")
+    return ", ".join(told)
+
+
+def _stages(run: FinishedRun, z: Mapping[str, NDArray[np.float32]]) -> list[StageMap]:
+    """The map after each stage, in as many dimensions as the last and turned to fit the next."""
+    last = list(z.values())[-1].shape[1]
+    dims = last if last in _MAP_DIMS else 2
+    found: list[StageMap] = []
+    for name, own in reversed(z.items()):
+        shown, how = _placed(own, dims)
+        if found:
+            shown = aligned(shown, found[0].z)
+        epochs = run.config.schedule.stages[name].epochs
+        caption = f"{name}, {epochs:,} epochs: Z has {own.shape[1]} dimensions{how}"
+        found.insert(0, StageMap(name, caption, shown))
+    return found
+
+
+def _placed(z: NDArray[np.float32], dims: int) -> tuple[NDArray[np.floating], str]:
+    """Z (N, d) in `dims` dimensions, and how it got there."""
+    if z.shape[1] < dims:
+        padding = np.zeros((len(z), dims - z.shape[1]), dtype=z.dtype)
+        return np.concatenate([z, padding], axis=1), ""
+    if z.shape[1] == dims:
+        return z, ""
+    axes = principal_axes(z.astype(np.float64))[1][:, :dims]
+    return (z - z.mean(axis=0)) @ axes, f"; their first {dims} principal components are shown"
+
+
+def _columns(items: ImageSet, losses: Sequence[NDArray[np.float32]]) -> list[Column]:
+    """What points can be coloured by, the class first where there is one.
+
+    losses: of the items after each stage; empty where the run did not keep them.
+    """
+    columns = []
+    labellings = {"class": items.labels, **items.extra_labels}
+    for name, labels in labellings.items():
+        if labels is not None and len(labels.names) > 1:
+            columns.append(Column(name, name, labels.values, labels.names))
+    if items.is_test.any():
+        columns.append(Column("split", "split", items.is_test.astype(int), ("train", "test")))
+    for name, factor in items.factors.items():
+        columns.append(Column(name, name, factor.values, unit=factor.unit, period=factor.period))
+    if losses:
+        columns.append(Column("loss", "loss in this stage", losses, skewed=True))
+    # A page has something to colour by in any case.
+    order = Column("index", "order in the data", items.index.astype(float))
+    return columns or [order]
+
+
+def _findings(run: FinishedRun, n: int) -> list[Finding]:
+    """What `dimred inspect` wrote; none where it has not been run."""
+    file = run.path / "inspect" / "findings.json"
+    if not file.exists():
+        return []
+    try:
+        found = json.loads(file.read_text())
+        listed = [
+            Finding(name, title, _groups(name, found[name]))
+            for name, title in _FINDINGS.items()
+            if found.get(name)
+        ]
+        rows = [row for finding in listed for _, group in finding.groups for row in group]
+        if any(not 0 <= row < n for row in rows):
+            raise ValueError("a row beyond the map")
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{file}: cannot be read ({error}); run dimred inspect again") from error
+    return listed
+
+
+def _groups(name: str, found: Sequence[Any]) -> list[tuple[str, list[int]]]:
+    """Rows by group, from a list of rows, of lists of rows, or of {"rows": ...}."""
+    if name == "near_duplicates":
+        return [(f"group {i}", rows) for i, rows in enumerate(found, start=1)]
+    if name == "islands":
+        return [(f"island {i}", island["rows"]) for i, island in enumerate(found, start=1)]
+    return [("", list(found))]
