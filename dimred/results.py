@@ -93,10 +93,10 @@ class Results:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         return h[:: self._every], z[:: self._every]
 
-    def write_stage(self, name: str, encoder: Encoder) -> None:
-        """The embedding and the map at the end of a stage."""
+    def write_stage(self, name: str, encoder: Encoder, losses: NDArray[np.float32]) -> None:
+        """The embedding, the losses of the items and the map at the end of a stage."""
         _, z = self.embed(encoder)
-        self.folder.write_arrays(f"stages/{name}.npz", {"z": z})
+        self.folder.write_arrays(f"stages/{name}.npz", {"z": z, "loss": losses})
         stages = self.config.schedule.stages
         epochs = stages[name].epochs
         title = f"{self._title}: {name}"
@@ -170,6 +170,7 @@ class Results:
             "dataset": {
                 "name": self.config.dataset.name,
                 "images": len(self.images),
+                "shape": list(self.images.images.shape[1:]),
                 "transformations": self._every - 1,
                 "learned_from": self.n_fit,
                 "unreadable": list(self.images.unreadable),
