@@ -51,7 +51,8 @@ def make_atlas(images: Tensor, places: NDArray[np.floating], side: int | None = 
     """An atlas in which images near one another on the map lie on the same sheets, so that what is
     looked at together is decoded together.
 
-    Grey images are kept without loss, colours in WebP's quality 88.
+    Grey images are kept without loss, colours in WebP's quality 88, where the outermost pixels take
+    on some colour of the image beside.
 
     images: uint8 (N, C, H, W), C = 1 or 3. places: (N, d), of the map; d at least 1.
     side: of the thumbnails, their longer one; None for that of the images, less for many.

@@ -19,7 +19,7 @@ import dimred
 from dimred.page.atlas import Atlas
 
 _HERE = Path(__file__).parent
-_TURNING = "; a 3-D map turns, the right button moves it"
+_ALSO_3D = "; the right button moves"
 
 
 @dataclass(frozen=True)
@@ -86,33 +86,35 @@ def page_parts(page: MapPage) -> Iterator[bytes]:
     and addresses other than its own data are forbidden to the browser besides."""
     arrays = dict(_arrays(page))
     about = _about(page, arrays)
-    style, script = ((_HERE / name).read_text() for name in ("page.css", "page.js"))
-    text = Template((_HERE / "template.html").read_text()).substitute(
-        title=html.escape(page.title),
-        subtitle=html.escape(page.subtitle),
-        version=dimred.__version__,
-        turning=_TURNING if page.stages[-1].z.shape[1] == 3 else "",
-        style=style,
-        style_hash=_hash(style),
-        script="\0script",
-        script_hash=_hash(script),
-        data="\0data",
-        sheets="\0sheets",
-    )
-    head, rest = text.split("\0data")
-    middle, rest = rest.split("\0script")
-    between, end = rest.split("\0sheets")
-    yield head.encode()
+    solid = page.stages[-1].z.shape[1] == 3
+    style, script = (_own(name) for name in ("page.css", "page.js"))
+    words = {
+        "title": html.escape(page.title),
+        "subtitle": html.escape(page.subtitle),
+        "version": dimred.__version__,
+        "drag": "turn" if solid else "move",
+        "turning": _ALSO_3D if solid else "",
+        "style": style,
+        "style_hash": _hash(style),
+        "script": script,
+        "script_hash": _hash(script),
+    }
+    # Cut before anything is put in, which may hold any text.
+    template, end = _own("template.html").split("$sheets")
+    head, rest = template.split("$data")
+    yield Template(head).substitute(words).encode()
     yield f'<script type="application/json" id="about">{_json(about)}</script>\n'.encode()
     for name, values in arrays.items():
         yield from _embedded(f"array-{name}", values.tobytes())
-    yield middle.encode()
-    yield script.encode()
-    yield between.encode()
+    yield Template(rest).substitute(words).encode()
     # Last, so that the map is drawn before they are read.
     for number, sheet in enumerate(page.atlas.sheets):
         yield from _embedded(f"sheet-{number}", sheet)
     yield end.encode()
+
+
+def _own(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
 
 
 def _about(page: MapPage, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:

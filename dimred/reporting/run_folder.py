@@ -27,10 +27,12 @@ _FILES = (
     "weights.safetensors",
     "embedding.npz",
     "tsne.npz",
+    "encoder.onnx",
     "baselines.json",
+    "map.html",
 )
 _RECORD = "environment.json"
-_FOLDERS = ("stages", "plots", "baselines")
+_FOLDERS = ("stages", "plots", "baselines", "embedded", "inspect")
 
 
 class RunFolder:

@@ -8,6 +8,7 @@ import { DIM } from "./scene.js";
 const MOST_IMAGES = 1200; // at a time
 const LEAST_SIDE = 18; // pixels; below, points tell more than images
 const MOST_SIDE = 88;
+const LEAST_ZOOM = 1.2; // the whole map is shown in points, be they few
 const COVERED = 0.55; // share of the view that images may cover
 
 export class Overlay {
@@ -29,7 +30,7 @@ export class Overlay {
     const { scene, state } = this;
     const found = [];
     let shown = 0;
-    if (state.thumbnails) {
+    if (state.thumbnails && scene.camera.zoom >= LEAST_ZOOM) {
       scene.seen((row, x, y, depth) => {
         shown++;
         if (shown <= MOST_IMAGES) found.push([row, x, y, depth]);

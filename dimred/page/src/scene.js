@@ -59,7 +59,7 @@ const fragment = `
     float r = length(gl_PointCoord - 0.5) * 2.0;
     float alpha = (1.0 - smoothstep(1.0 - 2.0 * fwidth(r), 1.0, r)) * vAlpha;
     if (alpha < 0.01) discard;
-    gl_FragColor = vec4(mix(vTint, background, vFog * 0.75), alpha);
+    gl_FragColor = vec4(mix(vTint, background, vFog * 0.6), alpha);
   }`;
 
 /** Raises an Error where the browser has no WebGL 2. */
@@ -87,6 +87,7 @@ export class Scene extends EventTarget {
       this.geometry.setAttribute(name, new BufferAttribute(content, width));
     }
     this.shuffled = shuffled(n);
+    this.motion = null; // the next picture of points on their way, if they are
     this.geometry.setIndex(new BufferAttribute(this.shuffled.slice(), 1));
     this.material = new ShaderMaterial({
       vertexShader: vertex,
@@ -203,7 +204,8 @@ export class Scene extends EventTarget {
 
   /** Move the points to other places, (3 n,), gradually over so many milliseconds. */
   moveTo(places, milliseconds) {
-    cancelAnimationFrame(this.motion);
+    if (this.motion !== null) cancelAnimationFrame(this.motion);
+    this.motion = null;
     if (!milliseconds) {
       this.positions.set(places);
       return this.#placed();
@@ -217,7 +219,7 @@ export class Scene extends EventTarget {
         this.positions[i] = from[i] + (places[i] - from[i]) * eased;
       }
       this.#placed();
-      if (done < 1) this.motion = requestAnimationFrame(step);
+      this.motion = done < 1 ? requestAnimationFrame(step) : null;
     };
     this.motion = requestAnimationFrame(step);
   }

@@ -1,0 +1,131 @@
+"""The HTML file, without a browser."""
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import dimred.page
+from dimred.page import Column, Finding, MapPage, StageMap, make_atlas, page_parts
+
+PAGE = Path(dimred.page.__file__).parent
+WICKED = "</script><img src=x onerror=alert(1)><!--"
+
+
+class Elements(HTMLParser):
+    """Elements by id with their text, and the names of all tags."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.texts, self.tags, self.open = {}, [], None
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.open = dict(attributes).get("id") or tag
+        self.texts.setdefault(self.open, "")
+
+    def handle_endtag(self, tag):
+        self.open = None
+
+    def handle_data(self, data):
+        if self.open:
+            self.texts[self.open] += data
+
+
+def html_of(text="digits", count=5, dims=2, **changes):
+    z = np.random.default_rng(0).normal(size=(count, dims)).astype(np.float32)
+    names = (text, f"{text}2")
+    content = {
+        "title": text,
+        "subtitle": text,
+        "run": text,
+        "stages": [StageMap(text, text, z[::-1] * 3 + 1), StageMap(text, text, z)],
+        "projected": False,
+        "columns": [
+            Column("class", text, np.arange(count) % 2, names),
+            Column("loss", text, [np.full(count, np.nan), np.linspace(0, 1, count)], unit=text),
+        ],
+        "index": np.arange(count) * 7,
+        "sources": [f"{text}{i}" for i in range(count)],
+        "near": {"z": np.zeros((count, 2), dtype=int), "h": np.ones((count, 2), dtype=int)},
+        "atlas": make_atlas(torch.zeros(count, 1, 4, 4, dtype=torch.uint8), z),
+        "palette": ["#000000"],
+        "findings": [Finding(text, text, [(text, [0, 1])])],
+        **changes,
+    }
+    return b"".join(page_parts(MapPage(**content))).decode()
+
+
+def array(elements, about, name):
+    raw = base64.b64decode(elements.texts[f"array-{name}"])
+    return np.frombuffer(raw, "<" + about["arrays"][name])
+
+
+def test_the_file_holds_what_it_was_given():
+    elements = Elements(html_of(dims=3))
+    about = json.loads(elements.texts["about"])
+    assert (about["n"], about["dims"], about["k"]) == (5, 3, 2)
+    assert array(elements, about, "index").tolist() == [0, 7, 14, 21, 28]
+    z = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    assert (array(elements, about, "z-1").reshape(5, 3) == z).all()
+    assert (array(elements, about, "z-0").reshape(5, 3) == z[::-1] * 3 + 1).all()
+    assert array(elements, about, "column-class").tolist() == [0, 1, 0, 1, 0]
+    assert np.isnan(array(elements, about, "column-loss-0")).all()
+    assert array(elements, about, "near-h").tolist() == [1] * 10
+    assert sorted(array(elements, about, "slot").tolist()) == [0, 1, 2, 3, 4]
+    for number, own in enumerate((z[::-1] * 3 + 1, z)):
+        stage = about["stages"][number]
+        places = (own - stage["centre"]) / stage["scale"]
+        assert np.abs(places).max() == pytest.approx(1)
+        assert np.allclose(places.max(0), -places.min(0), atol=1e-6)
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+
+
+@settings(max_examples=30)
+@given(st.sampled_from([WICKED, "<b>", "&amp;", "]]>", "\0data\0sheets", "$title"]) | TEXT)
+def test_no_text_becomes_markup(text):
+    expected = Elements(html_of("plain"))
+    elements = Elements(html_of(text))
+    assert elements.tags == expected.tags
+    about = json.loads(elements.texts["about"])
+    assert about["columns"][0]["names"] == [text, f"{text}2"]
+    assert about["sources"][3] == f"{text}3"
+    assert about["findings"][0]["title"] == text
+    assert about["run"] == text
+
+
+def test_nothing_but_the_pages_own_script_and_style_may_run():
+    text = html_of(WICKED)
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1]
+    elements = Elements(text)
+    for kind in ("script", "style"):
+        digest = hashlib.sha256(elements.texts[kind].encode()).digest()
+        assert f"{kind}-src 'sha256-{base64.b64encode(digest).decode()}'" in policy
+    assert policy.startswith("default-src 'none';")
+    assert not re.search(r"https?:", policy)
+    assert elements.texts["script"].strip() == (PAGE / "page.js").read_text().strip()
+
+
+def test_the_bundle_is_of_these_sources():
+    """`make page` writes it anew."""
+    digest = hashlib.sha256()
+    sources = sorted(f"src/{path.name}" for path in (PAGE / "src").iterdir())
+    for name in ["package-lock.json", *sources]:
+        digest.update((PAGE / name).read_bytes())
+    bundle = (PAGE / "page.js").read_text()
+    assert bundle.splitlines()[0] == f"// sources {digest.hexdigest()}"
+    assert "three.js authors" in bundle
+    assert "Permission is hereby granted" in bundle
+    assert "</script" not in bundle

@@ -1,0 +1,82 @@
+"""A real browser, headless, where there is one."""
+
+import shutil
+import time
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Without a network of its own, and with WebGL in software where there is no GPU.
+FLAGS = (
+    *("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+
+
+def executable():
+    """The path of a Chromium, or None."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+class Watched:
+    """A page of a browser, with everything that it asks for and complains of."""
+
+    def __init__(self, context, file):
+        self.page = context.new_page()
+        self.requests, self.complaints = [], []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.url = file.absolute().as_uri()
+        self.page.goto(self.url)
+        self.wait("performance.getEntriesByName('dimred-first-frame').length")
+
+    def state(self, expression):
+        """A value from the page's own objects: `page`, `scene`, `state`."""
+        return self.page.evaluate(
+            f"(() => {{ const {{ page }} = window.dimred; const {{ scene, state }} = page; "
+            f"return {expression}; }})()"
+        )
+
+    def wait(self, expression, seconds=60):
+        """Until an expression holds. Playwright's own way is eval, which the page forbids."""
+        until = time.monotonic() + seconds
+        while not self.page.evaluate(f"Boolean({expression})"):
+            assert time.monotonic() < until, expression
+            time.sleep(0.01)
+
+    def drawn(self):
+        """Wait for what is to be drawn."""
+        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+
+    def place(self, row):
+        """Where a row is, in pixels of the window."""
+        box = self.page.locator("#map").bounding_box()
+        x, y = self.state(f"scene.placeOf({row})")
+        return box["x"] + x, box["y"] + y
+
+    def places(self):
+        """Where all rows are, in pixels of the window, (n, 2)."""
+        box = self.page.locator("#map").bounding_box()
+        all_of_them = self.state("Array.from({ length: scene.n }, (_, row) => scene.placeOf(row))")
+        return np.add(all_of_them, (box["x"], box["y"]))
+
+    def lonely(self):
+        """A row with no other near it on the screen, so that the pointer means it alone."""
+        places = self.places()
+        apart = NearestNeighbors(n_neighbors=1).fit(places).kneighbors()[0][:, 0]
+        box = self.page.locator("#map").bounding_box()
+        low = np.add((box["x"], box["y"]), 30)
+        high = np.add(low, (box["width"] - 60, box["height"] - 60))
+        inside = ((places > low) & (places < high)).all(axis=1)
+        return int(np.argmax(np.where(inside, apart, 0)))
+
+    def drag(self, points):
+        """Press the mouse on the first point of the window, move over the others, release."""
+        self.page.mouse.move(*points[0])
+        self.page.mouse.down()
+        for point in points[1:]:
+            self.page.mouse.move(*point, steps=4)
+        self.page.mouse.up()
+        self.drawn()
