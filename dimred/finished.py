@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +14,21 @@ import numpy as np
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dimred.config import RunConfig
+from dimred.config.dataset import ImageFolder
 from dimred.config.device import DeviceName, DeviceOptions
 from dimred.config.saved import read_config
 from dimred.data.image_set import ImageSet
 from dimred.data.resident import ResidentImages
 from dimred.errors import InputError
 from dimred.models import Encoder
-from dimred.stages import new_encoder
 from dimred.tables import RunRecord, read_record
 from dimred.train import compute_of
 from dimred.training import Compute, embed
+
+Embedder = Callable[[Tensor], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 class FinishedRun:
@@ -63,38 +68,92 @@ class FinishedRun:
         return images
 
     def arrays(self, name: str = "embedding.npz") -> dict[str, NDArray[Any]]:
-        """The arrays of an .npz file of the run. Raises InputError for one that is gone or bad."""
+        """The arrays of an .npz file of the run, of plain numbers and texts: nothing that it holds
+        is executed. Raises InputError for one that is gone or bad."""
         file = self.path / name
         try:
-            with np.load(file, allow_pickle=False) as content:
-                return dict(content)
+            with file.open("rb") as opened:  # NumPy would leave a damaged file open
+                content = np.load(opened, allow_pickle=False)
+                if not isinstance(content, np.lib.npyio.NpzFile):
+                    raise ValueError("a single array")
+                arrays = dict(content)
+            if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+                raise ValueError("something else than arrays")
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"{file}: holds no arrays of this run ({error})") from error
+        return arrays
 
     def items(self, images: ImageSet) -> ImageSet:
         """The run's images in all transformations of its pairing, one for each row of its map."""
         return self.config.pairing.items(images)
 
-    def encoder(self, images: ImageSet) -> Encoder:
-        """The trained encoder, on the host. Raises InputError for weights that are gone or bad."""
-        stages = list(self.config.schedule.stages.values())
-        encoder = new_encoder(self.config, images, stages[-1].out_dim)
-        file = self.path / "weights.safetensors"
+    @cached_property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the run's images, which are read only where a run of an
+        earlier version does not say."""
+        dataset = self.record.summary["dataset"]
+        if "shape" in dataset:
+            shape = dataset["shape"]
+        elif isinstance(self.config.dataset, ImageFolder) and "mean" in self._weights():
+            side = self.config.dataset.image_size
+            shape = [len(self._weights()["mean"]), side, side]
+        else:
+            shape = list(self.images().images.shape[1:])
+        sound = isinstance(shape, list) and all(type(n) is int and n > 0 for n in shape)
+        if not sound or len(shape) != 3:
+            raise InputError(
+                f"{self.path / 'summary.json'}: dataset.shape={shape}: must be channels, height "
+                "and width"
+            )
+        return shape[0], shape[1], shape[2]
+
+    def encoder(self) -> Encoder:
+        """The trained encoder, on the host, without a look at the run's images.
+
+        Raises InputError for weights that are gone or bad.
+        """
+        (channels, height, width), weights = self.shape, self._weights()
+        model, stages = self.config.model, list(self.config.schedule.stages.values())
+        unknown = [0.0] * channels  # the normalisation is among the weights
         try:
-            encoder.load_state_dict(safetensors.torch.load_file(file))
-        except (OSError, RuntimeError, safetensors.SafetensorError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{file}: holds no weights of this run ({reason})") from error
+            with torch.device("meta"):
+                backbone = model.backbone(channels, (height, width))
+                encoder = Encoder(backbone, unknown, unknown, model.hidden_dim, stages[-1].out_dim)
+            encoder.to_empty(device="cpu").load_state_dict(weights)
+        except RuntimeError as error:
+            raise self._no_weights(error) from error
         return encoder
+
+    def _weights(self) -> dict[str, Tensor]:
+        try:
+            return safetensors.torch.load_file(self._weights_file)
+        except (OSError, safetensors.SafetensorError) as error:
+            raise self._no_weights(error) from error
+
+    @property
+    def _weights_file(self) -> Path:
+        return self.path / "weights.safetensors"
+
+    def _no_weights(self, error: Exception) -> InputError:
+        reason = str(error).splitlines()[0]
+        return InputError(f"{self._weights_file}: holds no weights of this run ({reason})")
+
+    def embedder(self, compute: Compute) -> Embedder:
+        """What gives H (N, h) and Z (N, d) of images, uint8 (N, C, height, width), by the run's
+        weights."""
+        encoder = self.encoder().to(compute.device).to(memory_format=compute.memory_format)
+        fraction, size = self.config.device.memory_fraction, self.config.eval.batch_size
+
+        def embed_images(images: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            return embed(encoder, ResidentImages(images, compute.device, fraction), size, compute)
+
+        return embed_images
 
     def embed(
         self, images: ImageSet, compute: Compute
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """H (N, h) and Z (N, d) of images of this run's kind, by its weights."""
-        encoder = self.encoder(images).to(compute.device)
-        resident = ResidentImages(images.images, compute.device, self.config.device.memory_fraction)
-        encoder = encoder.to(memory_format=compute.memory_format)
-        return embed(encoder, resident, self.config.eval.batch_size, compute)
+        return self.embedder(compute)(images.images)
 
     def spaces(
         self, items: ImageSet, compute: Compute
@@ -108,3 +167,52 @@ class FinishedRun:
                 f"{self.path / 'embedding.npz'}: has {len(z)} rows, the run {len(items)} images"
             )
         return (arrays["h"] if "h" in arrays else self.embed(items, compute)[0]), z
+
+
+class TrainingMap:
+    """What a run's embedding.npz says of the images it learned from, untransformed; of all, where
+    it has no split.
+
+    rows: int64 (n,), their rows in embedding.npz. index: int64 (n,), their places in the data set.
+    z: (n, d). labels: int64 (n,), positions in class_names, or None. sources: file names (n,), or
+    None.
+    Raises InputError for arrays that are not as a run writes them.
+    """
+
+    def __init__(self, run: FinishedRun):
+        self._file, self._arrays = run.path / "embedding.npz", run.arrays()
+        z = self._array("z", "f")
+        further = run.record.summary["dataset"]["transformations"]
+        if type(further) is not int or further < 0:
+            raise InputError(f"{run.path}: dataset.transformations={further} in summary.json")
+        rows = np.arange(0, len(z), further + 1)
+        learned = rows[self._array("split", "U", len(z))[rows] == "train"]
+        self.rows = learned if len(learned) else rows
+        self.z = z[self.rows]
+        self.index = self._array("index", "i", len(z))[self.rows]
+        self.labels: NDArray[np.int64] | None = None
+        self.class_names: tuple[str, ...] = ()
+        if "label" in self._arrays:
+            self.labels = self._array("label", "i", len(z))[self.rows]
+            self.class_names = tuple(self._array("class_names", "U").tolist())
+            if not 0 <= self.labels.min() <= self.labels.max() < len(self.class_names):
+                raise self._error("label", f"must be from 0 to {len(self.class_names) - 1}")
+        self.sources: NDArray[np.object_] | None = None
+        if "source" in self._arrays:
+            self.sources = self._array("source", "U", len(z))[self.rows].astype(object)
+
+    def _array(self, name: str, kind: str, n: int | None = None) -> NDArray[Any]:
+        """An array of a kind of numbers or texts, (n,) if n is given; z is (n, d), and finite."""
+        array = self._arrays.get(name)
+        if array is None:
+            raise self._error(name, "is missing")
+        if array.dtype.kind != kind or array.ndim != (2 if name == "z" else 1) or not array.size:
+            raise self._error(name, f"is {array.dtype} {array.shape}, not as a run writes it")
+        if n is not None and len(array) != n:
+            raise self._error(name, f"has {len(array)} rows, and 'z' {n}")
+        if kind == "f" and not np.isfinite(array).all():
+            raise self._error(name, "has values that are not finite")
+        return array
+
+    def _error(self, name: str, problem: str) -> InputError:
+        return InputError(f"{self._file}: array {name!r} {problem}")

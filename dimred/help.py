@@ -201,16 +201,24 @@ def embed_help() -> str:
     return """\
 dimred embed RUN IMAGES [IMAGES ...] [--out FILE] [--k K] [--root DATA]
 
-Places new images on the map of a finished run, by its weights. IMAGES are image files, folders of
-them or .npz files with an array `images`. Writes FILE.npz and FILE.csv: path, z, the K nearest
-training images in Z with their classes, and the class that most of them have.
+Places new images on the map of a finished run by its weights; the run's own images need not be
+there. IMAGES are image files, folders (all images below), or .npz files with an array `images`.
+Files are cropped and resized as for training; what cannot be read is named and left out. Writes
+FILE.npz and FILE.csv (default: in RUN/embedded/): path, z, the class that most of the K nearest
+training images in Z have and the share that has it, and these images: neighbour1 is the `index` of
+the nearest in RUN/embedding.npz; `neighbours` in FILE.npz are rows of it.
 
-  dimred embed outputs/demo-seed0-* new_images/
+  --out   FILE, .npz, .csv or neither
+  --k     default: the first of the run's eval.k
+  --root  the run's data, wanted only by runs of an early version
+
+  dimred embed outputs/demo-seed0-33b97606 new_images/
 
 In Python:
   from dimred import load_run
   run = load_run("outputs/demo-seed0-33b97606")
-  placed = run.place(["new_images/"])"""
+  placed = run.place(["new_images/"])            # or an array, uint8 (N, H, W) or (N, C, H, W)
+  placed.paths, placed.z, placed.neighbours, placed.votes"""
 
 
 def export_help() -> str:
@@ -218,10 +226,14 @@ def export_help() -> str:
     return """\
 dimred export RUN [--out FILE] [--root DATA]
 
-Writes the encoder of a finished run as an ONNX file (default: RUN/encoder.onnx), and holds what
-ONNX Runtime makes of the run's images against PyTorch. Wants pip install 'dimred[onnx]'.
+Writes the encoder of a finished run as one ONNX file (default: RUN/encoder.onnx): `images`, uint8
+(N, C, height, width), to `h` and `z`, normalisation included. Holds what ONNX Runtime makes of 256
+of the run's images (of random ones, where these are not there) against PyTorch; a file that is off
+by more than 1e-4 of the largest value is not written. Wants pip install 'dimred[onnx]'.
 
-  dimred export outputs/demo-seed0-*"""
+  --root  the run's data, where they have moved
+
+  dimred export outputs/demo-seed0-33b97606"""
 
 
 _TRAIN_HEAD = """\

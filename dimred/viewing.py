@@ -106,7 +106,7 @@ def _stages(run: FinishedRun, z: Mapping[str, NDArray[np.float32]]) -> list[Stag
     last = list(z.values())[-1].shape[1]
     dims = last if last in _MAP_DIMS else 2
     found: list[StageMap] = []
-    for name, own in reversed(z.items()):
+    for name, own in reversed(list(z.items())):
         shown, how = _placed(own, dims)
         if found:
             shown = aligned(shown, found[0].z)

@@ -17,15 +17,15 @@ from PIL import Image, UnidentifiedImageError
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
 from dimred.errors import InputError
 
-_READ = (
+READ = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
     *(".ppm", ".pgm"),
 )
 # Images of formats that are not read here: named as unreadable instead of passed over.
 _NOT_READ = (".heic", ".heif", ".avif", ".jp2", ".jxl")
-SUFFIXES = (*_READ, *_NOT_READ)
+SUFFIXES = (*READ, *_NOT_READ)
 
-# The decoders of _READ. The rest of Pillow's is left out: a file is judged by its content, and some
+# The decoders of READ. The rest of Pillow's is left out: a file is judged by its content, and some
 # (EPS) run another program.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 _CHUNK = 256  # files a thread takes at a time
@@ -39,6 +39,7 @@ _TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_ON_ITS_SIDE = {_TRANSPOSE[orientation] for orientation in (5, 6, 7, 8)}
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class _File:
 
     @property
     def name(self) -> str:
-        """The path as text: bytes that are not UTF-8 are written as a backslash, x and digits."""
-        return _printable(self.path)
+        """The path as text."""
+        return printable(self.path)
 
 
 def load_image_folder(
@@ -87,7 +88,7 @@ def load_image_folder(
     missing, has no readable image, or is laid out in another way.
     """
     folder = os.path.expanduser(root)  # noqa: PTH111  (leaves an unknown ~user as it is)
-    everything = _layout(root, _image_paths(root, folder))
+    everything = _layout(root, image_paths(folder, f"dataset.root={root!r}"))
     index = select(_outline(everything)).index
     files = [everything[i] for i in index]
     pixels, is_grey, problems = _decode_all(folder, files, image_size, strict)
@@ -135,8 +136,11 @@ def _outline(files: Sequence[_File]) -> ImageSet:
     )
 
 
-def _image_paths(root: str, folder: str) -> Iterator[str]:
-    """Paths of all image files below `folder`, relative to it, in no order."""
+def image_paths(folder: str, named: str) -> Iterator[str]:
+    """Paths of all image files below `folder`, relative to it, in no order.
+
+    Raises InputError, which begins with `named`, for a folder that cannot be listed.
+    """
     pending: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
     while pending:
         inside, above = pending.pop()
@@ -145,9 +149,9 @@ def _image_paths(root: str, folder: str) -> Iterator[str]:
             status = path.stat()
             entries = list(os.scandir(path))
         except OSError as error:
-            below = f", folder {_printable(inside)!r}" if inside else ""
+            below = f", folder {printable(inside)!r}" if inside else ""
             raise InputError(
-                f"dataset.root={root!r}{below}: {error.strerror}; must be a folder of images"
+                f"{named}{below}: {error.strerror}; must be a folder of images"
             ) from error
         identity = (status.st_dev, status.st_ino)
         if identity in above:
@@ -181,19 +185,19 @@ def _layout(root: str, paths: Iterator[str]) -> list[_File]:
     parts = [path.split("/") for path in paths]
     if not parts:
         raise InputError(
-            f"dataset.root={root!r}: no images there; files count that end in {' '.join(_READ)}"
+            f"dataset.root={root!r}: no images there; files count that end in {' '.join(READ)}"
         )
     beside = [path for path in parts if not _is_split_folder(path)]
     has_split = len(beside) < len(parts)
     if has_split and beside:
         raise InputError(
-            f"dataset.root={root!r}: {_printable('/'.join(min(beside)))!r} lies beside the split "
+            f"dataset.root={root!r}: {printable('/'.join(min(beside)))!r} lies beside the split "
             "folders train/ and test/; put all images, or all class folders, inside these two"
         )
     files = []
     for path in parts:
         inside = path[1:] if has_split else path
-        class_name = _printable(inside[0]) if len(inside) > 1 else None
+        class_name = printable(inside[0]) if len(inside) > 1 else None
         is_test = has_split and path[0].lower() == "test"
         files.append(_File("/".join(path), is_test, class_name))
     files.sort(key=lambda file: (file.is_test, file.path.split("/")))
@@ -219,46 +223,69 @@ def _labels(files: Sequence[_File]) -> LabelSet | None:
     return LabelSet(values.astype(np.int64), tuple(names))
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
+    """A path as text: bytes that are not UTF-8 are written as a backslash, x and digits."""
     return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _decode_all(
     folder: str, files: Sequence[_File], size: int, strict: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], list[str | None]]:
-    """Pixels (N, 3, size, size), which images are grey (N,), and what is wrong with each or None.
+    """What `decode_files` says of files below `folder`; if strict, an InputError for a problem."""
 
-    Grey images have three equal channels; the pixels of files that cannot be read are undefined.
-    """
+    def refuse(i: int, problem: str) -> None:
+        raise InputError(
+            f"dataset.root={folder!r}: {files[i].name!r} cannot be read: {problem}; "
+            "dataset.strict=false leaves such files out"
+        )
+
+    paths = [f"{folder}/{file.path}" for file in files]
     try:
-        pixels = np.empty((len(files), 3, size, size), dtype=np.uint8)
-    except (MemoryError, ValueError) as error:
+        return decode_files(paths, (size, size), refuse if strict else None)
+    except MemoryError as error:
         raise InputError(
             f"dataset.image_size={size}: {len(files)} such images need "
             f"{len(files) * 3 * size**2 / 2**30:,.0f} GiB of memory; set a smaller size"
         ) from error
-    is_grey = np.zeros(len(files), dtype=np.bool_)
+
+
+def decode_files(
+    paths: Sequence[str],
+    size: tuple[int, int],
+    refuse: Callable[[int, str], None] | None = None,
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], list[str | None]]:
+    """Pixels (N, 3, height, width), which images are grey (N,), and what is wrong with each or
+    None, of files decoded as `load_image_folder` says.
+
+    Grey images have three equal channels; the pixels of files that cannot be read are undefined.
+
+    size: (height, width); the largest central part of that shape is resized to it.
+    refuse: called with the position of a file that cannot be read, and the reason.
+    Raises MemoryError where memory does not hold the pixels.
+    """
+    try:
+        pixels = np.empty((len(paths), 3, *size), dtype=np.uint8)
+    except ValueError as error:  # more than there are addresses
+        raise MemoryError from error
+    is_grey = np.zeros(len(paths), dtype=np.bool_)
 
     def decode_chunk(start: int) -> list[str | None]:
         problems: list[str | None] = []
-        for i in range(start, min(start + _CHUNK, len(files))):
+        for i in range(start, min(start + _CHUNK, len(paths))):
             problem = None
             try:
-                pixels[i], is_grey[i] = _decode(f"{folder}/{files[i].path}", size)
+                pixels[i], is_grey[i] = _decode(paths[i], size)
             except Exception as error:  # Pillow's decoders let through whatever damage leads to
                 problem = _reason(error)
-                if strict:
-                    raise InputError(
-                        f"dataset.root={folder!r}: {files[i].name!r} cannot be read: {problem}; "
-                        "dataset.strict=false leaves such files out"
-                    ) from error
+                if refuse:
+                    refuse(i, problem)
             problems.append(problem)
         return problems
 
     Image.init()
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.simplefilter("ignore")  # Pillow's on damaged metadata and large images
-        chunks = pool.map(decode_chunk, range(0, len(files), _CHUNK))
+        chunks = pool.map(decode_chunk, range(0, len(paths), _CHUNK))
         problems = [problem for chunk in chunks for problem in chunk]
     return pixels, is_grey, problems
 
@@ -271,22 +298,24 @@ def _reason(error: Exception) -> str:
     return " ".join(text.split()) or type(error).__name__
 
 
-def _decode(path: str, size: int) -> tuple[NDArray[np.uint8], bool]:
-    """Pixels (1 or 3, size, size) of a file, and whether it is grey."""
+def _decode(path: str, size: tuple[int, int]) -> tuple[NDArray[np.uint8], bool]:
+    """Pixels (1 or 3, height, width) of a file, and whether it is grey."""
     with Image.open(path, formats=_FORMATS) as image:
         # JPEG's decoder shrinks large images at little cost; what is left is resized well.
-        image.draft(None, (2 * size, 2 * size))
+        image.draft(None, (2 * max(size), 2 * max(size)))
         image.load()
         plain = _grey_or_rgb(image)
         # After load(), as TIFF images are turned while they are loaded.
         transpose = _TRANSPOSE.get(_orientation(image))
-    side = min(plain.size)
-    left, top = (plain.width - side) / 2, (plain.height - side) / 2
-    box = (left, top, left + side, top + side)
-    square = plain.resize((size, size), Image.Resampling.BILINEAR, box, reducing_gap=3.0)
+    height, width = reversed(size) if transpose in _ON_ITS_SIDE else size
+    inside_width = min(plain.width, plain.height * width / height)
+    inside_height = min(plain.height, plain.width * height / width)
+    left, top = (plain.width - inside_width) / 2, (plain.height - inside_height) / 2
+    box = (left, top, left + inside_width, top + inside_height)
+    part = plain.resize((width, height), Image.Resampling.BILINEAR, box, reducing_gap=3.0)
     if transpose is not None:
-        square = square.transpose(transpose)
-    pixels: NDArray[np.uint8] = np.asarray(square)
+        part = part.transpose(transpose)
+    pixels: NDArray[np.uint8] = np.asarray(part)
     if plain.mode == "L":
         return pixels[np.newaxis], True
     return pixels.transpose(2, 0, 1), False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -34,7 +35,7 @@ def load_npz(path: str) -> ImageSet:
     Raises InputError for a file that is missing, damaged or no .npz, and for an array that is
     missing or not as above.
     """
-    arrays = _Arrays(path)
+    arrays = _Arrays(path, f"dataset.path={path!r}", ("images", "labels", "class_names", "split"))
     images = _images(arrays)
     is_test = _is_test(arrays, len(images))
     n_test = int(is_test.sum())
@@ -50,11 +51,19 @@ def load_npz(path: str) -> ImageSet:
     )
 
 
-class _Arrays:
-    """The arrays of an .npz file by name; every refusal names the file."""
+def npz_images(path: str, named: str) -> Tensor:
+    """The array `images` of an .npz file, uint8 (N, C, H, W), read as `load_npz` reads it.
 
-    def __init__(self, path: str):
-        self.path = path
+    Raises InputError, which begins with `named`.
+    """
+    return _images(_Arrays(path, named, ("images",)))
+
+
+class _Arrays:
+    """Those arrays of an .npz file that are understood, by name; refusals begin with `named`."""
+
+    def __init__(self, path: str, named: str, understood: tuple[str, ...]):
+        self.named, self.understood = named, understood
         file = Path(os.path.expanduser(path))  # noqa: PTH111  (leaves an unknown ~user as it is)
         try:
             with file.open("rb") as opened:  # NumPy would leave a damaged file open
@@ -63,7 +72,7 @@ class _Arrays:
             raise self.error(error.strerror or "cannot be read") from error
 
     def error(self, problem: str) -> InputError:
-        return InputError(f"dataset.path={self.path!r}: {problem}")
+        return InputError(f"{self.named}: {problem}")
 
     def get(self, name: str, n: int | None = None) -> NDArray[Any] | None:
         """An array with bytes as strings, or None; with `n`, one that must be of shape (n,)."""
@@ -87,9 +96,9 @@ class _Arrays:
             raise self.error("not an .npz file, or damaged") from error
         if not isinstance(content, np.lib.npyio.NpzFile):
             raise self.error("a single array, not an .npz file; write it with numpy.savez")
-        understood = ("images", "labels", "class_names", "split")
         names = list(content)
-        return names, {name: self._array(content, name) for name in understood if name in names}
+        known = [name for name in self.understood if name in names]
+        return names, {name: self._array(content, name) for name in known}
 
     def _array(self, content: Any, name: str) -> NDArray[Any]:
         try:
@@ -109,34 +118,42 @@ def _images(arrays: _Arrays) -> Tensor:
     if array is None:
         found = ", ".join(repr(name) for name in arrays.found[:20]) or "none"
         raise arrays.error(f"no array 'images'; the arrays are {found}")
+    return image_tensor(array, arrays.error)
+
+
+def image_tensor(array: NDArray[Any], error: Callable[[str], InputError]) -> Tensor:
+    """Images of any shape and type that `load_npz` understands as uint8 (N, C, H, W).
+
+    Raises what `error` makes of a sentence on an array that is none of these.
+    """
     shape = f"array 'images' has shape {array.shape}"
     if array.ndim not in (3, 4):
-        raise arrays.error(f"{shape}; must be (N, H, W), (N, H, W, C) or (N, C, H, W)")
+        raise error(f"{shape}; must be (N, H, W), (N, H, W, C) or (N, C, H, W)")
     if not array.size:
-        raise arrays.error(f"{shape}: no pixels")
+        raise error(f"{shape}: no pixels")
     if array.ndim == 3:
         array = array[:, np.newaxis]
     else:
         first, last = array.shape[1] in _CHANNELS, array.shape[3] in _CHANNELS
         if first and last:
-            raise arrays.error(f"{shape}: which axis is the channel? Save grey images as (N, H, W)")
+            raise error(f"{shape}: which axis is the channel? Save grey images as (N, H, W)")
         if not (first or last):
-            raise arrays.error(f"{shape}: one of axes 1 and 3 must be the channel, of 1 or 3")
+            raise error(f"{shape}: one of axes 1 and 3 must be the channel, of 1 or 3")
         if last:
             array = array.transpose(0, 3, 1, 2)
     if array.dtype != np.uint8:
-        array = _scaled(arrays, array)
+        array = _scaled(array, error)
     return torch.from_numpy(np.ascontiguousarray(array))
 
 
-def _scaled(arrays: _Arrays, array: NDArray[Any]) -> NDArray[np.uint8]:
+def _scaled(array: NDArray[Any], error: Callable[[str], InputError]) -> NDArray[np.uint8]:
     if array.dtype.kind != "f":
-        raise arrays.error(f"array 'images' is {array.dtype}; must be uint8, or floats in [0, 1]")
+        raise error(f"array 'images' is {array.dtype}; must be uint8, or floats in [0, 1]")
     if not np.isfinite(array).all():
-        raise arrays.error("array 'images' has NaN or infinite values")
+        raise error("array 'images' has NaN or infinite values")
     low, high = float(array.min()), float(array.max())
     if low < 0 or high > 1:
-        raise arrays.error(
+        raise error(
             f"array 'images' is {array.dtype} from {low:g} to {high:g}; "
             "floats must be in [0, 1], so scale them or save uint8"
         )

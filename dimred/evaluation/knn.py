@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -55,18 +55,47 @@ def knn_accuracy(
     neighbours = nearest(train, test, max(ks), device)
     classes, codes = np.unique(train_labels, return_inverse=True)
     correct = dict.fromkeys(ks, 0)
-    size = max(_VOTES_IN_BLOCK // len(classes), 1)
-    for start in range(0, len(test), size):
+    for block, k, votes in _votes(codes, neighbours, len(classes), ks):
+        correct[k] += int(np.sum(classes[votes.argmax(axis=1)] == test_labels[block]))
+    return {int(k): right / len(test) for k, right in correct.items()}
+
+
+def majority(
+    labels: Labels, neighbours: NDArray[np.int64]
+) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
+    """The class that `knn_accuracy` takes each query for, and the share of its neighbours that
+    have it, in (0, 1].
+
+    labels: classes (n,) of the training points. neighbours: positions among them (m, k).
+    Returns two arrays (m,). Raises ValueError for k = 0.
+    """
+    k = neighbours.shape[1]
+    if k == 0:
+        raise ValueError("no neighbours to vote")
+    classes, codes = np.unique(labels, return_inverse=True)
+    winners = np.empty(len(neighbours), dtype=classes.dtype)
+    shares = np.empty(len(neighbours))
+    for block, _, votes in _votes(codes, neighbours, len(classes), [k]):
+        winners[block] = classes[votes.argmax(axis=1)]
+        shares[block] = votes.max(axis=1) / k
+    return winners, shares
+
+
+def _votes(
+    codes: NDArray[np.int64], neighbours: NDArray[np.int64], n_classes: int, ks: Sequence[int]
+) -> Iterator[tuple[slice, int, NDArray[np.int32]]]:
+    """For blocks of queries and each of `ks`: the block, k, and how many of the k nearest have each
+    class, (b, n_classes); good until the next is asked for. argmax of it takes the first of equal
+    counts, the smallest class."""
+    size = max(_VOTES_IN_BLOCK // n_classes, 1)
+    for start in range(0, len(neighbours), size):
         block = slice(start, start + size)
-        votes = np.zeros((len(neighbours[block]), len(classes)), dtype=np.int32)
+        votes = np.zeros((len(neighbours[block]), n_classes), dtype=np.int32)
         rows = np.arange(len(votes))
         for k, voted in enumerate(codes[neighbours[block]].T, start=1):
             votes[rows, voted] += 1
-            # argmax takes the first of equal counts, and `classes` is sorted: the smallest label.
-            if k in correct:
-                winners = classes[votes.argmax(axis=1)]
-                correct[k] += int(np.sum(winners == test_labels[block]))
-    return {int(k): right / len(test) for k, right in correct.items()}
+            if k in ks:
+                yield block, k, votes
 
 
 def random_split(

@@ -8,6 +8,8 @@ from hypothesis.extra.numpy import arrays
 from sklearn.neighbors import KNeighborsClassifier
 
 from dimred.evaluation import knn_accuracy, random_split
+from dimred.evaluation.knn import majority
+from dimred.evaluation.neighbours import nearest
 
 
 @st.composite
@@ -36,6 +38,22 @@ def test_knn_accuracy_equals_scikit_learns_for_every_k(problem):
         for k in ks:
             expected[k] = KNeighborsClassifier(k).fit(train, labels).score(test, test_labels)
     assert knn_accuracy(train, labels, test, test_labels, ks) == expected
+
+
+@given(problem=grid_problem())
+@settings(max_examples=60, deadline=None)
+def test_the_majority_is_scikit_learns_for_every_k(problem):
+    train, labels, test, _ = problem
+    for k in range(1, len(train) + 1):
+        model = KNeighborsClassifier(k).fit(train, labels)
+        winners, shares = majority(labels, nearest(train, test, k))
+        assert winners.tolist() == model.predict(test).tolist()
+        assert shares == pytest.approx(model.predict_proba(test).max(1))
+
+
+def test_nobody_has_no_majority():
+    with pytest.raises(ValueError, match="no neighbours"):
+        majority(np.array([1, 2]), np.zeros((3, 0), dtype=np.int64))
 
 
 @pytest.mark.parametrize("dims", [2, 40])

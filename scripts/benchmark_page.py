@@ -1,0 +1,107 @@
+"""How fast the page of `dimred view` is in a browser: first paint, and time of a frame.
+
+    python scripts/benchmark_page.py RUN/map.html [--browser PATH] [--gpu]
+
+Opens the page in a headless Chromium several times. First paint is from the start of loading to the
+first picture of the map; a frame is from one picture of the screen to the next while the map is
+panned, in points (whole map) and in images (zoomed in). Without --gpu WebGL is computed on the CPU
+(SwiftShader), as on a machine without a GPU. Wants playwright, which the extra `dev` has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import shutil
+import statistics
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_SOFTWARE = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+_REPEATS = 5
+_FRAMES = 120
+
+_PAN = """async (count) => {
+  const { scene } = window.dimred.page;
+  const times = [];
+  let before = await new Promise(requestAnimationFrame);
+  for (let i = 0; i < count; i++) {
+    const angle = (i / count) * 2 * Math.PI;
+    scene.panBy(4 * Math.cos(angle), 4 * Math.sin(angle));
+    const now = await new Promise(requestAnimationFrame);
+    times.push(now - before);
+    before = now;
+  }
+  return times;
+}"""
+_HOVER = """(count) => {
+  const { page } = window.dimred;
+  const map = document.getElementById("map");
+  const { left, top, width, height } = map.getBoundingClientRect();
+  const began = performance.now();
+  for (let i = 0; i < count; i++) {
+    const at = { clientX: left + (width * i) / count, clientY: top + height / 2 };
+    map.dispatchEvent(new PointerEvent("pointermove", at));
+  }
+  return (performance.now() - began) / count;
+}"""
+
+
+def main() -> None:
+    """Measure and print one page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("page", type=Path)
+    parser.add_argument("--browser", default=next(filter(None, map(shutil.which, _BROWSERS)), None))
+    parser.add_argument("--gpu", action="store_true")
+    given = parser.parse_args()
+    flags = ["--no-sandbox", *(() if given.gpu else _SOFTWARE)]
+    with sync_playwright() as api:
+        browser = api.chromium.launch(executable_path=given.browser, args=flags)
+        print(f"{browser.browser_type.name} {browser.version}, {platform.machine()}, 1280x800")
+        print(f"{given.page.name}: {given.page.stat().st_size / 1e6:.1f} MB")
+        firsts, reads = [], []
+        for _ in range(_REPEATS):
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page.goto(given.page.absolute().as_uri(), timeout=120_000)
+            while not (first := _mark(page)):
+                page.wait_for_timeout(20)
+            firsts.append(first)
+            reads.append(
+                page.evaluate(
+                    "performance.timing.domContentLoadedEventEnd"
+                    " - performance.timing.navigationStart"
+                )
+            )
+            last = page
+        print(f"points                 {last.evaluate('window.dimred.page.scene.n'):,}")
+        _print("first paint", firsts)
+        _print("whole file read", reads)
+        _print("frame, whole map", last.evaluate(_PAN, _FRAMES))
+        print(f"pointer moves          {last.evaluate(_HOVER, 100):.1f} ms each")
+        last.evaluate(
+            "() => { const { scene } = window.dimred.page; scene.centre(0, 1);"
+            " while (!window.dimred.page.overlay.side) scene.zoomBy(1.2); }"
+        )
+        last.wait_for_timeout(2_000)  # sheets are decoded
+        print(f"images when close      {last.evaluate('window.dimred.page.overlay.images.length')}")
+        _print("frame, images", last.evaluate(_PAN, _FRAMES))
+        browser.close()
+
+
+def _mark(page: Page) -> float:
+    """Milliseconds from the start of loading to the first picture of the map; 0 before it."""
+    found: float = page.evaluate(
+        "performance.getEntriesByName('dimred-first-frame')[0]?.startTime ?? 0"
+    )
+    return found
+
+
+def _print(name: str, times: list[float]) -> None:
+    worst = sorted(times)[int(0.95 * (len(times) - 1))]
+    print(f"{name:<22} {statistics.median(times):.1f} ms (95 %: {worst:.1f})")
+
+
+if __name__ == "__main__":
+    main()
