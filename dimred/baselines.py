@@ -6,7 +6,6 @@ import platform
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from dimred.errors import InputError
 from dimred.evaluation import Judge, trustworthiness
 from dimred.evaluation.baselines import BASELINES, Baseline
 from dimred.evaluation.judge import MAX_TRUSTWORTHINESS_POINTS
+from dimred.files import expanded
 from dimred.finished import FinishedRun
 from dimred.reporting.environment import commit
 from dimred.reporting.plots import map_figure
@@ -49,7 +49,7 @@ def _measure(words: list[str]) -> int:
     for method in methods:
         if method not in METHODS:
             raise InputError(f"--only {method}: must be of {', '.join(METHODS)}")
-    paths = [Path(path).expanduser() for path in given.runs]
+    paths = [expanded(path) for path in given.runs]
     for path in paths:
         read_record(path)  # no folder is made for a run that is not there
     for path in paths:

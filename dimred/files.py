@@ -1,10 +1,15 @@
-"""Files that are either whole or not there."""
+"""Paths as users give them, and files that are either whole or not there."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 from pathlib import Path
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path with `~` expanded; an unknown ~user stays as it is."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  (raises nothing for an unknown ~user)
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,7 +11,7 @@ from torch import Tensor, nn
 
 from dimred.complaints import Parser, reporting
 from dimred.errors import InputError
-from dimred.files import write_atomically
+from dimred.files import expanded, write_atomically
 from dimred.finished import FinishedRun
 from dimred.models import Encoder
 
@@ -39,8 +37,8 @@ def _export(words: list[str]) -> int:
         raise InputError(
             f"dimred export: wants {', '.join(missing)}, which pip install 'dimred[onnx]' brings"
         )
-    run = FinishedRun(_expanded(given.run), given.root)
-    file = _expanded(given.out) if given.out else run.path / "encoder.onnx"
+    run = FinishedRun(expanded(given.run), given.root)
+    file = expanded(given.out) if given.out else run.path / "encoder.onnx"
     if file.is_dir():
         raise InputError(f"--out {given.out}: is a folder; name a file")
     model = FromPixels(run.encoder()).eval()
@@ -60,10 +58,6 @@ def _export(words: list[str]) -> int:
     print(f"largest difference from PyTorch, of the largest value, on {which}: {said}")
     print(file)
     return 0
-
-
-def _expanded(path: str) -> Path:
-    return Path(os.path.expanduser(path))  # noqa: PTH111  (leaves an unknown ~user as it is)
 
 
 class FromPixels(nn.Module):

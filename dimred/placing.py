@@ -25,7 +25,7 @@ from dimred.data.npz import image_tensor, npz_images
 from dimred.errors import InputError
 from dimred.evaluation.knn import majority
 from dimred.evaluation.neighbours import nearest
-from dimred.files import write_atomically
+from dimred.files import expanded, write_atomically
 from dimred.finished import Embedder, FinishedRun, TrainingMap
 
 _BYTES = 2**28  # of pixels decoded at a time
@@ -49,7 +49,7 @@ def load_run(path: Source, root: str | None = None) -> LoadedRun:
         summary.json does not say the shape of their images.
     Raises InputError for a folder that holds no finished run.
     """
-    return LoadedRun(_expanded(path), root)
+    return LoadedRun(expanded(path), root)
 
 
 @dataclass(frozen=True)
@@ -250,7 +250,7 @@ class _File(NamedTuple):
 def _files(source: Source) -> list[_File]:
     """A file, or the image files below a folder, sorted. Raises InputError for anything else."""
     given = os.fspath(source)
-    path = str(_expanded(given))
+    path = str(expanded(given))
     # A spreadsheet would take such a name for a formula.
     name = printable(f"./{given}" if given.startswith(_FORMULA) else given)
     if Path(path).is_file() and path.lower().endswith((*SUFFIXES, ".npz")):
@@ -268,10 +268,6 @@ def _files(source: Source) -> list[_File]:
         raise InputError(f"{name}: no images there; files count that end in {' '.join(READ)}")
     name = name.rstrip("/")
     return [_File(f"{name}/{printable(file)}", f"{path}/{file}") for file in inside]
-
-
-def _expanded(path: Source) -> Path:
-    return Path(os.path.expanduser(path))  # noqa: PTH111  (leaves an unknown ~user as it is)
 
 
 def _numbered(name: str, n: int) -> list[str]:
@@ -307,17 +303,17 @@ def _place(words: list[str]) -> int:
 def _outputs(run: FinishedRun, images: list[str], out: str | None) -> tuple[Path, Path]:
     """FILE.csv and FILE.npz. Raises InputError where that would replace what is read."""
     if out is None:
-        first = _expanded(images[0]).absolute()
+        first = expanded(images[0]).absolute()
         stem = first.resolve().name if first.is_dir() else first.stem
         named = run.path / "embedded" / (stem or "images")
     else:
-        named = _expanded(out)
+        named = expanded(out)
         if named.is_dir() or not named.name:
             raise InputError(f"--out {out}: must name a file, not a folder")
         if named.suffix in (".csv", ".npz"):
             named = named.with_suffix("")
     files = (named.with_name(f"{named.name}.csv"), named.with_name(f"{named.name}.npz"))
-    read = [*map(_expanded, images), run.path / "embedding.npz"]
+    read = [*map(expanded, images), run.path / "embedding.npz"]
     for file in files:
         if any(file.exists() and other.exists() and file.samefile(other) for other in read):
             raise InputError(f"--out {out}: would replace {file}, which is read")

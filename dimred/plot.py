@@ -18,7 +18,7 @@ from dimred.data.image_set import LabelSet
 from dimred.errors import InputError
 from dimred.evaluation import knn_accuracy, random_split
 from dimred.evaluation.judge import CURVE_MAX_K, RANDOM_SPLIT_SEED
-from dimred.files import write_atomically
+from dimred.files import expanded, write_atomically
 from dimred.reporting.comparisons import (
     Curve,
     aligned,
@@ -51,12 +51,12 @@ def _plot(words: list[str]) -> int:
         raise InputError(f"{given.figure}: no such figure; the figures are {', '.join(FIGURES)}")
     if not given.runs:
         raise InputError(f"{given.figure}: of which runs? Name their folders")
-    runs = [_Run(Path(path).expanduser()) for path in given.runs]
+    runs = [_Run(expanded(path)) for path in given.runs]
     try:
         figure = FIGURES[given.figure](runs)
     except ValueError as error:
         raise InputError(f"{given.figure}: {error}") from error
-    out = Path(given.out or f"outputs/figures/{given.figure}").expanduser()
+    out = expanded(given.out or f"outputs/figures/{given.figure}")
     if out.suffix in (".pdf", ".png", ".svg", ".eps"):
         out = out.with_suffix("")
     if not out.name:

@@ -15,6 +15,7 @@ from dimred.complaints import Parser, reporting
 from dimred.config import RunConfig, decisive_values, eval_values
 from dimred.config.dataset import Torchvision
 from dimred.errors import InputError
+from dimred.files import expanded
 from dimred.launch import composed, launch
 from dimred.tables import BUDGETS, NAMES, TABLES, RunRecord, Table, read_record
 
@@ -130,7 +131,7 @@ def _jobs(
 
 def _finished(config: RunConfig) -> Path | None:
     """The folder of a finished run of equal configuration in the output folder, if there is one."""
-    outputs = Path(config.output_dir).expanduser()
+    outputs = expanded(config.output_dir)
     pattern = f"{glob.escape(str(config.name))}-seed{config.seed}-*/summary.json"
     for summary in () if config.restart else sorted(outputs.glob(pattern)):
         with suppress(InputError):  # a damaged folder is made again

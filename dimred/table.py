@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from dimred.complaints import Parser, reporting
 from dimred.config import decisive_values, eval_values
 from dimred.errors import InputError
-from dimred.files import write_atomically
+from dimred.files import expanded, write_atomically
 from dimred.launch import composed
 from dimred.tables import (
     BUDGETS,
@@ -44,7 +43,7 @@ def _show(words: list[str]) -> int:
         raise InputError(f"{given.name}: no such table; the tables are {', '.join(NAMES)}")
     if given.format not in FORMATS:
         raise InputError(f"--format {given.format}: must be one of {', '.join(FORMATS)}")
-    place = Path(given.outputs or "outputs").expanduser()
+    place = expanded(given.outputs or "outputs")
     nothing_yet = given.outputs is None and not place.exists()
     records, damaged = ([], []) if nothing_yet else read_records(place)
     if given.budget is not None:
@@ -55,7 +54,7 @@ def _show(words: list[str]) -> int:
         print(f"dimred: left out: {line}", file=sys.stderr)
     text = FORMATS[given.format](comparison(given.name, records)) + "\n"
     if given.out:
-        write_atomically(Path(given.out).expanduser(), text.encode())
+        write_atomically(expanded(given.out), text.encode())
         print(given.out)
     else:
         print(text, end="")

@@ -20,6 +20,7 @@ from dimred.data.image_set import ImageSet
 from dimred.data.resident import ResidentImages
 from dimred.errors import InputError, Interrupted, ProcessLost, TrainingDiverged
 from dimred.evaluation import Judge
+from dimred.files import expanded
 from dimred.measures import further_measures
 from dimred.pairing import FixedTargets, Pairing, PairingScope
 from dimred.recorded import RecordedTraining, checkpoint_of
@@ -261,11 +262,11 @@ def identity_values(config: RunConfig, compute: Compute) -> dict[str, Any]:
 def run_path(config: RunConfig, identity: dict[str, Any]) -> Path:
     """The run folder: the same for the same identity, so that a run typed again goes on."""
     if config.run_dir is not None:
-        return Path(config.run_dir).expanduser()
+        return expanded(config.run_dir)
     parts = (config.dataset.name, config.model.name, config.loss.name, config.schedule.name)
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
     name = f"{config.name or '-'.join(parts)}-seed{config.seed}-{digest}"
-    return Path(config.output_dir).expanduser() / name
+    return expanded(config.output_dir) / name
 
 
 def _record(

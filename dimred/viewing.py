@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import webbrowser
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from dimred.complaints import Parser, reporting
 from dimred.data.image_set import ImageSet
 from dimred.errors import InputError
 from dimred.evaluation.neighbours import nearest
-from dimred.files import write_atomically
+from dimred.files import expanded, write_atomically
 from dimred.finished import FinishedRun
 from dimred.page import Column, Finding, MapPage, StageMap, make_atlas, page_parts
 from dimred.reporting.comparisons import aligned
@@ -50,8 +49,8 @@ def _view(words: list[str]) -> int:
         raise InputError(
             f"--thumbnail {given.thumbnail}: must be from {_THUMBNAIL[0]} to {_THUMBNAIL[-1]}"
         )
-    run = FinishedRun(Path(given.run).expanduser(), given.root)
-    file = Path(given.out).expanduser() if given.out else run.path / "map.html"
+    run = FinishedRun(expanded(given.run), given.root)
+    file = expanded(given.out) if given.out else run.path / "map.html"
     content = b"".join(page_parts(map_page(run, given.thumbnail)))
     write_atomically(file, content)
     print(f"{file}: {len(content) / 1e6:.1f} MB; opens in any browser")

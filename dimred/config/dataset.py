@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from dimred.config.option import option
+from dimred.files import expanded
 
 if TYPE_CHECKING:
     from dimred.data.image_set import ImageSet
@@ -216,4 +217,4 @@ class NorbSmall(DatasetOptions):
 
 
 def _beside(root: str | None) -> Path | None:
-    return Path(root).expanduser() / ".dimred-cache" if root else None
+    return expanded(root) / ".dimred-cache" if root else None

@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
 from dimred.errors import InputError
+from dimred.files import expanded
 
 READ = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
@@ -87,7 +88,7 @@ def load_image_folder(
     mean and std are those of the selected training images. Raises InputError for a folder that is
     missing, has no readable image, or is laid out in another way.
     """
-    folder = os.path.expanduser(root)  # noqa: PTH111  (leaves an unknown ~user as it is)
+    folder = str(expanded(root))
     everything = _layout(root, image_paths(folder, f"dataset.root={root!r}"))
     index = select(_outline(everything)).index
     files = [everything[i] for i in index]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from dimred.data.image_set import Factor, ImageSet, LabelSet, channel_statistics
 from dimred.errors import InputError
+from dimred.files import expanded
 
 _URL = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
 _TRAIN = "smallnorb-5x46789x9x18x6x2x96x96-training"
@@ -92,7 +92,7 @@ def load_norb_small(
         ("camera", camera, range(2)),
     ):
         _check_choice(key, value, choices)
-    folder = Path(os.path.expanduser(root))  # noqa: PTH111  (leaves an unknown ~user as it is)
+    folder = expanded(root)
     parts = [{kind: _find(folder, f"{part}-{kind}") for kind in _KINDS} for part in (_TRAIN, _TEST)]
     tables = [_read_table(paths) for paths in parts]
     known = _per_image(tables)

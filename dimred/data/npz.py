@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -15,6 +13,7 @@ from torch import Tensor
 
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
 from dimred.errors import InputError
+from dimred.files import expanded
 
 _CHANNELS = (1, 3)
 
@@ -64,7 +63,7 @@ class _Arrays:
 
     def __init__(self, path: str, named: str, understood: tuple[str, ...]):
         self.named, self.understood = named, understood
-        file = Path(os.path.expanduser(path))  # noqa: PTH111  (leaves an unknown ~user as it is)
+        file = expanded(path)
         try:
             with file.open("rb") as opened:  # NumPy would leave a damaged file open
                 self.found, self.arrays = self._read(opened)

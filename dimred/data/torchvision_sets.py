@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 import warnings
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from dimred.data.image_set import ImageSet, LabelSet
 from dimred.errors import InputError
+from dimred.files import expanded
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def load_torchvision(name: str, root: str, download: bool) -> ImageSet:
         raise InputError(f"dataset.name={name!r}: must be one of {', '.join(_BENCHMARKS)}")
     benchmark = _BENCHMARKS[name]
     source = getattr(datasets, benchmark.torchvision_class)
-    folder = Path(os.path.expanduser(root))  # noqa: PTH111  (leaves an unknown ~user as it is)
+    folder = expanded(root)
     if download:
         _download(source, name, folder)
     _check_present(source, name, folder)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,7 +22,7 @@ from dimred.data.turntable_render import (
     render_turntable,
 )
 from dimred.errors import InputError
-from dimred.files import write_atomically
+from dimred.files import expanded, write_atomically
 
 _FILE = "turntable-v1.npz"  # raise the version whenever the images change
 
@@ -70,7 +68,7 @@ def load_turntable(root: str, n_test: int, seed: int) -> ImageSet:
 
 def _images(root: str) -> NDArray[np.uint8]:
     """The images from the folder's file, or rendered, and then kept there if possible."""
-    path = Path(os.path.expanduser(root)) / _FILE  # noqa: PTH111  (leaves an unknown ~user as it is)
+    path = expanded(root) / _FILE
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             kept: NDArray[np.uint8] = content["images"]

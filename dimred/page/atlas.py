@@ -14,7 +14,7 @@ from torch import Tensor
 
 _SHEET = 1024  # side in pixels; a sheet is decoded at once, and takes 4 MiB then
 _BLOCK = 16  # lossy WebP mixes colours within such blocks
-_QUALITY = 88
+_QUALITY = 92
 _MOST_SIDE = 64
 _MOST_PIXELS = 80_000_000  # of all thumbnails, so that a page stays below 150 MB
 
@@ -51,7 +51,7 @@ def make_atlas(images: Tensor, places: NDArray[np.floating], side: int | None = 
     """An atlas in which images near one another on the map lie on the same sheets, so that what is
     looked at together is decoded together.
 
-    Grey images are kept without loss, colours in WebP's quality 88, where the outermost pixels take
+    Grey images are kept without loss, colours in WebP's quality 92, where the outermost pixels take
     on some colour of the image beside.
 
     images: uint8 (N, C, H, W), C = 1 or 3. places: (N, d), of the map; d at least 1.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def describe(folder: Path, summary: dict[str, Any]) -> str:
             f"map                   {folder / 'plots' / f'map_{last}.png'}",
             f"metrics               {folder / 'summary.json'}",
             f"run folder            {folder}",
+            f"look into the map     dimred view {shlex.quote(str(folder))} --open",
         ]
     )
 
