@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -24,6 +22,7 @@ from dimred.data.image_set import ImageSet
 from dimred.data.resident import ResidentImages
 from dimred.errors import InputError
 from dimred.models import Encoder
+from dimred.reporting.run_folder import read_arrays
 from dimred.tables import RunRecord, read_record
 from dimred.train import compute_of
 from dimred.training import Compute, embed
@@ -68,20 +67,8 @@ class FinishedRun:
         return images
 
     def arrays(self, name: str = "embedding.npz") -> dict[str, NDArray[Any]]:
-        """The arrays of an .npz file of the run, of plain numbers and texts: nothing that it holds
-        is executed. Raises InputError for one that is gone or bad."""
-        file = self.path / name
-        try:
-            with file.open("rb") as opened:  # NumPy would leave a damaged file open
-                content = np.load(opened, allow_pickle=False)
-                if not isinstance(content, np.lib.npyio.NpzFile):
-                    raise ValueError("a single array")
-                arrays = dict(content)
-            if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-                raise ValueError("something else than arrays")
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise InputError(f"{file}: holds no arrays of this run ({error})") from error
-        return arrays
+        """The arrays of an .npz file of the run. Raises InputError for one that is gone or bad."""
+        return read_arrays(self.path / name)
 
     def items(self, images: ImageSet) -> ImageSet:
         """The run's images in all transformations of its pairing, one for each row of its map."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -27,6 +26,7 @@ from dimred.reporting.comparisons import (
     norms_figure,
     panels_figure,
 )
+from dimred.reporting.run_folder import read_arrays
 from dimred.reporting.style import to_pdf, to_png
 from dimred.tables import RunRecord, grouped, read_record
 
@@ -84,12 +84,7 @@ class _Run:
 
     def arrays(self, name: str) -> Arrays:
         """The arrays of an .npz file. Raises InputError where it cannot be read."""
-        file = self.path / name
-        try:
-            with file.open("rb") as opened, np.load(opened) as arrays:
-                return dict(arrays)
-        except (OSError, ValueError, EOFError, BadZipFile) as error:
-            raise InputError(f"{file}: cannot be read ({error})") from error
+        return read_arrays(self.path / name)
 
     @cached_property
     def embedding(self) -> Arrays:

@@ -56,7 +56,7 @@ MAY_IMPORT = {
     "launch": {"complaints", "config", "help"},
     "tables": set(),
     "table": {"complaints", "config", "launch", "tables"},
-    "finished": {"config", "data", "models", "stages", "tables", "train", "training"},
+    "finished": {"config", "data", "models", "reporting", "tables", "train", "training"},
     "rate": {"config", "stages", "train"},
     "reproduce": {"baselines", "complaints", "config", "launch", "rate", "tables"},
     "baselines": {

@@ -7,6 +7,8 @@ import io
 import json
 import os
 import shutil
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Self
 
@@ -187,6 +189,22 @@ class RunFolder:
                 file.write(json.dumps(row) + "\n")
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def read_arrays(file: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz file of a run, of plain numbers and texts: nothing that it holds is
+    executed. Raises InputError for one that is gone or bad."""
+    try:
+        with file.open("rb") as opened:  # NumPy would leave a damaged file open
+            content = np.load(opened, allow_pickle=False)
+            if not isinstance(content, np.lib.npyio.NpzFile):
+                raise ValueError("a single array")
+            arrays = dict(content)
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError("something else than arrays")
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{file}: holds no arrays of a run ({error})") from error
+    return arrays
 
 
 def _differences(there: dict[str, Any], here: dict[str, Any]) -> str:
