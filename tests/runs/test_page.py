@@ -267,7 +267,13 @@ def test_search_finds_indices_and_labels(digits, opened):
         page.page.press("#search", "Enter")
 
     find(str(content["index"][7]))
-    assert page.state("state.pinned") == 7
+    assert page.state("[state.pinned, state.selection]") == [7, None]
+    # The name of a class, and an index where there is one.
+    find("9")
+    assert page.state("state.selection.rows") == np.flatnonzero(content["label"] == 9).tolist()
+    assert page.state("state.pinned") == (
+        list(content["index"]).index(9) if 9 in content["index"] else 7
+    )
     find("TEST")
     assert page.state("state.selection.rows") == np.flatnonzero(content["split"] == "test").tolist()
     find("no such thing")

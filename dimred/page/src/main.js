@@ -161,25 +161,23 @@ class Page {
     byId("said").textContent = text;
   }
 
+  /** A number is an index, or a label of just that name; other words are parts of labels, files. */
   #search(text) {
     const wanted = text.trim().toLowerCase();
     if (!wanted) return this.clear();
-    const index = array("index");
-    if (/^\d+$/.test(wanted)) {
-      const row = index.indexOf(Number(wanted));
-      if (row >= 0) {
-        this.pin(row, true);
-        return undefined;
-      }
-    }
+    const isNumber = /^\d+$/.test(wanted);
+    const pinned = isNumber ? array("index").indexOf(Number(wanted)) : -1;
     const labels = about.columns.filter((column) => column.kind === "category");
     const found = [];
     for (let row = 0; row < about.n; row++) {
       const texts = labels.map((column) => told(column, row, this.state.stage));
       if (about.sources) texts.push(about.sources[row]);
-      if (texts.some((told) => told.toLowerCase().includes(wanted))) found.push(row);
+      const fits = (told) => (isNumber ? told === wanted : told.toLowerCase().includes(wanted));
+      if (texts.some(fits)) found.push(row);
     }
-    return this.select(found, `“${text.trim()}”`);
+    if (found.length || pinned < 0) this.select(found, `“${text.trim()}”`);
+    if (pinned >= 0) this.pin(pinned, true);
+    return undefined;
   }
 
   #mark(name) {
