@@ -1,5 +1,8 @@
 """A configuration survives being written to config.yaml and read again."""
 
+import subprocess
+import sys
+
 import pytest
 from omegaconf import OmegaConf
 
@@ -23,6 +26,19 @@ def test_experiments_are_read_as_they_were_written():
     for name in KINDS:
         config = composed([f"experiment={name}"])
         assert read_config(written(config)) == config
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_nothing_else_needs_to_have_been_imported(name, tmp_path):
+    """As a command on a finished run reads it, which composes nothing."""
+    file = tmp_path / "config.yaml"
+    file.write_text(written(composed([f"experiment={name}"])))
+    code = "import sys; from dimred.config.saved import read_config; read_config(sys.stdin.read())"
+    with file.open() as text:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdin=text, capture_output=True, check=False
+        )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_loss_of_a_stage_is_read_too():

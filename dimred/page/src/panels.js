@@ -104,7 +104,7 @@ export function drawPinned(page) {
   section.hidden = pinned === null;
   if (pinned === null) return;
   const body = byId("pinned-body");
-  const head = element("div", { className: "pinned-head" }, picture(pinned, 128));
+  const head = element("div", { className: "pinned-head" }, picture(pinned, 140));
   head.append(facts(pinned, stage));
   body.replaceChildren(head);
   for (const [space, name] of [

@@ -310,7 +310,7 @@ export class Scene extends EventTarget {
 
 /** Diameter of a point in pixels: less for many, more when zoomed in. */
 function pointSize(n, zoom, side) {
-  const whole = Math.min(Math.max((side / 90) * (1500 / n) ** 0.35, 2), 10);
+  const whole = Math.min(Math.max((side / 90) * (1500 / n) ** 0.25, 2), 10);
   return Math.min(whole * zoom ** 0.35, 16);
 }
 
