@@ -1,10 +1,17 @@
-"""Paths as users give them, and files that are either whole or not there."""
+"""Paths as users give them, files that are either whole or not there, and tables as CSV."""
 
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a text begins with that a spreadsheet would compute."""
 
 
 def expanded(path: str | os.PathLike[str]) -> Path:
@@ -30,6 +37,26 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def csv_file(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """A CSV file in UTF-8, with the mark by which spreadsheets know it; a text that they would
+    compute gets an apostrophe before it."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns)
+    writer.writeheader()
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _cell(value: Any) -> Any:
+    if not isinstance(value, str) or not value.startswith(FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def _sync_folder(folder: Path) -> None:

@@ -186,12 +186,14 @@ def inspect_help() -> str:
 dimred inspect RUN [--root DATA]
 
 Looks for what deserves a look among the images of a finished run, and writes each kind to
-RUN/inspect/ as CSV and as a sheet of pictures:
+RUN/inspect/ as CSV and as a sheet of pictures, the rows of embedding.npz to findings.json:
 
   near_duplicates   pairs and groups of images that are copies but for shift, compression or noise
-  outliers          images far from their class, or from all others
-  label_conflicts   images whose neighbours agree on another class
-  islands           the densest islands of the map
+  outliers          images whose 10th neighbour in H is far, of all images or of their class
+  label_conflicts   images 12 or more of whose 15 neighbours in H are of one other class
+  islands           the clusters that HDBSCAN finds in the map, the densest first
+
+  --root   the data, where they have moved
 
   dimred inspect outputs/demo-seed0-* && dimred view outputs/demo-seed0-*"""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 import os
@@ -25,12 +24,11 @@ from dimred.data.npz import image_tensor, npz_images
 from dimred.errors import InputError
 from dimred.evaluation.knn import majority
 from dimred.evaluation.neighbours import nearest
-from dimred.files import expanded, write_atomically
+from dimred.files import FORMULA, csv_file, expanded, write_atomically
 from dimred.finished import Embedder, FinishedRun, TrainingMap
 
 _BYTES = 2**28  # of pixels decoded at a time
 _MOST_NAMED = 20  # images left out
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet computes
 
 Source = str | os.PathLike[str]
 Images = Source | Sequence[Source] | NDArray[Any] | Tensor
@@ -252,7 +250,7 @@ def _files(source: Source) -> list[_File]:
     given = os.fspath(source)
     path = str(expanded(given))
     # A spreadsheet would take such a name for a formula.
-    name = printable(f"./{given}" if given.startswith(_FORMULA) else given)
+    name = printable(f"./{given}" if given.startswith(FORMULA) else given)
     if Path(path).is_file() and path.lower().endswith((*SUFFIXES, ".npz")):
         return [_File(name, path)]
     if not Path(path).exists():
@@ -293,7 +291,8 @@ def _place(words: list[str]) -> int:
     buffer = io.BytesIO()
     np.savez(buffer, **placed.arrays())  # type: ignore[arg-type]
     write_atomically(arrays, buffer.getbuffer())
-    write_atomically(table, _csv(placed))
+    rows = list(placed.rows())
+    write_atomically(table, csv_file(list(rows[0]), rows))
     images = "image" if len(placed) == 1 else "images"
     print(f"{len(placed):,} {images} placed" + (f", {left_out:,} left out" if left_out else ""))
     print(f"{table}\n{arrays}")
@@ -318,25 +317,3 @@ def _outputs(run: FinishedRun, images: list[str], out: str | None) -> tuple[Path
         if any(file.exists() and other.exists() and file.samefile(other) for other in read):
             raise InputError(f"--out {out}: would replace {file}, which is read")
     return files
-
-
-def _csv(placed: Placed) -> bytes:
-    """The rows as CSV in UTF-8, with the mark by which spreadsheets know it."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    for number, row in enumerate(placed.rows()):
-        if number == 0:
-            writer.writerow(row)
-        writer.writerow(map(_cell, row.values()))
-    return text.getvalue().encode("utf-8-sig")
-
-
-def _cell(value: Any) -> Any:
-    """A value; a text that a spreadsheet would compute gets an apostrophe before it."""
-    if not isinstance(value, str) or not value.startswith(_FORMULA):
-        return value
-    try:
-        float(value)
-    except ValueError:
-        return f"'{value}"
-    return value

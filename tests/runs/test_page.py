@@ -209,7 +209,7 @@ def test_an_outline_selects_what_lies_in_it(digits, opened, tool):
     assert rows_of(gallery) == expected.tolist()
     with page.page.expect_download() as download:
         page.page.click("#export")
-    lines = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    lines = list(csv.DictReader(io.StringIO(download.value.path().read_text(encoding="utf-8-sig"))))
     content = arrays(digits)
     assert [int(line["row"]) for line in lines] == expected.tolist()
     assert [int(line["index"]) for line in lines] == content["index"][expected].tolist()
@@ -464,7 +464,7 @@ def test_names_stay_text(wicked, opened):
     assert len(page.state("state.selection.rows")) == 12
     with page.page.expect_download() as download:
         page.page.click("#export")
-    lines = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    lines = list(csv.DictReader(io.StringIO(download.value.path().read_text(encoding="utf-8-sig"))))
     assert {line["class"] for line in lines} == {WICKED}
     assert lines[0]["source"] == f'{WICKED}/0<svg onload=alert(0)>,".png'
 

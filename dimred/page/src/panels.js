@@ -165,7 +165,9 @@ export function drawSelection(page) {
   add();
 }
 
-function quoted(text) {
+/** As the package's own CSV: a text that a spreadsheet would compute gets an apostrophe. */
+function quoted(cell) {
+  const text = /^[=+\-@\t\r]/.test(cell) && Number.isNaN(Number(cell)) ? `'${cell}` : cell;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
@@ -182,5 +184,5 @@ export function csvOf(rows, groups, stage) {
     if (grouped) cells.push(groupOf.get(row));
     return cells;
   });
-  return [head, ...lines].map((cells) => `${cells.map(quoted).join(",")}\r\n`).join("");
+  return `\ufeff${[head, ...lines].map((cells) => `${cells.map(quoted).join(",")}\r\n`).join("")}`;
 }

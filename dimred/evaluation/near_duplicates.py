@@ -1,0 +1,279 @@
+"""Images that are copies of one another but for a shift, compression, noise or brightness.
+
+Candidates are nearest neighbours in features and in what a shift leaves alone of the pixels. Pixels
+alone judge them: how much of the one image no shift, gain and offset of the other explain, held
+against what other images that are near the two leave unexplained.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor
+
+from dimred.evaluation.neighbours import Features, nearest
+
+Rows = NDArray[np.int64]
+
+KINDS = ("identical", "shifted", "similar")
+NEIGHBOURS = 15
+MOST_RATIO = 0.35
+COPY_RESIDUAL = 0.01
+_LONGEST_SIDE = 48  # pixels; larger images are compared reduced
+_MOST_SHIFT = 3
+_SIDES_A_SHIFT = 8  # a shift of one pixel for each so many of the side
+_FREQUENCIES = 12
+_FLOOR = 0.05  # quantile
+_LEAST_DEVIATION = 0.5  # grey levels; below, an image is flat
+_VALUES_IN_BLOCK = 2**24
+
+
+@dataclass(frozen=True)
+class NearDuplicates:
+    """M pairs of near-duplicates, the surest first.
+
+    pairs: positions of the images (M, 2), the lower first.
+    residual: (M,), sqrt(1 - ZNCC^2) at the best shift: the standard deviation of what the one image
+        leaves unexplained of the other, as a share of its own. 0 for equal images, 1 for unrelated.
+    ratio: (M,), residual over the residual that is usual among the two images' neighbours.
+    shift: (M, 2), by how many pixels (x to the right, y down) the second lies from the first.
+    identical: (M,), whether all pixels are equal.
+    group: (M,), number of the group (connected component of the pairs) from 0.
+    """
+
+    pairs: Rows
+    residual: NDArray[np.float64]
+    ratio: NDArray[np.float64]
+    shift: Rows
+    identical: NDArray[np.bool_]
+    group: Rows
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def members(self) -> list[Rows]:
+        """The positions of the images of each group, ascending."""
+        order = np.argsort(self.group, kind="stable")
+        parts = np.split(order, np.cumsum(np.bincount(self.group))[:-1])
+        return [np.unique(self.pairs[part]) for part in parts if len(part)]
+
+    @property
+    def kinds(self) -> list[str]:
+        """Of each pair: "identical", "shifted" (but for a residual of 0.01) or "similar"."""
+        moved = (self.shift != 0).any(axis=1) & (self.residual <= COPY_RESIDUAL)
+        named = np.where(self.identical, "identical", np.where(moved, "shifted", "similar"))
+        return [str(kind) for kind in named]
+
+
+def near_duplicates(
+    images: Tensor,
+    features: Features,
+    device: torch.device | None = None,
+    k: int = NEIGHBOURS,
+    most_ratio: float = MOST_RATIO,
+) -> NearDuplicates:
+    """The pairs of images that are copies but for a shift, compression, noise or brightness.
+
+    The score is the zero-mean normalised cross-correlation (ZNCC) on the overlap at the best of all
+    shifts by up to 3 pixels, or an eighth of the side, each channel less its mean. What correlation
+    is high differs between sets and images, so it is compared, as in Lowe's ratio test (2004,
+    https://doi.org/10.1023/B:VISI.0000029664.99615.94): a pair counts if its residual is at most
+    most_ratio of the median residual among the candidates of each of the two (of the set's 5th
+    percentile of these medians, where that is more), or at most 0.01.
+
+    Of equal images all are paired with the first of them, and only that one with others. Images
+    without contrast pair with equal ones alone. Images with a side of more than 48 pixels are
+    compared reduced by a whole factor, and their shifts are multiples of it.
+
+    images: uint8 (N, C, H, W). features: (N, h), in which copies are near, such as H.
+    device: where to search and compare; None for the CPU.
+    k: candidates of each image in the features and as many in the pixels.
+    Raises ValueError for another number of features than images.
+    """
+    if len(images) != len(features):
+        raise ValueError(f"{len(images)} images with {len(features)} features")
+    first = _first_equal(images)
+    alone = np.flatnonzero(first == np.arange(len(first)))
+    copies = np.flatnonzero(first != np.arange(len(first)))
+    pairs, residual, shift, ratio = [np.stack([first[copies], copies], 1)], [], [], []
+    residual.append(np.zeros(len(copies)))
+    ratio.append(np.zeros(len(copies)))
+    shift.append(np.zeros((len(copies), 2), dtype=np.int64))
+    if len(alone) > 1:
+        reduced, factor = _reduced(images[torch.from_numpy(alone)])
+        k = min(k, len(alone) - 1)
+        spaces = (features[alone], _spectrum(reduced))
+        candidates = np.concatenate([nearest(x, None, k, device) for x in spaces], axis=1)
+        found = _judged(_Registration(reduced, device), candidates, most_ratio)
+        pairs.append(alone[found[0]])
+        residual.append(found[1])
+        ratio.append(found[2])
+        shift.append(found[3] * factor)
+    joined = np.concatenate(pairs)
+    identical = np.arange(len(joined)) < len(copies)
+    return _ordered(
+        joined, np.concatenate(residual), np.concatenate(ratio), np.concatenate(shift), identical
+    )
+
+
+def _ordered(
+    pairs: Rows,
+    residual: NDArray[np.float64],
+    ratio: NDArray[np.float64],
+    shift: Rows,
+    identical: NDArray[np.bool_],
+) -> NearDuplicates:
+    order = np.lexsort((pairs[:, 1], pairs[:, 0], ratio, ~identical))
+    group = groups_of(pairs[order])
+    return NearDuplicates(
+        pairs[order], residual[order], ratio[order], shift[order], identical[order], group
+    )
+
+
+def groups_of(pairs: Rows) -> Rows:
+    """The connected component of each pair (M, 2), numbered from 0 in order of appearance (M,)."""
+    if not len(pairs):
+        return np.empty(0, dtype=np.int64)
+    n = int(pairs.max()) + 1
+    graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(n, n))
+    of_pair = connected_components(graph, directed=False)[1][pairs[:, 0]]
+    _, appeared, number = np.unique(of_pair, return_index=True, return_inverse=True)
+    numbered: Rows = appeared.argsort().argsort()[number].astype(np.int64)
+    return numbered
+
+
+def _first_equal(images: Tensor) -> Rows:
+    """The position of the first image with the same pixels (N,)."""
+    seen: dict[bytes, int] = {}
+    pixels = images.contiguous().numpy()
+    digests = (hashlib.sha256(image.data).digest() for image in pixels)
+    return np.array([seen.setdefault(d, i) for i, d in enumerate(digests)], dtype=np.int64)
+
+
+def _reduced(images: Tensor) -> tuple[Tensor, int]:
+    """The images with no side over 48 pixels, by means of squares; and the squares' side."""
+    factor = -(-max(images.shape[2:]) // _LONGEST_SIDE)
+    if factor == 1:
+        return images, 1
+    size = _VALUES_IN_BLOCK // images[0].numel() + 1
+    parts = [
+        F.avg_pool2d(block.float(), factor, ceil_mode=True).round().to(torch.uint8)
+        for block in torch.split(images, size)
+    ]
+    return torch.cat(parts), factor
+
+
+def _spectrum(images: Tensor) -> NDArray[np.float32]:
+    """Amplitudes of the low frequencies of the grey image at length 1 (N, f): shifts hardly change
+    them, nor gain or offset."""
+    parts = []
+    for block in torch.split(images, _VALUES_IN_BLOCK // images[0].numel() + 1):
+        grey = block.float().mean(dim=1)
+        amplitude = torch.fft.rfft2(grey - grey.mean(dim=(1, 2), keepdim=True)).abs()
+        low = amplitude[:, :_FREQUENCIES, :_FREQUENCIES]
+        high = amplitude[:, _FREQUENCIES:, :_FREQUENCIES][:, 1 - _FREQUENCIES :]
+        parts.append(F.normalize(torch.cat([low, high], dim=1).flatten(1), eps=1.0))
+    return torch.cat(parts).numpy()
+
+
+class _Registration:
+    """ZNCC of images under all small shifts. images: uint8 (N, C, H, W)."""
+
+    def __init__(self, images: Tensor, device: torch.device | None):
+        self.images = images.to(device or torch.device("cpu"))
+        self.mean = torch.cat([x.float().mean(dim=(2, 3)) for x in torch.split(self.images, 4096)])
+        height, width = images.shape[2:]
+        self.reach = [min(_MOST_SHIFT, side // _SIDES_A_SHIFT) for side in (height, width)]
+        down, right = (range(-r, r + 1) for r in self.reach)
+        self.shifts = [(y, x) for y in down for x in right]
+        masks = torch.zeros(len(self.shifts), height, width)
+        for mask, (y, x) in zip(masks, self.shifts, strict=True):
+            mask[max(y, 0) : height + min(y, 0), max(x, 0) : width + min(x, 0)] = 1
+        self.masks = masks.to(self.images.device)
+
+    def centred(self, positions: Tensor, dtype: torch.dtype) -> Tensor:
+        """Images (n, C, H, W) in grey levels, each channel less its mean."""
+        pixels = self.images[positions].to(dtype)
+        return pixels - self.mean[positions].to(dtype)[:, :, None, None]
+
+    def residuals(self, first: Rows, others: Rows, double: bool = False) -> tuple[Tensor, Tensor]:
+        """The least residual over all shifts of `others` (n, K) against `first` (n,), both (n, K),
+        and the number of that shift; the shift nearest to none among equals."""
+        dtype = torch.float64 if double else torch.float32
+        device = self.images.device
+        masks, kept = self.masks.to(dtype), others.shape
+        a = self.centred(torch.from_numpy(first).to(device), dtype)
+        b = self.centred(torch.from_numpy(others.ravel()).to(device), dtype)
+        moved = self._moved(a)  # (n, S, C, H * W)
+        b = b.flatten(2)
+        over = masks.flatten(1).T
+        count = masks.sum(dim=(1, 2))
+        sum_a, square_a = moved.sum(dim=3), moved.square().sum(dim=(2, 3))
+        sum_b = (b @ over).reshape(*kept, b.shape[1], -1)  # (n, K, C, S)
+        square_b = (b.square().sum(dim=1) @ over).reshape(*kept, -1)
+        product = torch.bmm(moved.flatten(2), b.reshape(*kept, -1).transpose(1, 2))
+        covariance = product - torch.einsum("nsc,nkcs->nsk", sum_a, sum_b) / count[:, None]
+        variance_a = square_a - sum_a.square().sum(dim=2) / count
+        variance_b = (square_b - sum_b.square().sum(dim=2) / count).transpose(1, 2)
+        least = (count * _LEAST_DEVIATION**2)[:, None]
+        usable = (variance_a[:, :, None] > least) & (variance_b > least) & (covariance > 0)
+        explained = covariance.square() / (variance_a[:, :, None] * variance_b)
+        unexplained = torch.where(usable, 1 - explained, 1.0).clamp_min(0)
+        # Rounded, so that of shifts that explain all the same, as in a pattern, the least is taken.
+        order = sorted(range(len(self.shifts)), key=lambda s: sum(x * x for x in self.shifts[s]))
+        near_first = torch.tensor(order, device=device)
+        best = ((unexplained * 1e6).round() / 1e6)[:, near_first].min(dim=1).indices
+        which = near_first[best]
+        return unexplained.gather(1, which[:, None])[:, 0].sqrt(), which
+
+    def _moved(self, a: Tensor) -> Tensor:
+        """Images under each shift, 0 coming in (n, S, C, H * W)."""
+        (ry, rx), (height, width) = self.reach, a.shape[2:]
+        padded = F.pad(a, (rx, rx, ry, ry))
+        parts = [
+            padded[:, :, ry - y : ry - y + height, rx - x : rx - x + width] for y, x in self.shifts
+        ]
+        return torch.stack(parts, dim=1).flatten(3)
+
+    def blocks(self, n: int, others: int) -> Iterator[slice]:
+        """Of n images with so many others each, as many as fit into memory at once."""
+        values = (len(self.shifts) + 3 * others) * self.images[0].numel()
+        size = max(_VALUES_IN_BLOCK // values, 1)
+        return (slice(start, min(start + size, n)) for start in range(0, n, size))
+
+
+def _judged(
+    registration: _Registration, candidates: Rows, most_ratio: float
+) -> tuple[Rows, NDArray[np.float64], NDArray[np.float64], Rows]:
+    """Pairs (m, 2), residual (m,), ratio (m,) and shift x, y (m, 2) of those that count among the
+    candidates (N, K) of each image."""
+    n, k = candidates.shape
+    rough = np.empty((n, k))
+    for block in registration.blocks(n, k):
+        positions = np.arange(block.start, block.stop)
+        rough[block] = registration.residuals(positions, candidates[block])[0].cpu().numpy()
+    usual = np.median(rough, axis=1)
+    usual = np.maximum(usual, np.quantile(usual, _FLOOR))
+    at_most = most_ratio * np.minimum(usual[:, None], usual[candidates])
+    # In float32 the residual of a copy is up to 0.002; those that may count are measured again.
+    row, column = np.nonzero(rough <= np.maximum(at_most, COPY_RESIDUAL) + 0.005)
+    pairs = np.unique(np.sort(np.stack([row, candidates[row, column]], axis=1), axis=1), axis=0)
+    residual, which = np.empty(len(pairs)), np.empty(len(pairs), dtype=np.int64)
+    for block in registration.blocks(len(pairs), 1):
+        exact, best = registration.residuals(pairs[block, 0], pairs[block, 1:], double=True)
+        residual[block], which[block] = exact[:, 0].cpu().numpy(), best[:, 0].cpu().numpy()
+    residual = residual.round(6)
+    least_usual = usual[pairs].min(axis=1)
+    counts = (residual <= COPY_RESIDUAL) | (residual <= most_ratio * least_usual)
+    shifts = np.array(registration.shifts, dtype=np.int64)[which][:, ::-1]
+    ratio = residual / np.maximum(least_usual, 1e-6)
+    return pairs[counts], residual[counts], ratio[counts], shifts[counts]

@@ -1,0 +1,190 @@
+"""What stands out among embedded images: outliers, labels that neighbours contradict, islands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.cluster import HDBSCAN
+
+from dimred.evaluation.neighbours import Features, as_float, nearest
+
+Rows = NDArray[np.int64]
+Scores = NDArray[np.float64]
+
+FENCE = 1.5
+_MOST_CLUSTERED = 60_000
+_SMALLEST_SHARE = 100
+_SMALLEST = 10
+_MIN_SAMPLES = 10
+_MEDOID_CANDIDATES = 200
+_DISTANCES_IN_BLOCK = 2**22
+
+
+def neighbours_up_to(k: int, features: Features, device: torch.device | None = None) -> Rows:
+    """The k nearest others of each point by `nearest`, all of them where there are fewer (n, k)."""
+    k = min(k, len(features) - 1)
+    return nearest(features, None, k, device) if k else np.empty((len(features), 0), np.int64)
+
+
+def kth_distances(features: Features, neighbours: Rows) -> Scores:
+    """The distance of each point to the last of its nearest neighbours (n,), NaN where it has none:
+    the outlier score of Ramaswamy et al. (2000, https://doi.org/10.1145/342009.335437).
+
+    features: (n, d). neighbours: positions (n, k).
+    """
+    if not neighbours.shape[1]:
+        return np.full(len(features), np.nan)
+    return distances(features, np.stack([np.arange(len(features)), neighbours[:, -1]], axis=1))
+
+
+def class_kth_distances(
+    features: Features, labels: Rows, k: int, device: torch.device | None = None
+) -> Scores:
+    """`kth_distances` among the points of the same class; k: neighbours, or all of a smaller class.
+    labels: (n,)."""
+    found = np.full(len(features), np.nan)
+    for members in _of_classes(labels):
+        own = features[members]
+        found[members] = kth_distances(own, neighbours_up_to(k, own, device))
+    return found
+
+
+def distances(features: Features, pairs: Rows) -> Scores:
+    """The Euclidean distance between the points (n, d) of each pair (m, 2), (m,)."""
+    found = np.empty(len(pairs))
+    size = max(_DISTANCES_IN_BLOCK // max(features.shape[1], 1), 1)
+    for start in range(0, len(pairs), size):
+        a, b = pairs[start : start + size].T
+        difference = features[a].astype(np.float64) - features[b]
+        found[start : start + size] = np.sqrt(np.square(difference).sum(axis=1))
+    return found
+
+
+def relative(scores: Scores, labels: Rows | None = None) -> tuple[Scores, Scores]:
+    """How far a score is out: the scores as multiples of their median, and the fence of these,
+    above which they are outliers, both (n,): Q3 + 1.5 IQR (Tukey 1977, Exploratory data analysis)
+    of their logarithms.
+
+    labels: (n,), to compare each score with those of its class alone. NaN stays NaN. Where the
+    median is 0, what is not 0 itself is infinitely many of it.
+    """
+    times, fence = np.full(len(scores), np.nan), np.full(len(scores), np.inf)
+    every: list[Rows] = [np.arange(len(scores))]
+    for members in every if labels is None else _of_classes(labels):
+        own = scores[members]
+        known = own[~np.isnan(own)]
+        if not len(known):
+            continue
+        usual = float(np.median(known))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            times[members] = np.where(own == usual, 1.0, own / usual)
+        finite = np.log(known[known > 0] / usual) if usual > 0 else np.zeros(1)
+        low, high = np.quantile(finite, [0.25, 0.75])
+        fence[members] = np.exp(high + FENCE * (high - low))
+    return times, fence
+
+
+def beyond_fence(times: Scores, fence: Scores) -> Rows:
+    """The positions of scores beyond their fence, as `relative` gives both, the farthest first."""
+    beyond = np.nan_to_num(times / fence, nan=0.0)
+    order = np.argsort(-beyond, kind="stable")
+    listed: Rows = order[beyond[order] > 1]
+    return listed
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """How the neighbours of n points disagree with their labels.
+
+    kdn: (n,), k-disagreeing neighbours: the share of the k nearest that are of another class (Smith
+        et al. 2014, https://doi.org/10.1007/s10994-013-5422-z).
+    other: (n,), the class that most of these are of, the lowest of several; the point's own where
+        there is none.
+    share: (n,), the share of the k nearest that are of that class.
+    """
+
+    kdn: Scores
+    other: Rows
+    share: Scores
+
+
+def disagreement(neighbours: Rows, labels: Rows) -> Disagreement:
+    """What the nearest neighbours of n points, positions (n, k), say of their labels (n,)."""
+    k = neighbours.shape[1]
+    counts = np.zeros((len(labels), int(labels.max()) + 1), dtype=np.int64)
+    rows = np.arange(len(labels))
+    np.add.at(counts, (rows[:, None], labels[neighbours]), 1)
+    own = counts[rows, labels]
+    counts[rows, labels] = 0
+    most = counts.max(axis=1)
+    other = np.where(most > 0, counts.argmax(axis=1), labels)
+    return Disagreement(1 - own / k, other, most / k)
+
+
+@dataclass(frozen=True)
+class Island:
+    """A cluster of a map.
+
+    rows: positions of its m points by their distance to its medoid, which comes first.
+    density: how many times nearer its points are to their 10th nearest than those of the whole map,
+        median to median; infinite where they coincide.
+    """
+
+    rows: Rows
+    density: float
+
+
+def islands(z: Features) -> list[Island]:
+    """The islands of a map, the densest first: the clusters that HDBSCAN (Campello et al. 2015,
+    https://doi.org/10.1145/2733381; scikit-learn's, excess of mass) finds, of at least a hundredth
+    of the points and 10.
+
+    Of more than 60,000 points that many are drawn and clustered, which takes 10 s (one core,
+    2026-11-21); the others belong to where the nearest of these does.
+
+    z: (n, d), at best of up to 3 dimensions, where densities mean something.
+    """
+    n = len(z)
+    drawn = np.arange(n)
+    if n > _MOST_CLUSTERED:
+        drawn = np.sort(np.random.default_rng(0).choice(n, _MOST_CLUSTERED, replace=False))
+    smallest = max(_SMALLEST, len(drawn) // _SMALLEST_SHARE)
+    points = as_float(z).astype(np.float64)
+    if len(drawn) < 2 * smallest or not np.ptp(points, axis=0).any():
+        return []  # nothing to tell an island from
+    clusters = HDBSCAN(min_cluster_size=smallest, min_samples=_MIN_SAMPLES, copy=True)
+    labels: Rows = clusters.fit(points[drawn]).labels_.astype(np.int64)
+    if n > len(drawn):
+        labels = labels[nearest(points[drawn], points, 1)[:, 0]]
+    reach = kth_distances(points, neighbours_up_to(_MIN_SAMPLES, points))
+    found = []
+    for number in range(int(labels.max()) + 1):
+        rows = np.flatnonzero(labels == number)
+        own = float(np.median(reach[rows]))
+        density = float(np.median(reach)) / own if own else float("inf")
+        found.append(Island(_outwards(points, rows), density))
+    return sorted(found, key=lambda island: (-island.density, int(island.rows[0])))
+
+
+def _outwards(points: Scores, rows: Rows) -> Rows:
+    """Rows by their distance to the medoid: the one of the 200 nearest to their mean that is least
+    far from all."""
+    own = points[rows]
+    from_mean = np.square(own - own.mean(axis=0)).sum(axis=1)
+    near = np.argsort(from_mean, kind="stable")[:_MEDOID_CANDIDATES]
+    sums = [np.sqrt(np.square(own - own[i]).sum(axis=1)).sum() for i in near]
+    medoid = near[int(np.argmin(sums))]
+    away = np.square(own - own[medoid]).sum(axis=1)
+    away[medoid] = -1  # before what lies on it
+    ordered: Rows = rows[np.argsort(away, kind="stable")]
+    return ordered
+
+
+def _of_classes(labels: Rows) -> Iterator[Rows]:
+    """The positions of each class that is there."""
+    for label in np.unique(labels):
+        yield np.flatnonzero(labels == label)

@@ -1,0 +1,350 @@
+"""The command `dimred inspect`: what deserves a look among the images of a finished run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dimred.complaints import Parser, reporting
+from dimred.evaluation.near_duplicates import KINDS, NearDuplicates, near_duplicates
+from dimred.evaluation.oddities import (
+    Island,
+    beyond_fence,
+    class_kth_distances,
+    disagreement,
+    distances,
+    islands,
+    kth_distances,
+    neighbours_up_to,
+    relative,
+)
+from dimred.files import csv_file, expanded, write_atomically
+from dimred.finished import FinishedRun
+from dimred.reporting.plots import principal_axes
+from dimred.reporting.run_folder import RunFolder
+from dimred.reporting.sheets import Picture, Tile, sheet
+from dimred.reporting.style import literal, to_png
+
+FOLDER = "inspect"
+K_OUTLIER = 10
+K_CONFLICT = 15
+CONFLICT_SHARE = 0.8
+MOST_LISTED = 100  # outliers of each of the two scores; conflicts
+
+_MOST_TILES = 60
+_MOST_ISLANDS = 15
+_PICTURES_AN_ISLAND = 14
+_SAID = 3
+_MOST_DIMS = 3  # in which densities of a map mean something
+
+Rows = NDArray[np.int64]
+
+
+def inspect(words: list[str]) -> int:
+    """Look for what the words of `dimred inspect` say; returns the exit code."""
+    return reporting(lambda: _inspect(words))
+
+
+def _inspect(words: list[str]) -> int:
+    parser = Parser("dimred inspect RUN [--root DATA]")
+    parser.add_argument("run")
+    parser.add_argument("--root")
+    given = parser.parse_args(words)
+    path = expanded(given.run)
+    run = FinishedRun(path, given.root)  # no folder is made for a run that is not there
+    with RunFolder(path) as folder:
+        inspection = _Inspection(run)
+        findings: dict[str, Any] = {}
+        for name, look in {
+            "near_duplicates": inspection.near_duplicates,
+            "outliers": inspection.outliers,
+            "label_conflicts": inspection.label_conflicts,
+            "islands": inspection.islands,
+        }.items():
+            found = look()
+            found.write(folder, name, f"{run.record.data}: {name.replace('_', ' ')}")
+            findings[name] = found.rows
+            print(f"{name:<16} {found.said}")
+            print("".join(f"{'':<16} {line}\n" for line in found.first), end="", flush=True)
+        folder.write_json(f"{FOLDER}/findings.json", findings)
+    print(
+        f"\n{path / FOLDER} has them as CSV and sheets; dimred view {path} marks them in the page"
+    )
+    return 0
+
+
+@dataclass
+class _Found:
+    """What was found of a kind.
+
+    said: in one line. table: rows of the CSV under `columns`. rows: what findings.json gets. first:
+    lines on the first few. tiles: of the sheet, `across` of them in a row.
+    """
+
+    said: str
+    columns: list[str] = field(default_factory=list)
+    table: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[Any] = field(default_factory=list)
+    first: list[str] = field(default_factory=list)
+    tiles: list[Tile] = field(default_factory=list)
+    across: int = 1
+
+    def write(self, folder: RunFolder, name: str, title: str) -> None:
+        """Write NAME.csv and NAME.png; what there is nothing for is removed."""
+        if self.columns:
+            content = csv_file(self.columns, self.table)
+            write_atomically(folder.path / FOLDER / f"{name}.csv", content)
+        else:
+            folder.remove(f"{FOLDER}/{name}.csv")
+        if self.tiles:
+            figure = sheet(self.tiles, self.across, title, self.said)
+            write_atomically(folder.path / FOLDER / f"{name}.png", to_png(figure))
+        else:
+            folder.remove(f"{FOLDER}/{name}.png")
+
+
+class _Inspection:
+    """The images of a run, less the transformations of its pairing, and what stands out in them."""
+
+    def __init__(self, run: FinishedRun):
+        compute = run.compute()
+        self.images = run.images()
+        self.device = compute.device
+        h, z = run.spaces(run.items(self.images), compute)
+        self.every = len(z) // len(self.images)  # the image itself comes first of so many rows
+        self.h, self.z = h[:: self.every], z[:: self.every]
+        self.neighbours = neighbours_up_to(K_CONFLICT, self.h, self.device)
+
+    def near_duplicates(self) -> _Found:
+        """Pairs and groups of copies, the surest first."""
+        found = near_duplicates(self.images.images, self.h, self.device)
+        groups = found.members
+        far, zncc = distances(self.h, found.pairs), np.sqrt(1 - found.residual**2)
+        table = []
+        for i, ((a, b), kind) in enumerate(zip(found.pairs, found.kinds, strict=True)):
+            of_b = {f"{key}_2": value for key, value in self._image(b).items()}
+            scores = {"h_distance": far[i], "zncc": zncc[i], "residual": found.residual[i]}
+            scores["ratio"] = found.ratio[i]
+            table.append(
+                {
+                    **self._image(a),
+                    **of_b,
+                    **{key: _number(value) for key, value in scores.items()},
+                    "dx": int(found.shift[i, 0]),
+                    "dy": int(found.shift[i, 1]),
+                    "kind": kind,
+                    "group": int(found.group[i]),
+                    "group_size": len(groups[found.group[i]]),
+                }
+            )
+        own = list(self._image(0))
+        columns = [*own, *(f"{key}_2" for key in own), "h_distance", "zncc", "residual", "ratio"]
+        return _Found(
+            self._said_of(found, len(groups)),
+            [*columns, "dx", "dy", "kind", "group", "group_size"],
+            table,
+            [self._rows(members) for members in groups],
+            [self._said_of_pair(found, i) for i in range(min(len(found), _SAID))],
+            [self._pair_tile(found, i) for i in self._pairs_shown(found)],
+            across=5,
+        )
+
+    def outliers(self) -> _Found:
+        """Images whose 10th neighbour in H is far, of all images and of their class."""
+        near = self.neighbours[:, :K_OUTLIER]
+        scores = {"knn_distance": relative(kth_distances(self.h, near))}
+        labels = self.images.labels
+        if labels:
+            far = class_kth_distances(self.h, labels.values, K_OUTLIER, self.device)
+            scores["knn_distance_class"] = relative(far, labels.values)
+        listed = {name: beyond_fence(*score) for name, score in scores.items()}
+        beyond = np.stack([times / fence for times, fence in scores.values()])
+        most = np.nan_to_num(beyond, nan=0.0).max(axis=0)
+        rows = np.unique(np.concatenate([members[:MOST_LISTED] for members in listed.values()]))
+        rows = rows[np.argsort(-most[rows], kind="stable")]
+        table = []
+        for i in rows:
+            line = self._image(i)
+            for name, (times, fence) in scores.items():
+                line |= {name: _number(times[i]), f"{name}_fence": _number(fence[i])}
+            table.append(line)
+        said = f"{len(listed['knn_distance'])} far from all others"
+        if labels:
+            said += f", {len(listed['knn_distance_class'])} far from their class"
+        else:
+            said += "; those far from their class left out: no labels"
+        if any(len(members) > MOST_LISTED for members in listed.values()):
+            said += f"; the first {MOST_LISTED} of each are listed"
+        columns = [*self._image(0), *(c for name in scores for c in (name, f"{name}_fence"))]
+        notes = [
+            ", ".join(
+                f"{'class' if 'class' in name else 'all'} {times[i]:.1f}"
+                for name, (times, _) in scores.items()
+                if not np.isnan(times[i])
+            )
+            for i in rows
+        ]
+        return self._of_images(said, columns, table, rows, notes)
+
+    def label_conflicts(self) -> _Found:
+        """Images whose neighbours in H agree on another class."""
+        labels, k = self.images.labels, self.neighbours.shape[1]
+        if labels is None or not k:
+            reason = "too few images" if labels else "no labels"
+            return _Found(f"left out: {reason}")
+        said = disagreement(self.neighbours, labels.values)
+        order = np.lexsort((kth_distances(self.h, self.neighbours), -said.kdn, -said.share))
+        every = order[said.share[order] >= CONFLICT_SHARE]
+        rows = every[:MOST_LISTED]
+        table = [
+            {
+                **self._image(i),
+                "other_class": labels.names[said.other[i]],
+                "share": _number(said.share[i]),
+                "kdn": _number(said.kdn[i]),
+                "k": k,
+            }
+            for i in rows
+        ]
+        words = f"{len(every)} whose neighbours agree on another class"
+        if len(every) > len(rows):
+            words += f"; the first {len(rows)} are listed"
+        notes = [f"→ {labels.names[said.other[i]]} {round(said.share[i] * k)}/{k}" for i in rows]
+        columns = [*self._image(0), "other_class", "share", "kdn", "k"]
+        return self._of_images(words, columns, table, rows, notes)
+
+    def islands(self) -> _Found:
+        """The densest islands of the map."""
+        z, space = self.z, "Z"
+        if z.shape[1] > _MOST_DIMS:
+            points = z.astype(np.float64)
+            z = (points - points.mean(axis=0)) @ principal_axes(points)[1][:, :2]
+            space = f"the first two principal components of {self.z.shape[1]}-D Z"
+        found = islands(z)
+        table = [self._island(number, island) for number, island in enumerate(found)]
+        covered = sum(len(island.rows) for island in found) / len(z)
+        rows = [
+            {"rows": self._rows(island.rows), "size": len(island.rows), "density": line["density"]}
+            for island, line in zip(found, table, strict=True)
+        ]
+        columns = ["island", *self._image(0), "size", "density"]
+        columns += ["main_class", "main_share", "composition"] if self.images.labels else []
+        headings = [_said_of_island(line) for line in table]
+        tiles = []
+        for island, heading in zip(found[:_MOST_ISLANDS], headings, strict=False):
+            count = min(_PICTURES_AN_ISLAND, len(island.rows))
+            shown = island.rows[np.linspace(0, len(island.rows) - 1, count).astype(np.int64)]
+            tiles.append(Tile(tuple(self._picture(i) for i in shown), heading))
+        said = f"{len(found)} in {space}, with {covered:.0%} of the images; the densest first"
+        return _Found(said, columns, table, rows, headings[:_SAID], tiles)
+
+    def _island(self, number: int, island: Island) -> dict[str, Any]:
+        """A line of the table, its image the medoid."""
+        line = {"island": number, **self._image(island.rows[0]), "size": len(island.rows)}
+        line["density"] = _number(island.density)
+        labels = self.images.labels
+        if labels:
+            counts = np.bincount(labels.values[island.rows], minlength=len(labels.names))
+            most = [int(c) for c in np.argsort(-counts, kind="stable") if counts[c]]
+            line["main_class"] = labels.names[most[0]]
+            line["main_share"] = _number(counts[most[0]] / len(island.rows))
+            line["composition"] = "; ".join(f"{labels.names[c]}: {counts[c]}" for c in most)
+        return line
+
+    def _of_images(
+        self,
+        said: str,
+        columns: list[str],
+        table: list[dict[str, Any]],
+        rows: Rows,
+        notes: list[str],
+    ) -> _Found:
+        """What was found of single images, with a note on each."""
+        first = [f"{self._named(i)}: {note}" for i, note in zip(rows, notes, strict=True)][:_SAID]
+        noted = list(zip(rows, notes, strict=True))[:_MOST_TILES]
+        tiles = [Tile((self._picture(i, note),)) for i, note in noted]
+        return _Found(said, columns, table, self._rows(rows), first, tiles, across=12)
+
+    def _image(self, i: int) -> dict[str, Any]:
+        """What a table says of image i."""
+        images = self.images
+        line: dict[str, Any] = {"row": int(i) * self.every, "index": int(images.index[i])}
+        if images.sources:
+            line["source"] = images.sources[i]
+        if images.labels:
+            line["class"] = images.labels.names[images.labels.values[i]]
+        return {**line, "split": "test" if images.is_test[i] else "train"}
+
+    def _rows(self, positions: Rows) -> list[int]:
+        """Rows of embedding.npz."""
+        rows: list[int] = (positions * self.every).tolist()
+        return rows
+
+    def _named(self, i: int) -> str:
+        line = self._image(i)
+        name = literal(line["source"], 60) if "source" in line else str(line["index"])
+        return f"{name} ({literal(line['class'])})" if "class" in line else name
+
+    def _picture(self, i: int, *notes: str) -> Picture:
+        line = self._image(i)
+        split = ", test" if line["split"] == "test" else ""
+        named = (f"{line['index']}{split}", *([line["class"]] if "class" in line else []))
+        return Picture(self.images.images[int(i)].numpy(), (*named, *notes))
+
+    def _said_of(self, found: NearDuplicates, groups: int) -> str:
+        kinds = ", ".join(f"{found.kinds.count(kind)} {kind}" for kind in KINDS)
+        said = f"{_count(len(found), 'pair')} in {_count(groups, 'group')}: {kinds}"
+        if self.images.is_test.any():
+            said += f"; {int(np.diff(self.images.is_test[found.pairs]).sum())} across the split"
+        if self.images.labels:
+            differ = np.diff(self.images.labels.values[found.pairs]) != 0
+            said += f"; {int(differ.sum())} of two classes"
+        return said
+
+    def _said_of_pair(self, found: NearDuplicates, i: int) -> str:
+        a, b = found.pairs[i]
+        return f"{self._named(a)} and {self._named(b)}: {_scored(found, i)}"
+
+    def _pair_tile(self, found: NearDuplicates, i: int) -> Tile:
+        a, b = found.pairs[i]
+        return Tile((self._picture(a), self._picture(b)), f"{_scored(found, i)}")
+
+    def _pairs_shown(self, found: NearDuplicates) -> Rows:
+        """A pair of each group: those of two classes first, others evenly from the surest to the
+        least sure."""
+        first = np.unique(found.group, return_index=True)[1]
+        labels = self.images.labels
+        classes = labels.values[found.pairs[first]] if labels else np.zeros((len(first), 2))
+        differ = classes[:, 0] != classes[:, 1]
+        loud, others = first[differ][:_MOST_TILES], first[~differ]
+        room = min(_MOST_TILES - len(loud), len(others))
+        evenly = np.linspace(0, len(others) - 1, room).astype(np.int64)
+        shown: Rows = np.concatenate([loud, others[evenly]])
+        return shown
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _scored(found: NearDuplicates, i: int) -> str:
+    x, y = found.shift[i]
+    moved = f" by {x:+d}, {y:+d}" if x or y else ""
+    kind = found.kinds[i]
+    return f"{kind}{moved}" + ("" if kind == "identical" else f", ratio {found.ratio[i]:.2f}")
+
+
+def _said_of_island(line: dict[str, Any]) -> str:
+    dense = "∞" if line["density"] is None else f"{line['density']:.1f}"
+    said = f"{line['island']}: {line['size']:,} images, density {dense}"
+    if "main_class" in line:
+        said += f", {line['main_share']:.0%} {literal(line['main_class'])}"
+    return said
+
+
+def _number(value: float) -> float | None:
+    """A number as tables have it: six digits, nothing where it is not finite."""
+    return float(f"{value:.6g}") if np.isfinite(value) else None

@@ -1,0 +1,169 @@
+"""How well `dimred inspect` finds near-duplicates: copies planted among the images of a run.
+
+    python scripts/measure_inspect.py RUN --images 10000 --planted 200 --natural natural.png
+
+Draws so many of the run's images, adds copies of some, embeds all by the run's encoder and looks
+for near-duplicates as the command does. A copy is found if it is in a group with what it is a copy
+of. Pairs of images that are no copies of one another were there before, or are wrong: the sheet
+shows them, the surest first. Precision is the share of right pairs: strict, where a pair that was
+there before is wrong; and among the pairs that a copy is in, where a pair with a third image is
+right only if this one and the source are a pair as well.
+
+Copies: exact; moved by 1 to 3 pixels, edges repeated; JPEG of quality 75; moved, then JPEG;
+brightness (gain 0.7 to 1.3, offset up to 20 grey levels either way); noise of 5 grey levels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from dimred.data.image_set import ImageSet
+from dimred.evaluation.near_duplicates import NearDuplicates, near_duplicates
+from dimred.finished import FinishedRun
+from dimred.reporting.sheets import Picture, Tile, sheet
+from dimred.reporting.style import to_png
+
+Pixels = NDArray[np.uint8]
+Rows = NDArray[np.int64]
+
+MOST_SHOWN = 60
+
+
+def moved(image: Pixels, random: np.random.Generator) -> Pixels:
+    """By 1 to 3 pixels along one axis and at most as many along the other."""
+    far = int(random.integers(1, 4))
+    down, right = random.permutation([far * random.choice([-1, 1]), random.integers(-far, far + 1)])
+    height, width = image.shape[1:]
+    padded = np.pad(image, ((0, 0), (3, 3), (3, 3)), mode="edge")
+    return padded[:, 3 - down : 3 - down + height, 3 - right : 3 - right + width]
+
+
+def compressed(image: Pixels, random: np.random.Generator) -> Pixels:
+    """By JPEG of quality 75."""
+    file = io.BytesIO()
+    pixels = image[0] if len(image) == 1 else np.ascontiguousarray(np.moveaxis(image, 0, 2))
+    Image.fromarray(pixels).save(file, "JPEG", quality=75)
+    read = np.asarray(Image.open(file))
+    return read[None] if read.ndim == 2 else np.moveaxis(read, 2, 0)
+
+
+def brightened(image: Pixels, random: np.random.Generator) -> Pixels:
+    """By a gain of 0.7 to 1.3 and an offset of -20 to 20 grey levels."""
+    return as_pixels(image * random.uniform(0.7, 1.3) + random.uniform(-20, 20))
+
+
+def noisy(image: Pixels, random: np.random.Generator) -> Pixels:
+    """By normal noise of 5 grey levels."""
+    return as_pixels(image + random.normal(0, 5, image.shape))
+
+
+def as_pixels(values: NDArray[np.float64]) -> Pixels:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+KINDS: dict[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
+    "exact": lambda image, random: image,
+    "moved": moved,
+    "jpeg": compressed,
+    "moved+jpeg": lambda image, random: compressed(moved(image, random), random),
+    "brightness": brightened,
+    "noise": noisy,
+}
+
+
+def planted(images: ImageSet, count: int, random: np.random.Generator) -> tuple[ImageSet, Rows]:
+    """The images with `count` copies of each kind behind them, and the position of what each image
+    is a copy of: its own, unless it is one."""
+    pixels = images.images.numpy()
+    sources = [random.choice(len(images), count, replace=False) for _ in KINDS]
+    copies = [
+        make(pixels[i], random)
+        for make, of in zip(KINDS.values(), sources, strict=True)
+        for i in of
+    ]
+    source = np.concatenate([np.arange(len(images)), *sources])
+    every = images.take(source)
+    return replace(
+        every, images=torch.from_numpy(np.concatenate([pixels, np.stack(copies)]))
+    ), source
+
+
+def report(found: NearDuplicates, source: Rows, n: int, count: int) -> NDArray[np.bool_]:
+    """Print recall and precision; returns which pairs were there before, or are wrong."""
+    groups: dict[int, int] = {}
+    for (a, b), group in zip(found.pairs.tolist(), found.group.tolist(), strict=True):
+        groups[a] = groups[b] = group
+    for number, kind in enumerate(KINDS):
+        copies = range(n + number * count, n + (number + 1) * count)
+        hits = sum(groups.get(i, -1) == groups.get(int(source[i]), -2) for i in copies)
+        print(f"recall {kind:<12} {hits / count:.3f}  ({hits} of {count})")
+    of = np.sort(source[found.pairs], axis=1)
+    right = of[:, 0] == of[:, 1]
+    before = {tuple(pair) for pair in of[~right & (found.pairs < n).all(axis=1)].tolist()}
+    has_copy = (found.pairs >= n).any(axis=1)
+    known = np.array([tuple(pair) in before for pair in of.tolist()], dtype=bool)
+    good = has_copy & (right | known)
+    print(f"pairs  {len(found)}, {has_copy.sum()} with a copy; {len(before)} of originals")
+    print(f"precision strict            {right.mean():.4f}  ({right.sum()} of {len(found)})")
+    print(f"precision of those of copies {good.sum() / has_copy.sum():.4f}", end="")
+    print(f"  ({good.sum()} of {has_copy.sum()}; {(has_copy & ~right & ~known).sum()} wrong)")
+    return ~right
+
+
+def draw(found: NearDuplicates, chosen: Rows, images: ImageSet, title: str, path: Path) -> None:
+    """The sheet of these pairs."""
+    labels = images.labels
+
+    def picture(i: int) -> Picture:
+        named = (labels.names[labels.values[i]],) if labels else ()
+        return Picture(images.images[i].numpy(), (str(images.index[i]), *named))
+
+    tiles = [
+        Tile(tuple(picture(int(i)) for i in found.pairs[p]), f"ratio {found.ratio[p]:.2f}")
+        for p in chosen
+    ]
+    path.write_bytes(to_png(sheet(tiles, 6, title, "pairs that were not planted")))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--root", help="the data, where they have moved")
+    parser.add_argument("--images", type=int, default=10_000, help="drawn of the run's images")
+    parser.add_argument("--planted", type=int, default=200, help="copies of each kind")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--natural", type=Path, help="PNG file of the pairs that were not planted")
+    options = parser.parse_args()
+    run = FinishedRun(options.run, options.root)
+    random = np.random.default_rng(options.seed)
+    images = run.images()
+    n = min(options.images, len(images))
+    drawn = images.take(np.sort(random.choice(len(images), n, replace=False)))
+    count = min(options.planted, n)
+    every, source = planted(drawn, count, random)
+    compute = run.compute()
+    h, _ = run.embed(every, compute)
+    began = time.monotonic()
+    found = near_duplicates(every.images, h, compute.device)
+    seconds = time.monotonic() - began
+    threads = torch.get_num_threads()
+    print(f"{run.record.data}: {n:,} images and {count} copies of each kind, seed {options.seed}")
+    print(f"searched in {seconds:.0f} s ({compute.device}, {threads} threads)")
+    others = np.flatnonzero(report(found, source, n, count))
+    shown = others[np.linspace(0, len(others) - 1, min(len(others), MOST_SHOWN)).astype(np.int64)]
+    if options.natural and len(shown):
+        draw(found, shown, every, run.record.data, options.natural)
+
+
+if __name__ == "__main__":
+    main()
