@@ -342,6 +342,20 @@ def test_images_replace_points_when_close(digits, opened, tmp_path):
     assert page.state("page.overlay.side") == 0
 
 
+def test_a_slow_map_is_thinned_only_while_it_moves(digits, opened):
+    page = opened(digits / "map.html")
+    count = "scene.geometry.drawRange.count"
+    page.page.wait_for_timeout(400)
+    assert page.state(count) == 300
+    page.state("(scene.share = 0.5, scene.draw())")
+    page.drawn()
+    assert page.state(count) == 300
+    page.state("scene.panBy(5, 5)")
+    page.drawn()
+    assert 130 <= page.state(count) < 200
+    page.wait(f"window.dimred.page.{count} === 300")
+
+
 def test_the_keyboard_moves_zooms_and_pins(digits, opened):
     page = opened(digits / "map.html")
     row = page.lonely()

@@ -30,12 +30,18 @@ ColorManagement.enabled = false;
 
 const MARGIN = 1.06; // half the height of the view, in units of half the map
 const MAX_ZOOM = 5000;
+// While it moves, a map that the machine draws slowly is thinned out until it is fluent.
+const SLOW = 45; // milliseconds from picture to picture
+const FLUENT = 25;
+const LEAST_SHARE = 0.15; // of the points
+const STILL = 180; // milliseconds, after which all of them are drawn
 
 const vertex = `
   attribute vec3 tint;
   attribute float state;
   uniform float size;
   uniform float fade;
+  uniform float opacity;
   uniform float depth;
   varying vec3 vTint;
   varying float vAlpha;
@@ -46,7 +52,7 @@ const vertex = `
     if (state < 0.5) gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
     gl_PointSize = size * (state > 2.5 ? 1.4 : 1.0);
     vTint = tint;
-    vAlpha = (state < 1.5 ? 0.12 : state > 2.5 ? 1.0 : 0.85) * fade;
+    vAlpha = (state < 1.5 ? 0.12 : state > 2.5 ? 1.0 : opacity) * fade;
     vFog = depth * clamp((-seen.z - 9.0) * 0.5, 0.0, 1.0);
   }`;
 
@@ -57,13 +63,15 @@ const fragment = `
   varying float vFog;
   void main() {
     float r = length(gl_PointCoord - 0.5) * 2.0;
-    float alpha = (1.0 - smoothstep(1.0 - 2.0 * fwidth(r), 1.0, r)) * vAlpha;
+    float alpha = clamp((1.0 - r) / fwidth(r) + 0.5, 0.0, 1.0) * vAlpha;
     if (alpha < 0.01) discard;
     gl_FragColor = vec4(mix(vTint, background, vFog * 0.6), alpha);
   }`;
 
 /** Raises an Error where the browser has no WebGL 2. */
 export class Scene extends EventTarget {
+  #fade = 1;
+
   /**
    * canvas: to draw on. n: number of points. solid: whether the map is 3-D.
    * Dispatches "frame" after each picture, "view" when the camera has moved.
@@ -87,6 +95,8 @@ export class Scene extends EventTarget {
       this.geometry.setAttribute(name, new BufferAttribute(content, width));
     }
     this.shuffled = shuffled(n);
+    this.share = 1; // of the points, drawn while the map moves
+    this.drawn = 0; // when, in milliseconds
     this.motion = null; // the next picture of points on their way, if they are
     this.geometry.setIndex(new BufferAttribute(this.shuffled.slice(), 1));
     this.material = new ShaderMaterial({
@@ -99,6 +109,7 @@ export class Scene extends EventTarget {
       uniforms: {
         size: { value: 4 },
         fade: { value: 1 },
+        opacity: { value: 0.85 * Math.min((3000 / n) ** 0.15, 1) }, // where they lie is seen
         depth: { value: solid ? 1 : 0 },
         background: { value: new Color() },
       },
@@ -131,7 +142,27 @@ export class Scene extends EventTarget {
 
   #moved() {
     this.dispatchEvent(new Event("view"));
+    this.moving = true;
+    clearTimeout(this.stilled);
+    this.stilled = setTimeout(() => {
+      this.moving = false;
+      if (this.share < 1) this.draw();
+    }, STILL);
     this.draw();
+  }
+
+  /** Draw as many points of a moving map as the machine has time for, all of one that is still. */
+  #thin(now) {
+    const passed = now - this.drawn;
+    this.drawn = now;
+    if (this.moving && passed < STILL) {
+      if (passed > SLOW) this.share = Math.max(this.share * 0.75, LEAST_SHARE);
+      else if (passed < FLUENT) this.share = Math.min(this.share * 1.1, 1);
+    }
+    // The last of the order, which are random ones and those that lie on top.
+    const all = this.#fade > 0 ? this.n : 0;
+    const count = this.moving ? Math.ceil(all * this.share) : all;
+    this.geometry.setDrawRange(this.n - count, count);
   }
 
   resize() {
@@ -258,13 +289,14 @@ export class Scene extends EventTarget {
 
   /** Draw before the next picture of the screen. */
   draw() {
-    this.pending ??= requestAnimationFrame(() => {
+    this.pending ??= requestAnimationFrame((now) => {
       this.pending = undefined;
-      this.drawNow();
+      this.#drawNow(now);
     });
   }
 
-  drawNow() {
+  #drawNow(now) {
+    this.#thin(now);
     const { uniforms } = this.material;
     this.pointSize = pointSize(this.n, this.camera.zoom, Math.min(this.width, this.height));
     uniforms.size.value = this.pointSize * this.renderer.getPixelRatio();
@@ -272,8 +304,9 @@ export class Scene extends EventTarget {
     this.dispatchEvent(new Event("frame"));
   }
 
-  /** How strongly points are drawn, 0 to 1: faint where images stand in their place. */
+  /** How strongly points are drawn, 0 to 1: not at all where images stand in their place. */
   set fade(value) {
+    this.#fade = value;
     this.material.uniforms.fade.value = value;
   }
 
@@ -310,7 +343,7 @@ export class Scene extends EventTarget {
 
 /** Diameter of a point in pixels: less for many, more when zoomed in. */
 function pointSize(n, zoom, side) {
-  const whole = Math.min(Math.max((side / 90) * (1500 / n) ** 0.25, 2), 10);
+  const whole = Math.min(Math.max((side / 90) * (1500 / n) ** 0.28, 2.4), 10);
   return Math.min(whole * zoom ** 0.35, 16);
 }
 
