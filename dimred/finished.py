@@ -22,11 +22,13 @@ from dimred.data.image_set import ImageSet
 from dimred.data.resident import ResidentImages
 from dimred.errors import InputError
 from dimred.models import Encoder
-from dimred.reporting.run_folder import read_arrays
+from dimred.reporting.run_folder import WRITTEN, read_arrays
 from dimred.tables import RunRecord, read_record
 from dimred.train import compute_of
 from dimred.training import Compute, embed
 
+FINDINGS = "inspect/findings.json"
+"""Where `dimred inspect` says which rows deserve a look."""
 Embedder = Callable[[Tensor], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
@@ -46,9 +48,14 @@ class FinishedRun:
             self.config: RunConfig = read_config(file.read_text())
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
-        for key in ("root", "path"):
-            if root is not None and hasattr(self.config.dataset, key):
-                setattr(self.config.dataset, key, root)
+        dataset = self.config.dataset
+        if hasattr(dataset, "download"):
+            dataset.download = False  # who looks at a stranger's run does not ask for its data
+        place = next((key for key in ("root", "path") if hasattr(dataset, key)), None)
+        if root is not None and place is None:
+            raise InputError(f"--root {root}: the images of {dataset.name} are nowhere else")
+        if root is not None and place is not None:
+            setattr(dataset, place, root)
 
     def compute(self) -> Compute:
         """Where to compute: as the run did, or on the CPU where its device is not here."""
@@ -66,9 +73,9 @@ class FinishedRun:
             raise InputError(f"{self.path}: its images have changed since it was trained")
         return images
 
-    def arrays(self, name: str = "embedding.npz") -> dict[str, NDArray[Any]]:
+    def arrays(self, name: str = "embedding.npz") -> RunArrays:
         """The arrays of an .npz file of the run. Raises InputError for one that is gone or bad."""
-        return read_arrays(self.path / name)
+        return RunArrays(self.path / name)
 
     def items(self, images: ImageSet) -> ImageSet:
         """The run's images in all transformations of its pairing, one for each row of its map."""
@@ -146,14 +153,52 @@ class FinishedRun:
         self, items: ImageSet, compute: Compute
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """H (N, h) and Z (N, d) of the run's own items: as they were written, H computed again
-        where it was not."""
+        where it was not. Raises InputError for arrays that are not as a run writes them."""
         arrays = self.arrays()
-        z = arrays["z"]
-        if len(z) != len(items):
-            raise InputError(
-                f"{self.path / 'embedding.npz'}: has {len(z)} rows, the run {len(items)} images"
-            )
-        return (arrays["h"] if "h" in arrays else self.embed(items, compute)[0]), z
+        z = arrays.get("z", "f", len(items), dims=2)
+        if "h" in arrays:
+            return arrays.get("h", "f", len(items), dims=2), z
+        return self.embed(items, compute)[0], z
+
+    def check_output(self, option: str, file: Path, own: str) -> None:
+        """Raise InputError for a file that would replace what the run wrote.
+
+        option: as the user gave it. own: the one name in the run's folder that may be written.
+        """
+        folder, target = self.path.resolve(), file.resolve()
+        inside = target.relative_to(folder).parts[:1] if target.is_relative_to(folder) else ()
+        if inside and inside[0] in WRITTEN and inside[0] != own:
+            raise InputError(f"{option}: would replace what the run wrote; name another file")
+
+
+class RunArrays:
+    """The arrays of an .npz file of a run, of plain numbers and texts; each is checked when it is
+    asked for. Raises InputError for a file that is gone or bad."""
+
+    def __init__(self, file: Path):
+        self.file = file
+        self._arrays = read_arrays(file)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._arrays
+
+    def get(self, name: str, kind: str, n: int | None = None, dims: int = 1) -> NDArray[Any]:
+        """An array of a kind ("f", "i", "U") and so many dimensions, with n rows if n is given, at
+        least one. Raises InputError for another; numbers that are not finite are refused in
+        arrays of points (dims=2)."""
+        array = self._arrays.get(name)
+        if array is None:
+            raise self.error(name, "is missing")
+        if array.dtype.kind != kind or array.ndim != dims or not array.size:
+            raise self.error(name, f"is {array.dtype} {array.shape}, not as a run writes it")
+        if n is not None and len(array) != n:
+            raise self.error(name, f"has {len(array)} rows, the run {n}")
+        if dims == 2 and kind == "f" and not np.isfinite(array).all():
+            raise self.error(name, "has values that are not finite")
+        return array
+
+    def error(self, name: str, problem: str) -> InputError:
+        return InputError(f"{self.file}: array {name!r} {problem}")
 
 
 class TrainingMap:
@@ -167,39 +212,20 @@ class TrainingMap:
     """
 
     def __init__(self, run: FinishedRun):
-        self._file, self._arrays = run.path / "embedding.npz", run.arrays()
-        z = self._array("z", "f")
-        further = run.record.summary["dataset"]["transformations"]
-        if type(further) is not int or further < 0:
-            raise InputError(f"{run.path}: dataset.transformations={further} in summary.json")
-        rows = np.arange(0, len(z), further + 1)
-        learned = rows[self._array("split", "U", len(z))[rows] == "train"]
+        arrays = run.arrays()
+        z = arrays.get("z", "f", dims=2)
+        rows = np.arange(0, len(z), run.record.summary["dataset"]["transformations"] + 1)
+        learned = rows[arrays.get("split", "U", len(z))[rows] == "train"]
         self.rows = learned if len(learned) else rows
         self.z = z[self.rows]
-        self.index = self._array("index", "i", len(z))[self.rows]
+        self.index = arrays.get("index", "i", len(z))[self.rows]
         self.labels: NDArray[np.int64] | None = None
         self.class_names: tuple[str, ...] = ()
-        if "label" in self._arrays:
-            self.labels = self._array("label", "i", len(z))[self.rows]
-            self.class_names = tuple(self._array("class_names", "U").tolist())
+        if "label" in arrays:
+            self.labels = arrays.get("label", "i", len(z))[self.rows]
+            self.class_names = tuple(arrays.get("class_names", "U").tolist())
             if not 0 <= self.labels.min() <= self.labels.max() < len(self.class_names):
-                raise self._error("label", f"must be from 0 to {len(self.class_names) - 1}")
+                raise arrays.error("label", f"must be from 0 to {len(self.class_names) - 1}")
         self.sources: NDArray[np.object_] | None = None
-        if "source" in self._arrays:
-            self.sources = self._array("source", "U", len(z))[self.rows].astype(object)
-
-    def _array(self, name: str, kind: str, n: int | None = None) -> NDArray[Any]:
-        """An array of a kind of numbers or texts, (n,) if n is given; z is (n, d), and finite."""
-        array = self._arrays.get(name)
-        if array is None:
-            raise self._error(name, "is missing")
-        if array.dtype.kind != kind or array.ndim != (2 if name == "z" else 1) or not array.size:
-            raise self._error(name, f"is {array.dtype} {array.shape}, not as a run writes it")
-        if n is not None and len(array) != n:
-            raise self._error(name, f"has {len(array)} rows, and 'z' {n}")
-        if kind == "f" and not np.isfinite(array).all():
-            raise self._error(name, "has values that are not finite")
-        return array
-
-    def _error(self, name: str, problem: str) -> InputError:
-        return InputError(f"{self._file}: array {name!r} {problem}")
+        if "source" in arrays:
+            self.sources = arrays.get("source", "U", len(z))[self.rows].astype(object)

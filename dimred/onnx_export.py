@@ -41,12 +41,13 @@ def _export(words: list[str]) -> int:
     file = expanded(given.out) if given.out else run.path / "encoder.onnx"
     if file.is_dir():
         raise InputError(f"--out {given.out}: is a folder; name a file")
+    run.check_output(f"--out {given.out}", file, "encoder.onnx")
     model = FromPixels(run.encoder()).eval()
     images, which = _images(run, moved=given.root is not None)
     content = to_onnx(model, run.shape)
     differences = check(model, content, images)
     said = ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
-    if not max(differences.values()) <= _TOLERANCE:
+    if not all(difference <= _TOLERANCE for difference in differences.values()):
         raise InputError(
             f"{file}: is not written: on {which} ONNX Runtime differs from PyTorch by more than "
             f"{_TOLERANCE:g} of the largest value ({said})"
@@ -122,9 +123,6 @@ def _difference(wanted: NDArray[np.float32], found: NDArray[np.float32]) -> floa
 def _images(run: FinishedRun, moved: bool) -> tuple[Tensor, str]:
     """Images to check on, uint8 (n, C, height, width), and what they are: the run's own, or random
     ones where those are not there, unless the user has said where."""
-    options = run.config.dataset
-    if hasattr(options, "download"):
-        options.download = False
     try:
         images = run.images().images
     except (InputError, OSError):
@@ -132,5 +130,10 @@ def _images(run: FinishedRun, moved: bool) -> tuple[Tensor, str]:
             raise
         pixels = np.random.default_rng(0).integers(0, 256, (_CHECKED, *run.shape), dtype=np.uint8)
         return torch.from_numpy(pixels), f"{_CHECKED} random images, as the run's own are not here"
+    if tuple(images.shape[1:]) != run.shape:
+        raise InputError(
+            f"{run.path / 'summary.json'}: dataset.shape={list(run.shape)}: its images have "
+            f"{list(images.shape[1:])}"
+        )
     some = images[:: -(-len(images) // _CHECKED)]
     return some, f"{len(some)} of its images"

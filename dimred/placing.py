@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
+from itertools import chain, count, groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,9 +25,10 @@ from dimred.errors import InputError
 from dimred.evaluation.knn import majority
 from dimred.evaluation.neighbours import nearest
 from dimred.files import FORMULA, csv_file, expanded, write_atomically
-from dimred.finished import Embedder, FinishedRun, TrainingMap
+from dimred.finished import Embedder, FinishedRun, RunArrays, TrainingMap
 
 _BYTES = 2**28  # of pixels decoded at a time
+_FOLDER = "embedded"
 _MOST_NAMED = 20  # images left out
 
 Source = str | os.PathLike[str]
@@ -281,8 +282,10 @@ def _place(words: list[str]) -> int:
     parser.add_argument("--root")
     given = parser.parse_args(words)
     run = load_run(given.run, given.root)
-    table, arrays = _outputs(run, given.images, given.out)
+    out = None if given.out is None else _checked_out(run, given.images, given.out)
     placed = run.place(given.images, given.k)
+    named = out or _own_place(run, given.images[0], placed.paths)
+    table, arrays = _beside(named)
     for path, reason in placed.left_out[:_MOST_NAMED]:
         print(f"dimred: {path!r} is left out: {reason}", file=sys.stderr)
     left_out = len(placed.left_out)
@@ -299,21 +302,37 @@ def _place(words: list[str]) -> int:
     return 0
 
 
-def _outputs(run: FinishedRun, images: list[str], out: str | None) -> tuple[Path, Path]:
-    """FILE.csv and FILE.npz. Raises InputError where that would replace what is read."""
-    if out is None:
-        first = expanded(images[0]).absolute()
-        stem = first.resolve().name if first.is_dir() else first.stem
-        named = run.path / "embedded" / (stem or "images")
-    else:
-        named = expanded(out)
-        if named.is_dir() or not named.name:
-            raise InputError(f"--out {out}: must name a file, not a folder")
-        if named.suffix in (".csv", ".npz"):
-            named = named.with_suffix("")
-    files = (named.with_name(f"{named.name}.csv"), named.with_name(f"{named.name}.npz"))
-    read = [*map(expanded, images), run.path / "embedding.npz"]
-    for file in files:
-        if any(file.exists() and other.exists() and file.samefile(other) for other in read):
-            raise InputError(f"--out {out}: would replace {file}, which is read")
-    return files
+def _beside(named: Path) -> tuple[Path, Path]:
+    """FILE.csv and FILE.npz."""
+    return named.with_name(f"{named.name}.csv"), named.with_name(f"{named.name}.npz")
+
+
+def _checked_out(run: FinishedRun, images: list[str], out: str) -> Path:
+    """FILE, without .csv or .npz. Raises InputError where that would replace what is read, or what
+    the run wrote."""
+    named = expanded(out)
+    if named.is_dir() or not named.name:
+        raise InputError(f"--out {out}: must name a file, not a folder")
+    if named.suffix in (".csv", ".npz"):
+        named = named.with_suffix("")
+    for file in _beside(named):
+        run.check_output(f"--out {out}", file, _FOLDER)
+        for other in map(expanded, images):
+            if file.exists() and other.exists() and file.samefile(other):
+                raise InputError(f"--out {out}: would replace {file}, which is read")
+    return named
+
+
+def _own_place(run: FinishedRun, first: str, paths: Sequence[str]) -> Path:
+    """FILE in the run's folder, called after the first images; numbered where other images have
+    that name."""
+    source = expanded(first).absolute()
+    stem = (source.resolve().name if source.is_dir() else source.stem) or "images"
+    names = chain([stem], (f"{stem}-{number}" for number in count(2)))
+    places = (run.path / _FOLDER / name for name in names)
+    return next(named for named in places if _is_free(_beside(named)[1], paths))
+
+
+def _is_free(file: Path, paths: Sequence[str]) -> bool:
+    """Whether nothing is there, or these very images."""
+    return not file.exists() or RunArrays(file).get("path", "U").tolist() == list(paths)

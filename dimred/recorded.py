@@ -75,7 +75,7 @@ class RecordedTraining(StagedTraining):
         with self.signals:
             super().run()
 
-    def _stage(self, start: Position) -> None:
+    def _stage(self, start: Position) -> StageTrainer:
         name, stage = self.stages[start.stage]
         batch_size = self.config.schedule.batch_size
         steps = len(self.pairing.anchors) // batch_size
@@ -84,12 +84,13 @@ class RecordedTraining(StagedTraining):
             name, stage.epochs, done, steps, batch_size, self.results.judge.headline
         )
         try:
-            super()._stage(start)
+            trainer = super()._stage(start)
         finally:
             self.progress.close()
-        self.results.write_stage(name, self.encoder, self.trainer(start.stage).item_losses())
+        self.results.write_stage(name, self.encoder, trainer.item_losses())
         self._save(Position(start.stage + 1, 0, 0))
         self._stop_if_asked(name)
+        return trainer
 
     def _epoch(self, trainer: StageTrainer, epoch: int, state: EpochState) -> None:
         plan = trainer.plan

@@ -117,7 +117,8 @@ class StagedTraining:
             self.compute,
         )
 
-    def _stage(self, start: Position) -> None:
+    def _stage(self, start: Position) -> StageTrainer:
+        """Train a stage; returns what trained it."""
         number, stage = start.stage, self.stages[start.stage][1]
         fresh = start.epoch == 0 and start.step == 0
         if fresh and self.encoder.out_dim != stage.out_dim:
@@ -130,6 +131,7 @@ class StagedTraining:
         for epoch in range(start.epoch, stage.epochs):
             self._epoch(trainer, epoch, state)
             state = trainer.new_epoch()
+        return trainer
 
     def _restore(self, trainer: StageTrainer) -> EpochState:
         checkpoint = self.checkpoint

@@ -15,7 +15,7 @@ from dimred.data.image_set import ImageSet
 from dimred.errors import InputError
 from dimred.evaluation.neighbours import nearest
 from dimred.files import expanded, write_atomically
-from dimred.finished import FinishedRun
+from dimred.finished import FINDINGS, FinishedRun
 from dimred.page import Column, Finding, MapPage, StageMap, make_atlas, page_parts
 from dimred.reporting.comparisons import aligned
 from dimred.reporting.plots import principal_axes
@@ -51,6 +51,7 @@ def _view(words: list[str]) -> int:
         )
     run = FinishedRun(expanded(given.run), given.root)
     file = expanded(given.out) if given.out else run.path / "map.html"
+    run.check_output(f"--out {given.out}", file, "map.html")
     content = b"".join(page_parts(map_page(run, given.thumbnail)))
     write_atomically(file, content)
     print(f"{file}: {len(content) / 1e6:.1f} MB; opens in any browser")
@@ -67,21 +68,31 @@ def map_page(run: FinishedRun, thumbnail: int | None = None) -> MapPage:
     """
     images = run.images()
     items = run.items(images)
-    h, z = run.spaces(items, run.compute())
-    k = min(_K, len(z) - 1)
+    compute, n = run.compute(), len(items)
+    h, z = run.spaces(items, compute)
+    k = min(_K, n - 1)
     names = list(run.config.schedule.stages)
     of_stages = {name: run.arrays(f"stages/{name}.npz") for name in names}
-    stages = _stages(run, {**{name: part["z"] for name, part in of_stages.items()}, names[-1]: z})
+    own = {name: part.get("z", "f", n, dims=2) for name, part in of_stages.items()}
+    stages = _stages(run, {**own, names[-1]: z})
+    losses = [part.get("loss", "f", n) for part in of_stages.values() if "loss" in part]
+    name = run.path.absolute().name
     return MapPage(
-        title=run.record.folder,
+        title=name,
         subtitle=_subtitle(run),
-        run=run.record.folder,
+        run=name,
         stages=stages,
         projected=z.shape[1] not in _MAP_DIMS,
-        columns=_columns(items, [part["loss"] for part in of_stages.values() if "loss" in part]),
+        # Of all stages or none, such as of runs before dimred kept them.
+        columns=_columns(items, losses if len(losses) == len(names) else []),
         index=items.index,
         sources=items.sources,
-        near={"z": nearest(z, None, k), "h": nearest(h, None, k)},
+        near={
+            space: nearest(points, None, k, compute.device)
+            for space, points in (("z", z), ("h", h))
+        }
+        if k
+        else {},
         atlas=make_atlas(items.images, stages[-1].z, thumbnail),
         palette=COLOURS,
         findings=_findings(run, len(z)),
@@ -110,7 +121,8 @@ def _stages(run: FinishedRun, z: Mapping[str, NDArray[np.float32]]) -> list[Stag
         if found:
             shown = aligned(shown, found[0].z)
         epochs = run.config.schedule.stages[name].epochs
-        caption = f"{name}, {epochs:,} epochs: Z has {own.shape[1]} dimensions{how}"
+        counted = f"{own.shape[1]} dimension{'s' if own.shape[1] > 1 else ''}"
+        caption = f"{name}, {epochs:,} epochs: Z has {counted}{how}"
         found.insert(0, StageMap(name, caption, shown))
     return found
 
@@ -149,7 +161,7 @@ def _columns(items: ImageSet, losses: Sequence[NDArray[np.float32]]) -> list[Col
 
 def _findings(run: FinishedRun, n: int) -> list[Finding]:
     """What `dimred inspect` wrote; none where it has not been run."""
-    file = run.path / "inspect" / "findings.json"
+    file = run.path / FINDINGS
     if not file.exists():
         return []
     try:
@@ -160,9 +172,9 @@ def _findings(run: FinishedRun, n: int) -> list[Finding]:
             if found.get(name)
         ]
         rows = [row for finding in listed for _, group in finding.groups for row in group]
-        if any(not 0 <= row < n for row in rows):
-            raise ValueError("a row beyond the map")
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        if not all(type(row) is int and 0 <= row < n for row in rows):
+            raise ValueError("a row that the map does not have")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{file}: cannot be read ({error}); run dimred inspect again") from error
     return listed
 

@@ -35,6 +35,8 @@ _FILES = (
 )
 _RECORD = "environment.json"
 _FOLDERS = ("stages", "plots", "baselines", "embedded", "inspect")
+WRITTEN = frozenset((*_FILES, _RECORD, *_FOLDERS, ".lock"))
+"""The names in a run's folder that are dimred's."""
 
 
 class RunFolder:

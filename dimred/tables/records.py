@@ -94,10 +94,14 @@ class RunRecord:
             raise TypeError("a number is a text")
         known = (self.name, self.started, self.data, self.epochs, self.budget, self.command)
         of_summary = [self.summary[key] for key in ("seed", "training_seconds", "stages")]
-        images = (self.summary["dataset"]["images"], self.summary["dataset"]["transformations"])
+        dataset = self.summary["dataset"]
+        images = range(dataset["images"] * (dataset["transformations"] + 1))
+        if not images or len(images) % dataset["images"]:
+            raise ValueError("no images")
+        headline = self.summary["final"].get(self.summary["headline"], 0.0) + 0.0
         groups = [self.values[f"{name}.name"] for name in ("dataset", "model", "pairing", "loss")]
         session = [self.environment["sessions"][-1][key] for key in ("device", "commit")]
-        json.dumps([known, of_summary, images, groups, session, self.fingerprint, self.measured])
+        json.dumps([known, of_summary, headline, groups, session, self.fingerprint, self.measured])
         for measured in self.baselines.values():
             made = [measured[key] for key in ("images", "device", "threads")]
             json.dumps([measured["label"], measured["library"], measured["places"], made])

@@ -202,9 +202,18 @@ class StageTrainer:
     @torch.no_grad()
     def item_losses(self) -> NDArray[np.float32]:
         """The loss that each item (N,) has now, in eval mode, in batches as in training: the mean
-        over the rows that it is in; NaN for items that are not learned from."""
+        over the rows that it is in; NaN for items that are not learned from, and for all where one
+        device does not hold the batch that several share."""
         training = self.encoder.training
         self.encoder.eval()
+        try:
+            return self._item_losses()
+        except torch.OutOfMemoryError:
+            return np.full(len(self.images), np.nan, dtype=np.float32)
+        finally:
+            self.encoder.train(training)
+
+    def _item_losses(self) -> NDArray[np.float32]:
         total, times = np.zeros(len(self.images)), np.zeros(len(self.images))
         selections, again = tee(self._everything())
         batches = self.images.batches(selection.items for selection in selections)
@@ -218,7 +227,6 @@ class StageTrainer:
             items = selection.items.repeat(selection.rows // len(selection.items)).cpu().numpy()
             np.add.at(total, items, losses)
             np.add.at(times, items, 1)
-        self.encoder.train(training)
         with np.errstate(invalid="ignore"):
             return (total / times).astype(np.float32)
 

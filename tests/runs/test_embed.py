@@ -253,7 +253,7 @@ def test_a_run_that_does_not_say_the_shape_of_its_images(copy, grey, tmp_path):
         (["run", "good.npz", "--k", "many"], "--k"),
         (["run", "good.npz", "--out", "empty"], "--out empty: must name a file"),
         (["run", "good.npz", "--out", "good.csv"], "would replace good.npz, which is read"),
-        (["run", "good.npz", "--out", "run/embedding"], "would replace run/embedding.npz"),
+        (["run", "good.npz", "--out", "run/embedding"], "would replace what the run wrote"),
         (["run", "good.npz", "--outt", "x"], "--outt"),
         (["empty", "good.npz"], "empty: holds no finished run"),
         (["nowhere", "good.npz"], "nowhere: holds no finished run"),

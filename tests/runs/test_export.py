@@ -104,9 +104,18 @@ def test_every_network_can_be_exported(backbone, shape):
     assert max(differences.values()) < 1e-5
 
 
+@pytest.mark.parametrize("part", ["h", "z"])
+def test_a_file_that_gives_no_numbers_is_not_written(cwd, tmp_path, monkeypatch, part):
+    differences = {"h": 1e-7, "z": 1e-7, part: float("nan")}
+    monkeypatch.setattr(onnx_export, "check", lambda *_: differences)
+    line = refused(tmp_path, "export", str(cwd / "run"), "--out", "x.onnx")
+    assert "is not written" in line
+    assert not (tmp_path / "x.onnx").exists()
+
+
 def test_nonsense_differs():
     a = np.ones((2, 2), np.float32)
-    assert onnx_export._difference(a, a * np.nan) != 0
+    assert np.isnan(onnx_export._difference(a, a * np.nan))
     assert onnx_export._difference(a, a[:1]) == np.inf
     assert onnx_export._difference(2 * a, a) == 0.5
 

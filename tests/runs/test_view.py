@@ -1,7 +1,9 @@
 """`dimred view` without a browser: what it writes, and what it refuses."""
 
+import io
 import json
 
+import numpy as np
 import pytest
 from command import SMOKE, dimred, only_run, refused
 
@@ -51,6 +53,83 @@ def test_bad_words_are_refused(run, tmp_path):
     assert "holds no finished run" in refused(tmp_path, "view", "nowhere")
 
 
+def test_what_the_run_wrote_is_not_replaced(run, tmp_path):
+    for command, name in (("view", "weights.safetensors"), ("view", "stages/x.html")):
+        line = refused(tmp_path, command, str(run), "--out", str(run / name))
+        assert "would replace what the run wrote" in line
+    line = refused(tmp_path, "export", str(run), "--out", str(run / "summary.json"))
+    assert "would replace what the run wrote" in line
+    assert "nowhere else" in refused(tmp_path, "view", str(run), "--root", "data")
+
+
+def test_a_run_is_called_by_its_folder(run):
+    dimred(run, "view", ".")
+    assert f"<h1>{run.name}</h1>" in (run / "map.html").read_text()
+
+
+def test_losses_are_those_of_all_stages_or_of_none(run, tmp_path):
+    file = run / "stages" / "pretrain.npz"
+    before = file.read_bytes()
+    try:
+        with np.load(io.BytesIO(before)) as content:
+            np.savez(file, z=content["z"])
+        dimred(tmp_path, "view", str(run), "--out", "page.html")
+    finally:
+        file.write_bytes(before)
+    assert "loss in this stage" not in (tmp_path / "page.html").read_text()
+    dimred(tmp_path, "view", str(run), "--out", "page.html")
+    assert "loss in this stage" in (tmp_path / "page.html").read_text()
+
+
+def changed(file, **arrays):
+    with np.load(file) as content:
+        kept = {**content, **arrays}
+    np.savez(file, **{name: array for name, array in kept.items() if array is not None})
+
+
+NAN = np.full((120, 2), np.nan, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "arrays", "said"),
+    [
+        ("embedding.npz", {"z": None}, "array 'z' is missing"),
+        ("embedding.npz", {"z": NAN}, "array 'z' has values that are not finite"),
+        ("embedding.npz", {"z": NAN[:, 0]}, "array 'z' is float32 (120,)"),
+        ("embedding.npz", {"h": np.zeros((5, 3), np.float32)}, "array 'h' has 5 rows, the run 120"),
+        ("embedding.npz", {"h": NAN}, "array 'h' has values that are not finite"),
+        ("stages/readout.npz", {"z": None}, "array 'z' is missing"),
+        ("stages/readout.npz", {"z": np.zeros((5, 2), np.float32)}, "has 5 rows, the run 120"),
+        ("stages/readout.npz", {"loss": np.zeros(5, np.float32)}, "'loss' has 5 rows, the run 120"),
+    ],
+)
+def test_arrays_that_are_not_the_runs_are_refused(run, tmp_path, name, arrays, said):
+    before = (run / name).read_bytes()
+    try:
+        changed(run / name, **arrays)
+        for command in ("view", "inspect") if name == "embedding.npz" else ("view",):
+            line = refused(tmp_path, command, str(run))
+            assert f"{run / name}: " in line
+            assert said in line
+    finally:
+        (run / name).write_bytes(before)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("headline", []), ("images", "many"), ("transformations", "x")],
+)
+def test_a_damaged_summary_is_refused(run, tmp_path, key, value):
+    before = (run / "summary.json").read_text()
+    content = json.loads(before)
+    (content if key == "headline" else content["dataset"])[key] = value
+    try:
+        (run / "summary.json").write_text(json.dumps(content))
+        assert "damaged" in refused(tmp_path, "view", str(run))
+    finally:
+        (run / "summary.json").write_text(before)
+
+
 @pytest.mark.parametrize("name", ["embedding.npz", "stages/readout.npz"])
 def test_damaged_arrays_are_refused(run, tmp_path, name):
     content = (run / name).read_bytes()
@@ -62,7 +141,17 @@ def test_damaged_arrays_are_refused(run, tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "content", ["{", "[]", {"outliers": [120]}, {"islands": [[1]]}, {"near_duplicates": [3]}]
+    "content",
+    [
+        "{",
+        "[]",
+        "[" * 100_000,
+        {"outliers": [120]},
+        {"outliers": [1.5]},
+        {"outliers": [True]},
+        {"islands": [[1]]},
+        {"near_duplicates": [3]},
+    ],
 )
 def test_damaged_findings_are_refused(run, tmp_path, content):
     file = run / "inspect" / "findings.json"

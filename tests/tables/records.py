@@ -41,6 +41,7 @@ def record(name="table1_row4", seed=0, knn=0.8, started="2026-01-01T00:00:00+00:
     summary = {
         "seed": seed,
         "dataset": {"images": changes.pop("images", 60_000), "transformations": 0},
+        "headline": "knn15_z_random",
         "final": {"knn15_z_random": knn, "loss": 3.5},
         "stages": {},
         "eval": {"every": 0, "linear": "sgd", "linear_epochs": 100, **changes.pop("eval", {})},

@@ -20,11 +20,11 @@ function luminance([r, g, b]) {
   return 0.2126 * r ** 2.2 + 0.7152 * g ** 2.2 + 0.0722 * b ** 2.2;
 }
 
-/** A colour that is seen on the background: mixed with white on dark where it is dark itself. */
+/** A colour that is seen on the background: lighter on dark, darker on light, where it has to be. */
 function visible(colour, dark) {
-  if (!dark) return colour;
   let mixed = colour;
-  while (luminance(mixed) < 0.12) mixed = mixed.map((part) => part + (1 - part) * 0.15);
+  while (dark && luminance(mixed) < 0.12) mixed = mixed.map((part) => part + (1 - part) * 0.15);
+  while (!dark && luminance(mixed) > 0.65) mixed = mixed.map((part) => part * 0.95);
   return mixed;
 }
 

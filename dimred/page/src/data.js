@@ -29,12 +29,24 @@ export function values(column, stage) {
   return array(column.staged ? `${column.array}-${stage}` : column.array);
 }
 
-/** What a column says of a row, as text; "" where it is not known. */
-export function told(column, row, stage) {
+/** What a column says of a row, as text in full; "" where it is not known. */
+export function exact(column, row, stage) {
   const value = values(column, stage)[row];
   if (column.kind === "category") return column.names[value];
+  return Number.isFinite(value) ? String(Number(value.toPrecision(8))) : ""; // of a float32
+}
+
+/** The same to be read: rounded, and with its unit. */
+export function told(column, row, stage) {
+  if (column.kind === "category") return exact(column, row, stage);
+  const value = values(column, stage)[row];
   if (!Number.isFinite(value)) return "";
-  return `${Number(value.toPrecision(4))}${column.unit ? ` ${column.unit}` : ""}`;
+  return `${short(value)}${column.unit ? ` ${column.unit}` : ""}`;
+}
+
+/** A number in four digits, a whole one in all of its own. */
+export function short(value) {
+  return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));
 }
 
 /** The k nearest rows of a row in "z" or "h", nearest first. */

@@ -2,11 +2,20 @@
 
 import { about, array } from "./data.js";
 
-const { width, height, cell, columns, perSheet, sheets } = about.atlas;
-const KEPT = 24; // decoded sheets, 4 MiB each
+const { width, height, cell, columns, perSheet } = about.atlas;
+const KEPT = 24; // decoded sheets, 4 MiB each; more where a picture shows more
 
-const decoded = new Map(); // number -> Image, the least recently used first
+const decoded = new Map(); // number -> { image, used }, the least recently used first
 const waiting = new Map(); // number -> Promise
+let pictures = 0; // drawn of the map
+
+/** Dispatches "sheet" when more images can be drawn. */
+export const events = new EventTarget();
+
+/** A picture of the map is begun: what it shows is kept at least until the next. */
+export function beginPicture() {
+  pictures++;
+}
 
 /** Decode a sheet unless it is; resolves when it can be drawn. */
 function load(number) {
@@ -28,33 +37,38 @@ function load(number) {
 async function decode(number) {
   const image = new Image();
   image.src = `data:image/webp;base64,${document.getElementById(`sheet-${number}`).textContent}`;
-  await image.decode();
-  decoded.set(number, image);
-  if (decoded.size > KEPT) {
-    const [oldest] = decoded.keys();
+  try {
+    await image.decode();
+  } catch {
+    return; // its images stay plain squares
+  }
+  decoded.set(number, { image, used: pictures });
+  const [[oldest, { used }]] = decoded;
+  if (decoded.size > KEPT && used < pictures) {
     decoded.delete(oldest);
     waiting.delete(oldest);
   }
+  events.dispatchEvent(new Event("sheet"));
 }
 
-/** Draw a row's image into a rectangle; returns whether it could be, else `later` is called once. */
-export function draw(context, row, x, y, w, h, later) {
+/** Draw a row's image into a rectangle; returns whether it could be, else it is being decoded. */
+export function draw(context, row, x, y, w, h) {
   const slot = array("slot")[row];
   const number = Math.floor(slot / perSheet);
   const sheet = decoded.get(number);
   if (!sheet) {
-    const isNew = !waiting.has(number);
-    const ready = load(number);
-    if (later && isNew) ready.then(later);
+    load(number);
     return false;
   }
-  decoded.delete(number);
-  decoded.set(number, sheet); // used last
+  if (sheet.used < pictures) {
+    decoded.delete(number);
+    decoded.set(number, { image: sheet.image, used: pictures });
+  }
   const place = slot % perSheet;
   const left = (place % columns) * cell;
   const top = Math.floor(place / columns) * cell;
   context.imageSmoothingEnabled = w < width;
-  context.drawImage(sheet, left, top, width, height, x, y, w, h);
+  context.drawImage(sheet.image, left, top, width, height, x, y, w, h);
   return true;
 }
 
@@ -75,4 +89,3 @@ export function picture(row, side) {
 }
 
 export const aspect = width / height;
-export const count = sheets;

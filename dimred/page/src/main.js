@@ -3,7 +3,16 @@
 import { about, array, nameOf, told, values } from "./data.js";
 import { background, css, tints } from "./colour.js";
 import { Overlay } from "./overlay.js";
-import { csvOf, drawLegend, drawPinned, drawSelection, drawTip, images, title } from "./panels.js";
+import {
+  csvOf,
+  drawLegend,
+  drawPinned,
+  drawSelection,
+  drawTip,
+  images,
+  markHighlight,
+  title,
+} from "./panels.js";
 import { listen } from "./pointer.js";
 import { DIM, HIDDEN, PLAIN, Scene, STRONG } from "./scene.js";
 
@@ -53,10 +62,21 @@ class Page {
     this.#show();
   }
 
-  highlight(what) {
-    this.state.highlight = what;
+  /** Make a category stand out, or no longer if it does; a selection ends by that. */
+  highlight(column, code) {
+    const { highlight } = this.state;
+    const is = highlight?.column === column && highlight.code === code;
+    this.#deselect();
+    this.state.highlight = is ? null : { column, code };
+    markHighlight(this);
     this.#show();
-    drawLegend(this);
+  }
+
+  #deselect() {
+    Object.assign(this.state, { highlight: null, selection: null, marked: [] });
+    byId("marks").value = "";
+    drawSelection(this);
+    markHighlight(this);
   }
 
   #show() {
@@ -106,6 +126,7 @@ class Page {
         places[3 * row + i] = (z[row * dims + i] - centre[i]) / scale;
       }
     }
+    this.hover(null);
     this.state.stage = number;
     this.scene.moveTo(places, milliseconds);
     byId("stage").value = number;
@@ -133,12 +154,14 @@ class Page {
       if (x < 0 || y < 0 || x > width || y > height) this.scene.centre(row, 1);
     }
     drawPinned(this);
-    if (row !== null) this.say(`Pinned ${title(row)}`);
+    const hidden = row !== null && this.scene.states[row] === HIDDEN;
+    if (row !== null) this.say(`Pinned ${title(row)}${hidden ? ", which is hidden" : ""}`);
     this.scene.draw();
   }
 
   /** Select rows: those found by `how`, in groups or together. */
   select(rows, how = "Selected", groups = [{ title: "", rows }], rings = false) {
+    this.#deselect();
     this.state.selection = rows.length ? { title: how, rows, groups } : null;
     this.state.marked = rings && rows.length <= MOST_RINGS ? rows : [];
     drawSelection(this);
@@ -146,13 +169,15 @@ class Page {
     this.#show();
   }
 
+  /** Nothing is pinned, selected or highlighted. */
   clear() {
-    Object.assign(this.state, { highlight: null, selection: null, marked: [], outline: [] });
-    byId("marks").value = "";
     byId("search").value = "";
     this.pin(null);
-    drawSelection(this);
-    drawLegend(this);
+    this.deselect();
+  }
+
+  deselect() {
+    this.#deselect();
     this.#show();
     this.say("");
   }
@@ -182,9 +207,11 @@ class Page {
 
   #mark(name) {
     const kind = about.findings.find((one) => one.name === name);
-    if (!kind) return this.clear();
+    if (!kind) return this.deselect();
     const rows = [...new Set(kind.groups.flatMap((group) => group.rows))];
-    return this.select(rows, kind.title, kind.groups, true);
+    this.select(rows, kind.title, kind.groups, true);
+    byId("marks").value = name;
+    return undefined;
   }
 
   #export() {
@@ -258,7 +285,7 @@ class Page {
       drawLegend(this);
     });
     on("unpin", "click", () => this.pin(null));
-    on("deselect", "click", () => this.clear());
+    on("deselect", "click", () => this.deselect());
     on("export", "click", () => this.#export());
   }
 
@@ -275,7 +302,8 @@ function start() {
     page = new Page();
   } catch (error) {
     byId("trouble").hidden = false;
-    byId("trouble").textContent = `The map cannot be drawn: ${error.message}`;
+    byId("trouble").textContent =
+      `The map cannot be drawn; it needs a browser with WebGL 2, switched on. (${error.message})`;
     throw error;
   }
   page.scene.addEventListener("frame", () => performance.mark("dimred-first-frame"), {

@@ -2,8 +2,8 @@
 // around marks, the outline of a selection.
 
 import { neighbours } from "./data.js";
-import { aspect, draw } from "./images.js";
-import { DIM } from "./scene.js";
+import { aspect, beginPicture, draw, events } from "./images.js";
+import { DIM, HIDDEN } from "./scene.js";
 
 const MOST_IMAGES = 1200; // at a time
 const LEAST_SIDE = 18; // pixels; below, points tell more than images
@@ -23,6 +23,7 @@ export class Overlay {
     this.side = 0; // of the images, 0 where points are shown
     scene.addEventListener("view", () => this.#choose());
     scene.addEventListener("frame", () => this.draw());
+    events.addEventListener("sheet", () => scene.draw());
   }
 
   /** Whether images or points are shown, and which. */
@@ -70,7 +71,7 @@ export class Overlay {
     context.fillStyle = "rgb(0 0 0 / 0.004)";
     context.fillRect(0, 0, 1, 1);
     this.#drawImages();
-    if (state.pinned !== null) this.#drawNeighbours();
+    if (state.pinned !== null && scene.states[state.pinned] !== HIDDEN) this.#drawNeighbours();
     this.#drawMarks();
     if (state.outline.length) this.#drawOutline();
   }
@@ -78,13 +79,13 @@ export class Overlay {
   #drawImages() {
     const { context, scene } = this;
     const [w, h] = this.size;
-    const again = () => scene.draw();
+    beginPicture();
     context.lineWidth = this.side > 30 ? 2 : 1;
     for (const [row, x, y] of this.images) {
       const [left, top] = [x - w / 2, y - h / 2];
       context.globalAlpha = scene.states[row] === DIM ? 0.25 : 1;
       context.strokeStyle = this.frameColour(row);
-      if (!draw(context, row, left, top, w, h, again)) {
+      if (!draw(context, row, left, top, w, h)) {
         context.fillStyle = this.frameColour(row);
         context.fillRect(left + w / 4, top + h / 4, w / 2, h / 2);
       }

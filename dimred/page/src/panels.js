@@ -1,7 +1,7 @@
 // The panels beside the map: legend, pinned image, selection. Texts of the data set (classes, file
 // names) are only ever set as text, never as HTML.
 
-import { about, array, neighbours, nameOf, told, values } from "./data.js";
+import { about, array, exact, neighbours, nameOf, short, told, values } from "./data.js";
 import { categoryColour, css, gradient, range } from "./colour.js";
 import { picture } from "./images.js";
 
@@ -50,13 +50,22 @@ export function drawLegend(page) {
     );
     const count = element("span", { className: "count" }, counts[code].toLocaleString("en"));
     const label = element("label", {}, box, swatch, element("span", { className: "name" }, name));
-    const is = state.highlight?.column === column && state.highlight.code === code;
     const strong = element("button", { type: "button", className: "highlight" }, "◉");
     strong.title = strong.ariaLabel = `Highlight ${name}`;
-    strong.ariaPressed = String(is);
-    strong.addEventListener("click", () => page.highlight(is ? null : { column, code }));
+    strong.dataset.code = code;
+    strong.addEventListener("click", () => page.highlight(column, code));
     list.append(element("li", {}, label, count, strong));
   });
+  markHighlight(page);
+}
+
+/** Which category is highlighted, on the buttons that are there. */
+export function markHighlight(page) {
+  const { column, highlight } = page.state;
+  for (const button of byId("legend").querySelectorAll(".highlight")) {
+    const is = highlight?.column === column && highlight.code === Number(button.dataset.code);
+    button.ariaPressed = String(is);
+  }
 }
 
 function drawScale(column, state, list) {
@@ -64,7 +73,7 @@ function drawScale(column, state, list) {
   const bar = element("div", { className: "scale" });
   bar.style.background = gradient(column, state.dark);
   const unit = column.unit ? ` ${column.unit}` : "";
-  const end = (value) => element("span", {}, `${Number(value.toPrecision(3))}${unit}`);
+  const end = (value) => element("span", {}, `${short(value)}${unit}`);
   const ends = element("div", { className: "ends" }, end(low), end(high));
   list.append(element("li", { className: "whole" }, bar, ends));
 }
@@ -104,9 +113,9 @@ export function drawPinned(page) {
   section.hidden = pinned === null;
   if (pinned === null) return;
   const body = byId("pinned-body");
-  const head = element("div", { className: "pinned-head" }, picture(pinned, 140));
-  head.append(facts(pinned, stage));
-  body.replaceChildren(head);
+  // A neighbour that was chosen by keys is gone in a moment, and the focus with it.
+  const hadFocus = body.contains(document.activeElement);
+  body.replaceChildren(picture(pinned, 140), facts(pinned, stage));
   for (const [space, name] of [
     ["z", "Nearest in Z"],
     ["h", "Nearest in H"],
@@ -117,6 +126,7 @@ export function drawPinned(page) {
     for (const row of rows) strip.append(thumbnail(page, row, 44));
     body.append(element("h3", { className: `key-${space}` }, name), strip);
   }
+  if (hadFocus) byId("unpin").focus();
 }
 
 /** What the pointer is on. */
@@ -124,9 +134,12 @@ export function drawTip(row, place) {
   const tip = byId("tip");
   tip.hidden = row === null || !place;
   if (tip.hidden) return;
-  tip.replaceChildren(picture(row, 96), element("div", {}, title(row)));
-  const split = about.columns.find((column) => column.name === "split");
-  if (split) tip.append(element("div", { className: "faint" }, told(split, row, 0)));
+  if (tip.dataset.row !== String(row)) {
+    tip.dataset.row = row;
+    tip.replaceChildren(picture(row, 96), element("div", {}, title(row)));
+    const split = about.columns.find((column) => column.name === "split");
+    if (split) tip.append(element("div", { className: "faint" }, told(split, row, 0)));
+  }
   const { clientWidth: width, clientHeight: height } = tip.parentElement;
   const [x, y] = place;
   tip.style.left = `${x + 16 + tip.offsetWidth < width ? x + 16 : x - 16 - tip.offsetWidth}px`;
@@ -179,7 +192,7 @@ export function csvOf(rows, groups, stage) {
   if (about.sources) head.push("source");
   if (grouped) head.push("group");
   const lines = rows.map((row) => {
-    const cells = [String(row), nameOf(row), ...about.columns.map((c) => told(c, row, stage))];
+    const cells = [String(row), nameOf(row), ...about.columns.map((c) => exact(c, row, stage))];
     if (about.sources) cells.push(about.sources[row]);
     if (grouped) cells.push(groupOf.get(row));
     return cells;

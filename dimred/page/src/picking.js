@@ -25,10 +25,11 @@ export function nearest(scene, overlay, x, y, anywhere = false) {
 
 /** The rows within a polygon on the screen, [[x, y], ...]. */
 export function inside(scene, outline) {
-  const xs = outline.map(([x]) => x);
-  const ys = outline.map(([, y]) => y);
-  const [left, right] = [Math.min(...xs), Math.max(...xs)];
-  const [top, bottom] = [Math.min(...ys), Math.max(...ys)];
+  let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];
+  for (const [x, y] of outline) {
+    [left, right] = [Math.min(left, x), Math.max(right, x)];
+    [top, bottom] = [Math.min(top, y), Math.max(bottom, y)];
+  }
   const found = [];
   scene.seen((row, x, y) => {
     const near = x >= left && x <= right && y >= top && y <= bottom;

@@ -11,6 +11,13 @@ export function listen(map, scene, overlay, page) {
   let began = null; // where the pointer went down
   let drawing = false;
 
+  const abandon = () => {
+    began = null;
+    drawing = false;
+    state.outline = [];
+    scene.draw();
+  };
+
   const place = (event) => {
     const { left, top } = map.getBoundingClientRect();
     return [event.clientX - left, event.clientY - top];
@@ -23,7 +30,7 @@ export function listen(map, scene, overlay, page) {
       map.focus({ preventScroll: true });
       map.classList.remove("by-keys");
       if (event.button !== 0 || !event.isPrimary) {
-        began = null;
+        abandon(); // another button or a second finger
         return;
       }
       began = place(event);
@@ -54,16 +61,10 @@ export function listen(map, scene, overlay, page) {
     const stayed = Math.hypot(here[0] - began[0], here[1] - began[1]) <= SLOP;
     if (stayed) page.pin(nearest(scene, overlay, ...here));
     else if (drawing) page.select(inside(scene, state.outline));
-    began = null;
-    drawing = false;
-    state.outline = [];
-    scene.draw();
+    abandon();
   });
 
-  window.addEventListener("pointercancel", () => {
-    began = null;
-    state.outline = [];
-  });
+  window.addEventListener("pointercancel", abandon);
   map.addEventListener("pointerleave", () => page.hover(null));
 
   map.addEventListener("keydown", (event) => {
@@ -81,7 +82,10 @@ export function listen(map, scene, overlay, page) {
     else if (event.key === "Enter") {
       page.pin(nearest(scene, overlay, scene.width / 2, scene.height / 2, true));
     }
-    else if (event.key === "Escape") page.clear();
+    else if (event.key === "Escape") {
+      abandon();
+      page.clear();
+    }
     else return;
     event.preventDefault();
   });

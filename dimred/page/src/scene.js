@@ -30,9 +30,10 @@ ColorManagement.enabled = false;
 
 const MARGIN = 1.06; // half the height of the view, in units of half the map
 const MAX_ZOOM = 5000;
-// While it moves, a map that the machine draws slowly is thinned out until it is fluent.
+// While it moves, a map that the machine draws slowly is thinned out until it is fluent. Between the
+// two lies no refresh rate of a screen.
 const SLOW = 45; // milliseconds from picture to picture
-const FLUENT = 25;
+const FLUENT = 40;
 const LEAST_SHARE = 0.15; // of the points
 const STILL = 180; // milliseconds, after which all of them are drawn
 
@@ -96,7 +97,6 @@ export class Scene extends EventTarget {
     }
     this.shuffled = shuffled(n);
     this.share = 1; // of the points, drawn while the map moves
-    this.drawn = 0; // when, in milliseconds
     this.motion = null; // the next picture of points on their way, if they are
     this.geometry.setIndex(new BufferAttribute(this.shuffled.slice(), 1));
     this.material = new ShaderMaterial({
@@ -118,6 +118,8 @@ export class Scene extends EventTarget {
     cloud.frustumCulled = false;
     this.objects = new Objects();
     this.objects.add(cloud);
+    // What three.js restores is drawn when something else asks for it; the page does.
+    canvas.addEventListener("webglcontextrestored", () => this.draw());
     this.controls = this.#controls();
     this.reset();
     new ResizeObserver(() => this.resize()).observe(canvas.parentElement);
@@ -151,14 +153,14 @@ export class Scene extends EventTarget {
     this.draw();
   }
 
+  /** How long a picture of the moving map took: until the screen could take the next. */
+  learn(took) {
+    if (took > SLOW) this.share = Math.max(this.share * 0.75, LEAST_SHARE);
+    else if (took < FLUENT) this.share = Math.min(this.share * 1.1, 1);
+  }
+
   /** Draw as many points of a moving map as the machine has time for, all of one that is still. */
-  #thin(now) {
-    const passed = now - this.drawn;
-    this.drawn = now;
-    if (this.moving && passed < STILL) {
-      if (passed > SLOW) this.share = Math.max(this.share * 0.75, LEAST_SHARE);
-      else if (passed < FLUENT) this.share = Math.min(this.share * 1.1, 1);
-    }
+  #thin() {
     // The last of the order, which are random ones and those that lie on top.
     const all = this.#fade > 0 ? this.n : 0;
     const count = this.moving ? Math.ceil(all * this.share) : all;
@@ -296,12 +298,13 @@ export class Scene extends EventTarget {
   }
 
   #drawNow(now) {
-    this.#thin(now);
+    this.#thin();
     const { uniforms } = this.material;
     this.pointSize = pointSize(this.n, this.camera.zoom, Math.min(this.width, this.height));
     uniforms.size.value = this.pointSize * this.renderer.getPixelRatio();
     this.renderer.render(this.objects, this.camera);
     this.dispatchEvent(new Event("frame"));
+    if (this.moving) requestAnimationFrame((next) => this.learn(next - now));
   }
 
   /** How strongly points are drawn, 0 to 1: not at all where images stand in their place. */
