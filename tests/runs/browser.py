@@ -19,6 +19,9 @@ def executable():
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
+WICKED = "<img src=x onerror=document.title='caught'>"
+
+
 class Watched:
     """A page of a browser, with everything that it asks for and complains of."""
 
@@ -80,3 +83,16 @@ class Watched:
             self.page.mouse.move(*point, steps=4)
         self.page.mouse.up()
         self.drawn()
+
+
+def arrays(run, name="embedding.npz"):
+    with np.load(run / name) as content:
+        return dict(content)
+
+
+def rows_of(locator):
+    return [int(row) for row in locator.evaluate_all("all => all.map((one) => one.dataset.row)")]
+
+
+def tints(page):
+    return np.array(page.state("Array.from(page.tints)")).reshape(-1, 3)

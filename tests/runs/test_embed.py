@@ -84,6 +84,18 @@ def test_a_runs_own_files_are_placed_where_they_are(colour, tmp_path):
     assert found["neighbour_index"].max() < 120
 
 
+def test_images_of_the_same_name_do_not_replace_others(colour, tmp_path):
+    rng = np.random.default_rng(0)
+    for folder in ("a/new", "b/new"):
+        photograph(tmp_path / f"{folder}/x.png", 100, rng)
+    shutil.copytree(colour / "run", tmp_path / "run")
+    for folder in ("a/new", "b/new", "a/new"):  # the same again is written again
+        dimred(tmp_path, "embed", "run", folder)
+    written = {path.name for path in (tmp_path / "run/embedded").iterdir()}
+    assert written == {"new.csv", "new.npz", "new-2.csv", "new-2.npz"}
+    assert arrays(tmp_path / "run/embedded/new-2.npz")["path"].tolist() == ["b/new/x.png"]
+
+
 def test_arrays_are_placed_as_the_run_placed_them(grey, tmp_path):
     file = grey / "mine.npz"
     file.rename(tmp_path / "moved.npz")  # a run without its data still embeds

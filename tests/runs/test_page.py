@@ -1,112 +1,18 @@
-"""The page of a run, in a real browser: what a user does, and what must come of it."""
+"""The page of a run in a real browser: what a user does on the map, and what must come of it."""
 
 import csv
 import io
-import json
 
 import numpy as np
 import pytest
-from browser import FLAGS, Watched, executable
-from command import dimred, only_run
+from browser import arrays, rows_of, tints
+from command import dimred
 from matplotlib.path import Path as Outline
 from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
 from dimred.data.digits import load_digits
-
-TINY = ["model.widths=[4,8]", "model.hidden_dim=8", "eval.references=false", "eval.linear=none"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium; the tests that want it are skipped where there is none."""
-    path = executable()
-    if path is None:
-        pytest.skip("no Chromium here (on Debian: apt-get install chromium)")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as api:
-        opened = api.chromium.launch(executable_path=path, args=list(FLAGS))
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def opened(browser):
-    """Opens a page file in a window of its own; at the end it must have had nothing to complain of
-    and asked for nothing but itself."""
-    watched, contexts = [], []
-
-    def open_page(file, **options):
-        context = browser.new_context(viewport={"width": 1000, "height": 700}, **options)
-        contexts.append(context)
-        watched.append(Watched(context, file))
-        return watched[-1]
-
-    yield open_page
-    for one in watched:
-        assert one.complaints == []
-        assert one.requests == [one.url]
-    for context in contexts:
-        context.close()
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory):
-    """A run on embedded data in three stages, from 128-D to 2-D, and its page."""
-    cwd = tmp_path_factory.mktemp("digits")
-    dimred(cwd, "train", "experiment=smoke", "dataset.limit=300", *TINY)
-    run = only_run(cwd)
-    out, _ = dimred(cwd, "view", str(run))
-    assert str(run / "map.html") in out
-    return run
-
-
-@pytest.fixture(scope="module")
-def shifts(tmp_path_factory):
-    """A run in 3-D with transformations, and its page."""
-    cwd = tmp_path_factory.mktemp("shifts")
-    small = ["dataset.limit=100", "schedule.stages.train.epochs=1", "schedule.batch_size=20"]
-    dimred(cwd, "train", "experiment=generalized_digits_shifts", *small)
-    run = only_run(cwd)
-    dimred(cwd, "view", str(run))
-    return run
-
-
-WICKED = "<img src=x onerror=document.title='caught'>"
-
-
-@pytest.fixture(scope="module")
-def wicked(tmp_path_factory):
-    """A run on files and folders with names that are HTML, with findings, and its page."""
-    cwd = tmp_path_factory.mktemp("wicked")
-    rng = np.random.default_rng(0)
-    for name in (WICKED, "</script><b>& \"quoted\", 'it'"):
-        folder = cwd / "photos" / name.replace("/", "\u2215")
-        folder.mkdir(parents=True)
-        for i in range(12):
-            pixels = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / f'{i}<svg onload=alert({i})>,".png')
-    words = ["dataset=image_folder", f"dataset.root={cwd / 'photos'}", "dataset.image_size=16"]
-    dimred(cwd, "train", "experiment=smoke", *words, "schedule.batch_size=8", "eval.k=[3]", *TINY)
-    run = only_run(cwd)
-    found = {"near_duplicates": [[0, 3], [5, 6, 7]], "outliers": [2], "label_conflicts": []}
-    (run / "inspect").mkdir()
-    (run / "inspect" / "findings.json").write_text(json.dumps({**found, "islands": []}))
-    dimred(cwd, "view", str(run))
-    return run
-
-
-def arrays(run, name="embedding.npz"):
-    with np.load(run / name) as content:
-        return dict(content)
-
-
-def rows_of(locator):
-    return [int(row) for row in locator.evaluate_all("all => all.map((one) => one.dataset.row)")]
-
-
-def tints(page):
-    return np.array(page.state("Array.from(page.tints)")).reshape(-1, 3)
+from dimred.finished import FinishedRun
 
 
 def test_hovering_shows_the_image_and_its_label(digits, opened):
@@ -153,8 +59,6 @@ def test_a_click_pins_an_image_with_its_neighbours(digits, opened):
 
 
 def test_neighbours_in_h_are_those_of_the_encoder(digits, opened):
-    from dimred.finished import FinishedRun
-
     run = FinishedRun(digits)
     h, _ = run.embed(run.images(), run.compute())
     expected = NearestNeighbors(n_neighbors=10).fit(h).kneighbors(return_distance=False)
@@ -162,38 +66,6 @@ def test_neighbours_in_h_are_those_of_the_encoder(digits, opened):
     for row in (0, 17, 299):
         page.state(f"page.pin({row})")
         assert rows_of(page.page.locator(".near-h button")) == list(expected[row])
-
-
-def test_classes_are_hidden_shown_and_highlighted(digits, opened):
-    page = opened(digits / "map.html")
-    label = arrays(digits)["label"]
-    legend = page.page.locator("#legend")
-    assert legend.locator(".count").all_inner_texts() == [
-        str((label == c).sum()) for c in range(10)
-    ]
-    row = page.lonely()
-    place, name = page.place(row), str(label[row])
-    box = legend.get_by_role("checkbox", name=name)
-    box.uncheck()
-    assert (np.array(page.state("Array.from(scene.states)")) == 0).tolist() == (
-        label == label[row]
-    ).tolist()
-    assert f"{300 - (label == label[row]).sum()} of 300" in page.page.locator("#shown").inner_text()
-    page.page.mouse.move(*place)
-    assert page.state("state.hovered") != row
-    page.page.click("#show-all")
-    assert box.is_checked()
-    legend.get_by_role("button", name=f"Highlight {name}").click()
-    states = np.array(page.state("Array.from(scene.states)"))
-    assert (states == 3).tolist() == (label == label[row]).tolist()
-    assert (states == 1).tolist() == (label != label[row]).tolist()
-    # By keys: the button stays, and so does the focus.
-    assert page.page.evaluate("document.activeElement.className") == "highlight"
-    page.page.keyboard.press("Enter")
-    assert page.state("state.highlight") is None
-    assert page.page.evaluate("document.activeElement.ariaPressed") == "false"
-    page.page.click("#legend-none")
-    assert (np.array(page.state("Array.from(scene.states)")) == 0).all()
 
 
 @pytest.mark.parametrize("tool", ["box", "lasso", "shift"])
@@ -271,43 +143,6 @@ def test_stages_glide_into_one_another(digits, opened):
     assert page.state("Array.from(scene.positions)") == before
 
 
-def test_search_finds_indices_and_labels(digits, opened):
-    page = opened(digits / "map.html")
-    content = arrays(digits)
-
-    def find(text):
-        page.page.fill("#search", text)
-        page.page.press("#search", "Enter")
-
-    find(str(content["index"][7]))
-    assert page.state("[state.pinned, state.selection]") == [7, None]
-    # The name of a class, and an index where there is one.
-    find("9")
-    assert page.state("state.selection.rows") == np.flatnonzero(content["label"] == 9).tolist()
-    assert page.state("state.pinned") == (
-        list(content["index"]).index(9) if 9 in content["index"] else 7
-    )
-    find("TEST")
-    assert page.state("state.selection.rows") == np.flatnonzero(content["split"] == "test").tolist()
-    find("no such thing")
-    assert page.page.locator("#said").inner_text() == "Nothing there"
-    find("")
-    assert page.state("[state.pinned, state.selection]") == [None, None]
-
-
-def test_colours_tell_class_or_split(digits, opened):
-    page = opened(digits / "map.html")
-    content = arrays(digits)
-    for label, values in (("class", content["label"]), ("split", content["split"])):
-        page.page.select_option("#colour", label=label)
-        shades = {
-            tuple(tint): value for tint, value in zip(tints(page).tolist(), values, strict=True)
-        }
-        assert len(shades) == len(set(values.tolist()))
-        assert [shades[tuple(tint)] for tint in tints(page).tolist()] == values.tolist()
-    assert page.page.locator("#legend .name").all_inner_texts() == ["train", "test"]
-
-
 def test_points_are_painted_where_and_how_they_are_said_to_be(digits, opened, tmp_path):
     """The pixels of the screen, which nothing above has looked at."""
     for dark in (False, True):
@@ -357,7 +192,7 @@ def test_images_replace_points_when_close(digits, opened, tmp_path):
 
 def test_a_slow_map_is_thinned_only_while_it_moves(digits, opened):
     page = opened(digits / "map.html")
-    count = "scene.geometry.drawRange.count"
+    count = "scene.cloud.geometry.drawRange.count"
     page.state("(scene.learn = () => {}, 1)")  # what this machine is like
     page.wait("!window.dimred.page.scene.moving")
     page.state("(scene.share = 0.5, scene.draw())")
@@ -418,28 +253,6 @@ def test_a_lost_context_is_drawn_again(digits, opened, tmp_path):
     page.complaints.clear()  # three.js says that it was lost
 
 
-def test_the_keyboard_moves_zooms_and_pins(digits, opened):
-    page = opened(digits / "map.html")
-    row = page.lonely()
-    page.page.focus("#map")
-    start = page.place(row)
-    page.page.keyboard.press("ArrowRight")
-    page.page.keyboard.press("ArrowDown")
-    assert np.subtract(page.place(row), start).round().tolist() == [-60, -60]
-    page.page.keyboard.press("+")
-    assert page.state("scene.camera.zoom") == pytest.approx(1.4)
-    page.page.keyboard.press("-")
-    page.page.keyboard.press("0")
-    assert page.place(row) == pytest.approx(start)
-    page.page.keyboard.press("Enter")
-    middle = page.state("[scene.width / 2, scene.height / 2]")
-    places = page.state("Array.from({ length: 300 }, (_, row) => scene.placeOf(row))")
-    away = np.hypot(*np.subtract(places, middle).T)
-    assert page.state("state.pinned") == int(np.argmin(away))
-    page.page.keyboard.press("Escape")
-    assert page.state("state.pinned") is None
-
-
 def test_fingers_move_zoom_and_pin(digits, opened):
     page = opened(digits / "map.html", has_touch=True)
     row = page.lonely()
@@ -480,37 +293,6 @@ def test_fingers_move_zoom_and_pin(digits, opened):
     assert page.state("state.pinned") == row
 
 
-def test_controls_have_names_and_are_reached_by_keys(digits, opened):
-    page = opened(digits / "map.html")
-    page.state("page.pin(3)")
-    page.state("page.select([1, 2])")
-    nameless = page.page.evaluate(
-        "Array.from(document.querySelectorAll('button, input, select, [tabindex]')).filter((one) =>"
-        "one.matches('select') ? !one.labels[0].firstChild.textContent.trim() :"
-        "!(one.ariaLabel || one.title || one.textContent.trim() ||"
-        "one.labels?.[0]?.textContent.trim()))"
-        ".map((one) => one.outerHTML)"
-    )
-    assert nameless == []
-    reached = set()
-    for _ in range(80):
-        page.page.keyboard.press("Tab")
-        reached.add(page.page.evaluate("document.activeElement.id"))
-    controls = {
-        "search",
-        "colour",
-        "stage",
-        "thumbnails",
-        "zoom-in",
-        "reset",
-        "theme",
-        "map",
-        "export",
-    }
-    assert controls <= reached
-    assert page.page.locator("#said").get_attribute("role") == "status"
-
-
 def test_a_3d_map_is_turned_and_coloured_by_its_factors(shifts, opened):
     page = opened(shifts / "map.html")
     content = arrays(shifts)
@@ -536,50 +318,8 @@ def test_a_3d_map_is_turned_and_coloured_by_its_factors(shifts, opened):
     assert not np.allclose(page.state("scene.camera.position.toArray()"), after, atol=0.1)
 
 
-def test_names_stay_text(wicked, opened):
-    page = opened(wicked / "map.html")
-    page.state("page.pin(0)")
-    page.state("page.hover(1, [50, 50])")
-    page.state("page.select([0, 1, 2, 13])")
-    page.page.fill("#search", "onerror")
-    page.page.press("#search", "Enter")
-    page.drawn()
-    assert page.page.title() == wicked.name
-    assert page.page.locator("img, svg, b, aside script").count() == 0
-    assert WICKED in page.page.locator("#legend").inner_text()
-    assert '<svg onload=alert(0)>,".png' in page.page.locator("#pinned").inner_text()
-    assert len(page.state("state.selection.rows")) == 12
-    with page.page.expect_download() as download:
-        page.page.click("#export")
-    lines = list(csv.DictReader(io.StringIO(download.value.path().read_text(encoding="utf-8-sig"))))
-    assert {line["class"] for line in lines} == {WICKED}
-    assert lines[0]["source"] == f'{WICKED}/0<svg onload=alert(0)>,".png'
-
-
-def test_what_inspect_found_is_marked(wicked, opened):
-    page = opened(wicked / "map.html")
-    marks = page.page.locator("#marks")
-    assert marks.locator("option").all_inner_texts() == [
-        "nothing",
-        "near-duplicates (5)",
-        "outliers (1)",
-    ]
-    marks.select_option("near_duplicates")
-    assert page.state("state.marked") == [0, 3, 5, 6, 7]
-    assert page.page.locator("#selection-body h3").all_inner_texts() == ["group 1", "group 2"]
-    assert rows_of(page.page.locator("#selection-body button")) == [0, 3, 5, 6, 7]
-    page.state("page.pin(1)")
-    marks.select_option("")
-    assert page.state("[state.marked, state.selection, state.pinned]") == [[], None, 1]
-    marks.select_option("outliers")
-    page.state("page.select([5])")
-    assert marks.input_value() == ""
-
-
 def test_images_of_other_shapes_and_colours_are_shown(wicked, opened):
     """Random colours, compressed: near the pixels, and each its own."""
-    from dimred.finished import FinishedRun
-
     page = opened(wicked / "map.html")
     images = FinishedRun(wicked).images().images.permute(0, 2, 3, 1).numpy().astype(float)
     for row in (0, 9, 23):

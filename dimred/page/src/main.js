@@ -1,6 +1,7 @@
 // The page: what is shown, and what changes it.
 
 import { about, array, nameOf, told, values } from "./data.js";
+import { DIM, HIDDEN, PLAIN, STRONG } from "./cloud.js";
 import { background, css, tints } from "./colour.js";
 import { Overlay } from "./overlay.js";
 import {
@@ -14,7 +15,7 @@ import {
   title,
 } from "./panels.js";
 import { listen } from "./pointer.js";
-import { DIM, HIDDEN, PLAIN, Scene, STRONG } from "./scene.js";
+import { Scene } from "./scene.js";
 
 const MOTION = 700; // milliseconds from stage to stage
 const MOST_RINGS = 400;

@@ -3,7 +3,7 @@
 
 import { neighbours } from "./data.js";
 import { aspect, beginPicture, draw, events } from "./images.js";
-import { DIM, HIDDEN } from "./scene.js";
+import { DIM, HIDDEN } from "./cloud.js";
 
 const MOST_IMAGES = 1200; // at a time
 const LEAST_SIDE = 18; // pixels; below, points tell more than images
@@ -43,7 +43,7 @@ export class Overlay {
     this.side = fits ? side : 0;
     this.images = fits ? found : [];
     if (scene.solid) this.images.sort((a, b) => b[3] - a[3]);
-    scene.fade = fits ? 0 : 1;
+    scene.cloud.fade = fits ? 0 : 1;
   }
 
   /** Choose again and draw: what is shown has changed. */

@@ -1,32 +1,18 @@
 // The scatter plot: points in WebGL, a camera that is moved by mouse, touch and keyboard.
 
 import {
-  BufferAttribute,
-  BufferGeometry,
   Color,
-  ColorManagement,
   LinearSRGBColorSpace,
-  MOUSE,
-  NormalBlending,
-  OrthographicCamera,
-  Points,
-  Scene as Objects,
-  ShaderMaterial,
-  TOUCH,
   Matrix4,
+  MOUSE,
+  OrthographicCamera,
+  Scene as Objects,
+  TOUCH,
   Vector3,
   WebGLRenderer,
 } from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
-
-// What is drawn of a point.
-export const HIDDEN = 0;
-export const DIM = 1;
-export const PLAIN = 2;
-export const STRONG = 3;
-
-// Colours are those of CSS, from the page to the screen.
-ColorManagement.enabled = false;
+import { Cloud, HIDDEN, pointSize } from "./cloud.js";
 
 const MARGIN = 1.06; // half the height of the view, in units of half the map
 const MAX_ZOOM = 5000;
@@ -37,42 +23,8 @@ const FLUENT = 40;
 const LEAST_SHARE = 0.15; // of the points
 const STILL = 180; // milliseconds, after which all of them are drawn
 
-const vertex = `
-  attribute vec3 tint;
-  attribute float state;
-  uniform float size;
-  uniform float fade;
-  uniform float opacity;
-  uniform float depth;
-  varying vec3 vTint;
-  varying float vAlpha;
-  varying float vFog;
-  void main() {
-    vec4 seen = modelViewMatrix * vec4(position, 1.0);
-    gl_Position = projectionMatrix * seen;
-    if (state < 0.5) gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
-    gl_PointSize = size * (state > 2.5 ? 1.4 : 1.0);
-    vTint = tint;
-    vAlpha = (state < 1.5 ? 0.12 : state > 2.5 ? 1.0 : opacity) * fade;
-    vFog = depth * clamp((-seen.z - 9.0) * 0.5, 0.0, 1.0);
-  }`;
-
-const fragment = `
-  uniform vec3 background;
-  varying vec3 vTint;
-  varying float vAlpha;
-  varying float vFog;
-  void main() {
-    float r = length(gl_PointCoord - 0.5) * 2.0;
-    float alpha = clamp((1.0 - r) / fwidth(r) + 0.5, 0.0, 1.0) * vAlpha;
-    if (alpha < 0.01) discard;
-    gl_FragColor = vec4(mix(vTint, background, vFog * 0.6), alpha);
-  }`;
-
 /** Raises an Error where the browser has no WebGL 2. */
 export class Scene extends EventTarget {
-  #fade = 1;
-
   /**
    * canvas: to draw on. n: number of points. solid: whether the map is 3-D.
    * Dispatches "frame" after each picture, "view" when the camera has moved.
@@ -85,45 +37,26 @@ export class Scene extends EventTarget {
     this.renderer = new WebGLRenderer({ canvas, antialias: false, alpha: false });
     this.renderer.outputColorSpace = LinearSRGBColorSpace;
     this.camera = new OrthographicCamera(-1, 1, 1, -1, 0.1, 100);
-    this.geometry = new BufferGeometry();
-    this.positions = new Float32Array(3 * n);
-    this.states = new Float32Array(n).fill(PLAIN);
-    for (const [name, content, width] of [
-      ["position", this.positions, 3],
-      ["tint", new Float32Array(3 * n), 3],
-      ["state", this.states, 1],
-    ]) {
-      this.geometry.setAttribute(name, new BufferAttribute(content, width));
-    }
-    this.shuffled = shuffled(n);
+    this.cloud = new Cloud(n, solid);
+    this.objects = new Objects().add(this.cloud);
     this.share = 1; // of the points, drawn while the map moves
     this.motion = null; // the next picture of points on their way, if they are
-    this.geometry.setIndex(new BufferAttribute(this.shuffled.slice(), 1));
-    this.material = new ShaderMaterial({
-      vertexShader: vertex,
-      fragmentShader: fragment,
-      transparent: true,
-      blending: NormalBlending,
-      depthTest: solid,
-      depthWrite: solid,
-      uniforms: {
-        size: { value: 4 },
-        fade: { value: 1 },
-        opacity: { value: 0.85 * Math.min((3000 / n) ** 0.15, 1) }, // where they lie is seen
-        depth: { value: solid ? 1 : 0 },
-        background: { value: new Color() },
-      },
-    });
-    const cloud = new Points(this.geometry, this.material);
-    cloud.frustumCulled = false;
-    this.objects = new Objects();
-    this.objects.add(cloud);
     // What three.js restores is drawn when something else asks for it; the page does.
     canvas.addEventListener("webglcontextrestored", () => this.draw());
     this.controls = this.#controls();
     this.reset();
     new ResizeObserver(() => this.resize()).observe(canvas.parentElement);
     this.resize();
+  }
+
+  /** Where the points are (3 n,). */
+  get positions() {
+    return this.cloud.positions;
+  }
+
+  /** What is drawn of each. */
+  get states() {
+    return this.cloud.states;
   }
 
   #controls() {
@@ -157,14 +90,6 @@ export class Scene extends EventTarget {
   learn(took) {
     if (took > SLOW) this.share = Math.max(this.share * 0.75, LEAST_SHARE);
     else if (took < FLUENT) this.share = Math.min(this.share * 1.1, 1);
-  }
-
-  /** Draw as many points of a moving map as the machine has time for, all of one that is still. */
-  #thin() {
-    // The last of the order, which are random ones and those that lie on top.
-    const all = this.#fade > 0 ? this.n : 0;
-    const count = this.moving ? Math.ceil(all * this.share) : all;
-    this.geometry.setDrawRange(this.n - count, count);
   }
 
   resize() {
@@ -258,34 +183,21 @@ export class Scene extends EventTarget {
   }
 
   #placed() {
-    this.geometry.attributes.position.needsUpdate = true;
+    this.cloud.moved();
     this.#moved();
   }
 
-  /** Colours (3 n,) of the points, each from 0 to 1, and of the background. */
+  /** Colours (3 n,) of the points, each from 0 to 1, and of the background, as CSS. */
   colour(tints, background) {
-    this.geometry.attributes.tint.array.set(tints);
-    this.geometry.attributes.tint.needsUpdate = true;
     const colour = new Color(background);
-    this.material.uniforms.background.value = colour;
+    this.cloud.colour(tints, colour);
     this.renderer.setClearColor(colour);
     this.draw();
   }
 
-  /** What is drawn of each point, by `stateOf(row)`; strong ones lie above the others. */
+  /** What is drawn of each point, as `Cloud.show`. */
   show(stateOf) {
-    const order = this.geometry.index.array;
-    let dim = 0;
-    const strong = [];
-    for (const row of this.shuffled) {
-      const state = stateOf(row);
-      this.states[row] = state;
-      if (state === STRONG) strong.push(row);
-      else order[dim++] = row;
-    }
-    order.set(strong, dim);
-    this.geometry.index.needsUpdate = true;
-    this.geometry.attributes.state.needsUpdate = true;
+    this.cloud.show(stateOf);
     this.draw();
   }
 
@@ -298,19 +210,12 @@ export class Scene extends EventTarget {
   }
 
   #drawNow(now) {
-    this.#thin();
-    const { uniforms } = this.material;
+    this.cloud.thin(this.moving ? this.share : 1);
     this.pointSize = pointSize(this.n, this.camera.zoom, Math.min(this.width, this.height));
-    uniforms.size.value = this.pointSize * this.renderer.getPixelRatio();
+    this.cloud.resize(this.pointSize, this.renderer.getPixelRatio());
     this.renderer.render(this.objects, this.camera);
     this.dispatchEvent(new Event("frame"));
     if (this.moving) requestAnimationFrame((next) => this.learn(next - now));
-  }
-
-  /** How strongly points are drawn, 0 to 1: not at all where images stand in their place. */
-  set fade(value) {
-    this.#fade = value;
-    this.material.uniforms.fade.value = value;
   }
 
   /**
@@ -344,20 +249,3 @@ export class Scene extends EventTarget {
   }
 }
 
-/** Diameter of a point in pixels: less for many, more when zoomed in. */
-function pointSize(n, zoom, side) {
-  const whole = Math.min(Math.max((side / 90) * (1500 / n) ** 0.28, 2.4), 10);
-  return Math.min(whole * zoom ** 0.35, 16);
-}
-
-/** 0 to n - 1 in an order without regard to class, always the same: no class lies on top. */
-function shuffled(n) {
-  const order = Uint32Array.from({ length: n }, (_, i) => i);
-  let seed = 1;
-  for (let i = n - 1; i > 0; i--) {
-    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-    const j = seed % (i + 1);
-    [order[i], order[j]] = [order[j], order[i]];
-  }
-  return order;
-}

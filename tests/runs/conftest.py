@@ -1,0 +1,87 @@
+"""Pages of runs in a real browser."""
+
+import json
+
+import numpy as np
+import pytest
+from browser import FLAGS, WICKED, Watched, executable
+from command import dimred, only_run
+from PIL import Image
+
+TINY = ["model.widths=[4,8]", "model.hidden_dim=8", "eval.references=false", "eval.linear=none"]
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium; the tests that want it are skipped where there is none."""
+    path = executable()
+    if path is None:
+        pytest.skip("no Chromium here (on Debian: apt-get install chromium)")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as api:
+        opened = api.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """Opens a page file in a window of its own; at the end it must have had nothing to complain of
+    and asked for nothing but itself."""
+    watched, contexts = [], []
+
+    def open_page(file, **options):
+        context = browser.new_context(viewport={"width": 1000, "height": 700}, **options)
+        contexts.append(context)
+        watched.append(Watched(context, file))
+        return watched[-1]
+
+    yield open_page
+    for one in watched:
+        assert one.complaints == []
+        assert one.requests == [one.url]
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory):
+    """A run on embedded data in three stages, from 128-D to 2-D, and its page."""
+    cwd = tmp_path_factory.mktemp("digits")
+    dimred(cwd, "train", "experiment=smoke", "dataset.limit=300", *TINY)
+    run = only_run(cwd)
+    out, _ = dimred(cwd, "view", str(run))
+    assert str(run / "map.html") in out
+    return run
+
+
+@pytest.fixture(scope="session")
+def shifts(tmp_path_factory):
+    """A run in 3-D with transformations, and its page."""
+    cwd = tmp_path_factory.mktemp("shifts")
+    small = ["dataset.limit=100", "schedule.stages.train.epochs=1", "schedule.batch_size=20"]
+    dimred(cwd, "train", "experiment=generalized_digits_shifts", *small)
+    run = only_run(cwd)
+    dimred(cwd, "view", str(run))
+    return run
+
+
+@pytest.fixture(scope="session")
+def wicked(tmp_path_factory):
+    """A run on files and folders with names that are HTML, with findings, and its page."""
+    cwd = tmp_path_factory.mktemp("wicked")
+    rng = np.random.default_rng(0)
+    for name in (WICKED, "</script><b>& \"quoted\", 'it'"):
+        folder = cwd / "photos" / name.replace("/", "\u2215")
+        folder.mkdir(parents=True)
+        for i in range(12):
+            pixels = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f'{i}<svg onload=alert({i})>,".png')
+    words = ["dataset=image_folder", f"dataset.root={cwd / 'photos'}", "dataset.image_size=16"]
+    dimred(cwd, "train", "experiment=smoke", *words, "schedule.batch_size=8", "eval.k=[3]", *TINY)
+    run = only_run(cwd)
+    found = {"near_duplicates": [[0, 3], [5, 6, 7]], "outliers": [2], "label_conflicts": []}
+    (run / "inspect").mkdir()
+    (run / "inspect" / "findings.json").write_text(json.dumps({**found, "islands": []}))
+    dimred(cwd, "view", str(run))
+    return run
