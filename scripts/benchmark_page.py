@@ -4,8 +4,9 @@
 
 Opens the page in a headless Chromium several times. First paint is from the start of loading to the
 first picture of the map; a frame is from one picture of the screen to the next while the map is
-panned, in points (whole map) and in images (zoomed in). Without --gpu WebGL is computed on the CPU
-(SwiftShader), as on a machine without a GPU. Wants playwright, which the extra `dev` has.
+panned, in points (whole map) and in images (zoomed in). Where points are many for the machine, the
+page draws a share of them while it moves, which is printed. Without --gpu WebGL is computed on the
+CPU (SwiftShader), as on a machine without a GPU. Wants playwright, which the extra `dev` has.
 """
 
 from __future__ import annotations
@@ -78,7 +79,14 @@ def main() -> None:
         print(f"points                 {last.evaluate('window.dimred.page.scene.n'):,}")
         _print("first paint", firsts)
         _print("whole file read", reads)
+        last.evaluate(_PAN, _FRAMES)  # the page learns what the machine can do
         _print("frame, whole map", last.evaluate(_PAN, _FRAMES))
+        print(f"points drawn meanwhile {last.evaluate('window.dimred.page.scene.share'):.0%}")
+        last.evaluate(
+            "window.dimred.page.scene.learn = () => { window.dimred.page.scene.share = 1; }"
+        )
+        last.evaluate("window.dimred.page.scene.share = 1")
+        _print("frame, all points", last.evaluate(_PAN, _FRAMES))
         print(f"pointer moves          {last.evaluate(_HOVER, 100):.1f} ms each")
         last.evaluate(
             "() => { const { scene } = window.dimred.page; scene.centre(0, 1);"
