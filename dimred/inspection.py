@@ -23,10 +23,11 @@ from dimred.evaluation.oddities import (
 )
 from dimred.files import csv_file, expanded, write_atomically
 from dimred.finished import FinishedRun
+from dimred.reporting.captions import ShownImages, counted, island_said, number, pair_said
 from dimred.reporting.plots import principal_axes
 from dimred.reporting.run_folder import RunFolder
-from dimred.reporting.sheets import Picture, Tile, sheet
-from dimred.reporting.style import literal, to_png
+from dimred.reporting.sheets import Tile, sheet
+from dimred.reporting.style import to_png
 
 FOLDER = "inspect"
 K_OUTLIER = 10
@@ -116,6 +117,7 @@ class _Inspection:
         h, z = run.spaces(run.items(self.images), compute)
         self.every = len(z) // len(self.images)  # the image itself comes first of so many rows
         self.h, self.z = h[:: self.every], z[:: self.every]
+        self.shown = ShownImages(self.images, self.every)
         self.neighbours = neighbours_up_to(K_CONFLICT, self.h, self.device)
 
     def near_duplicates(self) -> _Found:
@@ -125,30 +127,40 @@ class _Inspection:
         far, zncc = distances(self.h, found.pairs), np.sqrt(1 - found.residual**2)
         table = []
         for i, ((a, b), kind) in enumerate(zip(found.pairs, found.kinds, strict=True)):
-            of_b = {f"{key}_2": value for key, value in self._image(b).items()}
+            of_b = {f"{key}_2": value for key, value in self.shown.line(b).items()}
             scores = {"h_distance": far[i], "zncc": zncc[i], "residual": found.residual[i]}
             scores["ratio"] = found.ratio[i]
             table.append(
                 {
-                    **self._image(a),
+                    **self.shown.line(a),
                     **of_b,
-                    **{key: _number(value) for key, value in scores.items()},
+                    **{key: number(value) for key, value in scores.items()},
                     "dx": int(found.shift[i, 0]),
                     "dy": int(found.shift[i, 1]),
                     "kind": kind,
-                    "group": int(found.group[i]),
+                    "group": int(found.group[i]) + 1,
                     "group_size": len(groups[found.group[i]]),
                 }
             )
-        own = list(self._image(0))
+        said = [
+            pair_said(kind, shift, ratio)
+            for kind, shift, ratio in zip(found.kinds, found.shift, found.ratio, strict=True)
+        ]
+        names = [" and ".join(map(self.shown.name, pair)) for pair in found.pairs[:_SAID]]
+        first = [f"{name}: {line}" for name, line in zip(names, said, strict=False)]
+        tiles = [
+            Tile(tuple(map(self.shown.picture, found.pairs[i])), said[i])
+            for i in self._pairs_shown(found)
+        ]
+        own = list(self.shown.line(0))
         columns = [*own, *(f"{key}_2" for key in own), "h_distance", "zncc", "residual", "ratio"]
         return _Found(
-            self._said_of(found, len(groups)),
+            self._pairs_said(found),
             [*columns, "dx", "dy", "kind", "group", "group_size"],
             table,
             [self._rows(members) for members in groups],
-            [self._said_of_pair(found, i) for i in range(min(len(found), _SAID))],
-            [self._pair_tile(found, i) for i in self._pairs_shown(found)],
+            first,
+            tiles,
             across=5,
         )
 
@@ -167,9 +179,9 @@ class _Inspection:
         rows = rows[np.argsort(-most[rows], kind="stable")]
         table = []
         for i in rows:
-            line = self._image(i)
+            line = self.shown.line(i)
             for name, (times, fence) in scores.items():
-                line |= {name: _number(times[i]), f"{name}_fence": _number(fence[i])}
+                line |= {name: number(times[i]), f"{name}_fence": number(fence[i])}
             table.append(line)
         said = f"{len(listed['knn_distance'])} far from all others"
         if labels:
@@ -178,7 +190,7 @@ class _Inspection:
             said += "; those far from their class left out: no labels"
         if any(len(members) > MOST_LISTED for members in listed.values()):
             said += f"; the first {MOST_LISTED} of each are listed"
-        columns = [*self._image(0), *(c for name in scores for c in (name, f"{name}_fence"))]
+        columns = [*self.shown.line(0), *(c for name in scores for c in (name, f"{name}_fence"))]
         notes = [
             ", ".join(
                 f"{'class' if 'class' in name else 'all'} {times[i]:.1f}"
@@ -201,10 +213,10 @@ class _Inspection:
         rows = every[:MOST_LISTED]
         table = [
             {
-                **self._image(i),
+                **self.shown.line(i),
                 "other_class": labels.names[said.other[i]],
-                "share": _number(said.share[i]),
-                "kdn": _number(said.kdn[i]),
+                "share": number(said.share[i]),
+                "kdn": number(said.kdn[i]),
                 "k": k,
             }
             for i in rows
@@ -213,7 +225,7 @@ class _Inspection:
         if len(every) > len(rows):
             words += f"; the first {len(rows)} are listed"
         notes = [f"→ {labels.names[said.other[i]]} {round(said.share[i] * k)}/{k}" for i in rows]
-        columns = [*self._image(0), "other_class", "share", "kdn", "k"]
+        columns = [*self.shown.line(0), "other_class", "share", "kdn", "k"]
         return self._of_images(words, columns, table, rows, notes)
 
     def islands(self) -> _Found:
@@ -224,33 +236,33 @@ class _Inspection:
             z = (points - points.mean(axis=0)) @ principal_axes(points)[1][:, :2]
             space = f"the first two principal components of {self.z.shape[1]}-D Z"
         found = islands(z)
-        table = [self._island(number, island) for number, island in enumerate(found)]
+        table = [self._island(i, island) for i, island in enumerate(found, start=1)]
         covered = sum(len(island.rows) for island in found) / len(z)
         rows = [
             {"rows": self._rows(island.rows), "size": len(island.rows), "density": line["density"]}
             for island, line in zip(found, table, strict=True)
         ]
-        columns = ["island", *self._image(0), "size", "density"]
+        columns = ["island", *self.shown.line(0), "size", "density"]
         columns += ["main_class", "main_share", "composition"] if self.images.labels else []
-        headings = [_said_of_island(line) for line in table]
+        headings = [island_said(line) for line in table]
         tiles = []
         for island, heading in zip(found[:_MOST_ISLANDS], headings, strict=False):
             count = min(_PICTURES_AN_ISLAND, len(island.rows))
             shown = island.rows[np.linspace(0, len(island.rows) - 1, count).astype(np.int64)]
-            tiles.append(Tile(tuple(self._picture(i) for i in shown), heading))
+            tiles.append(Tile(tuple(self.shown.picture(i) for i in shown), heading))
         said = f"{len(found)} in {space}, with {covered:.0%} of the images; the densest first"
         return _Found(said, columns, table, rows, headings[:_SAID], tiles)
 
-    def _island(self, number: int, island: Island) -> dict[str, Any]:
+    def _island(self, i: int, island: Island) -> dict[str, Any]:
         """A line of the table, its image the medoid."""
-        line = {"island": number, **self._image(island.rows[0]), "size": len(island.rows)}
-        line["density"] = _number(island.density)
+        line = {"island": i, **self.shown.line(island.rows[0]), "size": len(island.rows)}
+        line["density"] = number(island.density)
         labels = self.images.labels
         if labels:
             counts = np.bincount(labels.values[island.rows], minlength=len(labels.names))
             most = [int(c) for c in np.argsort(-counts, kind="stable") if counts[c]]
             line["main_class"] = labels.names[most[0]]
-            line["main_share"] = _number(counts[most[0]] / len(island.rows))
+            line["main_share"] = number(counts[most[0]] / len(island.rows))
             line["composition"] = "; ".join(f"{labels.names[c]}: {counts[c]}" for c in most)
         return line
 
@@ -263,54 +275,27 @@ class _Inspection:
         notes: list[str],
     ) -> _Found:
         """What was found of single images, with a note on each."""
-        first = [f"{self._named(i)}: {note}" for i, note in zip(rows, notes, strict=True)][:_SAID]
+        first = [f"{self.shown.name(i)}: {note}" for i, note in zip(rows, notes, strict=True)][
+            :_SAID
+        ]
         noted = list(zip(rows, notes, strict=True))[:_MOST_TILES]
-        tiles = [Tile((self._picture(i, note),)) for i, note in noted]
+        tiles = [Tile((self.shown.picture(i, note),)) for i, note in noted]
         return _Found(said, columns, table, self._rows(rows), first, tiles, across=12)
-
-    def _image(self, i: int) -> dict[str, Any]:
-        """What a table says of image i."""
-        images = self.images
-        line: dict[str, Any] = {"row": int(i) * self.every, "index": int(images.index[i])}
-        if images.sources:
-            line["source"] = images.sources[i]
-        if images.labels:
-            line["class"] = images.labels.names[images.labels.values[i]]
-        return {**line, "split": "test" if images.is_test[i] else "train"}
 
     def _rows(self, positions: Rows) -> list[int]:
         """Rows of embedding.npz."""
         rows: list[int] = (positions * self.every).tolist()
         return rows
 
-    def _named(self, i: int) -> str:
-        line = self._image(i)
-        name = literal(line["source"], 60) if "source" in line else str(line["index"])
-        return f"{name} ({literal(line['class'])})" if "class" in line else name
-
-    def _picture(self, i: int, *notes: str) -> Picture:
-        line = self._image(i)
-        split = ", test" if line["split"] == "test" else ""
-        named = (f"{line['index']}{split}", *([line["class"]] if "class" in line else []))
-        return Picture(self.images.images[int(i)].numpy(), (*named, *notes))
-
-    def _said_of(self, found: NearDuplicates, groups: int) -> str:
+    def _pairs_said(self, found: NearDuplicates) -> str:
         kinds = ", ".join(f"{found.kinds.count(kind)} {kind}" for kind in KINDS)
-        said = f"{_count(len(found), 'pair')} in {_count(groups, 'group')}: {kinds}"
+        said = f"{counted(len(found), 'pair')} in {counted(len(found.members), 'group')}: {kinds}"
         if self.images.is_test.any():
             said += f"; {int(np.diff(self.images.is_test[found.pairs]).sum())} across the split"
         if self.images.labels:
             differ = np.diff(self.images.labels.values[found.pairs]) != 0
             said += f"; {int(differ.sum())} of two classes"
         return said
-
-    def _said_of_pair(self, found: NearDuplicates, i: int) -> str:
-        a, b = found.pairs[i]
-        return f"{self._named(a)} and {self._named(b)}: {_scored(found, i)}"
-
-    def _pair_tile(self, found: NearDuplicates, i: int) -> Tile:
-        a, b = found.pairs[i]
-        return Tile((self._picture(a), self._picture(b)), f"{_scored(found, i)}")
 
     def _pairs_shown(self, found: NearDuplicates) -> Rows:
         """A pair of each group: those of two classes first, others evenly from the surest to the
@@ -324,27 +309,3 @@ class _Inspection:
         evenly = np.linspace(0, len(others) - 1, room).astype(np.int64)
         shown: Rows = np.concatenate([loud, others[evenly]])
         return shown
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def _scored(found: NearDuplicates, i: int) -> str:
-    x, y = found.shift[i]
-    moved = f" by {x:+d}, {y:+d}" if x or y else ""
-    kind = found.kinds[i]
-    return f"{kind}{moved}" + ("" if kind == "identical" else f", ratio {found.ratio[i]:.2f}")
-
-
-def _said_of_island(line: dict[str, Any]) -> str:
-    dense = "∞" if line["density"] is None else f"{line['density']:.1f}"
-    said = f"{line['island']}: {line['size']:,} images, density {dense}"
-    if "main_class" in line:
-        said += f", {line['main_share']:.0%} {literal(line['main_class'])}"
-    return said
-
-
-def _number(value: float) -> float | None:
-    """A number as tables have it: six digits, nothing where it is not finite."""
-    return float(f"{value:.6g}") if np.isfinite(value) else None

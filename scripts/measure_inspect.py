@@ -4,10 +4,13 @@
 
 Draws so many of the run's images, adds copies of some, embeds all by the run's encoder and looks
 for near-duplicates as the command does. A copy is found if it is in a group with what it is a copy
-of. Pairs of images that are no copies of one another were there before, or are wrong: the sheet
-shows them, the surest first. Precision is the share of right pairs: strict, where a pair that was
-there before is wrong; and among the pairs that a copy is in, where a pair with a third image is
-right only if this one and the source are a pair as well.
+of. Besides single copies there are groups, of a source and 12 copies of it, each altered in one of
+the ways below; of them counts the share of pairs that are in one group found.
+
+Pairs of images that are no copies of one another were there before, or are wrong: the sheet shows
+them, the surest first. Precision is the share of right pairs: strict, where a pair that was there
+before is wrong; and among the pairs that a copy is in, where a pair with a third image is right
+only if this one and the source are a pair as well.
 
 Copies: exact; moved by 1 to 3 pixels, edges repeated; JPEG of quality 75; moved, then JPEG;
 brightness (gain 0.7 to 1.3, offset up to 20 grey levels either way); noise of 5 grey levels.
@@ -19,7 +22,7 @@ import argparse
 import io
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +40,7 @@ Pixels = NDArray[np.uint8]
 Rows = NDArray[np.int64]
 
 MOST_SHOWN = 60
+COPIES_IN_GROUP = 12
 
 
 def moved(image: Pixels, random: np.random.Generator) -> Pixels:
@@ -81,32 +85,59 @@ KINDS: dict[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
 }
 
 
-def planted(images: ImageSet, count: int, random: np.random.Generator) -> tuple[ImageSet, Rows]:
-    """The images with `count` copies of each kind behind them, and the position of what each image
-    is a copy of: its own, unless it is one."""
-    pixels = images.images.numpy()
-    sources = [random.choice(len(images), count, replace=False) for _ in KINDS]
-    copies = [
+@dataclass(frozen=True)
+class Planted:
+    """The n images with copies behind them.
+
+    source: of each image, the position of what it is a copy of: its own, unless it is one.
+    copies: positions of the copies of each kind. groups: of each group, the source first.
+    """
+
+    images: ImageSet
+    n: int
+    source: Rows
+    copies: dict[str, Rows]
+    groups: list[Rows]
+
+
+def planted(images: ImageSet, count: int, groups: int, random: np.random.Generator) -> Planted:
+    """The images with `count` copies of each kind and so many groups."""
+    pixels, n = images.images.numpy(), len(images)
+    sources = [random.choice(n, count, replace=False) for _ in KINDS]
+    made = [
         make(pixels[i], random)
         for make, of in zip(KINDS.values(), sources, strict=True)
         for i in of
     ]
-    source = np.concatenate([np.arange(len(images)), *sources])
-    every = images.take(source)
-    return replace(
-        every, images=torch.from_numpy(np.concatenate([pixels, np.stack(copies)]))
-    ), source
+    positions = np.split(np.arange(n, n + len(made)), len(KINDS))
+    altered = [make for kind, make in KINDS.items() if kind != "exact"]
+    members = []
+    for i in random.choice(n, groups, replace=False):
+        start = n + len(made)
+        ways = random.integers(len(altered), size=COPIES_IN_GROUP)
+        made += [altered[way](pixels[i], random) for way in ways]
+        sources.append(np.full(len(ways), i))
+        members.append(np.concatenate([[i], np.arange(start, start + len(ways))]))
+    source = np.concatenate([np.arange(n), *sources])
+    every = torch.from_numpy(np.concatenate([pixels, np.stack(made)]))
+    grown = replace(images.take(source), images=every)
+    return Planted(grown, n, source, dict(zip(KINDS, positions, strict=True)), members)
 
 
-def report(found: NearDuplicates, source: Rows, n: int, count: int) -> NDArray[np.bool_]:
+def report(found: NearDuplicates, there: Planted) -> NDArray[np.bool_]:
     """Print recall and precision; returns which pairs were there before, or are wrong."""
-    groups: dict[int, int] = {}
-    for (a, b), group in zip(found.pairs.tolist(), found.group.tolist(), strict=True):
-        groups[a] = groups[b] = group
-    for number, kind in enumerate(KINDS):
-        copies = range(n + number * count, n + (number + 1) * count)
-        hits = sum(groups.get(i, -1) == groups.get(int(source[i]), -2) for i in copies)
-        print(f"recall {kind:<12} {hits / count:.3f}  ({hits} of {count})")
+    n, source = there.n, there.source
+    group = -np.arange(1, len(source) + 1)  # what is in none is alone
+    for number, members in enumerate(found.members):
+        group[members] = number
+    for kind, copies in there.copies.items():
+        hits = int((group[copies] == group[source[copies]]).sum())
+        print(f"recall {kind:<12} {hits / len(copies):.3f}  ({hits} of {len(copies)})")
+    together = [np.triu(group[g][:, None] == group[g], k=1).sum() for g in there.groups]
+    of_groups = len(there.groups) * (COPIES_IN_GROUP + 1) * COPIES_IN_GROUP // 2
+    if of_groups:
+        hits = int(sum(together))
+        print(f"recall {'in groups':<12} {hits / of_groups:.3f}  ({hits} of {of_groups} pairs)")
     of = np.sort(source[found.pairs], axis=1)
     right = of[:, 0] == of[:, 1]
     before = {tuple(pair) for pair in of[~right & (found.pairs < n).all(axis=1)].tolist()}
@@ -141,6 +172,7 @@ def main() -> None:
     parser.add_argument("--root", help="the data, where they have moved")
     parser.add_argument("--images", type=int, default=10_000, help="drawn of the run's images")
     parser.add_argument("--planted", type=int, default=200, help="copies of each kind")
+    parser.add_argument("--groups", type=int, default=10, help="groups of a source and 12 copies")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--natural", type=Path, help="PNG file of the pairs that were not planted")
     options = parser.parse_args()
@@ -150,19 +182,20 @@ def main() -> None:
     n = min(options.images, len(images))
     drawn = images.take(np.sort(random.choice(len(images), n, replace=False)))
     count = min(options.planted, n)
-    every, source = planted(drawn, count, random)
+    there = planted(drawn, count, min(options.groups, n), random)
     compute = run.compute()
-    h, _ = run.embed(every, compute)
+    h, _ = run.embed(there.images, compute)
     began = time.monotonic()
-    found = near_duplicates(every.images, h, compute.device)
+    found = near_duplicates(there.images.images, h, compute.device)
     seconds = time.monotonic() - began
     threads = torch.get_num_threads()
-    print(f"{run.record.data}: {n:,} images and {count} copies of each kind, seed {options.seed}")
+    print(f"{run.record.data}: {n:,} images, {count} copies of each kind", end="")
+    print(f", {len(there.groups)} groups, seed {options.seed}")
     print(f"searched in {seconds:.0f} s ({compute.device}, {threads} threads)")
-    others = np.flatnonzero(report(found, source, n, count))
+    others = np.flatnonzero(report(found, there))
     shown = others[np.linspace(0, len(others) - 1, min(len(others), MOST_SHOWN)).astype(np.int64)]
     if options.natural and len(shown):
-        draw(found, shown, every, run.record.data, options.natural)
+        draw(found, shown, there.images, run.record.data, options.natural)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def knn_accuracy(
     neighbours = nearest(train, test, max(ks), device)
     classes, codes = np.unique(train_labels, return_inverse=True)
     correct = dict.fromkeys(ks, 0)
-    for block, k, votes in _votes(codes, neighbours, len(classes), ks):
+    for block, k, votes in votes_in_blocks(codes, neighbours, len(classes), ks):
         correct[k] += int(np.sum(classes[votes.argmax(axis=1)] == test_labels[block]))
     return {int(k): right / len(test) for k, right in correct.items()}
 
@@ -75,18 +75,21 @@ def majority(
     classes, codes = np.unique(labels, return_inverse=True)
     winners = np.empty(len(neighbours), dtype=classes.dtype)
     shares = np.empty(len(neighbours))
-    for block, _, votes in _votes(codes, neighbours, len(classes), [k]):
+    for block, _, votes in votes_in_blocks(codes, neighbours, len(classes), [k]):
         winners[block] = classes[votes.argmax(axis=1)]
         shares[block] = votes.max(axis=1) / k
     return winners, shares
 
 
-def _votes(
+def votes_in_blocks(
     codes: NDArray[np.int64], neighbours: NDArray[np.int64], n_classes: int, ks: Sequence[int]
 ) -> Iterator[tuple[slice, int, NDArray[np.int32]]]:
     """For blocks of queries and each of `ks`: the block, k, and how many of the k nearest have each
     class, (b, n_classes); good until the next is asked for. argmax of it takes the first of equal
-    counts, the smallest class."""
+    counts, the smallest class.
+
+    codes: classes (n,), below n_classes. neighbours: positions among them (m, k), nearest first.
+    """
     size = max(_VOTES_IN_BLOCK // n_classes, 1)
     for start in range(0, len(neighbours), size):
         block = slice(start, start + size)

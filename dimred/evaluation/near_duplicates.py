@@ -2,7 +2,7 @@
 
 Candidates are nearest neighbours in features and in what a shift leaves alone of the pixels. Pixels
 alone judge them: how much of the one image no shift, gain and offset of the other explain, held
-against what other images that are near the two leave unexplained.
+against what images that are near the two, but no copies, leave unexplained.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ Rows = NDArray[np.int64]
 
 KINDS = ("identical", "shifted", "similar")
 NEIGHBOURS = 15
-MOST_RATIO = 0.35
+MOST_RATIO = 0.34
+_FARTHEST = 100  # rank among the neighbours
 COPY_RESIDUAL = 0.01
 _LONGEST_SIDE = 48  # pixels; larger images are compared reduced
 _MOST_SHIFT = 3
@@ -43,7 +44,8 @@ class NearDuplicates:
     pairs: positions of the images (M, 2), the lower first.
     residual: (M,), sqrt(1 - ZNCC^2) at the best shift: the standard deviation of what the one image
         leaves unexplained of the other, as a share of its own. 0 for equal images, 1 for unrelated.
-    ratio: (M,), residual over the residual that is usual among the two images' neighbours.
+    ratio: (M,), residual over the residual that is usual among the two images' neighbours but
+        copies.
     shift: (M, 2), by how many pixels (x to the right, y down) the second lies from the first.
     identical: (M,), whether all pixels are equal.
     group: (M,), number of the group (connected component of the pairs) from 0.
@@ -87,8 +89,11 @@ def near_duplicates(
     shifts by up to 3 pixels, or an eighth of the side, each channel less its mean. What correlation
     is high differs between sets and images, so it is compared, as in Lowe's ratio test (2004,
     https://doi.org/10.1023/B:VISI.0000029664.99615.94): a pair counts if its residual is at most
-    most_ratio of the median residual among the candidates of each of the two (of the set's 5th
-    percentile of these medians, where that is more), or at most 0.01.
+    most_ratio of what is usual for each of the two (of the set's 5th percentile of that, if it is
+    more), or at most 0.01. Usual is the median residual among an image's candidates. Those at most
+    most_ratio of the median among k farther neighbours, up to the 100th in the features, seem to be
+    copies, and the farther ones stand in for them, or what is usual in a group would be its copies.
+    So groups of up to some 50 images are found; of larger ones altered copies may be missed.
 
     Of equal images all are paired with the first of them, and only that one with others. Images
     without contrast pair with equal ones alone. Images with a side of more than 48 pixels are
@@ -110,10 +115,12 @@ def near_duplicates(
     shift.append(np.zeros((len(copies), 2), dtype=np.int64))
     if len(alone) > 1:
         reduced, factor = _reduced(images[torch.from_numpy(alone)])
-        k = min(k, len(alone) - 1)
-        spaces = (features[alone], _spectrum(reduced))
-        candidates = np.concatenate([nearest(x, None, k, device) for x in spaces], axis=1)
-        found = _judged(_Registration(reduced, device), candidates, most_ratio)
+        k, far = (min(most, len(alone) - 1) for most in (k, max(k, _FARTHEST)))
+        near = nearest(features[alone], None, far, device)
+        alike = nearest(_spectrum(reduced), None, k, device)
+        candidates = np.concatenate([near[:, :k], alike], axis=1)
+        farther = near[:, np.linspace(min(k, far - 1), far - 1, k).astype(np.int64)]
+        found = _judged(_Registration(reduced, device), candidates, farther, most_ratio)
         pairs.append(alone[found[0]])
         residual.append(found[1])
         ratio.append(found[2])
@@ -252,16 +259,19 @@ class _Registration:
 
 
 def _judged(
-    registration: _Registration, candidates: Rows, most_ratio: float
+    registration: _Registration, candidates: Rows, farther: Rows, most_ratio: float
 ) -> tuple[Rows, NDArray[np.float64], NDArray[np.float64], Rows]:
     """Pairs (m, 2), residual (m,), ratio (m,) and shift x, y (m, 2) of those that count among the
-    candidates (N, K) of each image."""
-    n, k = candidates.shape
-    rough = np.empty((n, k))
-    for block in registration.blocks(n, k):
+    candidates (N, 2 k) of each image, given farther neighbours (N, k) of each."""
+    n, k = farther.shape
+    compared = np.concatenate([candidates, farther], axis=1)
+    residuals = np.empty(compared.shape)
+    for block in registration.blocks(n, 3 * k):
         positions = np.arange(block.start, block.stop)
-        rough[block] = registration.residuals(positions, candidates[block])[0].cpu().numpy()
-    usual = np.median(rough, axis=1)
+        residuals[block] = registration.residuals(positions, compared[block])[0].cpu().numpy()
+    rough, beyond = residuals[:, : 2 * k], residuals[:, 2 * k :]
+    copies = rough <= most_ratio * np.median(beyond, axis=1, keepdims=True)
+    usual = np.median(np.where(copies, np.tile(beyond, 2), rough), axis=1)
     usual = np.maximum(usual, np.quantile(usual, _FLOOR))
     at_most = most_ratio * np.minimum(usual[:, None], usual[candidates])
     # In float32 the residual of a copy is up to 0.002; those that may count are measured again.

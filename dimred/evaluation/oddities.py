@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.cluster import HDBSCAN
 
+from dimred.evaluation.knn import votes_in_blocks
 from dimred.evaluation.neighbours import Features, as_float, nearest
 
 Rows = NDArray[np.int64]
@@ -114,14 +115,14 @@ class Disagreement:
 
 def disagreement(neighbours: Rows, labels: Rows) -> Disagreement:
     """What the nearest neighbours of n points, positions (n, k), say of their labels (n,)."""
-    k = neighbours.shape[1]
-    counts = np.zeros((len(labels), int(labels.max()) + 1), dtype=np.int64)
-    rows = np.arange(len(labels))
-    np.add.at(counts, (rows[:, None], labels[neighbours]), 1)
-    own = counts[rows, labels]
-    counts[rows, labels] = 0
-    most = counts.max(axis=1)
-    other = np.where(most > 0, counts.argmax(axis=1), labels)
+    n, k = neighbours.shape
+    own, most, other = np.empty(n), np.empty(n), np.empty(n, dtype=np.int64)
+    for block, _, votes in votes_in_blocks(labels, neighbours, int(labels.max()) + 1, [k]):
+        rows, classes = np.arange(len(votes)), labels[block]
+        own[block] = votes[rows, classes]
+        votes[rows, classes] = 0
+        most[block] = votes.max(axis=1)
+        other[block] = np.where(most[block] > 0, votes.argmax(axis=1), classes)
     return Disagreement(1 - own / k, other, most / k)
 
 

@@ -66,8 +66,8 @@ class RunFolder:
             holder = os.pread(lock, 32, 0).decode() or "unknown"
             os.close(lock)
             raise InputError(
-                f"{self.path}: another run (process {holder}) is writing this folder; wait for it "
-                "or give run_dir=OTHER"
+                f"{self.path}: another run (process {holder}) is writing this folder; wait for it, "
+                "or write to another folder"
             ) from None
         except OSError as error:  # a file system without locks
             os.close(lock)

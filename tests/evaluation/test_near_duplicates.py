@@ -97,6 +97,28 @@ def test_what_is_usual_decides():
     assert found_pairs(search(among)) == [(0, 1)]
 
 
+def with_noisy_groups(n, groups, size):
+    """n pictures, of the first `groups` so many noisy copies that each is one of `size`; and the
+    positions of the images of each group."""
+    images, random = pictures(n, seed=10), np.random.default_rng(11)
+    noise = random.normal(0, 5, (groups, size - 1, *images.shape[1:]))
+    copies = np.clip(np.rint(images[:groups, None] + noise), 0, 255).astype(np.uint8)
+    behind = np.arange(groups * (size - 1)).reshape(groups, -1) + n
+    members = [[i, *positions] for i, positions in enumerate(behind.tolist())]
+    return np.concatenate([images, copies.reshape(-1, *images.shape[1:])]), members
+
+
+@pytest.mark.parametrize(
+    ("n", "groups", "size"), [(60, 60, 9), (100, 6, 13), (100, 4, 20), (150, 1, 40), (3, 3, 9)]
+)
+def test_a_group_of_altered_copies_is_found_whole(n, groups, size):
+    """Though most of what is near an image are its copies."""
+    images, members = with_noisy_groups(n, groups, size)
+    found = search(images)
+    assert sorted(group.tolist() for group in found.members) == members
+    assert set(found.kinds) == {"similar"}
+
+
 @settings(max_examples=8)
 @given(st.integers(0, 1000), st.integers(0, 29))
 def test_an_equal_image_is_always_found_and_first(seed, which):

@@ -96,6 +96,19 @@ def test_neighbours_vote():
     assert found.other.tolist() == [1, 0, 0, 1]
 
 
+def test_votes_are_counted_in_blocks(monkeypatch):
+    random = np.random.default_rng(3)
+    neighbours, labels = random.integers(0, 50, (50, 6)), random.integers(0, 4, 50)
+    monkeypatch.setattr("dimred.evaluation.knn._VOTES_IN_BLOCK", 4 * 7)  # of 50 points 7 at once
+    found = disagreement(neighbours, labels)
+    for i, label in enumerate(labels):
+        counts = np.bincount(labels[neighbours[i]], minlength=4)
+        assert found.kdn[i] == pytest.approx(1 - counts[label] / 6)
+        counts[label] = 0
+        assert found.share[i] == pytest.approx(counts.max() / 6)
+        assert found.other[i] == (counts.argmax() if counts.any() else label)
+
+
 def test_flipped_labels_are_those_in_conflict():
     points = np.concatenate([cloud(80), cloud(80, seed=1) + 30])
     labels = np.repeat([0, 1], 80)

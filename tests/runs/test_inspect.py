@@ -73,6 +73,8 @@ def test_planted_copies_are_found_with_split_and_class(made):
     assert "2 pairs in 2 groups: 1 identical" in out
     assert "2 across the split; 0 of two classes" in out
     assert findings(cwd)["near_duplicates"] == [[100, 119], [5, 10]]
+    # By the numbers that the page gives these lists.
+    assert (equal["group"], moved["group"]) == ("1", "2")
 
 
 def test_a_flipped_label_is_in_conflict_and_far_from_its_class(made):
@@ -100,6 +102,8 @@ def test_tables_findings_and_sheets_say_the_same(made):
     islands = findings(cwd)["islands"]
     every = [row for island in islands for row in island["rows"]]
     assert len(set(every)) == len(every) <= N
+    numbers = [int(line["island"]) for line in table(cwd, "islands")]
+    assert numbers == list(range(1, len(islands) + 1))
     assert [int(line["size"]) for line in table(cwd, "islands")] == [i["size"] for i in islands]
     # Nothing of a name that moves a terminal's cursor is printed.
     assert "\x1b" not in out
