@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from typing import NoReturn
 
@@ -51,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Ctrl-C and SIGTERM.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[0:1] == ["help"] and words[1:2] and words[1] in COMMANDS:
+        words = [words[1], "--help"]
     if not words or words[0] in ("-h", "--help", "help"):
         print(command_help())
         return 0
@@ -58,7 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"dimred {dimred.__version__}")
         return 0
     if words[0] not in COMMANDS:
-        _complain(f"{words[0]}: no such command; the commands are {', '.join(COMMANDS)}")
+        close = get_close_matches(words[0], COMMANDS, 1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        _complain(f"{words[0]}: no such command; {hint}the commands are {', '.join(COMMANDS)}")
         return 2
     if any(word in ("-h", "--help") for word in words[1:]):
         print(help_text(words[0]))

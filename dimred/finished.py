@@ -68,7 +68,10 @@ class FinishedRun:
 
         Raises InputError where they are gone or have changed since.
         """
-        images = self.config.dataset.load(self.config.seed)
+        try:
+            images = self.config.dataset.load(self.config.seed)
+        except InputError as error:
+            raise InputError(f"{error}; --root names data that have moved") from error
         if images.fingerprint() != self.record.environment["identity"]["data"]:
             raise InputError(f"{self.path}: its images have changed since it was trained")
         return images

@@ -233,6 +233,7 @@ Writes the encoder of a finished run as one ONNX file (default: RUN/encoder.onnx
 of the run's images (of random ones, where these are not there) against PyTorch; a file that is off
 by more than 1e-4 of the largest value is not written. Wants pip install 'dimred[onnx]'.
 
+  --out   the file
   --root  the run's data, where they have moved
 
   dimred export outputs/demo-seed0-33b97606"""

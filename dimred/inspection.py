@@ -22,7 +22,7 @@ from dimred.evaluation.oddities import (
     relative,
 )
 from dimred.files import csv_file, expanded, write_atomically
-from dimred.finished import FinishedRun
+from dimred.finished import FINDINGS, FinishedRun
 from dimred.reporting.captions import ShownImages, counted, island_said, number, pair_said
 from dimred.reporting.plots import principal_axes
 from dimred.reporting.run_folder import RunFolder
@@ -59,6 +59,7 @@ def _inspect(words: list[str]) -> int:
     with RunFolder(path) as folder:
         inspection = _Inspection(run)
         findings: dict[str, Any] = {}
+        notes: dict[str, dict[int, str]] = {}
         for name, look in {
             "near_duplicates": inspection.near_duplicates,
             "outliers": inspection.outliers,
@@ -68,9 +69,10 @@ def _inspect(words: list[str]) -> int:
             found = look()
             found.write(folder, name, f"{run.record.data}: {name.replace('_', ' ')}")
             findings[name] = found.rows
+            notes[name] = found.notes
             print(f"{name:<16} {found.said}")
             print("".join(f"{'':<16} {line}\n" for line in found.first), end="", flush=True)
-        folder.write_json(f"{FOLDER}/findings.json", findings)
+        folder.write_json(FINDINGS, {**findings, "notes": notes})
     print(
         f"\n{path / FOLDER} has them as CSV and sheets; dimred view {path} marks them in the page"
     )
@@ -81,14 +83,15 @@ def _inspect(words: list[str]) -> int:
 class _Found:
     """What was found of a kind.
 
-    said: in one line. table: rows of the CSV under `columns`. rows: what findings.json gets. first:
-    lines on the first few. tiles: of the sheet, `across` of them in a row.
+    said: in one line. table: rows of the CSV under `columns`. rows: what findings.json gets. notes:
+    why, by row. first: lines on the first few. tiles: of the sheet, `across` of them in a row.
     """
 
     said: str
     columns: list[str] = field(default_factory=list)
     table: list[dict[str, Any]] = field(default_factory=list)
     rows: list[Any] = field(default_factory=list)
+    notes: dict[int, str] = field(default_factory=dict)
     first: list[str] = field(default_factory=list)
     tiles: list[Tile] = field(default_factory=list)
     across: int = 1
@@ -159,8 +162,8 @@ class _Inspection:
             [*columns, "dx", "dy", "kind", "group", "group_size"],
             table,
             [self._rows(members) for members in groups],
-            first,
-            tiles,
+            first=first,
+            tiles=tiles,
             across=5,
         )
 
@@ -193,9 +196,9 @@ class _Inspection:
         columns = [*self.shown.line(0), *(c for name in scores for c in (name, f"{name}_fence"))]
         notes = [
             ", ".join(
-                f"{'class' if 'class' in name else 'all'} {times[i]:.1f}"
-                for name, (times, _) in scores.items()
-                if not np.isnan(times[i])
+                f"{'class' if 'class' in name else 'all'} {times[i]:.1f} > {fence[i]:.1f}"
+                for name, (times, fence) in scores.items()
+                if times[i] > fence[i]
             )
             for i in rows
         ]
@@ -238,20 +241,22 @@ class _Inspection:
         found = islands(z)
         table = [self._island(i, island) for i, island in enumerate(found, start=1)]
         covered = sum(len(island.rows) for island in found) / len(z)
-        rows = [
-            {"rows": self._rows(island.rows), "size": len(island.rows), "density": line["density"]}
-            for island, line in zip(found, table, strict=True)
-        ]
         columns = ["island", *self.shown.line(0), "size", "density"]
         columns += ["main_class", "main_share", "composition"] if self.images.labels else []
         headings = [island_said(line) for line in table]
+        rows = [
+            {"rows": self._rows(island.rows), "said": heading}
+            for island, heading in zip(found, headings, strict=True)
+        ]
         tiles = []
         for island, heading in zip(found[:_MOST_ISLANDS], headings, strict=False):
             count = min(_PICTURES_AN_ISLAND, len(island.rows))
             shown = island.rows[np.linspace(0, len(island.rows) - 1, count).astype(np.int64)]
             tiles.append(Tile(tuple(self.shown.picture(i) for i in shown), heading))
-        said = f"{len(found)} in {space}, with {covered:.0%} of the images; the densest first"
-        return _Found(said, columns, table, rows, headings[:_SAID], tiles)
+        said = f"none in {space}"
+        if found:
+            said = f"{len(found)} in {space}, with {covered:.0%} of the images; the densest first"
+        return _Found(said, columns, table, rows, first=headings[:_SAID], tiles=tiles)
 
     def _island(self, i: int, island: Island) -> dict[str, Any]:
         """A line of the table, its image the medoid."""
@@ -280,7 +285,8 @@ class _Inspection:
         ]
         noted = list(zip(rows, notes, strict=True))[:_MOST_TILES]
         tiles = [Tile((self.shown.picture(i, note),)) for i, note in noted]
-        return _Found(said, columns, table, self._rows(rows), first, tiles, across=12)
+        of_rows = dict(zip(self._rows(rows), notes, strict=True))
+        return _Found(said, columns, table, list(of_rows), of_rows, first, tiles, across=12)
 
     def _rows(self, positions: Rows) -> list[int]:
         """Rows of embedding.npz."""

@@ -55,8 +55,8 @@ def _view(words: list[str]) -> int:
     content = b"".join(page_parts(map_page(run, given.thumbnail)))
     write_atomically(file, content)
     print(f"{file}: {len(content) / 1e6:.1f} MB; opens in any browser")
-    if given.open:
-        webbrowser.open(file.absolute().as_uri())
+    if given.open and not webbrowser.open(file.absolute().as_uri()):
+        print("no browser was found to open it")
     return 0
 
 
@@ -76,7 +76,7 @@ def map_page(run: FinishedRun, thumbnail: int | None = None) -> MapPage:
     own = {name: part.get("z", "f", n, dims=2) for name, part in of_stages.items()}
     stages = _stages(run, {**own, names[-1]: z})
     losses = [part.get("loss", "f", n) for part in of_stages.values() if "loss" in part]
-    name = run.path.absolute().name
+    name, findings = run.path.absolute().name, _findings(run, n)
     return MapPage(
         title=name,
         subtitle=_subtitle(run),
@@ -84,7 +84,10 @@ def map_page(run: FinishedRun, thumbnail: int | None = None) -> MapPage:
         stages=stages,
         projected=z.shape[1] not in _MAP_DIMS,
         # Of all stages or none, such as of runs before dimred kept them.
-        columns=_columns(items, losses if len(losses) == len(names) else []),
+        columns=[
+            *_columns(items, losses if len(losses) == len(names) else []),
+            *_island_column(findings, n),
+        ],
         index=items.index,
         sources=items.sources,
         near={
@@ -95,7 +98,7 @@ def map_page(run: FinishedRun, thumbnail: int | None = None) -> MapPage:
         else {},
         atlas=make_atlas(items.images, stages[-1].z, thumbnail),
         palette=COLOURS,
-        findings=_findings(run, len(z)),
+        findings=findings,
     )
 
 
@@ -166,8 +169,14 @@ def _findings(run: FinishedRun, n: int) -> list[Finding]:
         return []
     try:
         found = json.loads(file.read_text())
+        notes = found.get("notes", {})
         listed = [
-            Finding(name, title, _groups(name, found[name]))
+            Finding(
+                name,
+                title,
+                _groups(name, found[name]),
+                {int(row): str(note) for row, note in notes.get(name, {}).items()},
+            )
             for name, title in _FINDINGS.items()
             if found.get(name)
         ]
@@ -180,9 +189,21 @@ def _findings(run: FinishedRun, n: int) -> list[Finding]:
 
 
 def _groups(name: str, found: Sequence[Any]) -> list[tuple[str, list[int]]]:
-    """Rows by group, from a list of rows, of lists of rows, or of {"rows": ...}."""
+    """Titles and rows of groups, from a list of rows, of lists of rows, or of {"rows", "said"}."""
     if name == "near_duplicates":
-        return [(f"group {i}", rows) for i, rows in enumerate(found, start=1)]
+        return [(f"group {i}: {len(rows)} images", rows) for i, rows in enumerate(found, start=1)]
     if name == "islands":
-        return [(f"island {i}", island["rows"]) for i, island in enumerate(found, start=1)]
+        return [(f"island {island['said']}", island["rows"]) for island in found]
     return [("", list(found))]
+
+
+def _island_column(findings: Sequence[Finding], n: int) -> list[Column]:
+    """Which island each row is on, where islands are known."""
+    for finding in findings:
+        if finding.name == "islands":
+            codes = np.zeros(n, dtype=np.int64)
+            for number, (_, rows) in enumerate(finding.groups, start=1):
+                codes[rows] = number
+            names = ("none", *(str(number) for number in range(1, len(finding.groups) + 1)))
+            return [Column("island", "island", codes, names)]
+    return []

@@ -51,11 +51,13 @@ class StageMap:
 
 @dataclass(frozen=True)
 class Finding:
-    """Rows that deserve a look, in groups, each with a title of its own ("" for none)."""
+    """Rows that deserve a look, in groups, each with a title of its own ("" for none); notes: why,
+    by row."""
 
     name: str
     title: str
     groups: Sequence[tuple[str, Sequence[int]]]
+    notes: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,7 @@ def _about(page: MapPage, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
             {
                 "name": finding.name,
                 "title": finding.title,
+                "notes": {str(row): note for row, note in finding.notes.items()},
                 "groups": [
                     {"title": t, "rows": list(map(int, rows))} for t, rows in finding.groups
                 ],

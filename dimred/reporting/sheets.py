@@ -19,7 +19,7 @@ _PICTURE = 0.72
 _LINE = 0.1
 _GAP = 0.16  # between tiles
 _TEXT = 5.5  # points
-_LETTERS = 21  # that fit under a picture
+_LETTERS = 18  # that fit under a picture
 _LETTERS_AN_INCH = 22
 
 

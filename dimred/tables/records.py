@@ -149,7 +149,12 @@ def latest(records: Iterable[RunRecord]) -> list[RunRecord]:
 def read_record(folder: Path) -> RunRecord:
     """The record of a finished run. Raises InputError for a folder that holds none."""
     if not (folder / "summary.json").exists():
-        raise InputError(f"{folder}: holds no finished run (no summary.json)")
+        reason = "no summary.json"
+        if not folder.exists():
+            reason = "it is not there"
+        elif (folder / "environment.json").exists():
+            reason = "it is unfinished; the command that began it goes on"
+        raise InputError(f"{folder}: holds no finished run ({reason})")
     try:
         baselines = folder / BASELINES_FILE
         record = RunRecord(

@@ -31,7 +31,7 @@ def opened(browser):
     watched, contexts = [], []
 
     def open_page(file, **options):
-        context = browser.new_context(viewport={"width": 1000, "height": 700}, **options)
+        context = browser.new_context(**{"viewport": {"width": 1000, "height": 700}, **options})
         contexts.append(context)
         watched.append(Watched(context, file))
         return watched[-1]
@@ -80,8 +80,15 @@ def wicked(tmp_path_factory):
     words = ["dataset=image_folder", f"dataset.root={cwd / 'photos'}", "dataset.image_size=16"]
     dimred(cwd, "train", "experiment=smoke", *words, "schedule.batch_size=8", "eval.k=[3]", *TINY)
     run = only_run(cwd)
-    found = {"near_duplicates": [[0, 3], [5, 6, 7]], "outliers": [2], "label_conflicts": []}
+    found = {
+        "near_duplicates": [[0, 3], [5, 6, 7]],
+        "outliers": [2],
+        "label_conflicts": [],
+        "notes": {"outliers": {"2": "<b>far</b>"}},
+    }
     (run / "inspect").mkdir()
-    (run / "inspect" / "findings.json").write_text(json.dumps({**found, "islands": []}))
+    (run / "inspect" / "findings.json").write_text(
+        json.dumps({**found, "islands": [{"rows": [1, 2, 9], "said": "1: 3 images"}]})
+    )
     dimred(cwd, "view", str(run))
     return run

@@ -104,7 +104,13 @@ def test_tables_findings_and_sheets_say_the_same(made):
     assert len(set(every)) == len(every) <= N
     numbers = [int(line["island"]) for line in table(cwd, "islands")]
     assert numbers == list(range(1, len(islands) + 1))
-    assert [int(line["size"]) for line in table(cwd, "islands")] == [i["size"] for i in islands]
+    sizes = [int(line["size"]) for line in table(cwd, "islands")]
+    assert sizes == [len(island["rows"]) for island in islands]
+    for number, island in zip(numbers, islands, strict=True):
+        assert island["said"].startswith(f"{number}: {len(island['rows'])} images, density")
+    notes = findings(cwd)["notes"]["label_conflicts"]
+    assert list(map(int, notes)) == findings(cwd)["label_conflicts"]
+    assert all(note.startswith("→") for note in notes.values())
     # Nothing of a name that moves a terminal's cursor is printed.
     assert "\x1b" not in out
     assert "dimred view run marks them" in out

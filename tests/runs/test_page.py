@@ -32,6 +32,13 @@ def test_hovering_shows_the_image_and_its_label(digits, opened):
     assert (pixels == load_digits().images[content["index"][row], 0].numpy()).all()
     page.page.mouse.move(2, 2)
     assert not tip.is_visible()
+    # It goes with its point.
+    page.page.mouse.move(*page.place(row))
+    page.drawn()
+    assert tip.is_visible()
+    page.page.mouse.wheel(0, -300)
+    page.drawn()
+    assert not tip.is_visible()
 
 
 def test_a_click_pins_an_image_with_its_neighbours(digits, opened):
@@ -76,7 +83,8 @@ def test_an_outline_selects_what_lies_in_it(digits, opened, tool):
     corners = [(180, 160), (520, 160), (520, 480), (180, 480)]
     if tool == "shift":
         page.page.keyboard.down("Shift")
-    page.drag([corners[0], corners[2]] if tool == "box" else corners)
+    # A lasso may end where it began.
+    page.drag([corners[0], corners[2]] if tool == "box" else [*corners, corners[0]])
     page.page.keyboard.up("Shift")
     expected = np.flatnonzero(Outline(corners).contains_points(page.places()))
     assert 10 < len(expected) < 290
@@ -96,7 +104,9 @@ def test_an_outline_selects_what_lies_in_it(digits, opened, tool):
     assert [line["split"] for line in lines] == content["split"][expected].tolist()
     losses = [float(line["loss in this stage"]) for line in lines]
     assert np.allclose(losses, arrays(digits, "stages/finetune.npz")["loss"][expected], rtol=1e-6)
-    # To look at a class ends it.
+    # One that catches nothing leaves it; to look at a class ends it.
+    page.state("page.select([])")
+    assert page.state("state.selection.rows") == expected.tolist()
     page.page.locator("#legend .highlight").first.click()
     assert page.state("state.selection") is None
     page.state("page.select([1, 2])")
@@ -225,7 +235,7 @@ def test_only_slow_pictures_thin_a_map(digits, opened):
 def test_images_of_many_sheets_come_to_rest(shifts, opened, tmp_path):
     """More sheets in view than are kept decoded otherwise."""
     dimred(tmp_path, "view", str(shifts), "--thumbnail", "256", "--out", "large.html")
-    page = opened(tmp_path / "large.html")
+    page = opened(tmp_path / "large.html", viewport={"width": 1500, "height": 1000})
     page.page.evaluate(
         "(() => { window.decoded = 0; const decode = Image.prototype.decode;"
         "Image.prototype.decode = function () { window.decoded++; return decode.call(this); }; })()"

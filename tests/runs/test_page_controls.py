@@ -157,14 +157,25 @@ def test_what_inspect_found_is_marked(wicked, opened):
         "nothing",
         "near-duplicates (5)",
         "outliers (1)",
+        "islands (3)",
     ]
     marks.select_option("near_duplicates")
     assert page.state("state.marked") == [0, 3, 5, 6, 7]
-    assert page.page.locator("#selection-body h3").all_inner_texts() == ["group 1", "group 2"]
-    assert rows_of(page.page.locator("#selection-body button")) == [0, 3, 5, 6, 7]
+    assert page.page.locator("#selection-body h3").all_inner_texts() == [
+        "group 1: 2 images",
+        "group 2: 3 images",
+    ]
+    pictures = page.page.locator("#selection-body .thumbnail")
+    assert rows_of(pictures) == [0, 3, 5, 6, 7]
+    page.page.get_by_role("button", name="group 2: 3 images").click()
+    assert rows_of(pictures) == page.state("state.selection.rows") == [5, 6, 7]
     page.state("page.pin(1)")
     marks.select_option("")
     assert page.state("[state.marked, state.selection, state.pinned]") == [[], None, 1]
     marks.select_option("outliers")
     page.state("page.select([5])")
     assert marks.input_value() == ""
+    page.state("page.pin(2)")
+    assert page.page.locator("#pinned dd").all_inner_texts()[-2] == "<b>far</b>"
+    page.page.select_option("#colour", label="island")
+    assert page.page.locator("#legend .count").all_inner_texts() == ["21", "3"]

@@ -260,7 +260,7 @@ def test_a_file_that_cannot_be_read_is_named(made, tmp_path):
     shutil.copytree(folders(cwd, "6")[0], copy)
     for content in (b"", (copy / "embedding.npz").read_bytes()[:100]):
         (copy / "embedding.npz").write_bytes(content)
-        assert "embedding.npz: cannot be read" in refused(tmp_path, "plot", "knn", "run")
+        assert "embedding.npz: holds no arrays of a run" in refused(tmp_path, "plot", "knn", "run")
     (copy / "weights.safetensors").write_bytes(b"?" * 64)
     (copy / "baselines.json").unlink(missing_ok=True)
     line = refused(tmp_path, "baselines", "run", "--only", "h_pca")

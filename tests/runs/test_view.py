@@ -30,7 +30,7 @@ def test_the_page_is_written_where_it_says(run, tmp_path):
 
 def test_open_opens_it(run, tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or True)
     dimred(tmp_path, "view", str(run), "--open", "--out", "a page.html")
     assert opened == [(tmp_path / "a page.html").as_uri()]
 

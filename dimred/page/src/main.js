@@ -48,6 +48,7 @@ class Page {
     this.#toStage(last, 0);
     this.#theme();
     listen(this.map, this.scene, this.overlay, this);
+    this.scene.addEventListener("view", () => this.hover(null)); // its point is elsewhere now
   }
 
   // ---- what is shown of each point
@@ -162,12 +163,13 @@ class Page {
 
   /** Select rows: those found by `how`, in groups or together. */
   select(rows, how = "Selected", groups = [{ title: "", rows }], rings = false) {
+    if (!rows.length) return this.say("Nothing there", true);
     this.#deselect();
-    this.state.selection = rows.length ? { title: how, rows, groups } : null;
+    this.state.selection = { title: how, rows, groups };
     this.state.marked = rings && rows.length <= MOST_RINGS ? rows : [];
     drawSelection(this);
-    this.say(rows.length ? `${how}: ${images(rows.length)}` : "Nothing there");
-    this.#show();
+    this.say(`${how}: ${images(rows.length)}`);
+    return this.#show();
   }
 
   /** Nothing is pinned, selected or highlighted. */
@@ -183,8 +185,10 @@ class Page {
     this.say("");
   }
 
-  say(text) {
+  /** Tell screen readers, and all where nothing else on the page says it. */
+  say(text, alone = false) {
     byId("said").textContent = text;
+    byId("said").classList.toggle("unseen", !alone);
   }
 
   /** A number is an index, or a label of just that name; other words are parts of labels, files. */

@@ -5,8 +5,8 @@ import { neighbours } from "./data.js";
 import { aspect, beginPicture, draw, events } from "./images.js";
 import { DIM, HIDDEN } from "./cloud.js";
 
-const MOST_IMAGES = 1200; // at a time
-const LEAST_SIDE = 18; // pixels; below, points tell more than images
+const MOST_IMAGES = 700; // at a time
+const LEAST_SIDE = 22; // pixels; below, points tell more than images
 const MOST_SIDE = 88;
 const LEAST_ZOOM = 1.2; // the whole map is shown in points, be they few
 const COVERED = 0.55; // share of the view that images may cover

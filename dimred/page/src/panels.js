@@ -6,6 +6,7 @@ import { categoryColour, css, gradient, range } from "./colour.js";
 import { picture } from "./images.js";
 
 const IN_GALLERY = 60; // images that a gallery shows at first, and more each time it is asked
+const OF_GROUP = 10; // images of each of several groups, which is opened to see all
 
 const byId = (id) => document.getElementById(id);
 
@@ -100,6 +101,9 @@ function facts(row, stage) {
     if (text) add(column.title, text);
   }
   if (about.sources) add("file", about.sources[row]);
+  for (const { title: kind, notes } of about.findings) {
+    if (notes[row]) add(kind, notes[row]);
+  }
   const last = about.stages.length - 1;
   const z = array(`z-${last}`).subarray(row * about.dims, (row + 1) * about.dims);
   add(about.projected ? "place" : "z", Array.from(z, (value) => value.toFixed(3)).join(", "));
@@ -139,11 +143,19 @@ export function drawTip(row, place) {
     tip.replaceChildren(picture(row, 96), element("div", {}, title(row)));
     const split = about.columns.find((column) => column.name === "split");
     if (split) tip.append(element("div", { className: "faint" }, told(split, row, 0)));
+    if (about.sources) tip.append(element("div", { className: "faint" }, about.sources[row]));
   }
   const { clientWidth: width, clientHeight: height } = tip.parentElement;
   const [x, y] = place;
   tip.style.left = `${x + 16 + tip.offsetWidth < width ? x + 16 : x - 16 - tip.offsetWidth}px`;
   tip.style.top = `${Math.max(0, Math.min(y + 12, height - tip.offsetHeight))}px`;
+}
+
+/** The title of a group, which selects that group alone. */
+function heading(page, group) {
+  const button = element("button", { type: "button" }, group.title);
+  button.addEventListener("click", () => page.select(group.rows, group.title));
+  return element("h3", {}, button);
 }
 
 /** The images selected, in their groups, a part of them at a time. */
@@ -155,17 +167,20 @@ export function drawSelection(page) {
   byId("selection-title").textContent = `${selection.title}: ${images(selection.rows.length)}`;
   const body = byId("selection-body");
   body.replaceChildren();
+  const several = selection.groups.length > 1;
   const parts = selection.groups.flatMap((group) =>
-    group.rows.map((row, i) => ({ row, head: i === 0 ? group.title : "" })),
+    group.rows
+      .slice(0, several ? OF_GROUP : undefined)
+      .map((row, i) => ({ row, group: i === 0 && group.title ? group : null })),
   );
   let strip = element("div", { className: "gallery" });
   const more = byId("selection-more");
   let done = 0;
   const add = () => {
-    for (const { row, head } of parts.slice(done, done + IN_GALLERY)) {
-      if (head || !strip.parentElement) {
+    for (const { row, group } of parts.slice(done, done + IN_GALLERY)) {
+      if (group || !strip.parentElement) {
         strip = element("div", { className: "gallery" });
-        if (head) body.append(element("h3", {}, head));
+        if (group && several) body.append(heading(page, group));
         body.append(strip);
       }
       strip.append(thumbnail(page, row, 44));

@@ -10,6 +10,7 @@ export function listen(map, scene, overlay, page) {
   const { state } = page;
   let began = null; // where the pointer went down
   let drawing = false;
+  let stayed = true; // so far as near to there as a click may be
 
   const abandon = () => {
     began = null;
@@ -35,6 +36,7 @@ export function listen(map, scene, overlay, page) {
       }
       began = place(event);
       drawing = state.tool !== "pan" || event.shiftKey;
+      stayed = true;
       page.hover(null);
       if (!drawing) return;
       event.stopPropagation();
@@ -46,6 +48,7 @@ export function listen(map, scene, overlay, page) {
 
   map.addEventListener("pointermove", (event) => {
     const here = place(event);
+    if (began) stayed &&= Math.hypot(here[0] - began[0], here[1] - began[1]) <= SLOP;
     if (began && drawing) {
       if (state.tool === "box") state.outline = box(began, here);
       else state.outline.push(here);
@@ -58,7 +61,7 @@ export function listen(map, scene, overlay, page) {
   window.addEventListener("pointerup", (event) => {
     if (!began) return;
     const here = place(event);
-    const stayed = Math.hypot(here[0] - began[0], here[1] - began[1]) <= SLOP;
+    stayed &&= Math.hypot(here[0] - began[0], here[1] - began[1]) <= SLOP;
     if (stayed) page.pin(nearest(scene, overlay, ...here));
     else if (drawing) page.select(inside(scene, state.outline));
     abandon();
