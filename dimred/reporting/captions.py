@@ -48,7 +48,7 @@ def island_said(line: dict[str, Any]) -> str:
     dense = "∞" if line["density"] is None else f"{line['density']:.1f}"
     said = f"{line['island']}: {line['size']:,} images, density {dense}"
     if "main_class" in line:
-        said += f", {line['main_share']:.0%} {literal(line['main_class'])}"
+        said += f", {line['main_share']:.0%} of class {literal(line['main_class'])}"
     return said
 
 
