@@ -109,7 +109,7 @@ def with_noisy_groups(n, groups, size):
 
 
 @pytest.mark.parametrize(
-    ("n", "groups", "size"), [(60, 60, 9), (100, 6, 13), (100, 4, 20), (150, 1, 40), (3, 3, 9)]
+    ("n", "groups", "size"), [(30, 30, 9), (100, 6, 13), (100, 4, 20), (150, 1, 40), (3, 3, 9)]
 )
 def test_a_group_of_altered_copies_is_found_whole(n, groups, size):
     """Though most of what is near an image are its copies."""

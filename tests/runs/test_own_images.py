@@ -55,11 +55,12 @@ def test_class_folders_give_labels_and_train_and_test_the_split(own):
 
 
 @pytest.mark.parametrize("name", ["Fotos (2026), späte", "it's a=b", "猫", "a\\'b\\"])
-def test_a_path_is_taken_as_typed(tmp_path, name):
+def test_a_path_is_taken_as_typed(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("HOME", str(tmp_path))
     photographs(tmp_path / name, 70)
     words = [*OWN, "dataset.image_size=8", f"dataset.root=~/{name}", f"name={name}"]
     words = [word for word in words if word != "run_dir=run"]
-    dimred(tmp_path, *words, HOME=str(tmp_path))
+    dimred(tmp_path, *words)
     (path,) = (tmp_path / "outputs").iterdir()
     assert path.name.startswith(f"{name}-seed0-")
     assert summary(path)["dataset"]["images"] == 70

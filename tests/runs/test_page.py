@@ -175,8 +175,8 @@ def test_images_replace_points_when_close(digits, opened, tmp_path):
     row = page.lonely()
     assert page.state("page.overlay.side") == 0
     page.page.mouse.move(*page.place(row))
-    for _ in range(40):
-        page.page.mouse.wheel(0, -300)
+    for _ in range(12):
+        page.page.mouse.wheel(0, -1000)
         page.drawn()
     # Zoomed to where the pointer was.
     assert page.state("scene.camera.zoom") > 5
