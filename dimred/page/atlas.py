@@ -16,6 +16,7 @@ _SHEET = 1024  # side in pixels; a sheet is decoded at once, and takes 4 MiB the
 _BLOCK = 16  # lossy WebP mixes colours within such blocks
 _QUALITY = 92
 _MOST_SIDE = 64
+_MOST_LOSSLESS = 32  # pixels of a side; larger ones would take several times as much
 _MOST_PIXELS = 80_000_000  # of all thumbnails, so that a page stays below 150 MB
 
 
@@ -51,8 +52,8 @@ def make_atlas(images: Tensor, places: NDArray[np.floating], side: int | None = 
     """An atlas in which images near one another on the map lie on the same sheets, so that what is
     looked at together is decoded together.
 
-    Grey images are kept without loss, colours in WebP's quality 92, where the outermost pixels take
-    on some colour of the image beside.
+    Grey images of up to 32 pixels are kept without loss, others in WebP's quality 92, where the
+    outermost pixels take on some colour of the image beside.
 
     images: uint8 (N, C, H, W), C = 1 or 3. places: (N, d), of the map; d at least 1.
     side: of the thumbnails, their longer one; None for that of the images, less for many.
@@ -60,8 +61,8 @@ def make_atlas(images: Tensor, places: NDArray[np.floating], side: int | None = 
     count, channels, *shape = images.shape
     side = side or thumbnail_side(count, max(shape))
     height, width = (max(round(s * side / max(shape)), 1) for s in shape)
-    grey = channels == 1
-    block = 1 if grey else _BLOCK
+    lossless = channels == 1 and max(height, width) <= _MOST_LOSSLESS
+    block = 1 if lossless else _BLOCK
     cell = -(-max(height, width) // block) * block
     columns = max(_SHEET // cell, 1)
     order = _along_the_map(places)
@@ -70,7 +71,7 @@ def make_atlas(images: Tensor, places: NDArray[np.floating], side: int | None = 
     sheets = []
     for first in range(0, count, columns**2):
         chosen = images[torch.from_numpy(order[first : first + columns**2])]
-        sheets.append(_sheet(_resized(chosen, height, width), cell, columns, lossless=grey))
+        sheets.append(_sheet(_resized(chosen, height, width), cell, columns, lossless))
     return Atlas(tuple(sheets), slot, width, height, cell, columns)
 
 

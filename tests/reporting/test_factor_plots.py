@@ -1,8 +1,5 @@
 import io
-import sys
 from itertools import combinations
-from pathlib import Path
-from subprocess import run
 
 import numpy as np
 import pytest
@@ -457,9 +454,3 @@ def test_bad_factors_and_animations_are_refused():
     ):
         with pytest.raises(ValueError, match=r"z of shape|finite"):
             rotating_gif(z, "f", factor, **more)
-
-
-def test_pyplot_is_not_imported():
-    code = "import sys, dimred.reporting.factor_plots; sys.exit('matplotlib.pyplot' in sys.modules)"
-    root = Path(__file__).parents[2]
-    assert run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0

@@ -237,6 +237,10 @@ def test_the_users_settings_and_the_global_random_state_neither_matter_nor_chang
 
 
 def test_pyplot_is_not_imported():
-    code = "import sys, dimred.reporting.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
+    code = (
+        "import sys, dimred.reporting.plots, dimred.reporting.factor_plots;"
+        "import dimred.reporting.sheets;"
+        "sys.exit('matplotlib.pyplot' in sys.modules)"
+    )
     root = Path(__file__).parents[2]
     assert run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0

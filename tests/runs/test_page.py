@@ -223,12 +223,12 @@ def test_only_slow_pictures_thin_a_map(digits, opened):
     assert page.state(after.format(0.5, 34)) > 0.5
     # Time in which nothing was to be drawn is no picture's.
     page.state("(state.took = [], scene.learn = (took) => state.took.push(took), 1)")
-    for _ in range(4):
+    for _ in range(3):
         page.page.mouse.move(400, 400)
         page.page.mouse.wheel(0, -50)
-        page.page.wait_for_timeout(500)
+        page.page.wait_for_timeout(450)
     took = page.state("state.took")
-    assert len(took) >= 4
+    assert len(took) >= 3
     assert max(took) < 400
 
 
