@@ -153,14 +153,18 @@ class FinishedRun:
         return self.embedder(compute)(images.images)
 
     def spaces(
-        self, items: ImageSet, compute: Compute
+        self, items: ImageSet, compute: Compute, every: int = 1
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """H (N, h) and Z (N, d) of the run's own items: as they were written, H computed again
-        where it was not. Raises InputError for arrays that are not as a run writes them."""
-        arrays = self.arrays()
-        z = arrays.get("z", "f", len(items), dims=2)
+        where it was not.
+
+        every: rows of embedding.npz for each of the items, of which the first is meant.
+        Raises InputError for arrays that are not as a run writes them.
+        """
+        arrays, rows = self.arrays(), len(items) * every
+        z = arrays.get("z", "f", rows, dims=2)[::every]
         if "h" in arrays:
-            return arrays.get("h", "f", len(items), dims=2), z
+            return arrays.get("h", "f", rows, dims=2)[::every], z
         return self.embed(items, compute)[0], z
 
     def check_output(self, option: str, file: Path, own: str) -> None:

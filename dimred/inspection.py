@@ -24,7 +24,7 @@ from dimred.evaluation.oddities import (
 from dimred.files import csv_file, expanded, write_atomically
 from dimred.finished import FINDINGS, FinishedRun
 from dimred.reporting.captions import ShownImages, counted, island_said, number, pair_said
-from dimred.reporting.plots import principal_axes
+from dimred.reporting.plots import on_principal_axes
 from dimred.reporting.run_folder import RunFolder
 from dimred.reporting.sheets import Tile, sheet
 from dimred.reporting.style import to_png
@@ -117,9 +117,9 @@ class _Inspection:
         compute = run.compute()
         self.images = run.images()
         self.device = compute.device
-        h, z = run.spaces(run.items(self.images), compute)
-        self.every = len(z) // len(self.images)  # the image itself comes first of so many rows
-        self.h, self.z = h[:: self.every], z[:: self.every]
+        # The image itself comes first of so many rows.
+        self.every = run.record.summary["dataset"]["transformations"] + 1
+        self.h, self.z = run.spaces(self.images, compute, self.every)
         self.shown = ShownImages(self.images, self.every)
         self.neighbours = neighbours_up_to(K_CONFLICT, self.h, self.device)
 
@@ -233,10 +233,10 @@ class _Inspection:
 
     def islands(self) -> _Found:
         """The densest islands of the map."""
-        z, space = self.z, "Z"
+        z: NDArray[np.floating] = self.z
+        space = "Z"
         if z.shape[1] > _MOST_DIMS:
-            points = z.astype(np.float64)
-            z = (points - points.mean(axis=0)) @ principal_axes(points)[1][:, :2]
+            z = on_principal_axes(z, 2)
             space = f"the first two principal components of {self.z.shape[1]}-D Z"
         found = islands(z)
         table = [self._island(i, island) for i, island in enumerate(found, start=1)]
@@ -280,11 +280,9 @@ class _Inspection:
         notes: list[str],
     ) -> _Found:
         """What was found of single images, with a note on each."""
-        first = [f"{self.shown.name(i)}: {note}" for i, note in zip(rows, notes, strict=True)][
-            :_SAID
-        ]
-        noted = list(zip(rows, notes, strict=True))[:_MOST_TILES]
-        tiles = [Tile((self.shown.picture(i, note),)) for i, note in noted]
+        noted = list(zip(rows, notes, strict=True))
+        first = [f"{self.shown.name(i)}: {note}" for i, note in noted[:_SAID]]
+        tiles = [Tile((self.shown.picture(i, note),)) for i, note in noted[:_MOST_TILES]]
         of_rows = dict(zip(self._rows(rows), notes, strict=True))
         return _Found(said, columns, table, list(of_rows), of_rows, first, tiles, across=12)
 

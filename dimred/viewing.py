@@ -18,7 +18,7 @@ from dimred.files import expanded, write_atomically
 from dimred.finished import FINDINGS, FinishedRun
 from dimred.page import Column, Finding, MapPage, StageMap, make_atlas, page_parts
 from dimred.reporting.comparisons import aligned
-from dimred.reporting.plots import principal_axes
+from dimred.reporting.plots import on_principal_axes
 from dimred.reporting.style import COLOURS
 
 _K = 10
@@ -137,8 +137,8 @@ def _placed(z: NDArray[np.float32], dims: int) -> tuple[NDArray[np.floating], st
         return np.concatenate([z, padding], axis=1), ""
     if z.shape[1] == dims:
         return z, ""
-    axes = principal_axes(z.astype(np.float64))[1][:, :dims]
-    return (z - z.mean(axis=0)) @ axes, f"; their first {dims} principal components are shown"
+    shown = on_principal_axes(z, dims)
+    return shown, f"; their first {dims} principal components are shown"
 
 
 def _columns(items: ImageSet, losses: Sequence[NDArray[np.float32]]) -> list[Column]:

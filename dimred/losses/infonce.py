@@ -16,6 +16,8 @@ _CPU_TILE = 512  # side of a tile of similarities: it stays in a CPU's cache
 _GPU_TILE = 4096
 # Up to about so many bytes of similarities are kept for the gradient, not computed again.
 _KEPT = 2**26
+# Of similarities: which points, with which points, q.
+Tile = tuple[slice, slice, Tensor]
 
 
 class Similarity(ABC):
@@ -83,18 +85,25 @@ def infonce_of_rows(
     """The terms (n,) whose mean is `infonce`; without a gradient."""
     with torch.no_grad():
         measured = similarity(z)
-        log_q = measured.log_of(partner)
-        others = torch.zeros_like(log_q)
-        for rows, columns, q in _tiles(measured, partner):
-            _add_up(others, rows, columns, q)
-        return F.softplus(others.log() - log_q).to(z.dtype)
+        excess = _excess(measured, measured.log_of(partner), partner, None)
+        return F.softplus(excess).to(z.dtype)
 
 
-def _add_up(sums: Tensor, rows: slice, columns: slice, q: Tensor) -> None:
-    """Add a tile and its mirror image to the sums of q over the others, in place."""
-    sums[rows] += q.sum(1)
-    if rows != columns:
-        sums[columns] += q.sum(0)
+def _excess(
+    similarity: Similarity, log_q: Tensor, partner: Tensor, kept: list[Tile] | None
+) -> Tensor:
+    """log sum_{k != i, j} q_ik - log q_ij (n,), whose softplus is the loss of point i.
+
+    log_q: log q_ij (n,). kept: a list that the tiles are added to, or None.
+    """
+    others = torch.zeros_like(log_q)
+    for rows, columns, q in _tiles(similarity, partner):
+        others[rows] += q.sum(1)
+        if rows != columns:
+            others[columns] += q.sum(0)
+        if kept is not None:
+            kept.append((rows, columns, q))
+    return others.log() - log_q
 
 
 def _value_and_gradient(
@@ -103,13 +112,8 @@ def _value_and_gradient(
     n = len(partner)
     log_q = similarity.log_of(partner)
     keep = with_gradient and n * n // 2 * log_q.element_size() <= _KEPT
-    kept = []
-    others = torch.zeros_like(log_q)
-    for rows, columns, q in _tiles(similarity, partner):
-        _add_up(others, rows, columns, q)
-        if keep:
-            kept.append((rows, columns, q))
-    excess = others.log() - log_q
+    kept: list[Tile] = []
+    excess = _excess(similarity, log_q, partner, kept if keep else None)
     losses = F.softplus(excess)
     if not with_gradient:
         return losses.mean(), None
@@ -128,7 +132,7 @@ def _value_and_gradient(
     return losses.mean(), gradient / n
 
 
-def _tiles(similarity: Similarity, partner: Tensor) -> Iterator[tuple[slice, slice, Tensor]]:
+def _tiles(similarity: Similarity, partner: Tensor) -> Iterator[Tile]:
     """Tiles of q on and above the diagonal, the rest being their mirror image; 0 where a point
     meets itself or its partner."""
     n = len(partner)

@@ -148,7 +148,6 @@ def _about(page: MapPage, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
             "cell": atlas.cell,
             "columns": atlas.columns,
             "perSheet": atlas.per_sheet,
-            "sheets": len(atlas.sheets),
         },
         "arrays": {
             name: f"{values.dtype.kind}{values.itemsize}" for name, values in arrays.items()

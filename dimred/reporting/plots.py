@@ -195,6 +195,13 @@ def principal_axes(z: Points) -> tuple[Points, Points]:
     return np.clip(shares, 0, 1), directions[:, ::-1]
 
 
+def on_principal_axes(z: NDArray[np.floating], dims: int) -> Points:
+    """The first principal components of Z (N, d), float64 (N, dims); dims at most d."""
+    points = z.astype(np.float64)
+    components: Points = (points - points.mean(axis=0)) @ principal_axes(points)[1][:, :dims]
+    return components
+
+
 def _write_names(axes: Axes, medians: Points, names: Sequence[str], scale: float) -> None:
     """Class names at the medians, moved where they would overlap; scale: points a map unit."""
     shown = [literal(name, 16) for name in names]

@@ -95,8 +95,7 @@ class RunRecord:
         known = (self.name, self.started, self.data, self.epochs, self.budget, self.command)
         of_summary = [self.summary[key] for key in ("seed", "training_seconds", "stages")]
         dataset = self.summary["dataset"]
-        images = range(dataset["images"] * (dataset["transformations"] + 1))
-        if not images or len(images) % dataset["images"]:
+        if not range(dataset["images"] * (dataset["transformations"] + 1)):
             raise ValueError("no images")
         headline = self.summary["final"].get(self.summary["headline"], 0.0) + 0.0
         groups = [self.values[f"{name}.name"] for name in ("dataset", "model", "pairing", "loss")]

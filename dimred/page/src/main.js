@@ -1,6 +1,6 @@
 // The page: what is shown, and what changes it.
 
-import { about, array, nameOf, told, values } from "./data.js";
+import { about, array, told, values } from "./data.js";
 import { DIM, HIDDEN, PLAIN, STRONG } from "./cloud.js";
 import { background, css, tints } from "./colour.js";
 import { Overlay } from "./overlay.js";
@@ -21,6 +21,11 @@ const MOTION = 700; // milliseconds from stage to stage
 const MOST_RINGS = 400;
 
 const byId = (id) => document.getElementById(id);
+
+/** The rows of a finding, each once. */
+function rowsOf(finding) {
+  return [...new Set(finding.groups.flatMap((group) => group.rows))];
+}
 
 class Page {
   constructor() {
@@ -213,8 +218,7 @@ class Page {
   #mark(name) {
     const kind = about.findings.find((one) => one.name === name);
     if (!kind) return this.deselect();
-    const rows = [...new Set(kind.groups.flatMap((group) => group.rows))];
-    this.select(rows, kind.title, kind.groups, true);
+    this.select(rowsOf(kind), kind.title, kind.groups, true);
     byId("marks").value = name;
     return undefined;
   }
@@ -262,7 +266,7 @@ class Page {
     }
     const marks = byId("marks");
     for (const kind of about.findings) {
-      const count = new Set(kind.groups.flatMap((group) => group.rows)).size;
+      const count = rowsOf(kind).length;
       marks.append(new Option(`${kind.title} (${count.toLocaleString("en")})`, kind.name));
     }
     marks.closest("label").hidden = !about.findings.length;
@@ -315,7 +319,7 @@ function start() {
     once: true,
   });
   // For scripts that look at the page, such as its tests.
-  window.dimred = { page, nameOf };
+  window.dimred = { page };
 }
 
 start();
