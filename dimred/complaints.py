@@ -16,7 +16,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from yaml import YAMLError
 
-from dimred.errors import InputError, ProcessLost, TrainingDiverged
+from dimred.errors import InputError, ProcessLost, TrainingFailed
 
 # As torchrun sets them.
 SHARED = os.environ.get("WORLD_SIZE", "1") != "1"
@@ -67,7 +67,7 @@ def exit_code(error: Exception) -> int | None:
         return 2
     if isinstance(error, OSError) and error.filename is not None:
         return 2
-    return 1 if isinstance(error, TrainingDiverged | ProcessLost) else None
+    return 1 if isinstance(error, TrainingFailed | ProcessLost) else None
 
 
 def explain(error: BaseException) -> str:

@@ -13,8 +13,17 @@ class InputError(ValueError):
     """
 
 
-class TrainingDiverged(RuntimeError):
+class TrainingFailed(RuntimeError):
+    """Training cannot go on; the message names the stage."""
+
+
+class TrainingDiverged(TrainingFailed):
     """The loss became NaN or infinite; the message names the stage, epoch and step."""
+
+
+class WrongGradients(TrainingFailed):
+    """In a stage's first step, a parameter that is to learn has no finite gradient, or a frozen one
+    has a gradient; the message names the stage and the parameters."""
 
 
 class ProcessLost(RuntimeError):

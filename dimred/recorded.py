@@ -92,6 +92,12 @@ class RecordedTraining(StagedTraining):
         self._stop_if_asked(name)
         return trainer
 
+    def _compile(self, trainer: StageTrainer) -> str | None:
+        self.progress.compiling()
+        obstacle = super()._compile(trainer)
+        self.progress.compiled(obstacle)
+        return obstacle
+
     def _epoch(self, trainer: StageTrainer, epoch: int, state: EpochState) -> None:
         plan = trainer.plan
         self.results.forget()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from dimred.config import RunConfig
@@ -16,6 +18,7 @@ from dimred.config.schedule import (
 )
 from dimred.data.image_set import ImageSet
 from dimred.data.resident import ResidentImages
+from dimred.errors import TrainingFailed
 from dimred.models import Encoder
 from dimred.pairing import Pairing
 from dimred.training import (
@@ -27,6 +30,10 @@ from dimred.training import (
     StageTrainer,
     derived_seed,
 )
+
+# With so many steps that share it, compiled code has saved the time of making it (measured on an
+# H200, docs/performance.md).
+COMPILE_PAYS = 5_000
 
 
 def stage_plan(schedule: ScheduleOptions, number: int) -> StagePlan:
@@ -47,6 +54,19 @@ def stage_plan(schedule: ScheduleOptions, number: int) -> StagePlan:
         weight_decay=schedule.optimizer.weight_decay,
         bias_lr_factor=schedule.optimizer.bias_lr_factor,
     )
+
+
+def compiles(config: RunConfig, compute: Compute, steps: int, number: int) -> bool:
+    """Whether the stage of this number, from 0, is compiled: by `device.compile`, or, where that is
+    auto and there is one GPU, if the stages that share its code have enough steps.
+
+    steps: of an epoch.
+    """
+    if compute.compile is not None:
+        return compute.compile
+    stages = list(config.schedule.stages.values())
+    kind = stages[number].trainable
+    return steps * sum(s.epochs for s in stages if s.trainable is kind) >= COMPILE_PAYS
 
 
 def new_encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
@@ -106,15 +126,18 @@ class StagedTraining:
 
     def trainer(self, number: int) -> StageTrainer:
         """What trains the encoder in the stage of this number."""
+        batch_size = self.config.schedule.batch_size
+        steps = len(self.pairing.anchors) // batch_size
+        compiled = compiles(self.config, self.compute, steps, number)
         return StageTrainer(
             stage_plan(self.config.schedule, number),
             self.encoder,
             self.config.loss_of(self.stages[number][1]).build(),
             self.pairing,
             self.resident,
-            self.config.schedule.batch_size,
+            batch_size,
             self.config.seed,
-            self.compute,
+            replace(self.compute, compile=compiled),
         )
 
     def _stage(self, start: Position) -> StageTrainer:
@@ -127,11 +150,30 @@ class StagedTraining:
                 normal = stage.readout_init is ReadoutInit.normal
                 self.encoder.new_readout(stage.out_dim, normal)
         trainer = self.trainer(number)
+        if trainer.compiled and start.epoch < stage.epochs:
+            self._compile(trainer)
         state = trainer.new_epoch() if fresh else self._restore(trainer)
         for epoch in range(start.epoch, stage.epochs):
             self._epoch(trainer, epoch, state)
             state = trainer.new_epoch()
         return trainer
+
+    def _compile(self, trainer: StageTrainer) -> str | None:
+        """Compile what a stage computes; where that cannot be and was not asked for, go on without.
+
+        Returns what stood in the way, if anything.
+        """
+        try:
+            trainer.compile()
+        except TrainingFailed:
+            raise
+        except Exception as error:
+            if self.compute.compile:
+                raise
+            trainer.interpret()
+            cause = error.__cause__ or error
+            return str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+        return None
 
     def _restore(self, trainer: StageTrainer) -> EpochState:
         checkpoint = self.checkpoint

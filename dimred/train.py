@@ -18,7 +18,7 @@ from dimred.config import RunConfig, decisive_values, eval_values
 from dimred.config.dataset import FitOn
 from dimred.data.image_set import ImageSet
 from dimred.data.resident import ResidentImages
-from dimred.errors import InputError, Interrupted, ProcessLost, TrainingDiverged
+from dimred.errors import InputError, Interrupted, ProcessLost, TrainingFailed
 from dimred.evaluation import Judge
 from dimred.files import expanded
 from dimred.measures import further_measures
@@ -45,9 +45,9 @@ def run(config: RunConfig, command: list[str]) -> Outcome | None:
 
     command: the words typed by the user, for the record.
     Returns None in all but the first of several processes, which write nothing.
-    Raises InputError for input that cannot be used, TrainingDiverged for a loss that is not finite,
-    Interrupted after SIGINT or SIGTERM, ProcessLost where another of several processes has ended,
-    and OSError for files that cannot be written.
+    Raises InputError for input that cannot be used, TrainingFailed for a loss that is not finite or
+    gradients that are not those of the stage, Interrupted after SIGINT or SIGTERM, ProcessLost
+    where another of several processes has ended, and OSError for files that cannot be written.
     """
     compute = compute_of(config)
     if not compute.processes.leads:
@@ -64,9 +64,8 @@ def compute_of(config: RunConfig) -> Compute:
         device.name.value,
         device.precision.value,
         device.channels_last,
-        device.compile,
+        None if device.compile == "auto" else bool(device.compile),
         device.fused_optimizer,
-        device.cuda_graphs,
         device.deterministic,
         device.threads,
     )
@@ -148,7 +147,7 @@ def _lead(config: RunConfig, command: list[str], inputs: Inputs, followers: _Fol
         followers.begin(checkpoint)
         try:
             training.run()
-        except (TrainingDiverged, ProcessLost) as error:
+        except (TrainingFailed, ProcessLost) as error:
             kept = "; the last good checkpoint is kept" if folder.checkpoint.exists() else ""
             raise type(error)(f"{error}{kept}") from error
         summary = results.finish(training.encoder, training.rows)
@@ -191,7 +190,7 @@ def _follow(config: RunConfig, compute: Compute) -> None:
             StagedTraining(
                 config, compute, made.images, made.resident, made.pairing, checkpoint
             ).run()
-        except TrainingDiverged:
+        except TrainingFailed:
             return  # the first process says it
         except ProcessLost as error:
             if signals.received is None:
@@ -256,6 +255,7 @@ def identity_values(config: RunConfig, compute: Compute) -> dict[str, Any]:
     values = decisive_values(config)
     values["device.name"] = compute.device.type
     values["device.precision"] = "bf16" if compute.bf16 else "float32"
+    values["device.compile"] = "auto" if compute.compile is None else compute.compile
     return values
 
 

@@ -1,6 +1,8 @@
 """Settings shared by all tests."""
 
 import os
+import warnings
+from contextlib import contextmanager
 
 # Several tests run side by side on few cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -20,3 +22,31 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="needs a GPU"))
+
+
+@pytest.fixture
+def nothing_waits():
+    """A context in which a call that waits for the GPU is an error."""
+
+    @contextmanager
+    def context():
+        with warnings.catch_warnings():
+            # PyTorch warns that its check does not find everything.
+            warnings.simplefilter("ignore")
+            torch.cuda.set_sync_debug_mode("error")
+        try:
+            yield
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+    return context
+
+
+@pytest.fixture
+def full_float32():
+    """Convolutions in full float32 by the same kernels every time: TF32's 10 bits of mantissa, and
+    kernels chosen by their speed, differ by more than what is tested."""
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic
+    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = False, True
+    yield
+    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = before

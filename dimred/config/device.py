@@ -34,24 +34,21 @@ class DeviceOptions:
     precision: Precision = option(
         Precision.auto,
         "auto = bf16 autocast on a GPU that has it, float32 elsewhere (bf16 is faster on a CPU "
-        "only if it has AVX512-BF16 or the like). On a GPU float32 leaves convolutions in TF32, as "
-        "is PyTorch's default.",
+        "only if it has AVX512-BF16 or the like). On a GPU float32 means convolutions in TF32 "
+        "(float32 with 10 bits of mantissa in the factors), as the t-SimCNE authors have them, and "
+        "all else, head, losses and neighbours, in full float32 or better.",
     )
     channels_last: bool = option(
         True, "Memory layout NHWC for images and convolutions: faster on CPUs and GPUs alike."
     )
-    compile: bool = option(
-        False,
-        "Compile the network with torch.compile: needs a C++ compiler, and up to a minute at the "
-        "start of each stage.",
+    compile: bool | str = option(
+        "auto",
+        "Compile network, augmentation and loss with torch.compile, true or false: wants a C "
+        "compiler, and up to a minute at the start. auto = on one GPU, in stages whose steps are "
+        "so many that it pays.",
     )
     fused_optimizer: bool = option(
         True, "Update all weights in one kernel: faster on CPUs and GPUs alike."
-    )
-    cuda_graphs: bool = option(
-        False,
-        "Record the training step as a CUDA graph and replay it: for small networks, whose kernels "
-        "a GPU finishes sooner than the host starts them. One GPU, pairing=augmentation.",
     )
     deterministic: bool = option(
         False, "Only deterministic GPU kernels: slower there; the CPU always repeats itself."

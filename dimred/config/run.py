@@ -169,16 +169,8 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
     if not stages:
         yield "schedule.stages={}: a schedule needs at least one stage"
     yield from config.pairing.problems()
-    if config.device.cuda_graphs and config.pairing.says != "partners":
-        yield (
-            f"device.cuda_graphs=true: wants steps of one size, and those of "
-            f"pairing={config.pairing.name} vary; it goes with pairing=augmentation"
-        )
-    if config.device.cuda_graphs and not config.device.fused_optimizer:
-        yield (
-            "device.fused_optimizer=false: device.cuda_graphs=true wants the fused one, which "
-            "reads the learning rate on the GPU"
-        )
+    if config.device.compile not in (True, False, "auto"):
+        yield f"device.compile={config.device.compile}: must be auto, true or false"
     before = None
     for name, stage in stages.items():
         yield from _mismatches(config.pairing, config.loss_of(stage), name, stage.out_dim)

@@ -13,6 +13,8 @@ from dimred.errors import InputError
 
 # config.yaml names the choice of these groups, and which class it has follows from that.
 _GROUPS = ("dataset", "pairing", "model", "loss")
+# Keys that runs of before have and that mean nothing any more, by group.
+_GONE = {"device": ("cuda_graphs",)}
 
 
 def read_config(text: str) -> RunConfig:
@@ -22,6 +24,9 @@ def read_config(text: str) -> RunConfig:
     """
     try:
         content = yaml.safe_load(text)
+        for group, keys in _GONE.items():
+            for key in keys:
+                content[group].pop(key, None)
         groups = {key: _options(key, content.pop(key)) for key in _GROUPS}
         stages = content["schedule"]["stages"]
         losses = {name: stage.pop("loss", None) for name, stage in stages.items()}

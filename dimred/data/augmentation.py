@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample, pad
 
 from dimred.errors import InputError
+from dimred.fusing import fusable
 
 _ALL = slice(None)
 _CROP_TRIES = 10  # torchvision's
@@ -137,31 +138,14 @@ class BatchAugmentation:
             noise = noise.normal_(0, self.noise, generator=generator)[part]
         images = images[part]
         if images.device.type != "cpu":
-            return self._apply(images, drawn, noise)
+            return _apply(images, drawn, noise, self.fill)
         out = torch.empty(images.shape, dtype=torch.float32)
         count = max(1, _SLICE // max(1, images[:1].numel()))
         for start in range(0, len(images), count):
             some = slice(start, start + count)
-            out[some] = self._apply(
-                images[some], drawn.of(some), None if noise is None else noise[some]
-            )
+            some_noise = None if noise is None else noise[some]
+            out[some] = _apply(images[some], drawn.of(some), some_noise, self.fill)
         return out
-
-    def _apply(self, images: Tensor, drawn: Parameters, noise: Tensor | None) -> Tensor:
-        x = images.float().div_(255)
-        if not (drawn.crop is drawn.flip is drawn.affine is None):
-            x = _resample(x, drawn, self.fill)
-        if drawn.blends:
-            _blend_(x, drawn)
-        if drawn.hue is not None:
-            _shift_hue_(x, drawn.hue)
-        if drawn.greyscale is not None:
-            chosen = drawn.greyscale.float().view(-1, 1, 1, 1)
-            grey = _grey(x).mul_(chosen)
-            x.mul_(1 - chosen).add_(grey)
-        if noise is not None:
-            x.add_(noise).clamp_(0, 1)
-        return x
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Parameters:
         """The parameters that a batch draws; all but the noise."""
@@ -219,27 +203,61 @@ class BatchAugmentation:
         return torch.stack([*(uniform(-m, m) for m in most), uniform(*self.zoom)], 1)
 
 
+@fusable
+def _apply(images: Tensor, drawn: Parameters, noise: Tensor | None, fill: float) -> Tensor:
+    """What has been drawn, done to uint8 images."""
+    x = images.float().div_(255)
+    if not (drawn.crop is drawn.flip is drawn.affine is None):
+        x = _resample(x, drawn, fill)
+    if drawn.blends:
+        _blend_(x, drawn)
+    if drawn.hue is not None:
+        _shift_hue_(x, drawn.hue)
+    if drawn.greyscale is not None:
+        chosen = drawn.greyscale.float().view(-1, 1, 1, 1)
+        grey = _grey(x).mul_(chosen)
+        x.mul_(1 - chosen).add_(grey)
+    if noise is not None:
+        x.add_(noise).clamp_(0, 1)
+    return x
+
+
 def _resample(x: Tensor, drawn: Parameters, fill: float) -> Tensor:
     """`x` after affine map, crop and flip."""
     height, width = x.shape[2:]
     box = list(drawn.crop.T[..., None]) if drawn.crop is not None else []
     columns = _sampled(width, drawn.flip, box[1::2], x.device)
     rows = _sampled(height, None, box[::2], x.device)
-    # A place is a complex number x + iy in grid_sample's units, in which the image is 2 x 2: the
-    # grid is the sum of what its column and its row add, and that is one quick kernel.
+    # In grid_sample's units the image is 2 x 2.
     if drawn.affine is None:
-        columns, rows = columns * complex(2 / width), rows * (2j / height)
-        grid = torch.view_as_real(columns[:, None, :] + rows[:, :, None])
+        columns, rows = columns * (2 / width), rows * (2 / height)
+        grid = _grid(columns, torch.zeros_like(columns), torch.zeros_like(rows), rows)
         return grid_sample(x, grid, padding_mode="border", align_corners=False).clamp_(0, 1)
     angle, shift_x, shift_y, shear, zoom = drawn.affine.T[..., None]
     cos, sin, tan = angle.deg2rad().cos(), angle.deg2rad().sin(), shear.deg2rad().tan()
     unit_x, unit_y = 2 / width / zoom, 2 / height / zoom
-    columns = (columns - shift_x) * torch.complex((cos - sin * tan) * unit_x, -sin * unit_y)
-    rows = (rows - shift_y) * torch.complex((cos * tan + sin) * unit_x, cos * unit_y)
-    grid = torch.view_as_real(columns[:, None, :] + rows[:, :, None])
+    columns, rows = columns - shift_x, rows - shift_y
+    grid = _grid(
+        columns * ((cos - sin * tan) * unit_x),
+        columns * (-sin * unit_y),
+        rows * ((cos * tan + sin) * unit_x),
+        rows * (cos * unit_y),
+    )
     # grid_sample finds 0 outside, so `fill` has to be the zero meanwhile.
     x = grid_sample(x.sub_(fill), grid, padding_mode="zeros", align_corners=False)
     return x.add_(fill).clamp_(0, 1)
+
+
+def _grid(column_x: Tensor, column_y: Tensor, row_x: Tensor, row_y: Tensor) -> Tensor:
+    """Places (B, height, width, 2), each the sum of what its column (B, width) and its row (B,
+    height) add to x and to y."""
+    if torch.compiler.is_compiling():  # which knows no complex numbers
+        x = column_x[:, None, :] + row_x[:, :, None]
+        y = column_y[:, None, :] + row_y[:, :, None]
+        return torch.stack((x, y), -1)
+    # One quick kernel.
+    columns, rows = torch.complex(column_x, column_y), torch.complex(row_x, row_y)
+    return torch.view_as_real(columns[:, None, :] + rows[:, :, None])
 
 
 def _sampled(size: int, flip: Tensor | None, box: list[Tensor], device: torch.device) -> Tensor:

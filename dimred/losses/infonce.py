@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from dimred.fusing import fusable
+
 _CPU_TILE = 512  # side of a tile of similarities: it stays in a CPU's cache
 _GPU_TILE = 4096
 # Up to about so many bytes of similarities are kept for the gradient, not computed again.
@@ -54,9 +56,10 @@ class _InfoNCE(torch.autograd.Function):
     def forward(
         ctx: Any, z: Tensor, partner: Tensor, similarity: Callable[[Tensor], Similarity]
     ) -> Tensor:
-        loss, ctx.gradient = _value_and_gradient(
-            similarity(z), partner, with_gradient=ctx.needs_input_grad[0]
-        )
+        # Compiling unrolls the loop over tiles, of which there should be one.
+        small = len(z) <= _GPU_TILE
+        compute = _value_and_gradient if small else _value_and_gradient.function
+        loss, ctx.gradient = compute(z.detach(), partner, similarity, ctx.needs_input_grad[0])
         return loss.to(z.dtype)
 
     @staticmethod
@@ -106,29 +109,30 @@ def _excess(
     return others.log() - log_q
 
 
+@fusable
 def _value_and_gradient(
-    similarity: Similarity, partner: Tensor, with_gradient: bool
+    z: Tensor, partner: Tensor, similarity: Callable[[Tensor], Similarity], with_gradient: bool
 ) -> tuple[Tensor, Tensor | None]:
-    n = len(partner)
-    log_q = similarity.log_of(partner)
+    n, measured = len(partner), similarity(z)
+    log_q = measured.log_of(partner)
     keep = with_gradient and n * n // 2 * log_q.element_size() <= _KEPT
     kept: list[Tile] = []
-    excess = _excess(similarity, log_q, partner, kept if keep else None)
+    excess = _excess(measured, log_q, partner, kept if keep else None)
     losses = F.softplus(excess)
     if not with_gradient:
         return losses.mean(), None
     # A change of log q_ik is worth q_ik / sum_k q_ik to i, and as much to k for its own sum.
     share = torch.exp(-(losses + log_q))
-    sources = similarity.sources
+    sources = measured.sources
     sums = torch.zeros_like(sources)
-    for rows, columns, q in kept or _tiles(similarity, partner):
-        weights = similarity.slopes_(q).mul_(share[rows, None] + share[columns]).to(sums.dtype)
+    for rows, columns, q in kept or _tiles(measured, partner):
+        weights = measured.slopes_(q).mul_(share[rows, None] + share[columns]).to(sums.dtype)
         sums[rows] += weights @ sources[columns]
         if rows != columns:
             sums[columns] += weights.T @ sources[rows]
     pull = excess.sigmoid()
-    gradient = similarity.forces(sums)
-    gradient -= (pull + pull[partner])[:, None] * similarity.pair_forces(log_q, partner)
+    gradient = measured.forces(sums)
+    gradient -= (pull + pull[partner])[:, None] * measured.pair_forces(log_q, partner)
     return losses.mean(), gradient / n
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -32,4 +34,4 @@ def simclr_loss(
     loss = infonce if reduction == "mean" else infonce_of_rows
     with torch.autocast(z.device.type, enabled=False):
         z = F.normalize(z if z.dtype == torch.float64 else z.float())
-        return loss(z, pairs.partner, lambda u: Cosine(u, temperature))
+        return loss(z, pairs.partner, partial(Cosine, temperature=temperature))

@@ -51,10 +51,24 @@ class Encoder(nn.Module):
 
         The head computes in float32 even under autocast.
         """
+        h, features = self.features(images)
+        return h, self.read_out(features)
+
+    def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Everything but the readout: images -> H (b, h), and what the readout reads of it, (b,
+        hidden_dim), or H again where the head has no hidden layer."""
         h = self.backbone((images - self.mean) / self.std).float()
-        # Autocast would round Z, whose neighbours are close against their distance from 0.
+        if self.hidden is None:
+            return h, h
         with torch.autocast(h.device.type, enabled=False):
-            return h, self.readout(h if self.hidden is None else self.hidden(h).relu())
+            return h, self.hidden(h).relu()
+
+    def read_out(self, features: Tensor) -> Tensor:
+        """What the readout reads -> Z (b, out_dim)."""
+        # Autocast would round Z, whose neighbours are close against their distance from 0.
+        with torch.autocast(features.device.type, enabled=False):
+            z: Tensor = self.readout(features)
+        return z
 
     def init_xavier(self) -> None:
         """Draw all weights anew as Caffe's "xavier" filler does (Glorot and Bengio 2010): uniform

@@ -40,6 +40,23 @@ class StageProgress:
         )
         self._bar.set_description_str(f"{stage} {min(done // steps + 1, epochs)}/{epochs}")
 
+    def compiling(self) -> None:
+        """The network is being compiled, which takes seconds to a minute and is no training."""
+        self._say("compiling")
+
+    def compiled(self, obstacle: str | None) -> None:
+        """It has been, or, where an obstacle is named, training goes on without."""
+        seconds = time.monotonic() - self._began
+        self._say(f"not compiled ({obstacle})" if obstacle else f"compiled in {seconds:.0f} s")
+        self._began = time.monotonic()
+        self._bar.unpause()
+
+    def _say(self, words: str) -> None:
+        if self._bar.disable:
+            print(f"{self.stage}: {words}", flush=True)
+        else:
+            self._bar.set_postfix_str(words)
+
     def step(self) -> None:
         """One batch is done."""
         self._images += self.batch_size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -19,16 +20,17 @@ class Compute:
 
     bf16: run the backbone under bf16 autocast while training; the head and the losses are float32,
         and so are all embeddings.
-    channels_last, compile, fused_optimizer, cuda_graphs: as in `DeviceOptions`.
+    channels_last, fused_optimizer: as in `DeviceOptions`.
+    compile: whether network, augmentation and loss are compiled; None where that is to follow from
+        the number of steps.
     processes: those that share every step.
     """
 
     device: torch.device
     bf16: bool = False
     channels_last: bool = True
-    compile: bool = False
+    compile: bool | None = False
     fused_optimizer: bool = True
-    cuda_graphs: bool = False
     processes: Processes = ALONE
 
     @property
@@ -45,14 +47,15 @@ def select_compute(
     name: str,
     precision: str,
     channels_last: bool = True,
-    compile: bool = False,
+    compile: bool | None = False,
     fused_optimizer: bool = True,
-    cuda_graphs: bool = False,
     deterministic: bool = False,
     threads: int | None = None,
 ) -> Compute:
     """Resolve `auto` to what this machine has and set PyTorch up for it; under torchrun, connect to
     the other processes.
+
+    compile: None for where it pays: never on a CPU or in one of several processes.
 
     Raises InputError when a GPU is asked for and there is none, or for a process beyond the GPUs.
     """
@@ -60,8 +63,6 @@ def select_compute(
     if name == "cuda" and not gpu:
         raise InputError("device=cuda: PyTorch sees no GPU here; use device=cpu or device=auto")
     device = _device(name == "cuda" or (name == "auto" and gpu))
-    if cuda_graphs and device.type == "cpu":
-        raise InputError("device.cuda_graphs=true: is for GPUs, and this run is on the CPU")
     bf16 = precision == "bf16" or (
         # Not on CPUs: only some multiply bf16 faster than float32, and a configuration should
         # give the same result on all.
@@ -76,11 +77,21 @@ def select_compute(
     if deterministic != torch.are_deterministic_algorithms_enabled():
         torch.use_deterministic_algorithms(deterministic)  # imports PyTorch's compiler: 2 s
     torch.backends.cudnn.benchmark = not deterministic
+    _set_float32()
     processes = processes_of_torchrun(device.type)
-    for key, chosen in (("cuda_graphs", cuda_graphs), ("compile", compile)):
-        if chosen and processes.size > 1:
-            raise InputError(f"device.{key}=true: is for one process, and torchrun started more")
-    return Compute(device, bf16, channels_last, compile, fused_optimizer, cuda_graphs, processes)
+    if compile and processes.size > 1:
+        raise InputError("device.compile=true: is for one process, and torchrun started more")
+    if device.type == "cpu" or processes.size > 1:
+        compile = bool(compile)
+    return Compute(device, bf16, channels_last, compile, fused_optimizer, processes)
+
+
+def _set_float32() -> None:
+    """What float32 means on a GPU, as the option `device.precision` has it."""
+    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cuda.matmul.allow_tf32 = False
+    # PyTorch's compiler advises TF32 for products too; it would cost the losses their digits.
+    warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores")
 
 
 def _device(gpu: bool) -> torch.device:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import tee
 
@@ -12,15 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dimred.data.resident import ResidentImages
-from dimred.errors import InputError, TrainingDiverged
+from dimred.errors import InputError, TrainingDiverged, WrongGradients
+from dimred.fusing import fusing
 from dimred.losses import Loss
 from dimred.models import Encoder
 from dimred.pairing import Pairing, Selection
 from dimred.training.compute import Compute
-from dimred.training.cuda_graph import GraphedStep
 from dimred.training.learning_rate import learning_rate
 from dimred.training.processes import share_batchnorm
-from dimred.training.seeds import derived_seed, generator_at
+from dimred.training.seeds import generator_at
 
 
 @dataclass
@@ -81,9 +82,10 @@ class StageTrainer:
         encoder.readout.requires_grad_(True)
         self.optimizer = self._optimizer()
         share_batchnorm(encoder, compute.processes, compute.device.type)
-        # A view for calling: compiling must not rename the parameters in checkpoints.
-        self.forward = torch.compile(encoder) if compute.compile else encoder
-        self.graph = GraphedStep(compute.device) if compute.cuda_graphs else None
+        self.compiled = bool(compute.compile)
+        # The readout is left out, so that stages of different dimensions share what is compiled.
+        self.features = torch.compile(encoder.features) if self.compiled else encoder.features
+        self._checked = False
 
     def _optimizer(self) -> torch.optim.Optimizer:
         plan = self.plan
@@ -99,11 +101,7 @@ class StageTrainer:
         fused = self.compute.fused_optimizer or None
         if plan.adamw:
             return torch.optim.AdamW(
-                groups,
-                plan.base_lr,
-                weight_decay=plan.weight_decay,
-                fused=fused,
-                capturable=self.compute.cuda_graphs,
+                groups, plan.base_lr, weight_decay=plan.weight_decay, fused=fused
             )
         return torch.optim.SGD(
             groups,
@@ -131,22 +129,22 @@ class StageTrainer:
         """Train an epoch from `state.step` on, updating `state`; yields after each step.
 
         An incomplete last batch is left out. Raises InputError where the device's memory does not
-        hold a batch or there is no compiler for torch.compile.
+        hold a batch or there is no compiler for torch.compile, WrongGradients after the first step
+        of a trainer whose gradients are not those of its stage.
         """
-        plan = self.plan
-        self.encoder.train(not (plan.readout_only and plan.freeze_batchnorm))
-        try:
+        self._set_mode()
+        with self._explained():
             for step, selection, images in self._batches(epoch, state.step):
                 self._set_lr(self.lr(epoch, step))
-                seed = derived_seed(self.seed, "pairing", plan.number, epoch, step)
-                if self.graph:
-                    loss = self.graph(self._step, images, selection, seed)
-                else:
-                    generator = torch.Generator(self.compute.device).manual_seed(seed)
-                    loss = self._step(images, selection, generator)
-                state.losses[step] = loss
+                state.losses[step] = self._step(images, selection, self._views_at(epoch, step))
                 state.step = step + 1
                 yield
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Of what a step raises, make InputErrors of what the user can mend."""
+        try:
+            yield
         except torch.OutOfMemoryError as error:
             raise InputError(
                 f"schedule.batch_size={self.batch_size}: more than the memory of "
@@ -176,28 +174,84 @@ class StageTrainer:
             yield self.pairing.select(self.anchors[part], generator)
 
     def _set_lr(self, lr: float) -> None:
-        device = self.compute.device
         for group in self.optimizer.param_groups:
-            value = lr * group["lr_factor"]
-            if self.graph is None:
-                group["lr"] = value
-            elif isinstance(group["lr"], Tensor) and group["lr"].device == device:
-                group["lr"].fill_(value)  # where a recorded update reads it
-            else:
-                group["lr"] = torch.tensor(value, device=device)
+            group["lr"] = lr * group["lr_factor"]
+
+    def _views_at(self, epoch: int, step: int) -> torch.Generator:
+        return generator_at(
+            self.compute.device, self.seed, "pairing", self.plan.number, epoch, step
+        )
 
     def _step(self, images: Tensor, selection: Selection, generator: torch.Generator) -> Tensor:
-        processes = self.compute.processes
-        inputs = self.pairing.views(images, generator, processes.part(selection.rows))
-        inputs = inputs.contiguous(memory_format=self.compute.memory_format)
-        with self.compute.autocast():
-            _, z = self.forward(inputs)
-        loss = self.loss(processes.gather(z, selection.rows), selection.pairs)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        processes.add_up_gradients(self.encoder.parameters())
+        """Take a step; its loss."""
+        loss = self._gradients(images, selection, generator)
+        self.compute.processes.add_up_gradients(self.encoder.parameters())
         self.optimizer.step()
+        return loss
+
+    def _gradients(
+        self, images: Tensor, selection: Selection, generator: torch.Generator
+    ) -> Tensor:
+        """The loss of a step, and its gradients in the parameters."""
+        processes = self.compute.processes
+        with fusing(self.compiled and self.compute.device.type != "cpu"):
+            inputs = self.pairing.views(images, generator, processes.part(selection.rows))
+            inputs = inputs.contiguous(memory_format=self.compute.memory_format)
+            # Frozen weights by the mode of computing, not by `requires_grad` alone, which code
+            # that torch.compile made for another stage may not ask for (seen in PyTorch 2.11).
+            learns = torch.set_grad_enabled(not self.plan.readout_only)
+            with self.compute.autocast(), learns:
+                _, features = self.features(inputs)
+            z = self.encoder.read_out(features)
+            loss = self.loss(processes.gather(z, selection.rows), selection.pairs)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+        if not self._checked:
+            self._check_gradients(loss)
+            self._checked = True
         return loss.detach()
+
+    def _check_gradients(self, loss: Tensor) -> None:
+        """Raise WrongGradients unless exactly the parameters that are to learn have gradients, and
+        finite ones; where the loss is not finite, `check_finite` has more to say."""
+        if not loss.isfinite():
+            return
+        faults: dict[str, list[str]] = {}
+        for name, parameter in self.encoder.named_parameters():
+            if not parameter.requires_grad:
+                fault = "frozen and yet with a gradient" if parameter.grad is not None else ""
+            elif parameter.grad is None:
+                fault = "to be trained and without a gradient"
+            else:
+                finite = bool(parameter.grad.isfinite().all())
+                fault = "" if finite else "with a gradient that is not finite"
+            if fault:
+                faults.setdefault(fault, []).append(name)
+        if faults:
+            found = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in faults.items())
+            advice = "; device.compile=false trains without torch.compile" if self.compiled else ""
+            raise WrongGradients(f"stage {self.plan.name}, first step: parameters {found}{advice}")
+
+    def compile(self) -> None:
+        """Have what this stage computes compiled, by a step on the first batch that changes neither
+        weights nor running statistics. Raises what `train_epoch` does."""
+        _, selection, images = next(self._batches(0, 0))
+        kept = {name: buffer.clone() for name, buffer in self.encoder.named_buffers()}
+        self._set_mode()
+        try:
+            with self._explained():
+                self._gradients(images, selection, self._views_at(0, 0))
+        finally:
+            for name, buffer in self.encoder.named_buffers():
+                buffer.copy_(kept[name])
+            self.optimizer.zero_grad(set_to_none=True)
+
+    def interpret(self) -> None:
+        """Compute without the compiler from now on."""
+        self.compiled, self.features = False, self.encoder.features
+
+    def _set_mode(self) -> None:
+        self.encoder.train(not (self.plan.readout_only and self.plan.freeze_batchnorm))
 
     @torch.no_grad()
     def item_losses(self) -> NDArray[np.float32]:

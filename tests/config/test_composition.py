@@ -270,14 +270,8 @@ def test_datasets_choose_their_pairing_unless_told():
         (["model.widths=[]"], ["model.widths=[]"]),
         (["abc"], ["abc"]),
         (["seed=99999999999"], ["seed=99999999999", "at most 2147483647"]),
-        (
-            ["experiment=drlim_digits", "device.cuda_graphs=true"],
-            ["device.cuda_graphs=true", "pairing=knn", "pairing=augmentation"],
-        ),
-        (
-            ["device.cuda_graphs=true", "device.fused_optimizer=false"],
-            ["device.fused_optimizer=false", "device.cuda_graphs=true"],
-        ),
+        (["device.compile=maybe"], ["device.compile=maybe", "auto, true or false"]),
+        (["device.compile=3"], ["device.compile", "3"]),
         (["checkpoint_every=inf"], ["checkpoint_every=inf", "finite"]),
         (["run_dir="], ["run_dir="]),
         (["+loss@schedule.stages.finetun.loss=simclr"], ["stages.finetun.", "pretrain, readout"]),

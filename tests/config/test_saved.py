@@ -50,6 +50,15 @@ def test_the_loss_of_a_stage_is_read_too():
     )
 
 
+def test_keys_that_mean_nothing_any_more_are_passed_over():
+    config = composed(["experiment=demo"])
+    config.device.compile = False
+    text = written(config)
+    assert "  compile: false\n" in text
+    before = text.replace("  compile: false\n", "  compile: false\n  cuda_graphs: false\n")
+    assert read_config(before) == config
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -56,6 +56,31 @@ def test_a_run_that_goes_on_at_the_end_of_a_stage_shows_no_nonsense(monkeypatch)
             assert shown.endswith(", 00:00 left in the stage\n")
 
 
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_compiling_is_said_and_no_part_of_the_rate(monkeypatch, is_terminal):
+    out, err = Terminal(is_terminal), Terminal(is_terminal)
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setattr("sys.stderr", err)
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    progress = StageProgress("pretrain", 2, 0, 1, 1000, "knn15_z_official")
+    progress.compiling()
+    assert "compiling" in out.getvalue() + err.getvalue()
+    now[0] += 41
+    progress.compiled(None)
+    now[0] += 1
+    progress.step()
+    progress.epoch({"epoch": 1, "loss": 1.0, "images_per_s": 1000.0})
+    progress.close()
+    assert "compiled in 41 s" in out.getvalue() + err.getvalue()
+    if not is_terminal:
+        assert out.getvalue().splitlines()[:2] == [
+            "pretrain: compiling",
+            "pretrain: compiled in 41 s",
+        ]
+        assert "00:01 left" in out.getvalue()
+
+
 @pytest.mark.parametrize("err_is_terminal", [True, False])
 def test_elsewhere_each_epoch_is_a_plain_line_with_what_was_measured_then(
     monkeypatch, err_is_terminal

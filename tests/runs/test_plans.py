@@ -1,11 +1,14 @@
 """What the configuration says of a stage is what its trainer is given."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from test_resume import config
+from test_resume import config, results
 
 import dimred.stages
 import dimred.train
+from dimred.config.device import DeviceName, DeviceOptions
 from dimred.config.loss import SimCLR, TSimCNE
 from dimred.config.schedule import (
     Anneal,
@@ -18,9 +21,11 @@ from dimred.config.schedule import (
     StageOptions,
     Trainable,
 )
+from dimred.errors import InputError
 from dimred.pairing import Partners
-from dimred.train import run
-from dimred.training import Compute
+from dimred.stages import COMPILE_PAYS, compiles
+from dimred.train import compute_of, identity_values, run
+from dimred.training import Compute, Processes, StageTrainer
 
 STAGES = {
     "cosine": StageOptions(
@@ -137,6 +142,76 @@ def test_the_loss_of_each_stage(trained):
     expected = [SimCLR(temperature=0.2), TSimCNE(), TSimCNE()]
     for (trainer, _), options in zip(trained, expected, strict=True):
         assert trainer.loss(z, pairs) == options.build()(z, pairs)
+
+
+def test_stages_are_compiled_on_a_gpu_where_their_steps_are_many():
+    options = config("run")  # 2 + 2 epochs that train all, 1 of the readout
+    gpu = Compute(torch.device("cuda"), compile=None)
+
+    def compiled(compute, steps):
+        return [compiles(options, compute, steps, number) for number in range(3)]
+
+    assert compiled(gpu, COMPILE_PAYS // 4) == [True, False, True]
+    assert compiled(gpu, COMPILE_PAYS // 4 - 1) == [False] * 3
+    assert compiled(gpu, COMPILE_PAYS) == [True] * 3
+    for choice in (True, False):
+        assert compiled(replace(gpu, compile=choice), COMPILE_PAYS // 2) == [choice] * 3
+
+
+@pytest.mark.parametrize(
+    ("gpu", "size", "asked", "found"),
+    [
+        (True, 1, "auto", None),
+        (True, 2, "auto", False),
+        (False, 1, "auto", False),
+        (False, 1, True, True),
+        (True, 1, False, False),
+    ],
+)
+def test_what_compile_comes_to_on_a_machine(tmp_path, monkeypatch, gpu, size, asked, found):
+    """And so in a run's identity, which tells runs of different rounding apart."""
+    options = config(tmp_path / "run")
+    options.device = DeviceOptions(name=DeviceName.auto, compile=asked)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    processes = Processes(0, size)
+    monkeypatch.setattr("dimred.training.compute.processes_of_torchrun", lambda _: processes)
+    compute = compute_of(options)
+    assert compute.compile is found
+    assert identity_values(options, compute)["device.compile"] == (
+        "auto" if gpu and size == 1 and asked == "auto" else found
+    )
+    assert torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+
+
+class Broken(StageTrainer):
+    """Trains, but cannot compile."""
+
+    def compile(self):
+        raise InputError("device.compile=true: cannot compile here: no gcc") from OSError("no gcc")
+
+
+def test_where_compiling_fails_a_run_goes_on_without_if_it_was_not_asked_for(
+    tmp_path, monkeypatch, capsys
+):
+    plain = config(tmp_path / "plain")
+    run(plain, [])
+    monkeypatch.setattr(dimred.stages, "StageTrainer", Broken)
+    monkeypatch.setattr(dimred.stages, "COMPILE_PAYS", 1)
+    auto = config(tmp_path / "auto")
+    on_a_cpu = compute_of(auto)
+    monkeypatch.setattr(dimred.train, "compute_of", lambda _: replace(on_a_cpu, compile=None))
+    capsys.readouterr()
+    run(auto, [])
+    assert capsys.readouterr().out.count(": not compiled (no gcc)") == 3
+    assert results(tmp_path / "auto") == results(tmp_path / "plain")
+    auto.run_dir = str(tmp_path / "asked")
+    monkeypatch.setattr(dimred.train, "compute_of", lambda _: replace(on_a_cpu, compile=True))
+    with pytest.raises(InputError, match="cannot compile here: no gcc"):
+        run(auto, [])
 
 
 def test_a_new_readout_where_the_dimension_changes(trained):

@@ -272,7 +272,6 @@ def test_a_disk_that_is_full_is_one_line(tmp_path, left):
         (["schedule.batch_size=301"], ["schedule.batch_size=301", "300 images"]),
         (["eval.k=[251]"], ["eval.k=[251]", "at most 250"]),
         (["device=cuda"], ["device=cuda", "no GPU"]),
-        (["device=cpu", "device.cuda_graphs=true"], ["device.cuda_graphs=true", "CPU"]),
         (["dataset.classes=[4,x]"], ["dataset.classes", "x"]),
         (["dataset=mnist", "dataset.root=nowhere"], ["nowhere", "dataset.download=true"]),
         (["dataset=image_folder"], ["dataset.root"]),

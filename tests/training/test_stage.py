@@ -1,7 +1,6 @@
 """One stage of training: what moves, what does not, and exact continuation."""
 
 import copy
-import shutil
 from dataclasses import replace
 from itertools import chain
 
@@ -244,14 +243,6 @@ def test_a_switch_of_the_device_leaves_the_result_as_it_is(switch, adamw):
     torch.testing.assert_close(*(stage.encoder.state_dict() for stage in stages), **SAME)
 
 
-@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
-def test_compiling_leaves_the_result_as_it_is():
-    stages = [trainer(compute=replace(CPU, compile=choice)) for choice in (False, True)]
-    losses = [train(stage) for stage in stages]
-    torch.testing.assert_close(*losses, **SAME)
-    torch.testing.assert_close(*(stage.encoder.state_dict() for stage in stages), **SAME)
-
-
 def test_bf16_trains_close_to_float32():
     stages = [trainer(compute=replace(CPU, bf16=choice)) for choice in (False, True)]
     losses = [train(stage) for stage in stages]
@@ -262,12 +253,9 @@ def test_bf16_trains_close_to_float32():
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("adamw", [False, True])
-@pytest.mark.parametrize("switch", ["cuda_graphs", "channels_last", "compile", "fused_optimizer"])
-def test_switches_leave_the_result_on_a_gpu_as_it_is(switch, adamw):
-    # Graphs want the fused optimizer.
-    gpu = Compute(
-        torch.device("cuda"), channels_last=False, fused_optimizer=switch == "cuda_graphs"
-    )
+@pytest.mark.parametrize("switch", ["channels_last", "compile", "fused_optimizer"])
+def test_switches_leave_the_result_on_a_gpu_as_it_is(switch, adamw, full_float32):
+    gpu = Compute(torch.device("cuda"), channels_last=False, fused_optimizer=False)
     plan = changed(adamw=adamw, base_lr=0.01, warmup_epochs=2)
     loss = distance_from_one if adamw else tsimcne_loss
     pairing = TwoViews(torch.arange(20), BatchAugmentation(noise=0.1))
@@ -282,19 +270,15 @@ def test_switches_leave_the_result_on_a_gpu_as_it_is(switch, adamw):
 
 
 @pytest.mark.gpu
-@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
-def test_a_step_does_not_wait_for_the_gpu():
+def test_a_step_does_not_wait_for_the_gpu(nothing_waits):
     pairing = TwoViews(torch.arange(20), BatchAugmentation(noise=0.1))
     stage = trainer(pairing=pairing, compute=Compute(torch.device("cuda"), bf16=True))
     state = stage.new_epoch()
     running = stage.train_epoch(0, state)
-    next(running)
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    next(running)  # whose gradients are looked at
+    with nothing_waits():
         next(running)
         next(running)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
 
 
 def first_step(factor, net=None, **fields):

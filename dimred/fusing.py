@@ -1,0 +1,50 @@
+"""Chains of small kernels, such as an augmentation or a loss, that torch.compile makes few of.
+
+On a GPU each of them waits for memory and for the host; on a CPU they are quick as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import update_wrapper
+from typing import Generic, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_fuses = ContextVar("fuses", default=False)
+
+
+@contextmanager
+def fusing(fuses: bool) -> Iterator[None]:
+    """Within it, functions marked `fusable` are compiled, or not."""
+    token = _fuses.set(fuses)
+    try:
+        yield
+    finally:
+        _fuses.reset(token)
+
+
+class fusable(Generic[P, R]):
+    """A function of tensors, without gradients and random numbers, that may be compiled.
+
+    It is compiled for each combination of shapes that it meets. The result is the same up to the
+    rounding of its last digits.
+    """
+
+    def __init__(self, function: Callable[P, R]):
+        self.function = function
+        self.compiled: Callable[P, R] | None = None
+        update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        if not _fuses.get():
+            return self.function(*args, **kwargs)
+        if self.compiled is None:
+            import torch
+
+            # Of one shape in a stage; code for any shape is slower and takes longer to make.
+            self.compiled = torch.compile(self.function, dynamic=False)
+        return self.compiled(*args, **kwargs)

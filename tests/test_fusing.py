@@ -1,0 +1,111 @@
+"""Chains of small kernels give the same compiled, where a step asks for it and only there."""
+
+import shutil
+
+import pytest
+import torch
+
+from dimred.data.augmentation import BatchAugmentation, _apply
+from dimred.fusing import fusable, fusing
+from dimred.losses import simclr_loss, tsimcne_loss
+from dimred.losses.infonce import _value_and_gradient
+from dimred.pairing import Partners
+
+DEVICES = [
+    pytest.param(
+        "cpu",
+        marks=pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler"),
+    ),
+    pytest.param("cuda", marks=pytest.mark.gpu),
+]
+AFFINE = {"translate": 0.2, "rotate": 30, "zoom": (0.8, 1.2), "shear": 10, "noise": 0.1}
+
+
+@pytest.fixture
+def traces(monkeypatch):
+    """Functions are traced as for compiling, whole and without compiling them; how often."""
+    traced = []
+
+    def backend(graph, inputs):
+        traced.append(graph)
+        return graph
+
+    compiled = torch.compile
+    monkeypatch.setattr(
+        "torch.compile",
+        lambda function, **options: compiled(function, fullgraph=True, backend=backend, **options),
+    )
+    for function in (_apply, _value_and_gradient):
+        monkeypatch.setattr(function, "compiled", None)
+    torch.compiler.reset()
+    yield traced
+    torch.compiler.reset()
+
+
+def test_only_within_fusing_and_once_a_shape(traces):
+    doubled = fusable(lambda x: x * 2)
+    x = torch.arange(3.0)
+    assert doubled(x).tolist() == [0, 2, 4]
+    assert not traces
+    for _ in range(2):
+        with fusing(True):
+            assert doubled(x).tolist() == [0, 2, 4]
+        assert len(traces) == 1
+    with fusing(True), fusing(False):
+        doubled(torch.ones(7))
+    assert len(traces) == 1
+    with fusing(True):
+        doubled(torch.ones(7))
+    assert len(traces) == 2
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("settings", [{}, AFFINE, {"crop_scale": (1, 1), "crop_ratio": (1, 1)}])
+def test_an_augmentation_is_one_graph_of_the_same_images(traces, settings, channels):
+    augment = BatchAugmentation(**settings)
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (9, channels, 8, 8), dtype=torch.uint8, generator=generator)
+    for seed in range(3):
+        plain = augment(images, generator.manual_seed(seed))
+        with fusing(True):
+            fused = augment(images, generator.manual_seed(seed))
+        torch.testing.assert_close(fused, plain, rtol=0, atol=1e-5)
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize("dims", [2, 128])
+@pytest.mark.parametrize("loss", [tsimcne_loss, simclr_loss])
+def test_a_loss_is_one_graph_with_the_same_gradient(traces, loss, dims):
+    for seed in range(3):
+        plain, fused = (value_and_gradient(loss, dims, seed, on) for on in (False, True))
+        torch.testing.assert_close(fused, plain, rtol=1e-6, atol=1e-7)
+    assert len(traces) == 1
+
+
+def test_a_loss_of_many_tiles_is_not_unrolled(traces, monkeypatch):
+    monkeypatch.setattr("dimred.losses.infonce._GPU_TILE", 31)
+    value_and_gradient(tsimcne_loss, 2, 0, fuses=True)
+    assert not traces
+
+
+def value_and_gradient(loss, dims, seed, fuses, device="cpu"):
+    generator = torch.Generator().manual_seed(seed)
+    weights = torch.randn(32, dims, generator=generator).to(device).requires_grad_()
+    z = 5 * weights  # not a leaf, as the readout's is not
+    with fusing(fuses):
+        value = loss(z, Partners(torch.arange(32, device=device).roll(16)))
+    value.backward()
+    return value.detach(), weights.grad
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_what_the_compiler_makes_is_the_same(device):
+    images = torch.randint(0, 256, (4, 3, 6, 6), dtype=torch.uint8).to(device)
+    augment = BatchAugmentation(fill=0.5, **AFFINE)
+    plain, fused = [], []
+    for found, fuses in ((plain, False), (fused, True)):
+        generator = torch.Generator(device).manual_seed(0)
+        with fusing(fuses):
+            found.append(augment(images, generator))
+        found += value_and_gradient(tsimcne_loss, 2, 0, fuses, device)
+    torch.testing.assert_close(fused, plain, rtol=1e-5, atol=1e-5)

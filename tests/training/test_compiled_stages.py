@@ -1,0 +1,143 @@
+"""Every stage trains what it says, compiled or not."""
+
+import copy
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from test_stage import CPU, SAME, changed, encoder, equal, train, trainer
+
+from dimred.errors import InputError, WrongGradients
+
+PLANS = [
+    changed(number=0, name="pretrain"),
+    changed(number=1, name="readout", readout_only=True),
+    changed(number=2, name="finetune"),
+]
+COMPILED = replace(CPU, compile=True)
+
+
+def three_stages(compute):
+    """Losses and weights after each of three stages, each in other dimensions."""
+    net, found = encoder(), []
+    for plan, out_dim in zip(PLANS, (3, 2, 2), strict=True):
+        if net.out_dim != out_dim:
+            torch.manual_seed(out_dim)
+            net.new_readout(out_dim, normal=True)
+        stage = trainer(plan, net=net, compute=compute)
+        if compute.compile:
+            stage.compile()
+        found.append((train(stage), copy.deepcopy(net.state_dict())))
+    return found
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+def test_three_stages_compiled_are_those_of_the_plain_path():
+    # PyTorch 2.11 reused in the third stage what it had compiled while the network was frozen.
+    torch.compiler.reset()
+    plain, compiled = three_stages(CPU), three_stages(COMPILED)
+    for (losses, weights), (same_losses, same_weights) in zip(plain, compiled, strict=True):
+        torch.testing.assert_close(same_losses, losses, **SAME)
+        torch.testing.assert_close(same_weights, weights, **SAME)
+    names = [name for name, _ in encoder().named_parameters()]
+    (_, frozen), (_, finetuned) = compiled[1:]
+    assert [name for name in names if torch.equal(frozen[name], finetuned[name])] == []
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+def test_stages_share_what_is_compiled(monkeypatch):
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph
+
+    compiled = torch.compile
+    monkeypatch.setattr("torch.compile", lambda function: compiled(function, backend=backend))
+    torch.compiler.reset()
+    three_stages(COMPILED)
+    torch.compiler.reset()
+    assert len(graphs) == 2  # one that learns, one that is frozen
+
+
+def detached(net):
+    """Features as code that was compiled while the network was frozen gives them."""
+    features = net.features
+
+    def without_gradient(images):
+        with torch.no_grad():
+            return features(images)
+
+    return without_gradient
+
+
+def test_code_of_another_stage_stops_the_run_and_names_what_does_not_learn():
+    stage = trainer(changed(name="finetune"))
+    before = copy.deepcopy(stage.encoder.state_dict())
+    stage.features = detached(stage.encoder)
+    names = [n for n, _ in stage.encoder.named_parameters() if not n.startswith("readout")]
+    with pytest.raises(WrongGradients) as refusal:
+        train(stage)
+    assert "stage finetune, first step" in str(refusal.value)
+    assert f"to be trained and without a gradient: {', '.join(names)}" in str(refusal.value)
+    assert "device.compile" not in str(refusal.value)
+    # Nothing has been learned from it; batch-norms have only seen the images.
+    for name, weight in stage.encoder.named_parameters():
+        assert torch.equal(weight, before[name]), name
+
+
+def test_a_frozen_parameter_with_a_gradient_stops_the_run():
+    stage = trainer(PLANS[1], compute=replace(CPU, compile=True))
+    stage.interpret()
+    stage.encoder.hidden.bias.grad = torch.zeros_like(stage.encoder.hidden.bias)
+    with pytest.raises(WrongGradients, match=r"frozen and yet with a gradient: hidden\.bias$"):
+        train(stage)
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run_and_a_loss_that_is_not_is_named_later():
+    class Root(torch.autograd.Function):
+        """A finite value whose gradient is not."""
+
+        @staticmethod
+        def forward(ctx, z):
+            return z.sum() * 0
+
+        @staticmethod
+        def backward(ctx, upstream):
+            return torch.full((12, 2), float("inf"))
+
+    stage = trainer(loss=lambda z, pairs: Root.apply(z))
+    with pytest.raises(WrongGradients, match=r"not finite: .*readout\.weight"):
+        train(stage)
+    stage = trainer(loss=lambda z, pairs: z.sum() * float("nan"))
+    next(stage.train_epoch(0, stage.new_epoch()))
+
+
+def test_only_the_first_step_is_looked_at():
+    stage = trainer()
+    running = stage.train_epoch(0, stage.new_epoch())
+    next(running)
+    stage.features = detached(stage.encoder)
+    next(running)
+
+
+def test_compiling_changes_neither_weights_nor_statistics_nor_what_is_drawn():
+    stages = [trainer(compute=COMPILED) for _ in range(2)]
+    for stage in stages:
+        stage.interpret()
+    before = copy.deepcopy(stages[0].encoder.state_dict())
+    stages[0].compile()
+    assert equal(before, stages[0].encoder.state_dict())
+    assert all(p.grad is None for p in stages[0].encoder.parameters())
+    losses = [train(stage) for stage in stages]
+    assert torch.equal(*losses)
+    assert equal(*(stage.encoder.state_dict() for stage in stages))
+
+
+def test_a_batch_too_large_for_the_device_is_said_when_compiling_too():
+    def loss(z, pairs):
+        raise torch.OutOfMemoryError
+
+    with pytest.raises(InputError, match=r"schedule\.batch_size=6: more than the memory of cpu"):
+        trainer(loss=loss).compile()
