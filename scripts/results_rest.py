@@ -41,8 +41,9 @@ split.
   finetuning did not help on 5,000 images, and more steps of it only a little on 20,000.
 """
 SMALL = """\
-These runs one by one, by the rows of Table 1 (1 is SimCLR in 128-D). A loss grows with the number
-of negatives, so it can be held against others of its batch size only.
+These runs one by one, by the rows of Table 1 (1 is SimCLR in 128-D). Batch size, learning rates
+and the linear classifier are those of `budget=short`, not the paper's. A loss grows with the
+number of negatives, so it can be held against others of its batch size only.
 """
 FASHION = """\
 ![Three seeds of row 7 on Fashion-MNIST, turned and mirrored to fit the first](fashion-seeds.png)
