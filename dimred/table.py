@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 from dimred.complaints import Parser, reporting
 from dimred.config import decisive_values, eval_values
@@ -65,9 +67,16 @@ def comparison(name: str, records: Sequence[RunRecord]) -> Comparison:
     """The table of this name, one of NAMES."""
     if name == "baselines":
         return compare_baselines(records)
-    table, protocols = TABLES[name], {}
+    return compare(name, TABLES[name], records, protocols(name))
+
+
+@cache
+def protocols(name: str) -> dict[str, dict[str, Any]]:
+    """By the keys of the rows of a table of TABLES the values of their experiments as published,
+    by dotted key."""
+    table, found = TABLES[name], {}
     for row in table.rows:
         config = composed(table.command(row, "full"))
         measured = {f"eval.{key}": value for key, value in eval_values(config).items()}
-        protocols[row.key] = {**decisive_values(config), **measured}
-    return compare(name, table, records, protocols)
+        found[row.key] = {**decisive_values(config), **measured}
+    return found

@@ -19,7 +19,7 @@ _COLUMNS = (
     Column("places", "new images", "places"),
 )
 # kNN accuracy in %, t-SimCNE paper, section 4.
-_PUBLISHED = {
+PUBLISHED = {
     ("cifar10", "pixels"): printed("33"),
     ("cifar10", "pixels_tsne"): printed("33"),
     ("cifar10", "h_tsne"): printed("91"),
@@ -27,8 +27,9 @@ _PUBLISHED = {
     ("cifar100", "pixels_tsne"): printed("13"),
     ("cifar100", "h_tsne"): printed("57"),
 }
-# Methods that place what the run has learned.
+# Methods that place what the run has learned; the published ones that of these rows.
 _OF_RUN = ("h_", "z")
+PUBLISHED_RUNS = {"cifar10": ("table1", "1"), "cifar100": ("table_a1", "1")}
 
 
 def compare_baselines(records: Iterable[RunRecord]) -> Comparison:
@@ -55,13 +56,18 @@ def compare_baselines(records: Iterable[RunRecord]) -> Comparison:
     )
 
 
+def places_the_learned(method: str) -> bool:
+    """Whether a method places what the run has learned, and not pixels."""
+    return method.startswith(_OF_RUN)
+
+
 def _number_of(record: RunRecord) -> int:
     return int(record.summary["dataset"]["images"])
 
 
 def _decisive(record: RunRecord, method: str) -> list[Any]:
     """What a result depends on besides the seed: the images, for Z and H the whole run."""
-    of_run = method.startswith(_OF_RUN)
+    of_run = places_the_learned(method)
     values = {
         key: value
         for key, value in record.values.items()
@@ -83,7 +89,7 @@ def _lines(group: list[tuple[RunRecord, str, dict[str, Any]]]) -> list[Line]:
     words = [measured["library"]]
     if measured["images"] != _number_of(record):
         words.append(f"{measured['images']:,} of the images")
-    if method.startswith(_OF_RUN):
+    if places_the_learned(method):
         values = record.values
         net = f"{values['model.name']}, {values['loss.name']}, {record.epochs:,} epochs"
         words.append(f"run {record.name}: {net}")
@@ -91,7 +97,7 @@ def _lines(group: list[tuple[RunRecord, str, dict[str, Any]]]) -> list[Line]:
     words.append(f"{measured['device']}, {measured['threads']} thread(s)")
     key = f"{_title(record)}: {measured['label']}"
     folders = tuple(record.folder for record, _, _ in group)
-    lines = [Line(key, "", "measured", tuple(cells), "; ".join(words), runs=folders)]
+    lines = [Line(key, "", "measured", tuple(cells), "; ".join(words), "", folders, method)]
     if cells[0].published:
         printed_cells = (Cell(published=cells[0].published), *[Cell()] * (len(_COLUMNS) - 1))
         lines.insert(0, Line(key, "", "published", printed_cells))
@@ -104,9 +110,9 @@ def _title(record: RunRecord) -> str:
 
 def _published(record: RunRecord, method: str) -> Value | None:
     """What the paper prints for this method; of H for that of SimCLR only."""
-    if method.startswith(_OF_RUN) and record.values["loss.name"] != "simclr":
+    if places_the_learned(method) and record.values["loss.name"] != "simclr":
         return None
-    for (data, of), value in _PUBLISHED.items():
+    for (data, of), value in PUBLISHED.items():
         if of == method and of_published_data(record, {"dataset.name": data}):
             return value
     return None

@@ -49,7 +49,7 @@ class Line:
     """One line of a comparison: what was published, or runs of one configuration.
 
     kind: "published", "measured" or "missing". remark: what differs from the paper's protocol.
-    command: what makes what is missing. runs: folders.
+    command: what makes what is missing. runs: folders. method: a baseline's, as in its file.
     """
 
     key: str
@@ -59,6 +59,7 @@ class Line:
     remark: str = ""
     command: str = ""
     runs: tuple[str, ...] = ()
+    method: str = ""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,9 @@ _ON_DIGITS = (
 _TRUE_NEIGHBOURS = "neighbours by true distances (thesis: in uint8 that wraps around)"
 _TEN_SHIFTS = "ten random shifts of each test image (thesis: every shift)"
 _OUR_TRAINING = "printed form, AdamW, all pairs of a batch (thesis: legacy form, SGD, drawn pairs)"
+# In a few words; "own" is AdamW on all pairs of a batch, LeNet's rates and epochs.
+_OWN = {"": "own training"}
+_LENET = {"": "own training", "shifted": "own training; ten shifts each"}
 _THESIS_TRAINING = ("schedule=thesis", "pairing.sampling=pairs", "loss.form=legacy_caffe")
 
 _KNN_Z12 = Column("knn", "kNN by z1 z2, %", "final.knn15_class_z12", 100)
@@ -39,12 +42,14 @@ DRLIM = Table(
         Column("lighting_lle", "spread by lighting, LLE", "lle.invariance_lighting_z123", digits=3),
     ),
     (
-        Row("a", "4s and 9s, neighbours only", "drlim_mnist", small=("experiment=drlim_digits",)),
+        Row("a", "4s and 9s, neighbours only", "drlim_mnist", small=("experiment=drlim_digits",),
+            brief=_OWN),
         Row("b", "with shifts, naive", "drlim_mnist_shifts_naive",
-            small=("experiment=drlim_digits_shifts_naive",)),
+            small=("experiment=drlim_digits_shifts_naive",), brief=_OWN),
         Row("c", "with shifts, invariant", "drlim_mnist_shifts_invariant",
-            small=("experiment=drlim_digits_shifts_invariant",)),
-        Row("d", "airplane, 3-D", "drlim_norb", small=("experiment=drlim_turntable",)),
+            small=("experiment=drlim_digits_shifts_invariant",), brief=_OWN),
+        Row("d", "airplane, 3-D", "drlim_norb", small=("experiment=drlim_turntable",),
+            brief=_OWN),
     ),
     {"smoke": _SMOKE},
 )  # fmt: skip
@@ -66,12 +71,14 @@ THESIS_MNIST = Table(
         Row("drlim", "DrLIM, 2-D, 10,000 iterations", "thesis_mnist_drlim",
             {"loss": printed("0.160")},
             ("experiment=drlim_digits_shifts_invariant", "name=thesis_mnist_drlim",
-             *_THESIS_TRAINING), remark=_TRUE_NEIGHBOURS),
+             *_THESIS_TRAINING), remark=_TRUE_NEIGHBOURS,
+            brief={"": "neighbours by true distances"}),
         Row("generalized", "generalized, 3-D, 10,000 iterations", "thesis_mnist_generalized",
             {"loss": printed("0.145")},
             ("experiment=generalized_digits_shifts", "name=thesis_mnist_generalized",
              *_THESIS_TRAINING, "schedule.stages.train.out_dim=3"),
-            remark=_TRUE_NEIGHBOURS + "; a drawn pair counts for one of two labels (thesis: both)"),
+            remark=_TRUE_NEIGHBOURS + "; a drawn pair counts for one of two labels (thesis: both)",
+            brief={"": "true neighbours; one label a pair"}),
         Row("drlim_in_batch", "DrLIM, 2-D, all pairs of a batch", "drlim_mnist_shifts_invariant",
             small=("experiment=drlim_digits_shifts_invariant",)),
         Row("generalized_in_batch", "generalized, 3-D, all pairs of a batch",
@@ -79,11 +86,12 @@ THESIS_MNIST = Table(
         Row("regression", "regression to class and shift", "regression_mnist_shifts",
             small=("experiment=regression_digits_shifts",)),
         Row("lenet", "LeNet", "lenet_mnist_classifier", {"error": printed("1.0")},
-            ("experiment=lenet_mnist_classifier", *_ON_DIGITS), remark=_TEN_SHIFTS),
+            ("experiment=lenet_mnist_classifier", *_ON_DIGITS), remark=_TEN_SHIFTS,
+            brief=_LENET),
         Row("lenet_shifts", "LeNet, shifted training images", "lenet_mnist_classifier_shifts",
             {"error": printed("3.5"), "shifted": printed("8.5")},
             ("experiment=lenet_mnist_classifier_shifts", *_ON_DIGITS, "pairing.shift_x=1",
-             "pairing.shift_y=1"), remark=_TEN_SHIFTS),
+             "pairing.shift_y=1"), remark=_TEN_SHIFTS, brief=_LENET),
     ),
     {"smoke": _SMOKE},
 )  # fmt: skip
@@ -103,10 +111,10 @@ THESIS_NORB = Table(
     ),
     (
         Row("drlim", "DrLIM, 3-D (turned as it likes)", "drlim_norb", {"loss": printed("0.0134")},
-            ("experiment=drlim_turntable",), remark=_OUR_TRAINING),
+            ("experiment=drlim_turntable",), remark=_OUR_TRAINING, brief=_OWN),
         Row("generalized", "generalized, 3-D", "generalized_norb",
             {"loss": printed("0.856"), "azimuth": printed("0.771"), "elevation": printed("0.0855")},
-            ("experiment=generalized_turntable",), remark=_OUR_TRAINING),
+            ("experiment=generalized_turntable",), remark=_OUR_TRAINING, brief=_OWN),
         Row("regression", "regression", "regression_norb",
             small=("experiment=regression_turntable",)),
     ),

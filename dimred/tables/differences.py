@@ -39,7 +39,7 @@ def differences(group: Sequence[RunRecord], protocol: Values) -> list[str]:
     words = [record.budget] if record.budget else []
     if n < len(SEEDS):
         words.append(f"{n} seed{'s' if n > 1 else ''}")
-    other = [name for name in _GROUPS if values[f"{name}.name"] != protocol[f"{name}.name"]]
+    other = other_groups(values, protocol)
     images = record.summary["dataset"]["images"]
     if "dataset" in other:
         words.append(f"data {record.data}, {images:,} images")
@@ -50,27 +50,55 @@ def differences(group: Sequence[RunRecord], protocol: Values) -> list[str]:
         words.append(values["model.name"] + (f" {widths}" if widths else ""))
     words += [f"{name}={values[f'{name}.name']}" for name in _GROUPS[2:] if name in other]
     words += _other_stages(values, protocol)
-    for key in sorted(values):
-        told = bool(_NOT_NAMED.fullmatch(key) or _STAGE.fullmatch(key))
-        told |= key.partition(".")[0] in other and key not in _ALWAYS
-        if not told and values[key] != protocol.get(key, values[key]):
-            words.append(f"{key}={values[key]}")
+    words += [f"{key}={value}" for key, value in other_options(values, protocol).items()]
     if values.get("device.precision") == "bf16":
         words.append("bf16")
     return [*words, str(record.environment["sessions"][-1]["device"])]
 
 
+def other_groups(values: Values, protocol: Values) -> list[str]:
+    """Of data, model, pairing and loss those that are of another kind than a protocol's."""
+    return [name for name in _GROUPS if values[f"{name}.name"] != protocol[f"{name}.name"]]
+
+
+def other_options(values: Values, protocol: Values) -> dict[str, Any]:
+    """The options outside the stages that have other values than a protocol's, by dotted key."""
+    other = other_groups(values, protocol)
+    found = {}
+    for key in sorted(values):
+        told = bool(_NOT_NAMED.fullmatch(key) or _STAGE.fullmatch(key))
+        told |= key.partition(".")[0] in other and key not in _ALWAYS
+        if not told and values[key] != protocol.get(key, values[key]):
+            found[key] = values[key]
+    return found
+
+
 def _other_stages(values: Values, protocol: Values) -> list[str]:
     """Other stages, or what they do otherwise; epochs in all where one factor explains them."""
-    ours, theirs = _stages(values), _stages(protocol)
-    counts, printed = _epochs(ours), _epochs(theirs)
+    counts, printed = stage_epochs(values), stage_epochs(protocol)
     total, of = sum(counts.values()), sum(printed.values())
     words = [f"{total:,} of {of:,} epochs"] if total != of else []
-    if set(ours) != set(theirs):
+    if set(counts) != set(printed):
         return [f"stages {_listed(counts)}", *words]
-    scaled = {name: total / of * epochs for name, epochs in printed.items()}
-    if any(abs(counts[name] - due) > max(1.5, 0.05 * due) for name, due in scaled.items()):
+    if not of_one_factor(counts, printed):
         words = [f"epochs {_listed(counts)} instead of {_listed(printed)}"]
+    options = other_stage_options(values, protocol)
+    return [*words, *(f"{key}={value}" for key, value in options.items())]
+
+
+def of_one_factor(counts: Mapping[str, int], printed: Mapping[str, int]) -> bool:
+    """Whether one factor explains the epochs of the same stages."""
+    factor = sum(counts.values()) / sum(printed.values())
+    scaled = {name: factor * epochs for name, epochs in printed.items()}
+    return all(abs(counts[name] - due) <= max(1.5, 0.05 * due) for name, due in scaled.items())
+
+
+def other_stage_options(values: Values, protocol: Values) -> dict[str, Any]:
+    """What the same stages do otherwise, besides their epochs, by `STAGE.key`."""
+    ours, theirs = _stages(values), _stages(protocol)
+    counts, printed = stage_epochs(values), stage_epochs(protocol)
+    total, of = sum(counts.values()), sum(printed.values())
+    found = {}
     for name, stage in ours.items():
         for key in sorted({*stage, *theirs[name]} - {"epochs"}):
             value, due = stage.get(key), theirs[name].get(key)
@@ -78,8 +106,8 @@ def _other_stages(values: Values, protocol: Values) -> list[str]:
                 # Shortened with the epochs, down to none in a stage of one epoch.
                 value, due = bool(value) or counts[name] == 1, bool(due) or counts[name] == 1
             if value != due:
-                words.append(f"{name}.{key}={stage.get(key)}")
-    return words
+                found[f"{name}.{key}"] = stage.get(key)
+    return found
 
 
 def _stages(values: Values) -> dict[str, dict[str, Any]]:
@@ -95,8 +123,9 @@ def _stages(values: Values) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _epochs(stages: Mapping[str, Values]) -> dict[str, int]:
-    return {name: int(stage["epochs"]) for name, stage in stages.items()}
+def stage_epochs(values: Values) -> dict[str, int]:
+    """The epochs of each stage."""
+    return {name: int(stage["epochs"]) for name, stage in _stages(values).items()}
 
 
 def _listed(epochs: Mapping[str, int]) -> str:

@@ -37,7 +37,7 @@ _LATEX = str.maketrans(
 def as_text(table: Comparison) -> str:
     """For a terminal: remarks and commands stand below their lines."""
     head = ["", *(column.head for column in table.columns)]
-    rows = [[_who(line), *_texts(line, table.columns)] for line in table.lines]
+    rows = [[_who(line), *texts(line, table.columns)] for line in table.lines]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     text = [table.title, table.source, "", _row(head, widths)]
     before = None
@@ -59,11 +59,11 @@ def as_text(table: Comparison) -> str:
 def as_markdown(table: Comparison) -> str:
     """A table of pipes."""
     head = ["row", "", *(column.head for column in table.columns), "other than published"]
-    text = [_pipes(head), _pipes(["---"] * len(head))]
+    text = [pipes(head), pipes(["---"] * len(head))]
     for name, line in _named(table):
         command = f"missing: `{line.command}`" if line.command else ""
         about = "; ".join(word for word in (line.remark, command) if word)
-        text.append(_pipes([name, line.kind, *_texts(line, table.columns), about]))
+        text.append(pipes([name, line.kind, *texts(line, table.columns), about]))
     return "\n".join([f"{table.title}. {table.source}.", "", *text, "", f"{_LEGEND}."])
 
 
@@ -80,7 +80,7 @@ def as_latex(table: Comparison) -> str:
         r"\midrule",
     ]
     for name, line in _named(table):
-        cells = _texts(line, table.columns)
+        cells = texts(line, table.columns)
         text.append(_ampersands([name, line.kind, *cells, line.remark or line.command]))
     return "\n".join([*text, r"\bottomrule", r"\end{tabular}"])
 
@@ -135,7 +135,8 @@ def _who(line: Line) -> str:
     return f"    {line.kind}" if line.kind != "missing" else ""
 
 
-def _texts(line: Line, columns: Sequence[Column]) -> list[str]:
+def texts(line: Line, columns: Sequence[Column]) -> list[str]:
+    """The cells of a line as every format shows them."""
     cells = line.cells or (Cell(),) * len(columns)
     return [_text(line, cell, column) for cell, column in zip(cells, columns, strict=True)]
 
@@ -147,13 +148,14 @@ def _text(line: Line, cell: Cell, column: Column) -> str:
     if shown is None:
         # What was published and not measured is missing; the rest is no part of the row.
         return "missing" if line.kind == "measured" and cell.missing else ""
-    text = _number(shown, column.digits)
+    text = number_text(shown, column.digits)
     if line.kind == "measured" and not isnan(cell.difference):
         text += f" ({cell.difference:+.{column.digits}f})"
     return text
 
 
-def _number(value: Value, digits: int) -> str:
+def number_text(value: Value, digits: int) -> str:
+    """A mean with its deviation where it is known."""
     mean = f"{value.mean:,.{digits}f}"
     return mean if isnan(value.deviation) else f"{mean} ± {value.deviation:.{digits}f}"
 
@@ -164,7 +166,8 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join([first, *rest]).rstrip()
 
 
-def _pipes(cells: Sequence[str]) -> str:
+def pipes(cells: Sequence[str]) -> str:
+    """A row of a Markdown table."""
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -46,6 +46,7 @@ class Row:
     small: words that stand in for `experiment=...` in smaller budgets, on embedded data.
     annealed: whether it has a stage `finetune`.
     remark: what its experiment does otherwise than was published.
+    brief: the same in a few words by column, for all columns under "".
     """
 
     key: str
@@ -55,6 +56,7 @@ class Row:
     small: tuple[str, ...] = ()
     annealed: bool = False
     remark: str = ""
+    brief: dict[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> set[str]:

@@ -1,0 +1,103 @@
+"""The measured lines of every table, and the places of their runs in the list of commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dimred.table import comparison, protocols
+from dimred.tables import NAMES, TABLES, Column, Line, Row, RunRecord, Value, grouped
+from dimred.tables.baselines import PUBLISHED_RUNS
+from dimred.tables.conditions import title
+from dimred.tables.differences import of_published_data
+from dimred.tables.formats import pipes, texts
+
+Runs = tuple[str, ...]
+
+TABLE_NAMES = {
+    "table1": "Table 1",
+    "table_a1": "Table A.1",
+    "drlim": "DrLIM",
+    "thesis_mnist": "thesis, MNIST",
+    "thesis_norb": "thesis, NORB",
+    "baselines": "baselines",
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measured line of a table with its runs, which differ in the seed only."""
+
+    table: str
+    columns: tuple[Column, ...]
+    line: Line
+    group: tuple[RunRecord, ...]
+
+    @property
+    def record(self) -> RunRecord:
+        """One of the runs."""
+        return self.group[0]
+
+    @property
+    def row(self) -> Row | None:
+        """The row of the paper's table; none of a baseline."""
+        rows = TABLES[self.table].rows if self.table in TABLES else ()
+        return next((row for row in rows if row.key == self.line.key), None)
+
+    @property
+    def protocol(self) -> Mapping[str, Any] | None:
+        """The values of the row's experiment; of a baseline those of the paper's run of its H."""
+        if self.row:
+            return protocols(self.table)[self.line.key]
+        for data, (table, row) in PUBLISHED_RUNS.items():
+            if of_published_data(self.record, {"dataset.name": data}):
+                return protocols(table)[row]
+        return None
+
+    @property
+    def images(self) -> str:
+        """The data and how many images of it."""
+        return f"{title(self.record.data)}, {self.record.summary['dataset']['images']:,}"
+
+    def value(self, key: str) -> Value | None:
+        """What was measured of a column."""
+        return self.line.cells[self._at(key)].value
+
+    def text(self, key: str) -> str:
+        """What a column shows, with the difference from the published value where it has one."""
+        return texts(self.line, self.columns)[self._at(key)]
+
+    def _at(self, key: str) -> int:
+        return [column.key for column in self.columns].index(key)
+
+
+def measured_lines(records: Sequence[RunRecord]) -> list[Measured]:
+    """The measured lines of all tables, in their order."""
+    of = {record.folder: record for record in records}
+    lines = []
+    for name in NAMES:
+        table = comparison(name, records)
+        for line in table.lines:
+            if line.kind == "measured":
+                group = tuple(of[folder] for folder in line.runs)
+                lines.append(Measured(name, table.columns, line, group))
+    return lines
+
+
+def demos(records: Sequence[RunRecord]) -> list[list[RunRecord]]:
+    """The runs of the demo, those that differ in the seed only together."""
+    return grouped(record for record in records if record.name == "demo")
+
+
+def references(lines: Sequence[Measured], records: Sequence[RunRecord]) -> dict[Runs, str]:
+    """B1, B2 and so on for runs that stand in one line, by their folders."""
+    runs = [line.line.runs for line in lines]
+    runs += [tuple(record.folder for record in group) for group in demos(records)]
+    return {folders: f"B{n}" for n, folders in enumerate(dict.fromkeys(runs), start=1)}
+
+
+def table_of(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table with a blank line after it."""
+    lines = [pipes(head), pipes(["---"] * len(head)), *(pipes(row) for row in rows)]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,77 @@
+"""Appendix B of docs/results.md: the command, device and date of every row."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+
+from results_holds import without_run
+from results_lines import TABLE_NAMES, Measured, Runs, demos
+
+from dimred.tables import TABLES, RunRecord
+from dimred.tables.published import SEEDS
+
+HEAD = """\
+## Appendix B: how each row was made
+
+Of a word typed twice the last counts. What has one seed gets the others by `-m` and `seed=0,1,2`.
+"""
+MISSING = """\
+What makes the published rows that are without a run (those of the t-SimCNE paper want a GPU;
+`dimred reproduce TABLE` makes a whole table):
+"""
+
+
+def appendix_b(
+    lines: Sequence[Measured], records: Sequence[RunRecord], of: dict[Runs, str]
+) -> list[str]:
+    """One line for each row of the tables above, then one for each row that is missing."""
+    groups: dict[Runs, Sequence[RunRecord]] = {line.line.runs: line.group for line in lines}
+    groups |= {tuple(record.folder for record in group): group for group in demos(records)}
+    names: dict[Runs, list[str]] = {}
+    for line in lines:
+        row = f", row {line.line.key}" if line.row else ""
+        names.setdefault(line.line.runs, []).append(TABLE_NAMES[line.table] + row)
+    text = [HEAD]
+    for runs, number in of.items():
+        label = "; ".join(dict.fromkeys(names.get(runs, ["demo"])))
+        text.append(f"- **{number}** {label}: {_how(groups[runs])}")
+    missing = list(_missing(lines))
+    return [*text, "", MISSING, *missing, ""] if missing else [*text, ""]
+
+
+def _missing(lines: Sequence[Measured]) -> Iterator[str]:
+    for name, table in TABLES.items():
+        for row in without_run(name, lines):
+            words = [*table.command(row, "full"), "seed=" + ",".join(map(str, SEEDS))]
+            command = shlex.join(["dimred", "train", "-m", *words])
+            yield f"- {TABLE_NAMES[name]}, row {row.key}: `{command}`"
+
+
+def _how(group: Sequence[RunRecord]) -> str:
+    """Command, seeds, device, versions, date and commit of the runs of a group."""
+    sessions = [record.environment["sessions"][-1] for record in group]
+    seeds = ",".join(str(record.summary["seed"]) for record in group)
+    words = [word for word in group[0].command if not word.startswith("seed=")]
+    many = ["-m"] if len(group) > 1 else []
+    command = shlex.join(["dimred", "train", *many, *words, f"seed={seeds}"])
+    commits = {s["commit"][:7] + ("+changes" if "+" in s["commit"] else "") for s in sessions}
+    seconds = ", ".join(f"{record.summary['training_seconds']:.0f}" for record in group)
+    parts = [
+        f"`{command}`: {_set(s['device'] for s in sessions)}",
+        f"{_set(str(s['threads']) for s in sessions)} thread(s)",
+        f"torch {_set(s['torch'] for s in sessions)}",
+        _set(record.started[:10] for record in group),
+        f"commit {_set(commits)}",
+        f"trained {seconds} s",
+    ]
+    measured = [made for record in group for made in record.baselines.values()]
+    libraries = {made["library"] for made in measured} - {"dimred"}
+    if libraries:
+        where = _set(f"{made['device']}, {made['threads']} thread(s)" for made in measured)
+        parts.append(f"then `dimred baselines RUN`: {', '.join(sorted(libraries))}; {where}")
+    return "; ".join(parts)
+
+
+def _set(texts: Iterable[str]) -> str:
+    return " and ".join(sorted(set(texts)))
