@@ -13,6 +13,13 @@ included; `batches`, making both views, images/s; `loss_D`, the Euclidean loss f
 ms. Each turn of training is a training of its own, whose first epoch is not timed; of tsimcne's,
 neither are Lightning's set-up, checkpoints, logs and progress bar. tsimcne has float32 only; on a
 GPU both leave convolutions in TF32, PyTorch's default.
+
+    python scripts/benchmark_peer.py --tasks fidelity --root FOLDER --model convnet \
+        --images 3840 --batch 256 --epochs 15 --seeds 0 1 2 --out fidelity.json
+
+asks instead whether both learn the same of real images (class folders, perhaps in train/):
+`peer_fidelity.py` says what is compared. --peer-python names a Python that has tsimcne where it
+cannot be installed.
 """
 
 from __future__ import annotations
@@ -22,7 +29,6 @@ import json
 import os
 import resource
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -30,8 +36,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-PEER = ROOT / ".venv-peer"
+from peer import ROOT, Worker, encoder, fit, installed, package, quiet
+from peer_fidelity import SWAPS, Trainings, fidelity
+
 LOSS_POINTS = 2048
 LOSS_REPEATS = 10
 BATCH_ROUNDS = 8  # over the images, so that the start of worker processes weighs little
@@ -106,16 +113,15 @@ class Ours:
         self.partners = Partners(partner)
 
     def train(self) -> dict[str, float]:
-        from dimred.models import Encoder
         from dimred.training import StagePlan, StageTrainer
 
         options, compute = self.options, self.compute
-        encoder = Encoder(backbone(options.model), [0.5] * 3, [0.25] * 3, 1024, 128)
-        encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
+        network = encoder(options.model, [0.5] * 3, [0.25] * 3)
+        network = network.to(compute.device).to(memory_format=compute.memory_format)
         lr = 0.03 * options.batch / 256
         plan = StagePlan(0, "train", options.epochs + 1, lr, anneal="cosine")
         trainer = StageTrainer(
-            plan, encoder, self.loss, self.pairing, self.images, options.batch, 0, compute
+            plan, network, self.loss, self.pairing, self.images, options.batch, 0, compute
         )
 
         def epoch(number: int) -> None:
@@ -151,50 +157,19 @@ class Theirs:
     """The work as tsimcne does it."""
 
     def __init__(self, options: argparse.Namespace):
-        import logging
-        import warnings
-
         import torch
         from PIL import Image
 
-        warnings.filterwarnings("ignore")
-        logging.disable(logging.INFO)
+        quiet()
         self.options = options
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         arrays = pixels(options.images).permute(0, 2, 3, 1).numpy()
         self.data = [(Image.fromarray(array), 0) for array in arrays]
 
     def package(self, epochs: int) -> Any:
-        from torch import nn
-        from tsimcne.tsimcne import TSimCNE
-
-        class WithTheirOrder(nn.Module):
-            """dimred's encoder, with Z before H."""
-
-            def __init__(self, encoder: Any):
-                super().__init__()
-                self.encoder = encoder
-
-            def forward(self, images: Any) -> Any:
-                h, z = self.encoder(images)
-                return z, h
-
-        model = None  # their own ResNet-18
-        if self.options.model != "resnet18":
-            from dimred.models import Encoder
-
-            model = WithTheirOrder(
-                Encoder(backbone(self.options.model), [0.0] * 3, [1.0] * 3, 1024, 128)
-            )
-        return TSimCNE(
-            model=model,
-            total_epochs=[epochs],
-            batch_size=self.options.batch,
-            num_workers=self.options.workers,
-            warmup=[0],
-            use_ffcv=False,
-            float32_matmul_precision=False,  # PyTorch's default, as ours
-        )
+        own = self.options.model == "resnet18"  # their own ResNet-18
+        network = None if own else encoder(self.options.model, [0.0] * 3, [1.0] * 3)
+        return package(network, self.options, epochs)
 
     def train(self) -> dict[str, float]:
         from lightning.pytorch.callbacks import Callback
@@ -209,17 +184,7 @@ class Theirs:
                     torch.cuda.synchronize()
                 marks.append((time.perf_counter(), cpu_seconds()))
 
-        package = self.package(self.options.epochs + 1)
-        package.trainer_kwargs = {  # theirs, and quiet
-            "gradient_clip_val": 4,
-            "gradient_clip_algorithm": "value",
-            "callbacks": [Clock()],
-            "logger": False,
-            "enable_checkpointing": False,
-            "enable_progress_bar": False,
-            "enable_model_summary": False,
-        }
-        package.fit(self.data)
+        fit(self.package(self.options.epochs + 1), self.data, Clock())
         (clock, cpu), (end_clock, end_cpu) = marks[0], marks[-1]
         return {"seconds": end_clock - clock, "cpu": end_cpu - cpu}
 
@@ -233,63 +198,15 @@ class Theirs:
         return timed_loss(InfoNCECauchy(), dim, self.device)
 
 
-def backbone(name: str) -> Any:
-    from dimred.models import ConvNetBackbone, ResNet18Backbone
-
-    return ResNet18Backbone(3, True) if name == "resnet18" else ConvNetBackbone(3, [32, 64, 128])
-
-
 def work(options: argparse.Namespace) -> None:
     """Do what the lines of standard input say, one at a time."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever else is printed
-    sys.path.insert(0, str(ROOT))
-    worker = Ours(options) if options.worker == "ours" else Theirs(options)
+    worker = {"ours": Ours, "theirs": Theirs, "fidelity": Trainings}[options.worker](options)
     for line in sys.stdin:
-        task, _, dim = line.strip().partition("_")
-        found = worker.loss_of(int(dim)) if dim else getattr(worker, task)()
+        task, *arguments = json.loads(line)
+        found = getattr(worker, task)(*arguments)
         print(json.dumps(found), file=answers, flush=True)
-
-
-class Worker:
-    """A process that works for one side."""
-
-    def __init__(self, python: Path | str, side: str, options: argparse.Namespace):
-        words = [str(python), __file__, "--worker", side]
-        for key in ("model", "images", "batch", "epochs", "workers", "precision"):
-            words += [f"--{key}", str(getattr(options, key))]
-        self.process = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def __call__(self, task: str) -> dict[str, float]:
-        assert self.process.stdin
-        assert self.process.stdout
-        print(task, file=self.process.stdin, flush=True)
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"benchmark_peer: the process of {self.process.args} ended")
-        found: dict[str, float] = json.loads(line)
-        return found
-
-    def end(self) -> None:
-        assert self.process.stdin
-        self.process.stdin.close()
-        self.process.wait()
-
-
-def installed() -> Path:
-    """The Python of an environment with tsimcne."""
-    python = PEER / "bin" / "python"
-    mark = PEER / ".installed"
-    if not mark.exists():
-        print(f"installing tsimcne 0.3.12 into {PEER.name}", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", PEER], check=True)
-        constraints = ["--constraint", str(ROOT / "constraints.txt")]
-        words = [*constraints, "tsimcne==0.3.12"]
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *words], check=True)
-        mark.touch()
-    return python
 
 
 def compared(
@@ -316,42 +233,21 @@ def compared(
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--model", choices=["resnet18", "convnet"], default="resnet18")
-    parser.add_argument("--images", type=int, default=512, help="in an epoch")
-    parser.add_argument("--batch", type=int, default=128, help="images in a batch")
-    parser.add_argument("--epochs", type=int, default=1, help="timed, in each turn of training")
-    parser.add_argument("--pairs", type=int, default=5, help="turns of each side")
-    parser.add_argument("--precision", choices=["auto", "float32", "bf16"], default="float32")
-    parser.add_argument(
-        "--workers", type=int, default=os.cpu_count(), help="worker processes of tsimcne's loader"
-    )
-    parser.add_argument("--tasks", nargs="+", default=["train", "batches", "loss_2", "loss_128"])
-    parser.add_argument("--out", type=Path, help="JSON file")
-    parser.add_argument("--worker", choices=["ours", "theirs"], help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.worker:
-        work(options)
-        return
-    if options.images % options.batch:
-        parser.error("--images: must be a multiple of --batch, since one side drops what is left")
-    theirs = Worker(installed(), "theirs", options)
+def timed(options: argparse.Namespace, python: Path | str) -> list[dict[str, Any]]:
+    """Do the tasks of timing in turns, and print and return what comes of them."""
+    theirs = Worker(python, "theirs", options)
     ours = Worker(sys.executable, "ours", options)
-    print(
-        f"{options.model}, {options.images} images of 32x32, batches of {options.batch}, "
-        f"ours in {options.precision}, theirs in float32 with {options.workers} loader processes; "
-        f"{options.pairs} pairs"
-    )
     print(f"{'':10s} {'':6s} {'dimred':>10s} {'tsimcne':>10s}   times faster (lowest, highest)")
     results = []
     for task in options.tasks:
+        name, _, dim = task.partition("_")
+        words = ["loss_of", int(dim)] if dim else [name]
         turns = []
         for number in range(options.pairs):
             if number % 2:
-                second, first = theirs(task), ours(task)
+                second, first = theirs(*words), ours(*words)
             else:
-                first, second = ours(task), theirs(task)
+                first, second = ours(*words), theirs(*words)
             turns.append((first, second))
         rounds = options.epochs if task == "train" else BATCH_ROUNDS
         found = compared(task, turns, options.images * rounds)
@@ -367,8 +263,75 @@ def main() -> None:
             )
     for worker in (ours, theirs):
         worker.end()
+    return results
+
+
+def main() -> None:
+    sys.path.insert(0, str(ROOT))
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", choices=["resnet18", "convnet"], default="resnet18")
+    parser.add_argument("--images", type=int, default=512, help="in an epoch")
+    parser.add_argument("--batch", type=int, default=128, help="images in a batch")
+    parser.add_argument(
+        "--epochs", type=int, default=1, help="of fidelity; timed, in each turn of training"
+    )
+    parser.add_argument("--pairs", type=int, default=5, help="turns of each side")
+    parser.add_argument("--precision", choices=["auto", "float32", "bf16"], default="float32")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="worker processes of tsimcne's loader"
+    )
+    parser.add_argument(
+        "--tasks",
+        nargs="+",
+        default=["train", "batches", "loss_2", "loss_128"],
+        help="of these, or fidelity",
+    )
+    parser.add_argument("--warmup", type=int, default=0, help="epochs of it, in fidelity")
+    parser.add_argument("--root", type=Path, help="folder of fidelity's images")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of fidelity")
+    parser.add_argument(
+        "--trainings",
+        nargs="+",
+        default=["dimred", "tsimcne"],
+        help=f"of fidelity: these, or with what the other has: +{' +'.join(SWAPS)}",
+    )
+    parser.add_argument(
+        "--peer-python", type=Path, help="Python that has tsimcne; default: in .venv-peer"
+    )
+    parser.add_argument("--out", type=Path, help="JSON file")
+    parser.add_argument("--worker", choices=["ours", "theirs", "fidelity"], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        work(options)
+        return
+    if options.images % options.batch:
+        parser.error("--images: must be a multiple of --batch, since one side drops what is left")
+    if "fidelity" in options.tasks and (len(options.tasks) > 1 or not options.root):
+        parser.error("--tasks fidelity: stands alone and needs --root")
+    for training in options.trainings:
+        side, *swaps = training.split("+")
+        known = {"dimred": SWAPS, "tsimcne": ("raw",)}.get(side, ())
+        if not known or set(swaps) - set(known):
+            parser.error(f"--trainings {training}: must be dimred or tsimcne, +{' +'.join(SWAPS)}")
+    python = options.peer_python or installed()
+    print(
+        f"{options.model}, {options.images} images of 32x32, batches of {options.batch}, "
+        f"ours in {options.precision}, theirs in float32 with {options.workers} loader processes; "
+        + ("fidelity" if options.root else f"{options.pairs} pairs"),
+        flush=True,
+    )
+    if "fidelity" in options.tasks:
+        worker = Worker(python, "fidelity", options)
+        results = [fidelity(worker, options)]
+        worker.end()
+    else:
+        results = timed(options, python)
     if options.out:
-        settings = {key: value for key, value in vars(options).items() if key != "out"}
+        settings = {
+            key: str(value) if isinstance(value, Path) else value
+            for key, value in vars(options).items()
+            if key != "out"
+        }
         from dimred.reporting.environment import environment
         from dimred.training import select_compute
 

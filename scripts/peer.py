@@ -1,0 +1,116 @@
+"""dimred beside tsimcne 0.3.12: its environment, its training, and processes that do tasks."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import subprocess
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PEER = ROOT / ".venv-peer"
+
+
+def installed() -> Path:
+    """The Python of an environment with tsimcne."""
+    python = PEER / "bin" / "python"
+    mark = PEER / ".installed"
+    if not mark.exists():
+        print(f"installing tsimcne 0.3.12 into {PEER.name}", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", PEER], check=True)
+        constraints = ["--constraint", str(ROOT / "constraints.txt")]
+        words = [*constraints, "tsimcne==0.3.12"]
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *words], check=True)
+        mark.touch()
+    return python
+
+
+class Worker:
+    """A process that does the tasks of one `--worker` of benchmark_peer.py."""
+
+    def __init__(self, python: Path | str, worker: str, options: argparse.Namespace):
+        script = Path(__file__).with_name("benchmark_peer.py")
+        words = [str(python), str(script), "--worker", worker]
+        for key in ("model", "images", "batch", "epochs", "workers", "precision", "warmup"):
+            words += [f"--{key}", str(getattr(options, key))]
+        self.process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __call__(self, task: str, *arguments: object) -> dict[str, Any]:
+        """What the worker's method of that name returns."""
+        assert self.process.stdin
+        assert self.process.stdout
+        print(json.dumps([task, *arguments]), file=self.process.stdin, flush=True)
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"benchmark_peer: the process of {self.process.args} ended")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    def end(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def encoder(model: str, mean: Sequence[float], std: Sequence[float]) -> Any:
+    """dimred's network with Z in 128 dimensions."""
+    from dimred.models import ConvNetBackbone, Encoder, ResNet18Backbone
+
+    resnet = model == "resnet18"
+    backbone = ResNet18Backbone(3, True) if resnet else ConvNetBackbone(3, [32, 64, 128])
+    return Encoder(backbone, mean, std, 1024, 128)
+
+
+def quiet() -> None:
+    """Neither warnings nor Lightning's lines."""
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.INFO)
+
+
+def package(network: Any, options: argparse.Namespace, epochs: int, **more: Any) -> Any:
+    """tsimcne, which is to train `network`, of dimred, or None for its own ResNet-18."""
+    from torch import nn
+    from tsimcne.tsimcne import TSimCNE
+
+    class WithTheirOrder(nn.Module):
+        """dimred's encoder, with Z before H."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = network
+
+        def forward(self, images: Any) -> Any:
+            h, z = self.encoder(images)
+            return z, h
+
+    return TSimCNE(
+        model=WithTheirOrder() if network else None,
+        total_epochs=[epochs],
+        batch_size=options.batch,
+        num_workers=options.workers,
+        warmup=[options.warmup],
+        use_ffcv=False,
+        float32_matmul_precision=False,  # PyTorch's default, as ours
+        **more,
+    )
+
+
+def fit(package: Any, data: Any, callback: Any) -> None:
+    """Train it on pairs of a PIL image and a label."""
+    package.trainer_kwargs = {  # theirs, and quiet
+        "gradient_clip_val": 4,
+        "gradient_clip_algorithm": "value",
+        "callbacks": [callback],
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+    package.fit(data)

@@ -1,0 +1,312 @@
+"""The task `fidelity` of benchmark_peer.py: whole trainings of dimred and tsimcne on real images.
+
+Every training of a seed begins with the same weights of the same network. The last epoch's loss is
+what each training says of itself, on its own views and while the weights move; so the networks that
+came out are also given the same batches of dimred's and of tsimcne's views, made once, in
+evaluation mode and with the statistics of the batch, and dimred's loss is taken of all.
+
+A training is named by its side and what it has otherwise, such as `dimred+clip+views`; for dimred
+what tsimcne has:
+
+    schedule  the learning rate of its CosineAnnealingSchedule
+    clip      gradients clipped to [-4, 4]
+    views     its transforms of PIL images
+    loss      its InfoNCECauchy
+    raw       pixels in [0, 1] that no mean is taken from, as in the package's own networks (for
+              tsimcne too)
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import statistics
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from peer import Worker, encoder, fit, package, quiet
+
+SWAPS = ("schedule", "clip", "views", "loss", "raw")
+COLUMNS = {
+    "last_epoch": "last epoch",
+    "ours_eval": "our views",
+    "theirs_eval": "their views",
+    "ours_batch": "ours, batch stat.",
+    "theirs_batch": "theirs, batch stat.",
+    "knn_z": "kNN in Z",
+    "knn_h": "kNN in H",
+}
+ROUNDS = 2  # of views of all images that the networks are compared on
+K = 15
+
+
+def transformed(job: tuple[Any, int]) -> Any:
+    """tsimcne's transforms of some images (n, 32, 32, 3), uint8 (n, 3, 32, 32)."""
+    import torch
+    from PIL import Image
+    from tsimcne.imagedistortions import get_transforms_unnormalized
+
+    arrays, seed = job
+    torch.manual_seed(seed)
+    transform = get_transforms_unnormalized(size=arrays.shape[1:3])
+    views = [transform(Image.fromarray(array)) for array in arrays]
+    return torch.stack(views).mul_(255).round_().byte().numpy()
+
+
+class TheirAugmentation:
+    """tsimcne's transforms, called as dimred's augmentation is."""
+
+    def __init__(self, workers: int):
+        import multiprocessing
+
+        self.pool = multiprocessing.Pool(workers) if workers else None
+        self.pieces = 4 * max(workers, 1)
+
+    def __call__(self, images: Any, generator: Any, part: slice = slice(None)) -> Any:
+        import numpy as np
+        import torch
+
+        arrays = images.permute(0, 2, 3, 1).cpu().numpy()
+        pieces = np.array_split(arrays, self.pieces)
+        seeds = torch.randint(2**31, (len(pieces),), generator=generator, device=images.device)
+        jobs = zip(pieces, seeds.tolist(), strict=True)
+        views = np.concatenate(list((self.pool.map if self.pool else map)(transformed, jobs)))
+        return torch.from_numpy(views).to(images.device).float().div_(255)[part]
+
+
+class Trainings:
+    """The trainings of both sides, in a process that has tsimcne."""
+
+    def __init__(self, options: argparse.Namespace):
+        from dimred.training import select_compute
+
+        quiet()
+        self.options = options
+        self.augment = TheirAugmentation(options.workers)  # before a GPU is used
+        self.compute = select_compute("auto", options.precision)
+
+    def read(self, folder: str) -> dict[str, Any]:
+        """Take images and their statistics, and make the views to compare on."""
+        import numpy as np
+        import torch
+        from PIL import Image
+
+        from dimred.data.augmentation import BatchAugmentation
+        from dimred.data.resident import ResidentImages
+
+        self.folder = Path(folder)
+        with np.load(self.folder / "images.npz") as found:
+            data = found["images"]
+            self.mean, self.std = found["mean"].tolist(), found["std"].tolist()
+        self.pil = [(Image.fromarray(image), 0) for image in data.transpose(0, 2, 3, 1)]
+        self.images = ResidentImages(torch.from_numpy(data), self.compute.device, 0.5)
+        self.common = {
+            "ours": list(self.views(BatchAugmentation())),
+            "theirs": list(self.views(self.augment)),
+        }
+        return {"device": str(self.compute.device), "torch": torch.__version__}
+
+    def views(self, augment: Any) -> Iterator[Any]:
+        """Batches of two views of every image, the same batches for every augmentation."""
+        import torch
+
+        generator = torch.Generator(self.compute.device).manual_seed(0)
+        size, batch = self.options.images, self.options.batch
+        for number in range(ROUNDS):
+            order = torch.randperm(size, generator=torch.Generator().manual_seed(number))
+            for images in self.images.batches(order.to(self.compute.device).split(batch)):
+                yield augment(torch.cat((images, images)), generator)
+
+    def train(self, name: str, seed: int) -> dict[str, Any]:
+        """A training: its losses by epoch and those of the network at the end; writes Z and H."""
+        import numpy as np
+        import torch
+
+        from dimred.training import embed
+
+        side, *swaps = name.split("+")
+        torch.manual_seed(seed)
+        raw = "raw" in swaps
+        network = encoder(
+            self.options.model, [0.0] * 3 if raw else self.mean, [1.0] * 3 if raw else self.std
+        )
+        losses = (self.ours if side == "dimred" else self.theirs)(network, swaps, seed)
+        compute = self.compute
+        network = network.to(compute.device).to(memory_format=compute.memory_format)
+        h, z = embed(network, self.images, self.options.batch, compute)
+        np.savez(self.folder / "embedding.npz", h=h, z=z)
+        common = {
+            f"{views}_{mode}": self.common_loss(network, views, mode == "batch")
+            for mode in ("eval", "batch")
+            for views in self.common
+        }
+        return {"losses": losses, "last_epoch": losses[-1], **common}
+
+    def ours(self, network: Any, swaps: Sequence[str], seed: int) -> list[float]:
+        import torch
+        from tsimcne.losses.infonce import InfoNCECauchy
+        from tsimcne.lrschedule import CosineAnnealingSchedule
+
+        from dimred.data.augmentation import BatchAugmentation
+        from dimred.losses import tsimcne_loss
+        from dimred.pairing import TwoViews
+        from dimred.training import StagePlan, StageTrainer
+
+        options, compute = self.options, self.compute
+        network = network.to(compute.device).to(memory_format=compute.memory_format)
+        augment = self.augment if "views" in swaps else BatchAugmentation()
+        cauchy = InfoNCECauchy()
+        plan = StagePlan(
+            0,
+            "train",
+            options.epochs,
+            0.03 * options.batch / 256,
+            warmup_epochs=options.warmup,
+            anneal="cosine",
+        )
+        trainer = StageTrainer(
+            plan,
+            network,
+            (lambda z, _: cauchy(z)) if "loss" in swaps else tsimcne_loss,
+            TwoViews(torch.arange(options.images), augment),
+            self.images,
+            options.batch,
+            seed,
+            compute,
+        )
+        if "schedule" in swaps:
+            rates = CosineAnnealingSchedule(
+                torch.optim.SGD(network.parameters(), plan.base_lr),
+                n_epochs=plan.epochs,
+                warmup_epochs=plan.warmup_epochs,
+            ).lr_schedule.tolist()
+            trainer.lr = lambda epoch, step: rates[epoch]  # type: ignore[method-assign]
+        if "clip" in swaps:
+            trainer.optimizer.register_step_pre_hook(
+                lambda *_: torch.nn.utils.clip_grad_value_(network.parameters(), 4)
+            )
+        losses = []
+        for epoch in range(options.epochs):
+            state = trainer.new_epoch()
+            for _ in trainer.train_epoch(epoch, state):
+                pass
+            trainer.check_finite(epoch, state)
+            losses.append(float(state.losses.mean()))
+        return losses
+
+    def theirs(self, network: Any, swaps: Sequence[str], seed: int) -> list[float]:
+        import torch
+        from lightning.pytorch.callbacks import Callback
+
+        steps: list[Any] = []
+
+        class Losses(Callback):  # type: ignore[misc]
+            def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, *_: Any) -> None:
+                steps.append(outputs["loss"].detach())
+
+        workers = {"persistent_workers": self.options.workers > 0}  # not begun anew every epoch
+        trained = package(network, self.options, self.options.epochs, dl_kwargs=workers)
+        fit(trained, self.pil, Losses())
+        return torch.stack(steps).view(self.options.epochs, -1).mean(1).tolist()
+
+    def common_loss(self, network: Any, views: str, batch_statistics: bool) -> float:
+        """dimred's loss of the network on the common views."""
+        import torch
+
+        from dimred.losses import tsimcne_loss
+        from dimred.pairing import TwoViews
+
+        network = copy.deepcopy(network).train(batch_statistics)
+        pairing = TwoViews(torch.arange(self.options.images), self.augment)
+        losses = []
+        with torch.no_grad():
+            for inputs in self.common[views]:
+                anchors = torch.arange(len(inputs) // 2, device=inputs.device)
+                generator = torch.Generator(inputs.device)
+                pairs = pairing.select(anchors, generator).pairs
+                inputs = inputs.contiguous(memory_format=self.compute.memory_format)
+                losses.append(float(tsimcne_loss(network(inputs)[1], pairs)))
+        return statistics.mean(losses)
+
+
+def stored(options: argparse.Namespace, folder: Path) -> Any:
+    """Labels of the images that are trained on, which are written to `folder`: equally many of
+    every class, of the training images where `root` has a split."""
+    import numpy as np
+
+    from dimred.data.image_folder import load_image_folder
+    from dimred.data.selection import limit
+
+    def training(images: Any) -> Any:
+        return limit(images.take(np.flatnonzero(~images.is_test)), options.images)
+
+    images = load_image_folder(str(options.root), 32, True, training)
+    if len(images) < options.images or not images.labels or images.images.shape[1] != 3:
+        raise SystemExit(
+            f"benchmark_peer: --root {options.root}: must hold {options.images} images in colour, "
+            "in folders of their classes"
+        )
+    np.savez(folder / "images.npz", images=images.images.numpy(), mean=images.mean, std=images.std)
+    return images.labels.values
+
+
+def accuracies(folder: Path, labels: Any) -> dict[str, float]:
+    """Of the class that most of an image's nearest others have, in Z and H."""
+    import numpy as np
+
+    from dimred.evaluation.knn import majority
+    from dimred.evaluation.neighbours import nearest
+
+    found = {}
+    with np.load(folder / "embedding.npz") as embedding:
+        for space in ("z", "h"):
+            winners, _ = majority(labels, nearest(embedding[space], None, K))
+            found[f"knn_{space}"] = float(np.mean(winners == labels))
+    return found
+
+
+def fidelity(worker: Worker, options: argparse.Namespace) -> dict[str, Any]:
+    """Train all, print the mean and standard deviation over the seeds, and return everything."""
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in options.trainings}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        labels = stored(options, folder)
+        machine = worker("read", str(folder))
+        print(
+            f"{options.epochs} epochs, warm-up {options.warmup}, seeds "
+            f"{' '.join(map(str, options.seeds))}; on {machine['device']}"
+        )
+        for seed in options.seeds:
+            for training in options.trainings:
+                one = worker("train", training, seed)
+                one |= {"seed": seed, **accuracies(folder, labels)}
+                found[training].append(one)
+                numbers = " ".join(f"{key} {one[key]:.4f}" for key in COLUMNS)
+                print(f"  seed {seed} {training}: {numbers}", flush=True)
+    print_table(found)
+    return {"task": "fidelity", "machine": machine, "trainings": found}
+
+
+def print_table(found: dict[str, list[dict[str, Any]]]) -> None:
+    width = max(map(len, found))
+    print(f"{'':{width}s} " + " ".join(f"{title:>19s}" for title in COLUMNS.values()))
+    for training, seeds in found.items():
+        cells = (mean_and_deviation([one[key] for one in seeds]) for key in COLUMNS)
+        print(f"{training:{width}s} " + " ".join(f"{cell:>19s}" for cell in cells))
+    first, *others = found
+    for training in others:
+        cells = (
+            mean_and_deviation(
+                [b[key] - a[key] for a, b in zip(found[first], found[training], strict=True)], "+"
+            )
+            for key in COLUMNS
+        )
+        print(f"{training} less {first}, seed by seed")
+        print(" " * (width + 1) + " ".join(f"{cell:>19s}" for cell in cells))
+
+
+def mean_and_deviation(values: Sequence[float], sign: str = "") -> str:
+    deviation = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):{sign}.4f}{deviation}"
