@@ -6,7 +6,9 @@ Prints tables and writes JSON. `steps`: training of each model in each precision
 (32x32, three channels), out_dim 128: images/s, the arithmetic rate (floating-point operations of
 convolutions and matrix products, forward and backward, as PyTorch counts them) and its share of the
 ceiling, which is the fastest matrix product of the same precision measured before and after in the
-same process; the share of each part of a step; peak memory. `loss`: the t-SimCNE loss, forward and
+same process; the bytes that the network moves (with --compile, if all that can be is done on the
+way) and the share of what a copy moves in that time, the other ceiling; the share of each part of a
+step; seconds of compiling; peak memory. `loss`: the t-SimCNE loss, forward and
 backward, against the number of points. `knn`: kNN accuracy against the number of points. `epochs`:
 an epoch of the small network against the number of images. `start`: `dimred --help`, and what a
 smoke run takes besides its training. `demo`: operators by their share of the demo's training steps.
@@ -38,10 +40,12 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
+from traffic import bandwidth, bytes_of_a_step
 
 from dimred.data.augmentation import BatchAugmentation
 from dimred.data.resident import ResidentImages
 from dimred.evaluation import knn_accuracy
+from dimred.fusing import fusing
 from dimred.losses import simclr_loss, tsimcne_loss
 from dimred.models import ConvNetBackbone, Encoder, ResNet18Backbone
 from dimred.pairing import Partners, TwoViews
@@ -110,6 +114,8 @@ def steps(model: str, precision: str, batch: int, compute: Compute, turns: int) 
 
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     before = products(device, dtype)
+    copied = bandwidth(device, timed)
+    compiling = timed(device, trainer.compile, 1)[0] if trainer.compiled else 0.0
     epoch()
     wait(device)
     seconds = statistics.median(timed(device, epoch, 3)) / turns
@@ -120,6 +126,13 @@ def steps(model: str, precision: str, batch: int, compute: Compute, turns: int) 
         sample = torch.rand(8, 3, 32, 32, device=device)
         encoder(sample)[1].sum().backward()
     flops = counter.get_total_flops() / 8 * 2 * batch / seconds
+
+    def network(views: int) -> None:
+        with compute.autocast():
+            _, z = encoder(torch.rand(views, 3, 32, 32, device=device))
+        z.sum().backward()
+
+    moved = bytes_of_a_step(network, 2 * batch)["fused" if trainer.compiled else "each"]
     return {
         "model": model,
         "precision": precision,
@@ -130,6 +143,10 @@ def steps(model: str, precision: str, batch: int, compute: Compute, turns: int) 
         "ceiling_tflops": {form: rate / 1e12 for form, rate in ceilings.items()},
         "share_of_mm": flops / ceilings["mm"],
         "share_of_ceiling": flops / max(ceilings.values()),
+        "gb_moved": moved / 1e9,
+        "copy_gb_per_s": copied / 1e9,
+        "share_of_memory": moved / seconds / copied,
+        "compile_s": compiling,
         "peak_gib": memory,
         "parts": parts(trainer, images, pairing, batch, turns),
     }
@@ -154,8 +171,8 @@ def parts(
 
     def forward(views: Tensor) -> Tensor:
         with compute.autocast():
-            z: Tensor = trainer.forward(views)[1]
-        return z
+            features = trainer.features(views)[1]
+        return trainer.encoder.read_out(features)
 
     def loss_and_gradient(z: Tensor, pairs: Partners) -> Tensor:
         points = z.detach().requires_grad_()
@@ -167,14 +184,17 @@ def parts(
         anchors = torch.arange(turn * batch, (turn + 1) * batch, device=device)
         selection = pairing.select(anchors, generator)
         (pixels,) = images.batches([selection.items])
-        views = clocked(
-            "augmentation",
-            lambda pixels=pixels: pairing.views(pixels, generator).contiguous(
-                memory_format=compute.memory_format
-            ),
-        )
-        z = clocked("forward", lambda views=views: forward(views))
-        gradient = clocked("loss", lambda z=z, pairs=selection.pairs: loss_and_gradient(z, pairs))
+        with fusing(trainer.compiled and device.type == "cuda"):
+            views = clocked(
+                "augmentation",
+                lambda pixels=pixels: pairing.views(pixels, generator).contiguous(
+                    memory_format=compute.memory_format
+                ),
+            )
+            z = clocked("forward", lambda views=views: forward(views))
+            gradient = clocked(
+                "loss", lambda z=z, pairs=selection.pairs: loss_and_gradient(z, pairs)
+            )
         trainer.optimizer.zero_grad(set_to_none=True)
         clocked("backward", lambda z=z, gradient=gradient: z.backward(gradient))
         clocked("optimizer", trainer.optimizer.step)
@@ -369,7 +389,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, help="steps in a turn; 20 on a GPU, 2 on a CPU")
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
     parser.add_argument("--precisions", nargs="+", default=["float32", "bf16"])
-    for switch in ("compile", "cuda-graphs", "no-channels-last", "no-fused-optimizer"):
+    for switch in ("compile", "no-channels-last", "no-fused-optimizer"):
         parser.add_argument(f"--{switch}", action="store_true")
     parser.add_argument("--out", type=Path, help="JSON file")
     parser.add_argument("--figure", type=Path, help="PNG file of cost against size")
@@ -382,7 +402,6 @@ def main() -> None:
         not options.no_channels_last,
         options.compile,
         not options.no_fused_optimizer,
-        options.cuda_graphs,
     )
     device = compute.device
     gpu = device.type == "cuda"

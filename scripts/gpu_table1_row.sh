@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Makes a row of the t-SimCNE paper's Table 1 on the JPEG copy of CIFAR-10, on a GPU, in pieces.
+#
+#   scripts/gpu_table1_row.sh OUT ARCHIVE ROW [KEY=VALUE ...]
+#
+# ARCHIVE is the .tar.xz of the images (train/CLASS/*.jpg, test/CLASS/*.jpg), ROW a row of Table 1,
+# such as 9. A piece ends within 9 minutes (PIECE=SECONDS sets another limit); typed again on the same
+# machine, the next goes on where it stopped. Exit code 75 says that the row is not finished. What
+# the run is worth is put into OUT, in files under 16 MB: run.tar.gz (summary, metrics, maps, ...),
+# embedding.npz, and weights.safetensors in parts (cat weights.safetensors.* puts them together).
+set -uo pipefail
+out=${1:?usage: $0 OUT ARCHIVE ROW [KEY=VALUE ...]}
+archive=${2:?usage: $0 OUT ARCHIVE ROW [KEY=VALUE ...]}
+row=${3:?usage: $0 OUT ARCHIVE ROW [KEY=VALUE ...]}
+images=data/cifar10-jpeg
+run=outputs/table1_row$row-cifar10-jpeg
+python=.venv/bin/python
+[ -x "$python" ] || python=python3
+mkdir -p "$out"
+if [ ! -e "$images/.unpacked" ]; then
+    mkdir -p "$images"
+    tar -xJf "$archive" -C "$images" || exit
+    touch "$images/.unpacked"
+fi
+train=$(find "$images" -type d -name train | head -n 1)
+if [ -z "$train" ]; then
+    echo "$0: $archive holds no folder train/" >&2
+    exit 2
+fi
+timeout --signal=INT --kill-after=20 "${PIECE:-520}" \
+    "$python" -m dimred train "experiment=table1_row$row" dataset=image_folder \
+    dataset.root="$(dirname "$train")" dataset.image_size=32 device=cuda run_dir="$run" "${@:4}"
+code=$?
+files=(config.yaml environment.json metrics.jsonl)
+if [ -e "$run/summary.json" ]; then
+    files+=(summary.json plots stages/readout.npz stages/finetune.npz)
+    cp "$run/embedding.npz" "$out/"
+    split --bytes=15M "$run/weights.safetensors" "$out/weights.safetensors."
+fi
+kept=()
+for file in "${files[@]}"; do
+    [ -e "$run/$file" ] && kept+=("$file")
+done
+tar -czf "$out/run.tar.gz" -C "$run" "${kept[@]}"
+[ $code -eq 124 ] || [ $code -eq 130 ] && exit 75
+exit $code
