@@ -116,7 +116,7 @@ class Ours:
         from dimred.training import StagePlan, StageTrainer
 
         options, compute = self.options, self.compute
-        network = encoder(options.model, [0.5] * 3, [0.25] * 3)
+        network = encoder(options, [0.5] * 3, [0.25] * 3)
         network = network.to(compute.device).to(memory_format=compute.memory_format)
         lr = 0.03 * options.batch / 256
         plan = StagePlan(0, "train", options.epochs + 1, lr, anneal="cosine")
@@ -168,7 +168,7 @@ class Theirs:
 
     def package(self, epochs: int) -> Any:
         own = self.options.model == "resnet18"  # their own ResNet-18
-        network = None if own else encoder(self.options.model, [0.0] * 3, [1.0] * 3)
+        network = None if own else encoder(self.options, [0.0] * 3, [1.0] * 3)
         return package(network, self.options, epochs)
 
     def train(self) -> dict[str, float]:
@@ -270,6 +270,9 @@ def main() -> None:
     sys.path.insert(0, str(ROOT))
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", choices=["resnet18", "convnet"], default="resnet18")
+    parser.add_argument(
+        "--widths", type=int, nargs="+", default=[32, 64, 128], help="channels of the convnet"
+    )
     parser.add_argument("--images", type=int, default=512, help="in an epoch")
     parser.add_argument("--batch", type=int, default=128, help="images in a batch")
     parser.add_argument(
@@ -293,7 +296,7 @@ def main() -> None:
         "--trainings",
         nargs="+",
         default=["dimred", "tsimcne"],
-        help=f"of fidelity: these, or with what the other has: +{' +'.join(SWAPS)}",
+        help=f"of fidelity: tsimcne, tsimcne+raw, dimred with any of +{' +'.join(SWAPS)}",
     )
     parser.add_argument(
         "--peer-python", type=Path, help="Python that has tsimcne; default: in .venv-peer"
@@ -312,7 +315,10 @@ def main() -> None:
         side, *swaps = training.split("+")
         known = {"dimred": SWAPS, "tsimcne": ("raw",)}.get(side, ())
         if not known or set(swaps) - set(known):
-            parser.error(f"--trainings {training}: must be dimred or tsimcne, +{' +'.join(SWAPS)}")
+            parser.error(
+                f"--trainings {training}: must be tsimcne, tsimcne+raw, or dimred with any of "
+                f"+{' +'.join(SWAPS)}"
+            )
     python = options.peer_python or installed()
     print(
         f"{options.model}, {options.images} images of 32x32, batches of {options.batch}, "

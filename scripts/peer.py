@@ -38,6 +38,7 @@ class Worker:
         words = [str(python), str(script), "--worker", worker]
         for key in ("model", "images", "batch", "epochs", "workers", "precision", "warmup"):
             words += [f"--{key}", str(getattr(options, key))]
+        words += ["--widths", *map(str, options.widths)]
         self.process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -59,12 +60,12 @@ class Worker:
         self.process.wait()
 
 
-def encoder(model: str, mean: Sequence[float], std: Sequence[float]) -> Any:
+def encoder(options: argparse.Namespace, mean: Sequence[float], std: Sequence[float]) -> Any:
     """dimred's network with Z in 128 dimensions."""
     from dimred.models import ConvNetBackbone, Encoder, ResNet18Backbone
 
-    resnet = model == "resnet18"
-    backbone = ResNet18Backbone(3, True) if resnet else ConvNetBackbone(3, [32, 64, 128])
+    resnet = options.model == "resnet18"
+    backbone = ResNet18Backbone(3, True) if resnet else ConvNetBackbone(3, options.widths)
     return Encoder(backbone, mean, std, 1024, 128)
 
 
