@@ -104,7 +104,8 @@ class Ours:
         from dimred.training import select_compute
 
         self.options = options
-        self.compute = select_compute("auto", options.precision)
+        compiled = options.compile == "true"
+        self.compute = select_compute("auto", options.precision, compile=compiled)
         data = pixels(options.images)
         self.images = ResidentImages(data, self.compute.device, 0.5)
         self.pairing = TwoViews(torch.arange(options.images), BatchAugmentation())
@@ -150,7 +151,13 @@ class Ours:
         return measured(epoch)
 
     def loss_of(self, dim: int) -> dict[str, float]:
-        return timed_loss(lambda z: self.loss(z, self.partners), dim, self.compute.device)
+        from dimred.fusing import fusing
+
+        def loss(z: Any) -> Any:
+            with fusing(bool(self.compute.compile)):
+                return self.loss(z, self.partners)
+
+        return timed_loss(loss, dim, self.compute.device)
 
 
 class Theirs:
@@ -281,6 +288,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=5, help="turns of each side")
     parser.add_argument("--precision", choices=["auto", "float32", "bf16"], default="float32")
     parser.add_argument(
+        "--compile", choices=["true", "false"], default="false", help="ours; its time is not timed"
+    )
+    parser.add_argument(
         "--workers", type=int, default=os.cpu_count(), help="worker processes of tsimcne's loader"
     )
     parser.add_argument(
@@ -322,7 +332,8 @@ def main() -> None:
     python = options.peer_python or installed()
     print(
         f"{options.model}, {options.images} images of 32x32, batches of {options.batch}, "
-        f"ours in {options.precision}, theirs in float32 with {options.workers} loader processes; "
+        f"ours in {options.precision}{', compiled' if options.compile == 'true' else ''}, "
+        f"theirs in float32 with {options.workers} loader processes; "
         + ("fidelity" if options.root else f"{options.pairs} pairs"),
         flush=True,
     )

@@ -19,10 +19,13 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export PYTHONPATH=.${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1
 failed=()
+. scripts/gpu_images.sh
 
 step() { # NAME SECONDS COMMAND...
     echo "== $1, at $SECONDS s"
-    timeout --kill-after=5 "$2" "${@:3}" 2>&1 || { failed+=("$1"); echo "== $1: exit code ${PIPESTATUS[0]}"; }
+    local code=0
+    timeout --kill-after=5 "$2" "${@:3}" 2>&1 || code=$?
+    [ $code -eq 0 ] || { failed+=("$1"); echo "== $1: exit code $code"; }
 }
 
 stages() { # three short stages, plain and compiled, their losses side by side
@@ -59,15 +62,13 @@ everything() {
     local peer=()
     "$python" -c 'import tsimcne' 2>/dev/null && peer=(--peer-python "$(command -v "$python")")
     step peer 90 "$python" scripts/benchmark_peer.py "${peer[@]}" --images 16384 --batch 1024 \
-        --pairs 3 --workers "$(nproc)" --precision bf16 --compile --tasks train loss_2 loss_128 \
+        --pairs 3 --workers "$(nproc)" --precision bf16 --compile true --tasks train loss_2 loss_128 \
         --out "$out/peer.json"
     step sizes 60 "$python" scripts/benchmark.py --device cuda --only knn loss --out "$out/sizes.json"
     if [ -n "$archive" ]; then
-        mkdir -p "$work/images"
-        step unpack 60 tar -xJf "$archive" -C "$work/images"
+        unpack_images "$archive" || failed+=(unpack)
         step fidelity 120 "$python" scripts/benchmark_peer.py "${peer[@]}" --tasks fidelity \
-            --root "$(dirname "$(find "$work/images" -type d -name train | head -n 1)")" \
-            --model convnet --images 3840 --batch 256 --epochs 15 --seeds 0 1 2 \
+            --root "${images:-}" --model convnet --images 3840 --batch 256 --epochs 15 --seeds 0 1 2 \
             --workers "$(nproc)" --out "$out/fidelity.json"
     fi
     echo "== $SECONDS s in all; failed: ${failed[*]:-none}"

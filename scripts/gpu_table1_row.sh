@@ -12,24 +12,15 @@ set -uo pipefail
 out=${1:?usage: $0 OUT ARCHIVE ROW [KEY=VALUE ...]}
 archive=${2:?usage: $0 OUT ARCHIVE ROW [KEY=VALUE ...]}
 row=${3:?usage: $0 OUT ARCHIVE ROW [KEY=VALUE ...]}
-images=data/cifar10-jpeg
 run=outputs/table1_row$row-cifar10-jpeg
 python=.venv/bin/python
 [ -x "$python" ] || python=python3
 mkdir -p "$out"
-if [ ! -e "$images/.unpacked" ]; then
-    mkdir -p "$images"
-    tar -xJf "$archive" -C "$images" || exit
-    touch "$images/.unpacked"
-fi
-train=$(find "$images" -type d -name train | head -n 1)
-if [ -z "$train" ]; then
-    echo "$0: $archive holds no folder train/" >&2
-    exit 2
-fi
+. scripts/gpu_images.sh
+unpack_images "$archive" || exit
 timeout --signal=INT --kill-after=20 "${PIECE:-520}" \
     "$python" -m dimred train "experiment=table1_row$row" dataset=image_folder \
-    dataset.root="$(dirname "$train")" dataset.image_size=32 device=cuda run_dir="$run" "${@:4}"
+    dataset.root="$images" dataset.image_size=32 device=cuda run_dir="$run" "${@:4}"
 code=$?
 files=(config.yaml environment.json metrics.jsonl)
 if [ -e "$run/summary.json" ]; then

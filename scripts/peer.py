@@ -36,7 +36,8 @@ class Worker:
     def __init__(self, python: Path | str, worker: str, options: argparse.Namespace):
         script = Path(__file__).with_name("benchmark_peer.py")
         words = [str(python), str(script), "--worker", worker]
-        for key in ("model", "images", "batch", "epochs", "workers", "precision", "warmup"):
+        keys = ("model", "images", "batch", "epochs", "workers", "precision", "compile", "warmup")
+        for key in keys:
             words += [f"--{key}", str(getattr(options, key))]
         words += ["--widths", *map(str, options.widths)]
         self.process = subprocess.Popen(
