@@ -14,17 +14,18 @@ from typing import Generic, ParamSpec, TypeVar
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_fuses = ContextVar("fuses", default=False)
+_mode: ContextVar[str | None] = ContextVar("mode", default=None)
 
 
 @contextmanager
-def fusing(fuses: bool) -> Iterator[None]:
-    """Within it, functions marked `fusable` are compiled, or not."""
-    token = _fuses.set(fuses)
+def fusing(mode: str | None) -> Iterator[None]:
+    """Within it, functions marked `fusable` are compiled in a mode of torch.compile; with None they
+    are not."""
+    token = _mode.set(mode)
     try:
         yield
     finally:
-        _fuses.reset(token)
+        _mode.reset(token)
 
 
 class fusable(Generic[P, R]):
@@ -36,15 +37,16 @@ class fusable(Generic[P, R]):
 
     def __init__(self, function: Callable[P, R]):
         self.function = function
-        self.compiled: Callable[P, R] | None = None
+        self.compiled: dict[str, Callable[P, R]] = {}
         update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        if not _fuses.get():
+        mode = _mode.get()
+        if mode is None:
             return self.function(*args, **kwargs)
-        if self.compiled is None:
+        if mode not in self.compiled:
             import torch
 
             # Of one shape in a stage; code for any shape is slower and takes longer to make.
-            self.compiled = torch.compile(self.function, dynamic=False)
-        return self.compiled(*args, **kwargs)
+            self.compiled[mode] = torch.compile(self.function, dynamic=False, mode=mode)
+        return self.compiled[mode](*args, **kwargs)

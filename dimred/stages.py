@@ -150,7 +150,7 @@ class StagedTraining:
                 normal = stage.readout_init is ReadoutInit.normal
                 self.encoder.new_readout(stage.out_dim, normal)
         trainer = self.trainer(number)
-        if trainer.compiled and start.epoch < stage.epochs:
+        if trainer.mode and start.epoch < stage.epochs:
             self._compile(trainer)
         state = trainer.new_epoch() if fresh else self._restore(trainer)
         for epoch in range(start.epoch, stage.epochs):

@@ -45,7 +45,6 @@ from traffic import bandwidth, bytes_of_a_step
 from dimred.data.augmentation import BatchAugmentation
 from dimred.data.resident import ResidentImages
 from dimred.evaluation import knn_accuracy
-from dimred.fusing import fusing
 from dimred.losses import simclr_loss, tsimcne_loss
 from dimred.models import ConvNetBackbone, Encoder, ResNet18Backbone
 from dimred.pairing import Partners, TwoViews
@@ -115,7 +114,7 @@ def steps(model: str, precision: str, batch: int, compute: Compute, turns: int) 
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     before = products(device, dtype)
     copied = bandwidth(device, timed)
-    compiling = timed(device, trainer.compile, 1)[0] if trainer.compiled else 0.0
+    compiling = timed(device, trainer.compile, 1)[0] if trainer.mode else 0.0
     epoch()
     wait(device)
     seconds = statistics.median(timed(device, epoch, 3)) / turns
@@ -132,7 +131,7 @@ def steps(model: str, precision: str, batch: int, compute: Compute, turns: int) 
             _, z = encoder(torch.rand(views, 3, 32, 32, device=device))
         z.sum().backward()
 
-    moved = bytes_of_a_step(network, 2 * batch)["fused" if trainer.compiled else "each"]
+    moved = bytes_of_a_step(network, 2 * batch)["fused" if trainer.mode else "each"]
     return {
         "model": model,
         "precision": precision,
@@ -184,7 +183,8 @@ def parts(
         anchors = torch.arange(turn * batch, (turn + 1) * batch, device=device)
         selection = pairing.select(anchors, generator)
         (pixels,) = images.batches([selection.items])
-        with fusing(trainer.compiled and device.type == "cuda"):
+        trainer.optimizer.zero_grad(set_to_none=True)
+        with trainer.computing():
             views = clocked(
                 "augmentation",
                 lambda pixels=pixels: pairing.views(pixels, generator).contiguous(
@@ -195,7 +195,6 @@ def parts(
             gradient = clocked(
                 "loss", lambda z=z, pairs=selection.pairs: loss_and_gradient(z, pairs)
             )
-        trainer.optimizer.zero_grad(set_to_none=True)
         clocked("backward", lambda z=z, gradient=gradient: z.backward(gradient))
         clocked("optimizer", trainer.optimizer.step)
     whole = sum(spent.values())

@@ -154,7 +154,7 @@ class Ours:
         from dimred.fusing import fusing
 
         def loss(z: Any) -> Any:
-            with fusing(bool(self.compute.compile)):
+            with fusing("default" if self.compute.compile else None):
                 return self.loss(z, self.partners)
 
         return timed_loss(loss, dim, self.compute.device)

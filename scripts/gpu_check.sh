@@ -54,9 +54,9 @@ PY
 everything() {
     step tests 150 "$python" -m pytest -q -m gpu -p no:cacheprovider tests/data tests/evaluation \
         tests/training tests/test_fusing.py
-    step plain 60 "$python" scripts/benchmark.py --device cuda --only steps --models resnet18 \
+    step plain 60 "$python" scripts/benchmark.py --device cuda --only steps \
         --precisions bf16 --out "$out/plain.json"
-    step compiled 120 "$python" scripts/benchmark.py --device cuda --only steps --models resnet18 \
+    step compiled 120 "$python" scripts/benchmark.py --device cuda --only steps \
         --precisions bf16 --compile --out "$out/compiled.json"
     step stages 120 bash -c "$(declare -f stages); python=$python work=$work out=$out; stages"
     local peer=()

@@ -36,7 +36,7 @@ def traces(monkeypatch):
         lambda function, **options: compiled(function, fullgraph=True, backend=backend, **options),
     )
     for function in (_apply, _value_and_gradient):
-        monkeypatch.setattr(function, "compiled", None)
+        monkeypatch.setattr(function, "compiled", {})
     torch.compiler.reset()
     yield traced
     torch.compiler.reset()
@@ -48,13 +48,13 @@ def test_only_within_fusing_and_once_a_shape(traces):
     assert doubled(x).tolist() == [0, 2, 4]
     assert not traces
     for _ in range(2):
-        with fusing(True):
+        with fusing("default"):
             assert doubled(x).tolist() == [0, 2, 4]
         assert len(traces) == 1
-    with fusing(True), fusing(False):
+    with fusing("default"), fusing(None):
         doubled(torch.ones(7))
     assert len(traces) == 1
-    with fusing(True):
+    with fusing("default"):
         doubled(torch.ones(7))
     assert len(traces) == 2
 
@@ -67,7 +67,7 @@ def test_an_augmentation_is_one_graph_of_the_same_images(traces, settings, chann
     images = torch.randint(0, 256, (9, channels, 8, 8), dtype=torch.uint8, generator=generator)
     for seed in range(3):
         plain = augment(images, generator.manual_seed(seed))
-        with fusing(True):
+        with fusing("default"):
             fused = augment(images, generator.manual_seed(seed))
         torch.testing.assert_close(fused, plain, rtol=0, atol=1e-5)
     assert len(traces) == 1
@@ -92,7 +92,7 @@ def value_and_gradient(loss, dims, seed, fuses, device="cpu"):
     generator = torch.Generator().manual_seed(seed)
     weights = torch.randn(32, dims, generator=generator).to(device).requires_grad_()
     z = 5 * weights  # not a leaf, as the readout's is not
-    with fusing(fuses):
+    with fusing("default" if fuses else None):
         value = loss(z, Partners(torch.arange(32, device=device).roll(16)))
     value.backward()
     return value.detach(), weights.grad
@@ -105,7 +105,7 @@ def test_what_the_compiler_makes_is_the_same(device):
     plain, fused = [], []
     for found, fuses in ((plain, False), (fused, True)):
         generator = torch.Generator(device).manual_seed(0)
-        with fusing(fuses):
+        with fusing("default" if fuses else None):
             found.append(augment(images, generator))
         found += value_and_gradient(tsimcne_loss, 2, 0, fuses, device)
     torch.testing.assert_close(fused, plain, rtol=1e-5, atol=1e-5)

@@ -25,6 +25,7 @@ class TwoViews:
         self, anchors: Tensor, augment: Callable[[Tensor, torch.Generator, slice], Tensor]
     ):
         self.anchors = anchors
+        self.same_size = True
         self.augment = augment
 
     def select(self, anchors: Tensor, generator: torch.Generator) -> Selection:

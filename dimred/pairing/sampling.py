@@ -30,6 +30,7 @@ class _OfRelation:
         self.relation = relation.to(device)
         self.items = items.to(device)
         self.anchors = torch.arange(relation.kinds.n)
+        self.same_size = False  # equal items are embedded once
         totals = relation.totals()
         # What one dissimilar and one similar pair count in each component, (p, 2).
         for component, (dissimilar, _) in zip(relation.components, totals.tolist(), strict=True):

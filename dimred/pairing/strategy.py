@@ -29,9 +29,11 @@ class Pairing(Protocol):
     """Decides what goes through the network in a step and who is similar to whom.
 
     anchors: int64 (n,), what an epoch passes over once; each step is given a batch of them.
+    same_size: whether all batches of as many anchors make as many rows.
     """
 
     anchors: Tensor
+    same_size: bool
 
     def select(self, anchors: Tensor, generator: torch.Generator) -> Selection:
         """The images of a step and the pairs among them.

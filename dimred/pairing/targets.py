@@ -38,6 +38,7 @@ class FixedTargets:
         self.items = items.to(device)
         self.targets = targets.to(device)
         self.anchors = torch.arange(len(items))
+        self.same_size = True
         self.n_classes = n_classes
         self.shift = shift
 

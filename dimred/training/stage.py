@@ -52,6 +52,19 @@ class StagePlan:
     bias_lr_factor: float = 1.0
 
 
+# Of torch.compile: what it makes is also recorded as CUDA graphs, so that the host starts one
+# thing where it started hundreds.
+GRAPHS = "reduce-overhead"
+
+
+def compile_mode(compute: Compute, pairing: Pairing) -> str | None:
+    """The mode of torch.compile that a stage computes in; None where nothing is compiled."""
+    if not compute.compile:
+        return None
+    graphs = compute.device.type == "cuda" and pairing.same_size
+    return GRAPHS if graphs else "default"
+
+
 class StageTrainer:
     """Trains an encoder through one stage. Knows nothing of files, metrics or the terminal."""
 
@@ -82,9 +95,11 @@ class StageTrainer:
         encoder.readout.requires_grad_(True)
         self.optimizer = self._optimizer()
         share_batchnorm(encoder, compute.processes, compute.device.type)
-        self.compiled = bool(compute.compile)
-        # The readout is left out, so that stages of different dimensions share what is compiled.
-        self.features = torch.compile(encoder.features) if self.compiled else encoder.features
+        self.mode = compile_mode(compute, pairing)
+        self.features = encoder.features
+        if self.mode is not None:
+            # Without the readout, so that stages of different dimensions share what is compiled.
+            self.features = torch.compile(encoder.features, mode=self.mode)
         self._checked = False
 
     def _optimizer(self) -> torch.optim.Optimizer:
@@ -194,7 +209,8 @@ class StageTrainer:
     ) -> Tensor:
         """The loss of a step, and its gradients in the parameters."""
         processes = self.compute.processes
-        with fusing(self.compiled and self.compute.device.type != "cpu"):
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.computing():
             inputs = self.pairing.views(images, generator, processes.part(selection.rows))
             inputs = inputs.contiguous(memory_format=self.compute.memory_format)
             # Frozen weights by the mode of computing, not by `requires_grad` alone, which code
@@ -204,12 +220,19 @@ class StageTrainer:
                 _, features = self.features(inputs)
             z = self.encoder.read_out(features)
             loss = self.loss(processes.gather(z, selection.rows), selection.pairs)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]
         if not self._checked:
             self._check_gradients(loss)
             self._checked = True
         return loss.detach()
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Within it a step computes what leads to its loss, compiled if it is to be."""
+        if self.mode == GRAPHS:
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+        with fusing(self.mode if self.compute.device.type == "cuda" else None):
+            yield
 
     def _check_gradients(self, loss: Tensor) -> None:
         """Raise WrongGradients unless exactly the parameters that are to learn have gradients, and
@@ -229,18 +252,20 @@ class StageTrainer:
                 faults.setdefault(fault, []).append(name)
         if faults:
             found = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in faults.items())
-            advice = "; device.compile=false trains without torch.compile" if self.compiled else ""
+            advice = "; device.compile=false trains without torch.compile" if self.mode else ""
             raise WrongGradients(f"stage {self.plan.name}, first step: parameters {found}{advice}")
 
     def compile(self) -> None:
-        """Have what this stage computes compiled, by a step on the first batch that changes neither
+        """Have what this stage computes compiled, by steps on the first batch that change neither
         weights nor running statistics. Raises what `train_epoch` does."""
         _, selection, images = next(self._batches(0, 0))
         kept = {name: buffer.clone() for name, buffer in self.encoder.named_buffers()}
         self._set_mode()
         try:
             with self._explained():
-                self._gradients(images, selection, self._views_at(0, 0))
+                # A graph is recorded in the second call and replayed from the third on.
+                for _ in range(3 if self.mode == GRAPHS else 1):
+                    self._gradients(images, selection, self._views_at(0, 0))
         finally:
             for name, buffer in self.encoder.named_buffers():
                 buffer.copy_(kept[name])
@@ -248,7 +273,7 @@ class StageTrainer:
 
     def interpret(self) -> None:
         """Compute without the compiler from now on."""
-        self.compiled, self.features = False, self.encoder.features
+        self.mode, self.features = None, self.encoder.features
 
     def _set_mode(self) -> None:
         self.encoder.train(not (self.plan.readout_only and self.plan.freeze_batchnorm))

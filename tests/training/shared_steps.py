@@ -20,6 +20,7 @@ class OddPairs:
     """Steps of an odd number of rows, every two of which are a pair."""
 
     anchors = torch.arange(21)
+    same_size = True
 
     def select(self, anchors, generator):
         left, right = torch.triu_indices(7, 7, 1)

@@ -8,7 +8,11 @@ import pytest
 import torch
 from test_stage import CPU, SAME, changed, encoder, equal, train, trainer
 
+from dimred.data.augmentation import BatchAugmentation
 from dimred.errors import InputError, WrongGradients
+from dimred.pairing import TwoViews
+from dimred.training import Compute
+from dimred.training.stage import GRAPHS, compile_mode
 
 PLANS = [
     changed(number=0, name="pretrain"),
@@ -16,30 +20,36 @@ PLANS = [
     changed(number=2, name="finetune"),
 ]
 COMPILED = replace(CPU, compile=True)
+CPU_IF_IT_CAN = pytest.param(
+    CPU, marks=pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+)
+ON_A_GPU = pytest.param(Compute(torch.device("cuda")), marks=pytest.mark.gpu)
 
 
 def three_stages(compute):
     """Losses and weights after each of three stages, each in other dimensions."""
-    net, found = encoder(), []
+    net, found = encoder().to(compute.device), []
+    pairing = TwoViews(torch.arange(20), BatchAugmentation(noise=0.1))
     for plan, out_dim in zip(PLANS, (3, 2, 2), strict=True):
         if net.out_dim != out_dim:
             torch.manual_seed(out_dim)
             net.new_readout(out_dim, normal=True)
-        stage = trainer(plan, net=net, compute=compute)
+        stage = trainer(plan, net=net, pairing=pairing, compute=compute)
         if compute.compile:
             stage.compile()
         found.append((train(stage), copy.deepcopy(net.state_dict())))
     return found
 
 
-@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
-def test_three_stages_compiled_are_those_of_the_plain_path():
+@pytest.mark.parametrize("compute", [CPU_IF_IT_CAN, ON_A_GPU])
+def test_three_stages_compiled_are_those_of_the_plain_path(compute, full_float32):
     # PyTorch 2.11 reused in the third stage what it had compiled while the network was frozen.
     torch.compiler.reset()
-    plain, compiled = three_stages(CPU), three_stages(COMPILED)
+    plain, compiled = three_stages(compute), three_stages(replace(compute, compile=True))
+    tolerance = SAME if compute is CPU else {"rtol": 1e-3, "atol": 1e-3}
     for (losses, weights), (same_losses, same_weights) in zip(plain, compiled, strict=True):
-        torch.testing.assert_close(same_losses, losses, **SAME)
-        torch.testing.assert_close(same_weights, weights, **SAME)
+        torch.testing.assert_close(same_losses, losses, **tolerance)
+        torch.testing.assert_close(same_weights, weights, **tolerance)
     names = [name for name, _ in encoder().named_parameters()]
     (_, frozen), (_, finetuned) = compiled[1:]
     assert [name for name in names if torch.equal(frozen[name], finetuned[name])] == []
@@ -54,11 +64,26 @@ def test_stages_share_what_is_compiled(monkeypatch):
         return graph
 
     compiled = torch.compile
-    monkeypatch.setattr("torch.compile", lambda function: compiled(function, backend=backend))
+    monkeypatch.setattr("torch.compile", lambda function, mode: compiled(function, backend=backend))
     torch.compiler.reset()
     three_stages(COMPILED)
     torch.compiler.reset()
     assert len(graphs) == 2  # one that learns, one that is frozen
+
+
+def test_the_mode_of_compiling():
+    class Pairing:
+        same_size = True
+
+    class Relation:
+        same_size = False
+
+    gpu = Compute(torch.device("cuda"), compile=True)
+    assert compile_mode(gpu, Pairing()) == GRAPHS == "reduce-overhead"
+    assert compile_mode(gpu, Relation()) == "default"  # a graph is of one size
+    assert compile_mode(COMPILED, Pairing()) == "default"
+    assert compile_mode(replace(gpu, compile=False), Pairing()) is None
+    assert compile_mode(replace(gpu, compile=None), Pairing()) is None
 
 
 def detached(net):
