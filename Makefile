@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LOWEST := .venv-lowest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format page clean
+.PHONY: help setup demo test test-lowest lint format page clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {sub("%", "TABLE", $$1); printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,11 +14,13 @@ help: ## List the targets
 setup: $(STAMP) ## Create or refresh .venv
 
 # Stale as soon as the project file or the pins are newer; begun afresh, so that a broken one heals.
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): constraints.txt
+$(LOWEST)/.installed: constraints-lowest.txt
+%/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "make: $(PYTHON) is older than Python 3.11; use make PYTHON=python3.11 ..." >&2; exit 2; }
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(PYTHON) -m venv --clear $*
+	$*/bin/python -m pip install --quiet --constraint $(filter constraints%,$^) --editable '.[dev]'
 	@touch $@
 
 demo: $(STAMP) ## Learn a map of scikit-learn's digits; about two minutes on two cores
@@ -27,8 +30,13 @@ BUDGET ?= full
 reproduce-%: $(STAMP) ## Make the runs of a paper's table: BUDGET=full, short or smoke; ARGS='KEY=VALUE ...'
 	$(BIN)/dimred reproduce $* --budget $(BUDGET) $(ARGS)
 
+TEST := -m pytest -n 2 --dist worksteal
 test: $(STAMP) ## Run all tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python $(TEST)
+
+# Without the page in a browser, which has no bound to hold.
+test-lowest: $(LOWEST)/.installed ## Run the tests with the lowest versions that pyproject.toml allows
+	$(LOWEST)/bin/python $(TEST) --ignore-glob='tests/runs/test_page*'
 
 lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff check .
@@ -43,4 +51,4 @@ format: $(STAMP) ## Format the code
 	$(BIN)/ruff format .
 
 clean: ## Remove .venv and caches; outputs/ stays
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) $(LOWEST) .mypy_cache .pytest_cache .ruff_cache build dist

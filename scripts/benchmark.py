@@ -13,9 +13,10 @@ backward, against the number of points. `knn`: kNN accuracy against the number o
 an epoch of the small network against the number of images. `start`: `dimred --help`, and what a
 smoke run takes besides its training. `demo`: operators by their share of the demo's training steps.
 
-Every measurement has a process of its own, so that its peak memory is its own. Steps are a median
-of turns, loss and epochs the shortest. Parts are each waited for, without what lies between them.
-On a GPU, convolutions of float32 run in TF32, the float32 product does not.
+On a CPU every measurement has a process of its own, so that its peak memory is its own; on a GPU
+that is counted anew for each. Steps are a median of turns, loss and epochs the shortest. Parts are
+each waited for, without what lies between them. On a GPU, convolutions of float32 run in TF32, the
+float32 product does not.
 """
 
 from __future__ import annotations
@@ -113,12 +114,12 @@ def steps(model: str, precision: str, batch: int, compute: Compute, turns: int) 
 
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     before = products(device, dtype)
-    copied = bandwidth(device, timed)
     compiling = timed(device, trainer.compile, 1)[0] if trainer.mode else 0.0
     epoch()
     wait(device)
     seconds = statistics.median(timed(device, epoch, 3)) / turns
     memory = peak_memory(device)
+    copied = bandwidth(device, timed)
     after = products(device, dtype)
     ceilings = {form: max(rate, after[form]) for form, rate in before.items()}
     with FlopCounterMode(display=False) as counter:
@@ -313,8 +314,13 @@ def demo(compute: Compute) -> list[dict[str, Any]]:
     return [{"operator": key, "share": kinds[key] / whole} for key in most]
 
 
-def in_a_process(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function returns in a process of its own."""
+def alone(device: torch.device, function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns, its peak memory its own: on a CPU, in a process of its own."""
+    if device.type == "cuda":
+        torch.compiler.reset()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        return function(*arguments)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_called, (function, arguments))
 
@@ -324,18 +330,14 @@ def _called(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     return function(*arguments)
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """Rows of equal keys as aligned text."""
-    if not rows:
-        return ""
-    shown = [list(rows[0])]
-    for row in rows:
-        shown.append([f"{v:,.3g}" if isinstance(v, float) else str(v) for v in row.values()])
-    widths = [max(len(line[i]) for line in shown) for i in range(len(shown[0]))]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
-        for line in shown
-    )
+def show(row: dict[str, Any], headed: bool) -> None:
+    """Print a row as aligned text, under a line of its keys if it is the first of its kind."""
+    cells = flat(row)
+    widths = [max(len(key), 8) for key in cells]
+    values = [f"{v:,.4g}" if isinstance(v, float) else str(v) for v in cells.values()]
+    for line in ([list(cells)] if headed else []) + [values]:
+        words = (cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        print("  ".join(words), flush=True)
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:
@@ -408,8 +410,12 @@ def main() -> None:
     turns = options.turns or (20 if gpu else 2)
     results: dict[str, list[dict[str, Any]]] = {section: [] for section in options.only}
 
+    def keep(section: str, row: dict[str, Any]) -> None:
+        results[section].append(row)
+        show(row, headed=len(results[section]) == 1)
+
     def measure(section: str, function: Callable[..., dict[str, Any]], *arguments: Any) -> None:
-        results[section].append(in_a_process(function, *arguments))
+        keep(section, alone(device, function, *arguments))
 
     for section in options.only:
         print(f"\n{section}", flush=True)
@@ -427,12 +433,13 @@ def main() -> None:
                 measure(section, knn, points, dim, device)
         elif section == "epochs":
             sizes = [count * (16_384 if gpu else 512) for count in (1, 2, 4, 8)]
-            results[section] += in_a_process(epochs, sizes, batch, compute)
+            for row in alone(device, epochs, sizes, batch, compute):
+                keep(section, row)
         elif section == "start":
-            results[section].append(start())
+            keep(section, start())
         else:
-            results[section] += in_a_process(demo, select_compute("cpu", "float32"))
-        print(table([flat(row) for row in results[section]]), flush=True)
+            for row in alone(torch.device("cpu"), demo, select_compute("cpu", "float32")):
+                keep(section, row)
     if options.out:
         record = environment(device, ["python", "scripts/benchmark.py", *sys.argv[1:]], 1)
         content = {"date": datetime.now(UTC).date().isoformat(), "environment": record, **results}

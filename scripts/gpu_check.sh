@@ -19,12 +19,13 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export PYTHONPATH=.${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1
 failed=()
+LIMIT=470 # seconds in all
 . scripts/gpu_images.sh
 
 step() { # NAME SECONDS COMMAND...
     echo "== $1, at $SECONDS s"
-    local code=0
-    timeout --kill-after=5 "$2" "${@:3}" 2>&1 || code=$?
+    local code=0 left=$((LIMIT - SECONDS))
+    timeout --kill-after=5 $(($2 < left ? $2 : left > 0 ? left : 1)) "${@:3}" 2>&1 || code=$?
     [ $code -eq 0 ] || { failed+=("$1"); echo "== $1: exit code $code"; }
 }
 

@@ -78,6 +78,7 @@ def select_compute(
         torch.use_deterministic_algorithms(deterministic)  # imports PyTorch's compiler: 2 s
     torch.backends.cudnn.benchmark = not deterministic
     _set_float32()
+    _quieten_the_compiler()
     processes = processes_of_torchrun(device.type)
     if compile and processes.size > 1:
         raise InputError("device.compile=true: is for one process, and torchrun started more")
@@ -90,8 +91,13 @@ def _set_float32() -> None:
     """What float32 means on a GPU, as the option `device.precision` has it."""
     torch.backends.cudnn.allow_tf32 = True
     torch.backends.cuda.matmul.allow_tf32 = False
-    # PyTorch's compiler advises TF32 for products too; it would cost the losses their digits.
+
+
+def _quieten_the_compiler() -> None:
+    # It advises TF32 for products too, which would cost the losses their digits.
     warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores")
+    # What it records first, to have memory for graphs, is an empty one.
+    warnings.filterwarnings("ignore", message="The CUDA Graph is empty")
 
 
 def _device(gpu: bool) -> torch.device:
