@@ -108,6 +108,7 @@ class StagedTraining:
         self.pairing = pairing
         self.checkpoint = checkpoint
         self.stages = list(config.schedule.stages.items())
+        self._compiler_is_fresh = False
         first_dim = self.stages[0][1].out_dim
         encoder = new_encoder(config, images, checkpoint.out_dim if checkpoint else first_dim)
         if checkpoint:
@@ -164,6 +165,11 @@ class StagedTraining:
 
         Returns what stood in the way, if anything.
         """
+        if not self._compiler_is_fresh:
+            # What it made for the runs before, in a sweep, takes memory and counts against the
+            # number of variants that it makes of a function before it gives up.
+            torch.compiler.reset()
+            self._compiler_is_fresh = True
         try:
             trainer.compile()
         except TrainingFailed:

@@ -187,6 +187,17 @@ def test_what_compile_comes_to_on_a_machine(tmp_path, monkeypatch, gpu, size, as
     assert not torch.backends.cuda.matmul.allow_tf32
 
 
+def test_each_run_of_a_sweep_begins_with_a_fresh_compiler(tmp_path, monkeypatch):
+    resets = []
+    monkeypatch.setattr(torch.compiler, "reset", lambda: resets.append(1))
+    monkeypatch.setattr(StageTrainer, "compile", StageTrainer.interpret)
+    for number in range(2):
+        options = config(tmp_path / str(number))
+        options.device = DeviceOptions(name=DeviceName.cpu, compile=True)
+        run(options, [])
+        assert len(resets) == number + 1
+
+
 class Broken(StageTrainer):
     """Trains, but cannot compile."""
 
