@@ -179,12 +179,14 @@ class _Search:
         dims = queries.shape[1]
         values = _CPU_VALUES_RANKED if self.device.type == "cpu" else _VALUES_IN_BLOCK
         size = max(values // (places.shape[1] * dims), 1)
-        parts = []
-        for near, asked in zip(torch.split(places, size), torch.split(queries, size), strict=True):
-            points = self.points.index_select(0, near.flatten().to(self.points.device))
-            points = points.to(self.device).double().view(*near.shape, dims)
-            parts.append(points.sub_(asked.double()[:, None]).square_().sum(2))
-        return torch.cat(parts)
+        found = queries.new_empty(places.shape, dtype=torch.float64)
+        for start in range(0, len(places), size):
+            part = slice(start, start + size)
+            near = places[part].flatten().to(self.points.device)
+            points = self.points.index_select(0, near).to(self.device).double()
+            differences = points.view(-1, places.shape[1], dims).sub_(queries[part, None].double())
+            found[part] = differences.square_().sum(2)
+        return found
 
     def _queries(self, rows: Rows) -> Tensor:
         return self.asked[torch.from_numpy(rows).to(self.asked.device)].to(self.device)

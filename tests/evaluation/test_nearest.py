@@ -110,20 +110,20 @@ def left_over(monkeypatch):
 
 
 def close_far_out(n):
-    """Points (2 n, 20) of which the first n differ by less than float32 measures, and the others,
+    """Points (3 n, 20) of which the first n differ by less than float32 measures, and the others,
     which they are far from, by more."""
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(2 * n, 20)) * np.repeat([1e-2, 1], n)[:, None]
+    x = rng.normal(size=(3 * n, 20)) * np.repeat([1e-2, 1, 1], n)[:, None]
     x[:n, 0] += 1e3
     return x
 
 
 def test_what_float32_leaves_open_is_searched_in_float64(left_over, monkeypatch):
-    x = close_far_out(1500)
+    x = close_far_out(500)
     exact = NearestNeighbors(n_neighbors=5, algorithm="kd_tree").fit(x)
     expected = exact.kneighbors(return_distance=False)
     np.testing.assert_array_equal(nearest_in_blocks(x, None, 5, CPU), expected)
-    assert left_over == [list(range(1500))]
+    assert left_over == [list(range(500))]
     left_over.clear()
     search = neighbours._Search.by_candidates
     monkeypatch.setattr(
@@ -131,8 +131,8 @@ def test_what_float32_leaves_open_is_searched_in_float64(left_over, monkeypatch)
     )
     found = nearest_in_blocks(x, None, 5, CPU)
     assert left_over == []
-    assert (found[:1500] != expected[:1500]).any(axis=1).mean() > 0.5
-    np.testing.assert_array_equal(found[1500:], expected[1500:])
+    assert (found[:500] != expected[:500]).any(axis=1).mean() > 0.5
+    np.testing.assert_array_equal(found[500:], expected[500:])
 
 
 def test_float32_is_given_up_where_it_settles_little(left_over, monkeypatch):
