@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -72,7 +73,8 @@ def nearest_in_blocks(
     bound of float32's error leaves it open whether another point is nearer, as with many that are
     almost equally far, float64 takes all distances of the query.
 
-    Takes some 250 MiB there beside the results, and up to 512 more to keep the training points.
+    Takes some 250 MiB beside the points and the results, and on another device than the CPU up to
+    512 more to keep the training points.
 
     Of points that are equally far the lowest positions come first, and are kept at the k-th place.
     Where float64 takes all distances of more than 15 dimensions, from matrix products, that holds
@@ -159,8 +161,8 @@ class _Search:
         places = torch.zeros_like(values, dtype=torch.int64)
         for first in range(0, len(self.points), self.n_points):
             right = self._right(self.points[first : first + self.n_points], dtype)
-            for start in range(0, len(rows), self.n_queries):
-                part = slice(start, start + self.n_queries)
+
+            def search(part: slice, first: int = first, right: Tensor = right) -> None:
                 distances = measure(self._left(queries[part], dtype), right)
                 if self.among:
                     _leave_out(distances, own[part] - first)
@@ -172,6 +174,8 @@ class _Search:
                 values[part] = ordered[:, :kept]
                 both = torch.cat([places[part], near + first], 1)
                 places[part] = both.gather(1, order[:, :kept])
+
+            _for_parts(search, len(rows), self.n_queries, self.device)
         return values, places
 
     def _distances(self, queries: Tensor, places: Tensor) -> Tensor:
@@ -180,12 +184,14 @@ class _Search:
         values = _CPU_VALUES_RANKED if self.device.type == "cpu" else _VALUES_IN_BLOCK
         size = max(values // (places.shape[1] * dims), 1)
         found = queries.new_empty(places.shape, dtype=torch.float64)
-        for start in range(0, len(places), size):
-            part = slice(start, start + size)
+
+        def measure(part: slice) -> None:
             near = places[part].flatten().to(self.points.device)
             points = self.points.index_select(0, near).to(self.device).double()
             differences = points.view(-1, places.shape[1], dims).sub_(queries[part, None].double())
             found[part] = differences.square_().sum(2)
+
+        _for_parts(measure, len(places), size, self.device)
         return found
 
     def _queries(self, rows: Rows) -> Tensor:
@@ -240,6 +246,26 @@ def _check_k(train: Features, query: Features | None, k: int) -> None:
 
 def _parts(rows: Rows, size: int) -> Iterator[Rows]:
     return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _for_parts(work: Callable[[slice], None], n: int, size: int, device: torch.device) -> None:
+    """Call `work` for the parts of range(n), on the CPU in PyTorch's number of threads.
+
+    Each of these computes alone: threads that share every operation wait for one another in each,
+    which takes several times as long where other programs keep the cores busy.
+    """
+    parts = [slice(start, start + size) for start in range(0, n, size)]
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1 or len(parts) == 1:
+        for part in parts:
+            work(part)
+        return
+    try:
+        # The number is a thread's own, and what threads that start later begin with.
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            list(pool.map(work, parts))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _tensor(x: Features, dtype: Float) -> Tensor:

@@ -1,5 +1,6 @@
 """The search of nearest neighbours; the search in blocks, as on GPUs, runs here on the CPU."""
 
+from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import patch
 
 import numpy as np
@@ -266,6 +267,23 @@ def test_bad_arguments_are_refused(search):
         search(x, np.zeros((2, 3)), 1, CPU)
     with pytest.raises(ValueError, match="0 sample"):
         search(x, x[:0], 1, CPU)
+
+
+def test_several_threads_find_the_same_and_pytorch_keeps_its_number(monkeypatch):
+    x = np.random.default_rng(0).normal(size=(300, 20))
+    monkeypatch.setattr(neighbours, "_QUERIES_IN_BLOCK", 64)
+    expected = nearest_in_blocks(x, None, 5, CPU)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        for most in (0, 1):
+            monkeypatch.setattr(neighbours, "_MOST_CANDIDATES", most)
+            np.testing.assert_array_equal(nearest_in_blocks(x, None, 5, CPU), expected)
+        assert torch.get_num_threads() == 3
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.gpu
