@@ -8,9 +8,10 @@ convolutions and matrix products, forward and backward, as PyTorch counts them) 
 ceiling, which is the fastest matrix product of the same precision measured before and after in the
 same process; the bytes that the network moves (with --compile, if all that can be is done on the
 way) and the share of what a copy moves in that time, the other ceiling; the share of each part of a
-step; seconds of compiling; peak memory. `loss`: the t-SimCNE loss, forward and
-backward, against the number of points. `knn`: kNN accuracy against the number of points. `epochs`:
-an epoch of the small network against the number of images. `start`: `dimred --help`, and what a
+step; seconds of compiling; peak memory. `loss`: the t-SimCNE loss, forward and backward, against
+the number of points. `knn`: kNN accuracy against the number of points, and above 8 dimensions how
+many times as long scikit-learn takes for the neighbours on the CPU. `epochs`: an epoch of the small
+network against the number of images. `start`: `dimred --help`, and what a
 smoke run takes besides its training. `demo`: operators by their share of the demo's training steps.
 
 On a CPU every measurement has a process of its own, so that its peak memory is its own; on a GPU
@@ -39,6 +40,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from traffic import bandwidth, bytes_of_a_step
@@ -235,12 +237,19 @@ def knn(points: int, dim: int, device: torch.device) -> dict[str, Any]:
     base = peak_memory(device)
     began = time.perf_counter()
     accuracy = knn_accuracy(x[:cut], labels[:cut], x[cut:], labels[cut:], [15], device)
+    seconds = time.perf_counter() - began
+    peak = peak_memory(device)
+    began = time.perf_counter()
+    if dim > 8:
+        NearestNeighbors(n_neighbors=15).fit(x[:cut]).kneighbors(x[cut:])
+    peers = time.perf_counter() - began
     return {
         "points": points,
         "dim": dim,
-        "seconds": time.perf_counter() - began,
-        "peak_gib": peak_memory(device),
-        "more_gib": peak_memory(device) - base,
+        "seconds": seconds,
+        "sklearn_ratio": peers / seconds if dim > 8 else None,
+        "peak_gib": peak,
+        "more_gib": peak - base,
         "accuracy": accuracy[15],
     }
 
@@ -429,7 +438,8 @@ def main() -> None:
                 for points in (512, 2048, 8192, 32768, 65536):
                     measure(section, loss, points, dim, kind, device)
         elif section == "knn":
-            for points, dim in ((10_000, 2), (100_000, 2), (1_000_000, 2), (10_000, 512)):
+            problems = ((10_000, 2), (100_000, 2), (1_000_000, 2), (10_000, 512), (60_000, 128))
+            for points, dim in problems:
                 measure(section, knn, points, dim, device)
         elif section == "epochs":
             sizes = [count * (16_384 if gpu else 512) for count in (1, 2, 4, 8)]

@@ -30,9 +30,10 @@ def knn_accuracy(
     points are equally far and not all are among the k nearest, which of them count is left open,
     there as here. A class that has no training point is never predicted.
 
-    10,000 queries among 50,000 points on two cores: 0.1 s in 2-D, 5 s in 512-D, 28 s in 3,072-D.
-    1,000,000 queries among as many points in 2-D: 8 s there, and 0.4 GiB beside the points; a sixth
-    of them among the others 2 s (2026-11-21). Slower where many points are equal: all pairs then.
+    10,000 queries among 50,000 points: 0.1 s in 2-D, in CPU time that the cores share 6 s in 512-D
+    and 44 s in 3,072-D (2026-11-26). 1,000,000 queries among as many points in 2-D: 8 s on two
+    cores, and 0.4 GiB beside the points; a sixth of them among the others 2 s (2026-11-21). Slower
+    where many points are equal: all pairs then, and in float64.
 
     train, test: points (n, d) and (m, d); integers such as pixels are computed in float32 or wider.
     train_labels, test_labels: classes (n,) and (m,).

@@ -1,23 +1,38 @@
-"""Exact search of the nearest neighbours, on the CPU or in blocks on another device."""
+"""Exact search of the nearest neighbours, by a KD-tree or in blocks of all distances."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_array
 from torch import Tensor
 
 Features = NDArray[np.number]
+Rows = NDArray[np.int64]
+Float = type[np.float32 | np.float64]
 
-# A block of distances has 32 MiB in float64.
-_QUERIES_IN_BLOCK = 1_024
-_POINTS_IN_BLOCK = 4_096
-_VALUES_IN_BLOCK = 2**23  # of the coordinates, 64 MiB
-_VALUES_KEPT = 2**26  # of all training points, 512 MiB
+# A block of distances has 16 MiB in float32. It is wide, since the smallest of few long rows are
+# found sooner than those of many short ones.
+_QUERIES_IN_BLOCK = 256
+_POINTS_IN_BLOCK = 16_384
+_QUERIES_AT_ONCE = 16_384  # for which a block of points is moved and made float once
+_VALUES_IN_BLOCK = 2**23  # of the coordinates, 64 MiB in float64
+_VALUES_KEPT = 2**26  # of all training points, 512 MiB in float64
+_CPU_VALUES_RANKED = 2**16  # of candidates' coordinates: they stay in its cache
 _TREE_DIMS = 3
+_CPU_TREE_DIMS = 8
 _MOST_DIRECT_DIMS = 15  # as scikit-learn, which takes matrix products from 16 dimensions
+_SPARE = 16  # candidates beyond k
+_MOST_CANDIDATES = 1 / 64  # of the points: to rank more takes longer than float32 saves
+_GROUP = 16
+_MOST_SQUARE = 1e37  # of lengths: sums and products of such stay finite in float32
+_UNDERFLOW = 1e-30  # more than what is lost of squares below the range of float32
 
 
 def nearest(
@@ -25,8 +40,8 @@ def nearest(
 ) -> NDArray[np.int64]:
     """The k nearest training points of each query by Euclidean distance, nearest first.
 
-    On the CPU, and in up to 3 dimensions, where its KD-tree takes a second for a million points,
-    scikit-learn searches; on another device `nearest_in_blocks`. They agree wherever distances
+    In up to 3 dimensions, on the CPU up to 8, scikit-learn searches by its KD-tree, which takes a
+    second for a million points in 2-D; in more `nearest_in_blocks`. They agree wherever distances
     differ by more than float64 rounds off. Of points that are equally far, scikit-learn leaves
     open which come first and which are left out at the k-th place.
 
@@ -38,7 +53,8 @@ def nearest(
     Returns positions in train, int64 (m, k).
     Raises ValueError for a bad k, or points that are none, not finite, or of different dimensions.
     """
-    if device is not None and device.type != "cpu" and train.shape[1] > _TREE_DIMS:
+    device = device or torch.device("cpu")
+    if train.shape[1] > (_CPU_TREE_DIMS if device.type == "cpu" else _TREE_DIMS):
         return nearest_in_blocks(train, query, k, device)
     _check_k(train, query, k)
     search = NearestNeighbors(n_neighbors=k).fit(as_float(train))
@@ -51,50 +67,170 @@ def nearest(
 def nearest_in_blocks(
     train: Features, query: Features | None, k: int, device: torch.device
 ) -> NDArray[np.int64]:
-    """`nearest` by all distances in float64 on any device.
+    """`nearest` by all distances on any device.
 
-    Takes some 100 MiB there beside results, 350 where all points are equal, and up to 512 more to
-    keep the training points.
+    Float32 finds k + 16 candidates of each query, of which float64 takes the k nearest. Where the
+    bound of float32's error leaves it open whether another point is nearer, as with many that are
+    almost equally far, float64 takes all distances of the query.
+
+    Takes some 250 MiB beside the points and the results, and on another device than the CPU up to
+    512 more to keep the training points.
 
     Of points that are equally far the lowest positions come first, and are kept at the k-th place.
-    In more than 15 dimensions, where distances come from matrix products, that holds for integers;
-    for other numbers rounding may tell equal distances apart.
+    Where float64 takes all distances of more than 15 dimensions, from matrix products, that holds
+    for integers; for other numbers rounding may tell equal distances apart.
     """
     _check_k(train, query, k)
     train = check_array(as_float(train))
     asked = train if query is None else check_array(as_float(query))
-    dims = train.shape[1]
-    if asked.shape[1] != dims:
-        raise ValueError(f"queries in {asked.shape[1]} dimensions, training points in {dims}")
-    origin = _origin(train)
-    most = max(_VALUES_IN_BLOCK // dims, 1)
-    n_asked, n_points = min(_QUERIES_IN_BLOCK, most), min(_POINTS_IN_BLOCK, most)
-
-    def on_device(points: Features) -> Tensor:
-        moved = torch.tensor(points, device=device).double()
-        return moved.sub_(torch.from_numpy(origin).to(device))
-
-    starts = range(0, len(train), n_points)
-    kept = {}
-    if train.size <= _VALUES_KEPT:
-        kept = {first: on_device(train[first : first + n_points]) for first in starts}
+    if asked.shape[1] != train.shape[1]:
+        raise ValueError(
+            f"queries in {asked.shape[1]} dimensions, training points in {train.shape[1]}"
+        )
+    search = _Search(train, asked, k, device, among=query is None)
     found = np.empty((len(asked), k), dtype=np.int64)
-    for start in range(0, len(asked), n_asked):
-        queries = on_device(asked[start : start + n_asked])
-        values = queries.new_empty(len(queries), 0)
-        places = torch.empty_like(values, dtype=torch.int64)
-        for first in starts:
-            points = kept[first] if kept else on_device(train[first : first + n_points])
-            distances = _ranked_distances(queries, points)
-            if query is None:
-                distances.diagonal(start - first).fill_(torch.inf)  # of a point to itself
-            near = _smallest(distances, min(k, distances.shape[1]))
-            # Stable, and what was found before has lower positions: these win among equals.
-            values = torch.cat([values, distances.gather(1, near)], 1)
-            values, order = (part[:, :k] for part in values.sort(dim=1, stable=True))
-            places = torch.cat([places, near + first], 1).gather(1, order)
-        found[start : start + n_asked] = places.cpu().numpy()
+    certain = np.zeros(len(asked), dtype=bool)
+    if search.float32_helps:
+        for rows in _parts(np.arange(len(asked)), search.at_once):
+            found[rows], certain[rows] = search.by_candidates(rows)
+            if certain[rows].mean() < 0.5:
+                break
+    for rows in _parts(np.flatnonzero(~certain), search.at_once):
+        found[rows] = search.in_float64(rows)
     return found
+
+
+class _Search:
+    """The k nearest of training points (n, d) to queries (m, d), which are the same if `among`."""
+
+    def __init__(self, train: Features, asked: Features, k: int, device: torch.device, among: bool):
+        narrow = np.result_type(train, asked) == np.float32
+        dtype: Float = np.float32 if narrow else np.float64
+        home = device if train.size <= _VALUES_KEPT else torch.device("cpu")
+        self.k, self.device, self.among = k, device, among
+        self.points = _tensor(train, dtype).to(home)
+        self.asked = self.points if among else _tensor(asked, dtype)
+        # Where to measure from: matrix products lose digits far from the origin. A median of
+        # integers is one of them or half between two, so that they stay exact.
+        some = train[:: len(train) // 1_000 + 1].astype(np.float64)
+        self.origin = _tensor(np.median(some, axis=0), dtype).to(device)
+        n, dims = train.shape
+        most = max(_VALUES_IN_BLOCK // dims, 1)
+        self.n_queries = min(_QUERIES_IN_BLOCK, most)
+        self.n_points = min(_POINTS_IN_BLOCK, most)
+        self.at_once = min(_QUERIES_AT_ONCE, max(_VALUES_IN_BLOCK // (dims + 4 * (k + _SPARE)), 1))
+        # With u = eps / 2 and whatever the order of its sums, float32 errs in |p|^2 - 2pq, of
+        # coordinates that are rounded first, by at most (2d + 8)u |p|^2 + (d + 6)u |q|^2 and terms
+        # in (du)^2: less than `slack` times |p|^2 + |q|^2.
+        rounding = (dims + 8) * torch.finfo(torch.float32).eps
+        self.slack = rounding / (1 - rounding)
+        self.float32_helps = (
+            k + _SPARE < _MOST_CANDIDATES * n
+            and rounding < 0.5
+            and _float32_is_whole(device)
+            and self._longest() < _MOST_SQUARE
+        )
+
+    def by_candidates(self, rows: Rows) -> tuple[Rows, NDArray[np.bool_]]:
+        """Positions (m, k) for the queries at `rows`, and which of these are sure to be right."""
+        queries = self._queries(rows)
+        bounds, places = self._ranked(queries, rows, self.k + _SPARE, torch.float32)
+        # In the order of positions, which the sort by distances keeps among equals.
+        places = places.clamp_(max=len(self.points) - 1).sort(1).values
+        distances, order = self._distances(queries, places).sort(dim=1, stable=True)
+        lengths = _squares(self._moved(queries, torch.float32))
+        others = bounds[:, -1] + (1 - self.slack) * lengths  # are at least so far
+        certain = (distances[:, self.k - 1] + _UNDERFLOW < others) & (lengths < _MOST_SQUARE)
+        return places.gather(1, order[:, : self.k]).cpu().numpy(), certain.cpu().numpy()
+
+    def in_float64(self, rows: Rows) -> Rows:
+        """Positions (m, k) for the queries at `rows`."""
+        queries = self._queries(rows)
+        return self._ranked(queries, rows, self.k, torch.float64)[1].cpu().numpy()
+
+    def _ranked(
+        self, queries: Tensor, rows: Rows, kept: int, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
+        """The smallest distances of each query in rising order, squared and less the same constant,
+        and the points' positions, both (m, kept). In float32 they are lower bounds."""
+        quick = dtype == torch.float32
+        measure = _differences if self._direct(dtype) else torch.mm
+        own = torch.from_numpy(rows).to(self.device)
+        # NaN comes last in a sort.
+        values = queries.new_full((len(rows), kept), torch.nan, dtype=dtype)
+        places = torch.zeros_like(values, dtype=torch.int64)
+        for first in range(0, len(self.points), self.n_points):
+            right = self._right(self.points[first : first + self.n_points], dtype)
+
+            def search(part: slice, first: int = first, right: Tensor = right) -> None:
+                distances = measure(self._left(queries[part], dtype), right)
+                if self.among:
+                    _leave_out(distances, own[part] - first)
+                some = min(kept, distances.shape[1])
+                near = _some_smallest(distances, some) if quick else _smallest(distances, some)
+                # Stable, and what was found before has lower positions: these win among equals.
+                both = torch.cat([values[part], distances.gather(1, near)], 1)
+                ordered, order = both.sort(dim=1, stable=True)
+                values[part] = ordered[:, :kept]
+                both = torch.cat([places[part], near + first], 1)
+                places[part] = both.gather(1, order[:, :kept])
+
+            _for_parts(search, len(rows), self.n_queries, self.device)
+        return values, places
+
+    def _distances(self, queries: Tensor, places: Tensor) -> Tensor:
+        """Squared distances (m, c) of queries (m, d) to the points at `places` (m, c)."""
+        dims = queries.shape[1]
+        values = _CPU_VALUES_RANKED if self.device.type == "cpu" else _VALUES_IN_BLOCK
+        size = max(values // (places.shape[1] * dims), 1)
+        found = queries.new_empty(places.shape, dtype=torch.float64)
+
+        def measure(part: slice) -> None:
+            near = places[part].flatten().to(self.points.device)
+            points = self.points.index_select(0, near).to(self.device).double()
+            differences = points.view(-1, places.shape[1], dims).sub_(queries[part, None].double())
+            found[part] = differences.square_().sum(2)
+
+        _for_parts(measure, len(places), size, self.device)
+        return found
+
+    def _queries(self, rows: Rows) -> Tensor:
+        return self.asked[torch.from_numpy(rows).to(self.asked.device)].to(self.device)
+
+    def _direct(self, dtype: torch.dtype) -> bool:
+        """Whether distances are sums of squared differences, not products of `_left`
+        and `_right`, |p|^2 - 2pq."""
+        return dtype == torch.float64 and len(self.origin) <= _MOST_DIRECT_DIMS
+
+    def _left(self, queries: Tensor, dtype: torch.dtype) -> Tensor:
+        if self._direct(dtype):
+            return queries.double()
+        return F.pad(self._moved(queries, dtype), (0, 1), value=1)
+
+    def _right(self, points: Tensor, dtype: torch.dtype) -> Tensor:
+        if self._direct(dtype):
+            return points.to(self.device).double().T
+        moved = self._moved(points, dtype)
+        squares = _squares(moved)
+        if dtype == torch.float32:
+            squares *= 1 - self.slack
+        right = torch.cat([-2 * moved, squares[:, None].to(dtype)], 1)
+        if dtype == torch.float32:
+            # Points at infinity fill the last group of `_some_smallest`.
+            right = F.pad(right, (0, 0, 0, -len(points) % _GROUP))
+            right[len(points) :, -1] = torch.inf
+        return right.T
+
+    def _moved(self, points: Tensor, dtype: torch.dtype) -> Tensor:
+        points = points.to(self.device)
+        if dtype == torch.float64:
+            return points.double() - self.origin
+        return (points - self.origin).float()
+
+    def _longest(self) -> float:
+        """The largest square of a point's distance from the origin."""
+        parts = torch.split(self.points, self.n_points)
+        return max(float(_squares(self._moved(part, torch.float32)).max()) for part in parts)
 
 
 def as_float(x: Features) -> NDArray[np.floating]:
@@ -108,24 +244,77 @@ def _check_k(train: Features, query: Features | None, k: int) -> None:
         raise ValueError(f"k = {k}: must be from 1 to {most} with {len(train)} points")
 
 
-def _origin(train: Features) -> NDArray[np.float64]:
-    """Where to measure from, (d,): matrix products lose digits far from the origin."""
-    dims = train.shape[1]
-    if dims <= _MOST_DIRECT_DIMS:
-        return np.zeros(dims)
-    # A median of integers is one of them or half between two, so that they stay exact.
-    some = train[:: len(train) // 1_000 + 1]
-    return np.asarray(np.median(some, axis=0), dtype=np.float64)
+def _parts(rows: Rows, size: int) -> Iterator[Rows]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
-def _ranked_distances(queries: Tensor, points: Tensor) -> Tensor:
-    """Squared distances (m, n), each row less the same constant, of (m, d) and (n, d)."""
-    if queries.shape[1] > _MOST_DIRECT_DIMS:
-        return torch.addmm(points.square().sum(1), queries, points.T, alpha=-2)
-    distances = queries.new_zeros(len(queries), len(points))
-    for a, b in zip(queries.T, points.T, strict=True):
+def _for_parts(work: Callable[[slice], None], n: int, size: int, device: torch.device) -> None:
+    """Call `work` for the parts of range(n), on the CPU in PyTorch's number of threads.
+
+    Each of these computes alone: threads that share every operation wait for one another in each,
+    which takes several times as long where other programs keep the cores busy.
+    """
+    parts = [slice(start, start + size) for start in range(0, n, size)]
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1 or len(parts) == 1:
+        for part in parts:
+            work(part)
+        return
+    try:
+        # The number is a thread's own, and what threads that start later begin with.
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            list(pool.map(work, parts))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _tensor(x: Features, dtype: Float) -> Tensor:
+    """The same numbers, without a copy where PyTorch can share them."""
+    return torch.from_numpy(np.require(x, dtype, ["C_CONTIGUOUS", "WRITEABLE"]))
+
+
+def _float32_is_whole(device: torch.device) -> bool:
+    """Whether products of float32 are not rounded to TF32 or bf16 by a setting of PyTorch."""
+    products = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
+    settings = {product.fp32_precision for product in products}
+    return settings <= {"none", "ieee"} and not torch.is_autocast_enabled(device.type)
+
+
+def _squares(points: Tensor) -> Tensor:
+    """The square of each point's length, summed in float64, (n,)."""
+    return points.square().sum(1, dtype=torch.float64)
+
+
+def _differences(left: Tensor, right: Tensor) -> Tensor:
+    """Squared distances (m, n) of (m, d) and (d, n)."""
+    distances = left.new_zeros(len(left), right.shape[1])
+    for a, b in zip(left.T, right, strict=True):
         distances += (a[:, None] - b).square_()
     return distances
+
+
+def _leave_out(distances: Tensor, places: Tensor) -> None:
+    """Make each row's distance (m, n) at its place (m,) infinite, where that is within the row."""
+    width = distances.shape[1]
+    columns = places.clamp(0, width - 1)[:, None]
+    inside = (columns[:, 0] == places)[:, None]
+    distances.scatter_(1, columns, distances.gather(1, columns).masked_fill_(inside, torch.inf))
+
+
+def _some_smallest(distances: Tensor, k: int) -> Tensor:
+    """Columns of k smallest of each row, in any order.
+
+    Groups of columns first: the k that have the smallest minima hold k smallest.
+    """
+    m, n = distances.shape
+    width = n // _GROUP
+    if n % _GROUP or width < 2 * k:
+        return distances.topk(k, largest=False, sorted=False).indices
+    groups = distances.view(m, _GROUP, width)  # of every width-th column
+    group = groups.amin(1).topk(k, largest=False, sorted=False).indices
+    values = groups.gather(2, group[:, None].expand(-1, _GROUP, -1)).flatten(1)
+    chosen = values.topk(k, largest=False, sorted=False).indices
+    return group.gather(1, chosen % k) + chosen // k * width
 
 
 def _smallest(distances: Tensor, k: int) -> Tensor:
