@@ -8,7 +8,7 @@ import logging
 import subprocess
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,70 @@ def encoder(options: argparse.Namespace, mean: Sequence[float], std: Sequence[fl
     resnet = options.model == "resnet18"
     backbone = ResNet18Backbone(3, True) if resnet else ConvNetBackbone(3, options.widths)
     return Encoder(backbone, mean, std, 1024, 128)
+
+
+def training_images(root: Path, count: int) -> Any:
+    """`count` images in colour, 32x32, equally many of every class, of the training images where
+    `root` has a split."""
+    import numpy as np
+
+    from dimred.data.image_folder import load_image_folder
+    from dimred.data.selection import limit
+
+    def training(images: Any) -> Any:
+        return limit(images.take(np.flatnonzero(~images.is_test)), count)
+
+    images = load_image_folder(str(root), 32, True, training)
+    if len(images) < count or not images.labels or images.images.shape[1] != 3:
+        raise SystemExit(
+            f"--root {root}: must hold {count} images in colour, in folders of their classes"
+        )
+    return images
+
+
+def trained(
+    network: Any,
+    loss: Any,
+    augment: Any,
+    images: Any,
+    compute: Any,
+    options: argparse.Namespace,
+    seed: int = 0,
+    adapt: Callable[[Any], None] = lambda trainer: None,
+) -> list[float]:
+    """Train dimred's network on images on the device; the mean loss of every epoch.
+
+    adapt: given the trainer before it begins.
+    """
+    import torch
+
+    from dimred.pairing import TwoViews
+    from dimred.training import StagePlan, StageTrainer
+
+    network.to(compute.device).to(memory_format=compute.memory_format)
+    rate = 0.03 * options.batch / 256
+    warmup = options.warmup
+    plan = StagePlan(0, "train", options.epochs, rate, warmup_epochs=warmup, anneal="cosine")
+    pairing = TwoViews(torch.arange(len(images)), augment)
+    trainer = StageTrainer(plan, network, loss, pairing, images, options.batch, seed, compute)
+    adapt(trainer)
+    losses = []
+    for epoch in range(options.epochs):
+        state = trainer.new_epoch()
+        for _ in trainer.train_epoch(epoch, state):
+            pass
+        trainer.check_finite(epoch, state)
+        losses.append(float(state.losses.mean()))
+    return losses
+
+
+def partners(batch: int, device: Any) -> Any:
+    """Who is similar to whom among two views each of a batch."""
+    import torch
+
+    from dimred.pairing import Partners
+
+    return Partners(torch.arange(2 * batch, device=device).roll(batch))
 
 
 def quiet() -> None:

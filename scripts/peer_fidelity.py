@@ -26,7 +26,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from peer import Worker, encoder, fit, package, quiet
+from peer import Worker, encoder, fit, package, partners, quiet, trained, training_images
 
 SWAPS = ("schedule", "clip", "views", "loss", "raw")
 COLUMNS = {
@@ -146,50 +146,33 @@ class Trainings:
 
         from dimred.data.augmentation import BatchAugmentation
         from dimred.losses import tsimcne_loss
-        from dimred.pairing import TwoViews
-        from dimred.training import StagePlan, StageTrainer
 
-        options, compute = self.options, self.compute
-        network = network.to(compute.device).to(memory_format=compute.memory_format)
-        augment = self.augment if "views" in swaps else BatchAugmentation()
         cauchy = InfoNCECauchy()
-        plan = StagePlan(
-            0,
-            "train",
-            options.epochs,
-            0.03 * options.batch / 256,
-            warmup_epochs=options.warmup,
-            anneal="cosine",
-        )
-        trainer = StageTrainer(
-            plan,
+
+        def adapt(trainer: Any) -> None:
+            plan, optimizer = trainer.plan, trainer.optimizer
+            if "schedule" in swaps:
+                rates = CosineAnnealingSchedule(
+                    torch.optim.SGD(network.parameters(), plan.base_lr),
+                    n_epochs=plan.epochs,
+                    warmup_epochs=plan.warmup_epochs,
+                ).lr_schedule.tolist()
+                trainer.lr = lambda epoch, step: rates[epoch]
+            if "clip" in swaps:
+                optimizer.register_step_pre_hook(
+                    lambda *_: torch.nn.utils.clip_grad_value_(network.parameters(), 4)
+                )
+
+        return trained(
             network,
             (lambda z, _: cauchy(z)) if "loss" in swaps else tsimcne_loss,
-            TwoViews(torch.arange(options.images), augment),
+            self.augment if "views" in swaps else BatchAugmentation(),
             self.images,
-            options.batch,
+            self.compute,
+            self.options,
             seed,
-            compute,
+            adapt,
         )
-        if "schedule" in swaps:
-            rates = CosineAnnealingSchedule(
-                torch.optim.SGD(network.parameters(), plan.base_lr),
-                n_epochs=plan.epochs,
-                warmup_epochs=plan.warmup_epochs,
-            ).lr_schedule.tolist()
-            trainer.lr = lambda epoch, step: rates[epoch]  # type: ignore[method-assign]
-        if "clip" in swaps:
-            trainer.optimizer.register_step_pre_hook(
-                lambda *_: torch.nn.utils.clip_grad_value_(network.parameters(), 4)
-            )
-        losses = []
-        for epoch in range(options.epochs):
-            state = trainer.new_epoch()
-            for _ in trainer.train_epoch(epoch, state):
-                pass
-            trainer.check_finite(epoch, state)
-            losses.append(float(state.losses.mean()))
-        return losses
 
     def theirs(self, network: Any, swaps: Sequence[str], seed: int) -> list[float]:
         import torch
@@ -202,8 +185,8 @@ class Trainings:
                 steps.append(outputs["loss"].detach())
 
         workers = {"persistent_workers": self.options.workers > 0}  # not begun anew every epoch
-        trained = package(network, self.options, self.options.epochs, dl_kwargs=workers)
-        fit(trained, self.pil, Losses())
+        peer = package(network, self.options, self.options.epochs, dl_kwargs=workers)
+        fit(peer, self.pil, Losses())
         return torch.stack(steps).view(self.options.epochs, -1).mean(1).tolist()
 
     def common_loss(self, network: Any, views: str) -> float:
@@ -211,38 +194,22 @@ class Trainings:
         import torch
 
         from dimred.losses import tsimcne_loss
-        from dimred.pairing import TwoViews
 
         network.eval()
-        pairing = TwoViews(torch.arange(self.options.images), self.augment)
         losses = []
         with torch.no_grad():
             for inputs in self.common[views]:
-                anchors = torch.arange(len(inputs) // 2, device=inputs.device)
-                generator = torch.Generator(inputs.device)
-                pairs = pairing.select(anchors, generator).pairs
+                pairs = partners(len(inputs) // 2, inputs.device)
                 inputs = inputs.float().contiguous(memory_format=self.compute.memory_format)
                 losses.append(float(tsimcne_loss(network(inputs)[1], pairs)))
         return statistics.mean(losses)
 
 
 def stored(options: argparse.Namespace, folder: Path) -> Any:
-    """Labels of the images that are trained on, which are written to `folder`: equally many of
-    every class, of the training images where `root` has a split."""
+    """Labels of the images that are trained on, which are written to `folder`."""
     import numpy as np
 
-    from dimred.data.image_folder import load_image_folder
-    from dimred.data.selection import limit
-
-    def training(images: Any) -> Any:
-        return limit(images.take(np.flatnonzero(~images.is_test)), options.images)
-
-    images = load_image_folder(str(options.root), 32, True, training)
-    if len(images) < options.images or not images.labels or images.images.shape[1] != 3:
-        raise SystemExit(
-            f"benchmark_peer: --root {options.root}: must hold {options.images} images in colour, "
-            "in folders of their classes"
-        )
+    images = training_images(options.root, options.images)
     np.savez(folder / "images.npz", images=images.images.numpy(), mean=images.mean, std=images.std)
     return images.labels.values
 

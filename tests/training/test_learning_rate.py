@@ -23,6 +23,12 @@ def test_is_the_authors_schedule_one_epoch_early(epochs, warmup):
     assert ours == pytest.approx(authors_schedule(0.12, epochs, warmup)[1:])
 
 
+def test_without_a_warmup_the_authors_cosine_is_an_epoch_longer():
+    ours = [learning_rate(0.12, epoch, 15, 0, anneal="cosine") for epoch in range(15)]
+    assert ours == pytest.approx(authors_schedule(0.12, 14, 0))
+    assert sum(authors_schedule(0.12, 15, 0)[:15]) == pytest.approx(1.06 * sum(ours), rel=0.01)
+
+
 @given(epochs=st.integers(1, 300), warmup=st.integers(0, 300))
 def test_rises_then_falls_and_every_epoch_learns(epochs, warmup):
     warmup = min(warmup, epochs)
