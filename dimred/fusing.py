@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from functools import update_wrapper
 from typing import Generic, ParamSpec, TypeVar
 
+import torch
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -31,8 +33,9 @@ def fusing(mode: str | None) -> Iterator[None]:
 class fusable(Generic[P, R]):
     """A function of tensors, without gradients and random numbers, that may be compiled.
 
-    It is compiled for each combination of shapes that it meets. The result is the same up to the
-    rounding of its last digits.
+    It is compiled for each combination of shapes that it meets, up to PyTorch's limit (8), beyond
+    which it is not. The result is the same up to the rounding of its last digits. Raises what
+    torch.compile does where it cannot compile.
     """
 
     def __init__(self, function: Callable[P, R]):
@@ -45,8 +48,6 @@ class fusable(Generic[P, R]):
         if mode is None:
             return self.function(*args, **kwargs)
         if mode not in self.compiled:
-            import torch
-
             # Of one shape in a stage; code for any shape is slower and takes longer to make.
             self.compiled[mode] = torch.compile(self.function, dynamic=False, mode=mode)
         return self.compiled[mode](*args, **kwargs)

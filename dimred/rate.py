@@ -8,7 +8,7 @@ import time
 import torch
 
 from dimred.config import RunConfig, decisive_values
-from dimred.stages import StagedTraining
+from dimred.stages import StagedTraining, forget_compiled
 from dimred.train import Inputs, compute_of
 
 _SECONDS = 3.0
@@ -33,6 +33,8 @@ def seconds_per_epoch(config: RunConfig) -> float:
         config, compute, inputs.images, inputs.resident, inputs.pairing, checkpoint=None
     )
     trainer = training.trainer(0)
+    if trainer.mode:
+        training.compile(trainer)
     state = trainer.new_epoch()
     began, steps = time.monotonic(), 0
     for number, _ in enumerate(trainer.train_epoch(0, state)):
@@ -44,4 +46,7 @@ def seconds_per_epoch(config: RunConfig) -> float:
         steps += 1
         if steps == _MOST_STEPS or time.monotonic() - began > _SECONDS:
             break
-    return (time.monotonic() - began) / steps * trainer.steps
+    seconds = (time.monotonic() - began) / steps * trainer.steps
+    if trainer.mode:
+        forget_compiled()
+    return seconds

@@ -92,11 +92,11 @@ class RecordedTraining(StagedTraining):
         self._stop_if_asked(name)
         return trainer
 
-    def _compile(self, trainer: StageTrainer) -> str | None:
+    def compile(self, trainer: StageTrainer) -> None:
+        """Compile what a stage computes, and say so."""
         self.progress.compiling()
-        obstacle = super()._compile(trainer)
-        self.progress.compiled(obstacle)
-        return obstacle
+        super().compile(trainer)
+        self.progress.compiled(self.obstacle)
 
     def _epoch(self, trainer: StageTrainer, epoch: int, state: EpochState) -> None:
         plan = trainer.plan
@@ -130,6 +130,8 @@ class RecordedTraining(StagedTraining):
             "images_per_s": round(trainer.steps * trainer.batch_size / state.seconds, 1),
             "seconds": round(state.seconds, 3),
         }
+        if trainer.mode:
+            row["compiled"] = trainer.mode
         if measured:
             row |= self.results.measure(self.encoder)
         self.rows.append(row)

@@ -18,7 +18,6 @@ from dimred.config.schedule import (
 )
 from dimred.data.image_set import ImageSet
 from dimred.data.resident import ResidentImages
-from dimred.errors import TrainingFailed
 from dimred.models import Encoder
 from dimred.pairing import Pairing
 from dimred.training import (
@@ -31,9 +30,8 @@ from dimred.training import (
     derived_seed,
 )
 
-# So many steps save the time of compiling for them, if not on a slow host: on an H200, ResNet-18 at
-# batch 1,024 took 30 s to compile and saves 8.6 ms a step, a small network 12 s and 4 ms
-# (docs/performance.md).
+# Steps after which compiling has paid for itself: on an H200 some 3,500 with ResNet-18 at batch
+# 1,024 (30 s to compile, 8.6 ms less a step), 5,400 with the demo's network (12 s, 2.2 ms).
 COMPILE_PAYS = 5_000
 
 
@@ -57,9 +55,12 @@ def stage_plan(schedule: ScheduleOptions, number: int) -> StagePlan:
     )
 
 
-def compiles(config: RunConfig, compute: Compute, steps: int, number: int) -> bool:
+def compiles(
+    config: RunConfig, compute: Compute, pairing: Pairing, steps: int, number: int
+) -> bool:
     """Whether the stage of this number, from 0, is compiled: by `device.compile`, or, where that is
-    auto and there is one GPU, if the stages that share its code have enough steps.
+    auto and there is one GPU, if CUDA graphs can be made (compiled without, a small network was
+    slower than plain) and the stages that share the code have enough steps.
 
     steps: of an epoch.
     """
@@ -67,7 +68,10 @@ def compiles(config: RunConfig, compute: Compute, steps: int, number: int) -> bo
         return compute.compile
     stages = list(config.schedule.stages.values())
     kind = stages[number].trainable
-    return steps * sum(s.epochs for s in stages if s.trainable is kind) >= COMPILE_PAYS
+    return (
+        pairing.same_size
+        and steps * sum(s.epochs for s in stages if s.trainable is kind) >= COMPILE_PAYS
+    )
 
 
 def new_encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
@@ -87,10 +91,19 @@ def new_encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
     return encoder
 
 
+def forget_compiled() -> None:
+    """Give back what the compiler made and the memory of its graphs, which in a sweep would count
+    against the number of variants that it makes of a function, and the memory of the next run."""
+    torch.compiler.reset()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 class StagedTraining:
     """The stages of one run. Writes and prints nothing.
 
     checkpoint: where to go on from; None to begin.
+    obstacle: why nothing is compiled that was to be, where `device.compile=auto` found one.
     """
 
     def __init__(
@@ -108,7 +121,8 @@ class StagedTraining:
         self.pairing = pairing
         self.checkpoint = checkpoint
         self.stages = list(config.schedule.stages.items())
-        self._compiler_is_fresh = False
+        self.obstacle: str | None = None
+        self._compiled = False
         first_dim = self.stages[0][1].out_dim
         encoder = new_encoder(config, images, checkpoint.out_dim if checkpoint else first_dim)
         if checkpoint:
@@ -122,15 +136,21 @@ class StagedTraining:
 
     def run(self) -> None:
         """Train what is left."""
-        for number in range(self.start.stage, len(self.stages)):
-            start = self.start if number == self.start.stage else Position(number, 0, 0)
-            self._stage(start)
+        try:
+            for number in range(self.start.stage, len(self.stages)):
+                start = self.start if number == self.start.stage else Position(number, 0, 0)
+                self._stage(start)
+        finally:
+            if self._compiled:
+                forget_compiled()
 
     def trainer(self, number: int) -> StageTrainer:
         """What trains the encoder in the stage of this number."""
         batch_size = self.config.schedule.batch_size
         steps = len(self.pairing.anchors) // batch_size
-        compiled = compiles(self.config, self.compute, steps, number)
+        compiled = self.obstacle is None and compiles(
+            self.config, self.compute, self.pairing, steps, number
+        )
         return StageTrainer(
             stage_plan(self.config.schedule, number),
             self.encoder,
@@ -152,35 +172,27 @@ class StagedTraining:
                 normal = stage.readout_init is ReadoutInit.normal
                 self.encoder.new_readout(stage.out_dim, normal)
         trainer = self.trainer(number)
-        if trainer.mode and start.epoch < stage.epochs:
-            self._compile(trainer)
+        if trainer.mode and start.epoch * trainer.steps + start.step < stage.epochs * trainer.steps:
+            self.compile(trainer)
         state = trainer.new_epoch() if fresh else self._restore(trainer)
         for epoch in range(start.epoch, stage.epochs):
             self._epoch(trainer, epoch, state)
             state = trainer.new_epoch()
         return trainer
 
-    def _compile(self, trainer: StageTrainer) -> str | None:
-        """Compile what a stage computes; where that cannot be and was not asked for, go on without.
-
-        Returns what stood in the way, if anything.
-        """
-        if not self._compiler_is_fresh:
-            # What it made for the runs before, in a sweep, takes memory and counts against the
-            # number of variants that it makes of a function before it gives up.
-            torch.compiler.reset()
-            self._compiler_is_fresh = True
+    def compile(self, trainer: StageTrainer) -> None:
+        """Compile what a stage computes. Where that fails and was not asked for, go on without from
+        now on; `obstacle` says what stood in the way."""
+        self._compiled = True
         try:
             trainer.compile()
-        except TrainingFailed:
-            raise
         except Exception as error:
             if self.compute.compile:
                 raise
-            trainer.interpret()
             cause = error.__cause__ or error
-            return str(cause).splitlines()[0] if str(cause) else type(cause).__name__
-        return None
+            self.obstacle = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+            trainer.interpret()
+            forget_compiled()
 
     def _restore(self, trainer: StageTrainer) -> EpochState:
         checkpoint = self.checkpoint

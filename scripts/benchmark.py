@@ -419,9 +419,14 @@ def main() -> None:
     turns = options.turns or (20 if gpu else 2)
     results: dict[str, list[dict[str, Any]]] = {section: [] for section in options.only}
 
+    record = environment(device, ["python", "scripts/benchmark.py", *sys.argv[1:]], 1)
+    head = {"date": datetime.now(UTC).date().isoformat(), "environment": record}
+
     def keep(section: str, row: dict[str, Any]) -> None:
         results[section].append(row)
         show(row, headed=len(results[section]) == 1)
+        if options.out:  # after each row, since a limit may end this
+            options.out.write_text(json.dumps({**head, **results}, indent=1))
 
     def measure(section: str, function: Callable[..., dict[str, Any]], *arguments: Any) -> None:
         keep(section, alone(device, function, *arguments))
@@ -450,10 +455,6 @@ def main() -> None:
         else:
             for row in alone(torch.device("cpu"), demo, select_compute("cpu", "float32")):
                 keep(section, row)
-    if options.out:
-        record = environment(device, ["python", "scripts/benchmark.py", *sys.argv[1:]], 1)
-        content = {"date": datetime.now(UTC).date().isoformat(), "environment": record, **results}
-        options.out.write_text(json.dumps(content, indent=1))
     if options.figure:
         draw(results, options.figure)
 

@@ -154,7 +154,8 @@ class Ours:
         from dimred.fusing import fusing
 
         def loss(z: Any) -> Any:
-            with fusing("default" if self.compute.compile else None):
+            gpu = self.compute.device.type == "cuda"
+            with fusing("default" if gpu and self.compute.compile else None):
                 return self.loss(z, self.partners)
 
         return timed_loss(loss, dim, self.compute.device)

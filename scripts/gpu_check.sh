@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What wants a GPU, checked and measured in at most 8 minutes on an H100, the most important first.
+# What wants a GPU, checked and measured in at most 8 minutes, the most important first.
 #
 #   scripts/gpu_check.sh OUT [ARCHIVE]
 #
@@ -17,15 +17,21 @@ python=.venv/bin/python
 mkdir -p "$out"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+export python work out
 export PYTHONPATH=.${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1
 failed=()
 LIMIT=470 # seconds in all
 . scripts/gpu_images.sh
 
 step() { # NAME SECONDS COMMAND...
-    echo "== $1, at $SECONDS s"
     local code=0 left=$((LIMIT - SECONDS))
-    timeout --kill-after=5 $(($2 < left ? $2 : left > 0 ? left : 1)) "${@:3}" 2>&1 || code=$?
+    if [ $left -lt 10 ]; then
+        echo "== $1: no time left"
+        failed+=("$1")
+        return
+    fi
+    echo "== $1, at $SECONDS s"
+    timeout --kill-after=5 $(($2 < left ? $2 : left)) "${@:3}" 2>&1 || code=$?
     [ $code -eq 0 ] || { failed+=("$1"); echo "== $1: exit code $code"; }
 }
 
@@ -53,25 +59,26 @@ PY
 }
 
 everything() {
-    step tests 150 "$python" -m pytest -q -m gpu -p no:cacheprovider tests/data tests/evaluation \
+    step tests 60 "$python" -m pytest -q -m gpu -p no:cacheprovider tests/data tests/evaluation \
         tests/training tests/test_fusing.py
-    step plain 60 "$python" scripts/benchmark.py --device cuda --only steps \
-        --precisions bf16 --out "$out/plain.json"
-    step compiled 120 "$python" scripts/benchmark.py --device cuda --only steps \
-        --precisions bf16 --compile --out "$out/compiled.json"
-    step stages 120 bash -c "$(declare -f stages); python=$python work=$work out=$out; stages"
+    step plain 60 "$python" scripts/benchmark.py --device cuda --only steps --precisions bf16 \
+        --out "$out/plain.json"
+    step compiled 110 "$python" scripts/benchmark.py --device cuda --only steps --precisions bf16 \
+        --compile --out "$out/compiled.json"
+    step stages 90 bash -c "$(declare -f stages); stages"
     local peer=()
     "$python" -c 'import tsimcne' 2>/dev/null && peer=(--peer-python "$(command -v "$python")")
-    step peer 90 "$python" scripts/benchmark_peer.py "${peer[@]}" --images 16384 --batch 1024 \
+    step peer 80 "$python" scripts/benchmark_peer.py "${peer[@]}" --images 16384 --batch 1024 \
         --pairs 3 --workers "$(nproc)" --precision bf16 --compile true --tasks train loss_2 loss_128 \
         --out "$out/peer.json"
-    step sizes 60 "$python" scripts/benchmark.py --device cuda --only knn loss --out "$out/sizes.json"
     if [ -n "$archive" ]; then
-        unpack_images "$archive" || failed+=(unpack)
-        step fidelity 120 "$python" scripts/benchmark_peer.py "${peer[@]}" --tasks fidelity \
-            --root "${images:-}" --model convnet --images 3840 --batch 256 --epochs 15 --seeds 0 1 2 \
-            --workers "$(nproc)" --out "$out/fidelity.json"
+        step unpack 30 bash -c ". scripts/gpu_images.sh; unpack_images '$archive'"
+        unpack_images "$archive"
+        step fidelity 80 "$python" scripts/benchmark_peer.py "${peer[@]}" --tasks fidelity \
+            --root "${images:-}" --model convnet --images 3840 --batch 256 --epochs 15 \
+            --seeds 0 1 2 --workers "$(nproc)" --out "$out/fidelity.json"
     fi
+    step sizes 40 "$python" scripts/benchmark.py --device cuda --only knn loss --out "$out/sizes.json"
     echo "== $SECONDS s in all; failed: ${failed[*]:-none}"
     [ ${#failed[@]} -eq 0 ]
 }

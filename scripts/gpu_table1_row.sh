@@ -18,7 +18,7 @@ python=.venv/bin/python
 mkdir -p "$out"
 . scripts/gpu_images.sh
 unpack_images "$archive" || exit
-timeout --signal=INT --kill-after=20 "${PIECE:-520}" \
+timeout --signal=INT --kill-after=60 "${PIECE:-450}" \
     "$python" -m dimred train "experiment=table1_row$row" dataset=image_folder \
     dataset.root="$images" dataset.image_size=32 device=cuda run_dir="$run" "${@:4}"
 code=$?
@@ -33,5 +33,5 @@ for file in "${files[@]}"; do
     [ -e "$run/$file" ] && kept+=("$file")
 done
 tar -czf "$out/run.tar.gz" -C "$run" "${kept[@]}"
-[ $code -eq 124 ] || [ $code -eq 130 ] && exit 75
+case $code in 124 | 130 | 137) exit 75 ;; esac
 exit $code

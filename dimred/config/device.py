@@ -43,9 +43,10 @@ class DeviceOptions:
     )
     compile: bool | str = option(
         "auto",
-        "Compile network, augmentation and loss with torch.compile, true or false: wants a C "
-        "compiler, and up to a minute at the start. auto = on one GPU, in stages whose steps are "
-        "so many that it pays.",
+        "true or false: compile the network with torch.compile, on a GPU augmentation and loss "
+        "too; wants a C++ compiler, and up to a minute at the start. auto = on one GPU, where all "
+        "steps are of one size (not with labelled pairs), if the stages that train the same part "
+        "have 5,000 steps or more.",
     )
     fused_optimizer: bool = option(
         True, "Update all weights in one kernel: faster on CPUs and GPUs alike."

@@ -228,6 +228,8 @@ def decisive_values(config: RunConfig) -> dict[str, Any]:
     for key, spec, value in walk(config):
         if spec is None or spec.metadata.get("changes_result", True):
             decisive[key] = value.value if isinstance(value, Enum) else value
+    # A key that is gone and stands in the identity of every run before: theirs are found again.
+    decisive["device.cuda_graphs"] = False
     return decisive
 
 

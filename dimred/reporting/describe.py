@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 _NAMED_FILES = 5
-_OF_TRAINING = ("stage", "epoch", "loss", "lr", "images_per_s", "seconds")
+_OF_TRAINING = ("stage", "epoch", "loss", "lr", "images_per_s", "seconds", "compiled")
 
 
 def describe(folder: Path, summary: dict[str, Any]) -> str:

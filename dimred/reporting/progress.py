@@ -42,20 +42,21 @@ class StageProgress:
 
     def compiling(self) -> None:
         """The network is being compiled, which takes seconds to a minute and is no training."""
-        self._say("compiling")
+        self._began = time.monotonic()
+        if self._bar.disable:
+            print(f"{self.stage}: compiling", flush=True)
+        else:
+            self._bar.set_postfix_str("compiling")
 
     def compiled(self, obstacle: str | None) -> None:
         """It has been, or, where an obstacle is named, training goes on without."""
-        seconds = time.monotonic() - self._began
-        self._say(f"not compiled ({obstacle})" if obstacle else f"compiled in {seconds:.0f} s")
+        words = f"compiled in {time.monotonic() - self._began:.0f} s"
+        if obstacle:
+            words = f"goes on without compiling: {obstacle[:200]}"
+        self._bar.write(f"{self.stage}: {words}", file=sys.stdout)
+        sys.stdout.flush()
         self._began = time.monotonic()
         self._bar.unpause()
-
-    def _say(self, words: str) -> None:
-        if self._bar.disable:
-            print(f"{self.stage}: {words}", flush=True)
-        else:
-            self._bar.set_postfix_str(words)
 
     def step(self) -> None:
         """One batch is done."""

@@ -99,7 +99,8 @@ class StageTrainer:
         self.features = encoder.features
         if self.mode is not None:
             # Without the readout, so that stages of different dimensions share what is compiled.
-            self.features = torch.compile(encoder.features, mode=self.mode)
+            varies = None if pairing.same_size else True
+            self.features = torch.compile(encoder.features, mode=self.mode, dynamic=varies)
         self._checked = False
 
     def _optimizer(self) -> torch.optim.Optimizer:
@@ -147,7 +148,7 @@ class StageTrainer:
         hold a batch or there is no compiler for torch.compile, WrongGradients after the first step
         of a trainer whose gradients are not those of its stage.
         """
-        self._set_mode()
+        self._train_or_freeze()
         with self._explained():
             for step, selection, images in self._batches(epoch, state.step):
                 self._set_lr(self.lr(epoch, step))
@@ -201,6 +202,9 @@ class StageTrainer:
         """Take a step; its loss."""
         loss = self._gradients(images, selection, generator)
         self.compute.processes.add_up_gradients(self.encoder.parameters())
+        if not self._checked:
+            self._check_gradients(loss)
+            self._checked = True
         self.optimizer.step()
         return loss
 
@@ -215,15 +219,11 @@ class StageTrainer:
             inputs = inputs.contiguous(memory_format=self.compute.memory_format)
             # Frozen weights by the mode of computing, not by `requires_grad` alone, which code
             # that torch.compile made for another stage may not ask for (seen in PyTorch 2.11).
-            learns = torch.set_grad_enabled(not self.plan.readout_only)
-            with self.compute.autocast(), learns:
+            with self.compute.autocast(), torch.set_grad_enabled(not self.plan.readout_only):
                 _, features = self.features(inputs)
             z = self.encoder.read_out(features)
             loss = self.loss(processes.gather(z, selection.rows), selection.pairs)
         loss.backward()  # type: ignore[no-untyped-call]
-        if not self._checked:
-            self._check_gradients(loss)
-            self._checked = True
         return loss.detach()
 
     @contextmanager
@@ -260,7 +260,7 @@ class StageTrainer:
         weights nor running statistics. Raises what `train_epoch` does."""
         _, selection, images = next(self._batches(0, 0))
         kept = {name: buffer.clone() for name, buffer in self.encoder.named_buffers()}
-        self._set_mode()
+        self._train_or_freeze()
         try:
             with self._explained():
                 # A graph is recorded in the second call and replayed from the third on.
@@ -275,7 +275,7 @@ class StageTrainer:
         """Compute without the compiler from now on."""
         self.mode, self.features = None, self.encoder.features
 
-    def _set_mode(self) -> None:
+    def _train_or_freeze(self) -> None:
         self.encoder.train(not (self.plan.readout_only and self.plan.freeze_batchnorm))
 
     @torch.no_grad()

@@ -148,14 +148,23 @@ def test_stages_are_compiled_on_a_gpu_where_their_steps_are_many():
     options = config("run")  # 2 + 2 epochs that train all, 1 of the readout
     gpu = Compute(torch.device("cuda"), compile=None)
 
-    def compiled(compute, steps):
-        return [compiles(options, compute, steps, number) for number in range(3)]
+    class Pairing:
+        same_size = True
+
+    class Relation:
+        same_size = False
+
+    def compiled(compute, steps, pairing=Pairing):
+        return [compiles(options, compute, pairing, steps, number) for number in range(3)]
 
     assert compiled(gpu, COMPILE_PAYS // 4) == [True, False, True]
     assert compiled(gpu, COMPILE_PAYS // 4 - 1) == [False] * 3
     assert compiled(gpu, COMPILE_PAYS) == [True] * 3
+    assert compiled(gpu, COMPILE_PAYS, Relation) == [False] * 3
     for choice in (True, False):
-        assert compiled(replace(gpu, compile=choice), COMPILE_PAYS // 2) == [choice] * 3
+        for pairing in (Pairing, Relation):
+            asked = compiled(replace(gpu, compile=choice), COMPILE_PAYS // 2, pairing)
+            assert asked == [choice] * 3
 
 
 @pytest.mark.parametrize(
@@ -187,7 +196,7 @@ def test_what_compile_comes_to_on_a_machine(tmp_path, monkeypatch, gpu, size, as
     assert not torch.backends.cuda.matmul.allow_tf32
 
 
-def test_each_run_of_a_sweep_begins_with_a_fresh_compiler(tmp_path, monkeypatch):
+def test_each_run_of_a_sweep_leaves_a_fresh_compiler(tmp_path, monkeypatch):
     resets = []
     monkeypatch.setattr(torch.compiler, "reset", lambda: resets.append(1))
     monkeypatch.setattr(StageTrainer, "compile", StageTrainer.interpret)
@@ -196,6 +205,8 @@ def test_each_run_of_a_sweep_begins_with_a_fresh_compiler(tmp_path, monkeypatch)
         options.device = DeviceOptions(name=DeviceName.cpu, compile=True)
         run(options, [])
         assert len(resets) == number + 1
+    run(config(tmp_path / "plain"), [])
+    assert len(resets) == 2
 
 
 class Broken(StageTrainer):
@@ -217,7 +228,7 @@ def test_where_compiling_fails_a_run_goes_on_without_if_it_was_not_asked_for(
     monkeypatch.setattr(dimred.train, "compute_of", lambda _: replace(on_a_cpu, compile=None))
     capsys.readouterr()
     run(auto, [])
-    assert capsys.readouterr().out.count(": not compiled (no gcc)") == 3
+    assert capsys.readouterr().out.count(": goes on without compiling: no gcc") == 1
     assert results(tmp_path / "auto") == results(tmp_path / "plain")
     auto.run_dir = str(tmp_path / "asked")
     monkeypatch.setattr(dimred.train, "compute_of", lambda _: replace(on_a_cpu, compile=True))
