@@ -22,9 +22,10 @@ from dimred.config.schedule import (
     Trainable,
 )
 from dimred.errors import InputError
+from dimred.launch import composed
 from dimred.pairing import Partners
 from dimred.stages import COMPILE_PAYS, compiles
-from dimred.train import compute_of, identity_values, run
+from dimred.train import compute_of, identity_values, run, run_path
 from dimred.training import Compute, Processes, StageTrainer
 
 STAGES = {
@@ -207,6 +208,16 @@ def test_each_run_of_a_sweep_leaves_a_fresh_compiler(tmp_path, monkeypatch):
         assert len(resets) == number + 1
     run(config(tmp_path / "plain"), [])
     assert len(resets) == 2
+
+
+def test_runs_of_before_are_found_again():
+    """The folder that README names; its hash is of all that decides the result."""
+    options = composed(["experiment=demo", "device=cpu"])
+    identity = {
+        "config": identity_values(options, compute_of(options)),
+        "data": options.dataset.load(options.seed).fingerprint(),
+    }
+    assert run_path(options, identity).name == "demo-seed0-33b97606"
 
 
 class Broken(StageTrainer):
