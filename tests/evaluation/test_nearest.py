@@ -6,7 +6,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
@@ -75,6 +75,7 @@ def integer_problem(draw):
     return x[:n], query, draw(st.integers(1, n - (query is None)))
 
 
+@settings(max_examples=40)
 @given(
     pixel_problem() | integer_problem(), st.integers(1, 8), st.integers(1, 70), st.integers(1, 20)
 )
