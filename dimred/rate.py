@@ -10,18 +10,23 @@ import torch
 from dimred.config import RunConfig, decisive_values
 from dimred.stages import StagedTraining, forget_compiled
 from dimred.train import Inputs, compute_of
+from dimred.training import StageTrainer
 
 _SECONDS = 3.0
 _MOST_STEPS = 20
 
 
 def rate_key(config: RunConfig) -> str:
-    """Equal for configurations that train equally fast: they differ in seed or epochs only."""
+    """Equal for configurations that train equally fast: they differ in seed or epochs only, and on
+    a GPU, where long runs may be compiled, in the seed."""
     values = decisive_values(config)
     parts = ("dataset.", "pairing.", "model.", "schedule.batch_size", "device.")
     place = [vars(config.dataset).get(key) for key in ("root", "path")]
     same = {key: value for key, value in values.items() if key.startswith(parts)}
-    return json.dumps([place, same, config.device.threads], sort_keys=True)
+    epochs: list[int] = []
+    if config.device.compile == "auto" and torch.cuda.is_available():
+        epochs = [stage.epochs for stage in config.schedule.stages.values()]
+    return json.dumps([place, same, config.device.threads, epochs], sort_keys=True)
 
 
 def seconds_per_epoch(config: RunConfig) -> float:
@@ -33,12 +38,21 @@ def seconds_per_epoch(config: RunConfig) -> float:
         config, compute, inputs.images, inputs.resident, inputs.pairing, checkpoint=None
     )
     trainer = training.trainer(0)
-    if trainer.mode:
+    if not trainer.mode:
+        return _measured(trainer)
+    try:
         training.compile(trainer)
+        return _measured(trainer)
+    finally:
+        forget_compiled()
+
+
+def _measured(trainer: StageTrainer) -> float:
+    """Seconds of an epoch of a stage."""
     state = trainer.new_epoch()
     began, steps = time.monotonic(), 0
     for number, _ in enumerate(trainer.train_epoch(0, state)):
-        if compute.device.type == "cuda":
+        if trainer.compute.device.type == "cuda":
             torch.cuda.synchronize()
         if number == 0 and trainer.steps > 1:
             began = time.monotonic()
@@ -46,7 +60,4 @@ def seconds_per_epoch(config: RunConfig) -> float:
         steps += 1
         if steps == _MOST_STEPS or time.monotonic() - began > _SECONDS:
             break
-    seconds = (time.monotonic() - began) / steps * trainer.steps
-    if trainer.mode:
-        forget_compiled()
-    return seconds
+    return (time.monotonic() - began) / steps * trainer.steps

@@ -186,13 +186,15 @@ class StagedTraining:
         self._compiled = True
         try:
             trainer.compile()
+            return
         except Exception as error:
             if self.compute.compile:
                 raise
             cause = error.__cause__ or error
             self.obstacle = (str(cause).strip() or type(cause).__name__).splitlines()[0]
-            trainer.interpret()
-            forget_compiled()
+        # Here, since an exception keeps what was computed until it was raised.
+        trainer.interpret()
+        forget_compiled()
 
     def _restore(self, trainer: StageTrainer) -> EpochState:
         checkpoint = self.checkpoint

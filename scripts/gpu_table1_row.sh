@@ -33,5 +33,5 @@ for file in "${files[@]}"; do
     [ -e "$run/$file" ] && kept+=("$file")
 done
 tar -czf "$out/run.tar.gz" -C "$run" "${kept[@]}"
-case $code in 124 | 130 | 137) exit 75 ;; esac
+[ $code -ne 0 ] && [ ! -e "$run/summary.json" ] && [ $SECONDS -ge "${PIECE:-450}" ] && exit 75
 exit $code

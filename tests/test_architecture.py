@@ -58,7 +58,7 @@ MAY_IMPORT = {
     "tables": set(),
     "table": {"complaints", "config", "launch", "tables"},
     "finished": {"config", "data", "models", "reporting", "tables", "train", "training"},
-    "rate": {"config", "stages", "train"},
+    "rate": {"config", "stages", "train", "training"},
     "reproduce": {"baselines", "complaints", "config", "launch", "rate", "tables"},
     "baselines": {
         "complaints",

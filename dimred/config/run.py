@@ -228,7 +228,8 @@ def decisive_values(config: RunConfig) -> dict[str, Any]:
     for key, spec, value in walk(config):
         if spec is None or spec.metadata.get("changes_result", True):
             decisive[key] = value.value if isinstance(value, Enum) else value
-    # A key that is gone and stands in the identity of every run before: theirs are found again.
+    # A key that is gone and stands in the identity of every run before: those on CPUs are found
+    # again (on a GPU device.compile was false by default and is auto now).
     decisive["device.cuda_graphs"] = False
     return decisive
 

@@ -64,6 +64,8 @@ def nearest(
     return found
 
 
+@torch.inference_mode(False)  # which its threads would not be in
+@torch.no_grad()
 def nearest_in_blocks(
     train: Features, query: Features | None, k: int, device: torch.device
 ) -> NDArray[np.int64]:

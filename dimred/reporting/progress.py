@@ -53,6 +53,7 @@ class StageProgress:
         words = f"compiled in {time.monotonic() - self._began:.0f} s"
         if obstacle:
             words = f"goes on without compiling: {obstacle[:200]}"
+        self._bar.set_postfix_str("", refresh=False)
         self._bar.write(f"{self.stage}: {words}", file=sys.stdout)
         sys.stdout.flush()
         self._began = time.monotonic()

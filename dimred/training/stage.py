@@ -201,10 +201,13 @@ class StageTrainer:
     def _step(self, images: Tensor, selection: Selection, generator: torch.Generator) -> Tensor:
         """Take a step; its loss."""
         loss = self._gradients(images, selection, generator)
+        first = not self._checked and bool(loss.isfinite())  # else `check_finite` has more to say
+        if first:
+            self._check_which_learn()
         self.compute.processes.add_up_gradients(self.encoder.parameters())
-        if not self._checked:
-            self._check_gradients(loss)
-            self._checked = True
+        if first:
+            self._check_gradients_finite()
+        self._checked = True
         self.optimizer.step()
         return loss
 
@@ -234,26 +237,27 @@ class StageTrainer:
         with fusing(self.mode if self.compute.device.type == "cuda" else None):
             yield
 
-    def _check_gradients(self, loss: Tensor) -> None:
-        """Raise WrongGradients unless exactly the parameters that are to learn have gradients, and
-        finite ones; where the loss is not finite, `check_finite` has more to say."""
-        if not loss.isfinite():
-            return
-        faults: dict[str, list[str]] = {}
-        for name, parameter in self.encoder.named_parameters():
-            if not parameter.requires_grad:
-                fault = "frozen and yet with a gradient" if parameter.grad is not None else ""
-            elif parameter.grad is None:
-                fault = "to be trained and without a gradient"
-            else:
-                finite = bool(parameter.grad.isfinite().all())
-                fault = "" if finite else "with a gradient that is not finite"
-            if fault:
-                faults.setdefault(fault, []).append(name)
-        if faults:
-            found = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in faults.items())
+    def _check_which_learn(self) -> None:
+        """Raise WrongGradients unless exactly the parameters that are to learn have gradients."""
+        parameters = list(self.encoder.named_parameters())
+        missing = [name for name, p in parameters if p.requires_grad and p.grad is None]
+        frozen = [name for name, p in parameters if not p.requires_grad and p.grad is not None]
+        self._refuse("to be trained and without a gradient", missing)
+        self._refuse("frozen and yet with a gradient", frozen)
+
+    def _check_gradients_finite(self) -> None:
+        """Raise WrongGradients for gradients that are not finite."""
+        learning = [(n, p.grad) for n, p in self.encoder.named_parameters() if p.grad is not None]
+        bad = [name for name, gradient in learning if not gradient.isfinite().all()]
+        self._refuse("with a gradient that is not finite", bad)
+
+    def _refuse(self, fault: str, names: list[str]) -> None:
+        if names:
             advice = "; device.compile=false trains without torch.compile" if self.mode else ""
-            raise WrongGradients(f"stage {self.plan.name}, first step: parameters {found}{advice}")
+            raise WrongGradients(
+                f"stage {self.plan.name}, first step: parameters {fault}: "
+                f"{', '.join(names)}{advice}"
+            )
 
     def compile(self) -> None:
         """Have what this stage computes compiled, by steps on the first batch that change neither

@@ -68,6 +68,9 @@ def test_compiling_is_said_and_no_part_of_the_rate(monkeypatch, is_terminal):
     assert "compiling" in out.getvalue() + err.getvalue()
     now[0] += 41
     progress.compiled(None)
+    before = len(out.getvalue() + err.getvalue())
+    progress._bar.refresh()
+    assert "compiling" not in (out.getvalue() + err.getvalue())[before:]
     now[0] += 1
     progress.step()
     progress.epoch({"epoch": 1, "loss": 1.0, "images_per_s": 1000.0})
