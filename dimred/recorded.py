@@ -78,10 +78,9 @@ class RecordedTraining(StagedTraining):
     def _stage(self, start: Position) -> StageTrainer:
         name, stage = self.stages[start.stage]
         batch_size = self.config.schedule.batch_size
-        steps = len(self.pairing.anchors) // batch_size
-        done = start.epoch * steps + start.step
+        done = start.epoch * self.steps + start.step
         self.progress = StageProgress(
-            name, stage.epochs, done, steps, batch_size, self.results.judge.headline
+            name, stage.epochs, done, self.steps, batch_size, self.results.judge.headline
         )
         try:
             trainer = super()._stage(start)

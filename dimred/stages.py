@@ -134,6 +134,11 @@ class StagedTraining:
         """Where training begins or goes on."""
         return self.checkpoint.position if self.checkpoint else Position(0, 0, 0)
 
+    @property
+    def steps(self) -> int:
+        """Of an epoch."""
+        return len(self.pairing.anchors) // self.config.schedule.batch_size
+
     def run(self) -> None:
         """Train what is left."""
         try:
@@ -146,10 +151,8 @@ class StagedTraining:
 
     def trainer(self, number: int) -> StageTrainer:
         """What trains the encoder in the stage of this number."""
-        batch_size = self.config.schedule.batch_size
-        steps = len(self.pairing.anchors) // batch_size
         compiled = self.obstacle is None and compiles(
-            self.config, self.compute, self.pairing, steps, number
+            self.config, self.compute, self.pairing, self.steps, number
         )
         return StageTrainer(
             stage_plan(self.config.schedule, number),
@@ -157,7 +160,7 @@ class StagedTraining:
             self.config.loss_of(self.stages[number][1]).build(),
             self.pairing,
             self.resident,
-            batch_size,
+            self.config.schedule.batch_size,
             self.config.seed,
             replace(self.compute, compile=compiled),
         )
@@ -172,7 +175,7 @@ class StagedTraining:
                 normal = stage.readout_init is ReadoutInit.normal
                 self.encoder.new_readout(stage.out_dim, normal)
         trainer = self.trainer(number)
-        if trainer.mode and start.epoch * trainer.steps + start.step < stage.epochs * trainer.steps:
+        if trainer.mode and start.epoch * self.steps + start.step < stage.epochs * self.steps:
             self.compile(trainer)
         state = trainer.new_epoch() if fresh else self._restore(trainer)
         for epoch in range(start.epoch, stage.epochs):
