@@ -36,7 +36,7 @@ test: $(STAMP) ## Run all tests
 
 # Without the page in a browser, which has no bound to hold.
 test-lowest: $(LOWEST)/.installed ## Run the tests with the lowest versions that pyproject.toml allows
-	$(LOWEST)/bin/python $(TEST) --ignore-glob='tests/runs/test_page*'
+	$(LOWEST)/bin/python $(TEST) --ignore-glob='tests/whole_runs/test_page*'
 
 lint: $(STAMP) ## Check style and types
 	$(BIN)/ruff check .

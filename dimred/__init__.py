@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dimred.placing import load_run
+    from dimred.analysis.placement import load_run
 
 __all__ = ["load_run"]
 __version__ = "0.1.0"
@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """`load_run`, imported when it is asked for: PyTorch takes seconds."""
     if name == "load_run":
-        from dimred.placing import load_run
+        from dimred.analysis.placement import load_run
 
         return load_run
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

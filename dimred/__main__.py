@@ -1,6 +1,6 @@
 """`python -m dimred`."""
 
-from dimred.cli import entry
+from dimred.commands.main import entry
 
 if __name__ == "__main__":
     entry()

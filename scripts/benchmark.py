@@ -51,7 +51,7 @@ from dimred.evaluation import knn_accuracy
 from dimred.losses import simclr_loss, tsimcne_loss
 from dimred.models import ConvNetBackbone, Encoder, ResNet18Backbone
 from dimred.pairing import Partners, TwoViews
-from dimred.reporting.environment import environment
+from dimred.run_folder.environment import environment
 from dimred.training import Compute, StagePlan, StageTrainer, select_compute
 
 PLAN = StagePlan(number=0, name="train", epochs=1, base_lr=0.03)

@@ -350,7 +350,7 @@ def main() -> None:
             for key, value in vars(options).items()
             if key != "out"
         }
-        from dimred.reporting.environment import environment
+        from dimred.run_folder.environment import environment
         from dimred.training import select_compute
 
         device = select_compute("auto", "float32").device

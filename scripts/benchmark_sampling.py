@@ -20,15 +20,15 @@ import numpy as np
 import torch
 from hydra import compose, initialize_config_dir
 
+from dimred.commands.help import config_folder
 from dimred.config import RunConfig
 from dimred.config.hydra_schema import register, typed
 from dimred.data.resident import ResidentImages
 from dimred.errors import TrainingDiverged
-from dimred.help import config_folder
-from dimred.measures import further_measures
 from dimred.models import Encoder
 from dimred.pairing import PairingScope
-from dimred.stages import stage_plan
+from dimred.run.measures import further_measures
+from dimred.run.stages import stage_plan
 from dimred.training import Compute, StageTrainer, embed
 
 ITERATIONS = 10_000

@@ -4,7 +4,7 @@
     python scripts/golden.py after.json --against before.json     in the tree after it
 
 Runs the command of the interpreter's own dimred, one process a run, and writes for each run the
-digests of its map, its weights, its maps and losses after each stage, and its metrics without times.
+digests of its map, its weights, its maps and losses after each stage, its metrics without times.
 With --against it names what differs and exits with 1. Digests hold on one machine and one PyTorch:
 its kernels add up in an order of their own.
 """

@@ -32,9 +32,9 @@ from PIL import Image
 
 from dimred.data.image_set import ImageSet
 from dimred.evaluation.near_duplicates import NearDuplicates, near_duplicates
-from dimred.finished import FinishedRun
-from dimred.reporting.sheets import Picture, Tile, sheet
-from dimred.reporting.style import to_png
+from dimred.plots.sheets import Picture, Tile, sheet
+from dimred.plots.style import to_png
+from dimred.run_folder.finished import FinishedRun
 
 Pixels = NDArray[np.uint8]
 Rows = NDArray[np.int64]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from results_lines import TABLE_NAMES, Measured, Runs, table_of
 
-from dimred.evaluation.baselines import BASELINES
+from dimred.analysis.other_methods import BASELINES
 from dimred.tables import TABLES, Cell, Column, Row
 from dimred.tables.baselines import PUBLISHED, places_the_learned
 from dimred.tables.conditions import (

@@ -6,8 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dimred.table import comparison, protocols
-from dimred.tables import NAMES, TABLES, Column, Line, Row, RunRecord, Value, grouped
+from dimred.commands.table import comparison, protocols
+from dimred.run_folder.record import RunRecord
+from dimred.tables import (
+    NAMES,
+    TABLES,
+    Column,
+    Line,
+    Row,
+    Value,
+    grouped,
+)
 from dimred.tables.baselines import PUBLISHED_RUNS
 from dimred.tables.conditions import title
 from dimred.tables.differences import of_published_data

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from results_holds import without_run
 from results_lines import TABLE_NAMES, Measured, Runs, demos
 
-from dimred.tables import TABLES, RunRecord
+from dimred.run_folder.record import RunRecord
+from dimred.tables import TABLES
 from dimred.tables.published import SEEDS
 
 HEAD = """\

@@ -22,7 +22,8 @@ from results_made import appendix_b
 from results_rest import appendix_a
 
 from dimred.files import write_atomically
-from dimred.tables import TABLES, RunRecord, latest, read_records
+from dimred.run_folder.record import RunRecord, latest, read_records
+from dimred.tables import TABLES
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 RECORDS = DOCS / "runs.jsonl"

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from results_holds import says
 from results_lines import TABLE_NAMES, Measured, Runs, demos, table_of
 
-from dimred.tables import RunRecord, grouped, summarise
+from dimred.run_folder.record import RunRecord
+from dimred.tables import grouped, summarise
 from dimred.tables.conditions import speaks, title
 from dimred.tables.differences import stage_epochs
 from dimred.tables.formats import number_text

@@ -5,7 +5,6 @@ from dimred.tables.compare import Cell, Comparison, Line, compare, grouped, summ
 from dimred.tables.contrastive import DRLIM, THESIS_MNIST, THESIS_NORB
 from dimred.tables.formats import FORMATS
 from dimred.tables.published import BUDGETS, Column, Row, Table, Value
-from dimred.tables.records import RunRecord, latest, read_record, read_records
 from dimred.tables.tsimcne import TABLE1, TABLE_A1
 
 TABLES = {
@@ -27,14 +26,10 @@ __all__ = [
     "Comparison",
     "Line",
     "Row",
-    "RunRecord",
     "Table",
     "Value",
     "compare",
     "compare_baselines",
     "grouped",
-    "latest",
-    "read_record",
-    "read_records",
     "summarise",
 ]

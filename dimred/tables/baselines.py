@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from dimred.run_folder.record import RunRecord
 from dimred.tables.compare import Cell, Comparison, Line, summarise
 from dimred.tables.differences import of_published_data
 from dimred.tables.published import Column, Value, printed
-from dimred.tables.records import RunRecord
 
 _COLUMNS = (
     Column("knn", "kNN, random, %", "knn15_random", 100),

@@ -10,9 +10,9 @@ from math import isnan, nan
 from statistics import fmean, stdev
 from typing import Any
 
+from dimred.run_folder.record import RunRecord
 from dimred.tables.differences import differences, of_published_data
 from dimred.tables.published import SEEDS, Column, Row, Table, Value
-from dimred.tables.records import RunRecord
 
 # What is measured at the end and does not bear on the columns of a table.
 _UNSHOWN_EVAL = {"every", "batch_size", "save_h", "references", "tsne"}

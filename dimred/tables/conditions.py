@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from dimred.run_folder.record import RunRecord
 from dimred.tables.differences import (
     of_one_factor,
     of_published_data,
@@ -15,7 +16,6 @@ from dimred.tables.differences import (
     stage_epochs,
 )
 from dimred.tables.published import Column
-from dimred.tables.records import RunRecord
 
 Values = Mapping[str, Any]
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dimred.run_folder.record import RunRecord
 from dimred.tables.published import SEEDS
-from dimred.tables.records import RunRecord
 
 Values = Mapping[str, Any]
 

@@ -7,12 +7,12 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 
-from dimred.complaints import explain
+from dimred.commands.help import GROUPS, choices, config_folder
+from dimred.commands.messages import explain
 from dimred.config import check, decisive_values
 from dimred.config.hydra_schema import SCHEMAS, register, typed
 from dimred.config.option import walk
 from dimred.errors import InputError
-from dimred.help import GROUPS, choices, config_folder
 
 
 def composed(*overrides):

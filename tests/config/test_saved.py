@@ -6,9 +6,9 @@ import sys
 import pytest
 from omegaconf import OmegaConf
 
+from dimred.commands.train import composed
 from dimred.config.saved import read_config
 from dimred.errors import InputError
-from dimred.launch import composed
 
 
 def written(config):

@@ -1,0 +1,158 @@
+"""The command `dimred baselines`: other methods on the images of finished runs."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dimred.analysis.other_methods import BASELINES, Baseline
+from dimred.commands.messages import Parser, reporting
+from dimred.data.image_set import ImageSet
+from dimred.data.selection import limit
+from dimred.errors import InputError
+from dimred.evaluation import Judge, trustworthiness
+from dimred.evaluation.judge import MAX_TRUSTWORTHINESS_POINTS
+from dimred.files import expanded
+from dimred.plots.maps import map_figure
+from dimred.plots.style import to_png
+from dimred.run_folder.environment import commit
+from dimred.run_folder.finished import FinishedRun
+from dimred.run_folder.folder import RunFolder
+from dimred.run_folder.record import BASELINES_FILE, read_record
+
+OWN_MAP = "z"
+METHODS = (OWN_MAP, *BASELINES)
+_K = 15
+
+
+def measure_baselines(words: list[str]) -> int:
+    """Measure what the words of `dimred baselines` say; returns the exit code."""
+    return reporting(lambda: _measure(words))
+
+
+def _measure(words: list[str]) -> int:
+    parser = Parser("dimred baselines RUN [RUN ...] [--only METHOD,...] [--root DATA] [--again]")
+    parser.add_argument("runs", nargs="+")
+    parser.add_argument("--only")
+    parser.add_argument("--root")
+    parser.add_argument("--again", action="store_true")
+    given = parser.parse_args(words)
+    methods = given.only.split(",") if given.only else list(METHODS)
+    for method in methods:
+        if method not in METHODS:
+            raise InputError(f"--only {method}: must be of {', '.join(METHODS)}")
+    paths = [expanded(path) for path in given.runs]
+    for path in paths:
+        read_record(path)  # no folder is made for a run that is not there
+    for path in paths:
+        with RunFolder(path) as folder:
+            run = FinishedRun(path, given.root)
+            _Measuring(run, folder, asked_for=given.only is not None).measure(methods, given.again)
+    print("\ndimred table baselines shows them side by side")
+    return 0
+
+
+class _Measuring:
+    """The baselines of one run. asked_for: whether a method that cannot be had is an error."""
+
+    def __init__(self, run: FinishedRun, folder: RunFolder, asked_for: bool):
+        self.run, self.folder, self.asked_for = run, folder, asked_for
+        self.found: dict[str, dict[str, Any]] = dict(run.record.baselines)
+        self.images = run.images()
+        self.compute = run.compute()
+        self.threads = torch.get_num_threads()  # before a library changes it
+        self._points: dict[str, NDArray[Any]] = {}
+
+    def measure(self, methods: Sequence[str], again: bool) -> None:
+        """Measure and keep one after the other, so that what is done is not lost."""
+        if self.images.labels is None:
+            print(f"{self.run.path}: no labels, so maps are judged by trustworthiness alone")
+        for method in methods:
+            if method in self.found and not again:
+                print(f"{method:<14} measured before")
+                continue
+            baseline = BASELINES.get(method)
+            missing = baseline.missing() if baseline else ""
+            if missing and self.asked_for:
+                raise InputError(f"--only {method}: {missing}")
+            if missing:
+                print(f"{method:<14} left out: {missing}")
+                continue
+            self.found[method] = self._one(method, baseline)
+            self.folder.write_json(BASELINES_FILE, self.found)
+            print(f"{method:<14} {_said(self.found[method])}", flush=True)
+
+    def _one(self, method: str, baseline: Baseline | None) -> dict[str, Any]:
+        images, positions = self.images, np.arange(len(self.images))
+        threads = self.threads
+        session = self.run.record.environment["sessions"][-1]
+        made = {"device": session["device"], "threads": session["threads"]}
+        if baseline is None:
+            z, library, places = self.points("z"), "dimred", "yes"
+            label = f"its own map, {z.shape[1]}-D"
+            seconds = self.run.record.summary["training_seconds"]
+        else:
+            if baseline.most is not None:
+                images = limit(images, baseline.most)
+                positions = np.flatnonzero(np.isin(self.images.index, images.index))
+            points, seed = self.points(baseline.space)[positions], self.run.config.seed
+            # What is imported and compiled on first use is no part of the time of a method.
+            baseline.place(points[: baseline.warm_up], seed, threads)
+            began = time.monotonic()
+            z = baseline.place(points, seed, threads)
+            seconds = time.monotonic() - began
+            label, library, places = baseline.label, baseline.version, baseline.places
+            made = {"device": f"cpu ({platform.machine()})", "threads": threads}
+        if z.shape[1] == 2:
+            self.folder.write_arrays(f"baselines/{method}.npz", {"z": z, "index": images.index})
+            subtitle = f"{len(z):,} images, {library}"
+            figure = map_figure(z, images.labels, f"{self.run.record.data}: {label}", subtitle)
+            self.folder.write_plot(f"baseline_{method}", to_png(figure))
+        return {
+            "label": label,
+            "library": library,
+            "places": places,
+            "images": len(images),
+            "seconds": round(seconds, 3),
+            **made,
+            "date": datetime.now(UTC).date().isoformat(),
+            "commit": commit(),
+            **self._judged(images, self.points("pixels")[positions], z),
+        }
+
+    def _judged(self, images: ImageSet, pixels: NDArray[Any], z: NDArray[Any]) -> dict[str, float]:
+        random_test = self.run.config.eval.random_test
+        if random_test is not None:  # the same share of fewer images
+            random_test = max(random_test * len(images) // len(self.images), 1)
+        judge = Judge(images, [_K], random_test, self.compute.device)
+        if judge.max_k < _K:
+            raise InputError(f"{self.run.path}: has too few images for {_K} neighbours")
+        found = {}
+        if images.labels is not None:
+            found = {key.replace("__", "_"): value for key, value in judge.knn("", z).items()}
+        trust = trustworthiness(pixels, z, _K, MAX_TRUSTWORTHINESS_POINTS, seed=0)
+        return {**found, f"trustworthiness{_K}": trust}
+
+    def points(self, space: str) -> NDArray[Any]:
+        """Pixels in [0, 1], H or Z of every image (N, d)."""
+        if space == "images":
+            return self.images.images.numpy()
+        if space == "pixels" and space not in self._points:
+            self._points[space] = self.images.images.flatten(1).numpy().astype(np.float32) / 255
+        elif space not in self._points:
+            h, z = self.run.embed(self.images, self.compute)
+            self._points |= {"h": h, "z": z}
+        return self._points[space]
+
+
+def _said(measured: dict[str, Any]) -> str:
+    judged = [key for key in measured if key.startswith(("knn", "trustworthiness"))]
+    words = [f"{key} {measured[key]:.4f}" for key in judged]
+    return f"{'  '.join(words)}  {measured['seconds']:.0f} s"

@@ -1,0 +1,69 @@
+"""What tables, sheets and the terminal say of single images, pairs and islands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dimred.data.image_set import ImageSet
+from dimred.plots.sheets import Picture
+from dimred.plots.style import literal
+
+
+class ShownImages:
+    """Images of a run, by their position. every: rows of its embedding.npz for each of them."""
+
+    def __init__(self, images: ImageSet, every: int):
+        self.images = images
+        self.every = every
+
+    def line(self, i: int) -> dict[str, Any]:
+        """What a table says of image i."""
+        images = self.images
+        line: dict[str, Any] = {"row": int(i) * self.every, "index": int(images.index[i])}
+        if images.sources:
+            line["source"] = images.sources[i]
+        if images.labels:
+            line["class"] = images.labels.names[images.labels.values[i]]
+        return {**line, "split": "test" if images.is_test[i] else "train"}
+
+    def name(self, i: int) -> str:
+        """Image i on the terminal: its file, or its index, and its class."""
+        line = self.line(i)
+        name = literal(line["source"], 60) if "source" in line else str(line["index"])
+        return f"{name} ({literal(line['class'])})" if "class" in line else name
+
+    def picture(self, i: int, *notes: str) -> Picture:
+        """Image i on a sheet, the notes below its index and class."""
+        line = self.line(i)
+        split = ", test" if line["split"] == "test" else ""
+        named = (f"{line['index']}{split}", *([line["class"]] if "class" in line else []))
+        return Picture(self.images.images[int(i)].numpy(), (*named, *notes))
+
+
+def island_said(line: dict[str, Any]) -> str:
+    """An island in a line. line: of the table."""
+    dense = "∞" if line["density"] is None else f"{line['density']:.1f}"
+    said = f"{line['island']}: {line['size']:,} images, density {dense}"
+    if "main_class" in line:
+        said += f", {line['main_share']:.0%} of class {literal(line['main_class'])}"
+    return said
+
+
+def number(value: float) -> float | None:
+    """A number as tables have it: six digits, nothing where it is not finite."""
+    return float(f"{value:.6g}") if np.isfinite(value) else None
+
+
+def counted(count: int, what: str) -> str:
+    """1 pair, 1,234 pairs."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def pair_said(kind: str, shift: Sequence[int], ratio: float) -> str:
+    """How alike the images of a pair of near-duplicates are. shift: to the right and down."""
+    x, y = shift
+    moved = f" by {x:+d}, {y:+d}" if x or y else ""
+    return f"{kind}{moved}" + ("" if kind == "identical" else f", ratio {ratio:.2f}")

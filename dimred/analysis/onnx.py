@@ -1,0 +1,139 @@
+"""The command `dimred export`: a finished run's encoder as ONNX, held against PyTorch."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dimred.commands.messages import Parser, reporting
+from dimred.errors import InputError
+from dimred.files import expanded, write_atomically
+from dimred.models import Encoder
+from dimred.run_folder.finished import FinishedRun
+
+_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+_CHECKED = 256  # images
+_TOLERANCE = 1e-4  # of the largest value of H, and of Z
+_ONLY_ERRORS = 3  # of ONNX Runtime's levels
+
+
+def export(words: list[str]) -> int:
+    """Write what the words of `dimred export` say; returns the exit code."""
+    return reporting(lambda: _export(words))
+
+
+def _export(words: list[str]) -> int:
+    parser = Parser("dimred export RUN [--out FILE] [--root DATA]")
+    parser.add_argument("run")
+    parser.add_argument("--out")
+    parser.add_argument("--root")
+    given = parser.parse_args(words)
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"dimred export: wants {', '.join(missing)}, which pip install 'dimred[onnx]' brings"
+        )
+    run = FinishedRun(expanded(given.run), given.root)
+    file = expanded(given.out) if given.out else run.path / "encoder.onnx"
+    if file.is_dir():
+        raise InputError(f"--out {given.out}: is a folder; name a file")
+    run.check_output(f"--out {given.out}", file, "encoder.onnx")
+    model = FromPixels(run.encoder()).eval()
+    images, which = _images(run, moved=given.root is not None)
+    content = to_onnx(model, run.shape)
+    differences = check(model, content, images)
+    said = ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
+    if not all(difference <= _TOLERANCE for difference in differences.values()):
+        raise InputError(
+            f"{file}: is not written: on {which} ONNX Runtime differs from PyTorch by more than "
+            f"{_TOLERANCE:g} of the largest value ({said})"
+        )
+    write_atomically(file, content)
+    channels, height, width = run.shape
+    h, z = model.encoder.backbone.out_features, model.encoder.out_dim
+    print(f"images: uint8 (N, {channels}, {height}, {width}) -> h (N, {h}), z (N, {z}), float32")
+    print(f"largest difference from PyTorch, of the largest value, on {which}: {said}")
+    print(file)
+    return 0
+
+
+class FromPixels(nn.Module):
+    """An encoder of uint8 images: (N, C, height, width) -> H (N, h), Z (N, d)."""
+
+    def __init__(self, encoder: Encoder):
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """As `dimred.training.embed` computes them."""
+        h, z = self.encoder(images.float() / 255)
+        return h, z
+
+
+def to_onnx(model: FromPixels, shape: tuple[int, int, int]) -> bytes:
+    """An ONNX file of `images` (N, *shape), any N, to `h` and `z`."""
+    example = torch.zeros(2, *shape, dtype=torch.uint8)
+    program = torch.onnx.export(
+        model,
+        (example,),
+        input_names=["images"],
+        output_names=["h", "z"],
+        dynamic_shapes={"images": {0: torch.export.Dim("N")}},
+        external_data=False,
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None
+    content: bytes = program.model_proto.SerializeToString()
+    return content
+
+
+@torch.inference_mode()
+def check(model: FromPixels, content: bytes, images: Tensor) -> dict[str, float]:
+    """The largest difference of H and of Z between ONNX Runtime and PyTorch, both on the CPU, as a
+    share of the largest value. Images go through in two batches of different sizes."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = _ONLY_ERRORS
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    batches = [batch for batch in (images[:1], images[1:]) if len(batch)]
+    wanted = [[part.numpy() for part in model(batch)] for batch in batches]
+    found = [session.run(["h", "z"], {"images": batch.numpy()}) for batch in batches]
+    return {
+        name: _difference(np.concatenate(ours), np.concatenate(theirs))
+        for name, ours, theirs in zip(
+            ("h", "z"), zip(*wanted, strict=True), zip(*found, strict=True), strict=True
+        )
+    }
+
+
+def _difference(wanted: NDArray[np.float32], found: NDArray[np.float32]) -> float:
+    """NaN where one of them is not finite, inf where shapes differ."""
+    if wanted.shape != found.shape:
+        return float("inf")
+    return float(np.abs(found - wanted).max() / max(np.abs(wanted).max(), 1e-12))
+
+
+def _images(run: FinishedRun, moved: bool) -> tuple[Tensor, str]:
+    """Images to check on, uint8 (n, C, height, width), and what they are: the run's own, or random
+    ones where those are not there, unless the user has said where."""
+    try:
+        images = run.images().images
+    except (InputError, OSError):
+        if moved:
+            raise
+        pixels = np.random.default_rng(0).integers(0, 256, (_CHECKED, *run.shape), dtype=np.uint8)
+        return torch.from_numpy(pixels), f"{_CHECKED} random images, as the run's own are not here"
+    if tuple(images.shape[1:]) != run.shape:
+        raise InputError(
+            f"{run.path / 'summary.json'}: dataset.shape={list(run.shape)}: its images have "
+            f"{list(images.shape[1:])}"
+        )
+    some = images[:: -(-len(images) // _CHECKED)]
+    return some, f"{len(some)} of its images"

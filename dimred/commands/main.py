@@ -1,0 +1,93 @@
+"""The command `dimred`. Heavy imports wait until a command needs them, so that help is quick."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import NoReturn
+
+import dimred
+from dimred.commands.help import command_help, help_text
+from dimred.errors import Interrupted
+
+# Where each command is: a module, and its function of the words that returns the exit code.
+COMMANDS = {
+    "train": ("commands.train", "launch"),
+    "options": ("commands.train", "show_options"),
+    "view": ("analysis.map_page", "view"),
+    "inspect": ("analysis.inspection", "inspect"),
+    "embed": ("analysis.placement", "place"),
+    "export": ("analysis.onnx", "export"),
+    "reproduce": ("commands.reproduce", "reproduce"),
+    "table": ("commands.table", "show_table"),
+    "baselines": ("analysis.baselines", "measure_baselines"),
+    "plot": ("analysis.run_figures", "plot"),
+}
+
+
+def entry() -> NoReturn:
+    """The command as a process of its own, which ends at once: to free what PyTorch made object by
+    object takes a second."""
+    # What PyTorch's import makes lasts: looking through it for garbage takes as long as the import.
+    gc.set_threshold(200_000, 20, 20)
+    code = main()
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _complain(f"standard output: {error.strerror}")
+        code = code or 2
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code.
+
+    0 = done, 1 = the run failed, 2 = input or a disk that cannot be used, 130 and 143 = stopped by
+    Ctrl-C and SIGTERM.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[0:1] == ["help"] and words[1:2] and words[1] in COMMANDS:
+        words = [words[1], "--help"]
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(command_help())
+        return 0
+    if words[0] == "--version":
+        print(f"dimred {dimred.__version__}")
+        return 0
+    if words[0] not in COMMANDS:
+        close = get_close_matches(words[0], COMMANDS, 1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        _complain(f"{words[0]}: no such command; {hint}the commands are {', '.join(COMMANDS)}")
+        return 2
+    if any(word in ("-h", "--help") for word in words[1:]):
+        print(help_text(words[0]))
+        return 0
+    module, function = COMMANDS[words[0]]
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        run: Callable[[list[str]], int] = getattr(import_module(f"dimred.{module}"), function)
+        return run(words[1:])
+    except BrokenPipeError:
+        # The reader of a pipe, such as `head`, has seen enough; nothing is left to flush to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        trains = words[0] in ("train", "reproduce")
+        if trains:
+            _complain("nobody reads the output any more; the same command goes on")
+        return 1 if trains else 0
+    except KeyboardInterrupt as interrupt:
+        _complain(str(interrupt) or "interrupted")
+        return getattr(interrupt, "exit_code", 130)
+
+
+def _terminated(number: int, _frame: object) -> None:
+    raise Interrupted(number, "terminated")
+
+
+def _complain(line: str) -> None:
+    print(f"dimred: {line}", file=sys.stderr)

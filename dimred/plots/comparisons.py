@@ -1,0 +1,184 @@
+"""Figures of several runs, or of several stages of one, for papers.
+
+Each function takes data and returns a matplotlib figure, drawn as `style` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
+from scipy.linalg import orthogonal_procrustes
+
+from dimred.data.image_set import LabelSet
+from dimred.plots.maps import principal_axes, scatter, write_class_legend
+from dimred.plots.style import (
+    COLOURS,
+    N_COLOURS,
+    Points,
+    literal,
+    new_figure,
+    own_style,
+    write_legend,
+)
+
+# x and y of one run.
+Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+_PANEL = 3.0  # inches
+_PANELS_A_ROW = 4
+_STYLES = ("-", "--", ":", "-.")
+
+
+def curves_figure(
+    groups: Mapping[str, Sequence[Curve]], xlabel: str, ylabel: str, log_y: bool = False
+) -> Figure:
+    """A line for each group: the mean of its runs, with a band of one standard deviation.
+
+    groups: name -> the curves of its runs (x, y), which are averaged where all have a value.
+    log_y: a logarithmic axis; means and deviations are then those of the logarithms.
+    Raises ValueError without curves.
+    """
+    if not groups or not all(groups.values()):
+        raise ValueError("no curves to draw")
+    with own_style():
+        figure, axes = new_figure(5.5, 3.6)
+        lines = []
+        for i, curves in enumerate(groups.values()):
+            x, mean, low, high = _averaged(curves, log_y)
+            colour, line = COLOURS[i % N_COLOURS], _STYLES[i // N_COLOURS % len(_STYLES)]
+            marker = "." if len(x) <= 40 else ""
+            lines += axes.plot(x, mean, color=colour, linestyle=line, marker=marker)
+            if len(curves) > 1:
+                axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        if log_y:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        write_legend(axes, lines, list(groups), limit=60)
+    return figure
+
+
+def _averaged(curves: Sequence[Curve], log_y: bool) -> tuple[Points, Points, Points, Points]:
+    """x, and the mean with what is a standard deviation (n - 1) below and above it, of curves where
+    all have a value; of the logarithms for a logarithmic axis."""
+    shared = sorted(set.intersection(*(set(x.tolist()) for x, _ in curves)))
+    if not shared:
+        raise ValueError("the curves of a group have no x in common")
+    values = np.array([y[np.isin(x, shared)] for x, y in curves])
+    if log_y:
+        values = np.log(np.maximum(values, np.finfo(np.float64).tiny))
+    mean = values.mean(axis=0)
+    deviation = values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(len(shared))
+    low, high = mean - deviation, mean + deviation
+    if log_y:
+        mean, low, high = np.exp(mean), np.exp(low), np.exp(high)
+    return np.array(shared), mean, low, high
+
+
+def panels_figure(
+    maps: Sequence[tuple[str, NDArray[np.floating]]],
+    labels: LabelSet | None,
+    shared_axes: bool = False,
+) -> Figure:
+    """2-D maps of the same images side by side at a scale of their own, with one legend.
+
+    Of more than two dimensions the first two principal components are shown, and the title says so.
+
+    maps: title and coordinates (N, d), d at least 2. labels: the classes of the N images, or None.
+    shared_axes: show all in the principal components of the first, all being of its dimension.
+    Raises ValueError without maps, or for maps of one dimension.
+    """
+    if not maps or any(z.ndim != 2 or z.shape[1] < 2 for _, z in maps):
+        raise ValueError("no maps of two or more dimensions to draw")
+    with own_style():
+        figure, panels = _panels(len(maps))
+        for axes, (title, z) in zip(panels, maps, strict=True):
+            points = z.astype(np.float64)
+            if z.shape[1] > 2:
+                shown = maps[0][1] if shared_axes else z
+                plane = principal_axes(shown.astype(np.float64))[1][:, :2]
+                points, title = points @ plane, f"{title}, PCA of {z.shape[1]}-D"
+            low, high = points.min(axis=0), points.max(axis=0)
+            half = 0.52 * max(float((high - low).max()), 1e-9)
+            middle = (low + high) / 2
+            axes.set(xlim=(middle[0] - half, middle[0] + half))
+            axes.set(ylim=(middle[1] - half, middle[1] + half), aspect="equal")
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set(visible=True, color="#cccccc")
+            axes.set_title(literal(title, 60), fontsize=7.5)
+            scatter(axes, points, labels)
+        if labels and len(np.unique(labels.values)) <= N_COLOURS:
+            write_class_legend(panels[min(len(panels), _PANELS_A_ROW) - 1], labels)
+    return figure
+
+
+def norms_figure(norms: Sequence[tuple[str, NDArray[np.floating]]], labels: LabelSet) -> Figure:
+    """Lengths of Z by class, a panel for each run: box from quartile to quartile, line at the
+    median, whiskers to the 5th and 95th percentile (t-SimCNE paper, figure 4).
+
+    norms: title and lengths (N,). Raises ValueError without any.
+    """
+    if not norms:
+        raise ValueError("no norms to draw")
+    present = np.unique(labels.values)
+    with own_style():
+        figure, panels = _panels(len(norms), height=2.4, gap=0.75)
+        for axes, (title, lengths) in zip(panels, norms, strict=True):
+            boxes = axes.boxplot(
+                [lengths[labels.values == c] for c in present],
+                whis=(5, 95),
+                showfliers=False,
+                patch_artist=True,
+                widths=0.7,
+                medianprops={"color": "black"},
+            )
+            for box, c in zip(boxes["boxes"], present, strict=True):
+                box.set(facecolor=COLOURS[c % N_COLOURS], linewidth=0.6)
+            names = [literal(labels.names[c], 14) for c in present]
+            size = 7 if len(names) <= N_COLOURS else 4
+            axes.set_xticks(range(1, len(names) + 1), names, rotation=90, fontsize=size)
+            axes.set(ylabel="‖z‖", ylim=(0, None))
+            axes.set_title(literal(title, 60), fontsize=7.5)
+    return figure
+
+
+def aligned(z: NDArray[np.floating], reference: NDArray[np.floating]) -> Points:
+    """`z` turned and mirrored to fit `reference` best (orthogonal Procrustes), both centred.
+
+    z, reference: (N, d), rows of the same images. Returns (N, d); distances are those of `z`.
+    """
+    points = z.astype(np.float64) - z.mean(axis=0)
+    rotation, _ = orthogonal_procrustes(points, reference - reference.mean(axis=0))
+    turned: Points = points @ rotation
+    return turned
+
+
+def eigenvalues(z: NDArray[np.floating]) -> Points:
+    """Eigenvalues of the covariance of Z (N, d), the largest first, as shares of their sum (d,)."""
+    return principal_axes(z.astype(np.float64))[0]
+
+
+def _panels(count: int, height: float = _PANEL, gap: float = 0.45) -> tuple[Figure, list[Any]]:
+    """Square-ish axes in rows of up to four, with room for names at the right."""
+    columns = min(count, _PANELS_A_ROW)
+    rows = -(-count // columns)
+    right = 1.8
+    width = columns * (_PANEL + gap) + right
+    tall = rows * (height + gap) + gap
+    figure = Figure(figsize=(width, tall))
+    FigureCanvasAgg(figure)
+    axes: list[Axes] = []
+    for i in range(count):
+        row, column = divmod(i, columns)
+        left = (gap + column * (_PANEL + gap)) / width
+        bottom = (tall - (row + 1) * (height + gap)) / tall
+        axes.append(figure.add_axes((left, bottom, _PANEL / width, height / tall)))
+    return figure, axes

@@ -1,0 +1,232 @@
+"""Plots of a run: maps, loss, kNN accuracy.
+
+Each function takes data and returns a matplotlib figure, drawn as `style` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from dimred.data.image_set import LabelSet
+from dimred.plots.style import (
+    COLOURS,
+    GREY,
+    N_COLOURS,
+    Points,
+    dot_style,
+    literal,
+    new_figure,
+    own_style,
+    write_legend,
+    write_title,
+)
+
+_NAME_POINTS = 6.5
+
+
+def map_figure(
+    z: NDArray[np.floating], labels: LabelSet | None, title: str, subtitle: str
+) -> Figure:
+    """The map of an image set, coloured by class.
+
+    2-D: a scatter plot at equal scales. 1-D: one row of points a class, or a histogram without
+    labels. 3-D and more: the first two principal components, named so on the axes. Classes are
+    named in a legend, or at their medians where there are more than 20.
+
+    z: finite coordinates (N, d), N and d at least 1.
+    labels: the classes of the N points, or None.
+    title, subtitle: above the map; "" for none.
+    Raises ValueError for z of another shape or not finite, or another number of labels.
+    """
+    if z.ndim != 2 or z.size == 0 or not np.isfinite(z).all():
+        raise ValueError(f"z of shape {z.shape}: must be (N, d), not empty, and finite")
+    if labels is not None and len(labels.values) != len(z):
+        raise ValueError(f"{len(z)} points with {len(labels.values)} labels")
+    points = z.astype(np.float64)
+    with own_style():
+        if z.shape[1] > 1:
+            figure, axes = _plane_map(points, labels)
+        elif labels is not None:
+            figure, axes = _rows_map(points[:, 0], labels)
+        else:
+            figure, axes = _histogram_map(points[:, 0])
+        write_title(axes, title, subtitle)
+    return figure
+
+
+def loss_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Loss against epochs counted over all stages: a colour for each, a mark where it starts.
+
+    rows: one an epoch, in order, with "stage" (str), "epoch" (int, from 1 in each stage) and "loss"
+        (float; a gap where it is not finite). Losses of different stages are not joined.
+    Raises ValueError without rows.
+    """
+    if not rows:
+        raise ValueError("no epochs to plot the loss of")
+    stages: dict[str, list[tuple[int, float]]] = {}
+    for row in rows:
+        stages.setdefault(row["stage"], []).append((row["epoch"], row["loss"]))
+    with own_style():
+        figure, axes = new_figure(7.0, 4.0)
+        start, lines = 0, []
+        for i, curve in enumerate(stages.values()):
+            epochs, losses = np.array(curve, dtype=np.float64).T
+            axes.axvline(start, color=GREY, linewidth=0.8, linestyle="--")
+            dots = "o" if len(curve) <= 30 else ""
+            colour = COLOURS[i % N_COLOURS]
+            lines += axes.plot(start + epochs, losses, colour, marker=dots, markersize=3)
+            start += int(epochs.max())
+        axes.set(xlim=(0, start * 1.01), xlabel="epoch", ylabel="loss, mean of an epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        write_legend(axes, lines, list(stages))
+    return figure
+
+
+def knn_figure(curves: Mapping[str, Mapping[int, float]], chance: float | None) -> Figure:
+    """kNN accuracy against the number of neighbours k.
+
+    curves: name, such as "Z, official split" -> k -> accuracy in [0, 1].
+    chance: accuracy of the best constant answer, named in the legend and a dotted line, where the
+        curves come near it; None for neither.
+    """
+    with own_style():
+        figure, axes = new_figure(7.0, 4.0)
+        named = {}
+        for i, (name, curve) in enumerate(curves.items()):
+            ks = sorted(curve)
+            percent = [100 * curve[k] for k in ks]
+            named[name] = axes.plot(ks, percent, COLOURS[i % N_COLOURS], marker=".")[0]
+        if chance is not None:
+            limits = axes.get_ylim()
+            line = axes.axhline(100 * chance, color=GREY, linestyle=":")
+            named[f"chance, {100 * chance:.1f} %"] = line
+            axes.set_ylim(limits)
+        axes.set(xlabel="number of neighbours k", ylabel="kNN accuracy, %")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        write_legend(axes, list(named.values()), list(named))
+    return figure
+
+
+def _plane_map(z: Points, labels: LabelSet | None) -> tuple[Figure, Axes]:
+    xlabel = ylabel = ""
+    if z.shape[1] > 2:
+        (first, second, *_), directions = principal_axes(z)
+        z = (z - z.mean(axis=0)) @ directions[:, :2]
+        xlabel = f"1st principal component ({first:.0%} of variance)"
+        ylabel = f"2nd principal component ({second:.0%} of variance)"
+    present = np.unique(labels.values) if labels else np.empty(0, dtype=np.int64)
+    side = 6.0 if len(present) <= N_COLOURS else 7.5
+
+    extent = 1.04 * np.ptp(z, axis=0)
+    # Of a collapsed map too, limits must differ by more than rounding.
+    longest = max(float(extent.max()), 1e-9 * float(np.abs(z).max())) or 1.0
+    extent = np.maximum(extent, longest / 2)
+    low = (z.min(axis=0) + z.max(axis=0) - extent) / 2
+    figure, axes = new_figure(*side * extent / longest)
+    axes.set(xlim=(low[0], low[0] + extent[0]), ylim=(low[1], low[1] + extent[1]), aspect="equal")
+    axes.set(xticks=[], yticks=[], xlabel=xlabel, ylabel=ylabel)
+    axes.spines[:].set(visible=True, color="#cccccc")
+    scatter(axes, z, labels)
+    if labels and len(present) > N_COLOURS:
+        medians = np.stack([np.median(z[labels.values == c], axis=0) for c in present])
+        _write_names(axes, medians, [labels.names[c] for c in present], 72 * side / longest)
+    elif labels:
+        write_class_legend(axes, labels)
+    return figure, axes
+
+
+def write_class_legend(axes: Axes, labels: LabelSet) -> None:
+    """A dot and a name for each class that is there, at the right of the axes."""
+    present = np.unique(labels.values)
+    dots = [Line2D([], [], color=COLOURS[c % N_COLOURS], marker="o", ls="") for c in present]
+    write_legend(axes, dots, [labels.names[c] for c in present])
+
+
+def _rows_map(z: Points, labels: LabelSet) -> tuple[Figure, Axes]:
+    """The 1-D map (N,), a row for each class, the first at the top."""
+    present, rows = np.unique(labels.values, return_inverse=True)
+    spacing = 0.35 if len(present) <= N_COLOURS else 0.13
+    figure, axes = new_figure(7.0, spacing * (len(present) + 1))
+    jitter = np.random.default_rng(0).uniform(-0.35, 0.35, len(z))
+    scatter(axes, np.stack([z, rows + jitter], axis=1), labels)
+    names = [literal(labels.names[c]) for c in present]
+    axes.set_yticks(range(len(present)), names, fontsize=min(9, 60 * spacing))
+    axes.set(ylim=(len(present) - 0.4, -0.6), xlabel="coordinate in the 1-D map")
+    return figure, axes
+
+
+def _histogram_map(z: Points) -> tuple[Figure, Axes]:
+    figure, axes = new_figure(7.0, 3.0)
+    # Of a collapsed map too, bins must differ by more than rounding.
+    pad = 1e-9 * float(np.abs(z).max()) or 0.5
+    limits = (z.min() - pad, z.max() + pad)
+    axes.hist(z, min(100, 5 + len(z) // 10), range=limits, color=COLOURS[0])
+    axes.set(xlabel="coordinate in the 1-D map", ylabel="images")
+    return figure, axes
+
+
+def scatter(axes: Axes, xy: Points, labels: LabelSet | None) -> None:
+    """Draw a 2-D map (N, 2), coloured by class."""
+    # Shuffled, so that no class lies on top of another everywhere.
+    order = np.random.default_rng(0).permutation(len(xy))
+    classes = np.zeros_like(order) if labels is None else labels.values[order]
+    colours = [COLOURS[c % N_COLOURS] for c in classes]
+    alpha = float(np.clip(1.15 - 0.05 * np.log(len(xy)), 0.6, 0.9))
+    x, y = xy[order].T
+    axes.scatter(x, y, c=colours, alpha=alpha, **dot_style(len(xy)))
+
+
+def principal_axes(z: Points) -> tuple[Points, Points]:
+    """Shares of the variance (d,), the largest first, and the directions of the principal
+    components of Z (N, d) in the same order, the columns of (d, d)."""
+    centred = z - z.mean(axis=0)
+    variances, directions = np.linalg.eigh(centred.T @ centred)
+    # Not scikit-learn's PCA: it warns where all points are equal, as in a collapsed embedding.
+    shares = variances[::-1] / (variances.sum() or 1.0)
+    return np.clip(shares, 0, 1), directions[:, ::-1]
+
+
+def on_principal_axes(z: NDArray[np.floating], dims: int) -> Points:
+    """The first principal components of Z (N, d), float64 (N, dims); dims at most d."""
+    points = z.astype(np.float64)
+    components: Points = (points - points.mean(axis=0)) @ principal_axes(points)[1][:, :dims]
+    return components
+
+
+def _write_names(axes: Axes, medians: Points, names: Sequence[str], scale: float) -> None:
+    """Class names at the medians, moved where they would overlap; scale: points a map unit."""
+    shown = [literal(name, 16) for name in names]
+    sizes = _NAME_POINTS * np.array([[0.58 * len(name) + 1, 1.3] for name in shown])
+    places = _spread(medians * scale, sizes) / scale
+    halo = patheffects.withStroke(linewidth=2, foreground="white")
+    for name, median, place in zip(shown, medians, places, strict=True):
+        if np.linalg.norm(place - median) * scale > 1.5 * _NAME_POINTS:
+            axes.plot(*np.stack([median, place]).T, color="black", linewidth=0.4)
+        text = axes.text(place[0], place[1], name, fontsize=_NAME_POINTS, ha="center", va="center")
+        text.set_path_effects([halo])
+
+
+def _spread(centres: Points, sizes: Points) -> Points:
+    """Centres (n, 2) of boxes of these sizes (n, 2), moved until hardly any two overlap."""
+    places = centres + np.random.default_rng(0).normal(scale=1e-3, size=centres.shape)
+    apart = (sizes[:, None] + sizes[None]) / 2
+    np.fill_diagonal(apart[..., 0], 0)
+    for _ in range(500):
+        offsets = places[:, None] - places[None]
+        overlaps = np.maximum(apart - np.abs(offsets), 0)
+        overlaps[(overlaps == 0).any(axis=2)] = 0
+        if overlaps.max() < 0.5:
+            break
+        # Along the axis where less is to move.
+        overlaps[overlaps > overlaps.min(axis=2, keepdims=True)] = 0
+        places += 0.5 * (np.sign(offsets) * overlaps).sum(axis=1)
+    return places

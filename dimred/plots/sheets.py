@@ -1,0 +1,91 @@
+"""Sheets of captioned pictures, drawn as `style` says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from dimred.plots.style import GREY, literal, own_style, write_title
+
+_CELL = 0.8  # inches, of a picture and what is free at its side
+_PICTURE = 0.72
+_LINE = 0.1
+_GAP = 0.16  # between tiles
+_TEXT = 5.5  # points
+_LETTERS = 18  # that fit under a picture
+_LETTERS_AN_INCH = 22
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture with lines below it. image: uint8 (C, H, W), C = 1 or 3."""
+
+    image: NDArray[np.uint8]
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Pictures side by side, with a line above them; "" for none."""
+
+    pictures: tuple[Picture, ...]
+    heading: str = ""
+
+
+def sheet(tiles: Sequence[Tile], columns: int, title: str, subtitle: str) -> Figure:
+    """Tiles in rows of so many, each as wide as the one with most pictures.
+
+    Raises ValueError without tiles, or with one that has no pictures.
+    """
+    if not tiles or not all(tile.pictures for tile in tiles):
+        raise ValueError("no pictures to draw")
+    columns = min(columns, len(tiles))
+    wide = _CELL * max(len(tile.pictures) for tile in tiles)
+    lines = max(len(picture.lines) for tile in tiles for picture in tile.pictures)
+    heading = _LINE * 1.4 * any(tile.heading for tile in tiles)
+    tall = heading + _PICTURE + _LINE * lines + _GAP
+    width = columns * wide + (columns - 1) * _GAP
+    height = tall * -(-len(tiles) // columns)
+    with own_style():
+        figure = Figure(figsize=(max(width, 4.0), height + 0.8))
+        FigureCanvasAgg(figure)
+        w, h = figure.get_size_inches()
+        axes = figure.add_axes((0, 0, width / w, height / h))
+        for number, tile in enumerate(tiles):
+            row, column = divmod(number, columns)
+            _draw(axes, tile, column * (wide + _GAP), row * tall, wide, heading)
+        axes.set(xlim=(0, width), ylim=(height, 0), aspect="auto")
+        axes.set_axis_off()
+        write_title(axes, title, subtitle)
+    return figure
+
+
+def _draw(axes: Axes, tile: Tile, x: float, y: float, wide: float, heading: float) -> None:
+    """A tile whose upper left corner is at x, y."""
+    if tile.heading:
+        text = literal(tile.heading, int(wide * _LETTERS_AN_INCH))
+        axes.text(x, y + heading / 2, text, fontsize=_TEXT + 0.5, va="center")
+    for number, picture in enumerate(tile.pictures):
+        left, top = x + number * _CELL, y + heading
+        height, width = picture.image.shape[1:]
+        longest = max(height, width)
+        across, down = _PICTURE * width / longest, _PICTURE * height / longest
+        shown = np.moveaxis(np.broadcast_to(picture.image, (3, height, width)), 0, 2)
+        left_edge, low = left + (_PICTURE - across) / 2, top + _PICTURE
+        axes.imshow(
+            shown, extent=(left_edge, left_edge + across, low, low - down), interpolation="auto"
+        )
+        corner = (left_edge, low - down)
+        axes.add_patch(Rectangle(corner, across, down, fill=False, ec="#cccccc", lw=0.4))
+        for line, words in enumerate(picture.lines):
+            colour = "black" if line == 0 else GREY
+            text = literal(words, _LETTERS)
+            below = low + _LINE * (line + 0.6)
+            axes.text(left, below, text, fontsize=_TEXT, color=colour, va="center")

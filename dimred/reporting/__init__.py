@@ -1,1 +1,0 @@
-"""Reporting: files of a run folder, the terminal, plots."""

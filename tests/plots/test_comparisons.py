@@ -1,0 +1,112 @@
+"""Figures of several runs: what is averaged, turned and shown."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dimred.data.image_set import LabelSet
+from dimred.plots.comparisons import (
+    aligned,
+    curves_figure,
+    eigenvalues,
+    norms_figure,
+    panels_figure,
+)
+
+RANDOM = np.random.default_rng(0)
+X = np.array([1.0, 2.0, 3.0])
+
+
+def lines_of(figure):
+    return figure.axes[0].get_lines()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.booleans())
+def test_a_turned_and_mirrored_map_is_turned_back(seed, d, mirrored):
+    random = np.random.default_rng(seed)
+    z = random.normal(size=(50, d)) * np.arange(1, d + 1)
+    turn, _ = np.linalg.qr(random.normal(size=(d, d)))
+    if mirrored:
+        turn[:, 0] *= -1
+    found = aligned(z @ turn + random.normal(size=d), z)
+    np.testing.assert_allclose(found, z - z.mean(axis=0), atol=1e-8)
+
+
+def test_aligning_changes_no_distance():
+    z, reference = RANDOM.normal(size=(30, 2)), RANDOM.normal(size=(30, 2))
+    found = aligned(z, reference)
+    np.testing.assert_allclose(
+        np.linalg.norm(found[:, None] - found, axis=2), np.linalg.norm(z[:, None] - z, axis=2)
+    )
+
+
+def test_eigenvalues_are_shares_largest_first():
+    z = RANDOM.normal(size=(4000, 3)) * [1.0, 3.0, 2.0] + 7
+    np.testing.assert_allclose(eigenvalues(z), np.array([9, 4, 1]) / 14, atol=0.02)
+    assert eigenvalues(z).sum() == pytest.approx(1)
+    assert (eigenvalues(np.ones((5, 2))) == 0).all()
+
+
+def test_the_line_of_a_group_is_the_mean_of_its_runs():
+    figure = curves_figure({"a": [(X, X), (X, X + 2)], "b": [(X, X)]}, "x", "y")
+    a, b = lines_of(figure)
+    assert a.get_ydata().tolist() == [2, 3, 4]
+    assert b.get_ydata().tolist() == [1, 2, 3]
+    (band,) = figure.axes[0].collections
+    heights = band.get_paths()[0].get_extents()
+    assert (heights.y0, heights.y1) == pytest.approx((2 - np.sqrt(2), 4 + np.sqrt(2)))
+    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert texts == ["a", "b"]
+
+
+def test_runs_are_averaged_where_all_have_a_value():
+    figure = curves_figure({"a": [(X, X), (X[:2], X[:2])]}, "x", "y")
+    assert lines_of(figure)[0].get_xdata().tolist() == [1, 2]
+    with pytest.raises(ValueError, match="no x in common"):
+        curves_figure({"a": [(X, X), (X + 10, X)]}, "x", "y")
+    with pytest.raises(ValueError, match="no curves"):
+        curves_figure({}, "x", "y")
+
+
+def test_on_a_logarithmic_axis_the_band_stays_above_zero():
+    curves = [(X, np.array([1e-6, 1, 1])), (X, np.array([1.0, 1, 1]))]
+    figure = curves_figure({"a": curves}, "x", "y", log_y=True)
+    assert lines_of(figure)[0].get_ydata()[0] == pytest.approx(1e-3)
+    assert figure.axes[0].collections[0].get_paths()[0].get_extents().y0 > 0
+
+
+def test_maps_of_more_dimensions_share_the_axes_of_the_first():
+    z = RANDOM.normal(size=(200, 3)) * [3.0, 2.0, 1.0]
+    other = z * [1.0, 1.6, 1.0]  # whose own first component is the second of z
+    maps = [("first", z), ("second", other)]
+
+    def spreads(shared):
+        figure = panels_figure(maps, None, shared_axes=shared)
+        offsets = figure.axes[1].collections[0].get_offsets()
+        return np.abs(np.corrcoef(offsets.T, other[np.random.default_rng(0).permutation(200)].T))
+
+    assert spreads(True)[0, 2] > 0.99
+    assert spreads(False)[0, 3] > 0.99
+
+
+def test_panels_are_named_and_have_one_legend():
+    z = RANDOM.normal(size=(40, 2))
+    labels = LabelSet(np.arange(40) % 3, ("x", "y", "z"))
+    figure = panels_figure([(f"map {i}", z) for i in range(5)], labels)
+    assert [axes.get_title() for axes in figure.axes] == [f"map {i}" for i in range(5)]
+    legends = [axes.get_legend() for axes in figure.axes if axes.get_legend()]
+    assert [text.get_text() for text in legends[0].get_texts()] == ["x", "y", "z"]
+    assert len(legends) == 1
+    with pytest.raises(ValueError, match="no maps of two or more dimensions"):
+        panels_figure([("line", z[:, :1])], None)
+
+
+def test_boxes_are_the_quartiles_of_each_class():
+    lengths = np.concatenate([np.arange(101.0), np.full(50, 7.0)])
+    labels = LabelSet(np.repeat([0, 2], [101, 50]), ("a", "none", "c"))
+    figure = norms_figure([("run", lengths)], labels)
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["a", "c"]
+    box = axes.patches[0].get_path().vertices
+    assert (box[:, 1].min(), box[:, 1].max()) == (25, 75)

@@ -1,0 +1,75 @@
+"""Run folders and files of records, read."""
+
+import json
+
+import pytest
+from records import record
+
+from dimred.errors import InputError
+from dimred.run_folder.record import read_record, read_records
+
+
+def write(folder, run):
+    folder.mkdir(parents=True)
+    (folder / "summary.json").write_text(json.dumps(run.summary))
+    (folder / "config.yaml").write_text(json.dumps(run.config))
+    (folder / "environment.json").write_text(json.dumps(run.environment))
+    return folder
+
+
+def test_folders_and_a_file_of_records_say_the_same(tmp_path):
+    write(tmp_path / "outputs/one", record(seed=0))
+    write(tmp_path / "outputs/deeper/two", record(seed=1))
+    found, damaged = read_records(tmp_path / "outputs")
+    assert [run.summary["seed"] for run in found] == [0, 1]
+    assert damaged == []
+    file = tmp_path / "runs.jsonl"
+    file.write_text("".join(json.dumps(run.as_json()) + "\n" for run in found))
+    assert read_records(file) == (found, [])
+
+
+def test_of_equal_runs_the_last_is_kept(tmp_path):
+    write(tmp_path / "a", record(knn=0.9, started="2026-02-01T00:00:00+00:00"))
+    write(tmp_path / "b", record(knn=0.1, started="2026-01-01T00:00:00+00:00"))
+    (run,) = read_records(tmp_path)[0]
+    assert run.summary["final"]["knn15_z_random"] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("summary.json", "{"),
+        ("summary.json", "[]"),
+        ("config.yaml", "a: ["),
+        ("config.yaml", "1"),
+        ("environment.json", "{}"),
+        ("baselines.json", "{"),
+    ],
+)
+def test_a_damaged_folder_is_named_and_left_out(tmp_path, file, text):
+    write(tmp_path / "good", record())
+    write(tmp_path / "bad", record(seed=1))
+    (tmp_path / "bad" / file).write_text(text)
+    found, (line,) = read_records(tmp_path)
+    assert [run.folder for run in found] == ["good"]
+    assert line.startswith(f"{tmp_path / 'bad'}: ")
+    assert "\n" not in line
+
+
+def test_a_run_in_progress_is_no_record(tmp_path):
+    folder = write(tmp_path / "run", record())
+    (folder / "summary.json").unlink()
+    assert read_records(tmp_path) == ([], [])
+    with pytest.raises(InputError, match="no finished run"):
+        read_record(folder)
+
+
+def test_places_that_hold_no_records_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"must be a folder of run folders, or a \.jsonl"):
+        read_records(tmp_path / "nowhere")
+    file = tmp_path / "runs.jsonl"
+    file.write_text('{"folder": 1}\n')
+    with pytest.raises(InputError, match="line 1 holds no record"):
+        read_records(file)
+    with pytest.raises(InputError, match=r"nowhere\.jsonl: must be"):
+        read_records(tmp_path / "nowhere.jsonl")

@@ -1,0 +1,37 @@
+"""A whole run through the real compiler."""
+
+import copy
+import shutil
+
+import pytest
+import torch
+from command import dimred
+from safetensors.torch import load_file
+
+from dimred.run.recorded import RecordedTraining
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+def test_smoke_compiled_moves_every_parameter_and_is_the_plain_run(tmp_path, monkeypatch):
+    seen = []
+    stage = RecordedTraining._stage
+
+    def noting(training, start):
+        trainer = stage(training, start)
+        seen.append((trainer.mode, copy.deepcopy(training.encoder.state_dict())))
+        return trainer
+
+    monkeypatch.setattr(RecordedTraining, "_stage", noting)
+    words = ["train", "experiment=smoke", "eval.references=false", "eval.linear=none"]
+    for choice in ("false", "true"):
+        dimred(tmp_path, *words, f"device.compile={choice}", f"run_dir={choice}")
+    modes = [mode for mode, _ in seen]
+    assert modes == [None] * 3 + ["default"] * 3
+    plain, compiled = ([weights for _, weights in seen[i : i + 3]] for i in (0, 3))
+    for by_hand, by_compiler in zip(plain, compiled, strict=True):
+        torch.testing.assert_close(by_compiler, by_hand, rtol=1e-3, atol=1e-3)
+    names = load_file(tmp_path / "true/weights.safetensors").keys() - {"mean", "std"}
+    learned = [name for name in names if "running" not in name and "tracked" not in name]
+    assert len(learned) == 22
+    _, readout, finetune = compiled
+    assert [name for name in learned if torch.equal(readout[name], finetune[name])] == []

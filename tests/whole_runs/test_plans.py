@@ -1,0 +1,256 @@
+"""What the configuration says of a stage is what its trainer is given."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from test_resume import config, results
+
+import dimred.run.stages
+import dimred.run.train
+from dimred.commands.train import composed
+from dimred.config.device import DeviceName, DeviceOptions
+from dimred.config.loss import SimCLR, TSimCNE
+from dimred.config.schedule import (
+    Anneal,
+    FrozenBatchNorm,
+    LrUpdate,
+    OptimizerName,
+    OptimizerOptions,
+    ReadoutInit,
+    ScheduleOptions,
+    StageOptions,
+    Trainable,
+)
+from dimred.errors import InputError
+from dimred.pairing import Partners
+from dimred.run.stages import COMPILE_PAYS, compiles
+from dimred.run.train import compute_of, identity_values, run, run_path
+from dimred.training import Compute, Processes, StageTrainer
+
+STAGES = {
+    "cosine": StageOptions(
+        epochs=2, out_dim=3, warmup_epochs=2, lr_scale=0.5, loss=SimCLR(temperature=0.2)
+    ),
+    "last": StageOptions(
+        epochs=1,
+        out_dim=2,
+        trainable=Trainable.readout,
+        warmup_epochs=0,
+        anneal=Anneal.none,
+        frozen_batchnorm=FrozenBatchNorm.freeze,
+        readout_init=ReadoutInit.default,
+    ),
+    "again": StageOptions(epochs=1, out_dim=1, warmup_epochs=0, lr_scale=0.25),
+}
+SCHEDULE = ScheduleOptions(
+    batch_size=64,
+    lr_update=LrUpdate.step,
+    optimizer=OptimizerOptions(OptimizerName.sgd, lr_per_256=0.4, momentum=0.7, weight_decay=0.01),
+    stages=STAGES,
+)
+
+
+class Judged(Exception):
+    """Stands for the rest of a run."""
+
+
+def test_neighbours_are_searched_on_the_device_of_the_run(tmp_path, monkeypatch):
+    on_a_gpu = Compute(torch.device("cuda"), bf16=False, channels_last=False, compile=False)
+    judges = []
+
+    class Recorded(dimred.run.train.Judge):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            judges.append(self)
+            raise Judged
+
+    monkeypatch.setattr(dimred.run.train, "select_compute", lambda *_: on_a_gpu)
+    monkeypatch.setattr(dimred.run.train, "Judge", Recorded)
+    monkeypatch.setattr(dimred.run.train, "ResidentImages", lambda *_: None)
+    with pytest.raises(Judged):
+        run(config(tmp_path / "run"), [])
+    assert judges[0].device == on_a_gpu.device
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The trainer of each stage, and the readout that it began with."""
+    trainers = []
+
+    class Recorded(dimred.run.stages.StageTrainer):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            trainers.append((self, self.encoder.readout.weight.detach().clone()))
+
+    options = config(tmp_path_factory.mktemp("plans") / "run")
+    options.schedule = SCHEDULE
+    options.loss = TSimCNE()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dimred.run.stages, "StageTrainer", Recorded)
+        run(options, [])
+    return trainers
+
+
+def test_the_plan_of_each_stage(trained):
+    plans = [vars(trainer.plan) for trainer, _ in trained]
+    shared = {
+        "lr_per_step": True,
+        "adamw": False,
+        "momentum": 0.7,
+        "weight_decay": 0.01,
+        "bias_lr_factor": 1.0,
+    }
+    update = {"readout_only": False, "freeze_batchnorm": False, "anneal": "cosine"}
+    freeze = {"readout_only": True, "freeze_batchnorm": True, "anneal": "none"}
+    assert plans == [
+        {
+            "number": 0,
+            "name": "cosine",
+            "epochs": 2,
+            "base_lr": 0.4 * 64 / 256 * 0.5,
+            "warmup_epochs": 2,
+            **update,
+            **shared,
+        },
+        {
+            "number": 1,
+            "name": "last",
+            "epochs": 1,
+            "base_lr": 0.4 * 64 / 256,
+            "warmup_epochs": 0,
+            **freeze,
+            **shared,
+        },
+        {
+            "number": 2,
+            "name": "again",
+            "epochs": 1,
+            "base_lr": 0.4 * 64 / 256 * 0.25,
+            "warmup_epochs": 0,
+            **update,
+            **shared,
+        },
+    ]
+    for trainer, _ in trained:
+        (group,) = trainer.optimizer.param_groups
+        assert (group["momentum"], group["weight_decay"]) == (0.7, 0.01)
+
+
+def test_the_loss_of_each_stage(trained):
+    z = torch.randn(8, 2, generator=torch.Generator().manual_seed(0))
+    pairs = Partners(torch.arange(8).roll(4))
+    expected = [SimCLR(temperature=0.2), TSimCNE(), TSimCNE()]
+    for (trainer, _), options in zip(trained, expected, strict=True):
+        assert trainer.loss(z, pairs) == options.build()(z, pairs)
+
+
+def test_stages_are_compiled_on_a_gpu_where_their_steps_are_many():
+    options = config("run")  # 2 + 2 epochs that train all, 1 of the readout
+    gpu = Compute(torch.device("cuda"), compile=None)
+
+    class Pairing:
+        same_size = True
+
+    class Relation:
+        same_size = False
+
+    def compiled(compute, steps, pairing=Pairing):
+        return [compiles(options, compute, pairing, steps, number) for number in range(3)]
+
+    assert compiled(gpu, COMPILE_PAYS // 4) == [True, False, True]
+    assert compiled(gpu, COMPILE_PAYS // 4 - 1) == [False] * 3
+    assert compiled(gpu, COMPILE_PAYS) == [True] * 3
+    assert compiled(gpu, COMPILE_PAYS, Relation) == [False] * 3
+    for choice in (True, False):
+        for pairing in (Pairing, Relation):
+            asked = compiled(replace(gpu, compile=choice), COMPILE_PAYS // 2, pairing)
+            assert asked == [choice] * 3
+
+
+@pytest.mark.parametrize(
+    ("gpu", "size", "asked", "found"),
+    [
+        (True, 1, "auto", None),
+        (True, 2, "auto", False),
+        (False, 1, "auto", False),
+        (False, 1, True, True),
+        (True, 1, False, False),
+    ],
+)
+def test_what_compile_comes_to_on_a_machine(tmp_path, monkeypatch, gpu, size, asked, found):
+    """And so in a run's identity, which tells runs of different rounding apart."""
+    options = config(tmp_path / "run")
+    options.device = DeviceOptions(name=DeviceName.auto, compile=asked)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    processes = Processes(0, size)
+    monkeypatch.setattr("dimred.training.compute.processes_of_torchrun", lambda _: processes)
+    compute = compute_of(options)
+    assert compute.compile is found
+    assert identity_values(options, compute)["device.compile"] == (
+        "auto" if gpu and size == 1 and asked == "auto" else found
+    )
+    assert torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+
+
+def test_each_run_of_a_sweep_leaves_a_fresh_compiler(tmp_path, monkeypatch):
+    resets = []
+    monkeypatch.setattr(torch.compiler, "reset", lambda: resets.append(1))
+    monkeypatch.setattr(StageTrainer, "compile", StageTrainer.interpret)
+    for number in range(2):
+        options = config(tmp_path / str(number))
+        options.device = DeviceOptions(name=DeviceName.cpu, compile=True)
+        run(options, [])
+        assert len(resets) == number + 1
+    run(config(tmp_path / "plain"), [])
+    assert len(resets) == 2
+
+
+def test_runs_of_before_are_found_again():
+    """The folder that README names; its hash is of all that decides the result."""
+    options = composed(["experiment=demo", "device=cpu"])
+    identity = {
+        "config": identity_values(options, compute_of(options)),
+        "data": options.dataset.load(options.seed).fingerprint(),
+    }
+    assert run_path(options, identity).name == "demo-seed0-33b97606"
+
+
+class Broken(StageTrainer):
+    """Trains, but cannot compile."""
+
+    def compile(self):
+        raise InputError("device.compile=true: cannot compile here: no gcc") from OSError("no gcc")
+
+
+def test_where_compiling_fails_a_run_goes_on_without_if_it_was_not_asked_for(
+    tmp_path, monkeypatch, capsys
+):
+    plain = config(tmp_path / "plain")
+    run(plain, [])
+    monkeypatch.setattr(dimred.run.stages, "StageTrainer", Broken)
+    monkeypatch.setattr(dimred.run.stages, "COMPILE_PAYS", 1)
+    auto = config(tmp_path / "auto")
+    on_a_cpu = compute_of(auto)
+    monkeypatch.setattr(dimred.run.train, "compute_of", lambda _: replace(on_a_cpu, compile=None))
+    capsys.readouterr()
+    run(auto, [])
+    assert capsys.readouterr().out.count(": goes on without compiling: no gcc") == 1
+    assert results(tmp_path / "auto") == results(tmp_path / "plain")
+    auto.run_dir = str(tmp_path / "asked")
+    monkeypatch.setattr(dimred.run.train, "compute_of", lambda _: replace(on_a_cpu, compile=True))
+    with pytest.raises(InputError, match="cannot compile here: no gcc"):
+        run(auto, [])
+
+
+def test_a_new_readout_where_the_dimension_changes(trained):
+    """PyTorch's default is uniform within 1/sqrt(8); the authors' N(0, 1) goes beyond."""
+    _, default, normal = [readout for _, readout in trained]
+    assert default.shape == (2, 8)
+    assert default.abs().max() <= 8**-0.5
+    assert normal.shape == (1, 8)
+    assert normal.abs().max() > 8**-0.5

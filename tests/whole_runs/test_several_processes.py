@@ -1,0 +1,115 @@
+"""Runs that several processes share, through torchrun and the command."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import SMOKE, dimred, refused, rows, summary, wait_for
+from crash import Crash, crash_after
+
+from dimred.commands.main import main
+from dimred.training import load_checkpoint
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+
+
+def start(cwd, *words):
+    return subprocess.Popen(
+        [*TORCHRUN, "-m", "dimred", *words],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
+    )
+
+
+def finished(process):
+    """Exit code and output of a process, which is given some minutes."""
+    try:
+        out, err = process.communicate(timeout=150)
+    finally:
+        process.kill()
+    return process.returncode, out, err
+
+
+def torchrun(cwd, *words):
+    return finished(start(cwd, *words))
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    path = tmp_path_factory.mktemp("alone")
+    dimred(path, *SMOKE, "run_dir=run")
+    return path / "run"
+
+
+def test_a_shared_run_is_the_run_of_one_process(alone, tmp_path):
+    code, out, err = torchrun(tmp_path, *SMOKE, "run_dir=run")
+    assert code == 0, out + err
+    assert "2 processes" in out
+    assert out.count("run folder") == 1
+    ours, theirs = rows(tmp_path / "run"), rows(alone)
+    assert [row["loss"] for row in ours] == pytest.approx([row["loss"] for row in theirs], rel=1e-3)
+    z, expected = (np.load(run / "stages/pretrain.npz")["z"] for run in (tmp_path / "run", alone))
+    np.testing.assert_allclose(z, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+
+
+def test_an_interrupted_shared_run_goes_on_in_one_process(tmp_path):
+    long = [*SMOKE, "run_dir=run", "schedule.stages.pretrain.epochs=20", "checkpoint_every=0"]
+    process = start(tmp_path, *long)
+    wait_for(process, (tmp_path / "run/checkpoint.pt").exists)
+    process.send_signal(signal.SIGINT)
+    code, out, err = finished(process)
+    assert code != 0
+    assert "saved to run; the same command goes on from there" in err, out + err
+    out, _ = dimred(tmp_path, *long)
+    assert "continuing in stage pretrain" in out
+    assert summary(tmp_path / "run")["stages"]["pretrain"]["epoch"] == 20
+
+
+def test_bad_input_is_said_once(tmp_path):
+    code, _, err = torchrun(tmp_path, *SMOKE, "schedule.batch_size=1000")
+    assert code != 0
+    assert err.count("dimred: schedule.batch_size=1000") == 1, err
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_several_processes_go_on_from_the_checkpoint_of_one(alone, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = [*SMOKE, "run_dir=run"]
+    with monkeypatch.context() as patch:
+        crash_after(patch, 2)
+        with pytest.raises(Crash):
+            main([*words, "checkpoint_every=0"])
+    code, out, err = torchrun(tmp_path, *words)
+    assert code == 0, out + err
+    assert "continuing in stage pretrain" in out
+    ours, theirs = rows(tmp_path / "run"), rows(alone)
+    assert [row["loss"] for row in ours] == pytest.approx([row["loss"] for row in theirs], rel=1e-3)
+
+
+def test_where_one_process_is_killed_the_others_end(tmp_path):
+    words = [*SMOKE, "run_dir=run", "schedule.stages.pretrain.epochs=2000", "checkpoint_every=0"]
+    process = start(tmp_path, *words)
+    wait_for(process, (tmp_path / "run/checkpoint.pt").exists)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[1]), signal.SIGKILL)
+    code, out, err = finished(process)
+    assert code != 0, out + err
+    assert load_checkpoint(tmp_path / "run/checkpoint.pt").position.stage == 0
+
+
+def test_a_sweep_is_not_for_several_processes(tmp_path):
+    err = refused(tmp_path, *SMOKE, "-m", "seed=0,1", WORLD_SIZE="2", RANK="0")
+    assert "-m: torchrun starts the processes of one run" in err
+
+
+def test_processes_that_cannot_connect_are_refused_in_a_line(tmp_path):
+    err = refused(tmp_path, *SMOKE, WORLD_SIZE="2", RANK="0")
+    assert "WORLD_SIZE=2" in err
+    assert "torchrun" in err
