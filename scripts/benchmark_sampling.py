@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from hydra import compose, initialize_config_dir
 
-from dimred.commands.help import config_folder
 from dimred.config import RunConfig
+from dimred.config.conf_folder import config_folder
 from dimred.config.hydra_schema import register, typed
 from dimred.data.resident import ResidentImages
 from dimred.errors import TrainingDiverged

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dimred.commands.table import comparison, protocols
 from dimred.run_folder.record import RunRecord
 from dimred.tables import (
     NAMES,
@@ -21,6 +20,7 @@ from dimred.tables.baselines import PUBLISHED_RUNS
 from dimred.tables.conditions import title
 from dimred.tables.differences import of_published_data
 from dimred.tables.formats import pipes, texts
+from dimred.tables.protocols import comparison, protocols
 
 Runs = tuple[str, ...]
 

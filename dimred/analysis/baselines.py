@@ -1,11 +1,12 @@
-"""The command `dimred baselines`: other methods on the images of finished runs."""
+"""Other methods on the images of a finished run, measured as its map was."""
 
 from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,50 +14,39 @@ import torch
 from numpy.typing import NDArray
 
 from dimred.analysis.other_methods import BASELINES, Baseline
-from dimred.commands.messages import Parser, reporting
 from dimred.data.image_set import ImageSet
 from dimred.data.selection import limit
 from dimred.errors import InputError
 from dimred.evaluation import Judge, trustworthiness
 from dimred.evaluation.judge import MAX_TRUSTWORTHINESS_POINTS
-from dimred.files import expanded
 from dimred.plots.maps import map_figure
 from dimred.plots.style import to_png
 from dimred.run_folder.environment import commit
 from dimred.run_folder.finished import FinishedRun
 from dimred.run_folder.folder import RunFolder
-from dimred.run_folder.record import BASELINES_FILE, read_record
+from dimred.run_folder.record import BASELINES_FILE
 
 OWN_MAP = "z"
 METHODS = (OWN_MAP, *BASELINES)
 _K = 15
 
 
-def measure_baselines(words: list[str]) -> int:
-    """Measure what the words of `dimred baselines` say; returns the exit code."""
-    return reporting(lambda: _measure(words))
+def measure_baselines(
+    path: Path,
+    methods: Sequence[str] = METHODS,
+    root: str | None = None,
+    again: bool = False,
+    asked_for: bool = False,
+) -> Iterator[str]:
+    """Measure other methods on the images of the run in a folder; yields a line on each.
 
-
-def _measure(words: list[str]) -> int:
-    parser = Parser("dimred baselines RUN [RUN ...] [--only METHOD,...] [--root DATA] [--again]")
-    parser.add_argument("runs", nargs="+")
-    parser.add_argument("--only")
-    parser.add_argument("--root")
-    parser.add_argument("--again", action="store_true")
-    given = parser.parse_args(words)
-    methods = given.only.split(",") if given.only else list(METHODS)
-    for method in methods:
-        if method not in METHODS:
-            raise InputError(f"--only {method}: must be of {', '.join(METHODS)}")
-    paths = [expanded(path) for path in given.runs]
-    for path in paths:
-        read_record(path)  # no folder is made for a run that is not there
-    for path in paths:
-        with RunFolder(path) as folder:
-            run = FinishedRun(path, given.root)
-            _Measuring(run, folder, asked_for=given.only is not None).measure(methods, given.again)
-    print("\ndimred table baselines shows them side by side")
-    return 0
+    root: where its data are now, if they have moved. again: also what was measured before.
+    asked_for: a method that cannot be had is an error, and not left out.
+    Raises InputError for a folder that holds no finished run, and data that are not there.
+    """
+    run = FinishedRun(path, root)
+    with RunFolder(path) as folder:
+        yield from _Measuring(run, folder, asked_for).measure(methods, again)
 
 
 class _Measuring:
@@ -70,24 +60,25 @@ class _Measuring:
         self.threads = torch.get_num_threads()  # before a library changes it
         self._points: dict[str, NDArray[Any]] = {}
 
-    def measure(self, methods: Sequence[str], again: bool) -> None:
-        """Measure and keep one after the other, so that what is done is not lost."""
+    def measure(self, methods: Sequence[str], again: bool) -> Iterator[str]:
+        """Measure and keep one after the other, so that what is done is not lost; yields a line on
+        each."""
         if self.images.labels is None:
-            print(f"{self.run.path}: no labels, so maps are judged by trustworthiness alone")
+            yield f"{self.run.path}: no labels, so maps are judged by trustworthiness alone"
         for method in methods:
             if method in self.found and not again:
-                print(f"{method:<14} measured before")
+                yield f"{method:<14} measured before"
                 continue
             baseline = BASELINES.get(method)
             missing = baseline.missing() if baseline else ""
             if missing and self.asked_for:
                 raise InputError(f"--only {method}: {missing}")
             if missing:
-                print(f"{method:<14} left out: {missing}")
+                yield f"{method:<14} left out: {missing}"
                 continue
             self.found[method] = self._one(method, baseline)
             self.folder.write_json(BASELINES_FILE, self.found)
-            print(f"{method:<14} {_said(self.found[method])}", flush=True)
+            yield f"{method:<14} {_said(self.found[method])}"
 
     def _one(self, method: str, baseline: Baseline | None) -> dict[str, Any]:
         images, positions = self.images, np.arange(len(self.images))

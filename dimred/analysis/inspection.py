@@ -1,7 +1,8 @@
-"""The command `dimred inspect`: what deserves a look among the images of a finished run."""
+"""What deserves a look among the images of a finished run."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.analysis.captions import ShownImages, counted, island_said, number, pair_said
-from dimred.commands.messages import Parser, reporting
 from dimred.evaluation.near_duplicates import KINDS, NearDuplicates, near_duplicates
 from dimred.evaluation.oddities import (
     Island,
@@ -22,7 +22,7 @@ from dimred.evaluation.oddities import (
     neighbours_up_to,
     relative,
 )
-from dimred.files import csv_file, expanded, write_atomically
+from dimred.files import csv_file, write_atomically
 from dimred.plots.maps import on_principal_axes
 from dimred.plots.sheets import Tile, sheet
 from dimred.plots.style import to_png
@@ -44,43 +44,28 @@ _MOST_DIMS = 3  # in which densities of a map mean something
 Rows = NDArray[np.int64]
 
 
-def inspect(words: list[str]) -> int:
-    """Look for what the words of `dimred inspect` say; returns the exit code."""
-    return reporting(lambda: _inspect(words))
-
-
-def _inspect(words: list[str]) -> int:
-    parser = Parser("dimred inspect RUN [--root DATA]")
-    parser.add_argument("run")
-    parser.add_argument("--root")
-    given = parser.parse_args(words)
-    path = expanded(given.run)
-    run = FinishedRun(path, given.root)  # no folder is made for a run that is not there
-    with RunFolder(path) as folder:
-        inspection = _Inspection(run)
-        findings: dict[str, Any] = {}
-        notes: dict[str, dict[int, str]] = {}
-        for name, look in {
-            "near_duplicates": inspection.near_duplicates,
-            "outliers": inspection.outliers,
-            "label_conflicts": inspection.label_conflicts,
-            "islands": inspection.islands,
-        }.items():
-            found = look()
-            found.write(folder, name, f"{run.record.data}: {name.replace('_', ' ')}")
-            findings[name] = found.rows
-            notes[name] = found.notes
-            print(f"{name:<16} {found.said}")
-            print("".join(f"{'':<16} {line}\n" for line in found.first), end="", flush=True)
-        folder.write_json(FINDINGS, {**findings, "notes": notes})
-    print(
-        f"\n{path / FOLDER} has them as CSV and sheets; dimred view {path} marks them in the page"
-    )
-    return 0
+def inspect(run: FinishedRun, folder: RunFolder) -> Iterator[tuple[str, Found]]:
+    """Look for each kind of what deserves a look, and write it to the run's folder; yields the
+    kind's name and what was found."""
+    inspection = _Inspection(run)
+    findings: dict[str, Any] = {}
+    notes: dict[str, dict[int, str]] = {}
+    for name, look in {
+        "near_duplicates": inspection.near_duplicates,
+        "outliers": inspection.outliers,
+        "label_conflicts": inspection.label_conflicts,
+        "islands": inspection.islands,
+    }.items():
+        found = look()
+        found.write(folder, name, f"{run.record.data}: {name.replace('_', ' ')}")
+        findings[name] = found.rows
+        notes[name] = found.notes
+        yield name, found
+    folder.write_json(FINDINGS, {**findings, "notes": notes})
 
 
 @dataclass
-class _Found:
+class Found:
     """What was found of a kind.
 
     said: in one line. table: rows of the CSV under `columns`. rows: what findings.json gets. notes:
@@ -123,7 +108,7 @@ class _Inspection:
         self.shown = ShownImages(self.images, self.every)
         self.neighbours = neighbours_up_to(K_CONFLICT, self.h, self.device)
 
-    def near_duplicates(self) -> _Found:
+    def near_duplicates(self) -> Found:
         """Pairs and groups of copies, the surest first."""
         found = near_duplicates(self.images.images, self.h, self.device)
         groups = found.members
@@ -157,7 +142,7 @@ class _Inspection:
         ]
         own = list(self.shown.line(0))
         columns = [*own, *(f"{key}_2" for key in own), "h_distance", "zncc", "residual", "ratio"]
-        return _Found(
+        return Found(
             self._pairs_said(found),
             [*columns, "dx", "dy", "kind", "group", "group_size"],
             table,
@@ -167,7 +152,7 @@ class _Inspection:
             across=5,
         )
 
-    def outliers(self) -> _Found:
+    def outliers(self) -> Found:
         """Images whose 10th neighbour in H is far, of all images and of their class."""
         near = self.neighbours[:, :K_OUTLIER]
         scores = {"knn_distance": relative(kth_distances(self.h, near))}
@@ -204,12 +189,12 @@ class _Inspection:
         ]
         return self._of_images(said, columns, table, rows, notes)
 
-    def label_conflicts(self) -> _Found:
+    def label_conflicts(self) -> Found:
         """Images whose neighbours in H agree on another class."""
         labels, k = self.images.labels, self.neighbours.shape[1]
         if labels is None or not k:
             reason = "too few images" if labels else "no labels"
-            return _Found(f"left out: {reason}")
+            return Found(f"left out: {reason}")
         said = disagreement(self.neighbours, labels.values)
         order = np.lexsort((kth_distances(self.h, self.neighbours), -said.kdn, -said.share))
         every = order[said.share[order] >= CONFLICT_SHARE]
@@ -231,7 +216,7 @@ class _Inspection:
         columns = [*self.shown.line(0), "other_class", "share", "kdn", "k"]
         return self._of_images(words, columns, table, rows, notes)
 
-    def islands(self) -> _Found:
+    def islands(self) -> Found:
         """The densest islands of the map."""
         z: NDArray[np.floating] = self.z
         space = "Z"
@@ -256,7 +241,7 @@ class _Inspection:
         said = f"none in {space}"
         if found:
             said = f"{len(found)} in {space}, with {covered:.0%} of the images; the densest first"
-        return _Found(said, columns, table, rows, first=headings[:_SAID], tiles=tiles)
+        return Found(said, columns, table, rows, first=headings[:_SAID], tiles=tiles)
 
     def _island(self, i: int, island: Island) -> dict[str, Any]:
         """A line of the table, its image the medoid."""
@@ -278,13 +263,13 @@ class _Inspection:
         table: list[dict[str, Any]],
         rows: Rows,
         notes: list[str],
-    ) -> _Found:
+    ) -> Found:
         """What was found of single images, with a note on each."""
         noted = list(zip(rows, notes, strict=True))
         first = [f"{self.shown.name(i)}: {note}" for i, note in noted[:_SAID]]
         tiles = [Tile((self.shown.picture(i, note),)) for i, note in noted[:_MOST_TILES]]
         of_rows = dict(zip(self._rows(rows), notes, strict=True))
-        return _Found(said, columns, table, list(of_rows), of_rows, first, tiles, across=12)
+        return Found(said, columns, table, list(of_rows), of_rows, first, tiles, across=12)
 
     def _rows(self, positions: Rows) -> list[int]:
         """Rows of embedding.npz."""

@@ -1,28 +1,24 @@
-"""The command `dimred view`: a finished run's map as a page to look into."""
+"""A finished run's map as a page to look into."""
 
 from __future__ import annotations
 
 import json
-import webbrowser
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dimred.commands.messages import Parser, reporting
 from dimred.data.image_set import ImageSet
 from dimred.errors import InputError
 from dimred.evaluation.neighbours import nearest
-from dimred.files import expanded, write_atomically
-from dimred.page import Column, Finding, MapPage, StageMap, make_atlas, page_parts
+from dimred.page import Column, Finding, MapPage, StageMap, make_atlas
 from dimred.plots.comparisons import aligned
 from dimred.plots.maps import on_principal_axes
 from dimred.plots.style import COLOURS
 from dimred.run_folder.finished import FINDINGS, FinishedRun
 
 _K = 10
-_THUMBNAIL = range(4, 257)
 _MAP_DIMS = (2, 3)
 _FINDINGS = {
     "near_duplicates": "near-duplicates",
@@ -30,34 +26,6 @@ _FINDINGS = {
     "label_conflicts": "label conflicts",
     "islands": "islands",
 }
-
-
-def view(words: list[str]) -> int:
-    """Write the page that the words of `dimred view` ask for; returns the exit code."""
-    return reporting(lambda: _view(words))
-
-
-def _view(words: list[str]) -> int:
-    parser = Parser("dimred view RUN [--out FILE] [--open] [--root DATA] [--thumbnail PIXELS]")
-    parser.add_argument("run")
-    parser.add_argument("--out")
-    parser.add_argument("--open", action="store_true")
-    parser.add_argument("--root")
-    parser.add_argument("--thumbnail", type=int)
-    given = parser.parse_args(words)
-    if given.thumbnail is not None and given.thumbnail not in _THUMBNAIL:
-        raise InputError(
-            f"--thumbnail {given.thumbnail}: must be from {_THUMBNAIL[0]} to {_THUMBNAIL[-1]}"
-        )
-    run = FinishedRun(expanded(given.run), given.root)
-    file = expanded(given.out) if given.out else run.path / "map.html"
-    run.check_output(f"--out {given.out}", file, "map.html")
-    content = b"".join(page_parts(map_page(run, given.thumbnail)))
-    write_atomically(file, content)
-    print(f"{file}: {len(content) / 1e6:.1f} MB; opens in any browser")
-    if given.open and not webbrowser.open(file.absolute().as_uri()):
-        print("no browser was found to open it")
-    return 0
 
 
 def map_page(run: FinishedRun, thumbnail: int | None = None) -> MapPage:

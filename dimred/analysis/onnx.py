@@ -1,7 +1,8 @@
-"""The command `dimred export`: a finished run's encoder as ONNX, held against PyTorch."""
+"""A finished run's encoder as ONNX, held against PyTorch."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 
 import numpy as np
@@ -9,56 +10,47 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dimred.commands.messages import Parser, reporting
 from dimred.errors import InputError
-from dimred.files import expanded, write_atomically
 from dimred.models import Encoder
 from dimred.run_folder.finished import FinishedRun
 
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 _CHECKED = 256  # images
-_TOLERANCE = 1e-4  # of the largest value of H, and of Z
+TOLERANCE = 1e-4  # of the largest value of H, and of Z
 _ONLY_ERRORS = 3  # of ONNX Runtime's levels
 
 
-def export(words: list[str]) -> int:
-    """Write what the words of `dimred export` say; returns the exit code."""
-    return reporting(lambda: _export(words))
+@dataclass(frozen=True)
+class Exported:
+    """An encoder as ONNX. differences: of H and Z from PyTorch, as shares of the largest value.
+    images: on which. h, z: their dimensions."""
+
+    content: bytes
+    differences: dict[str, float]
+    images: str
+    h: int
+    z: int
+
+    @property
+    def agrees(self) -> bool:
+        """Whether ONNX Runtime computes what PyTorch does."""
+        return all(difference <= TOLERANCE for difference in self.differences.values())
 
 
-def _export(words: list[str]) -> int:
-    parser = Parser("dimred export RUN [--out FILE] [--root DATA]")
-    parser.add_argument("run")
-    parser.add_argument("--out")
-    parser.add_argument("--root")
-    given = parser.parse_args(words)
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f"dimred export: wants {', '.join(missing)}, which pip install 'dimred[onnx]' brings"
-        )
-    run = FinishedRun(expanded(given.run), given.root)
-    file = expanded(given.out) if given.out else run.path / "encoder.onnx"
-    if file.is_dir():
-        raise InputError(f"--out {given.out}: is a folder; name a file")
-    run.check_output(f"--out {given.out}", file, "encoder.onnx")
+def missing_packages() -> list[str]:
+    """What has to be installed before a run can be exported."""
+    return [name for name in _PACKAGES if find_spec(name) is None]
+
+
+def exported(run: FinishedRun, moved: bool) -> Exported:
+    """The encoder of a run as ONNX, held against PyTorch. moved: the user has said where the run's
+    data are, so that it is an error if they are not there."""
     model = FromPixels(run.encoder()).eval()
-    images, which = _images(run, moved=given.root is not None)
+    images, which = _images(run, moved)
     content = to_onnx(model, run.shape)
+    encoder = model.encoder
     differences = check(model, content, images)
-    said = ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
-    if not all(difference <= _TOLERANCE for difference in differences.values()):
-        raise InputError(
-            f"{file}: is not written: on {which} ONNX Runtime differs from PyTorch by more than "
-            f"{_TOLERANCE:g} of the largest value ({said})"
-        )
-    write_atomically(file, content)
-    channels, height, width = run.shape
-    h, z = model.encoder.backbone.out_features, model.encoder.out_dim
-    print(f"images: uint8 (N, {channels}, {height}, {width}) -> h (N, {h}), z (N, {z}), float32")
-    print(f"largest difference from PyTorch, of the largest value, on {which}: {said}")
-    print(file)
-    return 0
+    return Exported(content, differences, which, encoder.backbone.out_features, encoder.out_dim)
 
 
 class FromPixels(nn.Module):

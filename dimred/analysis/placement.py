@@ -1,15 +1,13 @@
-"""The command `dimred embed`, and the same in Python: `load_run` and `LoadedRun.place`."""
+"""New images on the map of a finished run."""
 
 from __future__ import annotations
 
-import io
 import math
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, count, groupby
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,14 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dimred.commands.messages import Parser, reporting
 from dimred.data.image_folder import READ, SUFFIXES, decode_files, image_paths, printable
 from dimred.data.npz import image_tensor, npz_images
 from dimred.errors import InputError
 from dimred.evaluation.knn import majority
 from dimred.evaluation.neighbours import nearest
-from dimred.files import FORMULA, csv_file, expanded, write_atomically
-from dimred.run_folder.finished import Embedder, FinishedRun, RunArrays, TrainingMap
+from dimred.files import FORMULA, expanded
+from dimred.run_folder.finished import Embedder, FinishedRun, TrainingMap
 
 _BYTES = 2**28  # of pixels decoded at a time
 _FOLDER = "embedded"
@@ -33,11 +30,6 @@ _MOST_NAMED = 20  # images left out
 
 Source = str | os.PathLike[str]
 Images = Source | Sequence[Source] | NDArray[Any] | Tensor
-
-
-def place(words: list[str]) -> int:
-    """Place what the words of `dimred embed` say; returns the exit code."""
-    return reporting(lambda: _place(words))
 
 
 def load_run(path: Source, root: str | None = None) -> LoadedRun:
@@ -271,68 +263,3 @@ def _files(source: Source) -> list[_File]:
 
 def _numbered(name: str, n: int) -> list[str]:
     return [f"{name}[{i}]" for i in range(n)]
-
-
-def _place(words: list[str]) -> int:
-    parser = Parser("dimred embed RUN IMAGES [IMAGES ...] [--out FILE] [--k K] [--root DATA]")
-    parser.add_argument("run")
-    parser.add_argument("images", nargs="+")
-    parser.add_argument("--out")
-    parser.add_argument("--k", type=int)
-    parser.add_argument("--root")
-    given = parser.parse_args(words)
-    run = load_run(given.run, given.root)
-    out = None if given.out is None else _checked_out(run, given.images, given.out)
-    placed = run.place(given.images, given.k)
-    named = out or _own_place(run, given.images[0], placed.paths)
-    table, arrays = _beside(named)
-    for path, reason in placed.left_out[:_MOST_NAMED]:
-        print(f"dimred: {path!r} is left out: {reason}", file=sys.stderr)
-    left_out = len(placed.left_out)
-    if left_out > _MOST_NAMED:
-        print(f"dimred: and {left_out - _MOST_NAMED} more are left out", file=sys.stderr)
-    buffer = io.BytesIO()
-    np.savez(buffer, **placed.arrays())  # type: ignore[arg-type]
-    write_atomically(arrays, buffer.getbuffer())
-    rows = list(placed.rows())
-    write_atomically(table, csv_file(list(rows[0]), rows))
-    images = "image" if len(placed) == 1 else "images"
-    print(f"{len(placed):,} {images} placed" + (f", {left_out:,} left out" if left_out else ""))
-    print(f"{table}\n{arrays}")
-    return 0
-
-
-def _beside(named: Path) -> tuple[Path, Path]:
-    """FILE.csv and FILE.npz."""
-    return named.with_name(f"{named.name}.csv"), named.with_name(f"{named.name}.npz")
-
-
-def _checked_out(run: FinishedRun, images: list[str], out: str) -> Path:
-    """FILE, without .csv or .npz. Raises InputError where that would replace what is read, or what
-    the run wrote."""
-    named = expanded(out)
-    if named.is_dir() or not named.name:
-        raise InputError(f"--out {out}: must name a file, not a folder")
-    if named.suffix in (".csv", ".npz"):
-        named = named.with_suffix("")
-    for file in _beside(named):
-        run.check_output(f"--out {out}", file, _FOLDER)
-        for other in map(expanded, images):
-            if file.exists() and other.exists() and file.samefile(other):
-                raise InputError(f"--out {out}: would replace {file}, which is read")
-    return named
-
-
-def _own_place(run: FinishedRun, first: str, paths: Sequence[str]) -> Path:
-    """FILE in the run's folder, called after the first images; numbered where other images have
-    that name."""
-    source = expanded(first).absolute()
-    stem = (source.resolve().name if source.is_dir() else source.stem) or "images"
-    names = chain([stem], (f"{stem}-{number}" for number in count(2)))
-    places = (run.path / _FOLDER / name for name in names)
-    return next(named for named in places if _is_free(_beside(named)[1], paths))
-
-
-def _is_free(file: Path, paths: Sequence[str]) -> bool:
-    """Whether nothing is there, or these very images."""
-    return not file.exists() or RunArrays(file).get("path", "U").tolist() == list(paths)

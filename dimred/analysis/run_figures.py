@@ -1,4 +1,4 @@
-"""The command `dimred plot`: figures of finished runs."""
+"""Figures of finished runs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dimred.commands.messages import Parser, reporting
 from dimred.data.image_set import LabelSet
 from dimred.errors import InputError
 from dimred.evaluation import knn_accuracy, random_split
 from dimred.evaluation.judge import CURVE_MAX_K, RANDOM_SPLIT_SEED
-from dimred.files import expanded, write_atomically
 from dimred.plots.comparisons import (
     Curve,
     aligned,
@@ -26,7 +24,6 @@ from dimred.plots.comparisons import (
     norms_figure,
     panels_figure,
 )
-from dimred.plots.style import to_pdf, to_png
 from dimred.run_folder.folder import read_arrays
 from dimred.run_folder.record import RunRecord, read_record
 from dimred.tables import grouped
@@ -35,38 +32,6 @@ Arrays = dict[str, NDArray[Any]]
 
 _FEWEST_SHARED = 3
 _MOST_NAMED = 2
-
-
-def plot(words: list[str]) -> int:
-    """Draw what the words of `dimred plot` say; returns the exit code."""
-    return reporting(lambda: _plot(words))
-
-
-def _plot(words: list[str]) -> int:
-    parser = Parser("dimred plot FIGURE RUN [RUN ...] [--out NAME]")
-    parser.add_argument("figure")
-    parser.add_argument("runs", nargs="*")
-    parser.add_argument("--out")
-    given = parser.parse_args(words)
-    if given.figure not in FIGURES:
-        raise InputError(f"{given.figure}: no such figure; the figures are {', '.join(FIGURES)}")
-    if not given.runs:
-        raise InputError(f"{given.figure}: of which runs? Name their folders")
-    runs = [_Run(expanded(path)) for path in given.runs]
-    try:
-        figure = FIGURES[given.figure](runs)
-    except ValueError as error:
-        raise InputError(f"{given.figure}: {error}") from error
-    out = expanded(given.out or f"outputs/figures/{given.figure}")
-    if out.suffix in (".pdf", ".png", ".svg", ".eps"):
-        out = out.with_suffix("")
-    if not out.name:
-        raise InputError(f"--out {given.out}: must be a name for the files, without .pdf and .png")
-    for suffix, draw in ((".pdf", to_pdf), (".png", to_png)):
-        path = out.with_name(out.name + suffix)
-        write_atomically(path, draw(figure))
-        print(path)
-    return 0
 
 
 class _Run:
@@ -284,6 +249,16 @@ def _contrast(runs: Sequence[_Run]) -> Figure:
     whose = "DrLIM's" if shared[0].startswith("drlim") else "each run's own"
     ylabel = f"loss on {whose} test pairs, {form.replace('_', ' ')}"
     return curves_figure(_by_configuration(runs, curve), "epoch", ylabel)
+
+
+def figure_of(name: str, paths: Sequence[Path]) -> Figure:
+    """A figure of FIGURES of finished runs, by their folders. Raises InputError for runs that it
+    cannot be drawn of."""
+    runs = [_Run(path) for path in paths]
+    try:
+        return FIGURES[name](runs)
+    except ValueError as error:
+        raise InputError(f"{name}: {error}") from error
 
 
 FIGURES: dict[str, Callable[[Sequence[_Run]], Figure]] = {

@@ -6,28 +6,15 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from typing import NoReturn
 
 import dimred
-from dimred.commands.help import command_help, help_text
+from dimred.commands import COMMANDS
+from dimred.commands.messages import run_reporting_errors
 from dimred.errors import Interrupted
-
-# Where each command is: a module, and its function of the words that returns the exit code.
-COMMANDS = {
-    "train": ("commands.train", "launch"),
-    "options": ("commands.train", "show_options"),
-    "view": ("analysis.map_page", "view"),
-    "inspect": ("analysis.inspection", "inspect"),
-    "embed": ("analysis.placement", "place"),
-    "export": ("analysis.onnx", "export"),
-    "reproduce": ("commands.reproduce", "reproduce"),
-    "table": ("commands.table", "show_table"),
-    "baselines": ("analysis.baselines", "measure_baselines"),
-    "plot": ("analysis.run_figures", "plot"),
-}
 
 
 def entry() -> NoReturn:
@@ -65,14 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = f"did you mean {close[0]}? " if close else ""
         _complain(f"{words[0]}: no such command; {hint}the commands are {', '.join(COMMANDS)}")
         return 2
+    command = import_module(f"dimred.commands.{words[0]}")
     if any(word in ("-h", "--help") for word in words[1:]):
-        print(help_text(words[0]))
+        print(command.HELP)
         return 0
-    module, function = COMMANDS[words[0]]
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        run: Callable[[list[str]], int] = getattr(import_module(f"dimred.{module}"), function)
-        return run(words[1:])
+        return run_reporting_errors(lambda: int(command.run(words[1:])))
     except BrokenPipeError:
         # The reader of a pipe, such as `head`, has seen enough; nothing is left to flush to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -83,6 +69,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         _complain(str(interrupt) or "interrupted")
         return getattr(interrupt, "exit_code", 130)
+
+
+def command_help() -> str:
+    """The text of `dimred --help`."""
+    lines = [f"  dimred {name:<10} {meaning}" for name, meaning in COMMANDS.items()]
+    return "\n".join(
+        [
+            "dimred learns low-dimensional maps of image sets with contrastive losses.",
+            "",
+            *lines,
+            "",
+            "  dimred COMMAND --help    its arguments, with examples",
+            "  dimred --version",
+            "",
+            "First steps:  dimred train experiment=demo",
+        ]
+    )
 
 
 def _terminated(number: int, _frame: object) -> None:

@@ -10,13 +10,12 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from difflib import get_close_matches
 from itertools import takewhile
-from typing import NoReturn
-
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
-from yaml import YAMLError
+from typing import TYPE_CHECKING, NoReturn
 
 from dimred.errors import InputError, ProcessLost, TrainingFailed
+
+if TYPE_CHECKING:
+    from omegaconf.errors import OmegaConfBaseException
 
 # As torchrun sets them.
 SHARED = os.environ.get("WORLD_SIZE", "1") != "1"
@@ -28,24 +27,26 @@ _CLUSTER = ("hydra/launcher/submitit_local", "hydra/launcher/submitit_slurm")
 
 
 class Parser(ArgumentParser):
-    """An ArgumentParser whose errors are InputErrors."""
+    """An ArgumentParser whose errors are InputErrors.
 
-    def __init__(self, usage: str):
+    help_text: of the command; its first paragraph is the usage.
+    """
+
+    def __init__(self, help_text: str):
         super().__init__(add_help=False, allow_abbrev=False)
-        self._usage = usage
+        self._usage = " ".join(help_text.partition("\n\n")[0].split())
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; {self._usage}")
 
 
-def reporting(action: Callable[[], int | Exception]) -> int:
-    """Call `action`, which returns an exit code or an error; an error that is no bug becomes one
-    line and an exit code."""
+def run_reporting_errors(action: Callable[[], int]) -> int:
+    """Call `action`, which returns an exit code; an error that is no bug becomes one line and an
+    exit code."""
     try:
-        outcome = action()
+        return action()
     except Exception as error:
         return _report(error)
-    return _report(outcome) if isinstance(outcome, Exception) else outcome
 
 
 def _report(error: Exception) -> int:
@@ -62,6 +63,10 @@ def _report(error: Exception) -> int:
 
 def exit_code(error: Exception) -> int | None:
     """2 for input that cannot be used, 1 for a run that failed, None for a bug."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
     unusable = (InputError, HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError)
     if isinstance(error, unusable):
         return 2
@@ -72,6 +77,9 @@ def exit_code(error: Exception) -> int | None:
 
 def explain(error: BaseException) -> str:
     """One line for an error: the key or file, the value, and what is allowed."""
+    from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+    from omegaconf.errors import OmegaConfBaseException
+
     if isinstance(error, OSError) and error.filename is not None:
         full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
         kept = "; what was written before is kept" if full else ""
@@ -101,6 +109,8 @@ def explain(error: BaseException) -> str:
 
 def _explain_key(error: OmegaConfBaseException, context: str) -> str:
     """One line for an error about one key of the configuration."""
+    from omegaconf.errors import ConfigAttributeError, ConfigKeyError
+
     key = str(error.full_key)
     reason = str(error).splitlines()[0]
     if isinstance(error, ConfigKeyError | ConfigAttributeError):

@@ -3,43 +3,43 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from functools import cache
-from typing import Any
 
-from dimred.commands.messages import Parser, reporting
-from dimred.commands.train import composed
-from dimred.config import decisive_values, eval_values
+from dimred.commands.messages import Parser
 from dimred.errors import InputError
 from dimred.files import expanded, write_atomically
-from dimred.run_folder.record import RunRecord, read_records
-from dimred.tables import (
-    BUDGETS,
-    FORMATS,
-    NAMES,
-    TABLES,
-    Comparison,
-    compare,
-    compare_baselines,
-)
+
+HELP = """\
+dimred table TABLE [--outputs FOLDER] [--budget full|short|smoke]
+                   [--format text|markdown|latex|csv] [--out FILE]
+
+Prints a paper's table: what was published, and below each row what the finished runs in FOLDER
+(default: outputs) gave, mean and standard deviation of the seeds. What a run did otherwise than the
+paper stands in its line; runs of different configurations are never averaged; a row without runs
+names the command that makes them. --budget leaves out the runs of other budgets. FOLDER may also be
+a .jsonl file of run records.
+
+TABLE is one of
+  table1        t-SimCNE paper, CIFAR-10            table_a1      the same, CIFAR-100
+  drlim         DrLIM paper, MNIST and NORB         thesis_mnist  thesis, MNIST
+  thesis_norb   thesis, NORB                        baselines     other methods on the same images
+
+  dimred reproduce table1 --budget smoke && dimred table table1
+  dimred table table1 --format latex --out table1.tex"""
 
 
-def show_table(words: list[str]) -> int:
-    """Print what the words of `dimred table` say; returns the exit code."""
-    return reporting(lambda: _show(words))
-
-
-def _show(words: list[str]) -> int:
-    parser = Parser(
-        "dimred table NAME [--outputs FOLDER] [--budget full|short|smoke] "
-        "[--format text|markdown|latex|csv] [--out FILE]"
-    )
+def run(arguments: list[str]) -> int:
+    """Print the table that the arguments say; returns the exit code."""
+    parser = Parser(HELP)
     parser.add_argument("name")
     parser.add_argument("--outputs")
     parser.add_argument("--format", default="text")
     parser.add_argument("--budget")
     parser.add_argument("--out")
-    given = parser.parse_args(words)
+    given = parser.parse_args(arguments)
+    from dimred.run_folder.record import read_records
+    from dimred.tables import BUDGETS, FORMATS, NAMES
+    from dimred.tables.protocols import comparison
+
     if given.name not in NAMES:
         raise InputError(f"{given.name}: no such table; the tables are {', '.join(NAMES)}")
     if given.format not in FORMATS:
@@ -60,22 +60,3 @@ def _show(words: list[str]) -> int:
     else:
         print(text, end="")
     return 0
-
-
-def comparison(name: str, records: Sequence[RunRecord]) -> Comparison:
-    """The table of this name, one of NAMES."""
-    if name == "baselines":
-        return compare_baselines(records)
-    return compare(name, TABLES[name], records, protocols(name))
-
-
-@cache
-def protocols(name: str) -> dict[str, dict[str, Any]]:
-    """By the keys of the rows of a table of TABLES the values of their experiments as published,
-    by dotted key."""
-    table, found = TABLES[name], {}
-    for row in table.rows:
-        config = composed(table.command(row, "full"))
-        measured = {f"eval.{key}": value for key, value in eval_values(config).items()}
-        found[row.key] = {**decisive_values(config), **measured}
-    return found

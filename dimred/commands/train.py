@@ -1,44 +1,68 @@
-"""From the words typed to runs: Hydra composes, the typed configuration checks, `train` runs."""
+"""The command `dimred train`: one run or a sweep."""
 
 from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 import traceback
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import Field, dataclass
-from enum import Enum
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING
 
-import hydra
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra._internal.hydra import Hydra
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
-
-from dimred.commands.help import GROUPS, choices, config_folder
-from dimred.commands.messages import FOLLOWS, SHARED, Parser, exit_code, explain, reporting
-from dimred.config import RunConfig
-from dimred.config.hydra_schema import register, typed
-from dimred.config.option import allowed, walk
+from dimred.commands.messages import FOLLOWS, SHARED, Parser, exit_code, explain
+from dimred.config.conf_folder import GROUPS, choices
 from dimred.errors import InputError
 
-# Text that users type as their shell would take it, with any letter and `~`, much of which means
-# something in Hydra's grammar. Only `${...}` keeps that meaning.
-_TEXT_KEYS = ("dataset.root", "dataset.path", "output_dir", "run_dir", "name")
+if TYPE_CHECKING:
+    from hydra._internal.hydra import Hydra
+    from omegaconf import DictConfig
 
-T = TypeVar("T")
+_HELP_HEAD = """\
+dimred train [GROUP=CHOICE ...] [KEY=VALUE ...] [-m]
 
-_STAGE_LOSS = re.compile(r"\+{0,2}(schedule\.stages\.[^.]+\.loss)(\..+)?")
+Learns a map of an image set: builds the network, trains it stage by stage, measures the map after
+each stage, and writes embedding, metrics, weights and plots to a run folder.
+
+Groups and their choices:"""
+
+_HELP_TAIL = """
+Examples:
+  dimred train experiment=demo
+  dimred train dataset=fashion_mnist dataset.root=data dataset.download=true model=resnet18 \\
+      schedule=annealed_1500 device=cuda seed=3
+  dimred train -m seed=0,1,2 loss=tsimcne,simclr            a sweep: one run for each combination
+
+Results go to outputs/NAME-seedSEED-HASH/ (output_dir=FOLDER or run_dir=FOLDER change that).
+The same command goes on where a stopped run was; a finished run is not repeated unless
+restart=true, only measured again where what is measured at the end differs (see dimred options).
+
+Single values:  schedule.stages.finetune.epochs=20   dataset.classes=[4,9]
+All of them:    dimred options
+Your own YAML:  dimred train --config-dir FOLDER ..., FOLDER laid out like conf/"""
+
+
+def _help() -> str:
+    lines = []
+    for group, meaning in GROUPS.items():
+        lines.append(f"  {group:<11} {meaning}")
+        lines += _wrapped(choices(group))
+    return "\n".join([_HELP_HEAD, *lines, _HELP_TAIL])
+
+
+def _wrapped(words: list[str], width: int = 84) -> list[str]:
+    lines = [" " * 13]
+    for word in words:
+        if len(lines[-1]) + len(word) + 1 > width:
+            lines.append(" " * 13)
+        lines[-1] += f" {word}"
+    return lines
+
+
+HELP = _help()
 
 
 @dataclass(frozen=True)
@@ -51,64 +75,59 @@ class _Ended:
     code: int
 
 
-def launch(words: list[str]) -> int:
-    """Run what the words of `dimred train` say, one run or a sweep; returns the exit code."""
+def run(arguments: list[str]) -> int:
+    """Train what the arguments say, one run or a sweep; returns the exit code."""
     if FOLLOWS:
         # The first of several processes says it all.
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
-    return reporting(lambda: _with_stage_losses(lambda: _launch(_checked(words)), words))
+    given = parsed(arguments)
+    from dimred.config.compose import check_words, with_stage_losses
+
+    check_words(given.overrides, given.config_dir)
+    return with_stage_losses(lambda: _launch(given), given.overrides)
 
 
-def _launch(typed_words: Namespace) -> int | Exception:
-    """The exit code, or the error of a single run."""
-    folder = typed_words.config_dir
+def parsed(arguments: list[str]) -> Namespace:
+    """Flags and overrides, in whatever order they were typed."""
+    parser = Parser("the flags are -m (--multirun) and --config-dir FOLDER")
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("--config-dir", "-cd")
+    parser.add_argument("overrides", nargs="*")
+    return parser.parse_intermixed_args(arguments)
+
+
+def _launch(given: Namespace) -> int:
+    from hydra.types import RunMode
+
+    from dimred.config.compose import hydra_app, overrides
+
+    folder = given.config_dir
     flags = ["--config-dir", folder] if folder else []
-    overrides = _overrides(typed_words)
-    with _hydra() as app:
-        if typed_words.multirun or app.get_mode("config", overrides) is RunMode.MULTIRUN:
+    words = overrides(given.overrides, folder, given.multirun)
+    with hydra_app() as app:
+        if given.multirun or app.get_mode("config", words) is RunMode.MULTIRUN:
             if SHARED:
                 raise InputError("-m: torchrun starts the processes of one run, not of a sweep")
-            return _sweep(app, partial(_job, flags), overrides)
-        for word in overrides:
+            return _sweep(app, partial(_job, flags), words)
+        for word in words:
             if word.startswith("hydra/launcher="):
                 raise InputError(f"{word}: launches the jobs of a sweep; add -m")
-        error: Exception | None = app.run("config", partial(_run, flags), overrides).return_value
-        return error or 0
-
-
-@contextmanager
-def _hydra() -> Iterator[Hydra]:
-    """Hydra, as long as it is entered. `hydra.main` would drop what the jobs of a sweep return."""
-    register()
-    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
-        app = GlobalHydra.instance().hydra
-        assert app is not None
-        yield app
-
-
-def composed(words: Sequence[str]) -> RunConfig:
-    """The configuration that the words of a single `dimred train` make."""
-
-    def compose() -> RunConfig:
-        with _hydra():
-            return typed(hydra.compose("config", overrides=_overrides(_checked(list(words)))))
-
-    return _with_stage_losses(compose, words)
-
-
-def _overrides(typed_words: Namespace) -> list[str]:
-    """What Hydra is given."""
-    overrides = [_quoted(word, typed_words.multirun) for word in typed_words.overrides]
-    if typed_words.config_dir:
-        folder = Path(typed_words.config_dir).resolve()
-        overrides.append(f"hydra.searchpath=['file://{folder}']")
-    return overrides
+        error: Exception | None = app.run("config", partial(_run, flags), words).return_value
+    if error is not None:
+        raise error
+    return 0
 
 
 def _sweep(app: Hydra, job: Callable[[DictConfig], _Ended], overrides: list[str]) -> int:
     """Run or submit the jobs of a sweep and wait for them; returns the exit code."""
-    parsed = OverridesParser.create(app.config_loader).parse_overrides(overrides)
-    for words in BasicSweeper.split_arguments(parsed, None)[0]:
+    import hydra
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    from dimred.config.hydra_schema import typed
+
+    parsed_words = OverridesParser.create(app.config_loader).parse_overrides(overrides)
+    for words in BasicSweeper.split_arguments(parsed_words, None)[0]:
         # What is wrong with a job should not come out after hours in a queue.
         typed(hydra.compose("config", overrides=words))
     # A launcher that submits says what, and where it will be.
@@ -141,6 +160,10 @@ def _sweep(app: Hydra, job: Callable[[DictConfig], _Ended], overrides: list[str]
 def _as_sweeps(app: Hydra, overrides: list[str]) -> list[str]:
     """Keys that the default configuration lacks, as choices of one value: Hydra composes once
     without what is swept over, and would refuse `dataset.root` beside `experiment=a,b`."""
+    import hydra
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from omegaconf import DictConfig, OmegaConf
+
     default, words = hydra.compose("config"), []
     for override in OverridesParser.create(app.config_loader).parse_overrides(overrides):
         word, path = str(override.input_line), override.key_or_group
@@ -151,74 +174,6 @@ def _as_sweeps(app: Hydra, overrides: list[str]) -> list[str]:
             word = word if value in ("", "null") else f"{key}=choice({value})"
         words.append(word)
     return words
-
-
-def _checked(words: list[str]) -> Namespace:
-    """Flags and overrides. Raises InputError for what Hydra would answer with a usage text or a
-    traceback, or would let pass."""
-    typed_words = _parsed(words)
-    folder = typed_words.config_dir
-    if folder is not None and not Path(folder).is_dir():
-        raise InputError(f"--config-dir {folder}: must be a folder that is laid out like conf/")
-    for word in typed_words.overrides:
-        key, given, value = word.partition("=")
-        if not given and not key.startswith("~"):
-            raise InputError(f"{word}: must be KEY=VALUE")
-        no_choice = value in ("", "null") or value.isdigit()
-        if key in GROUPS and key != "experiment" and no_choice:
-            raise InputError(f"{word}: no such choice; the choices are {', '.join(choices(key))}")
-        if key == "schedule.stages":
-            raise InputError(
-                f"{word}: stages are set one by one (schedule.stages.STAGE.KEY=VALUE) and dropped "
-                "by ~schedule.stages.STAGE; other stages are a YAML file of their own"
-            )
-        loss = _STAGE_LOSS.fullmatch(key)
-        if loss and not loss[2] and value != "null":
-            shown = value if value in choices("loss") else "NAME"
-            raise InputError(
-                f"{word}: the loss of a stage is set by +loss@{loss[1]}={shown}; "
-                f"the choices are {', '.join(choices('loss'))}"
-            )
-    return typed_words
-
-
-def _parsed(words: list[str]) -> Namespace:
-    """Flags and overrides, in whatever order they were typed."""
-    parser = Parser("the flags are -m (--multirun) and --config-dir FOLDER")
-    parser.add_argument("-m", "--multirun", action="store_true")
-    parser.add_argument("--config-dir", "-cd")
-    parser.add_argument("overrides", nargs="*")
-    return parser.parse_intermixed_args(words)
-
-
-def _quoted(word: str, sweep: bool) -> str:
-    """The word with its text quoted for Hydra and `~` expanded, where its key holds text."""
-    key, _, value = word.partition("=")
-    if key.lstrip("+") not in _TEXT_KEYS or value[:1] in ("", "'", '"'):
-        return word
-
-    def quoted(text: str) -> str:
-        if text == "null":
-            return text
-        text = os.path.expanduser(text)  # noqa: PTH111  (leaves an unknown ~user as it is)
-        # A quote is escaped; so are backslashes, but only those before a quote.
-        return "'" + re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + (m[2] and "\\'"), text) + "'"
-
-    return f"{key}=" + ",".join(map(quoted, value.split(",") if sweep else [value]))
-
-
-def _with_stage_losses(action: Callable[[], T], words: Sequence[str]) -> T:
-    """Call `action`, with a better word for OmegaConf's answer to a key of a loss not there."""
-    try:
-        return action()
-    except AssertionError:
-        for word in words:
-            loss = _STAGE_LOSS.fullmatch(word.partition("=")[0])
-            if loss:
-                raise InputError(
-                    f"{word}: give this stage a loss of its own first, +loss@{loss[1]}=NAME"
-                ) from None
-        raise
 
 
 def _run(flags: list[str], composed: DictConfig) -> Exception | None:
@@ -232,6 +187,8 @@ def _run(flags: list[str], composed: DictConfig) -> Exception | None:
 
 def _job(flags: list[str], composed: DictConfig) -> _Ended:
     """A job of a sweep. It returns its error too, so that the other jobs still run."""
+    from hydra.core.hydra_config import HydraConfig
+
     overrides = " ".join(HydraConfig.get().overrides.task)
     print(f"\n{overrides}", flush=True)
     try:
@@ -258,9 +215,13 @@ def _log() -> str:
 
 def _train(flags: list[str], composed: DictConfig) -> str:
     """Train, and print what came out; returns where it is."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from dimred.commands.summary import describe
+    from dimred.config.hydra_schema import typed
+
     config = typed(composed)
     # torch is imported only once the configuration is known to be good.
-    from dimred.commands.summary import describe
     from dimred.run.train import run
 
     outcome = run(config, ["dimred", "train", *flags, *HydraConfig.get().overrides.task])
@@ -274,33 +235,3 @@ def _train(flags: list[str], composed: DictConfig) -> str:
         # Nobody reads what is in the summary too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return f"{outcome.path}{', finished before' if outcome.finished_before else ''}"
-
-
-def show_options(words: list[str]) -> int:
-    """Print every key of the configuration that `words` make; returns the exit code."""
-    return reporting(lambda: _print_options(words))
-
-
-def _print_options(words: list[str]) -> int:
-    typed_words = _checked(words)
-    if typed_words.multirun:
-        raise InputError("-m: options are those of one run")
-    config = composed(words)
-    for key, spec, value in walk(config):
-        shown = value.value if isinstance(value, Enum) else value
-        print(f"{key} = {'null' if shown is None else shown}")
-        if spec is not None:
-            bounds = allowed(spec)
-            print(f"    {_type_name(value, spec)}{', ' + bounds if bounds else ''}")
-            print(f"    {spec.metadata['doc']}")
-    print()
-    for group in GROUPS:
-        print(f"{group}: {', '.join(choices(group))}")
-    return 0
-
-
-def _type_name(value: object, spec: Field[Any]) -> str:
-    if isinstance(value, Enum):
-        return "one of " + ", ".join(member.value for member in type(value))
-    # Under deferred annotations a field's type is the text written in the source.
-    return str(spec.type).replace(" | None", " or null")

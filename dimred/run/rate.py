@@ -4,16 +4,59 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
 from dimred.config import RunConfig, decisive_values
+from dimred.config.dataset import Torchvision
+from dimred.errors import InputError
 from dimred.run.stages import StagedTraining, forget_compiled
 from dimred.run.train import Inputs, compute_of
 from dimred.training import StageTrainer
 
 _SECONDS = 3.0
 _MOST_STEPS = 20
+
+
+def estimate(configs: Sequence[RunConfig], may_download: bool) -> str:
+    """How long training takes, by a few steps of each kind of run."""
+    began, total, unknown = time.monotonic(), 0.0, 0
+    measured: dict[str, float | None] = {}
+    problem: InputError | None = None
+    for config in configs:
+        dataset = config.dataset
+        if isinstance(dataset, Torchvision) and not may_download:
+            config = replace(config, dataset=replace(dataset, download=False))
+        key = rate_key(config)
+        if key not in measured:
+            try:
+                measured[key] = seconds_per_epoch(config)
+            except InputError as error:
+                measured[key], problem = None, error
+                print(f"not estimated: {error}")
+        seconds = measured[key]
+        epochs = sum(stage.epochs for stage in config.schedule.stages.values())
+        total += epochs * (seconds or 0)
+        unknown += seconds is None
+    took = time.monotonic() - began
+    if problem and unknown == len(configs) and may_download:  # none of them could be made
+        raise problem
+    if unknown == len(configs):
+        return f"how long training {len(configs)} runs takes is unknown"
+    beside = f", besides {unknown} that cannot be estimated" if unknown else ""
+    return (
+        f"training {len(configs) - unknown} runs takes about {_duration(total)} on this machine"
+        f"{beside} (without measuring their maps; by a few steps of each kind, {took:.0f} s)"
+    )
+
+
+def _duration(seconds: float) -> str:
+    for size, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:,.1f} {name}"
+    return f"{max(seconds, 1):.0f} seconds"
 
 
 def rate_key(config: RunConfig) -> str:

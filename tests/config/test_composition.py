@@ -7,9 +7,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 
-from dimred.commands.help import GROUPS, choices, config_folder
 from dimred.commands.messages import explain
 from dimred.config import check, decisive_values
+from dimred.config.conf_folder import GROUPS, choices, config_folder
 from dimred.config.hydra_schema import SCHEMAS, register, typed
 from dimred.config.option import walk
 from dimred.errors import InputError

@@ -6,7 +6,7 @@ import sys
 import pytest
 from omegaconf import OmegaConf
 
-from dimred.commands.train import composed
+from dimred.config.compose import composed
 from dimred.config.saved import read_config
 from dimred.errors import InputError
 

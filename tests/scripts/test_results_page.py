@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dimred.commands.table import protocols
 from dimred.run_folder.record import read_records
+from dimred.tables.protocols import protocols
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WIDEST_CELL, WIDEST_ROW = 60, 125

@@ -134,7 +134,7 @@ def test_votes_on_held_out_images_are_as_accurate_as_the_run_says(colour, tmp_pa
 
 
 def test_what_cannot_be_placed_is_named_and_the_rest_placed(colour, tmp_path, monkeypatch):
-    monkeypatch.setattr("dimred.analysis.placement._MOST_NAMED", 2)
+    monkeypatch.setattr("dimred.commands.embed._MOST_NAMED", 2)
     rng = np.random.default_rng(0)
     for name in ("b", "d"):
         photograph(tmp_path / f"new/{name}.png", 100, rng)

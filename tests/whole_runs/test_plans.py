@@ -8,7 +8,7 @@ from test_resume import config, results
 
 import dimred.run.stages
 import dimred.run.train
-from dimred.commands.train import composed
+from dimred.config.compose import composed
 from dimred.config.device import DeviceName, DeviceOptions
 from dimred.config.loss import SimCLR, TSimCNE
 from dimred.config.schedule import (

@@ -13,7 +13,8 @@ from PIL import Image
 
 from dimred.analysis import baselines
 from dimred.analysis.other_methods import BASELINES
-from dimred.commands import reproduce
+from dimred.commands import train
+from dimred.config.compose import composed
 from dimred.errors import InputError
 from dimred.run_folder.folder import RunFolder
 from dimred.tables import BUDGETS, TABLES
@@ -37,7 +38,7 @@ def folders(cwd, row="*"):
 
 def test_rows_are_made_seed_by_seed(tmp_path, monkeypatch):
     begun = []
-    monkeypatch.setattr(reproduce, "launch", lambda words: begun.append(words) or 0)
+    monkeypatch.setattr(train, "run", lambda words: begun.append(words) or 0)
     out, _ = dimred(tmp_path, *TWO_ROWS)
     assert [(words[0], words[-1]) for words in begun] == [
         (f"experiment=table1_row{row}", f"seed={seed}") for seed in (0, 1) for row in (4, 8)
@@ -51,7 +52,7 @@ def test_what_is_finished_is_not_made_again(made, monkeypatch):
     assert "2 of 4 runs are finished" in out
     assert "2 of 2 runs made" in out
     begun = []
-    monkeypatch.setattr(reproduce, "launch", lambda words: begun.append(words) or 0)
+    monkeypatch.setattr(train, "run", lambda words: begun.append(words) or 0)
     assert "4 of 4 runs are finished" in dimred(cwd, *TWO_ROWS)[0]
     assert begun == []
     # A run that was stopped before its end is made again, which goes on with it.
@@ -118,7 +119,7 @@ def test_baselines_are_reproduced_on_simclr(tmp_path, monkeypatch):
 
 
 def test_where_no_row_has_data_nothing_is_begun(tmp_path, monkeypatch):
-    monkeypatch.setattr(reproduce, "launch", lambda words: pytest.fail("a run was begun"))
+    monkeypatch.setattr(train, "run", lambda words: pytest.fail("a run was begun"))
     _, err = dimred(tmp_path, "reproduce", "drlim", "--seeds", "0", "--rows", "c,d", code=2)
     assert err.startswith("dimred: dataset.root='data': no smallnorb")
     out, _ = dimred(tmp_path, "reproduce", "drlim", "--seeds", "0", "--rows", "c,d", "--list")
@@ -133,7 +134,7 @@ def test_a_row_whose_data_are_missing_does_not_keep_the_others(tmp_path, monkeyp
 
     monkeypatch.setattr("dimred.run.rate.seconds_per_epoch", rate)
     monkeypatch.setattr("dimred.run.rate.rate_key", lambda config: config.name)
-    monkeypatch.setattr(reproduce, "launch", lambda words: 0)
+    monkeypatch.setattr(train, "run", lambda words: 0)
     out, _ = dimred(tmp_path, *TWO_ROWS)
     assert out.count("not estimated: no data") == 1
     assert "training 2 runs takes about 12 seconds on this machine, besides 2 that cannot" in out
@@ -157,7 +158,7 @@ def test_a_list_makes_nothing(tmp_path):
 
 def test_a_run_that_fails_does_not_keep_the_others(tmp_path, monkeypatch):
     codes = iter([1, 0])
-    monkeypatch.setattr(reproduce, "launch", lambda words: next(codes))
+    monkeypatch.setattr(train, "run", lambda words: next(codes))
     out, _ = dimred(tmp_path, *TWO_ROWS, "--seeds", "0", code=1)
     assert "1 of 2 runs made" in out
     (failed,) = [line for line in out.splitlines() if line.startswith("failed: ")]
@@ -200,7 +201,7 @@ def test_the_words_of_every_row_make_runs_of_that_row(name):
             if kind in seen:
                 continue
             seen.add(kind)
-            config = reproduce.composed(words)
+            config = composed(words)
             assert config.name in row.names, words
             assert config.budget == (None if budget == "full" else budget)
 

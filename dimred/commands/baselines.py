@@ -1,0 +1,51 @@
+"""The command `dimred baselines`: other methods on the images of finished runs."""
+
+from __future__ import annotations
+
+from dimred.commands.messages import Parser
+from dimred.errors import InputError
+from dimred.files import expanded
+
+HELP = """\
+dimred baselines RUN [RUN ...] [--only METHOD,...] [--root DATA] [--again]
+
+Places the images of a finished run by other methods, from their pixels and from the run's H, and
+measures those maps as it was measured: kNN accuracy on the same splits, trustworthiness, time.
+Results go to RUN/baselines.json, maps to RUN/baselines/ and RUN/plots/; what is there is not
+measured again unless --again. --root names the data where they have moved.
+t-SNE and UMAP come with pip install 'dimred[baselines]'.
+
+METHOD is one of
+  z                      the run's own map, for comparison
+  pixels, pixels_pca, pixels_lle, pixels_tsne, pixels_umap
+  h_pca, h_tsne, h_umap
+  imagenet               features of torchvision's ResNet-18, where its weights are on disk
+
+  dimred baselines outputs/demo-seed0-*
+  dimred table baselines"""
+
+
+def run(arguments: list[str]) -> int:
+    """Measure what the arguments say; returns the exit code."""
+    parser = Parser(HELP)
+    parser.add_argument("runs", nargs="+")
+    parser.add_argument("--only")
+    parser.add_argument("--root")
+    parser.add_argument("--again", action="store_true")
+    given = parser.parse_args(arguments)
+    from dimred.analysis.baselines import METHODS, measure_baselines
+    from dimred.run_folder.record import read_record
+
+    methods = given.only.split(",") if given.only else list(METHODS)
+    for method in methods:
+        if method not in METHODS:
+            raise InputError(f"--only {method}: must be of {', '.join(METHODS)}")
+    paths = [expanded(path) for path in given.runs]
+    for path in paths:
+        read_record(path)  # of several runs, all are looked at before the first is measured
+    for path in paths:
+        asked_for = given.only is not None
+        for line in measure_baselines(path, methods, given.root, given.again, asked_for):
+            print(line, flush=True)
+    print("\ndimred table baselines shows them side by side")
+    return 0

@@ -1,0 +1,43 @@
+"""The command `dimred inspect`: what deserves a look among the images of a finished run."""
+
+from __future__ import annotations
+
+from dimred.commands.messages import Parser
+from dimred.files import expanded
+
+HELP = """\
+dimred inspect RUN [--root DATA]
+
+Looks for what deserves a look among the images of a finished run, and writes each kind to
+RUN/inspect/ as CSV and as a sheet of pictures, the rows of embedding.npz to findings.json:
+
+  near_duplicates   pairs and groups of images that are copies but for shift, compression or noise
+  outliers          images whose 10th neighbour in H is far, of all images or of their class
+  label_conflicts   images 12 or more of whose 15 neighbours in H are of one other class
+  islands           the clusters that HDBSCAN finds in the map, the densest first
+
+  --root   the data, where they have moved
+
+  dimred inspect outputs/demo-seed0-* && dimred view outputs/demo-seed0-*"""
+
+
+def run(arguments: list[str]) -> int:
+    """Look for what deserves a look; returns the exit code."""
+    parser = Parser(HELP)
+    parser.add_argument("run")
+    parser.add_argument("--root")
+    given = parser.parse_args(arguments)
+    from dimred.analysis.inspection import FOLDER, inspect
+    from dimred.run_folder.finished import FinishedRun
+    from dimred.run_folder.folder import RunFolder
+
+    path = expanded(given.run)
+    finished = FinishedRun(path, given.root)  # no folder is made for a run that is not there
+    with RunFolder(path) as folder:
+        for name, found in inspect(finished, folder):
+            print(f"{name:<16} {found.said}")
+            print("".join(f"{'':<16} {line}\n" for line in found.first), end="", flush=True)
+    print(
+        f"\n{path / FOLDER} has them as CSV and sheets; dimred view {path} marks them in the page"
+    )
+    return 0

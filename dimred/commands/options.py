@@ -1,0 +1,49 @@
+"""The command `dimred options`: every key of the configuration."""
+
+from __future__ import annotations
+
+from dataclasses import Field
+from enum import Enum
+from typing import Any
+
+from dimred.commands.train import parsed
+from dimred.config.conf_folder import GROUPS, choices
+from dimred.config.option import allowed, walk
+from dimred.errors import InputError
+
+HELP = """\
+dimred options [GROUP=CHOICE ...] [KEY=VALUE ...]
+
+Prints every key of the configuration that these words make: its type, its value, what it may be,
+and a sentence on what it does. The words are those of `dimred train`.
+
+  dimred options
+  dimred options loss=simclr dataset=image_folder"""
+
+
+def run(arguments: list[str]) -> int:
+    """Print every key of the configuration that the arguments make; returns the exit code."""
+    given = parsed(arguments)
+    if given.multirun:
+        raise InputError("-m: options are those of one run")
+    from dimred.config.compose import composed
+
+    config = composed(given.overrides, given.config_dir)
+    for key, spec, value in walk(config):
+        shown = value.value if isinstance(value, Enum) else value
+        print(f"{key} = {'null' if shown is None else shown}")
+        if spec is not None:
+            bounds = allowed(spec)
+            print(f"    {_type_name(value, spec)}{', ' + bounds if bounds else ''}")
+            print(f"    {spec.metadata['doc']}")
+    print()
+    for group in GROUPS:
+        print(f"{group}: {', '.join(choices(group))}")
+    return 0
+
+
+def _type_name(value: object, spec: Field[Any]) -> str:
+    if isinstance(value, Enum):
+        return "one of " + ", ".join(member.value for member in type(value))
+    # Under deferred annotations a field's type is the text written in the source.
+    return str(spec.type).replace(" | None", " or null")

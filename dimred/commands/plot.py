@@ -1,0 +1,51 @@
+"""The command `dimred plot`: figures of finished runs."""
+
+from __future__ import annotations
+
+from dimred.commands.messages import Parser
+from dimred.errors import InputError
+from dimred.files import expanded, write_atomically
+
+HELP = """\
+dimred plot FIGURE RUN [RUN ...] [--out NAME]
+
+Draws a figure of finished runs to NAME.pdf and NAME.png (default: outputs/figures/FIGURE).
+
+FIGURE is one of
+  knn        kNN accuracy of the map against k = 1..30
+  stages     the maps after each stage side by side, of one run
+  spectrum   eigenvalues of the covariance of Z, of its stage with the most dimensions
+  norms      lengths of Z by class
+  seeds      maps side by side, turned and mirrored to fit the first
+  loss       training loss against epochs
+  contrast   DrLIM's and the generalized loss on test pairs against epochs (runs with eval.every=1)
+
+  dimred plot seeds outputs/table1_row7-seed*
+  dimred plot spectrum outputs/table1_row1-seed0-* outputs/table1_row3-seed0-*"""
+
+
+def run(arguments: list[str]) -> int:
+    """Draw what the arguments say; returns the exit code."""
+    parser = Parser(HELP)
+    parser.add_argument("figure")
+    parser.add_argument("runs", nargs="*")
+    parser.add_argument("--out")
+    given = parser.parse_args(arguments)
+    from dimred.analysis.run_figures import FIGURES, figure_of
+    from dimred.plots.style import to_pdf, to_png
+
+    if given.figure not in FIGURES:
+        raise InputError(f"{given.figure}: no such figure; the figures are {', '.join(FIGURES)}")
+    if not given.runs:
+        raise InputError(f"{given.figure}: of which runs? Name their folders")
+    figure = figure_of(given.figure, [expanded(path) for path in given.runs])
+    out = expanded(given.out or f"outputs/figures/{given.figure}")
+    if out.suffix in (".pdf", ".png", ".svg", ".eps"):
+        out = out.with_suffix("")
+    if not out.name:
+        raise InputError(f"--out {given.out}: must be a name for the files, without .pdf and .png")
+    for suffix, draw in ((".pdf", to_pdf), (".png", to_png)):
+        path = out.with_name(out.name + suffix)
+        write_atomically(path, draw(figure))
+        print(path)
+    return 0

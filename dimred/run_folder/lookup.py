@@ -1,0 +1,36 @@
+"""Finished runs by their configuration."""
+
+from __future__ import annotations
+
+import glob
+from contextlib import suppress
+from pathlib import Path
+
+from dimred.config import RunConfig, decisive_values, eval_values
+from dimred.errors import InputError
+from dimred.files import expanded
+from dimred.run_folder.record import RunRecord, read_record
+
+
+def finished_run(config: RunConfig) -> Path | None:
+    """The folder of a finished run of equal configuration in the output folder, if there is one."""
+    outputs = expanded(config.output_dir)
+    pattern = f"{glob.escape(str(config.name))}-seed{config.seed}-*/summary.json"
+    for summary in () if config.restart else sorted(outputs.glob(pattern)):
+        with suppress(InputError):  # a damaged folder is made again
+            if _is_of(read_record(summary.parent), config):
+                return summary.parent
+    return None
+
+
+def _is_of(record: RunRecord, config: RunConfig) -> bool:
+    """Whether a run was made by this configuration; `auto` stands for any device and precision."""
+    wanted = decisive_values(config)
+    there = {
+        key: "auto" if wanted.get(key) == "auto" and key.startswith("device.") else value
+        for key, value in record.values.items()
+    }
+    dataset, place = record.config["dataset"], vars(config.dataset)
+    same_place = all(dataset.get(key) == place.get(key) for key in ("root", "path"))
+    measured = record.summary["eval"] == eval_values(config)
+    return record.name == config.name and same_place and there == wanted and measured
