@@ -45,6 +45,8 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from traffic import bandwidth, bytes_of_a_step
 
+from dimred.config.device import DeviceName, DeviceOptions, Precision
+from dimred.config.schedule import ScheduleOptions, Stage, StageOptions
 from dimred.data.augmentation import BatchAugmentation
 from dimred.data.resident import ResidentImages
 from dimred.evaluation import knn_accuracy
@@ -52,9 +54,15 @@ from dimred.losses import simclr_loss, tsimcne_loss
 from dimred.models import ConvNetBackbone, Encoder, ResNet18Backbone
 from dimred.pairing import Partners, TwoViews
 from dimred.run_folder.environment import environment
-from dimred.training import Compute, StagePlan, StageTrainer, select_compute
+from dimred.training import Compute, StageTrainer, torch_settings
 
-PLAN = StagePlan(number=0, name="train", epochs=1, base_lr=0.03)
+
+def one_epoch(batch: int, lr_scale: float = 1.0) -> Stage:
+    """A stage of one epoch at a constant learning rate."""
+    options = StageOptions(epochs=1, out_dim=2, lr_scale=lr_scale, warmup_epochs=0)
+    return Stage(0, "train", options, ScheduleOptions(batch_size=batch))
+
+
 MODELS: dict[str, Callable[[], Any]] = {
     "resnet18": lambda: ResNet18Backbone(3, True),
     "convnet": lambda: ConvNetBackbone(3, [32, 64, 128]),
@@ -107,7 +115,7 @@ def steps(model: str, precision: str, batch: int, compute: Compute, turns: int) 
     pixels = torch.randint(0, 256, (batch * turns, 3, 32, 32), dtype=torch.uint8)
     images = ResidentImages(pixels, device, 0.5)
     pairing = TwoViews(torch.arange(len(images)), BatchAugmentation())
-    trainer = StageTrainer(PLAN, encoder, tsimcne_loss, pairing, images, batch, 0, compute)
+    trainer = StageTrainer(one_epoch(batch), encoder, tsimcne_loss, pairing, images, compute)
 
     def epoch() -> None:
         state = trainer.new_epoch()
@@ -261,11 +269,11 @@ def epochs(sizes: list[int], batch: int, compute: Compute) -> list[dict[str, Any
     encoder = encoder.to(memory_format=compute.memory_format)
     pixels = torch.randint(0, 256, (max(sizes), 3, 32, 32), dtype=torch.uint8)
     resident = ResidentImages(pixels, device, 0.5)
-    plan = replace(PLAN, base_lr=1e-4)
+    stage = one_epoch(batch, lr_scale=1e-3)
 
     def epoch(images: int) -> None:
         pairing = TwoViews(torch.arange(images), BatchAugmentation())
-        trainer = StageTrainer(plan, encoder, tsimcne_loss, pairing, resident, batch, 0, compute)
+        trainer = StageTrainer(stage, encoder, tsimcne_loss, pairing, resident, compute)
         for _ in trainer.train_epoch(0, trainer.new_epoch()):
             pass
 
@@ -308,7 +316,7 @@ def demo(compute: Compute) -> list[dict[str, Any]]:
     pixels = torch.randint(0, 256, (1797, 1, 8, 8), dtype=torch.uint8)
     pairing = TwoViews(torch.arange(1797), BatchAugmentation(flip=0, hue=0, greyscale=0))
     images = ResidentImages(pixels, device, 0.5)
-    trainer = StageTrainer(PLAN, encoder, tsimcne_loss, pairing, images, 256, 0, compute)
+    trainer = StageTrainer(one_epoch(256), encoder, tsimcne_loss, pairing, images, compute)
 
     def epoch() -> None:
         for _ in trainer.train_epoch(0, trainer.new_epoch()):
@@ -335,8 +343,8 @@ def alone(device: torch.device, function: Callable[..., Any], *arguments: Any) -
 
 
 def _called(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    select_compute("auto", "float32")  # sets PyTorch up here too
-    return function(*arguments)
+    with torch_settings(DeviceOptions().device()):
+        return function(*arguments)
 
 
 def show(row: dict[str, Any], headed: bool) -> None:
@@ -406,13 +414,19 @@ def main() -> None:
     options = parser.parse_args()
     if options.figure and not {"loss", "epochs"} <= set(options.only):
         parser.error("--figure: draws the sections loss and epochs")
-    compute = select_compute(
-        options.device,
-        "float32",
-        not options.no_channels_last,
-        options.compile,
-        not options.no_fused_optimizer,
-    )
+    compute = DeviceOptions(
+        name=DeviceName[options.device],
+        precision=Precision.float32,
+        channels_last=not options.no_channels_last,
+        compile=options.compile,
+        fused_optimizer=not options.no_fused_optimizer,
+    ).compute()
+    with torch_settings(compute.device):
+        run(options, compute)
+
+
+def run(options: argparse.Namespace, compute: Compute) -> None:
+    """Measure the sections that were asked for."""
     device = compute.device
     gpu = device.type == "cuda"
     batch = options.batch or (1024 if gpu else 128)
@@ -453,7 +467,7 @@ def main() -> None:
         elif section == "start":
             keep(section, start())
         else:
-            for row in alone(torch.device("cpu"), demo, select_compute("cpu", "float32")):
+            for row in alone(torch.device("cpu"), demo, Compute(torch.device("cpu"))):
                 keep(section, row)
     if options.figure:
         draw(results, options.figure)

@@ -97,15 +97,19 @@ class Ours:
     def __init__(self, options: argparse.Namespace):
         import torch
 
+        from dimred.config.device import DeviceOptions, Precision
         from dimred.data.augmentation import BatchAugmentation
         from dimred.data.resident import ResidentImages
         from dimred.losses import tsimcne_loss
         from dimred.pairing import Partners, TwoViews
-        from dimred.training import select_compute
+        from dimred.training import torch_settings
 
         self.options = options
-        compiled = options.compile == "true"
-        self.compute = select_compute("auto", options.precision, compile=compiled)
+        self.compute = DeviceOptions(
+            precision=Precision[options.precision], compile=options.compile == "true"
+        ).compute()
+        self.settings = torch_settings(self.compute.device)
+        self.settings.__enter__()  # for as long as the process lasts
         data = pixels(options.images)
         self.images = ResidentImages(data, self.compute.device, 0.5)
         self.pairing = TwoViews(torch.arange(options.images), BatchAugmentation())
@@ -114,15 +118,21 @@ class Ours:
         self.partners = Partners(partner)
 
     def train(self) -> dict[str, float]:
-        from dimred.training import StagePlan, StageTrainer
+        from dimred.config.schedule import ScheduleOptions, Stage, StageOptions
+        from dimred.training import StageTrainer
 
         options, compute = self.options, self.compute
         network = encoder(options, [0.5] * 3, [0.25] * 3)
         network = network.to(compute.device).to(memory_format=compute.memory_format)
-        lr = 0.03 * options.batch / 256
-        plan = StagePlan(0, "train", options.epochs + 1, lr, anneal="cosine")
+        stage = StageOptions(epochs=options.epochs + 1, out_dim=2, warmup_epochs=0)
+        shared = ScheduleOptions(batch_size=options.batch)
         trainer = StageTrainer(
-            plan, network, self.loss, self.pairing, self.images, options.batch, 0, compute
+            Stage(0, "train", stage, shared),
+            network,
+            self.loss,
+            self.pairing,
+            self.images,
+            compute,
         )
 
         def epoch(number: int) -> None:
@@ -350,10 +360,10 @@ def main() -> None:
             for key, value in vars(options).items()
             if key != "out"
         }
+        from dimred.config.device import DeviceOptions
         from dimred.run_folder.environment import environment
-        from dimred.training import select_compute
 
-        device = select_compute("auto", "float32").device
+        device = DeviceOptions().device()
         record = environment(device, ["python", "scripts/benchmark_peer.py", *sys.argv[1:]], 1)
         content = {
             "date": datetime.now(UTC).date().isoformat(),

@@ -23,12 +23,10 @@ from hydra import compose, initialize_config_dir
 from dimred.config import RunConfig
 from dimred.config.conf_folder import config_folder
 from dimred.config.hydra_schema import register, typed
-from dimred.data.resident import ResidentImages
 from dimred.errors import TrainingDiverged
 from dimred.models import Encoder
-from dimred.pairing import PairingScope
+from dimred.run.inputs import Inputs
 from dimred.run.measures import further_measures
-from dimred.run.stages import stage_plan
 from dimred.training import Compute, StageTrainer, embed
 
 ITERATIONS = 10_000
@@ -44,23 +42,19 @@ class Contender:
         self.name = name
         with initialize_config_dir(str(config_folder()), version_base="1.3"):
             config = typed(compose("config", overrides=words))
-        images = config.dataset.load(config.seed)
-        items = config.pairing.items(images)
-        train, test = (np.flatnonzero(images.is_test == side) for side in (False, True))
-        scope = PairingScope(items, len(items) // len(images), train, config.dataset.cache)
-        self.measures = further_measures(config, replace(scope, positions=test))
-        self.resident = ResidentImages(items.images, CPU.device, 0.5)
-        pairing = config.pairing.build(scope, config.schedule.batch_size, CPU.device)
-        self.encoder = self._encoder(config, images.images.shape)
-        per_epoch = len(pairing.anchors) // config.schedule.batch_size
+        inputs = Inputs(config, CPU)
+        test = np.flatnonzero(inputs.images.is_test)
+        self.measures = further_measures(config, replace(inputs.scope, positions=test))
+        self.resident = inputs.resident
+        self.encoder = self._encoder(config, inputs.images.images.shape)
+        stage = config.schedule.numbered(config.seed)[0]
+        epochs = replace(stage.options, epochs=-(-steps // inputs.steps))
         self.trainer = StageTrainer(
-            replace(stage_plan(config.schedule, 0), epochs=-(-steps // per_epoch)),
+            replace(stage, options=epochs),
             self.encoder,
             config.loss.build(),
-            pairing,
-            self.resident,
-            config.schedule.batch_size,
-            config.seed,
+            inputs.pairing,
+            inputs.resident,
             CPU,
         )
         self.steps, self.done, self.seconds = steps, 0, 0.0
@@ -74,7 +68,7 @@ class Contender:
         return encoder.to(memory_format=CPU.memory_format)
 
     def _train(self) -> Iterator[None]:
-        for epoch in range(self.trainer.plan.epochs):
+        for epoch in range(self.trainer.stage.options.epochs):
             state = self.trainer.new_epoch()
             yield from self.trainer.train_epoch(epoch, state)
             self.trainer.check_finite(epoch, state)

@@ -105,15 +105,17 @@ def trained(
     """
     import torch
 
+    from dimred.config.schedule import ScheduleOptions, Stage, StageOptions
     from dimred.pairing import TwoViews
-    from dimred.training import StagePlan, StageTrainer
+    from dimred.training import StageTrainer
 
     network.to(compute.device).to(memory_format=compute.memory_format)
-    rate = 0.03 * options.batch / 256
-    warmup = options.warmup
-    plan = StagePlan(0, "train", options.epochs, rate, warmup_epochs=warmup, anneal="cosine")
+    stage = StageOptions(epochs=options.epochs, out_dim=2, warmup_epochs=options.warmup)
+    shared = ScheduleOptions(batch_size=options.batch)
     pairing = TwoViews(torch.arange(len(images)), augment)
-    trainer = StageTrainer(plan, network, loss, pairing, images, options.batch, seed, compute)
+    trainer = StageTrainer(
+        Stage(0, "train", stage, shared, seed), network, loss, pairing, images, compute
+    )
     adapt(trainer)
     losses = []
     for epoch in range(options.epochs):

@@ -78,12 +78,17 @@ class Trainings:
     """The trainings of both sides, in a process that has tsimcne."""
 
     def __init__(self, options: argparse.Namespace):
-        from dimred.training import select_compute
+        from dimred.config.device import DeviceOptions, Precision
+        from dimred.training import torch_settings
 
         quiet()
         self.options = options
         self.augment = TheirAugmentation(options.workers)  # before a GPU is used
-        self.compute = select_compute("auto", options.precision)
+        self.compute = DeviceOptions(
+            precision=Precision[options.precision], compile=False
+        ).compute()
+        self.settings = torch_settings(self.compute.device)
+        self.settings.__enter__()  # for as long as the process lasts
 
     def read(self, folder: str) -> dict[str, Any]:
         """Take images and their statistics, and make the views to compare on."""

@@ -134,9 +134,9 @@ def main() -> None:
     from dimred.data.augmentation import BatchAugmentation
     from dimred.data.resident import ResidentImages
     from dimred.losses import tsimcne_loss
-    from dimred.training import select_compute
+    from dimred.training import Compute
 
-    compute = select_compute("cpu", "float32")
+    compute = Compute(torch.device("cpu"))
     found = training_images(options.root, options.images)
     augment = BatchAugmentation()
     torch.manual_seed(0)

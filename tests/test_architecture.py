@@ -20,13 +20,13 @@ MAY_IMPORT = {
     "models": set(),
     "pairing": {"data"},
     "losses": {"fusing", "pairing"},
-    "training": {"data", "fusing", "losses", "models", "pairing"},
+    "training": {"config", "data", "fusing", "losses", "models", "pairing"},
     "evaluation": {"data", "losses", "pairing"},
     "page": set(),
     "plots": {"data"},
     # A configuration builds what it describes, inside functions, where it may import it.
     "config": set(),
-    "run_folder": {"config", "data", "models", "run", "training"},
+    "run_folder": {"config", "data", "models", "training"},
     "tables": {"config", "run_folder"},
     "run": {
         "config",

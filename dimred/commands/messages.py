@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
-import time
 from argparse import ArgumentParser
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -16,11 +14,6 @@ from dimred.errors import InputError, ProcessLost, TrainingFailed
 
 if TYPE_CHECKING:
     from omegaconf.errors import OmegaConfBaseException
-
-# As torchrun sets them.
-SHARED = os.environ.get("WORLD_SIZE", "1") != "1"
-FOLLOWS = SHARED and os.environ.get("RANK", "0") != "0"
-_FIRST_SPEAKS = 5.0  # seconds
 
 # The choices of hydra-submitit-launcher, the optional extra `cluster`.
 _CLUSTER = ("hydra/launcher/submitit_local", "hydra/launcher/submitit_slurm")
@@ -54,9 +47,6 @@ def _report(error: Exception) -> int:
     code = exit_code(error)
     if code is None:
         raise error
-    if FOLLOWS:
-        # Of several processes the first says what all have found, and torchrun ends the others.
-        time.sleep(_FIRST_SPEAKS)
     print(f"dimred: {explain(error)}", file=sys.stderr)
     return code
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 import traceback
 from argparse import Namespace
 from collections.abc import Callable
@@ -13,13 +14,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dimred.commands.messages import FOLLOWS, SHARED, Parser, exit_code, explain
+from dimred.commands.messages import Parser, exit_code, explain
 from dimred.config.conf_folder import GROUPS, choices
 from dimred.errors import InputError
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
     from omegaconf import DictConfig
+
+# As torchrun sets them.
+_SHARED = os.environ.get("WORLD_SIZE", "1") != "1"
+_IS_WORKER = _SHARED and os.environ.get("RANK", "0") != "0"
+_MAIN_SPEAKS_FIRST = 5.0  # seconds
 
 _HELP_HEAD = """\
 dimred train [GROUP=CHOICE ...] [KEY=VALUE ...] [-m]
@@ -77,9 +83,18 @@ class _Ended:
 
 def run(arguments: list[str]) -> int:
     """Train what the arguments say, one run or a sweep; returns the exit code."""
-    if FOLLOWS:
-        # The first of several processes says it all.
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
+    if not _IS_WORKER:
+        return _run(arguments)
+    # The main one of several processes says it all.
+    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
+    try:
+        return _run(arguments)
+    except Exception:
+        time.sleep(_MAIN_SPEAKS_FIRST)  # torchrun ends the others meanwhile
+        raise
+
+
+def _run(arguments: list[str]) -> int:
     given = parsed(arguments)
     from dimred.config.compose import check_words, with_stage_losses
 
@@ -106,13 +121,13 @@ def _launch(given: Namespace) -> int:
     words = overrides(given.overrides, folder, given.multirun)
     with hydra_app() as app:
         if given.multirun or app.get_mode("config", words) is RunMode.MULTIRUN:
-            if SHARED:
+            if _SHARED:
                 raise InputError("-m: torchrun starts the processes of one run, not of a sweep")
             return _sweep(app, partial(_job, flags), words)
         for word in words:
             if word.startswith("hydra/launcher="):
                 raise InputError(f"{word}: launches the jobs of a sweep; add -m")
-        error: Exception | None = app.run("config", partial(_run, flags), words).return_value
+        error: Exception | None = app.run("config", partial(_single, flags), words).return_value
     if error is not None:
         raise error
     return 0
@@ -176,7 +191,7 @@ def _as_sweeps(app: Hydra, overrides: list[str]) -> list[str]:
     return words
 
 
-def _run(flags: list[str], composed: DictConfig) -> Exception | None:
+def _single(flags: list[str], composed: DictConfig) -> Exception | None:
     """A single run. Its error is returned, since Hydra would report it in its own words."""
     try:
         _train(flags, composed)

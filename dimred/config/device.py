@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from dimred.config.option import option
+from dimred.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+    from dimred.training import Compute, Processes
 
 
 class DeviceName(Enum):
@@ -65,3 +72,54 @@ class DeviceOptions:
         at_most=1,
         changes_result=False,
     )
+
+    def device(self, processes: Processes | None = None) -> torch.device:
+        """The device that `name` means on this machine, the GPU of this process where several
+        share a run.
+
+        Raises InputError for a GPU where there is none, or for more processes than GPUs.
+        """
+        import torch
+
+        gpu = torch.cuda.is_available()
+        if self.name is DeviceName.cuda and not gpu:
+            raise InputError("device=cuda: PyTorch sees no GPU here; use device=cpu or device=auto")
+        if self.name is DeviceName.cpu or not gpu:
+            return torch.device("cpu")
+        if processes is None:
+            return torch.device("cuda", torch.cuda.current_device())
+        count = torch.cuda.device_count()
+        if processes.local_size > count:
+            raise InputError(
+                f"torchrun --nproc-per-node={processes.local_size}: there are {count} GPU(s) here"
+            )
+        return torch.device("cuda", processes.local_rank)
+
+    def compute(self, processes: Processes | None = None) -> Compute:
+        """How to compute here, every `auto` resolved; changes nothing in PyTorch.
+
+        processes: those that share a run; None for this one alone.
+        Raises InputError as `device` does, and for compiling in several processes.
+        """
+        import torch
+
+        from dimred.training.compute import Compute
+        from dimred.training.processes import ALONE
+
+        device = self.device(processes)
+        several = processes is not None and processes.size > 1
+        compile = None if self.compile == "auto" else bool(self.compile)
+        if compile and several:
+            raise InputError("device.compile=true: is for one process, and torchrun started more")
+        if device.type == "cpu" or several:
+            compile = bool(compile)
+        bf16 = self.precision is Precision.bf16 or (
+            # Not on CPUs: only some multiply bf16 faster than float32, and a configuration should
+            # give the same result on all.
+            self.precision is Precision.auto
+            and device.type == "cuda"
+            and torch.cuda.is_bf16_supported(including_emulation=False)
+        )
+        return Compute(
+            device, bf16, self.channels_last, compile, self.fused_optimizer, processes or ALONE
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
@@ -71,8 +71,7 @@ def typed(composed: DictConfig) -> RunConfig:
     if not isinstance(config, RunConfig):
         raise TypeError(f"not a run's configuration: {type(config)}")
     check(config)
-    config.schedule.scale_epochs()
-    return config
+    return replace(config, schedule=config.schedule.scaled())
 
 
 def _unknown_keys(node: DictConfig, prefix: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from dimred.config.loss import LossOptions
@@ -93,6 +93,14 @@ class StageOptions:
         "authors' code, or are frozen too.",
     )
 
+    def scaled(self, factor: float) -> StageOptions:
+        """The stage with so many times its epochs and warm-up, at least one epoch."""
+        epochs = max(round(self.epochs * factor), 1)
+        warmup = round(self.warmup_epochs * factor)
+        if self.warmup_epochs and factor < 1:
+            warmup = min(max(warmup, 1), epochs - 1)
+        return replace(self, epochs=epochs, warmup_epochs=warmup)
+
 
 @dataclass
 class OptimizerOptions:
@@ -136,18 +144,43 @@ class ScheduleOptions:
     optimizer: OptimizerOptions = nested(OptimizerOptions, "How parameters are updated.")
     stages: dict[str, StageOptions] = option({}, "The stages by name, in their order.")
 
-    def scale_epochs(self) -> None:
-        """Apply `epochs_scale`, which is 1 afterwards: a run keeps the epochs that it has."""
-        for stage in self.stages.values():
-            stage.epochs = max(round(stage.epochs * self.epochs_scale), 1)
-            warmup = round(stage.warmup_epochs * self.epochs_scale)
-            if stage.warmup_epochs and self.epochs_scale < 1:
-                warmup = min(max(warmup, 1), stage.epochs - 1)
-            stage.warmup_epochs = warmup
-        self.epochs_scale = 1.0
+    def scaled(self) -> ScheduleOptions:
+        """The schedule with `epochs_scale` applied, which is 1 in it: a run keeps the epochs that
+        it has."""
+        stages = {name: stage.scaled(self.epochs_scale) for name, stage in self.stages.items()}
+        return replace(self, stages=stages, epochs_scale=1.0)
 
     @property
     def learning_rate(self) -> float:
         """The learning rate of the batch size, before a stage's lr_scale."""
         default = 0.03 if self.optimizer.name is OptimizerName.sgd else 0.001
         return (self.optimizer.lr_per_256 or default) * self.batch_size / 256
+
+    def numbered(self, seed: int) -> list[Stage]:
+        """The stages in their order, each with what it shares with the others."""
+        named = enumerate(self.stages.items())
+        return [Stage(number, name, options, self, seed) for number, (name, options) in named]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage, and what it shares with the others of its run.
+
+    number: from 0. seed: the run's, from which all that is random in the stage follows.
+    """
+
+    number: int
+    name: str
+    options: StageOptions
+    schedule: ScheduleOptions
+    seed: int = 0
+
+    @property
+    def readout_only(self) -> bool:
+        """Whether all but the last linear layer is frozen."""
+        return self.options.trainable is Trainable.readout
+
+    @property
+    def base_lr(self) -> float:
+        """The learning rate after the warm-up."""
+        return self.schedule.learning_rate * self.options.lr_scale

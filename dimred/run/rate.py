@@ -12,9 +12,9 @@ import torch
 from dimred.config import RunConfig, decisive_values
 from dimred.config.dataset import Torchvision
 from dimred.errors import InputError
+from dimred.run.inputs import Inputs
 from dimred.run.stages import StagedTraining, forget_compiled
-from dimred.run.train import Inputs, compute_of
-from dimred.training import StageTrainer
+from dimred.training import StageTrainer, torch_settings
 
 _SECONDS = 3.0
 _MOST_STEPS = 20
@@ -75,19 +75,17 @@ def rate_key(config: RunConfig) -> str:
 def seconds_per_epoch(config: RunConfig) -> float:
     """Seconds of an epoch of the first stage, by one step to warm up and some seconds of further
     ones. Raises what `train.run` raises for data that cannot be used."""
-    compute = compute_of(config)
-    inputs = Inputs(config, compute)
-    training = StagedTraining(
-        config, compute, inputs.images, inputs.resident, inputs.pairing, checkpoint=None
-    )
-    trainer = training.trainer(0)
-    if not trainer.mode:
-        return _measured(trainer)
-    try:
-        training.compile(trainer)
-        return _measured(trainer)
-    finally:
-        forget_compiled()
+    compute = config.device.compute()
+    with torch_settings(compute.device, config.device.threads, config.device.deterministic):
+        training = StagedTraining(Inputs(config, compute))
+        trainer = training.trainer(training.stages[0])
+        if not trainer.mode:
+            return _measured(trainer)
+        try:
+            training.compile(trainer)
+            return _measured(trainer)
+        finally:
+            forget_compiled()
 
 
 def _measured(trainer: StageTrainer) -> float:

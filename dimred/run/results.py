@@ -15,8 +15,6 @@ from torch import Tensor
 from dimred.config import RunConfig, eval_values
 from dimred.config.dataset import FitOn
 from dimred.config.run import LinearProbe
-from dimred.data.image_set import ImageSet
-from dimred.data.resident import ResidentImages
 from dimred.evaluation import (
     FactorMeasures,
     Judge,
@@ -31,9 +29,10 @@ from dimred.pairing import randomly_shifted
 from dimred.plots.maps import knn_figure, loss_figure, map_figure
 from dimred.plots.style import to_png
 from dimred.run.figures import write_figures
+from dimred.run.inputs import Inputs
 from dimred.run.measures import Measure
 from dimred.run_folder.folder import RunFolder
-from dimred.training import Compute, embed
+from dimred.training import embed
 from dimred.training.seeds import generator_at
 
 _MAX_REFERENCE_VALUES = 300_000_000
@@ -45,35 +44,29 @@ _MOST_LLE_DIMS = 10
 class Results:
     """Measures an encoder on a run's images and writes what comes of it into the run folder.
 
-    items: the images in all transformations of the pairing, which are what is embedded; the general
-        measures of a map are those of the untransformed images.
+    All samples are embedded; the general measures of a map are those of the untransformed images.
     """
 
-    config: RunConfig
-    images: ImageSet
-    items: ImageSet
-    n_fit: int
+    inputs: Inputs
     judge: Judge
     measures: list[Measure]
-    resident: ResidentImages
-    compute: Compute
     folder: RunFolder
     _embedding: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+
+    @property
+    def config(self) -> RunConfig:
+        """The run's."""
+        return self.inputs.config
 
     @property
     def _title(self) -> str:
         return self.config.name or self.config.dataset.name
 
-    @property
-    def _every(self) -> int:
-        """Items of an image: itself and its transformations."""
-        return len(self.items) // len(self.images)
-
     def embed(self, encoder: Encoder) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """H and Z of every item; kept until `forget`."""
         if self._embedding is None:
             size = self.config.eval.batch_size
-            self._embedding = embed(encoder, self.resident, size, self.compute)
+            self._embedding = embed(encoder, self.inputs.resident, size, self.inputs.compute)
         return self._embedding
 
     def forget(self) -> None:
@@ -91,7 +84,7 @@ class Results:
     def _untransformed(
         self, h: NDArray[np.float32], z: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return h[:: self._every], z[:: self._every]
+        return h[:: self.inputs.n_variants], z[:: self.inputs.n_variants]
 
     def write_stage(self, name: str, encoder: Encoder, losses: NDArray[np.float32]) -> None:
         """The embedding, the losses of the items and the map at the end of a stage."""
@@ -101,7 +94,7 @@ class Results:
         epochs = stages[name].epochs
         title = f"{self._title}: {name}"
         subtitle = f"{len(z):,} images, {z.shape[1]}-D after {epochs:,} epochs of {name}"
-        figure = map_figure(z, self.items.labels, title, subtitle)
+        figure = map_figure(z, self.inputs.samples.labels, title, subtitle)
         self.folder.write_plot(f"map_{name}", to_png(figure))
 
     def finish(self, encoder: Encoder, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -111,7 +104,7 @@ class Results:
         self._write_embedding(h, z)
         self.folder.write_weights(encoder.state_dict())
         self.folder.write_plot("loss", to_png(loss_figure(rows)))
-        write_figures(self.folder, self.items, len(self.images), z, self._title)
+        write_figures(self.folder, self.inputs.samples, len(self.inputs.images), z, self._title)
         untransformed = self._untransformed(h, z)
         if self.judge.splits:
             self._write_knn_curves(*untransformed)
@@ -125,7 +118,7 @@ class Results:
         return summary
 
     def _write_embedding(self, h: NDArray[np.float32], z: NDArray[np.float32]) -> None:
-        images = self.items
+        images = self.inputs.samples
         arrays: dict[str, NDArray[Any]] = {"z": z, "index": images.index}
         arrays["split"] = np.where(images.is_test, "test", "train")
         if images.labels:
@@ -151,7 +144,7 @@ class Results:
         self.folder.write_plot("knn", to_png(knn_figure(curves, self.judge.chance)))
 
     def _counts(self) -> dict[str, int]:
-        labels = self.images.labels
+        labels = self.inputs.images.labels
         if labels is None:
             return {}
         counts = np.bincount(labels.values, minlength=len(labels.names))
@@ -169,11 +162,11 @@ class Results:
             "seed": self.config.seed,
             "dataset": {
                 "name": self.config.dataset.name,
-                "images": len(self.images),
-                "shape": list(self.images.images.shape[1:]),
-                "transformations": self._every - 1,
-                "learned_from": self.n_fit,
-                "unreadable": list(self.images.unreadable),
+                "images": len(self.inputs.images),
+                "shape": list(self.inputs.images.images.shape[1:]),
+                "transformations": self.inputs.n_variants - 1,
+                "learned_from": len(self.inputs.fit),
+                "unreadable": list(self.inputs.images.unreadable),
                 "classes": self._counts(),
                 "chance": self.judge.chance,
                 "splits": self.judge.split_names,
@@ -187,7 +180,7 @@ class Results:
 
     def _linear(self, encoder: Encoder, h: NDArray[np.float32]) -> dict[str, Any] | None:
         """Linear accuracy in H on the official split, or the random one where there is none."""
-        labels, how = self.images.labels, self.config.eval.linear
+        labels, how = self.inputs.images.labels, self.config.eval.linear
         if labels is None or how is LinearProbe.none:
             return None
         split, (train, test) = next(iter(self.judge.splits.items()))
@@ -199,8 +192,8 @@ class Results:
         else:
             accuracy = sgd_softmax_accuracy(
                 lambda epoch: self._augmented(encoder, train, epoch),
-                torch.from_numpy(h[test]).to(self.compute.device),
-                torch.from_numpy(y[test]).to(self.compute.device),
+                torch.from_numpy(h[test]).to(self.inputs.compute.device),
+                torch.from_numpy(y[test]).to(self.inputs.compute.device),
                 len(labels.names),
                 self.config.eval.linear_epochs,
                 self.config.eval.linear_lr,
@@ -213,9 +206,9 @@ class Results:
         self, encoder: Encoder, train: NDArray[np.int64], epoch: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """H of augmented training images, in eval mode, in batches, with their labels."""
-        labels = self.images.labels
+        labels = self.inputs.images.labels
         assert labels is not None
-        device = self.compute.device
+        device = self.inputs.compute.device
         augment = self.config.pairing.without_colour()
         generator = generator_at(device, self.config.seed, "linear", epoch)
         order = torch.from_numpy(train).to(device)
@@ -223,18 +216,18 @@ class Results:
         y = torch.from_numpy(labels.values).to(device)[order]
         size = self.config.eval.batch_size
         encoder.eval()
-        batches = self.resident.batches(torch.split(order * self._every, size))
+        batches = self.inputs.resident.batches(torch.split(order * self.inputs.n_variants, size))
         for batch, targets in zip(batches, torch.split(y, size), strict=True):
             pixels = augment(batch, generator)
-            h, _ = encoder(pixels.contiguous(memory_format=self.compute.memory_format))
+            h, _ = encoder(pixels.contiguous(memory_format=self.inputs.compute.memory_format))
             yield h, targets
 
     def _references(self) -> dict[str, float]:
         """kNN accuracy without learning: raw pixels, and their first two principal components."""
-        too_many = self.images.images.numel() > _MAX_REFERENCE_VALUES
+        too_many = self.inputs.images.images.numel() > _MAX_REFERENCE_VALUES
         if not self.config.eval.references or not self.judge.splits or too_many:
             return {}
-        pixels = self.images.images.flatten(1).numpy().astype(np.float32) / 255
+        pixels = self.inputs.images.images.flatten(1).numpy().astype(np.float32) / 255
         plane = PCA(min(2, *pixels.shape), random_state=0).fit_transform(pixels)
         return {**self.judge.knn("pixels", pixels), **self.judge.knn("pca2", plane)}
 
@@ -244,10 +237,10 @@ class Results:
         factors = [m for m in self.measures if isinstance(m, FactorMeasures)]
         if most is None or not factors or dim > _MOST_LLE_DIMS:
             return {}
-        every = self._every
-        order = np.random.default_rng(0).permutation(len(self.images))
+        every = self.inputs.n_variants
+        order = np.random.default_rng(0).permutation(len(self.inputs.images))
         chosen = np.sort(order[: max(most // every, 2)])
-        items = self.items.take((chosen[:, None] * every + np.arange(every)).ravel())
+        items = self.inputs.samples.take((chosen[:, None] * every + np.arange(every)).ravel())
         if len(items) < 20:  # LLE wants more images than neighbours
             return {}
         pixels = items.images.flatten(1).numpy() / 255.0
@@ -264,8 +257,8 @@ class Results:
         most = self.config.eval.tsne
         if most is None:
             return {}
-        chosen = np.sort(np.random.default_rng(0).permutation(self.images.held_out)[:most])
-        images = self.images.take(chosen)
+        chosen = np.sort(np.random.default_rng(0).permutation(self.inputs.images.held_out)[:most])
+        images = self.inputs.images.take(chosen)
         if len(chosen) < 12:  # too few for t-SNE to place
             return {}
         z = tsne_map(h[chosen], self.config.seed)
@@ -277,16 +270,16 @@ class Results:
             return {}
         train, test = random_split(images.labels.values, len(z) // 6, 0)
         y, k = images.labels.values, min(self.config.eval.k[0], len(train))
-        device = self.compute.device
+        device = self.inputs.compute.device
         found = knn_accuracy(z[train], y[train], z[test], y[test], [k], device)
         return {f"knn{k}_tsne": found[k]}
 
     def _errors(self, encoder: Encoder, logits: NDArray[np.float32]) -> dict[str, float]:
         """Shares of test images that a classifier gets wrong, as they are and randomly shifted."""
-        labels, shift = self.images.labels, self.config.eval.shifted_test
+        labels, shift = self.inputs.images.labels, self.config.eval.shifted_test
         if labels is None or self.config.last_loss.hears != "classes":
             return {}
-        test = self.images.held_out
+        test = self.inputs.images.held_out
         y = labels.values[test]
         learned = self.config.dataset.fit_on is FitOn.all
         kind = "training_error" if learned else "test_error"
@@ -300,14 +293,14 @@ class Results:
     def _shifted_error(
         self, encoder: Encoder, test: NDArray[np.int64], y: NDArray[np.int64], copy: int
     ) -> float:
-        device = self.compute.device
+        device = self.inputs.compute.device
         across, down = self.config.eval.shifted_test
         generator = generator_at(device, self.config.seed, "shifted test", copy)
         encoder.eval()
         answers = []
         parts = torch.from_numpy(test).to(device).split(self.config.eval.batch_size)  # type: ignore[no-untyped-call]
-        for batch in self.resident.batches(parts):
+        for batch in self.inputs.resident.batches(parts):
             pixels = randomly_shifted(batch, (across, down), generator).float().div_(255)
-            logits = encoder(pixels.contiguous(memory_format=self.compute.memory_format))[1]
+            logits = encoder(pixels.contiguous(memory_format=self.inputs.compute.memory_format))[1]
             answers.append(logits.argmax(1).cpu().numpy())
         return float(np.mean(np.concatenate(answers) != y))

@@ -16,13 +16,12 @@ from torch import Tensor
 
 from dimred.config import RunConfig
 from dimred.config.dataset import ImageFolder
-from dimred.config.device import DeviceName, DeviceOptions
+from dimred.config.device import DeviceName
 from dimred.config.saved import read_config
 from dimred.data.image_set import ImageSet
 from dimred.data.resident import ResidentImages
 from dimred.errors import InputError
 from dimred.models import Encoder
-from dimred.run.train import compute_of
 from dimred.run_folder.folder import WRITTEN, read_arrays
 from dimred.run_folder.record import RunRecord, read_record
 from dimred.training import Compute, embed
@@ -58,10 +57,12 @@ class FinishedRun:
             setattr(dataset, place, root)
 
     def compute(self) -> Compute:
-        """Where to compute: as the run did, or on the CPU where its device is not here."""
-        if self.config.device.name is DeviceName.cuda and not torch.cuda.is_available():
-            return compute_of(replace(self.config, device=DeviceOptions(name=DeviceName.cpu)))
-        return compute_of(self.config)
+        """Where to compute: as the run did, or on the CPU where it has no GPU here. Changes nothing
+        in PyTorch."""
+        device = replace(self.config.device, compile=False)
+        if device.name is DeviceName.cuda and not torch.cuda.is_available():
+            device = replace(device, name=DeviceName.cpu)
+        return device.compute()
 
     def images(self) -> ImageSet:
         """The images of the run, read again from where it had them.

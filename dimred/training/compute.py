@@ -1,22 +1,21 @@
-"""Where and in which arithmetic a run computes."""
+"""Where and in which arithmetic a run computes, and what PyTorch is told for it."""
 
 from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 
-from dimred.errors import InputError
-from dimred.training.processes import ALONE, Processes, processes_of_torchrun
-
-_DEFAULT_THREADS = torch.get_num_threads()
+from dimred.training.processes import ALONE, Processes
 
 
 @dataclass(frozen=True)
 class Compute:
-    """A device and the arithmetic used on it.
+    """A device and the arithmetic used on it. To make one changes nothing in PyTorch.
 
     bf16: run the backbone under bf16 autocast while training; the head and the losses are float32,
         and so are all embeddings.
@@ -43,70 +42,43 @@ class Compute:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
 
-def select_compute(
-    name: str,
-    precision: str,
-    channels_last: bool = True,
-    compile: bool | None = False,
-    fused_optimizer: bool = True,
-    deterministic: bool = False,
-    threads: int | None = None,
-) -> Compute:
-    """Resolve `auto` to what this machine has and set PyTorch up for it; under torchrun, connect to
-    the other processes.
+@contextmanager
+def torch_settings(
+    device: torch.device, threads: int | None = None, deterministic: bool = False
+) -> Iterator[None]:
+    """PyTorch as training wants it, in the whole process; as it was before on leaving.
 
-    compile: None for where it pays: never on a CPU or in one of several processes.
-
-    Raises InputError when a GPU is asked for and there is none, or for a process beyond the GPUs.
+    threads: of the CPU; None for as many as there are now.
+    deterministic: only kernels that repeat themselves to the bit.
     """
-    gpu = torch.cuda.is_available()
-    if name == "cuda" and not gpu:
-        raise InputError("device=cuda: PyTorch sees no GPU here; use device=cpu or device=auto")
-    device = _device(name == "cuda" or (name == "auto" and gpu))
-    bf16 = precision == "bf16" or (
-        # Not on CPUs: only some multiply bf16 faster than float32, and a configuration should
-        # give the same result on all.
-        precision == "auto"
-        and device.type == "cuda"
-        and torch.cuda.is_bf16_supported(including_emulation=False)
-    )
-    # Set in every run: the runs of a sweep share a process.
-    torch.set_num_threads(threads or _DEFAULT_THREADS)
-    if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    flags = cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
+    gpu = torch.cuda.current_device() if device.type == "cuda" else None
+    with warnings.catch_warnings():
+        # The compiler advises TF32 for products too, which would cost the losses their digits.
+        warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores")
+        # What it records first, to have memory for graphs, is an empty one.
+        warnings.filterwarnings("ignore", message="The CUDA Graph is empty")
+        try:
+            if device.type == "cuda":
+                torch.cuda.set_device(device)
+            torch.set_num_threads(threads or before[0])
+            if deterministic:
+                os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+            _set_deterministic(deterministic)
+            cudnn.benchmark = not deterministic
+            # What float32 means on a GPU, as the option `device.precision` has it.
+            cudnn.allow_tf32, matmul.allow_tf32 = True, False
+            yield
+        finally:
+            torch.set_num_threads(before[0])
+            _set_deterministic(before[1])
+            cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = flags
+            if gpu is not None:
+                torch.cuda.set_device(gpu)
+
+
+def _set_deterministic(deterministic: bool) -> None:
     if deterministic != torch.are_deterministic_algorithms_enabled():
         torch.use_deterministic_algorithms(deterministic)  # imports PyTorch's compiler: 2 s
-    torch.backends.cudnn.benchmark = not deterministic
-    _set_float32()
-    _quieten_the_compiler()
-    processes = processes_of_torchrun(device.type)
-    if compile and processes.size > 1:
-        raise InputError("device.compile=true: is for one process, and torchrun started more")
-    if device.type == "cpu" or processes.size > 1:
-        compile = bool(compile)
-    return Compute(device, bf16, channels_last, compile, fused_optimizer, processes)
-
-
-def _set_float32() -> None:
-    """What float32 means on a GPU, as the option `device.precision` has it."""
-    torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cuda.matmul.allow_tf32 = False
-
-
-def _quieten_the_compiler() -> None:
-    # It advises TF32 for products too, which would cost the losses their digits.
-    warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores")
-    # What it records first, to have memory for graphs, is an empty one.
-    warnings.filterwarnings("ignore", message="The CUDA Graph is empty")
-
-
-def _device(gpu: bool) -> torch.device:
-    """The CPU, or the GPU of this process."""
-    if not gpu:
-        return torch.device("cpu")
-    here, count = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
-    if here > count:
-        raise InputError(f"torchrun --nproc-per-node={here}: there are {count} GPU(s) here")
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-    torch.cuda.set_device(device)
-    return device

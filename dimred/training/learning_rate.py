@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import math
 
+from dimred.config.schedule import Anneal
+
 _INV_GAMMA = 1e-4
 _INV_POWER = 0.75
 
 
 def learning_rate(
-    base: float, done: int, total: int, warmup: int, anneal: str, iteration: int = 0
+    base: float, done: int, total: int, warmup: int, anneal: Anneal, iteration: int = 0
 ) -> float:
     """The learning rate for what follows after `done` of `total` epochs (or steps).
 
     Rises linearly to `base` within `warmup`. Then, by `anneal`:
-    "cosine": falls to 0 on a cosine. The t-SimCNE authors' schedule one epoch early: theirs spends
+    cosine: falls to 0 on a cosine. The t-SimCNE authors' schedule one epoch early: theirs spends
         its first epoch at the rate 0. Without a warm-up theirs does not, and its cosine takes an
         epoch more than there are.
-    "inv": base * (1 + 0.0001 * iteration)^-0.75, Caffe's policy as in the thesis (Angel 2015);
+    inv: base * (1 + 0.0001 * iteration)^-0.75, Caffe's policy as in the thesis (Angel 2015);
         `iteration` counts the steps of the stage.
-    "none": stays.
+    none: stays.
     """
     if done + 1 < warmup:
         return base * (done + 1) / (warmup - 1)
-    if anneal == "inv":
+    if anneal is Anneal.inv:
         return float(base * (1 + _INV_GAMMA * iteration) ** -_INV_POWER)
-    if anneal == "none":
+    if anneal is Anneal.none:
         return base
     start = max(warmup - 1, 0)
     return base * 0.5 * (1 + math.cos(math.pi * (done - start) / (total - start)))

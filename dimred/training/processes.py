@@ -8,6 +8,8 @@ equal, up to rounding, to those of one process.
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,22 +21,27 @@ from torch import Tensor, nn
 
 from dimred.errors import InputError, ProcessLost
 
-_PATIENCE = timedelta(days=1)  # while the first process measures and the others wait
+RENDEZVOUS_TIMEOUT = 300.0
+"""Seconds that a process waits for the others to begin."""
+_COLLECTIVE_TIMEOUT = timedelta(days=1)  # while the main process measures and the others wait
 
 
 @dataclass(frozen=True)
 class Processes:
     """This process among those that share a run.
 
-    rank: its number; that of rank 0 writes and prints.
+    rank: its number; that of rank 0, the main process, writes and prints.
     size: how many there are.
+    local_rank, local_size: the same among those on this machine.
     """
 
     rank: int = 0
     size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process is the one that writes."""
         return self.rank == 0
 
@@ -49,7 +56,7 @@ class Processes:
         gathered: Tensor = _Gather.apply(z, self.part(rows), rows)
         return gathered
 
-    def add_up_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+    def all_reduce_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace gradients by their sums over all processes, in one message."""
         if self.size == 1:
             return
@@ -60,8 +67,8 @@ class Processes:
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
-    def tell(self, message: Any = None) -> Any:
-        """What the first process says, to all; the others' `message` is not used."""
+    def broadcast(self, message: Any = None) -> Any:
+        """The message of the main process, in all; that of the others is not used."""
         if self.size == 1:
             return message
         box = [message]
@@ -72,24 +79,59 @@ class Processes:
 ALONE = Processes()
 
 
-def processes_of_torchrun(device_type: str) -> Processes:
-    """The processes that torchrun started, connected; ALONE without torchrun.
+def processes_of_torchrun() -> Processes:
+    """The processes that torchrun started, by its environment variables; ALONE without torchrun.
 
-    Raises InputError where they cannot be connected.
+    They are not connected yet. Raises InputError for variables that say no number.
     """
     if os.environ.get("WORLD_SIZE", "1") == "1":
         return ALONE
-    if not dist.is_initialized():
-        backend = "nccl" if device_type == "cuda" else "gloo"
+    environ = os.environ
+    try:
+        return Processes(
+            rank=int(environ["RANK"]),
+            size=int(environ["WORLD_SIZE"]),
+            local_rank=int(environ.get("LOCAL_RANK", "0")),
+            local_size=int(environ.get("LOCAL_WORLD_SIZE", "1")),
+        )
+    except (KeyError, ValueError) as error:
+        raise InputError(
+            f"WORLD_SIZE={os.environ['WORLD_SIZE']}: of several processes each must be told its "
+            f"number ({error}); start them with torchrun"
+        ) from error
+
+
+def connect(processes: Processes, device_type: str) -> None:
+    """Connect this process to the others of a run.
+
+    Waits minutes for those that have not begun, and hears signals meanwhile. Raises InputError
+    where they cannot be connected.
+    """
+    if processes.size == 1 or dist.is_initialized():
+        return
+    failures: list[Exception] = []
+
+    def join() -> None:
         try:
-            dist.init_process_group(backend, timeout=_PATIENCE)
-        except (ValueError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(
-                f"WORLD_SIZE={os.environ['WORLD_SIZE']}: cannot connect to the other processes "
-                f"({reason}); start them with torchrun"
-            ) from error
-    return Processes(dist.get_rank(), dist.get_world_size())
+            backend = "nccl" if device_type == "cuda" else "gloo"
+            dist.init_process_group(backend, timeout=_COLLECTIVE_TIMEOUT)
+        except Exception as error:
+            failures.append(error)
+
+    # In a thread, since Python's handlers of signals do not run while PyTorch waits in C++.
+    thread = threading.Thread(target=join, daemon=True)
+    thread.start()
+    until = time.monotonic() + RENDEZVOUS_TIMEOUT
+    while thread.is_alive() and time.monotonic() < until:
+        thread.join(0.1)
+    reason = f"they did not come within {RENDEZVOUS_TIMEOUT / 60:g} minutes"
+    if failures:
+        reason = str(failures[0]).splitlines()[0]
+    if failures or thread.is_alive():
+        raise InputError(
+            f"WORLD_SIZE={processes.size}: cannot connect to the other processes "
+            f"({reason}); start them with torchrun"
+        )
 
 
 def _together(operation: Callable[..., object], *arguments: Any) -> None:
@@ -101,7 +143,7 @@ def _together(operation: Callable[..., object], *arguments: Any) -> None:
         raise ProcessLost(f"another process of this run has ended ({reason})") from error
 
 
-def share_batchnorm(module: nn.Module, processes: Processes, device_type: str) -> None:
+def sync_batchnorm(module: nn.Module, processes: Processes, device_type: str) -> None:
     """Let batch-norms within `module` take, in training, the statistics of all processes' rows."""
     if processes.size == 1:
         return

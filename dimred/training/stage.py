@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dimred.config.schedule import FrozenBatchNorm, LrUpdate, OptimizerName, Stage
 from dimred.data.resident import ResidentImages
 from dimred.errors import InputError, TrainingDiverged, WrongGradients
 from dimred.fusing import fusing
@@ -20,7 +21,7 @@ from dimred.models import Encoder
 from dimred.pairing import Pairing, Selection
 from dimred.training.compute import Compute
 from dimred.training.learning_rate import learning_rate
-from dimred.training.processes import share_batchnorm
+from dimred.training.processes import sync_batchnorm
 from dimred.training.seeds import generator_at
 
 
@@ -31,25 +32,6 @@ class EpochState:
     losses: Tensor
     step: int = 0
     seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class StagePlan:
-    """What a stage does. Learning rate, warm-up and annealing as in `learning_rate`."""
-
-    number: int
-    name: str
-    epochs: int
-    base_lr: float
-    readout_only: bool = False
-    freeze_batchnorm: bool = False
-    warmup_epochs: int = 0
-    anneal: str = "none"
-    lr_per_step: bool = False
-    adamw: bool = False
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    bias_lr_factor: float = 1.0
 
 
 # Of torch.compile: what it makes is also recorded as CUDA graphs, so that the host starts one
@@ -70,31 +52,28 @@ class StageTrainer:
 
     def __init__(
         self,
-        plan: StagePlan,
+        stage: Stage,
         encoder: Encoder,
         loss: Loss,
         pairing: Pairing,
         images: ResidentImages,
-        batch_size: int,
-        seed: int,
         compute: Compute,
     ):
-        self.plan = plan
+        self.stage = stage
         self.encoder = encoder
         self.loss = loss
         self.pairing = pairing
         self.images = images
         self.anchors = pairing.anchors.to(compute.device)
-        self.batch_size = batch_size
-        self.seed = seed
+        self.batch_size = stage.schedule.batch_size
         self.compute = compute
-        self.steps = len(self.anchors) // batch_size
+        self.steps = len(self.anchors) // self.batch_size
         # Those of the stage before would stay where this one has none.
         encoder.zero_grad(set_to_none=True)
-        encoder.requires_grad_(not plan.readout_only)
+        encoder.requires_grad_(not self.stage.readout_only)
         encoder.readout.requires_grad_(True)
         self.optimizer = self._optimizer()
-        share_batchnorm(encoder, compute.processes, compute.device.type)
+        sync_batchnorm(encoder, compute.processes, compute.device.type)
         self.mode = compile_mode(compute, pairing)
         self.features = encoder.features
         if self.mode is not None:
@@ -104,27 +83,22 @@ class StageTrainer:
         self._checked = False
 
     def _optimizer(self) -> torch.optim.Optimizer:
-        plan = self.plan
+        options = self.stage.schedule.optimizer
         trained = [(n, p) for n, p in self.encoder.named_parameters() if p.requires_grad]
         biases = [p for name, p in trained if name.endswith("bias")]
         others = [p for name, p in trained if not name.endswith("bias")]
-        if plan.bias_lr_factor == 1:
+        if options.bias_lr_factor == 1:
             biases, others = [], [p for _, p in trained]
         groups = [{"params": others, "lr_factor": 1.0}]
         if biases:
-            groups.append({"params": biases, "lr_factor": plan.bias_lr_factor})
+            groups.append({"params": biases, "lr_factor": options.bias_lr_factor})
+        lr, decay = self.stage.base_lr, options.weight_decay
         # False would leave PyTorch's choice for None.
         fused = self.compute.fused_optimizer or None
-        if plan.adamw:
-            return torch.optim.AdamW(
-                groups, plan.base_lr, weight_decay=plan.weight_decay, fused=fused
-            )
+        if options.name is OptimizerName.adamw:
+            return torch.optim.AdamW(groups, lr, weight_decay=decay, fused=fused)
         return torch.optim.SGD(
-            groups,
-            plan.base_lr,
-            momentum=plan.momentum,
-            weight_decay=plan.weight_decay,
-            fused=fused,
+            groups, lr, momentum=options.momentum, weight_decay=decay, fused=fused
         )
 
     def new_epoch(self) -> EpochState:
@@ -133,13 +107,12 @@ class StageTrainer:
 
     def lr(self, epoch: int, step: int) -> float:
         """The learning rate of a step."""
-        plan = self.plan
-        unit = self.steps if plan.lr_per_step else 1
-        iteration = epoch * self.steps + (step if plan.lr_per_step else 0)
-        done = iteration if plan.lr_per_step else epoch
-        warmup = plan.warmup_epochs * unit
-        total = plan.epochs * unit
-        return learning_rate(plan.base_lr, done, total, warmup, plan.anneal, iteration)
+        options, per_step = self.stage.options, self.stage.schedule.lr_update is LrUpdate.step
+        unit = self.steps if per_step else 1
+        iteration = epoch * self.steps + (step if per_step else 0)
+        done = iteration if per_step else epoch
+        warmup, total = options.warmup_epochs * unit, options.epochs * unit
+        return learning_rate(self.stage.base_lr, done, total, warmup, options.anneal, iteration)
 
     def train_epoch(self, epoch: int, state: EpochState) -> Iterator[None]:
         """Train an epoch from `state.step` on, updating `state`; yields after each step.
@@ -181,12 +154,12 @@ class StageTrainer:
 
     def _selections(self, epoch: int, first: int) -> Iterator[Selection]:
         """What the steps of an epoch use, from step `first` on."""
-        device, number = self.compute.device, self.plan.number
-        order = generator_at(device, self.seed, "order", number, epoch)
+        device, number = self.compute.device, self.stage.number
+        order = generator_at(device, self.stage.seed, "order", number, epoch)
         permutation = torch.randperm(len(self.anchors), generator=order, device=device)
         for step in range(first, self.steps):
             part = permutation[step * self.batch_size : (step + 1) * self.batch_size]
-            generator = generator_at(device, self.seed, "selection", number, epoch, step)
+            generator = generator_at(device, self.stage.seed, "selection", number, epoch, step)
             yield self.pairing.select(self.anchors[part], generator)
 
     def _set_lr(self, lr: float) -> None:
@@ -195,7 +168,7 @@ class StageTrainer:
 
     def _views_at(self, epoch: int, step: int) -> torch.Generator:
         return generator_at(
-            self.compute.device, self.seed, "pairing", self.plan.number, epoch, step
+            self.compute.device, self.stage.seed, "pairing", self.stage.number, epoch, step
         )
 
     def _step(self, images: Tensor, selection: Selection, generator: torch.Generator) -> Tensor:
@@ -204,7 +177,7 @@ class StageTrainer:
         first = not self._checked and bool(loss.isfinite())  # else `check_finite` has more to say
         if first:
             self._check_which_learn()
-        self.compute.processes.add_up_gradients(self.encoder.parameters())
+        self.compute.processes.all_reduce_gradients(self.encoder.parameters())
         if first:
             self._check_gradients_finite()
         self._checked = True
@@ -222,7 +195,7 @@ class StageTrainer:
             inputs = inputs.contiguous(memory_format=self.compute.memory_format)
             # Frozen weights by the mode of computing, not by `requires_grad` alone, which code
             # that torch.compile made for another stage may not ask for (seen in PyTorch 2.11).
-            with self.compute.autocast(), torch.set_grad_enabled(not self.plan.readout_only):
+            with self.compute.autocast(), torch.set_grad_enabled(not self.stage.readout_only):
                 _, features = self.features(inputs)
             z = self.encoder.read_out(features)
             loss = self.loss(processes.gather(z, selection.rows), selection.pairs)
@@ -255,7 +228,7 @@ class StageTrainer:
         if names:
             advice = "; device.compile=false trains without torch.compile" if self.mode else ""
             raise WrongGradients(
-                f"stage {self.plan.name}, first step: parameters {fault}: "
+                f"stage {self.stage.name}, first step: parameters {fault}: "
                 f"{', '.join(names)}{advice}"
             )
 
@@ -280,7 +253,8 @@ class StageTrainer:
         self.mode, self.features = None, self.encoder.features
 
     def _train_or_freeze(self) -> None:
-        self.encoder.train(not (self.plan.readout_only and self.plan.freeze_batchnorm))
+        frozen = self.stage.options.frozen_batchnorm is FrozenBatchNorm.freeze
+        self.encoder.train(not (self.stage.readout_only and frozen))
 
     @torch.no_grad()
     def item_losses(self) -> NDArray[np.float32]:
@@ -325,7 +299,7 @@ class StageTrainer:
             yield self.pairing.select(self.anchors[part], generator)
 
     def _generator(self, *place: str | int) -> torch.Generator:
-        return generator_at(self.compute.device, self.seed, *place, self.plan.number)
+        return generator_at(self.compute.device, self.stage.seed, *place, self.stage.number)
 
     def check_finite(self, epoch: int, state: EpochState) -> None:
         """Raise TrainingDiverged if a loss so far, or a weight now, is not finite."""
@@ -333,12 +307,12 @@ class StageTrainer:
         if len(bad):
             step = int(bad[0])
             raise TrainingDiverged(
-                f"the loss became {float(state.losses[step])} in stage {self.plan.name}, "
+                f"the loss became {float(state.losses[step])} in stage {self.stage.name}, "
                 f"epoch {epoch + 1}, step {step + 1} of {self.steps}"
             )
         weights = [w for w in self.encoder.state_dict().values() if w.is_floating_point()]
         if not torch.stack([w.isfinite().all() for w in weights]).all():
             raise TrainingDiverged(
-                f"weights became infinite or not a number in stage {self.plan.name}, "
+                f"weights became infinite or not a number in stage {self.stage.name}, "
                 f"epoch {epoch + 1}, step {state.step} of {self.steps}"
             )

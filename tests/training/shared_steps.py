@@ -8,12 +8,15 @@ from dataclasses import replace
 
 import torch
 
+from dimred.config.device import DeviceName, DeviceOptions
+from dimred.config.schedule import ScheduleOptions, Stage, StageOptions, Trainable
 from dimred.data.augmentation import BatchAugmentation
 from dimred.data.resident import ResidentImages
 from dimred.losses import drlim_loss, simclr_loss, tsimcne_loss
 from dimred.models import ConvNetBackbone, Encoder
 from dimred.pairing import LabelledPairs, Selection, TwoViews
-from dimred.training import StagePlan, StageTrainer, select_compute
+from dimred.training import StageTrainer
+from dimred.training.processes import connect, processes_of_torchrun
 
 
 class OddPairs:
@@ -46,17 +49,22 @@ def train(compute, name):
     torch.manual_seed(0)
     encoder = Encoder(ConvNetBackbone(3, [4, 8]), [0.5] * 3, [0.3] * 3, hidden_dim=8, out_dim=2)
     pixels = torch.randint(0, 256, (21, 3, 8, 8), generator=torch.Generator().manual_seed(0))
-    plan = StagePlan(number=0, name="train", epochs=1, base_lr=0.1, readout_only=name == "readout")
+    trainable = Trainable.readout if name == "readout" else Trainable.all
+    options = StageOptions(epochs=1, out_dim=2, trainable=trainable, warmup_epochs=0)
+    stage = Stage(0, "train", options, ScheduleOptions(batch_size=7), seed=1)
     images = ResidentImages(pixels.to(torch.uint8), compute.device, 0.5)
     compute = replace(compute, bf16=name == "bf16")
-    stage = StageTrainer(plan, encoder, loss, pairing, images, 7, 1, compute)
-    state = stage.new_epoch()
-    for _ in stage.train_epoch(0, state):
+    trainer = StageTrainer(stage, encoder, loss, pairing, images, compute)
+    state = trainer.new_epoch()
+    for _ in trainer.train_epoch(0, state):
         pass
     gradients = {name: p.grad for name, p in encoder.named_parameters() if p.grad is not None}
     return {"losses": state.losses, "weights": encoder.state_dict(), "gradients": gradients}
 
 
 if __name__ == "__main__":
-    compute = select_compute("cpu", "float32", threads=1)
+    torch.set_num_threads(1)
+    processes = processes_of_torchrun()
+    connect(processes, "cpu")
+    compute = DeviceOptions(name=DeviceName.cpu).compute(processes)
     torch.save({name: train(compute, name) for name in CASES}, sys.argv[1])

@@ -9,6 +9,7 @@ from test_stage import CPU, SAME, NoisyCopies, changed, encoder, equal, train, t
 from torch._dynamo.backends.common import aot_autograd
 from torch._functorch.aot_autograd import make_boxed_func
 
+from dimred.config.schedule import Trainable
 from dimred.data.augmentation import BatchAugmentation
 from dimred.errors import InputError, WrongGradients
 from dimred.pairing import TwoViews
@@ -17,7 +18,7 @@ from dimred.training.stage import GRAPHS, compile_mode
 
 PLANS = [
     changed(number=0, name="pretrain"),
-    changed(number=1, name="readout", readout_only=True),
+    changed(number=1, name="readout", trainable=Trainable.readout),
     changed(number=2, name="finetune"),
 ]
 COMPILED = replace(CPU, compile=True)

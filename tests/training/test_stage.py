@@ -1,23 +1,54 @@
 """One stage of training: what moves, what does not, and exact continuation."""
 
 import copy
+import dataclasses
 from dataclasses import replace
 from itertools import chain
 
 import pytest
 import torch
 
+from dimred.config.schedule import (
+    Anneal,
+    FrozenBatchNorm,
+    LrUpdate,
+    OptimizerName,
+    OptimizerOptions,
+    ScheduleOptions,
+    Stage,
+    StageOptions,
+    Trainable,
+)
 from dimred.data.augmentation import BatchAugmentation
 from dimred.data.resident import ResidentImages
 from dimred.errors import TrainingDiverged
 from dimred.losses import tsimcne_loss
 from dimred.models import ConvNetBackbone, Encoder
 from dimred.pairing import Partners, Selection, TwoViews
-from dimred.training import Compute, StagePlan, StageTrainer
+from dimred.training import Compute, StageTrainer
 from dimred.training.seeds import generator_at
 
 CPU = Compute(torch.device("cpu"))
-PLAN = StagePlan(number=0, name="train", epochs=3, base_lr=0.1, anneal="cosine")
+
+
+def changed(number=0, name="train", base_lr=0.1, batch_size=6, seed=1, adamw=False, **fields):
+    """A stage of three epochs without warm-up, with other fields of its stage, of its schedule or
+    of its optimizer."""
+    kind = OptimizerName.adamw if adamw else OptimizerName.sgd
+    fields |= {"lr_per_256": base_lr * 256 / batch_size, "batch_size": batch_size}
+
+    def own(options, **defaults):
+        names = {spec.name for spec in dataclasses.fields(options)} - {"name"}
+        return {**defaults, **{key: fields.pop(key) for key in names & set(fields)}}
+
+    stage = StageOptions(**own(StageOptions, epochs=3, out_dim=2, warmup_epochs=0))
+    optimizer = OptimizerOptions(kind, **own(OptimizerOptions))
+    schedule = ScheduleOptions(**own(ScheduleOptions), optimizer=optimizer)
+    assert not fields, fields
+    return Stage(number, name, stage, schedule, seed)
+
+
+STAGE = changed()
 
 
 class NoisyCopies:
@@ -50,24 +81,16 @@ def encoder(seed=0):
     return Encoder(ConvNetBackbone(1, [4, 8]), [0.5], [0.3], hidden_dim=8, out_dim=2)
 
 
-def trainer(
-    plan=PLAN, net=None, loss=tsimcne_loss, pairing=None, batch_size=6, seed=1, compute=CPU
-):
+def trainer(stage=STAGE, net=None, loss=tsimcne_loss, pairing=None, compute=CPU):
     net = net or encoder()
     return StageTrainer(
-        plan,
+        stage,
         net.to(compute.device).to(memory_format=compute.memory_format),
         loss,
         pairing or NoisyCopies(),
         images(compute),
-        batch_size,
-        seed,
         compute,
     )
-
-
-def changed(**fields):
-    return StagePlan(**{**vars(PLAN), **fields})
 
 
 def train(stage, epochs=range(3), state=None):
@@ -96,7 +119,7 @@ def test_an_epoch_draws_every_image_at_most_once_and_orders_differ():
 def test_same_seed_same_weights_and_another_seed_others():
     nets = [encoder() for _ in range(3)]
     for net, seed in zip(nets, (1, 1, 2), strict=True):
-        train(trainer(net=net, seed=seed))
+        train(trainer(changed(seed=seed), net))
     states = [net.state_dict() for net in nets]
     assert equal(states[0], states[1])
     assert not equal(states[0], states[2])
@@ -130,11 +153,13 @@ def test_randomness_does_not_come_from_the_global_generator():
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-@pytest.mark.parametrize(("freeze", "moves"), [(False, True), (True, False)])
+@pytest.mark.parametrize(
+    ("freeze", "moves"), [(FrozenBatchNorm.update, True), (FrozenBatchNorm.freeze, False)]
+)
 def test_a_readout_stage_moves_the_readout_only(freeze, moves):
     net = encoder()
     before = copy.deepcopy(net.state_dict())
-    train(trainer(changed(readout_only=True, freeze_batchnorm=freeze), net=net))
+    train(trainer(changed(trainable=Trainable.readout, frozen_batchnorm=freeze), net=net))
     for name, tensor in net.state_dict().items():
         same = torch.equal(before[name], tensor)
         if name.startswith("readout"):
@@ -146,7 +171,7 @@ def test_a_readout_stage_moves_the_readout_only(freeze, moves):
 
 
 def test_learning_rate_per_step_is_finer_than_per_epoch():
-    by_epoch, by_step = trainer(), trainer(changed(lr_per_step=True))
+    by_epoch, by_step = trainer(), trainer(changed(lr_update=LrUpdate.step))
     assert by_epoch.lr(1, 0) == by_epoch.lr(1, 2)
     assert by_step.lr(1, 0) > by_step.lr(1, 2) > by_step.lr(2, 0)
 
@@ -170,7 +195,7 @@ def test_a_loss_that_is_not_finite_is_named_with_its_step():
 
 def test_sgd_moves_the_weights_as_written_out():
     """v <- momentum v + (gradient + decay w); w <- w - rate v, the rate new in every epoch."""
-    plan = changed(warmup_epochs=2, lr_per_step=False)
+    plan = changed(warmup_epochs=2)
     ours = encoder()
     stage = trainer(plan, net=ours)
     by_hand = encoder()
@@ -216,7 +241,7 @@ def test_a_stage_begins_without_the_gradients_of_the_one_before():
     net = encoder()
     train(trainer(net=net))
     assert all(weight.grad is not None for weight in net.parameters())
-    train(trainer(changed(readout_only=True), net=net))
+    train(trainer(changed(trainable=Trainable.readout), net=net))
     assert {name for name, p in net.named_parameters() if p.grad is not None} == {
         "readout.weight",
         "readout.bias",
@@ -320,7 +345,7 @@ def test_the_rate_of_biases_follows_the_schedule():
 
 def test_a_readout_stage_with_its_own_rate_for_biases_moves_the_readout_only():
     net = encoder()
-    moved, stage = first_step(2.0, net, readout_only=True)
+    moved, stage = first_step(2.0, net, trainable=Trainable.readout)
     assert {name for name, by in moved.items() if by.any()} == {"readout.weight", "readout.bias"}
     grouped = [p for group in stage.optimizer.param_groups for p in group["params"]]
     assert {id(p) for p in grouped} == {id(net.readout.weight), id(net.readout.bias)}
@@ -328,7 +353,7 @@ def test_a_readout_stage_with_its_own_rate_for_biases_moves_the_readout_only():
 
 @pytest.mark.parametrize("adamw", [False, True])
 def test_continuing_with_another_rate_for_biases_equals_never_having_stopped(adamw):
-    plan = changed(adamw=adamw, bias_lr_factor=2.0, anneal="inv", lr_per_step=True)
+    plan = changed(adamw=adamw, bias_lr_factor=2.0, anneal=Anneal.inv, lr_update=LrUpdate.step)
     whole = trainer(plan, loss=distance_from_one)
     train(whole)
     first = trainer(plan, loss=distance_from_one)
@@ -344,7 +369,7 @@ def test_continuing_with_another_rate_for_biases_equals_never_having_stopped(ada
 
 def test_inv_falls_with_every_step_of_the_stage():
     """Caffe's policy with the number of steps since the stage began; three steps an epoch here."""
-    stage = trainer(changed(anneal="inv", lr_per_step=True))
+    stage = trainer(changed(anneal=Anneal.inv, lr_update=LrUpdate.step))
     assert stage.steps == 3
     rates = [stage.lr(epoch, step) for epoch in range(3) for step in range(3)]
     assert rates == pytest.approx([0.1 * (1 + 1e-4 * i) ** -0.75 for i in range(9)], rel=1e-12)
@@ -353,7 +378,7 @@ def test_inv_falls_with_every_step_of_the_stage():
 
 
 def test_inv_by_epoch_still_counts_steps():
-    stage = trainer(changed(anneal="inv"))
+    stage = trainer(changed(anneal=Anneal.inv))
     rates = [stage.lr(epoch, step) for epoch in range(2) for step in range(3)]
     expected = [0.1] * 3 + [0.1 * (1 + 3e-4) ** -0.75] * 3
     assert rates == pytest.approx(expected, rel=1e-12)
@@ -379,7 +404,7 @@ def distance_of_views(z, pairs, reduction="mean"):
 @pytest.mark.parametrize("batch_size", [5, 7, 14])  # also where the last batch has fewer
 def test_every_item_has_the_mean_of_its_own_rows(batch_size):
     pairing = Twice()
-    trained = trainer(loss=distance_of_views, pairing=pairing, batch_size=batch_size)
+    trained = trainer(changed(batch_size=batch_size), loss=distance_of_views, pairing=pairing)
     before = copy.deepcopy(trained.encoder.state_dict())
     losses = trained.item_losses()
     assert torch.isfinite(torch.from_numpy(losses)).tolist() == [3 <= i < 17 for i in range(20)]

@@ -1,6 +1,6 @@
 """A run that dies after a checkpoint, as tests let it."""
 
-import dimred.run.recorded
+import dimred.run.recorder
 
 
 class Crash(Exception):
@@ -17,6 +17,6 @@ def crash_after(monkeypatch, count):
         if len(saved) == count:
             raise Crash
 
-    real = dimred.run.recorded.save_checkpoint
-    monkeypatch.setattr(dimred.run.recorded, "save_checkpoint", save)
+    real = dimred.run.recorder.save_checkpoint
+    monkeypatch.setattr(dimred.run.recorder, "save_checkpoint", save)
     return saved

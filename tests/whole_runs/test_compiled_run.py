@@ -8,20 +8,19 @@ import torch
 from command import dimred
 from safetensors.torch import load_file
 
-from dimred.run.recorded import RecordedTraining
+from dimred.run.recorder import RunRecorder
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
 def test_smoke_compiled_moves_every_parameter_and_is_the_plain_run(tmp_path, monkeypatch):
     seen = []
-    stage = RecordedTraining._stage
+    after_stage = RunRecorder.after_stage
 
-    def noting(training, start):
-        trainer = stage(training, start)
-        seen.append((trainer.mode, copy.deepcopy(training.encoder.state_dict())))
-        return trainer
+    def noting(recorder, trainer):
+        after_stage(recorder, trainer)
+        seen.append((trainer.mode, copy.deepcopy(trainer.encoder.state_dict())))
 
-    monkeypatch.setattr(RecordedTraining, "_stage", noting)
+    monkeypatch.setattr(RunRecorder, "after_stage", noting)
     words = ["train", "experiment=smoke", "eval.references=false", "eval.linear=none"]
     for choice in ("false", "true"):
         dimred(tmp_path, *words, f"device.compile={choice}", f"run_dir={choice}")

@@ -1,13 +1,13 @@
 """What the configuration says of a stage is what its trainer is given."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 from test_resume import config, results
 
 import dimred.run.stages
-import dimred.run.train
 from dimred.config.compose import composed
 from dimred.config.device import DeviceName, DeviceOptions
 from dimred.config.loss import SimCLR, TSimCNE
@@ -24,8 +24,9 @@ from dimred.config.schedule import (
 )
 from dimred.errors import InputError
 from dimred.pairing import Partners
+from dimred.run.identity import identity_values, run_path
 from dimred.run.stages import COMPILE_PAYS, compiles
-from dimred.run.train import compute_of, identity_values, run, run_path
+from dimred.run.train import run
 from dimred.training import Compute, Processes, StageTrainer
 
 STAGES = {
@@ -51,28 +52,6 @@ SCHEDULE = ScheduleOptions(
 )
 
 
-class Judged(Exception):
-    """Stands for the rest of a run."""
-
-
-def test_neighbours_are_searched_on_the_device_of_the_run(tmp_path, monkeypatch):
-    on_a_gpu = Compute(torch.device("cuda"), bf16=False, channels_last=False, compile=False)
-    judges = []
-
-    class Recorded(dimred.run.train.Judge):
-        def __init__(self, *arguments):
-            super().__init__(*arguments)
-            judges.append(self)
-            raise Judged
-
-    monkeypatch.setattr(dimred.run.train, "select_compute", lambda *_: on_a_gpu)
-    monkeypatch.setattr(dimred.run.train, "Judge", Recorded)
-    monkeypatch.setattr(dimred.run.train, "ResidentImages", lambda *_: None)
-    with pytest.raises(Judged):
-        run(config(tmp_path / "run"), [])
-    assert judges[0].device == on_a_gpu.device
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """The trainer of each stage, and the readout that it began with."""
@@ -92,46 +71,15 @@ def trained(tmp_path_factory):
     return trainers
 
 
-def test_the_plan_of_each_stage(trained):
-    plans = [vars(trainer.plan) for trainer, _ in trained]
-    shared = {
-        "lr_per_step": True,
-        "adamw": False,
-        "momentum": 0.7,
-        "weight_decay": 0.01,
-        "bias_lr_factor": 1.0,
-    }
-    update = {"readout_only": False, "freeze_batchnorm": False, "anneal": "cosine"}
-    freeze = {"readout_only": True, "freeze_batchnorm": True, "anneal": "none"}
-    assert plans == [
-        {
-            "number": 0,
-            "name": "cosine",
-            "epochs": 2,
-            "base_lr": 0.4 * 64 / 256 * 0.5,
-            "warmup_epochs": 2,
-            **update,
-            **shared,
-        },
-        {
-            "number": 1,
-            "name": "last",
-            "epochs": 1,
-            "base_lr": 0.4 * 64 / 256,
-            "warmup_epochs": 0,
-            **freeze,
-            **shared,
-        },
-        {
-            "number": 2,
-            "name": "again",
-            "epochs": 1,
-            "base_lr": 0.4 * 64 / 256 * 0.25,
-            "warmup_epochs": 0,
-            **update,
-            **shared,
-        },
+def test_each_stage_trains_by_its_own_options(trained):
+    stages = [trainer.stage for trainer, _ in trained]
+    assert [(stage.number, stage.name, stage.options) for stage in stages] == [
+        (number, name, options) for number, (name, options) in enumerate(STAGES.items())
     ]
+    assert [stage.base_lr for stage in stages] == pytest.approx(
+        [0.4 * 64 / 256 * 0.5, 0.4 * 64 / 256, 0.4 * 64 / 256 * 0.25]
+    )
+    assert [stage.readout_only for stage in stages] == [False, True, False]
     for trainer, _ in trained:
         (group,) = trainer.optimizer.param_groups
         assert (group["momentum"], group["weight_decay"]) == (0.7, 0.01)
@@ -149,22 +97,18 @@ def test_stages_are_compiled_on_a_gpu_where_their_steps_are_many():
     options = config("run")  # 2 + 2 epochs that train all, 1 of the readout
     gpu = Compute(torch.device("cuda"), compile=None)
 
-    class Pairing:
-        same_size = True
-
-    class Relation:
-        same_size = False
-
-    def compiled(compute, steps, pairing=Pairing):
-        return [compiles(options, compute, pairing, steps, number) for number in range(3)]
+    def compiled(compute, steps, same_size=True):
+        pairing = SimpleNamespace(same_size=same_size)
+        inputs = SimpleNamespace(compute=compute, pairing=pairing, steps=steps)
+        return [compiles(inputs, stage) for stage in options.schedule.numbered(0)]
 
     assert compiled(gpu, COMPILE_PAYS // 4) == [True, False, True]
     assert compiled(gpu, COMPILE_PAYS // 4 - 1) == [False] * 3
     assert compiled(gpu, COMPILE_PAYS) == [True] * 3
-    assert compiled(gpu, COMPILE_PAYS, Relation) == [False] * 3
+    assert compiled(gpu, COMPILE_PAYS, same_size=False) == [False] * 3
     for choice in (True, False):
-        for pairing in (Pairing, Relation):
-            asked = compiled(replace(gpu, compile=choice), COMPILE_PAYS // 2, pairing)
+        for same_size in (True, False):
+            asked = compiled(replace(gpu, compile=choice), COMPILE_PAYS // 2, same_size)
             assert asked == [choice] * 3
 
 
@@ -184,17 +128,12 @@ def test_what_compile_comes_to_on_a_machine(tmp_path, monkeypatch, gpu, size, as
     options.device = DeviceOptions(name=DeviceName.auto, compile=asked)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
-    monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    processes = Processes(0, size)
-    monkeypatch.setattr("dimred.training.compute.processes_of_torchrun", lambda _: processes)
-    compute = compute_of(options)
+    compute = options.device.compute(Processes(0, size))
     assert compute.compile is found
     assert identity_values(options, compute)["device.compile"] == (
         "auto" if gpu and size == 1 and asked == "auto" else found
     )
-    assert torch.backends.cudnn.allow_tf32
-    assert not torch.backends.cuda.matmul.allow_tf32
 
 
 def test_each_run_of_a_sweep_leaves_a_fresh_compiler(tmp_path, monkeypatch):
@@ -214,7 +153,7 @@ def test_runs_of_before_are_found_again():
     """The folder that README names; its hash is of all that decides the result."""
     options = composed(["experiment=demo", "device=cpu"])
     identity = {
-        "config": identity_values(options, compute_of(options)),
+        "config": identity_values(options, options.device.compute()),
         "data": options.dataset.load(options.seed).fingerprint(),
     }
     assert run_path(options, identity).name == "demo-seed0-33b97606"
@@ -235,14 +174,14 @@ def test_where_compiling_fails_a_run_goes_on_without_if_it_was_not_asked_for(
     monkeypatch.setattr(dimred.run.stages, "StageTrainer", Broken)
     monkeypatch.setattr(dimred.run.stages, "COMPILE_PAYS", 1)
     auto = config(tmp_path / "auto")
-    on_a_cpu = compute_of(auto)
-    monkeypatch.setattr(dimred.run.train, "compute_of", lambda _: replace(on_a_cpu, compile=None))
+    on_a_cpu = Compute(torch.device("cpu"), compile=None)
+    monkeypatch.setattr(DeviceOptions, "compute", lambda *_: on_a_cpu)
     capsys.readouterr()
     run(auto, [])
     assert capsys.readouterr().out.count(": goes on without compiling: no gcc") == 1
     assert results(tmp_path / "auto") == results(tmp_path / "plain")
     auto.run_dir = str(tmp_path / "asked")
-    monkeypatch.setattr(dimred.run.train, "compute_of", lambda _: replace(on_a_cpu, compile=True))
+    monkeypatch.setattr(DeviceOptions, "compute", lambda *_: replace(on_a_cpu, compile=True))
     with pytest.raises(InputError, match="cannot compile here: no gcc"):
         run(auto, [])
 

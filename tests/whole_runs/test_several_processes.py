@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import SMOKE, dimred, refused, rows, summary, wait_for
+from command import start as start_alone
 from crash import Crash, crash_after
 
 from dimred.commands.main import main
@@ -107,6 +109,24 @@ def test_where_one_process_is_killed_the_others_end(tmp_path):
 def test_a_sweep_is_not_for_several_processes(tmp_path):
     err = refused(tmp_path, *SMOKE, "-m", "seed=0,1", WORLD_SIZE="2", RANK="0")
     assert "-m: torchrun starts the processes of one run" in err
+
+
+def test_a_process_that_waits_for_the_others_hears_sigterm(tmp_path):
+    with socket.socket() as one:
+        one.bind(("localhost", 0))
+        port = one.getsockname()[1]
+    alone = {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+    process = start_alone(tmp_path, *SMOKE, **alone, GLOO_SOCKET_IFNAME="lo")
+
+    def waits():
+        with socket.socket() as caller:
+            return caller.connect_ex(("localhost", port)) == 0
+
+    wait_for(process, waits)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 143, err
+    assert err == "dimred: terminated\n"
 
 
 def test_processes_that_cannot_connect_are_refused_in_a_line(tmp_path):

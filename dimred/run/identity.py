@@ -1,0 +1,38 @@
+"""Which run a configuration is: the values that decide its result, and the folder they name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from dimred.config import RunConfig, decisive_values
+from dimred.data.image_set import ImageSet
+from dimred.files import expanded
+from dimred.training import Compute
+
+
+def identity_of(config: RunConfig, compute: Compute, images: ImageSet) -> dict[str, Any]:
+    """What decides a run's result: {"config": values by dotted key, `auto` replaced by what it came
+    to on this machine; "data": the fingerprint of the images}."""
+    return {"config": identity_values(config, compute), "data": images.fingerprint()}
+
+
+def identity_values(config: RunConfig, compute: Compute) -> dict[str, Any]:
+    """The values that decide the result, `auto` replaced by what it came to on this machine."""
+    values = decisive_values(config)
+    values["device.name"] = compute.device.type
+    values["device.precision"] = "bf16" if compute.bf16 else "float32"
+    values["device.compile"] = "auto" if compute.compile is None else compute.compile
+    return values
+
+
+def run_path(config: RunConfig, identity: dict[str, Any]) -> Path:
+    """The run folder: the same for the same identity, so that a run typed again goes on."""
+    if config.run_dir is not None:
+        return expanded(config.run_dir)
+    parts = (config.dataset.name, config.model.name, config.loss.name, config.schedule.name)
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+    name = f"{config.name or '-'.join(parts)}-seed{config.seed}-{digest}"
+    return expanded(config.output_dir) / name

@@ -1,0 +1,106 @@
+"""What a run learns from: its images, their pairing, and where they are read."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dimred.config import RunConfig
+from dimred.config.dataset import FitOn
+from dimred.data.image_set import ImageSet
+from dimred.data.resident import ResidentImages
+from dimred.errors import InputError
+from dimred.pairing import FixedTargets, Pairing, PairingScope
+from dimred.training import Compute
+
+
+class Inputs:
+    """What a run learns from, in each of its processes, and where it computes.
+
+    images: the N images of the data set.
+    samples: the images in all transformations of the pairing, image-major (N * n_variants): what
+        is embedded.
+    fit: int64 (n,), positions of the images to learn from.
+    scope: the pairing's view of the images to learn from.
+    resident: the samples where training reads them.
+
+    Raises InputError for data that cannot be read, or are too few for the batch or the processes.
+    """
+
+    def __init__(self, config: RunConfig, compute: Compute):
+        self.config = config
+        self.compute = compute
+        self.images = config.dataset.load(config.seed)
+        self.fit = fit_positions(config, self.images)
+        check_sizes(config, len(self.images), len(self.fit), compute.processes.size)
+        self.samples = config.pairing.items(self.images)
+        self.scope = PairingScope(self.samples, self.n_variants, self.fit, config.dataset.cache)
+        self.pairing = config.pairing.build(self.scope, config.schedule.batch_size, compute.device)
+        check_pairing(config, self.pairing)
+        self.resident = ResidentImages(
+            self.samples.images, compute.device, config.device.memory_fraction
+        )
+
+    @property
+    def n_variants(self) -> int:
+        """Samples of an image: itself and its transformations."""
+        return len(self.samples) // len(self.images)
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return len(self.pairing.anchors) // self.config.schedule.batch_size
+
+
+def fit_positions(config: RunConfig, images: ImageSet) -> NDArray[np.int64]:
+    """Positions of the images that the map is learned from.
+
+    Raises InputError where only the train split is to be learned from and there is none.
+    """
+    if config.dataset.fit_on is FitOn.train:
+        if not images.is_test.any():
+            raise InputError(
+                f"dataset.fit_on=train: these images of {config.dataset.name} have no train/test "
+                "split; set dataset.fit_on=all"
+            )
+        return np.flatnonzero(~images.is_test)
+    return np.arange(len(images))
+
+
+def check_sizes(config: RunConfig, n_images: int, n_fit: int, n_processes: int) -> None:
+    """Raise InputError for a batch that these images or processes do not allow."""
+    batch_size = config.schedule.batch_size
+    if batch_size < n_processes:
+        raise InputError(
+            f"schedule.batch_size={batch_size}: must be at least the number of "
+            f"processes that share a batch, {n_processes}"
+        )
+    if batch_size > n_fit:
+        raise InputError(
+            f"schedule.batch_size={batch_size}: dataset={config.dataset.name} has "
+            f"{n_fit} images to learn from, fewer than one batch; set a batch size of at most that"
+        )
+    if config.eval.random_test is not None and config.eval.random_test >= n_images:
+        raise InputError(
+            f"eval.random_test={config.eval.random_test}: must be below the number of images, "
+            f"{n_images}"
+        )
+
+
+def check_pairing(config: RunConfig, pairing: Pairing) -> None:
+    """Raise InputError for a pairing of fewer anchors than a batch, or whose targets have another
+    number of dimensions than Z."""
+    anchors, batch_size = len(pairing.anchors), config.schedule.batch_size
+    if anchors < batch_size:
+        raise InputError(
+            f"schedule.batch_size={batch_size}: pairing={config.pairing.name} has {anchors} to "
+            "draw a batch from; set a batch size of at most that"
+        )
+    if not isinstance(pairing, FixedTargets):
+        return
+    for name, stage in config.schedule.stages.items():
+        if stage.out_dim != pairing.n_values:
+            raise InputError(
+                f"schedule.stages.{name}.out_dim={stage.out_dim}: must be {pairing.n_values}, one "
+                f"for each value that pairing={config.pairing.name} gives an image"
+            )

@@ -1,0 +1,178 @@
+"""What training leaves behind as it goes: checkpoints, metrics, maps, and lines on the terminal."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Self
+
+import numpy as np
+
+from dimred.config.schedule import Stage
+from dimred.errors import InputError, Interrupted, TrainingDiverged
+from dimred.run.progress import StageProgress
+from dimred.run.results import Results
+from dimred.run.stages import StagedTraining, TrainingObserver
+from dimred.run_folder.folder import RunFolder
+from dimred.training import (
+    Checkpoint,
+    EpochState,
+    Position,
+    SignalWatch,
+    StageTrainer,
+    load_checkpoint,
+    save_checkpoint,
+)
+
+
+def checkpoint_of(folder: RunFolder, identity: dict[str, Any]) -> Checkpoint | None:
+    """The checkpoint in a run folder, or None. Raises InputError for that of another run."""
+    if not folder.checkpoint.exists():
+        return None
+    checkpoint = load_checkpoint(folder.checkpoint)
+    if checkpoint.identity != identity:
+        raise InputError(
+            f"{folder.checkpoint}: belongs to another run; begin anew with restart=true"
+        )
+    return checkpoint
+
+
+class RunRecorder(TrainingObserver):
+    """Saves, measures and shows the training of a run. Enter it while training goes on.
+
+    Raises, as it is told of a step, an epoch or a stage: Interrupted where a signal asked for it
+    (a checkpoint is written first), TrainingDiverged for an embedding that is not finite, OSError
+    for a file that cannot be written.
+    """
+
+    def __init__(self, training: StagedTraining, results: Results, identity: dict[str, Any]):
+        self.training = training
+        self.results = results
+        self.identity = identity
+        self.config = training.inputs.config
+        self.folder: RunFolder = results.folder
+        self.signals = SignalWatch()
+        self.rows = training.checkpoint.rows if training.checkpoint else []
+        self.saved_at = time.monotonic()
+        self._progress: StageProgress | None = None
+
+    def __enter__(self) -> Self:
+        self.folder.reset_metrics(self.rows)
+        training = self.training
+        if training.start.stage == len(training.stages):
+            print("measuring again", flush=True)
+        elif training.checkpoint:
+            stage = training.stages[training.start.stage].name
+            print(f"continuing in stage {stage}, epoch {training.start.epoch + 1}", flush=True)
+        self.signals.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.signals.__exit__(*error)
+        self._close_progress()
+
+    @property
+    def progress(self) -> StageProgress:
+        """That of the stage that is being trained."""
+        assert self._progress is not None
+        return self._progress
+
+    def _close_progress(self) -> None:
+        if self._progress is not None:
+            self._progress.close()
+            self._progress = None
+
+    def before_stage(self, stage: Stage, start: Position) -> None:
+        """Begin a line of progress."""
+        steps, batch_size = self.training.inputs.steps, self.config.schedule.batch_size
+        done, epochs = start.epoch * steps + start.step, stage.options.epochs
+        headline = self.results.judge.headline
+        self._progress = StageProgress(stage.name, epochs, done, steps, batch_size, headline)
+
+    def compiling(self) -> None:
+        """Say so."""
+        self.progress.compiling()
+
+    def compiled(self, obstacle: str | None) -> None:
+        """Say so."""
+        self.progress.compiled(obstacle)
+
+    def after_step(self, trainer: StageTrainer, epoch: int, state: EpochState) -> None:
+        """Save where it is time to, or a signal has come; then stop."""
+        self.results.forget()
+        self.progress.step()
+        due = time.monotonic() - self.saved_at >= self.config.checkpoint_every
+        if due or self.signals.received is not None:
+            self._save_within(trainer, epoch, state)
+            self._stop_if_asked(trainer.stage.name)
+
+    def after_epoch(self, trainer: StageTrainer, epoch: int, state: EpochState) -> None:
+        """Measure where it is time to, and add a row to the metrics."""
+        self.results.forget()
+        stage, every = trainer.stage, self.config.eval.every
+        last = epoch + 1 == stage.options.epochs
+        measured = last or (every > 0 and (epoch + 1) % every == 0)
+        encoder = trainer.encoder
+        if measured and not np.isfinite(self.results.embed(encoder)[1]).all():
+            raise TrainingDiverged(
+                f"the embedding is not finite after stage {stage.name}, epoch {epoch + 1}"
+            )
+        if last:
+            # Measuring can take minutes; what was trained must not be lost meanwhile.
+            self._save_within(trainer, epoch, state)
+        row = {
+            "stage": stage.name,
+            "epoch": epoch + 1,
+            "loss": float(state.losses.double().mean()),
+            "lr": trainer.lr(epoch, 0),
+            "images_per_s": round(trainer.steps * trainer.batch_size / state.seconds, 1),
+            "seconds": round(state.seconds, 3),
+        }
+        if trainer.mode:
+            row["compiled"] = trainer.mode
+        if measured:
+            row |= self.results.measure(encoder)
+        self.rows.append(row)
+        self.folder.append_metrics(row)
+        self.progress.epoch(row)
+
+    def after_stage(self, trainer: StageTrainer) -> None:
+        """Write the map, and save."""
+        self._close_progress()
+        stage = trainer.stage
+        self.results.write_stage(stage.name, trainer.encoder, trainer.item_losses())
+        self._save(Position(stage.number + 1, 0, 0))
+        self._stop_if_asked(stage.name)
+
+    def _save_within(self, trainer: StageTrainer, epoch: int, state: EpochState) -> None:
+        """Write a checkpoint in the middle of a stage."""
+        trainer.check_finite(epoch, state)
+        self._save(Position(trainer.stage.number, epoch, state.step), trainer, state)
+
+    def _save(
+        self,
+        position: Position,
+        trainer: StageTrainer | None = None,
+        state: EpochState | None = None,
+    ) -> None:
+        """Write a checkpoint; without a trainer, one at the start of a stage."""
+        encoder = self.training.encoder
+        checkpoint = Checkpoint(
+            identity=self.identity,
+            position=position,
+            encoder=encoder.state_dict(),
+            out_dim=encoder.out_dim,
+            optimizer=trainer.optimizer.state_dict() if trainer else None,
+            losses=state.losses if state else None,
+            seconds=state.seconds if state else 0.0,
+            rows=self.rows,
+        )
+        save_checkpoint(self.folder.checkpoint, checkpoint)
+        self.saved_at = time.monotonic()
+
+    def _stop_if_asked(self, stage: str) -> None:
+        if self.signals.received is not None:
+            raise Interrupted(
+                self.signals.received,
+                f"interrupted in stage {stage}, saved to {self.folder.path}; the same command "
+                f"{'without restart=true ' if self.config.restart else ''}goes on from there",
+            )
