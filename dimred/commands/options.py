@@ -8,7 +8,7 @@ from typing import Any
 
 from dimred.commands.train import parsed
 from dimred.config.conf_folder import GROUPS, choices
-from dimred.config.option import allowed, walk
+from dimred.options.option import allowed, walk
 from dimred.errors import InputError
 
 HELP = """\

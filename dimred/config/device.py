@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from dimred.config.option import option
+from dimred.options.option import option
 
 
 class DeviceName(Enum):

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from dimred.config.dataset import DatasetOptions
+from dimred.data.options import DatasetOptions
 from dimred.config.device import DeviceOptions
-from dimred.config.loss import LossOptions
-from dimred.config.model import ModelOptions
-from dimred.config.option import kinds, nested, option, violations, walk
-from dimred.config.pairing import PairingOptions
-from dimred.config.relation import RelationOptions
+from dimred.losses.options import LossOptions
+from dimred.models.options import ModelOptions
+from dimred.options.option import kinds, nested, option, violations, walk
+from dimred.pairing.options import PairingOptions
+from dimred.pairing.labeled_options import RelationOptions
 from dimred.config.schedule import ScheduleOptions, StageOptions
 from dimred.errors import InputError
 

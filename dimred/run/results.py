@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from dimred.config import RunConfig, eval_values
-from dimred.config.dataset import FitOn
+from dimred.data.options import FitOn
 from dimred.config.run import LinearProbe
 from dimred.data.image_set import ImageSet
 from dimred.data.resident import ResidentImages

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from dimred.config import RunConfig
-from dimred.config.model import WeightInit
+from dimred.models.options import WeightInit
 from dimred.config.schedule import (
     FrozenBatchNorm,
     LrUpdate,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
 from dimred.config import RunConfig, decisive_values, eval_values
-from dimred.config.dataset import FitOn
+from dimred.data.options import FitOn
 from dimred.data.image_set import ImageSet
 from dimred.data.resident import ResidentImages
 from dimred.errors import InputError, Interrupted, ProcessLost, TrainingFailed

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dimred.config import RunConfig
-from dimred.config.dataset import ImageFolder
+from dimred.data.options import ImageFolder
 from dimred.config.device import DeviceName, DeviceOptions
 from dimred.config.saved import read_config
 from dimred.data.image_set import ImageSet

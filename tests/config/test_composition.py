@@ -11,7 +11,7 @@ from dimred.commands.messages import explain
 from dimred.config import check, decisive_values
 from dimred.config.conf_folder import GROUPS, choices, config_folder
 from dimred.config.hydra_schema import SCHEMAS, register, typed
-from dimred.config.option import walk
+from dimred.options.option import walk
 from dimred.errors import InputError
 
 

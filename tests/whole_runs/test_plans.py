@@ -10,7 +10,7 @@ import dimred.run.stages
 import dimred.run.train
 from dimred.config.compose import composed
 from dimred.config.device import DeviceName, DeviceOptions
-from dimred.config.loss import SimCLR, TSimCNE
+from dimred.losses.options import SimCLR, TSimCNE
 from dimred.config.schedule import (
     Anneal,
     FrozenBatchNorm,

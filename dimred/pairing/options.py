@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from dimred.config.option import option
+from dimred.options.option import option
 
 if TYPE_CHECKING:
     import torch

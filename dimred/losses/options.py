@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from dimred.config.option import option
+from dimred.options.option import option
 
 if TYPE_CHECKING:
     from dimred.losses import Loss

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from dimred.config.option import nested, option
-from dimred.config.pairing import PairingOptions
-from dimred.config.relation import TransformationOptions
+from dimred.options.option import nested, option
+from dimred.pairing.options import PairingOptions
+from dimred.pairing.labeled_options import TransformationOptions
 
 if TYPE_CHECKING:
     import torch

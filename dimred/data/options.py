@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from dimred.config.option import option
+from dimred.options.option import option
 from dimred.files import expanded
 
 if TYPE_CHECKING:

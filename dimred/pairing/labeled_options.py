@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
-from dimred.config.option import nested, option
-from dimred.config.pairing import PairingOptions
+from dimred.options.option import nested, option
+from dimred.pairing.options import PairingOptions
 
 if TYPE_CHECKING:
     import torch
