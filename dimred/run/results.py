@@ -13,9 +13,9 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from dimred.config import RunConfig, eval_values
-from dimred.data.options import FitOn
 from dimred.config.run import LinearProbe
 from dimred.data.image_set import ImageSet
+from dimred.data.options import FitOn
 from dimred.data.resident import ResidentImages
 from dimred.evaluation import (
     FactorMeasures,
@@ -27,7 +27,7 @@ from dimred.evaluation import (
 )
 from dimred.evaluation.classical import lle, tsne_map
 from dimred.models import Encoder
-from dimred.pairing import randomly_shifted
+from dimred.pairing import PairFormat, randomly_shifted
 from dimred.plots.maps import knn_figure, loss_figure, map_figure
 from dimred.plots.style import to_png
 from dimred.run.figures import write_figures
@@ -284,7 +284,7 @@ class Results:
     def _errors(self, encoder: Encoder, logits: NDArray[np.float32]) -> dict[str, float]:
         """Shares of test images that a classifier gets wrong, as they are and randomly shifted."""
         labels, shift = self.images.labels, self.config.eval.shifted_test
-        if labels is None or self.config.last_loss.hears != "classes":
+        if labels is None or self.config.last_loss.requires is not PairFormat.classes:
             return {}
         test = self.images.held_out
         y = labels.values[test]

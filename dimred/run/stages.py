@@ -7,7 +7,6 @@ from dataclasses import replace
 import torch
 
 from dimred.config import RunConfig
-from dimred.models.options import WeightInit
 from dimred.config.schedule import (
     FrozenBatchNorm,
     LrUpdate,
@@ -19,6 +18,7 @@ from dimred.config.schedule import (
 from dimred.data.image_set import ImageSet
 from dimred.data.resident import ResidentImages
 from dimred.models import Encoder
+from dimred.models.options import WeightInit
 from dimred.pairing import Pairing
 from dimred.training import (
     Checkpoint,

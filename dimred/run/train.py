@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
 from dimred.config import RunConfig, decisive_values, eval_values
-from dimred.data.options import FitOn
+from dimred.config.provenance import provenance
 from dimred.data.image_set import ImageSet
+from dimred.data.options import FitOn
 from dimred.data.resident import ResidentImages
 from dimred.errors import InputError, Interrupted, ProcessLost, TrainingFailed
 from dimred.evaluation import Judge
@@ -106,7 +107,11 @@ def _lead(config: RunConfig, command: list[str], inputs: Inputs, followers: _Fol
     with torch.device("meta"):
         # Refuses images that the network cannot take, before a folder is made for the run.
         config.model.backbone(channels, (height, width))
-    identity = {"config": identity_values(config, compute), "data": images.fingerprint()}
+    identity = {
+        "config": identity_values(config, compute),
+        "data": images.fingerprint(),
+        **provenance(config),
+    }
     with RunFolder(run_path(config, identity)) as folder:
         folder.admit(identity, config.restart)
         if folder.summary.exists():

@@ -10,7 +10,6 @@ import dimred.run.stages
 import dimred.run.train
 from dimred.config.compose import composed
 from dimred.config.device import DeviceName, DeviceOptions
-from dimred.losses.options import SimCLR, TSimCNE
 from dimred.config.schedule import (
     Anneal,
     FrozenBatchNorm,
@@ -23,6 +22,7 @@ from dimred.config.schedule import (
     Trainable,
 )
 from dimred.errors import InputError
+from dimred.losses.options import SimCLR, TSimCNE
 from dimred.pairing import Partners
 from dimred.run.stages import COMPILE_PAYS, compiles
 from dimred.run.train import compute_of, identity_values, run, run_path
