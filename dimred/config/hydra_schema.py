@@ -9,6 +9,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from dimred.config.conf_folder import config_folder
 from dimred.config.device import DeviceName, DeviceOptions
 from dimred.config.run import RunConfig, check
 from dimred.config.schedule import ScheduleOptions
@@ -23,10 +24,7 @@ _FORMER_SCHEMAS = {("dataset", "torchvision"): "mnist"}
 
 
 def register() -> None:
-    """Make all choices known to Hydra, and `schema`, `schema/GROUP/NAME` to its defaults lists.
-
-    YAML files of the same name are found first.
-    """
+    """Make all choices known to Hydra, and `schema`, `schema/GROUP/NAME` to its defaults lists."""
     load_installed_plugins()
     store = ConfigStore.instance()
     store.store(name="schema", node=RunConfig)
@@ -38,7 +36,8 @@ def register() -> None:
         options = registered(group)
         for name, kind in options.items():
             _store(f"schema/{group}", name, kind)
-            _store(group, name, kind)
+            if not (config_folder() / group / f"{name}.yaml").exists():
+                _store(group, name, kind)
         for (of, name), choice in _FORMER_SCHEMAS.items():
             if of == group:
                 _store(f"schema/{group}", name, options[choice])
