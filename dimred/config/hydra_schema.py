@@ -21,32 +21,37 @@ from dimred.options.registry import registered
 CHOICES = ("dataset", "pairing", "model", "loss")
 # Names of schemas that the YAML of users may still have: (group, name) -> choice.
 _FORMER_SCHEMAS = {("dataset", "torchvision"): "mnist"}
+_stored: dict[tuple[str, str], type] = {}
 
 
 def register() -> None:
     """Make all choices known to Hydra, and `schema`, `schema/GROUP/NAME` to its defaults lists."""
     load_installed_plugins()
-    store = ConfigStore.instance()
-    store.store(name="schema", node=RunConfig)
-    store.store(group="schema/schedule", name="stages", node=ScheduleOptions)
-    store.store(group="schema/device", name="device", node=DeviceOptions)
+    _store("", "schema", RunConfig)
+    _store("schema/schedule", "stages", ScheduleOptions)
+    _store("schema/device", "device", DeviceOptions)
     for device in DeviceName:
-        store.store(group="device", name=device.value, node=DeviceOptions(name=device))
+        _store("device", device.value, DeviceOptions, device)
     for group in CHOICES:
         options = registered(group)
         for name, kind in options.items():
-            _store(f"schema/{group}", name, kind)
+            _store(f"schema/{group}", name, kind, name)
             if not (config_folder() / group / f"{name}.yaml").exists():
-                _store(group, name, kind)
+                _store(group, name, kind, name)
         for (of, name), choice in _FORMER_SCHEMAS.items():
             if of == group:
-                _store(f"schema/{group}", name, options[choice])
+                _store(f"schema/{group}", name, options[choice], choice)
 
 
-def _store(group: str, name: str, kind: type) -> None:
+def _store(group: str, name: str, kind: type, choice: object = None) -> None:
+    """Give Hydra a dataclass of options, with its field `name` set; once, since it takes a while."""
+    if _stored.get((group, name)) is kind:
+        return
     node = OmegaConf.structured(kind)
-    node.name = name
-    ConfigStore.instance().store(group=group, name=name, node=node)
+    if choice is not None:
+        node.name = choice
+    ConfigStore.instance().store(group=group or None, name=name, node=node)
+    _stored[group, name] = kind
 
 
 def typed(composed: DictConfig) -> RunConfig:
