@@ -5,9 +5,11 @@ from __future__ import annotations
 from dimred.commands.messages import Parser
 from dimred.errors import InputError
 from dimred.files import expanded
+from dimred.options.plugins import load_plugins
 
 HELP = """\
 dimred baselines RUN [RUN ...] [--only METHOD,...] [--root DATA] [--again]
+                 [--plugin FILE|MODULE]
 
 Places the images of a finished run by other methods, from their pixels and from the run's H, and
 measures those maps as it was measured: kNN accuracy on the same splits, trustworthiness, time.
@@ -31,8 +33,10 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("runs", nargs="+")
     parser.add_argument("--only")
     parser.add_argument("--root")
+    parser.add_argument("--plugin", action="append", default=[])
     parser.add_argument("--again", action="store_true")
     given = parser.parse_args(arguments)
+    load_plugins(given.plugin)
     from dimred.analysis.baselines import METHODS, measure_baselines
     from dimred.run_folder.record import read_record
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dimred.commands.messages import Parser
 from dimred.errors import InputError
 from dimred.files import csv_file, expanded, write_atomically
+from dimred.options.plugins import load_plugins
 
 if TYPE_CHECKING:
     from dimred.run_folder.finished import FinishedRun
@@ -20,7 +21,7 @@ _FOLDER = "embedded"
 _MOST_NAMED = 20  # images left out
 
 HELP = """\
-dimred embed RUN IMAGES [IMAGES ...] [--out FILE] [--k K] [--root DATA]
+dimred embed RUN IMAGES [IMAGES ...] [--out FILE] [--k K] [--root DATA] [--plugin FILE|MODULE]
 
 Places new images on the map of a finished run by its weights; the run's own images need not be
 there. IMAGES are image files, folders (all images below), or .npz files with an array `images`.
@@ -50,7 +51,9 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--out")
     parser.add_argument("--k", type=int)
     parser.add_argument("--root")
+    parser.add_argument("--plugin", action="append", default=[])
     given = parser.parse_args(arguments)
+    load_plugins(given.plugin)
     import numpy as np
 
     from dimred.analysis.placement import load_run

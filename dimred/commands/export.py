@@ -5,9 +5,10 @@ from __future__ import annotations
 from dimred.commands.messages import Parser
 from dimred.errors import InputError
 from dimred.files import expanded, write_atomically
+from dimred.options.plugins import load_plugins
 
 HELP = """\
-dimred export RUN [--out FILE] [--root DATA]
+dimred export RUN [--out FILE] [--root DATA] [--plugin FILE|MODULE]
 
 Writes the encoder of a finished run as one ONNX file (default: RUN/encoder.onnx): `images`, uint8
 (N, C, height, width), to `h` and `z`, normalisation included. Holds what ONNX Runtime makes of 256
@@ -26,7 +27,9 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("run")
     parser.add_argument("--out")
     parser.add_argument("--root")
+    parser.add_argument("--plugin", action="append", default=[])
     given = parser.parse_args(arguments)
+    load_plugins(given.plugin)
     from dimred.analysis import onnx
     from dimred.run_folder.finished import FinishedRun
 

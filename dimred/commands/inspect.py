@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dimred.commands.messages import Parser
 from dimred.files import expanded
+from dimred.options.plugins import load_plugins
 
 HELP = """\
-dimred inspect RUN [--root DATA]
+dimred inspect RUN [--root DATA] [--plugin FILE|MODULE]
 
 Looks for what deserves a look among the images of a finished run, and writes each kind to
 RUN/inspect/ as CSV and as a sheet of pictures, the rows of embedding.npz to findings.json:
@@ -26,7 +27,9 @@ def run(arguments: list[str]) -> int:
     parser = Parser(HELP)
     parser.add_argument("run")
     parser.add_argument("--root")
+    parser.add_argument("--plugin", action="append", default=[])
     given = parser.parse_args(arguments)
+    load_plugins(given.plugin)
     from dimred.analysis.inspection import FOLDER, inspect
     from dimred.run_folder.finished import FinishedRun
     from dimred.run_folder.folder import RunFolder

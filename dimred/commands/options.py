@@ -8,8 +8,9 @@ from typing import Any
 
 from dimred.commands.train import parsed
 from dimred.config.conf_folder import GROUPS, choices
-from dimred.config.option import allowed, walk
 from dimred.errors import InputError
+from dimred.options.option import allowed, walk
+from dimred.options.plugins import load_plugins
 
 HELP = """\
 dimred options [GROUP=CHOICE ...] [KEY=VALUE ...]
@@ -26,6 +27,7 @@ def run(arguments: list[str]) -> int:
     given = parsed(arguments)
     if given.multirun:
         raise InputError("-m: options are those of one run")
+    load_plugins(given.plugin)
     from dimred.config.compose import composed
 
     config = composed(given.overrides, given.config_dir)

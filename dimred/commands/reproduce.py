@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dimred.commands import baselines, train
 from dimred.commands.messages import Parser, run_reporting_errors
 from dimred.errors import InputError
+from dimred.options.plugins import load_plugins
 
 if TYPE_CHECKING:
     from dimred.config import RunConfig
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 HELP = """\
 dimred reproduce TABLE [--budget full|short|smoke] [--rows KEY,...] [--seeds 0,1,2] [--list]
-                       [GROUP=CHOICE ...] [KEY=VALUE ...]
+                       [--plugin FILE|MODULE] [GROUP=CHOICE ...] [KEY=VALUE ...]
 
 Makes the runs of a paper's table, first all rows with the first seed. Skips what is finished, goes
 on with what was interrupted, and says before it starts how long training will take. TABLE is one
@@ -64,8 +65,10 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--seeds")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--config-dir")
+    parser.add_argument("--plugin", action="append", default=[])
     parser.add_argument("overrides", nargs="*")
     given = parser.parse_intermixed_args(arguments)
+    load_plugins(given.plugin)
     from dimred.run_folder.lookup import finished_run
     from dimred.tables import BUDGETS, NAMES, TABLES
 
@@ -81,7 +84,8 @@ def run(arguments: list[str]) -> int:
         raise InputError(f"--rows {given.rows}: baselines has no rows")
     table, rows = (TABLES["table1"], _SIMCLR) if of_baselines else (TABLES[given.table], given.rows)
     seeds = _seeds(given.seeds or _SEEDS[given.budget])
-    jobs = _jobs(table, given.budget, rows, seeds, given.overrides, given.config_dir)
+    flags = train.flags_of(given)
+    jobs = _jobs(table, given.budget, rows, seeds, given.overrides, flags, given.config_dir)
     left = [job for job in jobs if finished_run(job.config) is None]
     for job in jobs:
         print(f"{'' if job in left else 'finished: '}{job.command}")
@@ -137,12 +141,12 @@ def _jobs(
     keys: str | None,
     seeds: Sequence[int],
     overrides: Sequence[str],
+    flags: Sequence[str],
     folder: str | None,
 ) -> list[_Job]:
     """All runs, those of the first seed before any second."""
     from dimred.config.compose import composed
 
-    flags = ["--config-dir", folder] if folder else []
     rows = {row.key: row for row in table.rows}
     chosen = list(dict.fromkeys(keys.split(","))) if keys else list(rows)
     for key in chosen:

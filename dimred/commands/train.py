@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from dimred.commands.messages import Parser, exit_code, explain
 from dimred.config.conf_folder import GROUPS, choices
 from dimred.errors import InputError
+from dimred.options.plugins import load_plugins, send_with_jobs
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -48,7 +49,9 @@ restart=true, only measured again where what is measured at the end differs (see
 
 Single values:  schedule.stages.finetune.epochs=20   dataset.classes=[4,9]
 All of them:    dimred options
-Your own YAML:  dimred train --config-dir FOLDER ..., FOLDER laid out like conf/"""
+Your own YAML:  dimred train --config-dir FOLDER ..., FOLDER laid out like conf/
+Your own code:  dimred train --plugin my_loss.py loss=mine ...
+                a Python file, or a module, that registers a loss, pairing, dataset or model"""
 
 
 def _help() -> str:
@@ -96,6 +99,7 @@ def run(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     given = parsed(arguments)
+    load_plugins(given.plugin)
     from dimred.config.compose import check_words, with_stage_losses
 
     check_words(given.overrides, given.config_dir)
@@ -104,11 +108,20 @@ def _run(arguments: list[str]) -> int:
 
 def parsed(arguments: list[str]) -> Namespace:
     """Flags and overrides, in whatever order they were typed."""
-    parser = Parser("the flags are -m (--multirun) and --config-dir FOLDER")
+    parser = Parser(
+        "the flags are -m (--multirun), --config-dir FOLDER and --plugin FILE.py or MODULE"
+    )
     parser.add_argument("-m", "--multirun", action="store_true")
     parser.add_argument("--config-dir", "-cd")
+    parser.add_argument("--plugin", action="append", default=[])
     parser.add_argument("overrides", nargs="*")
     return parser.parse_intermixed_args(arguments)
+
+
+def flags_of(given: Namespace) -> list[str]:
+    """The flags that the configuration of a run depends on, as they were given."""
+    folder = ["--config-dir", given.config_dir] if given.config_dir else []
+    return folder + [word for plugin in given.plugin for word in ("--plugin", plugin)]
 
 
 def _launch(given: Namespace) -> int:
@@ -116,9 +129,8 @@ def _launch(given: Namespace) -> int:
 
     from dimred.config.compose import hydra_app, overrides
 
-    folder = given.config_dir
-    flags = ["--config-dir", folder] if folder else []
-    words = overrides(given.overrides, folder, given.multirun)
+    flags = flags_of(given)
+    words = overrides(given.overrides, given.config_dir, given.multirun)
     with hydra_app() as app:
         if given.multirun or app.get_mode("config", words) is RunMode.MULTIRUN:
             if _SHARED:
@@ -145,6 +157,7 @@ def _sweep(app: Hydra, job: Callable[[DictConfig], _Ended], overrides: list[str]
     for words in BasicSweeper.split_arguments(parsed_words, None)[0]:
         # What is wrong with a job should not come out after hours in a queue.
         typed(hydra.compose("config", overrides=words))
+    send_with_jobs()
     # A launcher that submits says what, and where it will be.
     launchers = logging.getLogger("hydra_plugins")
     launchers.addHandler(logging.StreamHandler(sys.stdout))

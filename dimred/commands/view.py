@@ -7,11 +7,13 @@ import webbrowser
 from dimred.commands.messages import Parser
 from dimred.errors import InputError
 from dimred.files import expanded, write_atomically
+from dimred.options.plugins import load_plugins
 
 _THUMBNAIL = range(4, 257)
 
 HELP = """\
 dimred view RUN [--out FILE] [--open] [--root DATA] [--thumbnail PIXELS]
+                [--plugin FILE|MODULE]
 
 Writes the map of a finished run as one HTML file (default: RUN/map.html) that needs no server and
 no network: hover over a point to see its image, click to pin it with its nearest neighbours in Z
@@ -34,8 +36,10 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--out")
     parser.add_argument("--open", action="store_true")
     parser.add_argument("--root")
+    parser.add_argument("--plugin", action="append", default=[])
     parser.add_argument("--thumbnail", type=int)
     given = parser.parse_args(arguments)
+    load_plugins(given.plugin)
     if given.thumbnail is not None and given.thumbnail not in _THUMBNAIL:
         raise InputError(
             f"--thumbnail {given.thumbnail}: must be from {_THUMBNAIL[0]} to {_THUMBNAIL[-1]}"

@@ -17,10 +17,8 @@ from dimred.config import RunConfig
 from dimred.config.conf_folder import GROUPS, choices, config_folder
 from dimred.config.hydra_schema import register, typed
 from dimred.errors import InputError
-
-# Text that users type as their shell would take it, with any letter and `~`, much of which means
-# something in Hydra's grammar. Only `${...}` keeps that meaning.
-_TEXT_KEYS = ("dataset.root", "dataset.path", "output_dir", "run_dir", "name")
+from dimred.options.option import leaves
+from dimred.options.registry import registered
 
 T = TypeVar("T")
 
@@ -100,10 +98,23 @@ def with_stage_losses(action: Callable[[], T], words: Sequence[str]) -> T:
         raise
 
 
+def _is_path(key: str) -> bool:
+    """Whether a key holds the name of a file or folder, in any of the choices of its group."""
+    of_stage = _STAGE_LOSS.fullmatch(key)
+    if of_stage and of_stage[2]:
+        key = f"loss{of_stage[2]}"
+    group, _, rest = key.partition(".")
+    options = registered(group).values() if rest else (RunConfig,)
+    specs = (spec for kind in options for name, spec in leaves(kind) if name == (rest or key))
+    return any(spec.metadata.get("is_path") for spec in specs)
+
+
 def _quoted(word: str, sweep: bool) -> str:
-    """The word with its text quoted for Hydra and `~` expanded, where its key holds text."""
+    """The word with its text quoted for Hydra and `~` expanded, where its key holds a path: users
+    type it as their shell would take it, with any letter, much of which means something in Hydra's
+    grammar. Only `${...}` keeps that meaning."""
     key, _, value = word.partition("=")
-    if key.lstrip("+") not in _TEXT_KEYS or value[:1] in ("", "'", '"'):
+    if value[:1] in ("", "'", '"') or not _is_path(key.lstrip("+")):
         return word
 
     def quoted(text: str) -> str:

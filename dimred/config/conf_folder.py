@@ -1,8 +1,11 @@
-"""The groups of choices, and the folder of YAML that holds them."""
+"""The groups of choices: those registered in Python, and the folder of YAML beside them."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+from dimred.config.device import DeviceName
+from dimred.options.registry import registered
 
 GROUPS = {
     "dataset": "which images",
@@ -23,5 +26,8 @@ def config_folder() -> Path:
 
 
 def choices(group: str) -> list[str]:
-    """The choices of a group, as the YAML files of conf/ name them."""
-    return sorted(path.stem for path in (config_folder() / group).glob("*.yaml"))
+    """The choices of a group: the registered ones, and those of the YAML files of conf/."""
+    names = {path.stem for path in (config_folder() / group).glob("*.yaml")}
+    if group == "device":
+        names.update(DeviceName.__members__)
+    return sorted(names.union(registered(group)))

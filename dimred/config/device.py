@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from dimred.config.option import option
 from dimred.errors import InputError
+from dimred.options.option import option
 
 if TYPE_CHECKING:
     import torch

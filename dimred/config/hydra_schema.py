@@ -7,57 +7,51 @@ from dataclasses import fields, is_dataclass, replace
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from dimred.config import dataset, device, loss, model, pairing, relation, schedule, target
+from dimred.config.conf_folder import config_folder
+from dimred.config.device import DeviceName, DeviceOptions
 from dimred.config.run import RunConfig, check
+from dimred.config.schedule import ScheduleOptions
 from dimred.errors import InputError
+from dimred.options.plugins import load_installed_plugins
+from dimred.options.registry import registered
 
-SCHEMAS: dict[str, dict[str, type]] = {
-    "dataset": {
-        "digits": dataset.Digits,
-        "torchvision": dataset.Torchvision,
-        "image_folder": dataset.ImageFolder,
-        "npz": dataset.Npz,
-        "turntable": dataset.Turntable,
-        "norb_small": dataset.NorbSmall,
-    },
-    "pairing": {
-        "augmentation": pairing.Augmentation,
-        "knn": relation.Knn,
-        "knn_translations": relation.KnnTranslations,
-        "neighborhood_transformation": relation.NeighborhoodTransformation,
-        "viewpoint": relation.Viewpoint,
-        "class_label": relation.ClassLabel,
-        "class_target": target.ClassTarget,
-        "factor_target": target.FactorTarget,
-    },
-    "model": {
-        "resnet18": model.ResNet18,
-        "convnet": model.ConvNet,
-        "lenet": model.LeNet,
-        "drlim_cnn": model.DrlimCnn,
-        "linear_20_3": model.Linear203,
-    },
-    "loss": {
-        "tsimcne": loss.TSimCNE,
-        "simclr": loss.SimCLR,
-        "drlim": loss.Drlim,
-        "generalized_contrastive": loss.GeneralizedContrastive,
-        "squared_error": loss.SquaredError,
-        "cross_entropy": loss.CrossEntropy,
-    },
-    "schedule": {"stages": schedule.ScheduleOptions},
-    "device": {"device": device.DeviceOptions},
-}
+# What a choice's own options are taken from.
+CHOICES = ("dataset", "pairing", "model", "loss")
+# Names of schemas that the YAML of users may still have: (group, name) -> choice.
+_FORMER_SCHEMAS = {("dataset", "torchvision"): "mnist"}
+_stored: dict[tuple[str, str], type] = {}
 
 
 def register() -> None:
-    """Make `schema` and `schema/GROUP/NAME` known to Hydra's defaults lists."""
-    store = ConfigStore.instance()
-    store.store(name="schema", node=RunConfig)
-    for group, schemas in SCHEMAS.items():
-        for name, node in schemas.items():
-            store.store(group=f"schema/{group}", name=name, node=node)
+    """Make all choices known to Hydra, and `schema`, `schema/GROUP/NAME` to its defaults lists."""
+    load_installed_plugins()
+    _store("", "schema", RunConfig)
+    _store("schema/schedule", "stages", ScheduleOptions)
+    _store("schema/device", "device", DeviceOptions)
+    for device in DeviceName:
+        _store("device", device.value, DeviceOptions, device)
+    for group in CHOICES:
+        options = registered(group)
+        for name, kind in options.items():
+            _store(f"schema/{group}", name, kind, name)
+            if not (config_folder() / group / f"{name}.yaml").exists():
+                _store(group, name, kind, name)
+        for (of, name), choice in _FORMER_SCHEMAS.items():
+            if of == group:
+                _store(f"schema/{group}", name, options[choice], choice)
+
+
+def _store(group: str, name: str, kind: type, choice: object = None) -> None:
+    """Give Hydra a dataclass of options, with its field `name` set; once, since it takes time."""
+    if _stored.get((group, name)) is kind:
+        return
+    node = OmegaConf.structured(kind)
+    if choice is not None:
+        node.name = choice
+    ConfigStore.instance().store(group=group or None, name=name, node=node)
+    _stored[group, name] = kind
 
 
 def typed(composed: DictConfig) -> RunConfig:
@@ -67,7 +61,12 @@ def typed(composed: DictConfig) -> RunConfig:
     for key in OmegaConf.missing_keys(composed):
         stages = ", ".join(composed.schedule.stages)
         raise InputError(f"{key}: must be given; the stages here are {stages}")
-    config = OmegaConf.to_object(composed)
+    try:
+        config = OmegaConf.to_object(composed)
+    except ValueError as error:  # of the checks of a dataclass of options, not of OmegaConf
+        if isinstance(error, OmegaConfBaseException):
+            raise
+        raise InputError(str(error)) from error
     if not isinstance(config, RunConfig):
         raise TypeError(f"not a run's configuration: {type(config)}")
     check(config)

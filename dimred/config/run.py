@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from dimred.config.dataset import DatasetOptions
 from dimred.config.device import DeviceOptions
-from dimred.config.loss import LossOptions
-from dimred.config.model import ModelOptions
-from dimred.config.option import kinds, nested, option, violations, walk
-from dimred.config.pairing import PairingOptions
-from dimred.config.relation import RelationOptions
 from dimred.config.schedule import ScheduleOptions, StageOptions
+from dimred.data.options import DatasetOptions
 from dimred.errors import InputError
+from dimred.losses.options import LossOptions
+from dimred.models.options import ModelOptions
+from dimred.options.option import nested, option, violations, walk
+from dimred.options.registry import Unknown, registered
+from dimred.pairing.formats import PairFormat
+from dimred.pairing.options import PairingOptions
 
 
 class LinearProbe(Enum):
@@ -111,18 +112,22 @@ class RunConfig:
         None,
         "First part of the run folder's name; null = DATASET-MODEL-LOSS-SCHEDULE.",
         changes_result=False,
+        is_path=True,
     )
     budget: str | None = option(
         None,
         "A word for tables on how large the run is, such as smoke; set by dimred reproduce.",
         changes_result=False,
     )
-    output_dir: str = option("outputs", "Folder that holds the run folders.", changes_result=False)
+    output_dir: str = option(
+        "outputs", "Folder that holds the run folders.", changes_result=False, is_path=True
+    )
     run_dir: str | None = option(
         None,
         "The run folder itself; null = OUTPUT_DIR/NAME-seedSEED-HASH, where the hash tells "
         "configurations apart.",
         changes_result=False,
+        is_path=True,
     )
     restart: bool = option(
         False, "Begin anew where the run folder holds a run, replacing it.", changes_result=False
@@ -197,10 +202,13 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
 def _mismatches(
     pairing: PairingOptions, loss: LossOptions, stage: str, out_dim: int
 ) -> Iterator[str]:
-    """What the loss of a stage asks for and a pairing does not say."""
-    if pairing.says != loss.hears:
-        fitting = _choices(LossOptions, "hears", pairing.says)
-        others = _choices(PairingOptions, "says", loss.hears)
+    """What the loss of a stage requires and a pairing does not provide."""
+    if isinstance(pairing, Unknown) or isinstance(loss, Unknown):
+        return
+    losses, pairings = registered("loss"), registered("pairing")
+    if pairing.provides is not loss.requires:
+        fitting = [name for name, kind in losses.items() if kind.requires is pairing.provides]
+        others = [name for name, kind in pairings.items() if kind.provides is loss.requires]
         yield (
             f"loss={loss.name}: does not go with pairing={pairing.name}, which goes with "
             f"loss={' or '.join(fitting)}; loss={loss.name} goes with pairing={' or '.join(others)}"
@@ -208,18 +216,21 @@ def _mismatches(
         return
     yield from loss.problems(stage, out_dim)
     groups = len(loss.layout.margins)
-    if isinstance(pairing, RelationOptions) and groups != pairing.components:
+    if loss.requires is PairFormat.labeled_pairs and groups not in (0, pairing.components):
+        wanted = _n_labels(kind for kind in losses.values() if kind.requires is loss.requires)
+        given = _n_labels(kind for kind in pairings.values() if kind.provides is loss.requires)
         yield (
             f"loss={loss.name}: wants {groups} label(s) for a pair, and pairing={pairing.name} "
-            f"gives {pairing.components} here; loss=drlim wants 1, loss=generalized_contrastive "
-            "one for each of loss.groups; pairing=neighborhood_transformation gives 2, and so does "
-            "pairing=viewpoint with pairing.label=separate; all others give 1"
+            f"gives {pairing.components} here; losses want {wanted}; pairings give {given}"
         )
 
 
-def _choices(options: type, key: str, value: str) -> list[str]:
-    """The choices of a group whose class attribute has a value."""
-    return [name for name, kind in kinds(options).items() if getattr(kind, key) == value]
+def _n_labels(kinds: Iterable[type[Any]]) -> str:
+    """How many labels of a pair losses or pairings have, in words."""
+    counts: dict[str, list[str]] = {}
+    for kind in kinds:
+        counts.setdefault(kind.n_labels, []).append(kind.choices[0])
+    return ", ".join(f"{count} ({', '.join(names)})" for count, names in counts.items())
 
 
 def decisive_values(config: RunConfig) -> dict[str, Any]:

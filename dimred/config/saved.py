@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 from omegaconf import OmegaConf
 
-from dimred.config.hydra_schema import SCHEMAS
 from dimred.config.run import RunConfig, check
+from dimred.data.options import DatasetOptions
 from dimred.errors import InputError
+from dimred.losses.options import LossOptions
+from dimred.models.options import ModelOptions
+from dimred.options.plugins import load_installed_plugins
+from dimred.options.registry import Choice, registered, unknown
+from dimred.pairing.options import PairingOptions
 
 # config.yaml names the choice of these groups, and which class it has follows from that.
-_GROUPS = ("dataset", "pairing", "model", "loss")
+_GROUPS: dict[str, type[Choice]] = {
+    "dataset": DatasetOptions,
+    "pairing": PairingOptions,
+    "model": ModelOptions,
+    "loss": LossOptions,
+}
 # Keys that runs of before have and that mean nothing any more, by group.
 _GONE = {"device": ("cuda_graphs",)}
 
 
-def read_config(text: str) -> RunConfig:
+def read_config(text: str, origins: Mapping[str, Any] | None = None) -> RunConfig:
     """The RunConfig that a config.yaml holds.
 
+    origins: the plug-ins that the run used, as `provenance` has them. Where one is not loaded, its
+        options are kept as plain values (see `unknown`): nothing is imported for a run folder.
     Raises InputError for a text that is none, such as one of another version of dimred.
     """
+    load_installed_plugins()
+    origins = origins or {}
     try:
         content = yaml.safe_load(text)
         for group, keys in _GONE.items():
             for key in keys:
                 content[group].pop(key, None)
-        groups = {key: _options(key, content.pop(key)) for key in _GROUPS}
+        groups = {key: _options(key, content.pop(key), origins.get(key)) for key in _GROUPS}
         stages = content["schedule"]["stages"]
         losses = {name: stage.pop("loss", None) for name, stage in stages.items()}
         config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(RunConfig), content))
@@ -35,15 +50,18 @@ def read_config(text: str) -> RunConfig:
         for key, options in groups.items():
             setattr(config, key, options)
         for name, loss in losses.items():
-            config.schedule.stages[name].loss = loss and _options("loss", loss)
+            origin = origins.get(f"schedule.stages.{name}.loss")
+            config.schedule.stages[name].loss = loss and _options("loss", loss, origin)
         check(config)
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"is no configuration of dimred ({error})") from error
     return config
 
 
-def _options(group: str, values: dict[str, Any]) -> Any:
+def _options(group: str, values: dict[str, Any], origin: Mapping[str, Any] | None) -> Any:
     """The options of a group with these values, of the class whose choice they name."""
-    schemas: dict[str, Any] = SCHEMAS[group]
-    kinds = {choice: kind for kind in schemas.values() for choice in kind.choices}
-    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(kinds[values["name"]]), values))
+    options = registered(group)
+    if origin is not None and values["name"] not in options:
+        return unknown(_GROUPS[group], values, origin)
+    schema = OmegaConf.structured(options[values["name"]])
+    return OmegaConf.to_object(OmegaConf.merge(schema, values))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from dimred.config.loss import LossOptions
-from dimred.config.option import nested, option
+from dimred.losses.options import LossOptions
+from dimred.options.option import nested, option
 
 
 class Trainable(Enum):

@@ -1,37 +1,43 @@
 """Losses: functions of (embeddings, pairs) and nothing else."""
 
-from typing import Any, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from dimred.losses.contrastive import component_losses as component_losses
+    from dimred.losses.contrastive import drlim_loss as drlim_loss
+    from dimred.losses.contrastive import (
+        generalized_contrastive_loss as generalized_contrastive_loss,
+    )
+    from dimred.losses.hinge import HingeForm as HingeForm
+    from dimred.losses.loss import Loss as Loss
+    from dimred.losses.options import Layout as Layout
+    from dimred.losses.options import LossOptions as LossOptions
+    from dimred.losses.reduction import Reduction as Reduction
+    from dimred.losses.simclr import simclr_loss as simclr_loss
+    from dimred.losses.supervised import cross_entropy_loss as cross_entropy_loss
+    from dimred.losses.supervised import squared_error_loss as squared_error_loss
+    from dimred.losses.tsimcne import tsimcne_loss as tsimcne_loss
 
-from dimred.losses.contrastive import (
-    HingeForm,
-    component_losses,
-    drlim_loss,
-    generalized_contrastive_loss,
-)
-from dimred.losses.reduction import Reduction
-from dimred.losses.simclr import simclr_loss
-from dimred.losses.supervised import cross_entropy_loss, squared_error_loss
-from dimred.losses.tsimcne import tsimcne_loss
+_MODULES = {
+    "HingeForm": "hinge",
+    "Layout": "options",
+    "Loss": "loss",
+    "LossOptions": "options",
+    "Reduction": "reduction",
+    "component_losses": "contrastive",
+    "cross_entropy_loss": "supervised",
+    "drlim_loss": "contrastive",
+    "generalized_contrastive_loss": "contrastive",
+    "simclr_loss": "simclr",
+    "squared_error_loss": "supervised",
+    "tsimcne_loss": "tsimcne",
+}
+__all__ = list(_MODULES)
 
 
-class Loss(Protocol):
-    """Embeddings (n, d) and the pairs among their rows -> a scalar, float32 or better; with
-    reduction="none" what each row has in it (n,), whose mean is that scalar."""
-
-    def __call__(self, z: Tensor, pairs: Any, *, reduction: Reduction = "mean") -> Tensor: ...
-
-
-__all__ = [
-    "HingeForm",
-    "Loss",
-    "Reduction",
-    "component_losses",
-    "cross_entropy_loss",
-    "drlim_loss",
-    "generalized_contrastive_loss",
-    "simclr_loss",
-    "squared_error_loss",
-    "tsimcne_loss",
-]
+def __getattr__(name: str) -> Any:
+    """A name of the package, imported when it is asked for: PyTorch takes seconds."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

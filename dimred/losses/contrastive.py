@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from enum import Enum
 
 import torch
 from torch import Tensor
 
+from dimred.losses.hinge import HingeForm
 from dimred.losses.reduction import Reduction
 from dimred.pairing.pairs import LabelledPairs
-
-
-class HingeForm(Enum):
-    """What is squared where a dissimilar pair is nearer than the margin m."""
-
-    squared_hinge = "squared_hinge"
-    """max(0, m - d)^2, the printed formula."""
-    legacy_caffe = "legacy_caffe"
-    """max(0, m - d^2), which the thesis' build of Caffe computed: the margin is one on d^2."""
 
 
 def drlim_loss(

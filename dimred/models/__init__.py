@@ -1,21 +1,33 @@
 """Networks: backbones (image -> H), the projection head (H -> Z), and the encoder of both."""
 
-from dimred.models.backbones import (
-    Backbone,
-    ConvNetBackbone,
-    DrlimCnnBackbone,
-    LeNetBackbone,
-    LinearBackbone,
-    ResNet18Backbone,
-)
-from dimred.models.encoder import Encoder
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "Backbone",
-    "ConvNetBackbone",
-    "DrlimCnnBackbone",
-    "Encoder",
-    "LeNetBackbone",
-    "LinearBackbone",
-    "ResNet18Backbone",
-]
+if TYPE_CHECKING:
+    from dimred.models.backbones import Backbone as Backbone
+    from dimred.models.backbones import ConvNetBackbone as ConvNetBackbone
+    from dimred.models.backbones import DrlimCnnBackbone as DrlimCnnBackbone
+    from dimred.models.backbones import LeNetBackbone as LeNetBackbone
+    from dimred.models.backbones import LinearBackbone as LinearBackbone
+    from dimred.models.backbones import ResNet18Backbone as ResNet18Backbone
+    from dimred.models.encoder import Encoder as Encoder
+    from dimred.models.options import ModelOptions as ModelOptions
+
+_MODULES = {
+    "Backbone": "backbones",
+    "ConvNetBackbone": "backbones",
+    "DrlimCnnBackbone": "backbones",
+    "Encoder": "encoder",
+    "LeNetBackbone": "backbones",
+    "LinearBackbone": "backbones",
+    "ModelOptions": "options",
+    "ResNet18Backbone": "backbones",
+}
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    """A name of the package, imported when it is asked for: PyTorch takes seconds."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

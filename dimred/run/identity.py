@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dimred.config import RunConfig, decisive_values
+from dimred.config.provenance import provenance
 from dimred.data.image_set import ImageSet
 from dimred.files import expanded
 from dimred.training import Compute
@@ -15,8 +16,12 @@ from dimred.training import Compute
 
 def identity_of(config: RunConfig, compute: Compute, images: ImageSet) -> dict[str, Any]:
     """What decides a run's result: {"config": values by dotted key, `auto` replaced by what it came
-    to on this machine; "data": the fingerprint of the images}."""
-    return {"config": identity_values(config, compute), "data": images.fingerprint()}
+    to on this machine; "data": the fingerprint of the images; and what plug-ins and files add}."""
+    return {
+        "config": identity_values(config, compute),
+        "data": images.fingerprint(),
+        **provenance(config),
+    }
 
 
 def identity_values(config: RunConfig, compute: Compute) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.config import RunConfig
-from dimred.config.dataset import FitOn
 from dimred.data.image_set import ImageSet
+from dimred.data.options import FitOn
 from dimred.data.resident import ResidentImages
 from dimred.errors import InputError
 from dimred.pairing import FixedTargets, Pairing, PairingScope

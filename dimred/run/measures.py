@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from dimred.config import RunConfig
-from dimred.config.relation import Knn, RelationOptions
 from dimred.evaluation import FactorMeasures, PairLosses
 from dimred.pairing import PairingScope, neighbourhood
+from dimred.pairing.labeled_options import Knn, RelationOptions
 
 _TEST_PAIRS_SEED = 0
 

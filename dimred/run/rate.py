@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 
 from dimred.config import RunConfig, decisive_values
-from dimred.config.dataset import Torchvision
+from dimred.data.options import Torchvision
 from dimred.errors import InputError
 from dimred.run.inputs import Inputs
 from dimred.run.stages import StagedTraining, forget_compiled

@@ -13,8 +13,8 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from dimred.config import RunConfig, eval_values
-from dimred.config.dataset import FitOn
 from dimred.config.run import LinearProbe
+from dimred.data.options import FitOn
 from dimred.evaluation import (
     FactorMeasures,
     Judge,
@@ -25,7 +25,7 @@ from dimred.evaluation import (
 )
 from dimred.evaluation.classical import lle, tsne_map
 from dimred.models import Encoder
-from dimred.pairing import randomly_shifted
+from dimred.pairing import PairFormat, randomly_shifted
 from dimred.plots.maps import knn_figure, loss_figure, map_figure
 from dimred.plots.style import to_png
 from dimred.run.figures import write_figures
@@ -277,7 +277,7 @@ class Results:
     def _errors(self, encoder: Encoder, logits: NDArray[np.float32]) -> dict[str, float]:
         """Shares of test images that a classifier gets wrong, as they are and randomly shifted."""
         labels, shift = self.inputs.images.labels, self.config.eval.shifted_test
-        if labels is None or self.config.last_loss.hears != "classes":
+        if labels is None or self.config.last_loss.requires is not PairFormat.classes:
             return {}
         test = self.inputs.images.held_out
         y = labels.values[test]

@@ -8,10 +8,10 @@ from dataclasses import replace
 import torch
 
 from dimred.config import RunConfig
-from dimred.config.model import WeightInit
 from dimred.config.schedule import ReadoutInit, Stage
 from dimred.data.image_set import ImageSet
 from dimred.models import Encoder
+from dimred.models.options import WeightInit
 from dimred.run.inputs import Inputs
 from dimred.training import Checkpoint, EpochState, Position, StageTrainer, derived_seed
 

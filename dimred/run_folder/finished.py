@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dimred.config import RunConfig
-from dimred.config.dataset import ImageFolder
 from dimred.config.device import DeviceName
 from dimred.config.saved import read_config
 from dimred.data.image_set import ImageSet
+from dimred.data.options import ImageFolder
 from dimred.data.resident import ResidentImages
 from dimred.errors import InputError
 from dimred.models import Encoder
+from dimred.options.registry import Unknown
 from dimred.run_folder.folder import WRITTEN, read_arrays
 from dimred.run_folder.record import RunRecord, read_record
 from dimred.training import Compute, embed
@@ -44,7 +45,8 @@ class FinishedRun:
         self.record: RunRecord = read_record(path)
         file = path / "config.yaml"
         try:
-            self.config: RunConfig = read_config(file.read_text())
+            plugins = self.record.environment["identity"].get("plugins")
+            self.config: RunConfig = read_config(file.read_text(), plugins)
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
         dataset = self.config.dataset
@@ -72,6 +74,8 @@ class FinishedRun:
         try:
             images = self.config.dataset.load(self.config.seed)
         except InputError as error:
+            if isinstance(self.config.dataset, Unknown):
+                raise
             raise InputError(f"{error}; --root names data that have moved") from error
         if images.fingerprint() != self.record.environment["identity"]["data"]:
             raise InputError(f"{self.path}: its images have changed since it was trained")
@@ -83,6 +87,8 @@ class FinishedRun:
 
     def items(self, images: ImageSet) -> ImageSet:
         """The run's images in all transformations of its pairing, one for each row of its map."""
+        if not self.record.summary["dataset"]["transformations"]:
+            return images  # whatever the pairing is
         return self.config.pairing.items(images)
 
     @cached_property

@@ -218,4 +218,9 @@ def _differences(there: dict[str, Any], here: dict[str, Any]) -> str:
         words.append(f"and {len(keys) - 3} more keys")
     if not keys and there["data"] != here["data"]:
         words.append("the images have changed since")
+    for part in ("plugins", "files"):
+        old, new = there.get(part, {}), here.get(part, {})
+        for key in sorted({*old, *new}):
+            if not keys and old.get(key) != new.get(key):
+                words.append(f"the {part} of {key} have changed since")
     return "; ".join(words)

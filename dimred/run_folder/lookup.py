@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dimred.config import RunConfig, decisive_values, eval_values
+from dimred.config.provenance import KEYS, provenance
 from dimred.errors import InputError
 from dimred.files import expanded
 from dimred.run_folder.record import RunRecord, read_record
@@ -33,4 +34,7 @@ def _is_of(record: RunRecord, config: RunConfig) -> bool:
     dataset, place = record.config["dataset"], vars(config.dataset)
     same_place = all(dataset.get(key) == place.get(key) for key in ("root", "path"))
     measured = record.summary["eval"] == eval_values(config)
-    return record.name == config.name and same_place and there == wanted and measured
+    identity = record.environment["identity"]
+    same_code = {key: identity[key] for key in KEYS if key in identity} == provenance(config)
+    same = same_place and there == wanted and same_code
+    return record.name == config.name and same and measured

@@ -10,9 +10,9 @@ from hydra.errors import HydraException
 from dimred.commands.messages import explain
 from dimred.config import check, decisive_values
 from dimred.config.conf_folder import GROUPS, choices, config_folder
-from dimred.config.hydra_schema import SCHEMAS, register, typed
-from dimred.config.option import walk
+from dimred.config.hydra_schema import register, typed
 from dimred.errors import InputError
+from dimred.options.option import walk
 
 
 def composed(*overrides):
@@ -55,10 +55,10 @@ EVERY_CHOICE = [(group, choice) for group in GROUPS for choice in choices(group)
 
 
 @pytest.mark.parametrize(("group", "choice"), EVERY_CHOICE)
-def test_every_yaml_composes(group, choice):
+def test_every_choice_composes(group, choice):
     besides = BESIDES.get(choice, []) if group in ("pairing", "loss") else []
     config = composed(f"{group}={choice}", *besides)
-    if group in SCHEMAS:
+    if group not in ("schedule", "experiment"):
         value = getattr(config, group).name
         assert getattr(value, "value", value) == choice
     if group == "experiment":
@@ -67,7 +67,7 @@ def test_every_yaml_composes(group, choice):
 
 def test_the_help_names_every_folder_of_conf():
     folders = {path.name for path in Path(config_folder()).iterdir() if path.is_dir()}
-    assert folders == set(GROUPS)
+    assert folders <= set(GROUPS)
 
 
 def test_every_option_has_a_sentence_of_documentation():

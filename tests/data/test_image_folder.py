@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from dimred.config.dataset import ImageFolder
 from dimred.data import image_folder
 from dimred.data.image_folder import load_image_folder
+from dimred.data.options import ImageFolder
 from dimred.errors import InputError
 
 SIZE = 8

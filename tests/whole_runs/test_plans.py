@@ -10,7 +10,6 @@ from test_resume import config, results
 import dimred.run.stages
 from dimred.config.compose import composed
 from dimred.config.device import DeviceName, DeviceOptions
-from dimred.config.loss import SimCLR, TSimCNE
 from dimred.config.schedule import (
     Anneal,
     FrozenBatchNorm,
@@ -23,6 +22,7 @@ from dimred.config.schedule import (
     Trainable,
 )
 from dimred.errors import InputError
+from dimred.losses.options import SimCLR, TSimCNE
 from dimred.pairing import Partners
 from dimred.run.identity import identity_values, run_path
 from dimred.run.stages import COMPILE_PAYS, compiles

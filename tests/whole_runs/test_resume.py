@@ -7,14 +7,14 @@ import pytest
 from crash import Crash, crash_after
 
 from dimred.config import RunConfig
-from dimred.config.dataset import Digits
 from dimred.config.device import DeviceName, DeviceOptions
-from dimred.config.loss import SimCLR, TSimCNE
-from dimred.config.model import ConvNet
-from dimred.config.pairing import Augmentation
 from dimred.config.run import EvalOptions, LinearProbe
 from dimred.config.schedule import Anneal, ScheduleOptions, StageOptions, Trainable
+from dimred.data.options import Digits
 from dimred.errors import InputError
+from dimred.losses.options import SimCLR, TSimCNE
+from dimred.models.options import ConvNet
+from dimred.pairing.options import Augmentation
 from dimred.run.results import Results
 from dimred.run.train import run
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from dimred.config.option import option
 from dimred.files import expanded
+from dimred.options.option import option
+from dimred.options.registry import Choice, register
 
 if TYPE_CHECKING:
     from dimred.data.image_set import ImageSet
@@ -22,10 +24,11 @@ class FitOn(Enum):
 
 
 @dataclass
-class DatasetOptions:
+class DatasetOptions(Choice):
     """What every dataset understands."""
 
-    choices: ClassVar[tuple[str, ...]] = ()
+    group: ClassVar[str] = "dataset"
+    builder: ClassVar[str] = "read"
 
     name: str = option("", "Which dataset this is; set by dataset=NAME.")
     classes: list[str] | None = option(
@@ -60,7 +63,7 @@ class DatasetOptions:
         from dimred.data.selection import draw_training_images
         from dimred.errors import InputError
 
-        images = self.read(seed)
+        images = self.selected(seed)
         if self.train_per_class is not None:
             images = draw_training_images(images, self.train_per_class, seed)
         channels = images.images.shape[1]
@@ -74,6 +77,10 @@ class DatasetOptions:
             images, mean=tuple(self.mean or images.mean), std=tuple(self.std or images.std)
         )
 
+    def selected(self, seed: int) -> ImageSet:
+        """Those of the images that `classes` and `limit` keep."""
+        return self.select(self.read(seed))
+
     def select(self, images: ImageSet) -> ImageSet:
         """Those of all images that `classes` and `limit` keep."""
         from dimred.data.selection import limit, select_classes
@@ -83,7 +90,10 @@ class DatasetOptions:
         return images if self.limit is None else limit(images, self.limit)
 
     def read(self, seed: int) -> ImageSet:
-        """The selected images, with the dataset's own mean and deviation."""
+        """All images, with the dataset's own mean and deviation.
+
+        seed: of what is drawn at random, such as a test split.
+        """
         raise NotImplementedError
 
     @property
@@ -92,26 +102,27 @@ class DatasetOptions:
         return _beside(getattr(self, "root", None))
 
 
+@register("dataset", "digits")
 @dataclass
 class Digits(DatasetOptions):
     """scikit-learn's 1,797 handwritten digits, 8x8 grey; ships with scikit-learn."""
 
-    choices: ClassVar[tuple[str, ...]] = ("digits",)
-    name: str = option("digits", "Which dataset this is; set by dataset=NAME.")
-
     def read(self, seed: int) -> ImageSet:
         from dimred.data.digits import load_digits
 
-        return self.select(load_digits())
+        return load_digits()
 
 
+@register("dataset", "mnist", "fashion_mnist", "cifar10", "cifar100")
 @dataclass
 class Torchvision(DatasetOptions):
     """A standard benchmark read through torchvision."""
 
-    choices: ClassVar[tuple[str, ...]] = ("mnist", "fashion_mnist", "cifar10", "cifar100")
     root: str = option(
-        "data", "Folder that holds (or receives) torchvision's files.", changes_result=False
+        "data",
+        "Folder that holds (or receives) torchvision's files.",
+        changes_result=False,
+        is_path=True,
     )
     download: bool = option(
         False, "Fetch the files into dataset.root when they are missing.", changes_result=False
@@ -120,16 +131,17 @@ class Torchvision(DatasetOptions):
     def read(self, seed: int) -> ImageSet:
         from dimred.data.torchvision_sets import load_torchvision
 
-        return self.select(load_torchvision(self.name, self.root, self.download))
+        return load_torchvision(self.name, self.root, self.download)
 
 
+@register("dataset", "image_folder")
 @dataclass
 class ImageFolder(DatasetOptions):
     """Any folder of images: class sub-folders give labels, train/ and test/ give the split."""
 
-    choices: ClassVar[tuple[str, ...]] = ("image_folder",)
-    name: str = option("image_folder", "Which dataset this is; set by dataset=NAME.")
-    root: str | None = option(None, "The folder; must be given.", changes_result=False)
+    root: str | None = option(
+        None, "The folder; must be given.", changes_result=False, is_path=True
+    )
     image_size: int = option(
         32, "Side in pixels that images are resized and centre-cropped to.", at_least=4
     )
@@ -138,21 +150,26 @@ class ImageFolder(DatasetOptions):
     )
 
     def read(self, seed: int) -> ImageSet:
+        return self._load(lambda images: images)
+
+    def selected(self, seed: int) -> ImageSet:
+        return self._load(self.select)  # before files are decoded
+
+    def _load(self, select: Callable[[ImageSet], ImageSet]) -> ImageSet:
         from dimred.data.image_folder import load_image_folder
         from dimred.errors import InputError
 
         if self.root is None:
             raise InputError("dataset.root=null: give the folder of images, dataset.root=FOLDER")
-        return load_image_folder(self.root, self.image_size, self.strict, self.select)
+        return load_image_folder(self.root, self.image_size, self.strict, select)
 
 
+@register("dataset", "npz")
 @dataclass
 class Npz(DatasetOptions):
     """An .npz file with arrays `images` and, if known, `labels` and `split`."""
 
-    choices: ClassVar[tuple[str, ...]] = ("npz",)
-    name: str = option("npz", "Which dataset this is; set by dataset=NAME.")
-    path: str | None = option(None, "The file; must be given.", changes_result=False)
+    path: str | None = option(None, "The file; must be given.", changes_result=False, is_path=True)
 
     def read(self, seed: int) -> ImageSet:
         from dimred.data.npz import load_npz
@@ -160,21 +177,22 @@ class Npz(DatasetOptions):
 
         if self.path is None:
             raise InputError("dataset.path=null: give the file, dataset.path=FILE.npz")
-        return self.select(load_npz(self.path))
+        return load_npz(self.path)
 
     @property
     def cache(self) -> Path | None:
         return _beside(str(Path(self.path).parent)) if self.path else None
 
 
+@register("dataset", "turntable")
 @dataclass
 class Turntable(DatasetOptions):
     """A rendered toy airplane from 9 elevations and 18 azimuths in 6 lightings, 96x96 grey: what
     small NORB's airplane is to DrLIM, made on first use."""
 
-    choices: ClassVar[tuple[str, ...]] = ("turntable",)
-    name: str = option("turntable", "Which dataset this is; set by dataset=NAME.")
-    root: str = option("data", "Folder that keeps the rendered images.", changes_result=False)
+    root: str = option(
+        "data", "Folder that keeps the rendered images.", changes_result=False, is_path=True
+    )
     n_test: int = option(
         312, "Test images of the 972, drawn by the run's seed.", at_least=0, at_most=971
     )
@@ -182,16 +200,17 @@ class Turntable(DatasetOptions):
     def read(self, seed: int) -> ImageSet:
         from dimred.data.turntable import load_turntable
 
-        return self.select(load_turntable(self.root, self.n_test, seed))
+        return load_turntable(self.root, self.n_test, seed)
 
 
+@register("dataset", "norb_small")
 @dataclass
 class NorbSmall(DatasetOptions):
     """Small NORB from its original files: toys from 9 elevations and 18 azimuths in 6 lightings."""
 
-    choices: ClassVar[tuple[str, ...]] = ("norb_small",)
-    name: str = option("norb_small", "Which dataset this is; set by dataset=NAME.")
-    root: str = option("data", "Folder that holds the .mat or .mat.gz files.", changes_result=False)
+    root: str = option(
+        "data", "Folder that holds the .mat or .mat.gz files.", changes_result=False, is_path=True
+    )
     category: str | None = option(
         "airplane", "animal, human, airplane, truck or car; null takes all."
     )
@@ -211,8 +230,8 @@ class NorbSmall(DatasetOptions):
     def read(self, seed: int) -> ImageSet:
         from dimred.data.norb_small import load_norb_small
 
-        return self.select(
-            load_norb_small(self.root, self.category, self.instance, self.camera, self.n_test, seed)
+        return load_norb_small(
+            self.root, self.category, self.instance, self.camera, self.n_test, seed
         )
 
 

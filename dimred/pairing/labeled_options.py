@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
-from dimred.config.option import nested, option
-from dimred.config.pairing import PairingOptions
+from dimred.options.option import nested, option
+from dimred.options.registry import register
+from dimred.pairing.formats import PairFormat
+from dimred.pairing.options import PairingOptions
 
 if TYPE_CHECKING:
     import torch
@@ -107,7 +109,8 @@ class TransformationOptions:
 class RelationOptions(PairingOptions):
     """What every pairing with labels has."""
 
-    says: ClassVar[str] = "labels"
+    provides: ClassVar[PairFormat] = PairFormat.labeled_pairs
+
     sampling: Sampling = option(
         Sampling.in_batch,
         "in_batch = schedule.batch_size images, their neighbours and transformations, each "
@@ -122,11 +125,6 @@ class RelationOptions(PairingOptions):
         at_least=2,
     )
 
-    @property
-    def components(self) -> int:
-        """Number of labels of a pair."""
-        return 1
-
     def relation(self, scope: PairingScope) -> RelationOfItems:
         """Which items of the images in `scope` are similar."""
         raise NotImplementedError
@@ -140,12 +138,11 @@ class RelationOptions(PairingOptions):
         return InBatchSampling(relation, items, device, batch_size, self.items_per_step)
 
 
+@register("pairing", "knn")
 @dataclass
 class Knn(RelationOptions):
     """Each image is similar to its nearest neighbours in pixels, dissimilar to all others."""
 
-    choices: ClassVar[tuple[str, ...]] = ("knn",)
-    name: str = option("knn", "Which pairing this is; set by pairing=NAME.")
     k: int = option(5, "Neighbours of each image.", at_least=1)
     same_class: bool = option(
         True, "Look for neighbours among images of the same class only, as the thesis did."
@@ -172,12 +169,14 @@ class Transformed(Knn):
         yield from self.transformations.problems()
 
 
+@register("pairing", "knn_translations")
 @dataclass
 class KnnTranslations(Transformed):
     """DrLIM's relations of shifted images: variants (a), (b) and (c) of the paper's section 3.3."""
 
-    choices: ClassVar[tuple[str, ...]] = ("knn_translations",)
-    name: str = option("knn_translations", "Which pairing this is; set by pairing=NAME.")
+    transformations: TransformationOptions = nested(
+        lambda: TransformationOptions(shift=[-6, -3, 3, 6]), "What is done to every image."
+    )
     variant: Variant = option(
         Variant.invariant,
         "neighbours = no shifts; shifted_neighbours = shifted images are images of their own, "
@@ -196,12 +195,16 @@ class KnnTranslations(Transformed):
         return scope.neighbours(self.k, self.same_class, neighbourhood)
 
 
+@register("pairing", "neighborhood_transformation")
 @dataclass
 class NeighborhoodTransformation(Transformed):
     """The thesis' two labels: same neighbourhood, and same transformation."""
 
-    choices: ClassVar[tuple[str, ...]] = ("neighborhood_transformation",)
-    name: str = option("neighborhood_transformation", "Which pairing this is; set by pairing=NAME.")
+    n_labels: ClassVar[str] = "2"
+
+    transformations: TransformationOptions = nested(
+        lambda: TransformationOptions(shift=[-6, -3, 3, 6]), "What is done to every image."
+    )
 
     @property
     def components(self) -> int:
@@ -221,12 +224,13 @@ class NeighborhoodTransformation(Transformed):
             )
 
 
+@register("pairing", "viewpoint")
 @dataclass
 class Viewpoint(RelationOptions):
     """Views of one object from near angles are similar, whatever the lighting."""
 
-    choices: ClassVar[tuple[str, ...]] = ("viewpoint",)
-    name: str = option("viewpoint", "Which pairing this is; set by pairing=NAME.")
+    n_labels: ClassVar[str] = "1, or 2 with pairing.label=separate"
+
     label: ViewpointLabel = option(
         ViewpointLabel.merged,
         "merged = one label, near or not (DrLIM's); separate = one for the azimuth and one for the "
@@ -254,12 +258,10 @@ class Viewpoint(RelationOptions):
         return merged_viewpoint(kinds, both=self.adjacency is Adjacency.both)
 
 
+@register("pairing", "class_label")
 @dataclass
 class ClassLabel(RelationOptions):
     """Images of the same class are similar, of different classes dissimilar."""
-
-    choices: ClassVar[tuple[str, ...]] = ("class_label",)
-    name: str = option("class_label", "Which pairing this is; set by pairing=NAME.")
 
     def relation(self, scope: PairingScope) -> RelationOfItems:
         return scope.classes()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dimred.config.option import option
+from dimred.options.option import option
+from dimred.options.registry import Choice, register
 
 if TYPE_CHECKING:
     from dimred.models import Backbone
@@ -38,11 +39,13 @@ def _hidden_dim(default: int | None) -> Any:
 
 
 @dataclass
-class ModelOptions:
+class ModelOptions(Choice):
     """What every model understands: the projection head H -> hidden_dim -> ReLU -> Z, and how
     weights begin."""
 
-    choices: ClassVar[tuple[str, ...]] = ()
+    group: ClassVar[str] = "model"
+    builder: ClassVar[str] = "backbone"
+
     name: str = option("", "Which backbone this is; set by model=NAME.")
     hidden_dim: int | None = _hidden_dim(1024)
     init: WeightInit = option(
@@ -58,12 +61,11 @@ class ModelOptions:
         return iter(())
 
 
+@register("model", "resnet18")
 @dataclass
 class ResNet18(ModelOptions):
     """ResNet-18, 512-D output."""
 
-    choices: ClassVar[tuple[str, ...]] = ("resnet18",)
-    name: str = option("resnet18", "Which backbone this is; set by model=NAME.")
     stem: Stem = option(
         Stem.auto,
         "First layers: cifar = 3x3 convolution, no pooling (the t-SimCNE paper's); imagenet = 7x7 "
@@ -77,12 +79,11 @@ class ResNet18(ModelOptions):
         return ResNet18Backbone(channels, cifar_stem=cifar)
 
 
+@register("model", "convnet")
 @dataclass
 class ConvNet(ModelOptions):
     """A small convolutional network for the CPU."""
 
-    choices: ClassVar[tuple[str, ...]] = ("convnet",)
-    name: str = option("convnet", "Which backbone this is; set by model=NAME.")
     widths: list[int] = option(
         [32, 64, 128],
         "Channels of each block of two 3x3 convolutions; every block but the first halves the "
@@ -101,12 +102,10 @@ class ConvNet(ModelOptions):
             yield "model.widths=[]: must hold at least one width"
 
 
+@register("model", "lenet")
 @dataclass
 class LeNet(ModelOptions):
     """Caffe's LeNet without its classifier, 500-D output."""
-
-    choices: ClassVar[tuple[str, ...]] = ("lenet",)
-    name: str = option("lenet", "Which backbone this is; set by model=NAME.")
 
     def backbone(self, channels: int, image_size: tuple[int, int]) -> Backbone:
         from dimred.models import LeNetBackbone
@@ -114,12 +113,11 @@ class LeNet(ModelOptions):
         return LeNetBackbone(channels, image_size)
 
 
+@register("model", "drlim_cnn")
 @dataclass
 class DrlimCnn(ModelOptions):
     """DrLIM's convolutional net for MNIST, as in the thesis: 30-D output, a linear head."""
 
-    choices: ClassVar[tuple[str, ...]] = ("drlim_cnn",)
-    name: str = option("drlim_cnn", "Which backbone this is; set by model=NAME.")
     hidden_dim: int | None = _hidden_dim(None)
     kernels: list[int] = option([5, 9], "Sides of the two convolutions.", at_least=1)
     pool: int = option(9, "Side of the max-pool between them, whose stride is 2.", at_least=1)
@@ -134,12 +132,11 @@ class DrlimCnn(ModelOptions):
             yield f"model.kernels={self.kernels}: must be two sides, one for each convolution"
 
 
+@register("model", "linear_20_3")
 @dataclass
 class Linear203(ModelOptions):
     """DrLIM's net for NORB: fully connected layers of 20 and of Z, no nonlinearity."""
 
-    choices: ClassVar[tuple[str, ...]] = ("linear_20_3",)
-    name: str = option("linear_20_3", "Which backbone this is; set by model=NAME.")
     hidden_dim: int | None = _hidden_dim(None)
     width: int = option(20, "Width of the first layer.", at_least=1, at_most=2**16)
 

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from dimred.config.option import option
+from dimred.losses.hinge import HingeForm
+from dimred.options.option import option
+from dimred.options.registry import Choice, register
+from dimred.pairing.formats import PairFormat
 
 if TYPE_CHECKING:
     from dimred.losses import Loss
-
-
-class Form(Enum):
-    """What is squared where a dissimilar pair is nearer than the margin."""
-
-    squared_hinge = "squared_hinge"
-    legacy_caffe = "legacy_caffe"
 
 
 _FORM = (
@@ -38,14 +33,18 @@ class Layout(NamedTuple):
 
 
 @dataclass
-class LossOptions:
+class LossOptions(Choice):
     """What every loss has.
 
-    hears: what a pairing has to say of a batch, as `PairingOptions.says`.
+    requires: what a pairing must provide. n_labels: for losses of labeled pairs, how many labels of
+    a pair they compare, in words.
     """
 
-    choices: ClassVar[tuple[str, ...]] = ()
-    hears: ClassVar[str] = "partners"
+    group: ClassVar[str] = "loss"
+    builder: ClassVar[str] = "build"
+    requires: ClassVar[PairFormat] = PairFormat.positive_pairs
+    n_labels: ClassVar[str] = "1"
+
     name: str = option("", "Which loss this is; set by loss=NAME.")
 
     def build(self) -> Loss:
@@ -62,12 +61,10 @@ class LossOptions:
         return iter(())
 
 
+@register("loss", "tsimcne")
 @dataclass
 class TSimCNE(LossOptions):
     """t-SimCNE: InfoNCE with a Cauchy kernel on Euclidean distances."""
-
-    choices: ClassVar[tuple[str, ...]] = ("tsimcne",)
-    name: str = option("tsimcne", "Which loss this is; set by loss=NAME.")
 
     def build(self) -> Loss:
         from dimred.losses import tsimcne_loss
@@ -75,12 +72,11 @@ class TSimCNE(LossOptions):
         return tsimcne_loss
 
 
+@register("loss", "simclr")
 @dataclass
 class SimCLR(LossOptions):
     """SimCLR: InfoNCE on cosine similarities."""
 
-    choices: ClassVar[tuple[str, ...]] = ("simclr",)
-    name: str = option("simclr", "Which loss this is; set by loss=NAME.")
     temperature: float = option(0.5, "Temperature tau of the cosine similarities.", at_least=0.003)
 
     def build(self) -> Loss:
@@ -91,15 +87,14 @@ class SimCLR(LossOptions):
         return partial(simclr_loss, temperature=self.temperature)
 
 
+@register("loss", "drlim")
 @dataclass
 class Drlim(LossOptions):
     """DrLIM's contrastive loss of labelled pairs."""
 
-    choices: ClassVar[tuple[str, ...]] = ("drlim",)
-    hears: ClassVar[str] = "labels"
-    name: str = option("drlim", "Which loss this is; set by loss=NAME.")
+    requires: ClassVar[PairFormat] = PairFormat.labeled_pairs
     margin: float = option(1.0, "Distance up to which dissimilar pairs repel.", above=0)
-    form: Form = option(Form.squared_hinge, _FORM)
+    form: HingeForm = option(HingeForm.squared_hinge, _FORM)
 
     @property
     def layout(self) -> Layout:
@@ -108,18 +103,19 @@ class Drlim(LossOptions):
     def build(self) -> Loss:
         from functools import partial
 
-        from dimred.losses import HingeForm, drlim_loss
+        from dimred.losses import drlim_loss
 
-        return partial(drlim_loss, margin=self.margin, form=HingeForm(self.form.value))
+        return partial(drlim_loss, margin=self.margin, form=self.form)
 
 
+@register("loss", "generalized_contrastive")
 @dataclass
 class GeneralizedContrastive(LossOptions):
     """The thesis' contrastive loss: groups of dimensions, each with a label of its own."""
 
-    choices: ClassVar[tuple[str, ...]] = ("generalized_contrastive",)
-    hears: ClassVar[str] = "labels"
-    name: str = option("generalized_contrastive", "Which loss this is; set by loss=NAME.")
+    requires: ClassVar[PairFormat] = PairFormat.labeled_pairs
+    n_labels: ClassVar[str] = "one for each of loss.groups"
+
     groups: list[int] = option(
         [2, 1],
         "Dimensions of each group, in the order of the pairing's labels; they add up to the "
@@ -130,7 +126,7 @@ class GeneralizedContrastive(LossOptions):
         [1.0, 1.0], "Distance in each group up to which dissimilar pairs repel.", above=0
     )
     weights: list[float] = option([1.0, 1.0], "What each group counts.", at_least=0)
-    form: Form = option(Form.squared_hinge, _FORM)
+    form: HingeForm = option(HingeForm.squared_hinge, _FORM)
 
     @property
     def layout(self) -> Layout:
@@ -155,24 +151,23 @@ class GeneralizedContrastive(LossOptions):
     def build(self) -> Loss:
         from functools import partial
 
-        from dimred.losses import HingeForm, generalized_contrastive_loss
+        from dimred.losses import generalized_contrastive_loss
 
         return partial(
             generalized_contrastive_loss,
             groups=self.groups,
             margins=self.margins,
             weights=self.weights,
-            form=HingeForm(self.form.value),
+            form=self.form,
         )
 
 
+@register("loss", "squared_error")
 @dataclass
 class SquaredError(LossOptions):
     """Mean squared error to fixed targets: a regression to compare maps with."""
 
-    choices: ClassVar[tuple[str, ...]] = ("squared_error",)
-    hears: ClassVar[str] = "targets"
-    name: str = option("squared_error", "Which loss this is; set by loss=NAME.")
+    requires: ClassVar[PairFormat] = PairFormat.targets
 
     def build(self) -> Loss:
         from dimred.losses import squared_error_loss
@@ -180,13 +175,12 @@ class SquaredError(LossOptions):
         return squared_error_loss
 
 
+@register("loss", "cross_entropy")
 @dataclass
 class CrossEntropy(LossOptions):
     """Cross-entropy of Z as logits of the classes: a classifier."""
 
-    choices: ClassVar[tuple[str, ...]] = ("cross_entropy",)
-    hears: ClassVar[str] = "classes"
-    name: str = option("cross_entropy", "Which loss this is; set by loss=NAME.")
+    requires: ClassVar[PairFormat] = PairFormat.classes
 
     def build(self) -> Loss:
         from dimred.losses import cross_entropy_loss

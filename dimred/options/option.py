@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import Field, field, fields, is_dataclass
+from dataclasses import MISSING, Field, field, fields, is_dataclass
 from typing import Any
 
 
@@ -17,12 +17,15 @@ def option(
     at_most: float | None = None,
     below: float | None = None,
     changes_result: bool = True,
+    is_path: bool = False,
 ) -> Any:
     """A dataclass field with documentation and bounds.
 
     Bounds hold for numbers and for each number of a list. A field with `changes_result=False` may
     differ between the run that wrote a checkpoint and the run that continues it; where the data lie
-    is such a field, since a run's identity holds a fingerprint of the data themselves.
+    is such a field, since a run's identity holds a fingerprint of the data themselves. `is_path`
+    marks the name of a file or folder: on the command line it may hold any character, and a leading
+    `~` is expanded.
     """
     metadata = {
         "doc": doc,
@@ -31,6 +34,7 @@ def option(
         "at_most": at_most,
         "below": below,
         "changes_result": changes_result,
+        "is_path": is_path,
     }
     if isinstance(default, list | dict):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
@@ -42,12 +46,15 @@ def nested(factory: Any, doc: str) -> Any:
     return field(default_factory=factory, metadata={"doc": doc})
 
 
-def kinds(options: Any) -> dict[str, Any]:
-    """The dataclass of each choice of a group, by the choice's name."""
-    found = dict.fromkeys(vars(options).get("choices", ()), options)
-    for kind in options.__subclasses__():
-        found |= kinds(kind)
-    return found
+def leaves(options: Any, prefix: str = "") -> Iterator[tuple[str, Field[Any]]]:
+    """The fields of a dataclass, of a class or an object of it: (dotted key, field); those of
+    nested dataclasses in place of the field that holds them."""
+    for spec in fields(options):
+        held = spec.default_factory() if spec.default_factory is not MISSING else None
+        if is_dataclass(held):
+            yield from leaves(held, f"{prefix}{spec.name}.")
+        else:
+            yield f"{prefix}{spec.name}", spec
 
 
 def allowed(spec: Field[Any]) -> str:

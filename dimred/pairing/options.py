@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from dimred.config.option import option
+from dimred.options.option import option
+from dimred.options.registry import Choice, register
+from dimred.pairing.formats import PairFormat
 
 if TYPE_CHECKING:
     import torch
@@ -17,16 +19,24 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class PairingOptions:
+class PairingOptions(Choice):
     """What every pairing has.
 
-    says: what a loss is told of a batch: "partners", "labels" (one for each component),
-        "classes" or "targets" (what each image should become).
+    provides: what a loss is told of a batch. n_labels: for pairings with labeled pairs, how many
+    labels a pair has, in words.
     """
 
-    choices: ClassVar[tuple[str, ...]] = ()
-    says: ClassVar[str] = ""
+    group: ClassVar[str] = "pairing"
+    builder: ClassVar[str] = "build"
+    provides: ClassVar[PairFormat] = PairFormat.positive_pairs
+    n_labels: ClassVar[str] = "1"
+
     name: str = option("", "Which pairing this is; set by pairing=NAME.")
+
+    @property
+    def components(self) -> int:
+        """Number of labels of a pair."""
+        return 1
 
     def items(self, images: ImageSet) -> ImageSet:
         """The images in all transformations that this pairing knows, T of each image."""
@@ -52,13 +62,14 @@ class PairingOptions:
         return BatchAugmentation(jitter=0.0, greyscale=0.0)
 
 
+# The values of augmentation_digits are in conf/pairing/.
+@register("pairing", "augmentation", "augmentation_digits")
 @dataclass
 class Augmentation(PairingOptions):
     """Two augmented views of each image are similar, all others of the batch dissimilar."""
 
-    choices: ClassVar[tuple[str, ...]] = ("augmentation", "augmentation_digits")
-    says: ClassVar[str] = "partners"
-    name: str = option("augmentation", "Which pairing this is; set by pairing=NAME.")
+    provides: ClassVar[PairFormat] = PairFormat.positive_pairs
+
     crop_scale: list[float] = option(
         [0.2, 1.0], "Range of a crop's area as a share of the image.", above=0, at_most=1
     )
@@ -102,6 +113,6 @@ class Augmentation(PairingOptions):
     def _augmentation(self) -> BatchAugmentation:
         from dimred.data.augmentation import BatchAugmentation
 
-        settings = {spec.name: getattr(self, spec.name) for spec in fields(self)}
-        del settings["name"]
-        return BatchAugmentation(**settings)
+        # Not the further options of a subclass.
+        keys = [spec.name for spec in fields(Augmentation) if spec.name != "name"]
+        return BatchAugmentation(**{key: getattr(self, key) for key in keys})

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from dimred.config.option import nested, option
-from dimred.config.pairing import PairingOptions
-from dimred.config.relation import TransformationOptions
+from dimred.options.option import nested, option
+from dimred.options.registry import register
+from dimred.pairing.formats import PairFormat
+from dimred.pairing.labeled_options import TransformationOptions
+from dimred.pairing.options import PairingOptions
 
 if TYPE_CHECKING:
     import torch
@@ -17,13 +19,13 @@ if TYPE_CHECKING:
     from dimred.pairing import Pairing, PairingScope
 
 
+@register("pairing", "class_target")
 @dataclass
 class ClassTarget(PairingOptions):
     """Each image is to become its class: for classifiers."""
 
-    choices: ClassVar[tuple[str, ...]] = ("class_target",)
-    says: ClassVar[str] = "classes"
-    name: str = option("class_target", "Which pairing this is; set by pairing=NAME.")
+    provides: ClassVar[PairFormat] = PairFormat.classes
+
     shift_x: int = option(
         0, "Largest random horizontal shift of training images in pixels, both ways.", at_least=0
     )
@@ -36,14 +38,14 @@ class ClassTarget(PairingOptions):
         return FixedTargets(items, classes, device, count, (self.shift_x, self.shift_y))
 
 
+@register("pairing", "factor_target")
 @dataclass
 class FactorTarget(PairingOptions):
     """Each image is to become fixed values of its factors: the regression that generalized
     contrastive maps are compared with."""
 
-    choices: ClassVar[tuple[str, ...]] = ("factor_target",)
-    says: ClassVar[str] = "targets"
-    name: str = option("factor_target", "Which pairing this is; set by pairing=NAME.")
+    provides: ClassVar[PairFormat] = PairFormat.targets
+
     factors: list[str] = option(
         ["azimuth", "elevation"],
         "Groups of dimensions in their order, each the target of a factor: an angle all around as "

@@ -1,0 +1,48 @@
+"""What decides a run's result besides its configuration and images: plug-ins and their data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+from dimred.config.run import RunConfig
+from dimred.errors import InputError
+from dimred.files import expanded
+from dimred.options.registry import Choice
+
+KEYS = ("plugins", "files")
+"""What `provenance` may hold."""
+
+
+def provenance(config: RunConfig) -> dict[str, Any]:
+    """By the key of each choice that has any: `plugins`, the name, version and source digest of
+    the plug-in that it comes from; `files`, digests of its `data_files`. Without the plug-ins and
+    files of other choices, so that they do not make another run.
+
+    Raises InputError for a file that cannot be read.
+    """
+    choices = dict(_choices(config))
+    plugins = {key: it.origin.as_json() for key, it in choices.items() if it.origin is not None}
+    files = {key: _digests(key, it) for key, it in choices.items() if it.data_files()}
+    return {key: value for key, value in zip(KEYS, (plugins, files), strict=True) if value}
+
+
+def _choices(config: RunConfig) -> Iterator[tuple[str, Choice]]:
+    yield "dataset", config.dataset
+    yield "pairing", config.pairing
+    yield "model", config.model
+    yield "loss", config.loss
+    for name, stage in config.schedule.stages.items():
+        if stage.loss is not None:
+            yield f"schedule.stages.{name}.loss", stage.loss
+
+
+def _digests(key: str, choice: Choice) -> list[str]:
+    digests = []
+    for file in choice.data_files():
+        try:
+            digests.append(sha256(expanded(file).read_bytes()).hexdigest())
+        except OSError as error:
+            raise InputError(f"{key}={choice.name}: {file}: {error.strerror}") from error
+    return digests

@@ -1,0 +1,29 @@
+"""Image sets: reading, selecting, transforming and augmenting them."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dimred.data.augmentation import BatchAugmentation as BatchAugmentation
+    from dimred.data.image_set import Factor as Factor
+    from dimred.data.image_set import ImageSet as ImageSet
+    from dimred.data.image_set import LabelSet as LabelSet
+    from dimred.data.image_set import channel_statistics as channel_statistics
+    from dimred.data.options import DatasetOptions as DatasetOptions
+
+_MODULES = {
+    "BatchAugmentation": "augmentation",
+    "DatasetOptions": "options",
+    "Factor": "image_set",
+    "ImageSet": "image_set",
+    "LabelSet": "image_set",
+    "channel_statistics": "image_set",
+}
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    """A name of the package, imported when it is asked for: PyTorch takes seconds."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

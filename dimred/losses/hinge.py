@@ -1,0 +1,14 @@
+"""The two forms of the contrastive loss' hinge."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class HingeForm(Enum):
+    """What is squared where a dissimilar pair is nearer than the margin m."""
+
+    squared_hinge = "squared_hinge"
+    """max(0, m - d)^2, the printed formula."""
+    legacy_caffe = "legacy_caffe"
+    """max(0, m - d^2), which the thesis' build of Caffe computed: the margin is one on d^2."""

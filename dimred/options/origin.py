@@ -1,0 +1,65 @@
+"""Where the code of a choice comes from, if not from dimred."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from pathlib import Path
+from typing import Any
+
+FILE_PREFIX = "dimred_plugin_"
+"""What the module of a plug-in that is a file is called, before the file's own name."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A plug-in.
+
+    name: of its file or package. version: of its distribution, None without one. sha256: of its
+    source (of a package all its Python files), None where there is no file.
+    """
+
+    name: str
+    version: str | None
+    sha256: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return asdict(self)
+
+
+def origin_of(module: str) -> Origin | None:
+    """The plug-in that a module belongs to; None for dimred's own modules."""
+    top = module.partition(".")[0]
+    if top == "dimred":
+        return None
+    loaded = sys.modules.get(top)
+    file = getattr(loaded, "__file__", None)
+    folders = sorted(getattr(loaded, "__path__", ()))
+    name = top if folders or file is None else Path(file).name
+    return Origin(name, _version(top), _digest(file, folders))
+
+
+def _version(top: str) -> str | None:
+    if top.startswith(FILE_PREFIX) or top == "__main__":
+        return None
+    try:
+        return version(packages_distributions().get(top, [top])[0])
+    except PackageNotFoundError:
+        return None
+
+
+def _digest(file: str | None, folders: list[str]) -> str | None:
+    digest = sha256()
+    if folders:
+        for folder in map(Path, folders):
+            for path in sorted(folder.rglob("*.py")):
+                digest.update(f"{path.relative_to(folder).as_posix()}\0".encode())
+                digest.update(sha256(path.read_bytes()).digest())
+    elif file is not None and Path(file).is_file():
+        digest.update(Path(file).read_bytes())
+    else:
+        return None
+    return digest.hexdigest()

@@ -1,0 +1,190 @@
+"""The choices of every group of options: losses, pairings, datasets, models.
+
+A choice is a dataclass of options that stands beside what it builds and registers itself:
+
+    @register("loss", "dcl")
+    @dataclass
+    class DCL(LossOptions):
+        \"\"\"Decoupled contrastive learning.\"\"\"
+
+        temperature: float = option(0.1, "Temperature of the similarities.", above=0)
+
+        def build(self): ...
+
+The command line, its help, the checks of a configuration and the reading of a finished run take
+their choices from here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, make_dataclass
+from importlib import import_module
+from os import PathLike
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from dimred.errors import InputError
+from dimred.options.option import leaves, option
+from dimred.options.origin import Origin, origin_of
+
+# Packages whose modules may register choices.
+_PACKAGES = ("data", "evaluation", "losses", "models", "pairing")
+_MARK = "\n@register("
+
+_choices: dict[str, dict[str, type[Choice]]] = {}
+_discovered = False
+
+C = TypeVar("C", bound="Choice")
+
+
+@dataclass
+class Choice:
+    """What the options of every choice have.
+
+    group: the group, set by its base class. builder: the method of the base class that each choice
+    must define. choices: the names of this choice. origin: the plug-in that it comes from, None for
+    dimred's own.
+    """
+
+    group: ClassVar[str] = ""
+    builder: ClassVar[str] = ""
+    choices: ClassVar[tuple[str, ...]] = ()
+    origin: ClassVar[Origin | None] = None
+
+    name: str = option("", "Which choice this is.")
+
+    def data_files(self) -> Sequence[str | PathLike[str]]:
+        """Files whose content decides a run's result, besides the images of a dataset."""
+        return ()
+
+
+class Unknown:
+    """Mixed into the options of a choice that is not registered here: plain values, whose methods
+    raise InputError naming the plug-in. See `unknown`."""
+
+
+def register(group: str, *names: str) -> Callable[[type[C]], type[C]]:
+    """Make a dataclass of options the choice of these names; the first is its default name.
+
+    Raises TypeError for a class that cannot be one, or a name that another class has.
+    """
+
+    def decorate(options: type[C]) -> type[C]:
+        origin = origin_of(options.__module__)
+        if origin is not None:
+            _discover()  # so that a name that dimred has is found taken
+        _check(group, names, options)
+        options.choices, options.origin = names, origin
+        _name(options, names[0])
+        _choices.setdefault(group, {}).update(dict.fromkeys(names, options))
+        return options
+
+    return decorate
+
+
+def registered(group: str) -> dict[str, type[Any]]:
+    """The dataclass of each choice of a group, by name in alphabetical order."""
+    _discover()
+    return dict(sorted(_choices.get(group, {}).items()))
+
+
+def forget(module: str) -> None:
+    """Drop what a module has registered, which is about to be imported anew."""
+    for group in _choices.values():
+        for name in [name for name, options in group.items() if options.__module__ == module]:
+            del group[name]
+
+
+def unknown(base: type[C], values: Mapping[str, Any], origin: Mapping[str, Any]) -> C:
+    """Options of a choice that is not registered here, as plain values.
+
+    base: the base class of the group. values: by key, `name` among them. origin: the plug-in, as
+    `Origin.as_json` has it.
+    Whatever the base class offers to be built or asked, besides `problems`, raises InputError.
+    """
+    line = (
+        f"{base.group}={values['name']}: comes from the plug-in {origin.get('name')}, which is not "
+        "loaded; name its file or module by --plugin"
+    )
+
+    def refuse(*_: object, **__: object) -> Any:
+        raise InputError(line)
+
+    members: dict[str, Any] = {"data_files": refuse}
+    for name, member in vars(base).items():
+        if isinstance(member, property):
+            members[name] = property(refuse)
+        elif callable(member) and not name.startswith("_") and name != "problems":
+            members[name] = refuse
+    for key in values:
+        if key.startswith("_") or key in members:
+            raise TypeError(f"{base.group}.{key} is no option")
+    own = [(key, Any, option(value, "Of a plug-in.")) for key, value in values.items()]
+    made: type[C] = make_dataclass(
+        f"Unknown{base.__name__}", own, bases=(Unknown, base), namespace=members
+    )
+    made.choices = (str(values["name"]),)
+    return made()
+
+
+def _discover() -> None:
+    """Import the modules of dimred that register something."""
+    global _discovered
+    if _discovered:
+        return
+    _discovered = True
+    root = Path(__file__).resolve().parent.parent
+    for package in _PACKAGES:
+        for path in sorted((root / package).glob("*.py")):
+            if _MARK in path.read_text(encoding="utf-8"):
+                import_module(f"dimred.{package}.{path.stem}")
+
+
+def _check(group: str, names: Sequence[str], options: type[Choice]) -> None:
+    """Raise TypeError for a class that cannot be the choice of these names."""
+    where = f"{options.__module__}.{options.__qualname__}"
+    if not (isinstance(options, type) and issubclass(options, Choice) and options.group == group):
+        raise TypeError(f"{where}: is registered as a {group} and has not the base class of one")
+    if "__dataclass_fields__" not in vars(options):
+        raise TypeError(f"{where}: must be a dataclass; put @dataclass below @register")
+    # A dataclass without a docstring is given its signature as one.
+    if not options.__doc__ or options.__doc__.startswith(f"{options.__name__}("):
+        raise TypeError(f"{where}: needs a docstring of at least a sentence")
+    if not names:
+        raise TypeError(f"{where}: is registered without a name")
+    builder = options.builder
+    if builder and getattr(options, builder) is getattr(_base(options), builder):
+        raise TypeError(f"{where}: must define {builder}()")
+    for key, spec in leaves(options):
+        if not spec.metadata.get("doc"):
+            raise TypeError(f"{where}.{key}: needs a sentence of documentation: option(..., '...')")
+        if "Path" in str(spec.type):
+            raise TypeError(f"{where}.{key}: must be a str: option(..., is_path=True)")
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z]\w*", name):
+            raise TypeError(f"{where}: {name!r} is no name; use letters, digits and _")
+        other = _choices.get(group, {}).get(name)
+        if other is not None and f"{other.__module__}.{other.__qualname__}" != where:
+            raise TypeError(
+                f"{where}: {group}={name} is {other.__module__}.{other.__qualname__} already"
+            )
+
+
+def _base(options: type[Choice]) -> type[Choice]:
+    """The base class of a choice's group."""
+    return next(kind for kind in reversed(options.__mro__) if getattr(kind, "group", ""))
+
+
+def _name(options: type[Choice], name: str) -> None:
+    """Give the field `name` a default: in the fields, the class, and the generated constructor,
+    where it comes first."""
+    known: dict[str, Any] = vars(options)["__dataclass_fields__"]
+    known["name"] = copy(known["name"])  # the base class has the same field
+    known["name"].default = name
+    options.name = name
+    constructor: Any = vars(options).get("__init__")
+    if constructor is not None:
+        constructor.__defaults__ = (name, *constructor.__defaults__[1:])
