@@ -45,8 +45,6 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from traffic import bandwidth, bytes_of_a_step
 
-from dimred.config.device import DeviceName, DeviceOptions, Precision
-from dimred.config.schedule import ScheduleOptions, Stage, StageOptions
 from dimred.data.augmentation import BatchAugmentation
 from dimred.data.resident import ResidentImages
 from dimred.evaluation import knn_accuracy
@@ -54,7 +52,10 @@ from dimred.losses import simclr_loss, tsimcne_loss
 from dimred.models import ConvNetBackbone, Encoder, ResNet18Backbone
 from dimred.pairing import Partners, TwoViews
 from dimred.run_folder.environment import environment
-from dimred.training import Compute, StageTrainer, torch_settings
+from dimred.training.compute import Compute, torch_settings
+from dimred.training.device import DeviceName, DeviceOptions, Precision
+from dimred.training.schedule import ScheduleOptions, Stage, StageOptions
+from dimred.training.stage import StageTrainer
 
 
 def one_epoch(batch: int, lr_scale: float = 1.0) -> Stage:

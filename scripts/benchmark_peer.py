@@ -97,12 +97,12 @@ class Ours:
     def __init__(self, options: argparse.Namespace):
         import torch
 
-        from dimred.config.device import DeviceOptions, Precision
         from dimred.data.augmentation import BatchAugmentation
         from dimred.data.resident import ResidentImages
         from dimred.losses import tsimcne_loss
         from dimred.pairing import Partners, TwoViews
-        from dimred.training import torch_settings
+        from dimred.training.compute import torch_settings
+        from dimred.training.device import DeviceOptions, Precision
 
         self.options = options
         self.compute = DeviceOptions(
@@ -118,8 +118,8 @@ class Ours:
         self.partners = Partners(partner)
 
     def train(self) -> dict[str, float]:
-        from dimred.config.schedule import ScheduleOptions, Stage, StageOptions
-        from dimred.training import StageTrainer
+        from dimred.training.schedule import ScheduleOptions, Stage, StageOptions
+        from dimred.training.stage import StageTrainer
 
         options, compute = self.options, self.compute
         network = encoder(options, [0.5] * 3, [0.25] * 3)
@@ -360,8 +360,8 @@ def main() -> None:
             for key, value in vars(options).items()
             if key != "out"
         }
-        from dimred.config.device import DeviceOptions
         from dimred.run_folder.environment import environment
+        from dimred.training.device import DeviceOptions
 
         device = DeviceOptions().device()
         record = environment(device, ["python", "scripts/benchmark_peer.py", *sys.argv[1:]], 1)

@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
 import torch
 from hydra import compose, initialize_config_dir
 
@@ -24,10 +23,13 @@ from dimred.config import RunConfig
 from dimred.config.conf_folder import config_folder
 from dimred.config.hydra_schema import register, typed
 from dimred.errors import TrainingDiverged
+from dimred.measures.protocol import Embedding
 from dimred.models import Encoder
 from dimred.run.inputs import Inputs
-from dimred.run.measures import further_measures
-from dimred.training import Compute, StageTrainer, embed
+from dimred.run.measuring import Measuring, setting_of
+from dimred.training.compute import Compute
+from dimred.training.embed import embed
+from dimred.training.stage import StageTrainer
 
 ITERATIONS = 10_000
 LENGTHS = (750, 1_125, 1_500, 1_875, 2_250, 3_000)
@@ -43,8 +45,7 @@ class Contender:
         with initialize_config_dir(str(config_folder()), version_base="1.3"):
             config = typed(compose("config", overrides=words))
         inputs = Inputs(config, CPU)
-        test = np.flatnonzero(inputs.images.is_test)
-        self.measures = further_measures(config, replace(inputs.scope, positions=test))
+        self.measuring = Measuring(setting_of(inputs))
         self.resident = inputs.resident
         self.encoder = self._encoder(config, inputs.images.images.shape)
         stage = config.schedule.numbered(config.seed)[0]
@@ -84,9 +85,9 @@ class Contender:
 
     def loss(self) -> float:
         """The test loss now."""
-        _, z = embed(self.encoder, self.resident, 2_000, CPU)
-        found = [measure.measure(z) for measure in self.measures]
-        return next(m["drlim_legacy_caffe"] for m in found if "drlim_legacy_caffe" in m)
+        h, z = embed(self.encoder, self.resident, 2_000, CPU)
+        embedding = Embedding(self.measuring.setting, h, z, self.encoder)
+        return self.measuring.measure(embedding)["drlim_legacy_caffe"]
 
 
 def race(root: str, seed: int) -> list[Contender]:

@@ -105,9 +105,9 @@ def trained(
     """
     import torch
 
-    from dimred.config.schedule import ScheduleOptions, Stage, StageOptions
     from dimred.pairing import TwoViews
-    from dimred.training import StageTrainer
+    from dimred.training.schedule import ScheduleOptions, Stage, StageOptions
+    from dimred.training.stage import StageTrainer
 
     network.to(compute.device).to(memory_format=compute.memory_format)
     stage = StageOptions(epochs=options.epochs, out_dim=2, warmup_epochs=options.warmup)

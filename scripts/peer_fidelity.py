@@ -78,8 +78,8 @@ class Trainings:
     """The trainings of both sides, in a process that has tsimcne."""
 
     def __init__(self, options: argparse.Namespace):
-        from dimred.config.device import DeviceOptions, Precision
-        from dimred.training import torch_settings
+        from dimred.training.compute import torch_settings
+        from dimred.training.device import DeviceOptions, Precision
 
         quiet()
         self.options = options
@@ -128,7 +128,7 @@ class Trainings:
         import numpy as np
         import torch
 
-        from dimred.training import embed
+        from dimred.training.embed import embed
 
         side, *swaps = name.split("+")
         torch.manual_seed(seed)

@@ -134,7 +134,7 @@ def main() -> None:
     from dimred.data.augmentation import BatchAugmentation
     from dimred.data.resident import ResidentImages
     from dimred.losses import tsimcne_loss
-    from dimred.training import Compute
+    from dimred.training.compute import Compute
 
     compute = Compute(torch.device("cpu"))
     found = training_images(options.root, options.images)

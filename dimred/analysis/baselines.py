@@ -17,8 +17,9 @@ from dimred.analysis.other_methods import BASELINES, Baseline
 from dimred.data.image_set import ImageSet
 from dimred.data.selection import limit
 from dimred.errors import InputError
-from dimred.evaluation import Judge, trustworthiness
-from dimred.evaluation.judge import MAX_TRUSTWORTHINESS_POINTS
+from dimred.evaluation import Splits, trustworthiness
+from dimred.measures.knn import knn_measurements
+from dimred.measures.neighborhoods import MAX_TRUSTWORTHINESS_POINTS
 from dimred.plots.maps import map_figure
 from dimred.plots.style import to_png
 from dimred.run_folder.environment import commit
@@ -122,12 +123,16 @@ class _Measuring:
         random_test = self.run.config.eval.random_test
         if random_test is not None:  # the same share of fewer images
             random_test = max(random_test * len(images) // len(self.images), 1)
-        judge = Judge(images, [_K], random_test, self.compute.device)
-        if judge.max_k < _K:
-            raise InputError(f"{self.run.path}: has too few images for {_K} neighbours")
-        found = {}
+        found: dict[str, float] = {}
+        most = len(images) // 2
         if images.labels is not None:
-            found = {key.replace("__", "_"): value for key, value in judge.knn("", z).items()}
+            splits, device = Splits(images, random_test), self.compute.device
+            most = splits.max_k
+            if most >= _K:
+                numbers = knn_measurements(z, "", splits, [_K], device)
+                found = {number.name: number.value for number in numbers}
+        if most < _K:
+            raise InputError(f"{self.run.path}: has too few images for {_K} neighbours")
         trust = trustworthiness(pixels, z, _K, MAX_TRUSTWORTHINESS_POINTS, seed=0)
         return {**found, f"trustworthiness{_K}": trust}
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from dimred.data.image_set import LabelSet
 from dimred.errors import InputError
 from dimred.evaluation import knn_accuracy, random_split
-from dimred.evaluation.judge import CURVE_MAX_K, RANDOM_SPLIT_SEED
+from dimred.evaluation.splits import RANDOM_SPLIT_SEED
+from dimred.measures.knn import CURVE_MAX_K
 from dimred.plots.comparisons import (
     Curve,
     aligned,
@@ -106,7 +107,8 @@ def _told_apart(record: RunRecord, alike: Sequence[RunRecord]) -> list[str]:
     """What a run has otherwise than others of its name: its epochs, else what names it best."""
     if len({other.epochs for other in alike}) == len(alike) > 1:
         return [f"{record.epochs:,} epochs"]
-    keys = sorted({key for other in alike for key in other.values} - {"seed", "eval.every"})
+    keys = sorted({key for other in alike for key in other.values} - {"seed"})
+    keys = [key for key in keys if not key.startswith("eval.")]
     other = [k for k in keys if len({str(other.values.get(k)) for other in alike}) > 1]
     other.sort(key=lambda key: (not key.endswith(".epochs"), "warmup" in key))
     return [f"{key.split('.')[-1]}={record.values.get(key)}" for key in other[:_MOST_NAMED]]

@@ -48,4 +48,5 @@ def _type_name(value: object, spec: Field[Any]) -> str:
     if isinstance(value, Enum):
         return "one of " + ", ".join(member.value for member in type(value))
     # Under deferred annotations a field's type is the text written in the source.
-    return str(spec.type).replace(" | None", " or null")
+    written = spec.type.__name__ if isinstance(spec.type, type) else str(spec.type)
+    return written.replace(" | None", " or null")

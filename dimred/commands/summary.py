@@ -6,6 +6,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from dimred.options.registry import registered
+
 _NAMED_FILES = 5
 _OF_TRAINING = ("stage", "epoch", "loss", "lr", "images_per_s", "seconds", "compiled")
 
@@ -14,14 +16,8 @@ def describe(folder: Path, summary: dict[str, Any]) -> str:
     """The lines that a run ends with: the data, how good the map is, and where everything is."""
     last = list(summary["stages"])[-1]
     lines = [*_data(summary["dataset"]), "", *_table(summary), ""]
-    linear = summary["linear"]
-    if linear:
-        lines.append(
-            f"linear accuracy in H  {linear['accuracy']:.4f} "
-            f"({linear['method']}, {linear['split']} split)"
-        )
-    for key, value in {**summary["errors"], **summary["tsne"]}.items():
-        lines.append(f"{key.replace('_', ' '):<22}{value:.4f}")
+    for name, measure in registered("measure").items():
+        lines += measure.lines(summary.get(name) or {})
     return "\n".join(
         [
             *lines,
@@ -56,21 +52,35 @@ def _data(dataset: dict[str, Any]) -> list[str]:
 
 
 def _table(summary: dict[str, Any]) -> list[str]:
-    """Measures down, stages across, and beside them what is had without learning."""
-    measures = [key for key in summary["final"] if key not in _OF_TRAINING]
-    measures += [key for key in summary["lle"] if key not in measures]
-    references = sorted({key.split("_")[1] for key in summary["references"]}, reverse=True)
-    stages = summary["stages"]
-    head = [*stages, *references, *(["LLE"] if summary["lle"] else [])]
-    width = max(len(word) for word in [*head, "0.0000"]) + 2
-    first = max(len(key) for key in [*measures, "loss"])
-    lines = [" " * first + "".join(word.rjust(width) for word in head)]
-    for key in ["loss", *measures]:
-        cells = [f"{values[key]:.4f}" if key in values else "" for values in stages.values()]
-        for name in references:
-            # A reference stands beside the map that it compares with, in the rows of Z.
-            value = summary["references"].get(key.replace("_z_", f"_{name}_"))
-            cells.append(f"{value:.4f}" if value is not None and "_z_" in key else "")
-        cells.append(f"{summary['lle'][key]:.4f}" if key in summary["lle"] else "")
+    """Numbers down, stages across, and beside them what is had otherwise: without learning, by
+    LLE."""
+    numbers = [key for key in summary["final"] if key not in _OF_TRAINING]
+    numbers += [key for key in summary["lle"] if key not in numbers]
+    columns: dict[str, dict[str, Any]] = dict(summary["stages"])
+    for space, values in _references(summary).items():
+        columns[space] = values
+    if summary["lle"]:
+        columns["LLE"] = summary["lle"]
+    width = max(len(word) for word in [*columns, "0.0000"]) + 2
+    first = max(len(key) for key in [*numbers, "loss"])
+    lines = [" " * first + "".join(word.rjust(width) for word in columns)]
+    for key in ["loss", *numbers]:
+        cells = [f"{values[key]:.4f}" if key in values else "" for values in columns.values()]
         lines.append((key.ljust(first) + "".join(c.rjust(width) for c in cells)).rstrip())
     return lines
+
+
+def _references(summary: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """By space, what is had there, named like the number of Z that it compares with."""
+    described = summary.get("measures", {}).get("numbers", {})
+    of_z = {_besides_space(what): name for name, what in described.items() if what["space"] == "z"}
+    found: dict[str, dict[str, float]] = {}
+    for name, value in summary["references"].items():
+        what = described.get(name)
+        if what and _besides_space(what) in of_z:
+            found.setdefault(what["space"], {})[of_z[_besides_space(what)]] = value
+    return found
+
+
+def _besides_space(what: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(value for key, value in sorted(what.items()) if key != "space")

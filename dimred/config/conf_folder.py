@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dimred.config.device import DeviceName
 from dimred.options.registry import registered
+from dimred.training.device import DeviceName
 
 GROUPS = {
     "dataset": "which images",

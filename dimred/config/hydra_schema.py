@@ -10,12 +10,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from dimred.config.conf_folder import config_folder
-from dimred.config.device import DeviceName, DeviceOptions
-from dimred.config.run import RunConfig, check
-from dimred.config.schedule import ScheduleOptions
+from dimred.config.run import RunConfig, check, run_schema
 from dimred.errors import InputError
 from dimred.options.plugins import load_installed_plugins
 from dimred.options.registry import registered
+from dimred.training.device import DeviceName, DeviceOptions
+from dimred.training.schedule import ScheduleOptions
 
 # What a choice's own options are taken from.
 CHOICES = ("dataset", "pairing", "model", "loss")
@@ -27,7 +27,7 @@ _stored: dict[tuple[str, str], type] = {}
 def register() -> None:
     """Make all choices known to Hydra, and `schema`, `schema/GROUP/NAME` to its defaults lists."""
     load_installed_plugins()
-    _store("", "schema", RunConfig)
+    _store("", "schema", run_schema())
     _store("schema/schedule", "stages", ScheduleOptions)
     _store("schema/device", "device", DeviceOptions)
     for device in DeviceName:

@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, make_dataclass
 from enum import Enum
-from typing import Any
+from functools import cache
+from typing import Any, get_type_hints
 
-from dimred.config.device import DeviceOptions
-from dimred.config.schedule import ScheduleOptions, StageOptions
 from dimred.data.options import DatasetOptions
 from dimred.errors import InputError
 from dimred.losses.options import LossOptions
 from dimred.models.options import ModelOptions
-from dimred.options.option import nested, option, violations, walk
+from dimred.options.option import copy_of, decides, nested, option, violations, walk
 from dimred.options.registry import Unknown, registered
 from dimred.pairing.formats import PairFormat
 from dimred.pairing.options import PairingOptions
-
-
-class LinearProbe(Enum):
-    """How linear accuracy in H is measured."""
-
-    logistic = "logistic"
-    sgd = "sgd"
-    none = "none"
+from dimred.training.device import DeviceOptions
+from dimred.training.schedule import ScheduleOptions, StageOptions
 
 
 @dataclass
 class EvalOptions:
-    """What is measured, and when: in eval mode, on unaugmented images (eval.linear=sgd learns from
-    augmented ones).
+    """What is measured, and when; to these every measure adds its own (see `eval_options`).
 
-    Options of what is measured only at the end may differ when a finished run is typed again: it is
-    then measured again, without training.
+    None of them decides a run's result: a finished run that is typed again with others is measured
+    again, without training.
     """
 
     every: int = option(
@@ -49,49 +41,59 @@ class EvalOptions:
         "split, or a sixth.",
         at_least=1,
     )
-    linear: LinearProbe = option(
-        LinearProbe.logistic,
-        "Linear accuracy in H at the end: logistic = scikit-learn's regression, sgd = the paper's "
-        "softmax classifier (the pairing's crops and flips, no colour changes), none.",
-        changes_result=False,
-    )
-    linear_epochs: int = option(100, "Epochs of eval.linear=sgd.", at_least=1, changes_result=False)
-    linear_lr: float = option(
-        30.0, "Learning rate of eval.linear=sgd.", above=0, changes_result=False
-    )
-    lle: int | None = option(
-        None,
-        "Also measure locally linear embedding (LLE) of this many images at most, in as many "
-        "dimensions as Z; null for none.",
-        at_least=20,
-        changes_result=False,
-    )
-    tsne: int | None = option(
-        None,
-        "Also map H of this many test images at most by t-SNE, after PCA to 50 dimensions; null "
-        "for none.",
-        at_least=100,
-        changes_result=False,
-    )
-    shifted_test: list[int] = option(
-        [],
-        "For classifiers: also measure the error on test images moved at random by up to these "
-        "pixels, [horizontally, vertically], ten times each; [] for none.",
-        at_least=0,
-        changes_result=False,
-    )
-    references: bool = option(
-        True,
-        "Also measure kNN accuracy in raw pixels and in their first two principal components "
-        "(skipped above 3e8 pixel values).",
-        changes_result=False,
-    )
     batch_size: int = option(
         1024,
-        "Images embedded at a time; also the batch size of eval.linear=sgd.",
+        "Images embedded at a time: less needs less memory, and changes no result.",
         at_least=1,
     )
-    save_h: bool = option(False, "Also write H (float32) to embedding.npz.", changes_result=False)
+    save_h: bool = option(False, "Also write H (float32) to embedding.npz.")
+
+
+# Of `eval`, what has no bearing on the numbers of a finished run.
+_NO_NUMBERS = ("every", "batch_size")
+
+
+@cache
+def eval_options(measures: tuple[type[Any], ...]) -> type[EvalOptions]:
+    """`EvalOptions` with the options of these measures.
+
+    Raises TypeError for an option that two of them have.
+    """
+    known = {spec.name: "eval" for spec in fields(EvalOptions)}
+    own = []
+    for measure in measures:
+        for spec in fields(measure):
+            if spec.name == "name":
+                continue
+            if spec.name in known:
+                raise TypeError(
+                    f"eval.{spec.name}: an option of {measure.__name__}, and of {known[spec.name]}"
+                )
+            known[spec.name] = measure.__name__
+            own.append((spec.name, get_type_hints(measure)[spec.name], copy_of(spec)))
+    return make_dataclass("Eval", own, bases=(EvalOptions,))
+
+
+def run_schema() -> type[RunConfig]:
+    """`RunConfig` with the options of all measures that are registered."""
+    return _run_schema(tuple(dict.fromkeys(registered("measure").values())))
+
+
+@cache
+def _run_schema(measures: tuple[type[Any], ...]) -> type[RunConfig]:
+    options = eval_options(measures)
+    own = nested(options, "What is measured.", changes_result=False)
+    return make_dataclass("RunConfig", [("eval", options, own)], bases=(RunConfig,))
+
+
+def measures_of(config: RunConfig) -> dict[str, Any]:
+    """All measures that are registered, with the options that a run has for them."""
+    found = {}
+    for name, kind in registered("measure").items():
+        names = [spec.name for spec in fields(kind) if spec.name != "name"]
+        own = {key: getattr(config.eval, key) for key in names if hasattr(config.eval, key)}
+        found[name] = kind(**own)
+    return found
 
 
 @dataclass
@@ -104,7 +106,7 @@ class RunConfig:
     loss: LossOptions = nested(LossOptions, "What the embedding is judged by.")
     schedule: ScheduleOptions = nested(ScheduleOptions, "The stages of training.")
     device: DeviceOptions = nested(DeviceOptions, "Where to compute.")
-    eval: EvalOptions = nested(EvalOptions, "What is measured.")
+    eval: EvalOptions = nested(EvalOptions, "What is measured.", changes_result=False)
     seed: int = option(
         0, "Seed of weights, batches and augmentation.", at_least=0, at_most=2**31 - 1
     )
@@ -138,6 +140,16 @@ class RunConfig:
         at_least=0,
         changes_result=False,
     )
+
+    @property
+    def title(self) -> str:
+        """What figures are called by."""
+        return self.name or self.dataset.name
+
+    @property
+    def classifies(self) -> bool:
+        """Whether Z are logits of the classes."""
+        return self.last_loss.requires is PairFormat.classes
 
     def loss_of(self, stage: StageOptions) -> LossOptions:
         """The loss of a stage: its own, or that of the run."""
@@ -192,11 +204,11 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
                 f"{key}.out_dim={stage.out_dim}: must be at most that of the stage before, {before}"
             )
         before = stage.out_dim
-    if len(config.eval.shifted_test) not in (0, 2):
-        yield f"eval.shifted_test={config.eval.shifted_test}: must be [] or two numbers of pixels"
     if not config.eval.k:
         yield "eval.k=[]: must hold at least one number of neighbours"
     yield from config.model.problems()
+    for measure in measures_of(config).values():
+        yield from measure.problems()
 
 
 def _mismatches(
@@ -234,18 +246,31 @@ def _n_labels(kinds: Iterable[type[Any]]) -> str:
 
 
 def decisive_values(config: RunConfig) -> dict[str, Any]:
-    """The values that decide a run's result, by dotted key, as plain JSON types."""
-    decisive = {}
-    for key, spec, value in walk(config):
-        if spec is None or spec.metadata.get("changes_result", True):
-            decisive[key] = value.value if isinstance(value, Enum) else value
-    # A key that is gone and stands in the identity of every run before: those on CPUs are found
-    # again (on a GPU device.compile was false by default and is auto now).
-    decisive["device.cuda_graphs"] = False
-    return decisive
+    """The values that decide a run's result, by dotted key, as plain JSON types: all but those that
+    say `changes_result=False` of themselves."""
+    free = {spec.name for spec in fields(config) if not decides(spec)}
+    return {
+        key: _plain(value)
+        for key, spec, value in walk(config)
+        if key.partition(".")[0] not in free and (spec is None or decides(spec))
+    }
 
 
 def eval_values(config: RunConfig) -> dict[str, Any]:
     """What is measured and how, as plain JSON types."""
-    pairs = ((key, value) for key, _, value in walk(config.eval))
-    return {key: value.value if isinstance(value, Enum) else value for key, value in pairs}
+    return {key: _plain(value) for key, _, value in walk(config.eval)}
+
+
+def measured_alike(config: RunConfig, was: Mapping[str, Any]) -> bool:
+    """Whether a run whose summary.json has these values of `eval` was measured as `config` asks
+    for. A key of a measure that was not known then counts as its default."""
+    defaults = {key: _plain(value) for key, _, value in walk(type(config.eval)())}
+    return all(
+        was.get(key, defaults[key]) == value
+        for key, value in eval_values(config).items()
+        if key not in _NO_NUMBERS
+    )
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import yaml
 from omegaconf import OmegaConf
 
-from dimred.config.run import RunConfig, check
+from dimred.config.run import RunConfig, check, run_schema
 from dimred.data.options import DatasetOptions
 from dimred.errors import InputError
 from dimred.losses.options import LossOptions
@@ -42,10 +43,14 @@ def read_config(text: str, origins: Mapping[str, Any] | None = None) -> RunConfi
         for group, keys in _GONE.items():
             for key in keys:
                 content[group].pop(key, None)
+        schema = run_schema()
+        # A measure of a plug-in is not needed to read a run.
+        known = {spec.name for spec in fields(schema().eval)}
+        content["eval"] = {key: value for key, value in content["eval"].items() if key in known}
         groups = {key: _options(key, content.pop(key), origins.get(key)) for key in _GROUPS}
         stages = content["schedule"]["stages"]
         losses = {name: stage.pop("loss", None) for name, stage in stages.items()}
-        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(RunConfig), content))
+        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), content))
         assert isinstance(config, RunConfig)
         for key, options in groups.items():
             setattr(config, key, options)

@@ -1,9 +1,9 @@
 """Measures of a map and of the features behind it: functions of arrays and nothing else."""
 
 from dimred.evaluation.factors import FactorMeasures
-from dimred.evaluation.judge import Judge
 from dimred.evaluation.knn import knn_accuracy, random_split
 from dimred.evaluation.linear import logistic_accuracy, sgd_softmax_accuracy
+from dimred.evaluation.measurement import Measurement
 from dimred.evaluation.neighbourhood import neighbour_overlap, trustworthiness
 from dimred.evaluation.pair_losses import PairLosses
 from dimred.evaluation.predictability import (
@@ -16,11 +16,13 @@ from dimred.evaluation.predictability import (
     targets_of,
     transformed_embedding_r2,
 )
+from dimred.evaluation.splits import Splits
 
 __all__ = [
     "FactorMeasures",
-    "Judge",
+    "Measurement",
     "PairLosses",
+    "Splits",
     "circular_correlation",
     "factor_r2",
     "invariance_ratio",

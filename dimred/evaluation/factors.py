@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dimred.data.image_set import ImageSet
 from dimred.evaluation.knn import knn_accuracy, random_split
+from dimred.evaluation.measurement import Measurement
 from dimred.evaluation.predictability import (
     circular_correlation,
     factor_r2,
@@ -78,29 +79,30 @@ class FactorMeasures:
         self.causes = _causes(items, image)
         self.moves = {name: self._moves(cause) for name, cause in self.causes.items()}
 
-    def measure(self, z: Points) -> dict[str, float]:
+    def measure(self, z: Points) -> Iterator[Measurement]:
         """Every measure of Z, float (items, d)."""
-        found: dict[str, float] = {}
         test = self.test
         fits = self.groups is not None and sum(self.groups) == z.shape[1]
         groups = _named(self.groups if self.groups and fits else [z.shape[1]])
         for name, cause in self.causes.items():
             for group, dims in groups.items():
-                found |= dict(self._correlations(name, cause, z, range(z.shape[1])[dims]))
-                found[f"r2_{name}_{group}"] = self._r2(cause, z[:, dims])
+                yield from self._correlations(name, cause, z, range(z.shape[1])[dims])
+                r2 = self._r2(cause, z[:, dims])
+                if r2 is not None:
+                    yield Measurement(r2, "r2", group, part=name)
                 if len(np.unique(cause.fixed[test])) < len(test):
                     ratio = invariance_ratio(z[test, dims], cause.fixed[test])
-                    found[f"invariance_{name}_{group}"] = ratio
+                    yield Measurement(ratio, "invariance", group, part=name)
             moves = self.moves[name]
             if moves is not None and z.shape[1] <= _MOST_DIMS:
                 (a, b, strength), (c, d, other) = moves
-                found[f"transformed_r2_{name}"] = transformed_embedding_r2(
-                    z[a], strength, z[b], z[c], other, z[d]
-                )
-        return found | self._class_accuracy(z, groups)
+                r2 = transformed_embedding_r2(z[a], strength, z[b], z[c], other, z[d])
+                yield Measurement(r2, "transformed_r2", part=name)
+        yield from self._class_accuracy(z, groups)
 
-    def _r2(self, cause: _Cause, z: Points) -> float:
-        """R^2 of a cause from some dimensions, fitted on training and scored on test items.
+    def _r2(self, cause: _Cause, z: Points) -> float | None:
+        """R^2 of a cause from some dimensions, fitted on training and scored on test items; None
+        where no split of them has both.
 
         Where test items have training items beside them that differ in the cause only (the other
         lightings of a view), those would tell what the item is not: such groups are halved, and
@@ -115,52 +117,42 @@ class FactorMeasures:
             sides.append((train[first[train]], test[~first[test]]))
         else:
             sides = [(train, test)]
-        return float(
-            np.mean(
-                [
-                    factor_r2(
-                        z[fit],
-                        cause.targets[fit],
-                        z[score],
-                        cause.targets[score],
-                        min(_MAX_K, len(fit)),
-                    )
-                    for fit, score in sides
-                    if len(fit) and len(score)
-                ]
+        scores = [
+            factor_r2(
+                z[fit], cause.targets[fit], z[score], cause.targets[score], min(_MAX_K, len(fit))
             )
-        )
+            for fit, score in sides
+            if len(fit) and len(score)
+        ]
+        return float(np.mean(scores)) if scores else None
 
     def _correlations(
         self, name: str, cause: _Cause, z: Points, dims: Sequence[int]
-    ) -> Iterator[tuple[str, float]]:
+    ) -> Iterator[Measurement]:
         z, values = z[self.test], cause.values[self.test]
         if cause.period is not None:
             angles = values * (2 * np.pi / cause.period)
             # Three dimensions of one group have three planes; larger ones none to name.
             for pair in combinations(dims, 2) if len(dims) <= 3 else ():
-                key = f"circular_{name}_{_name(pair)}"
-                yield key, circular_correlation(z[:, list(pair)], angles)
+                found = circular_correlation(z[:, list(pair)], angles)
+                yield Measurement(found, "circular", _name(pair), part=name)
         elif cause.ordered and z.shape[1] <= _MOST_DIMS:
             # Ties of the factor keep even a perfect order of distinct places below 1.
             ceiling = rank_correlation_ceiling(values)
             for dim in dims:
                 found = rank_correlation(z[:, dim], values)
-                yield f"spearman_{name}_{_name([dim])}", found
+                yield Measurement(found, "spearman", _name([dim]), part=name)
                 order = min(1.0, found / ceiling) if ceiling else 0.0
-                yield f"order_{name}_{_name([dim])}", order
+                yield Measurement(order, "order", _name([dim]), part=name)
 
-    def _class_accuracy(self, z: Points, groups: dict[str, slice]) -> dict[str, float]:
+    def _class_accuracy(self, z: Points, groups: dict[str, slice]) -> Iterator[Measurement]:
         if self.labels is None:
-            return {}
+            return
         train, test = (part[part % self.t == 0] for part in (self.train, self.test))
         k, y = min(_MAX_K, len(train)), self.labels
-        return {
-            f"knn{k}_class_{group}": knn_accuracy(
-                z[train, dims], y[train], z[test, dims], y[test], [k]
-            )[k]
-            for group, dims in groups.items()
-        }
+        for group, dims in groups.items():
+            accuracy = knn_accuracy(z[train, dims], y[train], z[test, dims], y[test], [k])[k]
+            yield Measurement(accuracy, "knn", group, k=k, part="class")
 
     def _moves(self, cause: _Cause) -> tuple[_Move, _Move] | None:
         """Pairs of items that differ in this cause only, and by how much, of either split."""

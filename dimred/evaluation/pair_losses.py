@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dimred.evaluation.measurement import Measurement
 from dimred.losses import HingeForm, component_losses
 from dimred.pairing.pairs import LabelledPairs
 
@@ -40,21 +41,20 @@ class PairLosses:
         self.groups = groups
         self.margins = margins
 
-    def measure(self, z: NDArray[np.floating]) -> dict[str, float]:
-        """The losses of Z, float (items, d)."""
+    def measure(self, z: NDArray[np.floating]) -> Iterator[Measurement]:
+        """The losses of Z, float (items, d); none where Z has fewer dimensions than the groups."""
         groups = self.groups or [z.shape[1]]
         if sum(groups) > z.shape[1]:  # a stage of other dimensions
-            return {}
+            return
         points = torch.from_numpy(np.ascontiguousarray(z[:, : sum(groups)], np.float64))
-        found = {}
         for form in HingeForm:
             losses = sum(
                 component_losses(points, block, groups, self.margins, form)
                 for block in self.pairs.blocks(_BLOCK)
             )
             assert isinstance(losses, torch.Tensor)
-            found[f"{self.name}_{form.value}"] = float(losses.sum())
+            measure = f"{self.name}_{form.value}"
+            yield Measurement(float(losses.sum()), measure)
             if len(losses) > 1:
                 for component, loss in zip(self.components, losses.tolist(), strict=True):
-                    found[f"{self.name}_{form.value}_{component}"] = loss
-        return found
+                    yield Measurement(loss, measure, part=component)

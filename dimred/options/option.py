@@ -41,9 +41,23 @@ def option(
     return field(default=default, metadata=metadata)
 
 
-def nested(factory: Any, doc: str) -> Any:
-    """A dataclass field that holds further options."""
-    return field(default_factory=factory, metadata={"doc": doc})
+def nested(factory: Any, doc: str, *, changes_result: bool = True) -> Any:
+    """A dataclass field that holds further options; with `changes_result=False`, none of them
+    does."""
+    metadata = {"doc": doc, "changes_result": changes_result}
+    return field(default_factory=factory, metadata=metadata)
+
+
+def decides(spec: Field[Any]) -> bool:
+    """Whether a field's value decides a run's result."""
+    return bool(spec.metadata.get("changes_result", True))
+
+
+def copy_of(spec: Field[Any]) -> Any:
+    """A field like another, for a class of its own."""
+    if spec.default_factory is not MISSING:
+        return field(default_factory=spec.default_factory, metadata=spec.metadata)
+    return field(default=spec.default, metadata=spec.metadata)
 
 
 def leaves(options: Any, prefix: str = "") -> Iterator[tuple[str, Field[Any]]]:

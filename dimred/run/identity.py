@@ -11,7 +11,7 @@ from dimred.config import RunConfig, decisive_values
 from dimred.config.provenance import provenance
 from dimred.data.image_set import ImageSet
 from dimred.files import expanded
-from dimred.training import Compute
+from dimred.training.compute import Compute
 
 
 def identity_of(config: RunConfig, compute: Compute, images: ImageSet) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +13,7 @@ from dimred.data.options import FitOn
 from dimred.data.resident import ResidentImages
 from dimred.errors import InputError
 from dimred.pairing import FixedTargets, Pairing, PairingScope
-from dimred.training import Compute
+from dimred.training.compute import Compute
 
 
 class Inputs:
@@ -45,6 +47,11 @@ class Inputs:
     def n_variants(self) -> int:
         """Samples of an image: itself and its transformations."""
         return len(self.samples) // len(self.images)
+
+    @property
+    def test_scope(self) -> PairingScope:
+        """The pairing's view of the images that are held out, or all where none are."""
+        return replace(self.scope, positions=self.images.held_out, side="test")
 
     @property
     def steps(self) -> int:

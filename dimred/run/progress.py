@@ -12,16 +12,22 @@ from tqdm import tqdm
 class StageProgress:
     """One line for a stage on a terminal, one plain line for each epoch elsewhere.
 
-    headline: the metric shown beside the loss, when it is measured.
+    headline: the number shown beside the loss, when it is measured: its name and its label.
     """
 
     def __init__(
-        self, stage: str, epochs: int, done: int, steps: int, batch_size: int, headline: str
+        self,
+        stage: str,
+        epochs: int,
+        done: int,
+        steps: int,
+        batch_size: int,
+        headline: tuple[str, str],
     ):
         self.stage = stage
         self.epochs = epochs
         self.batch_size = batch_size
-        self.headline = headline
+        self.headline, self.label = headline
         self._began = time.monotonic()
         self._images = 0
         self._left = (epochs * steps - done) * batch_size
@@ -68,7 +74,7 @@ class StageProgress:
         """An epoch is done: `row` as in metrics.jsonl."""
         shown = f"loss {row['loss']:.4f}"
         if self.headline in row:
-            self._measured = f", {self.headline.split('_')[0]} {row[self.headline]:.3f}"
+            self._measured = f", {self.label} {row[self.headline]:.3f}"
         if not self._bar.disable:
             # What was measured stands until the next measurement.
             self._bar.set_postfix_str(shown + self._measured, refresh=False)

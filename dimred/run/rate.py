@@ -14,7 +14,8 @@ from dimred.data.options import Torchvision
 from dimred.errors import InputError
 from dimred.run.inputs import Inputs
 from dimred.run.stages import StagedTraining, forget_compiled
-from dimred.training import StageTrainer, torch_settings
+from dimred.training.compute import torch_settings
+from dimred.training.stage import StageTrainer
 
 _SECONDS = 3.0
 _MOST_STEPS = 20

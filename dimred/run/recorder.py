@@ -7,21 +7,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from dimred.config.schedule import Stage
 from dimred.errors import InputError, Interrupted, TrainingDiverged
 from dimred.run.progress import StageProgress
-from dimred.run.results import Results
+from dimred.run.report import RunReport
 from dimred.run.stages import StagedTraining, TrainingObserver
 from dimred.run_folder.folder import RunFolder
-from dimred.training import (
-    Checkpoint,
-    EpochState,
-    Position,
-    SignalWatch,
-    StageTrainer,
-    load_checkpoint,
-    save_checkpoint,
-)
+from dimred.training.checkpoint import Checkpoint, Position, load_checkpoint, save_checkpoint
+from dimred.training.interrupt import SignalWatch
+from dimred.training.schedule import Stage
+from dimred.training.stage import EpochState, StageTrainer
 
 
 def checkpoint_of(folder: RunFolder, identity: dict[str, Any]) -> Checkpoint | None:
@@ -44,12 +38,12 @@ class RunRecorder(TrainingObserver):
     for a file that cannot be written.
     """
 
-    def __init__(self, training: StagedTraining, results: Results, identity: dict[str, Any]):
+    def __init__(self, training: StagedTraining, report: RunReport, identity: dict[str, Any]):
         self.training = training
-        self.results = results
+        self.report = report
         self.identity = identity
         self.config = training.inputs.config
-        self.folder: RunFolder = results.folder
+        self.folder: RunFolder = report.folder
         self.signals = SignalWatch()
         self.rows = training.checkpoint.rows if training.checkpoint else []
         self.saved_at = time.monotonic()
@@ -60,6 +54,7 @@ class RunRecorder(TrainingObserver):
         training = self.training
         if training.start.stage == len(training.stages):
             print("measuring again", flush=True)
+            self._measure_again()
         elif training.checkpoint:
             stage = training.stages[training.start.stage].name
             print(f"continuing in stage {stage}, epoch {training.start.epoch + 1}", flush=True)
@@ -69,6 +64,12 @@ class RunRecorder(TrainingObserver):
     def __exit__(self, *error: object) -> None:
         self.signals.__exit__(*error)
         self._close_progress()
+
+    def _measure_again(self) -> None:
+        """The map of a run whose training is done."""
+        if self.rows:
+            self.rows[-1] |= self.report.measure(self.training.encoder)
+            self.folder.reset_metrics(self.rows)
 
     @property
     def progress(self) -> StageProgress:
@@ -85,7 +86,8 @@ class RunRecorder(TrainingObserver):
         """Begin a line of progress."""
         steps, batch_size = self.training.inputs.steps, self.config.schedule.batch_size
         done, epochs = start.epoch * steps + start.step, stage.options.epochs
-        headline = self.results.judge.headline
+        measuring = self.report.measuring
+        headline = measuring.headline, measuring.headline_label
         self._progress = StageProgress(stage.name, epochs, done, steps, batch_size, headline)
 
     def compiling(self) -> None:
@@ -98,7 +100,7 @@ class RunRecorder(TrainingObserver):
 
     def after_step(self, trainer: StageTrainer, epoch: int, state: EpochState) -> None:
         """Save where it is time to, or a signal has come; then stop."""
-        self.results.forget()
+        self.report.forget()
         self.progress.step()
         due = time.monotonic() - self.saved_at >= self.config.checkpoint_every
         if due or self.signals.received is not None:
@@ -107,12 +109,12 @@ class RunRecorder(TrainingObserver):
 
     def after_epoch(self, trainer: StageTrainer, epoch: int, state: EpochState) -> None:
         """Measure where it is time to, and add a row to the metrics."""
-        self.results.forget()
+        self.report.forget()
         stage, every = trainer.stage, self.config.eval.every
         last = epoch + 1 == stage.options.epochs
         measured = last or (every > 0 and (epoch + 1) % every == 0)
         encoder = trainer.encoder
-        if measured and not np.isfinite(self.results.embed(encoder)[1]).all():
+        if measured and not np.isfinite(self.report.embed(encoder).samples_z).all():
             raise TrainingDiverged(
                 f"the embedding is not finite after stage {stage.name}, epoch {epoch + 1}"
             )
@@ -130,7 +132,7 @@ class RunRecorder(TrainingObserver):
         if trainer.mode:
             row["compiled"] = trainer.mode
         if measured:
-            row |= self.results.measure(encoder)
+            row |= self.report.measure(encoder)
         self.rows.append(row)
         self.folder.append_metrics(row)
         self.progress.epoch(row)
@@ -139,7 +141,7 @@ class RunRecorder(TrainingObserver):
         """Write the map, and save."""
         self._close_progress()
         stage = trainer.stage
-        self.results.write_stage(stage.name, trainer.encoder, trainer.item_losses())
+        self.report.write_stage(stage.name, trainer.encoder, trainer.item_losses())
         self._save(Position(stage.number + 1, 0, 0))
         self._stop_if_asked(stage.name)
 

@@ -8,12 +8,14 @@ from dataclasses import replace
 import torch
 
 from dimred.config import RunConfig
-from dimred.config.schedule import ReadoutInit, Stage
 from dimred.data.image_set import ImageSet
 from dimred.models import Encoder
 from dimred.models.options import WeightInit
 from dimred.run.inputs import Inputs
-from dimred.training import Checkpoint, EpochState, Position, StageTrainer, derived_seed
+from dimred.training.checkpoint import Checkpoint, Position
+from dimred.training.schedule import ReadoutInit, Stage
+from dimred.training.seeds import derived_seed
+from dimred.training.stage import EpochState, StageTrainer
 
 # Steps after which compiling has paid for itself: on an H200 some 3,500 with ResNet-18 at batch
 # 1,024 (30 s to compile, 8.6 ms less a step), 5,400 with the demo's network (12 s, 2.2 ms).

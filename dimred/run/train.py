@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 from omegaconf import OmegaConf
 
-from dimred.config import RunConfig, eval_values
+from dimred.config import RunConfig
 from dimred.errors import InputError, Interrupted, ProcessLost, TrainingFailed
-from dimred.evaluation import Judge
 from dimred.run.identity import identity_of, run_path
 from dimred.run.inputs import Inputs
-from dimred.run.measures import further_measures
+from dimred.run.measuring import Measuring, setting_of
 from dimred.run.recorder import RunRecorder, checkpoint_of
-from dimred.run.results import Results
+from dimred.run.report import RunReport
 from dimred.run.stages import StagedTraining
 from dimred.run_folder.environment import environment
 from dimred.run_folder.folder import RunFolder
-from dimred.training import Checkpoint, Compute, Processes, SignalWatch, torch_settings
-from dimred.training.processes import connect, processes_of_torchrun
+from dimred.training.checkpoint import Checkpoint
+from dimred.training.compute import Compute, torch_settings
+from dimred.training.interrupt import SignalWatch
+from dimred.training.processes import Processes, connect, processes_of_torchrun
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,7 @@ def run(config: RunConfig, command: list[str]) -> Outcome | None:
 def _lead(inputs: Inputs, command: list[str], workers: _Workers) -> Outcome:
     """The run in its main or only process."""
     config, images, compute = inputs.config, inputs.images, inputs.compute
-    test = replace(inputs.scope, positions=images.held_out, side="test")
-    measures = further_measures(config, test)
-    judge = Judge(images, config.eval.k, config.eval.random_test, compute.device)
-    check_neighbours(config, len(images), judge.max_k)
+    measuring = Measuring(setting_of(inputs))
     _, channels, height, width = images.images.shape
     with torch.device("meta"):
         # Refuses images that the network cannot take, before a folder is made for the run.
@@ -71,20 +69,19 @@ def _lead(inputs: Inputs, command: list[str], workers: _Workers) -> Outcome:
         folder.admit(identity, config.restart)
         if folder.summary.exists():
             summary = folder.read_summary()
-            if summary.get("eval") == eval_values(config):
+            if measuring.covers(summary):
                 return Outcome(folder.path, summary, finished_before=True)
             if not folder.checkpoint.exists():
                 raise InputError(
                     f"{folder.checkpoint}: is gone, so the run cannot be measured again; "
                     "restart=true trains it again"
                 )
-            folder.summary.unlink()  # complete again only when all has been measured
         _record(folder, inputs, identity, command)
         _announce(folder, inputs)
         checkpoint = checkpoint_of(folder, identity)
-        results = Results(inputs, judge, measures, folder)
+        report = RunReport(inputs, measuring, folder)
         training = StagedTraining(inputs, checkpoint)
-        recorder = RunRecorder(training, results, identity)
+        recorder = RunRecorder(training, report, identity)
         workers.begin(checkpoint)
         try:
             with recorder:
@@ -92,7 +89,7 @@ def _lead(inputs: Inputs, command: list[str], workers: _Workers) -> Outcome:
         except (TrainingFailed, ProcessLost) as error:
             kept = "; the last good checkpoint is kept" if folder.checkpoint.exists() else ""
             raise type(error)(f"{error}{kept}") from error
-        summary = results.finish(training.encoder, recorder.rows)
+        summary = report.finish(training.encoder, recorder.rows)
         return Outcome(folder.path, summary, finished_before=False)
 
 
@@ -136,14 +133,6 @@ def _work(config: RunConfig, compute: Compute) -> None:
                 raise
             line = f"process {compute.processes.rank} has stopped too"
             raise Interrupted(signals.received, line) from error
-
-
-def check_neighbours(config: RunConfig, n_images: int, max_k: int) -> None:
-    """Raise InputError for more neighbours than there are."""
-    if max(config.eval.k) > max_k:
-        raise InputError(
-            f"eval.k={config.eval.k}: must be at most {max_k} with these {n_images} images"
-        )
 
 
 def _record(

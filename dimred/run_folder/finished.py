@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dimred.config import RunConfig
-from dimred.config.device import DeviceName
 from dimred.config.saved import read_config
 from dimred.data.image_set import ImageSet
 from dimred.data.options import ImageFolder
@@ -25,7 +24,9 @@ from dimred.models import Encoder
 from dimred.options.registry import Unknown
 from dimred.run_folder.folder import WRITTEN, read_arrays
 from dimred.run_folder.record import RunRecord, read_record
-from dimred.training import Compute, embed
+from dimred.training.compute import Compute
+from dimred.training.device import DeviceName
+from dimred.training.embed import embed
 
 FINDINGS = "inspect/findings.json"
 """Where `dimred inspect` says which rows deserve a look."""

@@ -6,7 +6,7 @@ import glob
 from contextlib import suppress
 from pathlib import Path
 
-from dimred.config import RunConfig, decisive_values, eval_values
+from dimred.config import RunConfig, decisive_values, measured_alike
 from dimred.config.provenance import KEYS, provenance
 from dimred.errors import InputError
 from dimred.files import expanded
@@ -33,7 +33,7 @@ def _is_of(record: RunRecord, config: RunConfig) -> bool:
     }
     dataset, place = record.config["dataset"], vars(config.dataset)
     same_place = all(dataset.get(key) == place.get(key) for key in ("root", "path"))
-    measured = record.summary["eval"] == eval_values(config)
+    measured = measured_alike(config, record.summary["eval"])
     identity = record.environment["identity"]
     same_code = {key: identity[key] for key in KEYS if key in identity} == provenance(config)
     same = same_place and there == wanted and same_code

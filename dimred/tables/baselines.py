@@ -71,7 +71,7 @@ def _decisive(record: RunRecord, method: str) -> list[Any]:
     values = {
         key: value
         for key, value in record.values.items()
-        if key not in ("seed", "eval.every") and (of_run or key.startswith("dataset."))
+        if key != "seed" and not key.startswith("eval.") and (of_run or key.startswith("dataset."))
     }
     return [record.fingerprint, record.name if of_run else "", values]
 

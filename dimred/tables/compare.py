@@ -11,11 +11,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 from dimred.run_folder.record import RunRecord
-from dimred.tables.differences import differences, of_published_data
+from dimred.tables.differences import SHOWN_EVAL, differences, of_published_data
 from dimred.tables.published import SEEDS, Column, Row, Table, Value
 
-# What is measured at the end and does not bear on the columns of a table.
-_UNSHOWN_EVAL = {"every", "batch_size", "save_h", "references", "tsne"}
 _BY_SEED = ("dataset.train_per_class", "dataset.n_test")
 
 
@@ -162,9 +160,10 @@ def grouped(records: Iterable[RunRecord]) -> list[list[RunRecord]]:
     once, the last of its runs, in their order."""
     groups: dict[str, dict[int, RunRecord]] = {}
     for record in sorted(records, key=lambda record: (record.data, record.name, record.started)):
-        values = {k: v for k, v in record.values.items() if k not in ("seed", "eval.every")}
+        values = {k: v for k, v in record.values.items() if k != "seed"}
+        values = {k: v for k, v in values.items() if not k.startswith("eval.")}
         drawn = any(values.get(key) is not None for key in _BY_SEED)
-        shown = {k: v for k, v in record.summary["eval"].items() if k not in _UNSHOWN_EVAL}
+        shown = {k: v for k, v in record.summary["eval"].items() if k in SHOWN_EVAL}
         data = [record.data, record.summary["dataset"]["images"], drawn or record.fingerprint]
         key = json.dumps([record.name, values, shown, data], sort_keys=True)
         groups.setdefault(key, {})[record.summary["seed"]] = record

@@ -14,9 +14,11 @@ Values = Mapping[str, Any]
 # Of a group whose choice differs, the choice says the rest, but for these.
 _GROUPS = ("dataset", "model", "pairing", "loss")
 _ALWAYS = ("dataset.classes", "dataset.fit_on", "dataset.train_per_class", "model.hidden_dim")
+SHOWN_EVAL = ("k", "random_test", "linear", "linear_epochs", "linear_lr", "lle", "shifted_test")
+"""The keys of `eval` that bear on the columns of tables."""
 # Said otherwise, or of no bearing on a result.
 _NOT_NAMED = re.compile(
-    r"seed|device\..*|eval\.(batch_size|every|save_h|references|tsne|lle)|.*\.name|dataset\.limit"
+    rf"seed|device\..*|eval\.(?!({'|'.join(SHOWN_EVAL)})$).*|eval\.lle|.*\.name|dataset\.limit"
 )
 _STAGE = re.compile(r"schedule\.stages\.([^.]+)\.(.*)")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from dimred.config.schedule import Anneal
+from dimred.training.schedule import Anneal
 
 _INV_GAMMA = 1e-4
 _INV_POWER = 0.75

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dimred.config.schedule import FrozenBatchNorm, LrUpdate, OptimizerName, Stage
 from dimred.data.resident import ResidentImages
 from dimred.errors import InputError, TrainingDiverged, WrongGradients
 from dimred.fusing import fusing
@@ -22,6 +21,7 @@ from dimred.pairing import Pairing, Selection
 from dimred.training.compute import Compute
 from dimred.training.learning_rate import learning_rate
 from dimred.training.processes import sync_batchnorm
+from dimred.training.schedule import FrozenBatchNorm, LrUpdate, OptimizerName, Stage
 from dimred.training.seeds import generator_at
 
 

@@ -17,6 +17,11 @@ STRENGTHS = np.array([0.0, -6.0, -3.0, 3.0, 6.0])
 TURNS = [Transformation(TransformationKind.rotation, float(d)) for d in (-30, 15)]
 
 
+def named(measurements):
+    """What was measured, by name."""
+    return {one.name: one.value for one in measurements}
+
+
 def image_set(n, is_test=(), labels=None, **known):
     """Images of no interest: only what is known of them is measured."""
     return ImageSet(
@@ -71,7 +76,7 @@ def ordered_by_shift(n=30, seed=0):
 
 def test_a_perfect_cylinder():
     items = turntable()
-    found = FactorMeasures(items, 1, [2, 1]).measure(cylinder(items))
+    found = named(FactorMeasures(items, 1, [2, 1]).measure(cylinder(items)))
     assert found["circular_azimuth_z12"] == pytest.approx(1.0)
     assert found["spearman_elevation_z3"] == pytest.approx(1.0)
     assert found["order_elevation_z3"] == pytest.approx(1.0)
@@ -93,7 +98,7 @@ def test_a_perfect_cylinder():
 
 def test_the_names_of_a_cylinders_measures():
     items = turntable()
-    found = FactorMeasures(items, 1, [2, 1]).measure(cylinder(items))
+    found = named(FactorMeasures(items, 1, [2, 1]).measure(cylinder(items)))
     expected = {"circular_azimuth_z12", "transformed_r2_azimuth", "transformed_r2_elevation"}
     for measure, dim in product(("spearman", "order"), (1, 2, 3)):
         expected.add(f"{measure}_elevation_z{dim}")
@@ -109,10 +114,10 @@ def test_an_order_that_ties_as_the_factor_does_is_no_more_than_perfect():
     """Ties on both sides give Spearman's 1, where distinct heights have sqrt(1 - 1/9)."""
     items = turntable()
     z = cylinder(items)
-    tied = FactorMeasures(items, 1, [2, 1]).measure(z)
+    tied = named(FactorMeasures(items, 1, [2, 1]).measure(z))
     assert tied["order_elevation_z3"] <= 1
     z[:, 2] += np.random.default_rng(0).uniform(-0.4, 0.4, len(z))
-    distinct = FactorMeasures(items, 1, [2, 1]).measure(z)
+    distinct = named(FactorMeasures(items, 1, [2, 1]).measure(z))
     # 36 test items in 3 classes of 12.
     ceiling = math.sqrt((36**2 - 12**2) / (36**2 - 1))
     assert distinct["spearman_elevation_z3"] == pytest.approx(ceiling)
@@ -123,7 +128,7 @@ def test_lighting_that_moves_the_map_shows():
     items = turntable()
     z = cylinder(items)
     z[:, 2] += 10 * items.extra_labels["lighting"].values
-    found = FactorMeasures(items, 1, [2, 1]).measure(z)
+    found = named(FactorMeasures(items, 1, [2, 1]).measure(z))
     assert found["invariance_lighting_z12"] == 0
     # Test lightings 0 and 1: variance 25 about their mean, 2/3 of the elevation.
     assert found["invariance_lighting_z3"] == pytest.approx(25 / (25 + 2 / 3))
@@ -136,7 +141,7 @@ def test_a_shuffled_map_knows_nothing():
     z = cylinder(items)[random.permutation(972)]
     # Neighbours that are equally near would be taken in the order of the items, which is known.
     z += random.normal(0, 1e-3, z.shape)
-    found = FactorMeasures(items, 1, [2, 1]).measure(z)
+    found = named(FactorMeasures(items, 1, [2, 1]).measure(z))
     views = np.array(list(product(range(9), range(18), range(6))))[items.is_test]
     for name, value in found.items():
         if name.startswith("invariance"):
@@ -154,7 +159,7 @@ def test_a_shuffled_map_knows_nothing():
 def test_one_group_of_three_dimensions_has_every_plane():
     items = turntable()
     measures = FactorMeasures(items, 1, None)
-    found = measures.measure(cylinder(items)[:, [0, 2, 1]])
+    found = named(measures.measure(cylinder(items)[:, [0, 2, 1]]))
     circular = {name: value for name, value in found.items() if name.startswith("circular")}
     assert set(circular) == {f"circular_azimuth_{plane}" for plane in ("z12", "z13", "z23")}
     assert circular["circular_azimuth_z13"] == pytest.approx(1.0)
@@ -163,7 +168,7 @@ def test_one_group_of_three_dimensions_has_every_plane():
         f"r2_{factor}_z123" for factor in ("azimuth", "elevation", "lighting")
     }
     # The same measures can be taken of maps of other dimensions.
-    flat = measures.measure(cylinder(items)[:, :2])
+    flat = named(measures.measure(cylinder(items)[:, :2]))
     assert flat["circular_azimuth_z12"] == pytest.approx(1.0)
     assert "r2_azimuth_z12" in flat
 
@@ -171,7 +176,7 @@ def test_one_group_of_three_dimensions_has_every_plane():
 def test_many_dimensions_have_short_names_and_no_planes():
     items = turntable()
     z = np.random.default_rng(0).normal(size=(len(items), 20))
-    found = FactorMeasures(items, 1, None).measure(z)
+    found = named(FactorMeasures(items, 1, None).measure(z))
     assert "r2_azimuth_z1-20" in found
     singly = ("circular", "spearman", "order", "transformed")
     assert not any(name.startswith(singly) for name in found)
@@ -181,7 +186,7 @@ def test_many_dimensions_have_short_names_and_no_planes():
 
 
 def test_a_map_ordered_by_shift():
-    found = FactorMeasures(shifted(), 5, [2, 1]).measure(ordered_by_shift())
+    found = named(FactorMeasures(shifted(), 5, [2, 1]).measure(ordered_by_shift()))
     # 50 test items, 10 of each shift; in the limit of many sqrt(1 - 1/25).
     ceiling = math.sqrt((50**2 - 10**2) / (50**2 - 1))
     assert found["spearman_shift_z3"] == pytest.approx(ceiling)
@@ -199,7 +204,7 @@ def test_a_map_ordered_by_shift():
 def test_a_shift_that_follows_from_nothing_is_not_predicted():
     """Wherever the shifted images land, each in a place of its own."""
     z = np.random.default_rng(0).normal(size=(5 * 300, 3))
-    found = FactorMeasures(shifted(300), 5, [2, 1]).measure(z)
+    found = named(FactorMeasures(shifted(300), 5, [2, 1]).measure(z))
     assert found["transformed_r2_shift"] < 0.05
     assert found["r2_shift_z3"] < 0.05
     assert found["order_shift_z3"] < 0.15
@@ -212,7 +217,7 @@ def test_of_two_kinds_each_has_measures_of_its_own(changes):
     items = shifted(60, changes=changes)
     shift, rotation = (items.factors[kind].values for kind in ("shift", "rotation"))
     z = np.column_stack([shift, rotation, np.arange(60).repeat(5) * 1.0])
-    found = FactorMeasures(items, 5, [1, 1, 1]).measure(z)
+    found = named(FactorMeasures(items, 5, [1, 1, 1]).measure(z))
     for number, kind in enumerate(("shift", "rotation"), start=1):
         own, other = f"z{number}", f"z{3 - number}"
         assert found[f"order_{kind}_{own}"] == pytest.approx(1.0)
@@ -235,7 +240,7 @@ def test_moves_of_one_kind_are_between_items_alike_in_the_other():
     z = np.column_stack([place, items.factors["shift"].values])
     turned = items.factors["rotation"].values != 0
     z[turned] = 5 * random.normal(size=(turned.sum(), 3))
-    found = FactorMeasures(items, 7, [2, 1]).measure(z)
+    found = named(FactorMeasures(items, 7, [2, 1]).measure(z))
     assert found["transformed_r2_shift"] == pytest.approx(1.0, abs=1e-3)
     assert found["transformed_r2_rotation"] < 0.5
 
@@ -244,7 +249,7 @@ def test_factors_of_the_images_are_told_from_those_of_transformations():
     """A turntable whose images are also shifted: azimuth and lighting are not what shifts do."""
     items = transformed(turntable(), SHIFTS[1:3])
     z = np.column_stack([cylinder(items), items.factors["shift"].values])
-    found = FactorMeasures(items, 3, [2, 1, 1]).measure(z)
+    found = named(FactorMeasures(items, 3, [2, 1, 1]).measure(z))
     groups = {"azimuth": "z12", "elevation": "z3", "shift": "z4", "lighting": None}
     for factor, own in groups.items():
         for group in ("z12", "z3", "z4"):
@@ -261,7 +266,7 @@ def test_labels_of_images_without_factors_of_their_own_have_no_invariance():
         30, range(0, 30, 3), extra_labels={"superclass": LabelSet(np.arange(30) % 2, ("x", "y"))}
     )
     items = transformed(images, SHIFTS)
-    found = FactorMeasures(items, 5, [2, 1]).measure(ordered_by_shift())
+    found = named(FactorMeasures(items, 5, [2, 1]).measure(ordered_by_shift()))
     assert found["invariance_shift_z12"] == 0
     assert "r2_superclass_z12" in found
     assert not any(name.startswith("invariance_superclass") for name in found)
@@ -273,20 +278,20 @@ def test_labels_of_images_without_factors_of_their_own_have_no_invariance():
 def test_only_test_items_are_correlated():
     items, z = shifted(), ordered_by_shift()
     measures = FactorMeasures(items, 5, [2, 1])
-    before = measures.measure(z)
+    before = named(measures.measure(z))
     random = np.random.default_rng(1)
     training, test = np.flatnonzero(~items.is_test), np.flatnonzero(items.is_test)
     names = ("spearman_shift_z3", "order_shift_z3", "invariance_shift_z3")
 
     changed = z.copy()
     changed[training] = random.normal(size=(len(training), 3))
-    after = measures.measure(changed)
+    after = named(measures.measure(changed))
     assert [after[name] for name in names] == [before[name] for name in names]
     assert after["r2_shift_z3"] < before["r2_shift_z3"] - 0.5
 
     changed = z.copy()
     changed[test] = random.normal(size=(len(test), 3))
-    after = measures.measure(changed)
+    after = named(measures.measure(changed))
     for name in names:
         assert after[name] < before[name] - 0.1, name
 
@@ -308,7 +313,7 @@ def test_without_a_split_a_random_sixth_of_the_images_is_held_out(all_test):
 def test_a_sixth_of_few_images_is_at_least_one():
     measures = FactorMeasures(transformed(image_set(3), SHIFTS), 5, [2, 1])
     assert (len(measures.train), len(measures.test)) == (10, 5)
-    found = measures.measure(ordered_by_shift(3))
+    found = named(measures.measure(ordered_by_shift(3)))
     assert found["order_shift_z3"] == pytest.approx(1.0)
 
 
@@ -329,19 +334,19 @@ def test_the_class_is_told_from_untransformed_images_of_each_group():
     z = ordered_by_shift(n)
     z[:, 0] += 50 * labels.repeat(5)
     measures = FactorMeasures(items, 5, [2, 1])
-    found = measures.measure(z)
+    found = named(measures.measure(z))
     assert found["knn15_class_z12"] == 1.0
     assert 0.2 < found["knn15_class_z3"] < 0.8
     # Nothing of it comes from the transformed images.
     z[np.arange(len(z)) % 5 != 0] = np.random.default_rng(0).normal(size=(4 * n, 3))
-    assert measures.measure(z)["knn15_class_z12"] == 1.0
+    assert named(measures.measure(z))["knn15_class_z12"] == 1.0
     z[::5] = np.random.default_rng(0).normal(size=(n, 3))
-    assert measures.measure(z)["knn15_class_z12"] < 0.9
+    assert named(measures.measure(z))["knn15_class_z12"] < 0.9
 
 
 def test_few_training_images_are_fewer_neighbours():
     items = shifted(12, [0, 1] * 6)
-    found = FactorMeasures(items, 5, None).measure(ordered_by_shift(12))
+    found = named(FactorMeasures(items, 5, None).measure(ordered_by_shift(12)))
     assert {name for name in found if name.startswith("knn")} == {"knn8_class_z123"}
 
 
@@ -352,8 +357,8 @@ def test_few_training_images_are_fewer_neighbours():
 def test_a_collapsed_map_has_finite_measures_and_none_that_praise_it(value):
     items = turntable()
     z = np.full((len(items), 3), value, dtype=np.float32)
-    found = FactorMeasures(items, 1, [2, 1]).measure(z)
-    assert set(found) == set(FactorMeasures(items, 1, [2, 1]).measure(cylinder(items)))
+    found = named(FactorMeasures(items, 1, [2, 1]).measure(z))
+    assert set(found) == set(named(FactorMeasures(items, 1, [2, 1]).measure(cylinder(items))))
     for name, number in found.items():
         assert math.isfinite(number), name
         if name.startswith("invariance"):
@@ -366,7 +371,7 @@ def test_one_collapsed_group_leaves_the_other():
     items = shifted()
     z = ordered_by_shift()
     z[:, :2] = 0.3
-    found = FactorMeasures(items, 5, [2, 1]).measure(z)
+    found = named(FactorMeasures(items, 5, [2, 1]).measure(z))
     assert all(math.isfinite(number) for number in found.values())
     assert found["order_shift_z3"] == pytest.approx(1.0)
     assert found["spearman_shift_z1"] == found["order_shift_z1"] == 0
@@ -386,10 +391,10 @@ def test_other_lightings_of_a_view_do_not_tell_the_lighting_of_an_image():
     random = np.random.default_rng(0)
     places = random.normal(size=(views.max() + 1, 2))
     invariant = places[views] + 1e-6 * random.normal(size=(len(items), 2))
-    found = FactorMeasures(items, 1, None).measure(invariant)
+    found = named(FactorMeasures(items, 1, None).measure(invariant))
     assert -0.08 < found["r2_lighting_z12"] < 0.02
     assert abs(found["invariance_lighting_z12"]) < 1e-6
     lighting = items.extra_labels["lighting"].values
     offset = invariant + 10.0 * lighting[:, None]
-    told = FactorMeasures(items, 1, None).measure(offset)
+    told = named(FactorMeasures(items, 1, None).measure(offset))
     assert told["r2_lighting_z12"] > 0.9

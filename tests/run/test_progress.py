@@ -22,7 +22,7 @@ def shown(monkeypatch, out_is_terminal, err_is_terminal):
     monkeypatch.setattr("sys.stdout", out)
     monkeypatch.setattr("sys.stderr", err)
     monkeypatch.setenv("COLUMNS", "80")
-    progress = StageProgress("finetune", 400, 22, 2, 1024, "knn15_z_official")
+    progress = StageProgress("finetune", 400, 22, 2, 1024, ("knn15_z_official", "knn15"))
     row = {"epoch": 11, "loss": 3.00581, "images_per_s": 7121.3}
     progress.step()
     progress.epoch({**row, "knn15_z_official": 0.98765})
@@ -46,7 +46,7 @@ def test_a_run_that_goes_on_at_the_end_of_a_stage_shows_no_nonsense(monkeypatch)
         out, err = Terminal(is_terminal), Terminal(is_terminal)
         monkeypatch.setattr("sys.stdout", out)
         monkeypatch.setattr("sys.stderr", err)
-        progress = StageProgress("finetune", 3, 6, 2, 1024, "knn15_z_official")
+        progress = StageProgress("finetune", 3, 6, 2, 1024, ("knn15_z_official", "knn15"))
         progress.epoch({"epoch": 3, "loss": 1.0, "images_per_s": 1000.0})
         progress.close()
         shown = out.getvalue() + err.getvalue()
@@ -63,7 +63,7 @@ def test_compiling_is_said_and_no_part_of_the_rate(monkeypatch, is_terminal):
     monkeypatch.setattr("sys.stderr", err)
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    progress = StageProgress("pretrain", 2, 0, 1, 1000, "knn15_z_official")
+    progress = StageProgress("pretrain", 2, 0, 1, 1000, ("knn15_z_official", "knn15"))
     progress.compiling()
     assert "compiling" in out.getvalue() + err.getvalue()
     now[0] += 41

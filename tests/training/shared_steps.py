@@ -8,15 +8,15 @@ from dataclasses import replace
 
 import torch
 
-from dimred.config.device import DeviceName, DeviceOptions
-from dimred.config.schedule import ScheduleOptions, Stage, StageOptions, Trainable
 from dimred.data.augmentation import BatchAugmentation
 from dimred.data.resident import ResidentImages
 from dimred.losses import drlim_loss, simclr_loss, tsimcne_loss
 from dimred.models import ConvNetBackbone, Encoder
 from dimred.pairing import LabelledPairs, Selection, TwoViews
-from dimred.training import StageTrainer
+from dimred.training.device import DeviceName, DeviceOptions
 from dimred.training.processes import connect, processes_of_torchrun
+from dimred.training.schedule import ScheduleOptions, Stage, StageOptions, Trainable
+from dimred.training.stage import StageTrainer
 
 
 class OddPairs:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dimred.errors import InputError
-from dimred.training import Checkpoint, Position, load_checkpoint, save_checkpoint
+from dimred.training.checkpoint import Checkpoint, Position, load_checkpoint, save_checkpoint
 
 CPU = torch.device("cpu")
 

@@ -9,11 +9,11 @@ from test_stage import CPU, SAME, NoisyCopies, changed, encoder, equal, train, t
 from torch._dynamo.backends.common import aot_autograd
 from torch._functorch.aot_autograd import make_boxed_func
 
-from dimred.config.schedule import Trainable
 from dimred.data.augmentation import BatchAugmentation
 from dimred.errors import InputError, WrongGradients
 from dimred.pairing import TwoViews
-from dimred.training import Compute
+from dimred.training.compute import Compute
+from dimred.training.schedule import Trainable
 from dimred.training.stage import GRAPHS, compile_mode
 
 PLANS = [

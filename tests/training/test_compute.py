@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from dimred.config.device import DeviceName, DeviceOptions, Precision
 from dimred.errors import InputError
-from dimred.training import Processes, torch_settings
+from dimred.training.compute import torch_settings
+from dimred.training.device import DeviceName, DeviceOptions, Precision
+from dimred.training.processes import Processes
 
 
 def settings():

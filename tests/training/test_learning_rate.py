@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dimred.config.schedule import Anneal
-from dimred.training import learning_rate
+from dimred.training.learning_rate import learning_rate
+from dimred.training.schedule import Anneal
 
 
 def authors_schedule(base, epochs, warmup):

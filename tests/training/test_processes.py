@@ -11,7 +11,7 @@ import pytest
 import torch
 from shared_steps import CASES
 
-from dimred.training import Processes
+from dimred.training.processes import Processes
 
 SCRIPT = Path(__file__).with_name("shared_steps.py")
 

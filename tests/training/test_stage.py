@@ -8,7 +8,14 @@ from itertools import chain
 import pytest
 import torch
 
-from dimred.config.schedule import (
+from dimred.data.augmentation import BatchAugmentation
+from dimred.data.resident import ResidentImages
+from dimred.errors import TrainingDiverged
+from dimred.losses import tsimcne_loss
+from dimred.models import ConvNetBackbone, Encoder
+from dimred.pairing import Partners, Selection, TwoViews
+from dimred.training.compute import Compute
+from dimred.training.schedule import (
     Anneal,
     FrozenBatchNorm,
     LrUpdate,
@@ -19,14 +26,8 @@ from dimred.config.schedule import (
     StageOptions,
     Trainable,
 )
-from dimred.data.augmentation import BatchAugmentation
-from dimred.data.resident import ResidentImages
-from dimred.errors import TrainingDiverged
-from dimred.losses import tsimcne_loss
-from dimred.models import ConvNetBackbone, Encoder
-from dimred.pairing import Partners, Selection, TwoViews
-from dimred.training import Compute, StageTrainer
 from dimred.training.seeds import generator_at
+from dimred.training.stage import StageTrainer
 
 CPU = Compute(torch.device("cpu"))
 

@@ -14,7 +14,7 @@ from crash import Crash, crash_after
 from PIL import Image
 
 from dimred.commands.main import main
-from dimred.training import load_checkpoint
+from dimred.training.checkpoint import load_checkpoint
 
 QUICK = ["eval.references=false", "eval.linear=none", "device.threads=1", "device=cpu"]
 

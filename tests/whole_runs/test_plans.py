@@ -9,8 +9,16 @@ from test_resume import config, results
 
 import dimred.run.stages
 from dimred.config.compose import composed
-from dimred.config.device import DeviceName, DeviceOptions
-from dimred.config.schedule import (
+from dimred.errors import InputError
+from dimred.losses.options import SimCLR, TSimCNE
+from dimred.pairing import Partners
+from dimred.run.identity import identity_values, run_path
+from dimred.run.stages import COMPILE_PAYS, compiles
+from dimred.run.train import run
+from dimred.training.compute import Compute
+from dimred.training.device import DeviceName, DeviceOptions
+from dimred.training.processes import Processes
+from dimred.training.schedule import (
     Anneal,
     FrozenBatchNorm,
     LrUpdate,
@@ -21,13 +29,7 @@ from dimred.config.schedule import (
     StageOptions,
     Trainable,
 )
-from dimred.errors import InputError
-from dimred.losses.options import SimCLR, TSimCNE
-from dimred.pairing import Partners
-from dimred.run.identity import identity_values, run_path
-from dimred.run.stages import COMPILE_PAYS, compiles
-from dimred.run.train import run
-from dimred.training import Compute, Processes, StageTrainer
+from dimred.training.stage import StageTrainer
 
 STAGES = {
     "cosine": StageOptions(

@@ -1,22 +1,26 @@
 """A run stopped at any checkpoint goes on to exactly the result of one that never stopped."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 from crash import Crash, crash_after
 
 from dimred.config import RunConfig
-from dimred.config.device import DeviceName, DeviceOptions
-from dimred.config.run import EvalOptions, LinearProbe
-from dimred.config.schedule import Anneal, ScheduleOptions, StageOptions, Trainable
+from dimred.config.run import run_schema
 from dimred.data.options import Digits
 from dimred.errors import InputError
+from dimred.evaluation.measurement import Measurement
 from dimred.losses.options import SimCLR, TSimCNE
+from dimred.measures.knn import KnnCurves
+from dimred.measures.linear import LinearProbe
 from dimred.models.options import ConvNet
 from dimred.pairing.options import Augmentation
-from dimred.run.results import Results
+from dimred.run.measuring import Measuring
 from dimred.run.train import run
+from dimred.training.device import DeviceName, DeviceOptions
+from dimred.training.schedule import Anneal, ScheduleOptions, StageOptions, Trainable
 
 STAGES = {
     "pretrain": StageOptions(epochs=2, out_dim=6, warmup_epochs=1, loss=SimCLR()),
@@ -35,7 +39,7 @@ def config(path):
         loss=TSimCNE(),
         schedule=ScheduleOptions(batch_size=40, stages=STAGES),
         device=DeviceOptions(name=DeviceName.cpu),
-        eval=EvalOptions(every=1, linear=LinearProbe.none, references=False),
+        eval=run_schema()().eval.__class__(every=1, linear=LinearProbe.none, references=False),
         run_dir=str(path),
         checkpoint_every=0,
     )
@@ -65,19 +69,68 @@ def test_a_finished_run_without_its_checkpoint_is_not_trained_again(tmp_path):
     assert again(tmp_path / "run").finished_before
 
 
-def test_a_run_whose_measuring_again_is_cut_short_is_not_called_finished(tmp_path, monkeypatch):
-    again(tmp_path / "run")
-    expected = (tmp_path / "run/embedding.npz").read_bytes()
+def test_a_run_whose_measuring_again_is_cut_short_stays_finished(tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    again(path)
+    before = (path / "summary.json").read_bytes()
 
     def crash(*_):
         raise Crash
 
     with monkeypatch.context() as patch:
-        patch.setattr(Results, "_references", crash)
+        patch.setattr(Measuring, "finish", crash)
         with pytest.raises(Crash):
-            again(tmp_path / "run", save_h=True)
-    assert not again(tmp_path / "run").finished_before
-    assert (tmp_path / "run/embedding.npz").read_bytes() == expected
+            again(path, save_h=True)
+    assert (path / "summary.json").read_bytes() == before
+    assert again(path).finished_before
+    assert not again(path, save_h=True).finished_before
+    assert "h" in np.load(path / "embedding.npz")
+
+
+def test_what_only_costs_memory_or_is_no_number_measures_nothing_again(tmp_path):
+    path = tmp_path / "run"
+    again(path)
+    assert again(path, batch_size=7, every=2).finished_before
+
+
+def test_other_neighbors_are_measured_without_training_again(tmp_path):
+    path = tmp_path / "run"
+    first = again(path).summary
+    assert "knn15_z_official" in first["final"]
+    second = again(path, k=[3], random_test=20)
+    assert not second.finished_before
+    assert second.summary["headline"] == "knn3_z_official"
+    assert {"knn3_z_official", "knn3_h_random"} < set(second.summary["final"])
+    assert second.summary["dataset"]["splits"]["random"] == "random stratified 80/20, seed 0"
+    assert second.summary["training_seconds"] == first["training_seconds"]
+    assert again(path, k=[3], random_test=20).finished_before
+
+
+def test_a_finished_run_is_measured_again_where_a_measure_is_new(tmp_path):
+    path = tmp_path / "run"
+    summary = again(path).summary
+    del summary["measures"]  # as runs of before measures were named
+    summary["eval"].pop("linear_batch_size")
+    (path / "summary.json").write_text(json.dumps(summary))
+    assert again(path).finished_before
+    summary["measures"] = {"taken": ["knn"]}
+    (path / "summary.json").write_text(json.dumps(summary))
+    assert not again(path).finished_before
+    assert again(path).finished_before
+
+
+def test_a_measure_that_fails_is_left_out_and_the_run_is_finished(tmp_path, monkeypatch, capsys):
+    def fail(self, embedding):
+        yield Measurement(1.0, "half")
+        raise KeyError("a fault of the measure")
+
+    monkeypatch.setattr(KnnCurves, "measure", fail)
+    outcome = again(tmp_path / "run")
+    reason = "KeyError: 'a fault of the measure'"
+    assert f"the measure knn_curves is left out: {reason}" in capsys.readouterr().out
+    assert outcome.summary["measures"]["left_out"] == {"knn_curves": reason}
+    assert outcome.summary["knn_curves"] == {}
+    assert again(tmp_path / "run").finished_before
 
 
 @pytest.fixture(scope="module")

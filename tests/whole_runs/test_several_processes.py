@@ -14,7 +14,7 @@ from command import start as start_alone
 from crash import Crash, crash_after
 
 from dimred.commands.main import main
-from dimred.training import load_checkpoint
+from dimred.training.checkpoint import load_checkpoint
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 

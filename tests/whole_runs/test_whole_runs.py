@@ -13,7 +13,7 @@ import safetensors.numpy
 from command import SMOKE, dimred, only_run, refused, rows, start, summary, wait_for
 from PIL import Image
 
-from dimred.training import load_checkpoint
+from dimred.training.checkpoint import load_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -266,11 +266,22 @@ def test_a_disk_that_is_full_is_one_line(tmp_path, left):
     dimred(tmp_path, *SMOKE, "run_dir=run")
 
 
+def test_measures_that_the_images_or_options_do_not_allow_are_left_out(smoke, tmp_path):
+    """And a finished run stays one."""
+    again = tmp_path / "again"
+    shutil.copytree(smoke[1], again)
+    words = ["train", "experiment=smoke", f"run_dir={again}", "eval.linear=sgd"]
+    out, _ = dimred(tmp_path, *words, "eval.k=[251]", "eval.linear_lr=1e38")
+    assert "knn is left out: eval.k=[251]: must be at most 250 with these 300 images" in out
+    assert "linear is left out: with eval.linear_lr=1e+38" in out
+    assert set(summary(again)["measures"]["left_out"]) == {"knn", "linear", "references"}
+    assert "is left out" not in dimred(tmp_path, *words, "eval.linear=none")[0]
+
+
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
         (["schedule.batch_size=301"], ["schedule.batch_size=301", "300 images"]),
-        (["eval.k=[251]"], ["eval.k=[251]", "at most 250"]),
         (["device=cuda"], ["device=cuda", "no GPU"]),
         (["dataset.classes=[4,x]"], ["dataset.classes", "x"]),
         (["dataset=mnist", "dataset.root=nowhere"], ["nowhere", "dataset.download=true"]),

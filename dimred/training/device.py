@@ -12,7 +12,8 @@ from dimred.options.option import option
 if TYPE_CHECKING:
     import torch
 
-    from dimred.training import Compute, Processes
+    from dimred.training.compute import Compute
+    from dimred.training.processes import Processes
 
 
 class DeviceName(Enum):

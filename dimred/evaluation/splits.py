@@ -1,0 +1,71 @@
+"""How images are split into those that a measure learns from and those that it scores."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dimred.data.image_set import ImageSet, LabelSet
+from dimred.evaluation.knn import can_stratify, random_split
+
+Split = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+RANDOM_SPLIT_SEED = 0
+
+
+class Splits:
+    """The splits of labeled images, always the same for the same set: its own ("official"), where
+    it has one, and a random stratified one ("random"), as both are in use (t-SimCNE's code takes
+    the random one).
+
+    images: with labels.
+    random_test: test images of the random split; None for as many as the official, or a sixth.
+
+    parts: positions to learn from and to score, by name, the one of the headline first. names: what
+    each is, in words.
+    Raises ValueError for fewer than two images or a random_test that is not below their number.
+    """
+
+    def __init__(self, images: ImageSet, random_test: int | None):
+        assert images.labels is not None
+        self.labels: LabelSet = images.labels
+        self.parts: dict[str, Split] = {}
+        self.names: dict[str, str] = {}
+        n_test = int(images.is_test.sum())
+        official = 0 < n_test < len(images)
+        if official:
+            self.parts["official"] = (
+                np.flatnonzero(~images.is_test),
+                np.flatnonzero(images.is_test),
+            )
+            self.names["official"] = images.split_name + self._left_of(images.split_name)
+        n_random = random_test or (n_test if official else max(len(images) // 6, 1))
+        self.parts["random"] = random_split(self.labels.values, n_random, RANDOM_SPLIT_SEED)
+        kind = "random stratified" if can_stratify(self.labels.values, n_random) else "random"
+        self.names["random"] = f"{kind} {self._sizes('random')}, seed {RANDOM_SPLIT_SEED}"
+
+    def _sizes(self, split: str) -> str:
+        return "/".join(f"{len(part):,}" for part in self.parts[split])
+
+    def _left_of(self, name: str) -> str:
+        """What a selection of classes or images leaves of the set's own split."""
+        sizes = self._sizes("official")
+        return "" if sizes in name else f", {sizes} of it here"
+
+    @property
+    def first(self) -> str:
+        """The split of the headline."""
+        return next(iter(self.parts))
+
+    @property
+    def chance(self) -> float:
+        """The accuracy on the first split of whoever always answers the class that is the largest
+        among its training points."""
+        train, test = self.parts[self.first]
+        largest = np.bincount(self.labels.values[train]).argmax()
+        return float(np.mean(self.labels.values[test] == largest))
+
+    @property
+    def max_k(self) -> int:
+        """The largest number of neighbors that every split allows."""
+        return min(len(train) for train, _ in self.parts.values())

@@ -1,0 +1,92 @@
+"""What a map says of the known causes of variation, and what LLE says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dimred.measures.protocol import Embedding, LeftOut, Measure, Picture, Setting, When
+from dimred.options.option import option
+from dimred.options.registry import register
+
+if TYPE_CHECKING:
+    from dimred.evaluation.factors import FactorMeasures
+    from dimred.evaluation.measurement import Measurement
+
+_MOST_LLE_DIMS = 10
+_FEWEST_LLE_SAMPLES = 20  # LLE wants more images than neighbors
+
+
+@register("measure", "factors")
+@dataclass
+class Factors(Measure):
+    """What the map says of the factors that images are known to vary in, such as a shift or an
+    azimuth: correlations, R^2, invariance (see `dimred.evaluation.factors`)."""
+
+    when: ClassVar[When] = When.every
+
+    def applies(self, setting: Setting) -> bool:
+        return bool(setting.samples.factors)
+
+    def prepare(self, setting: Setting) -> None:
+        self._measures = _factor_measures(setting)
+
+    def measure(self, embedding: Embedding) -> Iterator[Measurement]:
+        yield from self._measures.measure(embedding.samples_z)
+
+
+@register("measure", "lle")
+@dataclass
+class LleOfPixels(Measure):
+    """The same measures of a map by locally linear embedding, of some of the images in all
+    transformations (Hadsell, Chopra, LeCun 2006 compare DrLIM with it)."""
+
+    files: ClassVar[tuple[str, ...]] = ("plots/lle.png",)
+    lle: int | None = option(
+        None,
+        "Also measure locally linear embedding (LLE) of this many images at most, in as many "
+        "dimensions as Z; null for none.",
+        at_least=20,
+    )
+
+    def applies(self, setting: Setting) -> bool:
+        return self.lle is not None and bool(setting.samples.factors)
+
+    def measure(self, embedding: Embedding) -> Iterator[Measurement | Picture]:
+        import numpy as np
+
+        from dimred.evaluation.classical import lle
+        from dimred.evaluation.factors import FactorMeasures
+        from dimred.plots.maps import map_figure
+
+        assert self.lle is not None
+        setting, dim = embedding.setting, embedding.z.shape[1]
+        if dim > _MOST_LLE_DIMS:
+            raise LeftOut(f"Z has {dim} dimensions, more than {_MOST_LLE_DIMS}")
+        t = setting.n_variants
+        order = np.random.default_rng(0).permutation(len(setting.images))
+        chosen = np.sort(order[: max(self.lle // t, 2)])
+        samples = setting.samples.take((chosen[:, None] * t + np.arange(t)).ravel())
+        if len(samples) < _FEWEST_LLE_SAMPLES:
+            raise LeftOut(f"{len(samples)} images are too few")
+        try:
+            z = lle(samples.images.flatten(1).numpy() / 255.0, dim)
+        except (ValueError, RuntimeError) as error:  # the eigenvalue solver does not converge
+            raise LeftOut(f"of {len(samples)} images: {error}") from error
+        yield Picture("lle", map_figure(z, samples.labels, "LLE", "of pixels"))
+        groups = _factor_measures(setting).groups
+        yield from FactorMeasures(samples, t, groups).measure(z)
+
+    @classmethod
+    def lines(cls, found: dict[str, Any]) -> list[str]:
+        return []  # they stand beside the map's own, in the table
+
+
+def _factor_measures(setting: Setting) -> FactorMeasures:
+    """Those of the groups of dimensions that the run's loss or pairing gives a meaning."""
+    from dimred.evaluation.factors import FactorMeasures
+
+    groups = setting.config.last_loss.layout.groups
+    sizes = groups or setting.config.pairing.group_sizes(setting.test)
+    return FactorMeasures(setting.samples, setting.n_variants, sizes)

@@ -1,0 +1,109 @@
+"""kNN accuracy, where images have labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dimred.measures.protocol import Embedding, LeftOut, Measure, Picture, Setting, When
+from dimred.options.registry import register
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from dimred.data.image_set import LabelSet
+    from dimred.evaluation.measurement import Measurement
+    from dimred.evaluation.splits import Splits
+
+CURVE_MAX_K = 30
+
+
+@register("measure", "knn")
+@dataclass
+class KnnAccuracy(Measure):
+    """kNN accuracy in Z and in H on every split, for every k; of further labelings, such as
+    CIFAR-100's superclasses, in Z (t-SimCNE paper, Table A.1). Euclidean, in maps of the cosine
+    loss too."""
+
+    when: ClassVar[When] = When.every
+
+    def applies(self, setting: Setting) -> bool:
+        return setting.splits is not None
+
+    def prepare(self, setting: Setting) -> None:
+        assert setting.splits is not None
+        check_ks(setting.ks, setting.splits.max_k, len(setting.images))
+
+    def measure(self, embedding: Embedding) -> Iterator[Measurement]:
+        setting, splits = embedding.setting, embedding.setting.splits
+        assert splits is not None
+        device, ks = setting.compute.device, setting.ks
+        yield from knn_measurements(embedding.z, "z", splits, ks, device)
+        for part, labels in setting.images.extra_labels.items():
+            yield from knn_measurements(embedding.z, "z", splits, ks, device, labels, part)
+        yield from knn_measurements(embedding.h, "h", splits, ks, device)
+
+
+@register("measure", "knn_curves")
+@dataclass
+class KnnCurves(Measure):
+    """A plot of kNN accuracy in Z and H for k = 1..30 (t-SimCNE paper, figure A.3)."""
+
+    def applies(self, setting: Setting) -> bool:
+        return setting.splits is not None
+
+    def measure(self, embedding: Embedding) -> Iterator[Picture]:
+        from dimred.plots.maps import knn_figure
+
+        setting, splits = embedding.setting, embedding.setting.splits
+        assert splits is not None
+        curves = {}
+        for split, (train, _) in splits.parts.items():
+            ks = range(1, min(CURVE_MAX_K, len(train)) + 1)
+            for space, points in (("Z", embedding.z), ("H", embedding.h)):
+                found = _accuracies(points, splits, split, ks, setting.compute.device)
+                curves[f"{space}, {split} split"] = found
+        yield Picture("knn", knn_figure(curves, splits.chance))
+
+
+def check_ks(ks: Sequence[int], most: int, n_images: int) -> None:
+    """Raise LeftOut for more neighbors than there are."""
+    if max(ks) > most:
+        raise LeftOut(f"eval.k={list(ks)}: must be at most {most} with these {n_images} images")
+
+
+def knn_measurements(
+    points: NDArray[Any],
+    space: str,
+    splits: Splits,
+    ks: Sequence[int],
+    device: torch.device | None,
+    labels: LabelSet | None = None,
+    part: str = "",
+) -> Iterator[Measurement]:
+    """kNN accuracy of points (N, d) on every split, for every k.
+
+    labels: what is to be told, called `part`; None for the classes.
+    device: where neighbors are searched; None for the CPU.
+    """
+    from dimred.evaluation.measurement import Measurement
+
+    for split in splits.parts:
+        for k, accuracy in _accuracies(points, splits, split, ks, device, labels).items():
+            yield Measurement(accuracy, "knn", space, split, k, part)
+
+
+def _accuracies(
+    points: NDArray[Any],
+    splits: Splits,
+    split: str,
+    ks: Sequence[int],
+    device: torch.device | None,
+    labels: LabelSet | None = None,
+) -> dict[int, float]:
+    from dimred.evaluation.knn import knn_accuracy
+
+    (train, test), y = splits.parts[split], (labels or splits.labels).values
+    return knn_accuracy(points[train], y[train], points[test], y[test], ks, device)

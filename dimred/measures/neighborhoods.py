@@ -1,0 +1,44 @@
+"""How well the map keeps the neighborhoods of H, where images have no labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from dimred.measures.knn import check_ks
+from dimred.measures.protocol import Embedding, Measure, Setting, When
+from dimred.options.registry import register
+
+if TYPE_CHECKING:
+    from dimred.evaluation.measurement import Measurement
+
+MAX_TRUSTWORTHINESS_POINTS = 5_000
+
+
+@register("measure", "neighborhoods")
+@dataclass
+class Neighborhoods(Measure):
+    """Trustworthiness of Z, and the share of neighbors in H that are neighbors in Z, for every k,
+    where images have no labels. Trustworthiness is that of at most 5,000 images, and always
+    computed on the CPU."""
+
+    when: ClassVar[When] = When.every
+
+    def applies(self, setting: Setting) -> bool:
+        return setting.images.labels is None
+
+    def prepare(self, setting: Setting) -> None:
+        n = len(setting.images)
+        # scikit-learn's trustworthiness needs k below half of the points.
+        check_ks(setting.ks, (min(n, MAX_TRUSTWORTHINESS_POINTS) - 1) // 2, n)
+
+    def measure(self, embedding: Embedding) -> Iterator[Measurement]:
+        from dimred.evaluation.measurement import Measurement
+        from dimred.evaluation.neighbourhood import neighbour_overlap, trustworthiness
+
+        h, z, device = embedding.h, embedding.z, embedding.setting.compute.device
+        for k in embedding.setting.ks:
+            trust = trustworthiness(h, z, k, MAX_TRUSTWORTHINESS_POINTS, seed=0)
+            yield Measurement(trust, "trustworthiness", "z", k=k)
+            yield Measurement(neighbour_overlap(h, z, k, device), "overlap", "hz", k=k)

@@ -1,0 +1,85 @@
+"""The contrastive loss on pairs of test images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from dimred.errors import InputError
+from dimred.measures.protocol import Embedding, LeftOut, Measure, Setting, When
+from dimred.options.registry import register
+
+if TYPE_CHECKING:
+    from dimred.evaluation.measurement import Measurement
+    from dimred.evaluation.pair_losses import PairLosses
+    from dimred.pairing import RelationOfItems
+
+_SEED = 0
+
+
+@register("measure", "contrast")
+@dataclass
+class TestPairs(Measure):
+    """The contrastive loss on pairs of held-out images by the run's own pairing, in both forms."""
+
+    when: ClassVar[When] = When.every
+    __test__: ClassVar[bool] = False  # pytest takes it for a test by its name
+
+    def applies(self, setting: Setting) -> bool:
+        from dimred.pairing.labeled_options import RelationOptions
+
+        relation = isinstance(setting.config.pairing, RelationOptions)
+        return relation and bool(setting.config.last_loss.layout.margins)
+
+    def prepare(self, setting: Setting) -> None:
+        groups, margins = setting.config.last_loss.layout
+        self._losses = _pair_losses("contrast", self._relation(setting), groups, margins)
+
+    def _relation(self, setting: Setting) -> RelationOfItems:
+        try:
+            return setting.config.pairing.relation(setting.test)  # type: ignore[attr-defined,no-any-return]
+        except InputError as error:
+            raise LeftOut(str(error)) from error
+
+    def measure(self, embedding: Embedding) -> Iterator[Measurement]:
+        yield from self._losses.measure(embedding.samples_z)
+
+
+@register("measure", "drlim")
+@dataclass
+class DrlimPairs(TestPairs):
+    """DrLIM's loss on its own list of test pairs, of neighbors in all transformations, in the
+    first group of dimensions: for maps learned from other relations of neighbors too."""
+
+    def applies(self, setting: Setting) -> bool:
+        from dimred.pairing.labeled_options import Knn
+
+        knn = isinstance(setting.config.pairing, Knn)
+        return knn and setting.n_variants > 1 and super().applies(setting)
+
+    def prepare(self, setting: Setting) -> None:
+        groups, margins = setting.config.last_loss.layout
+        first = groups[:1] if groups else None
+        self._losses = _pair_losses("drlim", self._relation(setting), first, margins[:1])
+
+    def _relation(self, setting: Setting) -> RelationOfItems:
+        from dimred.pairing import neighbourhood
+
+        pairing = setting.config.pairing
+        try:
+            return setting.test.neighbours(pairing.k, pairing.same_class, neighbourhood)  # type: ignore[attr-defined]
+        except InputError as error:
+            raise LeftOut(str(error)) from error
+
+
+def _pair_losses(
+    name: str, of: RelationOfItems, groups: list[int] | None, margins: list[float]
+) -> PairLosses:
+    import torch
+
+    from dimred.evaluation.pair_losses import PairLosses
+
+    relation, items = of
+    pairs = relation.test_pairs(torch.Generator().manual_seed(_SEED)).at(items)
+    return PairLosses(name, pairs, relation.components, groups, margins)

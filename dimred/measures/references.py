@@ -1,0 +1,51 @@
+"""What is had without learning, to compare a map with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dimred.measures.knn import check_ks, knn_measurements
+from dimred.measures.protocol import Embedding, LeftOut, Measure, Setting
+from dimred.options.option import option
+from dimred.options.registry import register
+
+if TYPE_CHECKING:
+    from dimred.evaluation.measurement import Measurement
+
+_MAX_VALUES = 300_000_000
+
+
+@register("measure", "references")
+@dataclass
+class References(Measure):
+    """kNN accuracy without learning: in raw pixels, and in their first two principal components."""
+
+    references: bool = option(
+        True,
+        "Also measure kNN accuracy in raw pixels and in their first two principal components "
+        "(skipped above 3e8 pixel values).",
+    )
+
+    def applies(self, setting: Setting) -> bool:
+        return self.references and setting.splits is not None
+
+    def measure(self, embedding: Embedding) -> Iterator[Measurement]:
+        import numpy as np
+        from sklearn.decomposition import PCA
+
+        setting, splits = embedding.setting, embedding.setting.splits
+        assert splits is not None
+        check_ks(setting.ks, splits.max_k, len(setting.images))
+        if setting.images.images.numel() > _MAX_VALUES:
+            raise LeftOut(f"the images have more than {_MAX_VALUES:,} values")
+        device, ks = setting.compute.device, setting.ks
+        pixels = setting.images.images.flatten(1).numpy().astype(np.float32) / 255
+        plane = PCA(min(2, *pixels.shape), random_state=0).fit_transform(pixels)
+        yield from knn_measurements(pixels, "pixels", splits, ks, device)
+        yield from knn_measurements(plane, "pca2", splits, ks, device)
+
+    @classmethod
+    def lines(cls, found: dict[str, Any]) -> list[str]:
+        return []  # they stand beside the map's own, in the table

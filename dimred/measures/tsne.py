@@ -1,0 +1,61 @@
+"""A t-SNE map of H."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from dimred.measures.protocol import Arrays, Embedding, LeftOut, Measure, Picture, Setting
+from dimred.options.option import option
+from dimred.options.registry import register
+
+if TYPE_CHECKING:
+    from dimred.evaluation.measurement import Measurement
+
+_FEWEST = 12  # that t-SNE can place
+
+
+@register("measure", "tsne")
+@dataclass
+class TsneOfH(Measure):
+    """H of test images mapped by t-SNE after PCA to 50 dimensions: tsne.npz, a plot, and its kNN
+    accuracy (Angel 2015, section 5.3.1)."""
+
+    files: ClassVar[tuple[str, ...]] = ("tsne.npz", "plots/tsne.png")
+    tsne: int | None = option(
+        None,
+        "Also map H of this many test images at most by t-SNE, after PCA to 50 dimensions; null "
+        "for none.",
+        at_least=100,
+    )
+
+    def applies(self, setting: Setting) -> bool:
+        return self.tsne is not None
+
+    def measure(self, embedding: Embedding) -> Iterator[Measurement | Arrays | Picture]:
+        import numpy as np
+
+        from dimred.evaluation.classical import tsne_map
+        from dimred.evaluation.knn import knn_accuracy, random_split
+        from dimred.evaluation.measurement import Measurement
+        from dimred.plots.maps import map_figure
+
+        setting, config = embedding.setting, embedding.setting.config
+        held_out = np.random.default_rng(0).permutation(setting.images.held_out)
+        chosen = np.sort(held_out[: self.tsne])
+        images = setting.images.take(chosen)
+        if len(chosen) < _FEWEST:
+            raise LeftOut(f"{len(chosen)} test images are too few for t-SNE to place")
+        z = tsne_map(embedding.h[chosen], config.seed)
+        yield Arrays("tsne", {"z": z, "index": images.index})
+        subtitle = f"{len(z):,} test images, PCA to 50 dimensions first"
+        title = f"{config.title}: t-SNE of H"
+        yield Picture("tsne", map_figure(z, images.labels, title, subtitle))
+        if images.labels is None:
+            return
+        train, test = random_split(images.labels.values, len(z) // 6, 0)
+        y, k = images.labels.values, min(setting.ks[0], len(train))
+        device = setting.compute.device
+        found = knn_accuracy(z[train], y[train], z[test], y[test], [k], device)
+        yield Measurement(found[k], "knn", "tsne", k=k)

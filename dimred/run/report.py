@@ -1,0 +1,137 @@
+"""What is measured and written at the end of a stage and of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dimred.config import RunConfig, eval_values
+from dimred.measures.protocol import Embedding
+from dimred.models import Encoder
+from dimred.plots.maps import loss_figure, map_figure
+from dimred.plots.style import to_png
+from dimred.run.figures import write_figures
+from dimred.run.inputs import Inputs
+from dimred.run.measuring import Measuring
+from dimred.run_folder.folder import RunFolder
+from dimred.training.embed import embed
+
+# Of summary.json, though the run does not take the measure.
+_ALWAYS: dict[str, Any] = {"linear": None, "references": {}, "lle": {}, "tsne": {}, "errors": {}}
+
+
+@dataclass
+class RunReport:
+    """Measures the encoder of a run and writes what comes of it into the run folder."""
+
+    inputs: Inputs
+    measuring: Measuring
+    folder: RunFolder
+    _embedding: Embedding | None = None
+
+    @property
+    def config(self) -> RunConfig:
+        """The run's."""
+        return self.inputs.config
+
+    def embed(self, encoder: Encoder) -> Embedding:
+        """H and Z of every sample; kept until `forget`."""
+        if self._embedding is None:
+            inputs = self.inputs
+            size = self.config.eval.batch_size
+            h, z = embed(encoder, inputs.resident, size, inputs.compute)
+            self._embedding = Embedding(self.measuring.setting, h, z, encoder)
+        return self._embedding
+
+    def forget(self) -> None:
+        """The encoder has changed."""
+        self._embedding = None
+
+    def measure(self, encoder: Encoder) -> dict[str, float]:
+        """The measures of the map as it is now."""
+        return self.measuring.measure(self.embed(encoder))
+
+    def write_stage(self, name: str, encoder: Encoder, losses: NDArray[np.float32]) -> None:
+        """The embedding, the losses of the samples and the map at the end of a stage."""
+        z = self.embed(encoder).samples_z
+        self.folder.write_arrays(f"stages/{name}.npz", {"z": z, "loss": losses})
+        epochs = self.config.schedule.stages[name].epochs
+        title = f"{self.config.title}: {name}"
+        subtitle = f"{len(z):,} images, {z.shape[1]}-D after {epochs:,} epochs of {name}"
+        figure = map_figure(z, self.inputs.samples.labels, title, subtitle)
+        self.folder.write_plot(f"map_{name}", to_png(figure))
+
+    def finish(self, encoder: Encoder, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Write embedding, weights, plots and, last, the summary, which is returned."""
+        embedding = self.embed(encoder)
+        self._write_embedding(embedding)
+        self.folder.write_weights(encoder.state_dict())
+        self.folder.write_plot("loss", to_png(loss_figure(rows)))
+        z, n_images = embedding.samples_z, len(self.inputs.images)
+        write_figures(self.folder, self.inputs.samples, n_images, z, self.config.title)
+        found = self.measuring.finish(embedding, self.folder)
+        summary = {**self._summary(rows), **_ALWAYS, **found}
+        summary["measures"] = {
+            "taken": self.measuring.names,
+            "left_out": self.measuring.left_out,
+            "numbers": self.measuring.described,
+        }
+        self.folder.write_json("summary.json", summary)
+        return summary
+
+    def _write_embedding(self, embedding: Embedding) -> None:
+        samples = self.inputs.samples
+        arrays: dict[str, NDArray[Any]] = {"z": embedding.samples_z, "index": samples.index}
+        arrays["split"] = np.where(samples.is_test, "test", "train")
+        if samples.labels:
+            arrays["label"] = samples.labels.values
+            arrays["class_names"] = np.array(samples.labels.names)
+        for name, labels in samples.extra_labels.items():
+            arrays[name] = labels.values
+            arrays[f"{name}_names"] = np.array(labels.names)
+        for name, factor in samples.factors.items():
+            arrays[name] = factor.values
+        if samples.sources:
+            arrays["source"] = np.array(samples.sources)
+        if self.config.eval.save_h:
+            arrays["h"] = embedding.samples_h
+        self.folder.write_arrays("embedding.npz", arrays)
+
+    def _counts(self) -> dict[str, int]:
+        labels = self.inputs.images.labels
+        if labels is None:
+            return {}
+        counts = np.bincount(labels.values, minlength=len(labels.names))
+        return dict(zip(labels.names, map(int, counts), strict=True))
+
+    def _summary(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        seconds = sum(row["seconds"] for row in rows)
+        stages: dict[str, Any] = {}
+        for name in self.config.schedule.stages:
+            of_stage = [row for row in rows if row["stage"] == name]
+            stages[name] = {key: value for key, value in of_stage[-1].items() if key != "stage"}
+            stages[name]["seconds"] = round(sum(row["seconds"] for row in of_stage), 3)
+        images, splits = self.inputs.images, self.measuring.setting.splits
+        return {
+            "name": self.folder.path.name,
+            "seed": self.config.seed,
+            "dataset": {
+                "name": self.config.dataset.name,
+                "images": len(images),
+                "shape": list(images.images.shape[1:]),
+                "transformations": self.inputs.n_variants - 1,
+                "learned_from": len(self.inputs.fit),
+                "unreadable": list(images.unreadable),
+                "classes": self._counts(),
+                "chance": self.measuring.chance,
+                "splits": splits.names if splits else {},
+            },
+            "headline": self.measuring.headline,
+            "eval": eval_values(self.config),
+            "stages": stages,
+            "final": list(stages.values())[-1],
+            "training_seconds": round(seconds, 3),
+        }
