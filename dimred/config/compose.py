@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,7 +45,12 @@ def composed(words: Sequence[str], folder: str | None = None) -> RunConfig:
 def hydra_app() -> Iterator[Hydra]:
     """Hydra, as long as it is entered. `hydra.main` would drop what the jobs of a sweep return."""
     register()
-    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+    with (
+        hydra.initialize_config_dir(str(config_folder()), version_base="1.3"),
+        warnings.catch_warnings(),
+    ):
+        # Of a user's YAML with the name of a choice: that its keys are checked is what is wanted.
+        warnings.filterwarnings("ignore", "[\\s\\S]*is validated against ConfigStore schema")
         app = GlobalHydra.instance().hydra
         assert app is not None
         yield app

@@ -21,37 +21,54 @@ from dimred.training.schedule import ScheduleOptions
 CHOICES = ("dataset", "pairing", "model", "loss")
 # Names of schemas that the YAML of users may still have: (group, name) -> choice.
 _FORMER_SCHEMAS = {("dataset", "torchvision"): "mnist"}
+# What Hydra was given, by group and name; once, since it takes a while.
 _stored: dict[tuple[str, str], type] = {}
 
 
 def register() -> None:
     """Make all choices known to Hydra, and `schema`, `schema/GROUP/NAME` to its defaults lists."""
     load_installed_plugins()
-    _store("", "schema", run_schema())
-    _store("schema/schedule", "stages", ScheduleOptions)
-    _store("schema/device", "device", DeviceOptions)
+    nodes = dict(_nodes())
+    for place in [place for place in _stored if place not in nodes]:
+        _drop(*place)  # of a plug-in that has it no more
+    for place, (kind, choice) in nodes.items():
+        if _stored.get(place) is not kind:
+            _store(*place, kind, choice)
+
+
+def _nodes() -> Iterator[tuple[tuple[str, str], tuple[type, object]]]:
+    """What Hydra is to know, (group, name): a dataclass of options, and the value of its field
+    `name` (None leaves it as it is)."""
+    yield ("", "schema"), (run_schema(), None)
+    yield ("schema/schedule", "stages"), (ScheduleOptions, None)
+    yield ("schema/device", "device"), (DeviceOptions, None)
     for device in DeviceName:
-        _store("device", device.value, DeviceOptions, device)
+        yield ("device", device.value), (DeviceOptions, device)
     for group in CHOICES:
         options = registered(group)
         for name, kind in options.items():
-            _store(f"schema/{group}", name, kind, name)
+            yield (f"schema/{group}", name), (kind, name)
             if not (config_folder() / group / f"{name}.yaml").exists():
-                _store(group, name, kind, name)
+                yield (group, name), (kind, name)
         for (of, name), choice in _FORMER_SCHEMAS.items():
             if of == group:
-                _store(f"schema/{group}", name, options[choice], choice)
+                yield (f"schema/{group}", name), (options[choice], choice)
 
 
-def _store(group: str, name: str, kind: type, choice: object = None) -> None:
-    """Give Hydra a dataclass of options, with its field `name` set; once, since it takes time."""
-    if _stored.get((group, name)) is kind:
-        return
+def _store(group: str, name: str, kind: type, choice: object) -> None:
     node = OmegaConf.structured(kind)
     if choice is not None:
         node.name = choice
     ConfigStore.instance().store(group=group or None, name=name, node=node)
     _stored[group, name] = kind
+
+
+def _drop(group: str, name: str) -> None:
+    nodes = ConfigStore.instance().repo
+    for part in group.split("/"):
+        nodes = nodes[part]
+    nodes.pop(f"{name}.yaml", None)
+    del _stored[group, name]
 
 
 def typed(composed: DictConfig) -> RunConfig:

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, make_dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -136,16 +137,17 @@ def _discover() -> None:
     if _discovered:
         return
     _discovered = True
-    root = Path(__file__).resolve().parent.parent
     for package in _PACKAGES:
-        for path in sorted((root / package).glob("*.py")):
-            if _MARK in path.read_text(encoding="utf-8"):
-                import_module(f"dimred.{package}.{path.stem}")
+        spec = find_spec(f"dimred.{package}")  # without importing it
+        for folder in (spec and spec.submodule_search_locations) or ():
+            for path in sorted(Path(folder).glob("*.py")):
+                if _MARK in path.read_text(encoding="utf-8"):
+                    import_module(f"dimred.{package}.{path.stem}")
 
 
 def _check(group: str, names: Sequence[str], options: type[Choice]) -> None:
     """Raise TypeError for a class that cannot be the choice of these names."""
-    where = f"{options.__module__}.{options.__qualname__}"
+    where = options.__qualname__
     if not (isinstance(options, type) and issubclass(options, Choice) and options.group == group):
         raise TypeError(f"{where}: is registered as a {group} and has not the base class of one")
     if "__dataclass_fields__" not in vars(options):
@@ -167,10 +169,13 @@ def _check(group: str, names: Sequence[str], options: type[Choice]) -> None:
         if not re.fullmatch(r"[A-Za-z]\w*", name):
             raise TypeError(f"{where}: {name!r} is no name; use letters, digits and _")
         other = _choices.get(group, {}).get(name)
-        if other is not None and f"{other.__module__}.{other.__qualname__}" != where:
-            raise TypeError(
-                f"{where}: {group}={name} is {other.__module__}.{other.__qualname__} already"
-            )
+        if other is not None and _place(other) != _place(options):
+            raise TypeError(f"{where}: {group}={name} is {'.'.join(_place(other))} already")
+
+
+def _place(options: type[Choice]) -> tuple[str, str]:
+    """Module and name of a class: the same for a class whose module is imported anew."""
+    return options.__module__, options.__qualname__
 
 
 def _base(options: type[Choice]) -> type[Choice]:

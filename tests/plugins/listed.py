@@ -1,0 +1,61 @@
+"""A pairing in one file: similar images as a CSV file lists them.
+
+dimred train --plugin listed.py pairing=listed pairing.file=similar.csv
+
+Each line of the file has two numbers, the places of two similar images in the dataset.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from dimred.errors import InputError
+from dimred.files import expanded
+from dimred.options import option, register
+from dimred.pairing import Augmentation, Partners, Selection
+
+
+class ListedPairs:
+    """Similar: the two images of a listed pair, each augmented. Dissimilar: all others of a batch.
+
+    pairs: int64 (n, 2), positions of the images; an epoch passes over each pair once.
+    """
+
+    same_size = True
+
+    def __init__(self, pairs, augment):
+        self.anchors = torch.arange(len(pairs))
+        self.pairs, self.augment = pairs, augment
+
+    def select(self, anchors, generator):
+        both = self.pairs.to(anchors.device)[anchors].T.flatten()
+        partner = torch.arange(len(both), device=anchors.device).roll(len(anchors))
+        return Selection(both, len(both), Partners(partner))
+
+    def views(self, images, generator, part=slice(None)):
+        return self.augment(images, generator, part)
+
+
+@register("pairing", "listed")
+@dataclass
+class Listed(Augmentation):
+    """The two images of each listed pair are similar, augmented as by pairing=augmentation."""
+
+    # The content of the file decides the result (`data_files`), and not where it lies.
+    file: str | None = option(None, "The CSV file.", is_path=True, changes_result=False)
+
+    def data_files(self):
+        if self.file is None:
+            raise InputError("pairing.file=null: give the CSV file of similar images")
+        return [self.file]
+
+    def build(self, scope, batch_size, device):
+        (file,) = self.data_files()
+        try:
+            index = np.loadtxt(expanded(file), delimiter=",", dtype=np.int64, ndmin=2)
+        except (OSError, ValueError) as error:
+            raise InputError(f"pairing.file={file}: {error}") from error
+        place = {number: position for position, number in enumerate(scope.items.index)}
+        pairs = [[place[a], place[b]] for a, b in index if a in place and b in place]
+        return ListedPairs(torch.tensor(pairs), self._augmentation())
