@@ -1,11 +1,15 @@
 """Words and users' own YAML become a configuration."""
 
 import warnings
+from dataclasses import dataclass
 
 import pytest
 
 from dimred.config.compose import composed, overrides
 from dimred.errors import InputError
+from dimred.losses.options import SimCLR
+from dimred.options import register
+from dimred.options.registry import forget
 
 
 @pytest.fixture
@@ -63,13 +67,18 @@ def test_a_home_folder_is_expanded_in_each_value_of_a_sweep(monkeypatch):
     assert overrides(["dataset.root=~/a,~/b"], None) == ["dataset.root='/home/me/a,~/b'"]
 
 
-def test_a_value_that_options_refuse_themselves_is_one_line(monkeypatch):
-    def refuse(self):
-        raise ValueError("loss.temperature=0.5: is refused")
+def test_a_value_that_options_refuse_themselves_is_one_line():
+    @register("loss", "picky")
+    @dataclass
+    class Picky(SimCLR):
+        """Checks its values itself."""
 
-    monkeypatch.setattr("dimred.losses.options.SimCLR.__post_init__", refuse, raising=False)
-    # The constructor that the dataclass has made calls it only if it was there.
-    made = "dimred.losses.options.SimCLR.__init__"
-    monkeypatch.setattr(made, lambda self, **values: refuse(self))
-    with pytest.raises(InputError, match=r"loss\.temperature=0\.5: is refused"):
-        composed(["loss=simclr"])
+        def __post_init__(self):
+            if self.temperature == 2:
+                raise ValueError("loss.temperature=2: is not for me")
+
+    try:
+        with pytest.raises(InputError, match=r"^loss\.temperature=2: is not for me$"):
+            composed(["loss=picky", "loss.temperature=2"])
+    finally:
+        forget(__name__)
