@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "training": {"data", "fusing", "losses", "models", "options", "pairing"},
     "evaluation": {"data", "losses", "pairing"},
     "page": set(),
-    "plots": {"data"},
+    "plots": {"data", "evaluation"},
     "config": {"data", "losses", "models", "options", "pairing", "training"},
     "run_folder": {"config", "data", "models", "options", "training"},
     "tables": {"config", "run_folder"},
