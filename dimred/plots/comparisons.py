@@ -164,8 +164,7 @@ def aligned(z: NDArray[np.floating], reference: NDArray[np.floating]) -> Points:
 
 def eigenvalues(z: NDArray[np.floating]) -> Points:
     """Eigenvalues of the covariance of Z (N, d), the largest first, as shares of their sum (d,)."""
-    shares: Points = principal_components(z.astype(np.float64), z.shape[1]).shares
-    return shares
+    return principal_components(z.astype(np.float64), z.shape[1]).shares.astype(np.float64)
 
 
 def _panels(count: int, height: float = _PANEL, gap: float = 0.45) -> tuple[Figure, list[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,15 @@ class RunArrays:
             raise self.error(name, "has values that are not finite")
         return array
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
     def error(self, name: str, problem: str) -> InputError:
         """What is wrong with an array."""
         return InputError(f"{self.file}: array {name!r} {problem}")
+
+
+_KNOWN = {"z", "h", "index", "split", "label", "class_names", "source"}
 
 
 class RunMap:
@@ -69,6 +76,8 @@ class RunMap:
     split: (N,), "train" or "test".
     labels: int64 (N,), positions in class_names; None without labels. class_names: one a class.
     sources: (N,), file names; None where images have no files.
+    further_columns: what else is known of each sample, by name, each (N,): further labels as names,
+        and factors, such as angles, as numbers.
 
     Raises InputError for arrays that are not as a run writes them.
     """
@@ -94,6 +103,13 @@ class RunMap:
         self.sources: NDArray[np.object_] | None = None
         if "source" in arrays:
             self.sources = arrays.get("source", "U", n).astype(object)
+        self.further_columns: dict[str, NDArray[Any]] = {}
+        for name in set(arrays) - _KNOWN:
+            if f"{name}_names" in arrays:
+                names = arrays.get(f"{name}_names", "U").astype(object)
+                self.further_columns[name] = names[arrays.get(name, "i", n)]
+            elif not name.endswith("_names"):
+                self.further_columns[name] = arrays.get(name, "f", n)
 
     def __len__(self) -> int:
         return len(self.z)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from dimred.config import RunConfig
     from dimred.data.image_set import ImageSet
-    from dimred.data.options import DatasetOptions
     from dimred.models import Encoder
     from dimred.training.compute import Compute
 
@@ -46,14 +45,10 @@ class FinishedRun:
         self.path = path
         self.root = root
         self.record: RunRecord = read_record(path)
-        if root is not None and self._needs_no_root(self.config.dataset):
-            raise InputError(
-                f"--root {root}: the images of {self.config.dataset.name} are nowhere else"
-            )
-
-    @staticmethod
-    def _needs_no_root(dataset: DatasetOptions) -> bool:
-        return dataset.location_key is None and not isinstance(dataset, Unknown)
+        if root is not None:
+            dataset = self.config.dataset
+            if dataset.location_key is None and not isinstance(dataset, Unknown):
+                raise InputError(f"--root {root}: the images of {dataset.name} are nowhere else")
 
     @cached_property
     def config(self) -> RunConfig:

@@ -19,6 +19,7 @@ from dimred.errors import InputError
 from dimred.files import write_atomically
 from dimred.run_folder import layout
 
+
 class RunFolder:
     """One run's files. A run is complete when its summary.json, written last, exists.
 

@@ -11,7 +11,9 @@ def test_they_are_the_eigenvectors_of_the_covariance():
     variances, vectors = np.linalg.eigh(np.cov(points.T))
     found = principal_components(points, 3)
     np.testing.assert_allclose(found.shares, variances[::-1][:3] / variances.sum())
-    np.testing.assert_allclose(abs(found.directions @ vectors[:, ::-1][:, :3]), np.eye(3), atol=1e-9)
+    np.testing.assert_allclose(
+        abs(found.directions @ vectors[:, ::-1][:, :3]), np.eye(3), atol=1e-9
+    )
     centered = points - points.mean(axis=0)
     np.testing.assert_allclose(found.coordinates, centered @ found.directions.T, atol=1e-9)
 
