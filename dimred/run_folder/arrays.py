@@ -76,13 +76,12 @@ class RunMap:
     split: (N,), "train" or "test".
     labels: int64 (N,), positions in class_names; None without labels. class_names: one a class.
     sources: (N,), file names; None where images have no files.
-    further_columns: what else is known of each sample, by name, each (N,): further labels as names,
-        and factors, such as angles, as numbers.
 
     Raises InputError for arrays that are not as a run writes them.
     """
 
     def __init__(self, arrays: RunArrays, n_variants: int):
+        self._arrays = arrays
         self.n_variants = n_variants
         self.z: NDArray[np.float32] = arrays.get("z", "f", dims=2)
         n = len(self.z)
@@ -103,13 +102,6 @@ class RunMap:
         self.sources: NDArray[np.object_] | None = None
         if "source" in arrays:
             self.sources = arrays.get("source", "U", n).astype(object)
-        self.further_columns: dict[str, NDArray[Any]] = {}
-        for name in set(arrays) - _KNOWN:
-            if f"{name}_names" in arrays:
-                names = arrays.get(f"{name}_names", "U").astype(object)
-                self.further_columns[name] = names[arrays.get(name, "i", n)]
-            elif not name.endswith("_names"):
-                self.further_columns[name] = arrays.get(name, "f", n)
 
     def __len__(self) -> int:
         return len(self.z)
@@ -126,3 +118,16 @@ class RunMap:
         rows = self.images
         learned = rows[self.split[rows] == "train"]
         return learned if len(learned) else rows
+
+    @property
+    def further_columns(self) -> dict[str, NDArray[Any]]:
+        """What else the run wrote of each sample, by name, each (N,): further labels as names, and
+        factors, such as angles, as numbers."""
+        found: dict[str, NDArray[Any]] = {}
+        for name in self._arrays:
+            if f"{name}_names" in self._arrays:
+                names = self._arrays.get(f"{name}_names", "U").astype(object)
+                found[name] = names[self._arrays.get(name, "i", len(self))]
+            elif name not in _KNOWN and not name.endswith("_names"):
+                found[name] = self._arrays.get(name, "f", len(self))
+        return found
