@@ -72,10 +72,12 @@ def map_page(run: FinishedRun, thumbnail: int | None = None) -> MapPage:
     compute, n = run.compute(), len(samples)
     h, z = run.embeddings(samples, compute)
     k = min(_K, n - 1)
-    names = list(run.config.schedule.stages)
-    of_stages = {name: run.arrays(layout.stage_arrays(name)) for name in names}
+    *_, last = stage_names = list(run.config.schedule.stages)
+    # Of a stage whose arrays have been left out, as they may be large, the page does not tell.
+    kept = [name for name in stage_names if (run.path / layout.stage_arrays(name)).exists()]
+    of_stages = {name: run.arrays(layout.stage_arrays(name)) for name in kept}
     own = {name: part.get("z", "f", n, dims=2) for name, part in of_stages.items()}
-    stages = _stages(run, {**own, names[-1]: z})
+    stages = _stages(run, {**own, last: z})
     losses = [part.get("loss", "f", n) for part in of_stages.values() if "loss" in part]
     name, findings = run.path.absolute().name, run.findings()
     return MapPage(
@@ -86,7 +88,7 @@ def map_page(run: FinishedRun, thumbnail: int | None = None) -> MapPage:
         projected=z.shape[1] not in _MAP_DIMS,
         # Of all stages or none, such as of runs before dimred kept them.
         columns=[
-            *_columns(samples, losses if len(losses) == len(names) else []),
+            *_columns(samples, losses if len(losses) == len(stages) else []),
             *_cluster_column(findings.get("clusters"), n),
         ],
         index=samples.index,

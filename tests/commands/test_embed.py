@@ -84,6 +84,17 @@ def test_a_runs_own_files_are_placed_where_they_are(colour, tmp_path):
     assert found["neighbor_index"].max() < 120
 
 
+def test_processes_of_torchrun_or_slurm_change_nothing(colour, tmp_path, monkeypatch):
+    """A command on a finished run is of one process, and joins no others."""
+    for name, value in {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "localhost"}.items():
+        monkeypatch.setenv(name, value)
+    out, _ = dimred(
+        tmp_path, "embed", str(colour / "run"), str(colour / "photos/test"), "--out", "x"
+    )
+    assert "36 images placed" in out
+    assert not torch.distributed.is_initialized()
+
+
 def test_images_of_the_same_name_do_not_replace_others(colour, tmp_path):
     rng = np.random.default_rng(0)
     for folder in ("a/new", "b/new"):
