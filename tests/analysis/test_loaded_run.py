@@ -241,8 +241,6 @@ def test_reading_a_map_imports_numpy_alone(run):
         assert not heavy & set(sys.modules), heavy & set(sys.modules)
         run.place(run.images())
         trainer = {"hydra", "matplotlib", "dimred.run", "dimred.plots"}
-        # The configuration of this version is read through what registers it with Hydra.
-        trainer -= {"hydra"}
         assert not trainer & set(sys.modules), trainer & set(sys.modules)
     """
     words = [sys.executable, "-c", code, str(run.path)]
