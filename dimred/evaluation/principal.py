@@ -31,11 +31,13 @@ def principal_components(points: Features, dims: int, seed: int = 0) -> Principa
     """
     points = as_float(points)
     n, d = points.shape
-    found = min(dims, n, d)
-    coordinates = np.zeros((n, dims), points.dtype)
-    directions, shares = np.zeros((dims, d), points.dtype), np.zeros(dims, points.dtype)
-    if (points != points[0]).any():  # else scikit-learn warns of a division by 0
-        pca = PCA(found, random_state=seed)
-        coordinates[:, :found] = pca.fit_transform(points)
-        directions[:found], shares[:found] = pca.components_, pca.explained_variance_ratio_
-    return PrincipalComponents(coordinates, directions, shares)
+    if not (points != points[0]).any():  # scikit-learn would warn of a division by 0
+        zeros = [np.zeros(shape, points.dtype) for shape in ((n, dims), (dims, d), (dims,))]
+        return PrincipalComponents(*zeros)
+    pca = PCA(min(dims, n, d), random_state=seed)
+    found = pca.fit_transform(points), pca.components_, pca.explained_variance_ratio_
+    missing = dims - pca.n_components
+    if missing:
+        padding = [(0, 0), (0, missing)], [(0, missing), (0, 0)], [(0, missing)]
+        found = tuple(np.pad(part, pad) for part, pad in zip(found, padding, strict=True))
+    return PrincipalComponents(*found)
