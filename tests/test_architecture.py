@@ -101,7 +101,7 @@ def test_imports_point_one_way():
 
 def test_files_of_a_run_folder_are_spelled_in_one_place():
     offenders = []
-    for name in ("analysis", "commands", "run_folder"):
+    for name in ("analysis", "commands", "run", "run_folder"):
         for path in (PACKAGE / name).rglob("*.py"):
             texts = {
                 node.value

@@ -35,9 +35,12 @@ def principal_components(points: Features, dims: int, seed: int = 0) -> Principa
         zeros = [np.zeros(shape, points.dtype) for shape in ((n, dims), (dims, d), (dims,))]
         return PrincipalComponents(*zeros)
     pca = PCA(min(dims, n, d), random_state=seed)
-    found = pca.fit_transform(points), pca.components_, pca.explained_variance_ratio_
+    coordinates = pca.fit_transform(points)
     missing = dims - pca.n_components
-    if missing:
-        padding = [(0, 0), (0, missing)], [(0, missing), (0, 0)], [(0, missing)]
-        found = tuple(np.pad(part, pad) for part, pad in zip(found, padding, strict=True))
-    return PrincipalComponents(*found)
+    if not missing:
+        return PrincipalComponents(coordinates, pca.components_, pca.explained_variance_ratio_)
+    return PrincipalComponents(
+        np.pad(coordinates, [(0, 0), (0, missing)]),
+        np.pad(pca.components_, [(0, missing), (0, 0)]),
+        np.pad(pca.explained_variance_ratio_, [(0, missing)]),
+    )
