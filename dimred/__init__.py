@@ -1,18 +1,50 @@
 """Low-dimensional maps of image sets, learned with contrastive losses."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dimred.analysis.placement import load_run
+    from collections.abc import Sequence
 
-__all__ = ["load_run"]
+    from dimred.analysis.loaded_run import LoadedRun, load_run
+
+__all__ = ["LoadedRun", "load_run", "train"]
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
-    """`load_run`, imported when it is asked for: PyTorch takes seconds."""
-    if name == "load_run":
-        from dimred.analysis.placement import load_run
+def train(
+    *overrides: str, config_dir: str | None = None, plugins: Sequence[str] = ()
+) -> LoadedRun | None:
+    """Train a run as `dimred train` does, or go on where it was stopped; a run that is finished is
+    not trained again.
 
-        return load_run
+        run = dimred.train("experiment=demo", "seed=3", "output_dir=outputs")
+
+    overrides: as on the command line. config_dir: further YAML, laid out like conf/. plugins: .py
+        files or modules with parts of one's own, as --plugin takes them.
+    Returns the finished run; None in all but the first of several processes that share one.
+    PyTorch is left as it was. Raises InputError, or an exception of Hydra or OmegaConf, for
+    overrides and data that cannot be used, TrainingFailed for a loss that is not finite, and
+    Interrupted, a KeyboardInterrupt, when it is stopped.
+    """
+    from dimred.analysis.loaded_run import load_run
+    from dimred.config.compose import composed
+    from dimred.options.plugins import load_plugins
+    from dimred.run.train import run
+
+    load_plugins(plugins)
+    flags = [] if config_dir is None else ["--config-dir", config_dir]
+    flags += [word for plugin in plugins for word in ("--plugin", plugin)]
+    config = composed(overrides, config_dir)
+    outcome = run(config, ["dimred", "train", *flags, *overrides])
+    return None if outcome is None else load_run(outcome.path)
+
+
+def __getattr__(name: str) -> Any:
+    """`load_run` and `LoadedRun`, imported when they are asked for: NumPy takes a while."""
+    if name in ("load_run", "LoadedRun"):
+        from dimred.analysis import loaded_run
+
+        return getattr(loaded_run, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

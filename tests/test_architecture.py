@@ -9,6 +9,7 @@ import pytest
 
 import dimred
 from dimred.commands import COMMANDS
+from dimred.run_folder import layout
 
 PACKAGE = Path(dimred.__file__).parent
 # What each package may import, besides itself, errors and files.
@@ -24,7 +25,7 @@ MAY_IMPORT = {
     "training": {"data", "fusing", "losses", "models", "options", "pairing"},
     "evaluation": {"data", "losses", "pairing"},
     "page": set(),
-    "plots": {"data"},
+    "plots": {"data", "evaluation"},
     "config": {"data", "losses", "models", "options", "pairing", "training"},
     "run_folder": {"config", "data", "models", "options", "training"},
     "tables": {"config", "run_folder"},
@@ -62,7 +63,7 @@ MAY_IMPORT = {
         "training",
     },
     "commands": {"analysis", "config", "options", "page", "plots", "run", "run_folder", "tables"},
-    "__init__": {"analysis"},
+    "__init__": {"analysis", "config", "options", "run"},
     "__main__": {"commands"},
 }
 
@@ -96,6 +97,20 @@ def test_imports_point_one_way():
             inside = parts[0] == "dimred" and len(parts) > 1 and not parts[1].startswith("__")
             if inside and parts[1] not in allowed:
                 offenders.append(f"{path.relative_to(PACKAGE)} imports {module}")
+    assert not offenders, "\n".join(offenders)
+
+
+def test_files_of_a_run_folder_are_spelled_in_one_place():
+    offenders = []
+    for name in ("analysis", "commands", "run", "run_folder"):
+        for path in (PACKAGE / name).rglob("*.py"):
+            texts = {
+                node.value
+                for node in ast.walk(ast.parse(path.read_text()))
+                if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            }
+            if path != PACKAGE / "run_folder" / "layout.py":
+                offenders += [f"{path}: {text}" for text in texts & set(layout.FILES)]
     assert not offenders, "\n".join(offenders)
 
 

@@ -33,4 +33,5 @@ def test_the_wheel_alone_runs_the_smoke_experiment(tmp_path):
     assert (run / "summary.json").exists()
     page = {path.name for path in (site / "dimred" / "page").iterdir()}
     assert {"page.js", "page.css", "template.html"} <= page
-    assert "node_modules" not in page
+    assert not {"node_modules", "src", "build.mjs", "package.json", "package-lock.json"} & page
+    assert (site / "dimred" / "py.typed").exists()

@@ -22,10 +22,10 @@ from dimred.measures.knn import knn_measurements
 from dimred.measures.neighborhoods import MAX_TRUSTWORTHINESS_POINTS
 from dimred.plots.maps import map_figure
 from dimred.plots.style import to_png
+from dimred.run_folder import layout
 from dimred.run_folder.environment import commit
 from dimred.run_folder.finished import FinishedRun
 from dimred.run_folder.folder import RunFolder
-from dimred.run_folder.record import BASELINES_FILE
 
 OWN_MAP = "z"
 METHODS = (OWN_MAP, *BASELINES)
@@ -78,7 +78,7 @@ class _Measuring:
                 yield f"{method:<14} left out: {missing}"
                 continue
             self.found[method] = self._one(method, baseline)
-            self.folder.write_json(BASELINES_FILE, self.found)
+            self.folder.write_json(layout.BASELINES, self.found)
             yield f"{method:<14} {_said(self.found[method])}"
 
     def _one(self, method: str, baseline: Baseline | None) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class _Measuring:
             label, library, places = baseline.label, baseline.version, baseline.places
             made = {"device": f"cpu ({platform.machine()})", "threads": threads}
         if z.shape[1] == 2:
-            self.folder.write_arrays(f"baselines/{method}.npz", {"z": z, "index": images.index})
+            self.folder.write_arrays(layout.baseline_map(method), {"z": z, "index": images.index})
             subtitle = f"{len(z):,} images, {library}"
             figure = map_figure(z, images.labels, f"{self.run.record.data}: {label}", subtitle)
             self.folder.write_plot(f"baseline_{method}", to_png(figure))

@@ -1,4 +1,4 @@
-"""What tables, sheets and the terminal say of single images, pairs and islands."""
+"""What tables, sheets and the terminal say of single images, pairs and clusters."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from dimred.plots.style import literal
 
 
 class ShownImages:
-    """Images of a run, by their position. every: rows of its embedding.npz for each of them."""
+    """Images of a run, by their position. n_variants: rows of its embedding.npz for each."""
 
-    def __init__(self, images: ImageSet, every: int):
+    def __init__(self, images: ImageSet, n_variants: int):
         self.images = images
-        self.every = every
+        self.n_variants = n_variants
 
     def line(self, i: int) -> dict[str, Any]:
         """What a table says of image i."""
         images = self.images
-        line: dict[str, Any] = {"row": int(i) * self.every, "index": int(images.index[i])}
+        line: dict[str, Any] = {"row": int(i) * self.n_variants, "index": int(images.index[i])}
         if images.sources:
             line["source"] = images.sources[i]
         if images.labels:
@@ -43,13 +43,13 @@ class ShownImages:
         return Picture(self.images.images[int(i)].numpy(), (*named, *notes))
 
 
-def island_said(line: dict[str, Any]) -> str:
-    """An island in a line. line: of the table."""
+def cluster_caption(line: dict[str, Any]) -> str:
+    """A cluster in a line. line: of the table."""
     dense = "∞" if line["density"] is None else f"{line['density']:.1f}"
-    said = f"{line['island']}: {line['size']:,} images, density {dense}"
+    caption = f"{line['cluster']}: {line['size']:,} images, density {dense}"
     if "main_class" in line:
-        said += f", {line['main_share']:.0%} of class {literal(line['main_class'])}"
-    return said
+        caption += f", {line['main_share']:.0%} of class {literal(line['main_class'])}"
+    return caption
 
 
 def number(value: float) -> float | None:
@@ -62,7 +62,7 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def pair_said(kind: str, shift: Sequence[int], ratio: float) -> str:
+def pair_caption(kind: str, shift: Sequence[int], ratio: float) -> str:
     """How alike the images of a pair of near-duplicates are. shift: to the right and down."""
     x, y = shift
     moved = f" by {x:+d}, {y:+d}" if x or y else ""

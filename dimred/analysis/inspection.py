@@ -9,37 +9,41 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dimred.analysis.captions import ShownImages, counted, island_said, number, pair_said
+from dimred.analysis.captions import ShownImages, cluster_caption, counted, number, pair_caption
 from dimred.evaluation.near_duplicates import KINDS, NearDuplicates, near_duplicates
-from dimred.evaluation.oddities import (
-    Island,
-    beyond_fence,
+from dimred.evaluation.outliers import (
+    Cluster,
+    beyond_threshold,
     class_kth_distances,
+    clusters,
     disagreement,
     distances,
-    islands,
     kth_distances,
     neighbours_up_to,
-    relative,
+    ratio_to_median,
 )
+from dimred.evaluation.principal import principal_components
 from dimred.files import csv_file, write_atomically
-from dimred.plots.maps import on_principal_axes
 from dimred.plots.sheets import Tile, sheet
 from dimred.plots.style import to_png
-from dimred.run_folder.finished import FINDINGS, FinishedRun
+from dimred.run_folder import layout
+from dimred.run_folder.findings import Findings, RowGroup, as_json, single_rows
+from dimred.run_folder.finished import FinishedRun
 from dimred.run_folder.folder import RunFolder
 
-FOLDER = "inspect"
 K_OUTLIER = 10
 K_CONFLICT = 15
 CONFLICT_SHARE = 0.8
 MOST_LISTED = 100  # outliers of each of the two scores; conflicts
 
 _MOST_TILES = 60
-_MOST_ISLANDS = 15
-_PICTURES_AN_ISLAND = 14
-_SAID = 3
+_MOST_CLUSTERS = 15
+_PICTURES_A_CLUSTER = 14
+_NAMED = 3
 _MOST_DIMS = 3  # in which densities of a map mean something
+
+# What is called clusters now.
+_WRITTEN_BEFORE = ("islands.csv", "islands.png")
 
 Rows = NDArray[np.int64]
 
@@ -48,51 +52,49 @@ def inspect(run: FinishedRun, folder: RunFolder) -> Iterator[tuple[str, Found]]:
     """Look for each kind of what deserves a look, and write it to the run's folder; yields the
     kind's name and what was found."""
     inspection = _Inspection(run)
-    findings: dict[str, Any] = {}
-    notes: dict[str, dict[int, str]] = {}
-    for name, look in {
+    findings: dict[str, Findings] = {}
+    for kind, look in {
         "near_duplicates": inspection.near_duplicates,
         "outliers": inspection.outliers,
         "label_conflicts": inspection.label_conflicts,
-        "islands": inspection.islands,
+        "clusters": inspection.clusters,
     }.items():
         found = look()
-        found.write(folder, name, f"{run.record.data}: {name.replace('_', ' ')}")
-        findings[name] = found.rows
-        notes[name] = found.notes
-        yield name, found
-    folder.write_json(FINDINGS, {**findings, "notes": notes})
+        found.write(folder, kind, f"{run.record.data}: {kind.replace('_', ' ')}")
+        findings[kind] = found.findings
+        yield kind, found
+    folder.write_json(layout.FINDINGS, as_json(findings))
+    folder.remove(*(f"{layout.INSPECTED}/{name}" for name in _WRITTEN_BEFORE))
 
 
 @dataclass
 class Found:
     """What was found of a kind.
 
-    said: in one line. table: rows of the CSV under `columns`. rows: what findings.json gets. notes:
-    why, by row. first: lines on the first few. tiles: of the sheet, `across` of them in a row.
+    summary: in one line. table: rows of the CSV under `columns`. findings: what findings.json gets.
+    first: lines on the first few. tiles: of the sheet, `across` of them in a row.
     """
 
-    said: str
+    summary: str
     columns: list[str] = field(default_factory=list)
     table: list[dict[str, Any]] = field(default_factory=list)
-    rows: list[Any] = field(default_factory=list)
-    notes: dict[int, str] = field(default_factory=dict)
+    findings: Findings = field(default_factory=Findings)
     first: list[str] = field(default_factory=list)
     tiles: list[Tile] = field(default_factory=list)
     across: int = 1
 
-    def write(self, folder: RunFolder, name: str, title: str) -> None:
-        """Write NAME.csv and NAME.png; what there is nothing for is removed."""
+    def write(self, folder: RunFolder, kind: str, title: str) -> None:
+        """Write KIND.csv and KIND.png; what there is nothing for is removed."""
+        table, picture = (f"{layout.INSPECTED}/{kind}.{ending}" for ending in ("csv", "png"))
         if self.columns:
-            content = csv_file(self.columns, self.table)
-            write_atomically(folder.path / FOLDER / f"{name}.csv", content)
+            write_atomically(folder.path / table, csv_file(self.columns, self.table))
         else:
-            folder.remove(f"{FOLDER}/{name}.csv")
+            folder.remove(table)
         if self.tiles:
-            figure = sheet(self.tiles, self.across, title, self.said)
-            write_atomically(folder.path / FOLDER / f"{name}.png", to_png(figure))
+            figure = sheet(self.tiles, self.across, title, self.summary)
+            write_atomically(folder.path / picture, to_png(figure))
         else:
-            folder.remove(f"{FOLDER}/{name}.png")
+            folder.remove(picture)
 
 
 class _Inspection:
@@ -103,10 +105,10 @@ class _Inspection:
         self.images = run.images()
         self.device = compute.device
         # The image itself comes first of so many rows.
-        self.every = run.record.summary["dataset"]["transformations"] + 1
-        self.h, self.z = run.spaces(self.images, compute, self.every)
-        self.shown = ShownImages(self.images, self.every)
-        self.neighbours = neighbours_up_to(K_CONFLICT, self.h, self.device)
+        self.n_variants = run.n_variants
+        self.h, self.z = run.embeddings(self.images, compute, self.n_variants)
+        self.shown = ShownImages(self.images, self.n_variants)
+        self.neighbors = neighbours_up_to(K_CONFLICT, self.h, self.device)
 
     def near_duplicates(self) -> Found:
         """Pairs and groups of copies, the surest first."""
@@ -130,135 +132,146 @@ class _Inspection:
                     "group_size": len(groups[found.group[i]]),
                 }
             )
-        said = [
-            pair_said(kind, shift, ratio)
+        captions = [
+            pair_caption(kind, shift, ratio)
             for kind, shift, ratio in zip(found.kinds, found.shift, found.ratio, strict=True)
         ]
-        names = [" and ".join(map(self.shown.name, pair)) for pair in found.pairs[:_SAID]]
-        first = [f"{name}: {line}" for name, line in zip(names, said, strict=False)]
+        names = [" and ".join(map(self.shown.name, pair)) for pair in found.pairs[:_NAMED]]
+        first = [f"{name}: {line}" for name, line in zip(names, captions, strict=False)]
         tiles = [
-            Tile(tuple(map(self.shown.picture, found.pairs[i])), said[i])
+            Tile(tuple(map(self.shown.picture, found.pairs[i])), captions[i])
             for i in self._pairs_shown(found)
         ]
         own = list(self.shown.line(0))
         columns = [*own, *(f"{key}_2" for key in own), "h_distance", "zncc", "residual", "ratio"]
         return Found(
-            self._pairs_said(found),
+            self._pairs_summary(found),
             [*columns, "dx", "dy", "kind", "group", "group_size"],
             table,
-            [self._rows(members) for members in groups],
+            Findings(
+                tuple(
+                    RowGroup(f"group {number}: {len(members)} images", self._rows(members))
+                    for number, members in enumerate(groups, start=1)
+                )
+            ),
             first=first,
             tiles=tiles,
             across=5,
         )
 
     def outliers(self) -> Found:
-        """Images whose 10th neighbour in H is far, of all images and of their class."""
-        near = self.neighbours[:, :K_OUTLIER]
-        scores = {"knn_distance": relative(kth_distances(self.h, near))}
+        """Images whose 10th neighbor in H is far, of all images and of their class."""
+        near = self.neighbors[:, :K_OUTLIER]
+        scores = {"knn_distance": ratio_to_median(kth_distances(self.h, near))}
         labels = self.images.labels
         if labels:
             far = class_kth_distances(self.h, labels.values, K_OUTLIER, self.device)
-            scores["knn_distance_class"] = relative(far, labels.values)
-        listed = {name: beyond_fence(*score) for name, score in scores.items()}
-        beyond = np.stack([times / fence for times, fence in scores.values()])
+            scores["knn_distance_class"] = ratio_to_median(far, labels.values)
+        listed = {name: beyond_threshold(*score) for name, score in scores.items()}
+        beyond = np.stack([ratios / thresholds for ratios, thresholds in scores.values()])
         most = np.nan_to_num(beyond, nan=0.0).max(axis=0)
         rows = np.unique(np.concatenate([members[:MOST_LISTED] for members in listed.values()]))
         rows = rows[np.argsort(-most[rows], kind="stable")]
         table = []
         for i in rows:
             line = self.shown.line(i)
-            for name, (times, fence) in scores.items():
-                line |= {name: number(times[i]), f"{name}_fence": number(fence[i])}
+            for name, (ratios, thresholds) in scores.items():
+                line |= {name: number(ratios[i]), f"{name}_threshold": number(thresholds[i])}
             table.append(line)
-        said = f"{len(listed['knn_distance'])} far from all others"
+        summary = f"{len(listed['knn_distance'])} far from all others"
         if labels:
-            said += f", {len(listed['knn_distance_class'])} far from their class"
+            summary += f", {len(listed['knn_distance_class'])} far from their class"
         else:
-            said += "; those far from their class left out: no labels"
+            summary += "; those far from their class left out: no labels"
         if any(len(members) > MOST_LISTED for members in listed.values()):
-            said += f"; the first {MOST_LISTED} of each are listed"
-        columns = [*self.shown.line(0), *(c for name in scores for c in (name, f"{name}_fence"))]
+            summary += f"; the first {MOST_LISTED} of each are listed"
+        columns = [
+            *self.shown.line(0),
+            *(c for name in scores for c in (name, f"{name}_threshold")),
+        ]
         notes = [
             ", ".join(
-                f"{'class' if 'class' in name else 'all'} {times[i]:.1f} > {fence[i]:.1f}"
-                for name, (times, fence) in scores.items()
-                if times[i] > fence[i]
+                f"{'class' if 'class' in name else 'all'} {ratios[i]:.1f} > {thresholds[i]:.1f}"
+                for name, (ratios, thresholds) in scores.items()
+                if ratios[i] > thresholds[i]
             )
             for i in rows
         ]
-        return self._of_images(said, columns, table, rows, notes)
+        return self._of_images(summary, columns, table, rows, notes)
 
     def label_conflicts(self) -> Found:
-        """Images whose neighbours in H agree on another class."""
-        labels, k = self.images.labels, self.neighbours.shape[1]
+        """Images whose neighbors in H agree on another class."""
+        labels, k = self.images.labels, self.neighbors.shape[1]
         if labels is None or not k:
             reason = "too few images" if labels else "no labels"
             return Found(f"left out: {reason}")
-        said = disagreement(self.neighbours, labels.values)
-        order = np.lexsort((kth_distances(self.h, self.neighbours), -said.kdn, -said.share))
-        every = order[said.share[order] >= CONFLICT_SHARE]
-        rows = every[:MOST_LISTED]
+        found = disagreement(self.neighbors, labels.values)
+        order = np.lexsort((kth_distances(self.h, self.neighbors), -found.kdn, -found.share))
+        conflicts = order[found.share[order] >= CONFLICT_SHARE]
+        rows = conflicts[:MOST_LISTED]
         table = [
             {
                 **self.shown.line(i),
-                "other_class": labels.names[said.other[i]],
-                "share": number(said.share[i]),
-                "kdn": number(said.kdn[i]),
+                "other_class": labels.names[found.other[i]],
+                "share": number(found.share[i]),
+                "kdn": number(found.kdn[i]),
                 "k": k,
             }
             for i in rows
         ]
-        words = f"{len(every)} whose neighbours agree on another class"
-        if len(every) > len(rows):
-            words += f"; the first {len(rows)} are listed"
-        notes = [f"→ {labels.names[said.other[i]]} {round(said.share[i] * k)}/{k}" for i in rows]
+        summary = f"{len(conflicts)} whose neighbors agree on another class"
+        if len(conflicts) > len(rows):
+            summary += f"; the first {len(rows)} are listed"
+        notes = [f"→ {labels.names[found.other[i]]} {round(found.share[i] * k)}/{k}" for i in rows]
         columns = [*self.shown.line(0), "other_class", "share", "kdn", "k"]
-        return self._of_images(words, columns, table, rows, notes)
+        return self._of_images(summary, columns, table, rows, notes)
 
-    def islands(self) -> Found:
-        """The densest islands of the map."""
+    def clusters(self) -> Found:
+        """The densest clusters of the map."""
         z: NDArray[np.floating] = self.z
         space = "Z"
         if z.shape[1] > _MOST_DIMS:
-            z = on_principal_axes(z, 2)
+            z = principal_components(z.astype(np.float64), 2).coordinates
             space = f"the first two principal components of {self.z.shape[1]}-D Z"
-        found = islands(z)
-        table = [self._island(i, island) for i, island in enumerate(found, start=1)]
-        covered = sum(len(island.rows) for island in found) / len(z)
-        columns = ["island", *self.shown.line(0), "size", "density"]
+        found = clusters(z)
+        table = [self._cluster(i, cluster) for i, cluster in enumerate(found, start=1)]
+        covered = sum(len(cluster.rows) for cluster in found) / len(z)
+        columns = ["cluster", *self.shown.line(0), "size", "density"]
         columns += ["main_class", "main_share", "composition"] if self.images.labels else []
-        headings = [island_said(line) for line in table]
-        rows = [
-            {"rows": self._rows(island.rows), "said": heading}
-            for island, heading in zip(found, headings, strict=True)
+        captions = [cluster_caption(line) for line in table]
+        groups = [
+            RowGroup(f"cluster {caption}", self._rows(cluster.rows))
+            for cluster, caption in zip(found, captions, strict=True)
         ]
         tiles = []
-        for island, heading in zip(found[:_MOST_ISLANDS], headings, strict=False):
-            count = min(_PICTURES_AN_ISLAND, len(island.rows))
-            shown = island.rows[np.linspace(0, len(island.rows) - 1, count).astype(np.int64)]
-            tiles.append(Tile(tuple(self.shown.picture(i) for i in shown), heading))
-        said = f"none in {space}"
+        for cluster, caption in zip(found[:_MOST_CLUSTERS], captions, strict=False):
+            count = min(_PICTURES_A_CLUSTER, len(cluster.rows))
+            shown = cluster.rows[np.linspace(0, len(cluster.rows) - 1, count).astype(np.int64)]
+            tiles.append(Tile(tuple(self.shown.picture(i) for i in shown), caption))
+        summary = f"none in {space}"
         if found:
-            said = f"{len(found)} in {space}, with {covered:.0%} of the images; the densest first"
-        return Found(said, columns, table, rows, first=headings[:_SAID], tiles=tiles)
+            summary = (
+                f"{len(found)} in {space}, with {covered:.0%} of the images; the densest first"
+            )
+        findings = Findings(tuple(groups))
+        return Found(summary, columns, table, findings, first=captions[:_NAMED], tiles=tiles)
 
-    def _island(self, i: int, island: Island) -> dict[str, Any]:
+    def _cluster(self, i: int, cluster: Cluster) -> dict[str, Any]:
         """A line of the table, its image the medoid."""
-        line = {"island": i, **self.shown.line(island.rows[0]), "size": len(island.rows)}
-        line["density"] = number(island.density)
+        line = {"cluster": i, **self.shown.line(cluster.rows[0]), "size": len(cluster.rows)}
+        line["density"] = number(cluster.density)
         labels = self.images.labels
         if labels:
-            counts = np.bincount(labels.values[island.rows], minlength=len(labels.names))
+            counts = np.bincount(labels.values[cluster.rows], minlength=len(labels.names))
             most = [int(c) for c in np.argsort(-counts, kind="stable") if counts[c]]
             line["main_class"] = labels.names[most[0]]
-            line["main_share"] = number(counts[most[0]] / len(island.rows))
+            line["main_share"] = number(counts[most[0]] / len(cluster.rows))
             line["composition"] = "; ".join(f"{labels.names[c]}: {counts[c]}" for c in most)
         return line
 
     def _of_images(
         self,
-        said: str,
+        summary: str,
         columns: list[str],
         table: list[dict[str, Any]],
         rows: Rows,
@@ -266,25 +279,26 @@ class _Inspection:
     ) -> Found:
         """What was found of single images, with a note on each."""
         noted = list(zip(rows, notes, strict=True))
-        first = [f"{self.shown.name(i)}: {note}" for i, note in noted[:_SAID]]
+        first = [f"{self.shown.name(i)}: {note}" for i, note in noted[:_NAMED]]
         tiles = [Tile((self.shown.picture(i, note),)) for i, note in noted[:_MOST_TILES]]
-        of_rows = dict(zip(self._rows(rows), notes, strict=True))
-        return Found(said, columns, table, list(of_rows), of_rows, first, tiles, across=12)
+        findings = single_rows(dict(zip(self._rows(rows), notes, strict=True)))
+        return Found(summary, columns, table, findings, first, tiles, across=12)
 
-    def _rows(self, positions: Rows) -> list[int]:
+    def _rows(self, positions: Rows) -> tuple[int, ...]:
         """Rows of embedding.npz."""
-        rows: list[int] = (positions * self.every).tolist()
-        return rows
+        return tuple((positions * self.n_variants).tolist())
 
-    def _pairs_said(self, found: NearDuplicates) -> str:
+    def _pairs_summary(self, found: NearDuplicates) -> str:
         kinds = ", ".join(f"{found.kinds.count(kind)} {kind}" for kind in KINDS)
-        said = f"{counted(len(found), 'pair')} in {counted(len(found.members), 'group')}: {kinds}"
+        summary = (
+            f"{counted(len(found), 'pair')} in {counted(len(found.members), 'group')}: {kinds}"
+        )
         if self.images.is_test.any():
-            said += f"; {int(np.diff(self.images.is_test[found.pairs]).sum())} across the split"
+            summary += f"; {int(np.diff(self.images.is_test[found.pairs]).sum())} across the split"
         if self.images.labels:
             differ = np.diff(self.images.labels.values[found.pairs]) != 0
-            said += f"; {int(differ.sum())} of two classes"
-        return said
+            summary += f"; {int(differ.sum())} of two classes"
+        return summary
 
     def _pairs_shown(self, found: NearDuplicates) -> Rows:
         """A pair of each group: those of two classes first, others evenly from the surest to the

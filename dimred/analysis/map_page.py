@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import html
+import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +13,53 @@ from numpy.typing import NDArray
 from dimred.data.image_set import ImageSet
 from dimred.errors import InputError
 from dimred.evaluation.neighbours import nearest
-from dimred.page import Column, Finding, MapPage, StageMap, make_atlas
+from dimred.evaluation.principal import principal_components
+from dimred.files import expanded, write_atomically
+from dimred.page import Column, Finding, MapPage, StageMap, make_atlas, page_parts
 from dimred.plots.comparisons import aligned
-from dimred.plots.maps import on_principal_axes
 from dimred.plots.style import COLOURS
-from dimred.run_folder.finished import FINDINGS, FinishedRun
+from dimred.run_folder import layout
+from dimred.run_folder.findings import Findings
+from dimred.run_folder.finished import FinishedRun
 
 _K = 10
 _MAP_DIMS = (2, 3)
-_FINDINGS = {
-    "near_duplicates": "near-duplicates",
-    "outliers": "outliers",
-    "label_conflicts": "label conflicts",
-    "islands": "islands",
-}
+_TITLES = {"near_duplicates": "near-duplicates", "label_conflicts": "label conflicts"}
+
+THUMBNAILS = range(4, 257)  # pixels
+
+
+@dataclass(frozen=True)
+class MapView:
+    """A page that a notebook shows. content: the HTML file, which needs no network. height: in a
+    notebook, in pixels."""
+
+    content: bytes
+    height: int
+
+    @classmethod
+    def of(cls, run: FinishedRun, thumbnail: int | None = None, height: int = 700) -> MapView:
+        """The page of a run, as `map_page` says. Raises InputError for a thumbnail too small or too
+        large."""
+        if thumbnail is not None and thumbnail not in THUMBNAILS:
+            raise InputError(
+                f"thumbnail={thumbnail}: must be from {THUMBNAILS[0]} to {THUMBNAILS[-1]}"
+            )
+        return cls(b"".join(page_parts(map_page(run, thumbnail))), height)
+
+    def save(self, file: str | os.PathLike[str]) -> None:
+        """Write the HTML file."""
+        write_atomically(expanded(file), self.content)
+
+    def _repr_html_(self) -> str:
+        """The page in a frame of its own, whose scripts cannot reach the notebook."""
+        return (
+            f'<iframe sandbox="allow-scripts allow-downloads" width="100%" height="{self.height}" '
+            f'style="border:0" srcdoc="{html.escape(self.content.decode())}"></iframe>'
+        )
+
+    def __repr__(self) -> str:
+        return f"<MapView: a page of {len(self.content) / 1e6:.1f} MB; save(FILE) writes it>"
 
 
 def map_page(run: FinishedRun, thumbnail: int | None = None) -> MapPage:
@@ -34,17 +68,18 @@ def map_page(run: FinishedRun, thumbnail: int | None = None) -> MapPage:
 
     thumbnail: the longer side of its images in pixels; None for theirs, less where they are many.
     """
-    images = run.images()
-    items = run.items(images)
-    compute, n = run.compute(), len(items)
-    h, z = run.spaces(items, compute)
+    samples = run.samples(run.images())
+    compute, n = run.compute(), len(samples)
+    h, z = run.embeddings(samples, compute)
     k = min(_K, n - 1)
-    names = list(run.config.schedule.stages)
-    of_stages = {name: run.arrays(f"stages/{name}.npz") for name in names}
+    *_, last = stage_names = list(run.config.schedule.stages)
+    # Of a stage whose arrays have been left out, as they may be large, the page does not tell.
+    kept = [name for name in stage_names if (run.path / layout.stage_arrays(name)).exists()]
+    of_stages = {name: run.arrays(layout.stage_arrays(name)) for name in kept}
     own = {name: part.get("z", "f", n, dims=2) for name, part in of_stages.items()}
-    stages = _stages(run, {**own, names[-1]: z})
+    stages = _stages(run, {**own, last: z})
     losses = [part.get("loss", "f", n) for part in of_stages.values() if "loss" in part]
-    name, findings = run.path.absolute().name, _findings(run, n)
+    name, findings = run.path.absolute().name, run.findings()
     return MapPage(
         title=name,
         subtitle=_subtitle(run),
@@ -53,33 +88,42 @@ def map_page(run: FinishedRun, thumbnail: int | None = None) -> MapPage:
         projected=z.shape[1] not in _MAP_DIMS,
         # Of all stages or none, such as of runs before dimred kept them.
         columns=[
-            *_columns(items, losses if len(losses) == len(names) else []),
-            *_island_column(findings, n),
+            *_columns(samples, losses if len(losses) == len(stages) else []),
+            *_cluster_column(findings.get("clusters"), n),
         ],
-        index=items.index,
-        sources=items.sources,
+        index=samples.index,
+        sources=samples.sources,
         near={
             space: nearest(points, None, k, compute.device)
             for space, points in (("z", z), ("h", h))
         }
         if k
         else {},
-        atlas=make_atlas(items.images, stages[-1].z, thumbnail),
+        atlas=make_atlas(samples.images, stages[-1].z, thumbnail),
         palette=COLOURS,
-        findings=findings,
+        findings=[
+            Finding(
+                kind,
+                _TITLES.get(kind, kind),
+                [(group.title, group.rows) for group in found.groups],
+                found.notes,
+            )
+            for kind, found in findings.items()
+            if found
+        ],
     )
 
 
 def _subtitle(run: FinishedRun) -> str:
     """Data, size, and the headline of its measures."""
     summary = run.record.summary
-    told = [run.record.data, f"{summary['dataset']['images']:,} images"]
-    if summary["dataset"]["transformations"]:
-        told.append(f"each in {summary['dataset']['transformations'] + 1} transformations")
+    parts = [run.record.data, f"{summary['dataset']['images']:,} images"]
+    if run.n_variants > 1:
+        parts.append(f"each in {run.n_variants} transformations")
     headline = summary["headline"]
     if headline in summary["final"]:
-        told.append(f"{headline} {summary['final'][headline]:.3f}")
-    return ", ".join(told)
+        parts.append(f"{headline} {summary['final'][headline]:.3f}")
+    return ", ".join(parts)
 
 
 def _stages(run: FinishedRun, z: Mapping[str, NDArray[np.float32]]) -> list[StageMap]:
@@ -105,73 +149,37 @@ def _placed(z: NDArray[np.float32], dims: int) -> tuple[NDArray[np.floating], st
         return np.concatenate([z, padding], axis=1), ""
     if z.shape[1] == dims:
         return z, ""
-    shown = on_principal_axes(z, dims)
+    shown = principal_components(z.astype(np.float64), dims).coordinates
     return shown, f"; their first {dims} principal components are shown"
 
 
-def _columns(items: ImageSet, losses: Sequence[NDArray[np.float32]]) -> list[Column]:
-    """What points can be coloured by, the class first where there is one.
+def _columns(samples: ImageSet, losses: Sequence[NDArray[np.float32]]) -> list[Column]:
+    """What points can be colored by, the class first where there is one.
 
-    losses: of the items after each stage; empty where the run did not keep them.
+    losses: of the samples after each stage; empty where the run did not keep them.
     """
     columns = []
-    labellings = {"class": items.labels, **items.extra_labels}
+    labellings = {"class": samples.labels, **samples.extra_labels}
     for name, labels in labellings.items():
         if labels is not None and len(labels.names) > 1:
             columns.append(Column(name, name, labels.values, labels.names))
-    if items.is_test.any():
-        columns.append(Column("split", "split", items.is_test.astype(int), ("train", "test")))
-    for name, factor in items.factors.items():
+    if samples.is_test.any():
+        columns.append(Column("split", "split", samples.is_test.astype(int), ("train", "test")))
+    for name, factor in samples.factors.items():
         columns.append(Column(name, name, factor.values, unit=factor.unit, period=factor.period))
     if losses:
         columns.append(Column("loss", "loss in this stage", losses, skewed=True))
-    # A page has something to colour by in any case.
-    order = Column("index", "order in the data", items.index.astype(float))
+    # A page has something to color by in any case.
+    order = Column("index", "order in the data", samples.index.astype(float))
     return columns or [order]
 
 
-def _findings(run: FinishedRun, n: int) -> list[Finding]:
-    """What `dimred inspect` wrote; none where it has not been run."""
-    file = run.path / FINDINGS
-    if not file.exists():
+def _cluster_column(clusters: Findings | None, n: int) -> list[Column]:
+    """Which cluster each of n rows is in, where clusters are known."""
+    if not clusters:
         return []
-    try:
-        found = json.loads(file.read_text())
-        notes = found.get("notes", {})
-        listed = [
-            Finding(
-                name,
-                title,
-                _groups(name, found[name]),
-                {int(row): str(note) for row, note in notes.get(name, {}).items()},
-            )
-            for name, title in _FINDINGS.items()
-            if found.get(name)
-        ]
-        rows = [row for finding in listed for _, group in finding.groups for row in group]
-        if not all(type(row) is int and 0 <= row < n for row in rows):
-            raise ValueError("a row that the map does not have")
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{file}: cannot be read ({error}); run dimred inspect again") from error
-    return listed
-
-
-def _groups(name: str, found: Sequence[Any]) -> list[tuple[str, list[int]]]:
-    """Titles and rows of groups, from a list of rows, of lists of rows, or of {"rows", "said"}."""
-    if name == "near_duplicates":
-        return [(f"group {i}: {len(rows)} images", rows) for i, rows in enumerate(found, start=1)]
-    if name == "islands":
-        return [(f"island {island['said']}", island["rows"]) for island in found]
-    return [("", list(found))]
-
-
-def _island_column(findings: Sequence[Finding], n: int) -> list[Column]:
-    """Which island each row is on, where islands are known."""
-    for finding in findings:
-        if finding.name == "islands":
-            codes = np.zeros(n, dtype=np.int64)
-            for number, (_, rows) in enumerate(finding.groups, start=1):
-                codes[rows] = number
-            names = ("none", *(str(number) for number in range(1, len(finding.groups) + 1)))
-            return [Column("island", "island", codes, names)]
-    return []
+    codes = np.zeros(n, dtype=np.int64)
+    for number, group in enumerate(clusters.groups, start=1):
+        codes[list(group.rows)] = number
+    names = ("none", *(str(number) for number in range(1, len(clusters.groups) + 1)))
+    return [Column("cluster", "cluster", codes, names)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dimred.errors import InputError
+from dimred.files import write_atomically
 from dimred.models import Encoder
+from dimred.run_folder import layout
 from dimred.run_folder.finished import FinishedRun
 
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
@@ -36,10 +39,40 @@ class Exported:
         """Whether ONNX Runtime computes what PyTorch does."""
         return all(difference <= TOLERANCE for difference in self.differences.values())
 
+    @property
+    def differences_text(self) -> str:
+        """The differences in words."""
+        return ", ".join(f"{name} {value:.1e}" for name, value in self.differences.items())
+
 
 def missing_packages() -> list[str]:
     """What has to be installed before a run can be exported."""
     return [name for name in _PACKAGES if find_spec(name) is None]
+
+
+def export(run: FinishedRun, file: Path, option: str) -> Exported:
+    """Write the encoder of a run as an ONNX file, held against PyTorch.
+
+    option: how the user named the file.
+    Raises InputError without the packages, where ONNX Runtime computes something else than PyTorch,
+    and for a file that is a folder or would replace what the run wrote.
+    """
+    missing = missing_packages()
+    if missing:
+        raise InputError(
+            f"dimred export: wants {', '.join(missing)}, which pip install 'dimred[onnx]' brings"
+        )
+    if file.is_dir():
+        raise InputError(f"{option}: is a folder; name a file")
+    run.check_output(option, file, layout.ENCODER)
+    made = exported(run, moved=run.root is not None)
+    if not made.agrees:
+        raise InputError(
+            f"{file}: is not written: on {made.images} ONNX Runtime differs from PyTorch by more "
+            f"than {TOLERANCE:g} of the largest value ({made.differences_text})"
+        )
+    write_atomically(file, made.content)
+    return made
 
 
 def exported(run: FinishedRun, moved: bool) -> Exported:
@@ -124,7 +157,7 @@ def _images(run: FinishedRun, moved: bool) -> tuple[Tensor, str]:
         return torch.from_numpy(pixels), f"{_CHECKED} random images, as the run's own are not here"
     if tuple(images.shape[1:]) != run.shape:
         raise InputError(
-            f"{run.path / 'summary.json'}: dataset.shape={list(run.shape)}: its images have "
+            f"{run.path / layout.SUMMARY}: dataset.shape={list(run.shape)}: its images have "
             f"{list(images.shape[1:])}"
         )
     some = images[:: -(-len(images) // _CHECKED)]

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 
 from dimred.evaluation.classical import lle, opentsne_map, umap_map
 from dimred.evaluation.imagenet import imagenet_features, imagenet_weights
 from dimred.evaluation.neighbours import as_float
+from dimred.evaluation.principal import principal_components
 
 # LLE and trustworthiness grow with the square of the number of images.
 MAX_LLE_IMAGES = 5_000
@@ -42,7 +42,7 @@ class Baseline:
     library: str
     places: str
     place: Callable[[NDArray[Any], int, int], Map]
-    missing: Callable[[], str] = str
+    missing: Callable[[], str] = lambda: ""
     most: int | None = None
     warm_up: int = 50
 
@@ -57,8 +57,7 @@ def _as_they_are(points: NDArray[Any], seed: int, threads: int) -> Map:
 
 
 def _pca(points: NDArray[Any], seed: int, threads: int) -> Map:
-    reduced: Map = PCA(min(2, *points.shape), random_state=seed).fit_transform(as_float(points))
-    return reduced
+    return principal_components(points, min(2, *points.shape), seed).coordinates
 
 
 def _lle(points: NDArray[Any], seed: int, threads: int) -> Map:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,69 +24,60 @@ from dimred.plots.comparisons import (
     norms_figure,
     panels_figure,
 )
-from dimred.run_folder.folder import read_arrays
-from dimred.run_folder.record import RunRecord, read_record
+from dimred.run_folder import layout
+from dimred.run_folder.finished import FinishedRun
+from dimred.run_folder.record import RunRecord
 from dimred.tables import grouped
-
-Arrays = dict[str, NDArray[Any]]
 
 _FEWEST_SHARED = 3
 _MOST_NAMED = 2
 
 
-class _Run:
-    """A finished run's record and arrays, read when asked for."""
+@dataclass(frozen=True)
+class _Images:
+    """The n images of a run on its map, without their transformations.
 
-    def __init__(self, path: Path):
-        self.path = path
-        self.record: RunRecord = read_record(path)
+    z: (n, d). index: int64 (n,). split: (n,), "train" or "test". labels: their classes, or None.
+    """
 
-    @property
-    def title(self) -> str:
-        """Name, data, epochs and seed."""
-        record = self.record
-        epochs, seed = f"{record.epochs:,} epochs", record.summary["seed"]
-        return f"{record.name}, {record.data}, {epochs}, seed {seed}"
+    z: NDArray[np.float32]
+    index: NDArray[np.int64]
+    split: NDArray[np.str_]
+    labels: LabelSet | None
 
-    def arrays(self, name: str) -> Arrays:
-        """The arrays of an .npz file. Raises InputError where it cannot be read."""
-        return read_arrays(self.path / name)
+    @classmethod
+    def of(cls, run: FinishedRun) -> _Images:
+        on = run.map
+        rows = on.images
+        labels = None if on.labels is None else LabelSet(on.labels[rows], on.class_names)
+        return cls(on.z[rows], on.index[rows], on.split[rows], labels)
 
-    @cached_property
-    def embedding(self) -> Arrays:
-        """embedding.npz, the images themselves without their transformations."""
-        every = self.record.summary["dataset"]["transformations"] + 1
-        arrays = self.arrays("embedding.npz")
-        n = len(arrays["z"])
-        return {k: v[::every] if len(v) == n else v for k, v in arrays.items()}
 
-    @property
-    def labels(self) -> LabelSet | None:
-        """The classes of the images."""
-        arrays = self.embedding
-        if "label" not in arrays:
-            return None
-        return LabelSet(arrays["label"], tuple(map(str, arrays["class_names"])))
+def _title(run: FinishedRun) -> str:
+    """Name, data, epochs and seed."""
+    record = run.record
+    epochs, seed = f"{record.epochs:,} epochs", record.summary["seed"]
+    return f"{record.name}, {record.data}, {epochs}, seed {seed}"
 
-    @property
-    def stages(self) -> list[tuple[str, NDArray[np.float32]]]:
-        """Z at the end of each stage, of the images themselves."""
-        every = self.record.summary["dataset"]["transformations"] + 1
-        names = self.record.summary["stages"]
-        return [(name, self.arrays(f"stages/{name}.npz")["z"][::every]) for name in names]
 
-    def rows(self) -> list[dict[str, Any]]:
-        """metrics.jsonl, with epochs counted over all stages."""
-        file = self.path / "metrics.jsonl"
-        try:
-            rows = [json.loads(line) for line in file.read_text().splitlines()]
-        except (OSError, ValueError) as error:
-            raise InputError(f"{file}: cannot be read ({error})") from error
-        return [{**row, "epoch": number} for number, row in enumerate(rows, start=1)]
+def _maps(run: FinishedRun) -> list[tuple[str, NDArray[np.float32]]]:
+    """Z at the end of each stage, of the images themselves."""
+    of_stages = {
+        name: run.arrays(layout.stage_arrays(name)) for name in run.record.summary["stages"]
+    }
+    return [
+        (name, arrays.get("z", "f", dims=2)[:: run.n_variants])
+        for name, arrays in of_stages.items()
+    ]
+
+
+def _epochs(run: FinishedRun) -> list[dict[str, Any]]:
+    """metrics.jsonl, with epochs counted over all stages."""
+    return [{**row, "epoch": number} for number, row in enumerate(run.metrics(), start=1)]
 
 
 def _by_configuration(
-    runs: Sequence[_Run], curve: Callable[[_Run], Curve]
+    runs: Sequence[FinishedRun], curve: Callable[[FinishedRun], Curve]
 ) -> dict[str, list[Curve]]:
     """Curves of runs that differ in the seed only, under one name; equal names are told apart by
     what differs."""
@@ -114,18 +104,18 @@ def _told_apart(record: RunRecord, alike: Sequence[RunRecord]) -> list[str]:
     return [f"{key.split('.')[-1]}={record.values.get(key)}" for key in other[:_MOST_NAMED]]
 
 
-def _knn(runs: Sequence[_Run]) -> Figure:
+def _knn(runs: Sequence[FinishedRun]) -> Figure:
     """kNN accuracy of the map against k (t-SimCNE paper, figure A.3), on the official split where
     all runs have one, else on a random one."""
-    tests = [np.mean(run.embedding["split"] == "test") for run in runs]
+    tests = [np.mean(_Images.of(run).split == "test") for run in runs]
     official = all(0 < share < 1 for share in tests)
 
-    def curve(run: _Run) -> Curve:
-        arrays = run.embedding
-        if "label" not in arrays:
+    def curve(run: FinishedRun) -> Curve:
+        images = _Images.of(run)
+        if images.labels is None:
             raise InputError(f"{run.path}: its images have no labels")
-        z, y = arrays["z"], arrays["label"]
-        train, test = (np.flatnonzero(arrays["split"] == side) for side in ("train", "test"))
+        z, y = images.z, images.labels.values
+        train, test = (np.flatnonzero(images.split == side) for side in ("train", "test"))
         if not official:
             n_test = run.record.summary["eval"]["random_test"]
             n_test = n_test or len(test) if 0 < len(test) < len(y) else max(len(y) // 6, 1)
@@ -136,24 +126,24 @@ def _knn(runs: Sequence[_Run]) -> Figure:
 
     split = "official" if official else "random"
     ylabel = f"kNN accuracy in Z, %, {split} split"
-    return curves_figure(_by_configuration(runs, curve), "number of neighbours k", ylabel)
+    return curves_figure(_by_configuration(runs, curve), "number of neighbors k", ylabel)
 
 
-def _stages(runs: Sequence[_Run]) -> Figure:
+def _stages(runs: Sequence[FinishedRun]) -> Figure:
     """The maps after each stage (t-SimCNE paper, figures A.4 and A.5)."""
     if len(runs) != 1:
         raise InputError(f"of one run, and {len(runs)} were named")
     run = runs[0]
     epochs = {name: stage["epoch"] for name, stage in run.record.summary["stages"].items()}
-    maps = [(f"{name}, {epochs[name]:,} epochs", z) for name, z in run.stages]
-    return panels_figure(maps, run.labels)
+    maps = [(f"{name}, {epochs[name]:,} epochs", z) for name, z in _maps(run)]
+    return panels_figure(maps, _Images.of(run).labels)
 
 
-def _spectrum(runs: Sequence[_Run]) -> Figure:
+def _spectrum(runs: Sequence[FinishedRun]) -> Figure:
     """Eigenvalues of the covariance of Z (t-SimCNE paper, figure A.6)."""
 
-    def curve(run: _Run) -> Curve:
-        z = max((z for _, z in run.stages), key=lambda z: int(z.shape[1]))
+    def curve(run: FinishedRun) -> Curve:
+        z = max((z for _, z in _maps(run)), key=lambda z: int(z.shape[1]))
         values = eigenvalues(z)
         return np.arange(1, len(values) + 1, dtype=float), values
 
@@ -165,35 +155,35 @@ def _spectrum(runs: Sequence[_Run]) -> Figure:
     )
 
 
-def _norms(runs: Sequence[_Run]) -> Figure:
+def _norms(runs: Sequence[FinishedRun]) -> Figure:
     """Lengths of Z by class (t-SimCNE paper, figure 4)."""
     labels = _shared_labels(runs)
     if labels is None:
         raise InputError(f"{runs[0].path}: its images have no labels")
-    norms = [(run.title, np.linalg.norm(run.embedding["z"], axis=1)) for run in runs]
+    norms = [(_title(run), np.linalg.norm(_Images.of(run).z, axis=1)) for run in runs]
     return norms_figure(norms, labels)
 
 
-def _seeds(runs: Sequence[_Run]) -> Figure:
+def _seeds(runs: Sequence[FinishedRun]) -> Figure:
     """Maps side by side, turned and mirrored to fit the first (t-SimCNE paper, figure A.8), of the
     images that all have."""
-    arrays = [run.embedding for run in runs]
-    shared = arrays[0]["index"]
-    for other in arrays[1:]:
-        shared = np.intersect1d(shared, other["index"])
+    images = [_Images.of(run) for run in runs]
+    shared = images[0].index
+    for other in images[1:]:
+        shared = np.intersect1d(shared, other.index)
     if len(shared) < _FEWEST_SHARED:
         raise InputError(f"{runs[-1].path}: has hardly any image in common with {runs[0].path}")
-    chosen = [np.searchsorted(each["index"], shared) for each in arrays]  # index rises
-    maps = [each["z"][rows] for each, rows in zip(arrays, chosen, strict=True)]
+    chosen = [np.searchsorted(each.index, shared) for each in images]  # index rises
+    maps = [each.z[rows] for each, rows in zip(images, chosen, strict=True)]
     for run, z in zip(runs, maps, strict=True):
         if z.shape != maps[0].shape:
             raise InputError(f"{run.path}: its Z is {z.shape[1]}-D, the first {maps[0].shape[1]}-D")
-    pairs = zip(arrays, chosen, strict=True)
-    labels = [each["label"][rows] for each, rows in pairs if "label" in each]
+    pairs = zip(images, chosen, strict=True)
+    labels = [each.labels.values[rows] for each, rows in pairs if each.labels]
     if any(not np.array_equal(each, labels[0]) for each in labels):
         raise InputError(f"{runs[-1].path}: has other images than {runs[0].path}")
-    names = runs[0].labels
-    titles = [run.title for run in runs]
+    names = images[0].labels
+    titles = [_title(run) for run in runs]
     drawn = [aligned(z, maps[0]) for z in maps]
     return panels_figure(
         list(zip(titles, drawn, strict=True)),
@@ -202,24 +192,25 @@ def _seeds(runs: Sequence[_Run]) -> Figure:
     )
 
 
-def _shared_labels(runs: Sequence[_Run]) -> LabelSet | None:
+def _shared_labels(runs: Sequence[FinishedRun]) -> LabelSet | None:
     """The classes of the images, which must be the same in all runs."""
-    first = runs[0].embedding
+    first = _Images.of(runs[0])
     for run in runs[1:]:
-        arrays = run.embedding
-        if not np.array_equal(arrays["index"], first["index"]) or not np.array_equal(
-            arrays.get("label", []), first.get("label", [])
-        ):
+        other = _Images.of(run)
+        same = (first.labels is None) == (other.labels is None)
+        if same and first.labels and other.labels:
+            same = np.array_equal(first.labels.values, other.labels.values)
+        if not same or not np.array_equal(other.index, first.index):
             raise InputError(f"{run.path}: has other images than {runs[0].path}")
-    return runs[0].labels
+    return first.labels
 
 
-def _loss(runs: Sequence[_Run]) -> Figure:
+def _loss(runs: Sequence[FinishedRun]) -> Figure:
     """Training loss against epochs; losses of different stages are not joined."""
 
-    def curve(run: _Run) -> Curve:
+    def curve(run: FinishedRun) -> Curve:
         x, y, stage = [], [], None
-        for row in run.rows():
+        for row in _epochs(run):
             if stage not in (None, row["stage"]):
                 x.append(row["epoch"] - 0.5)
                 y.append(np.nan)
@@ -231,17 +222,17 @@ def _loss(runs: Sequence[_Run]) -> Figure:
     return curves_figure(_by_configuration(runs, curve), "epoch", "loss, mean of an epoch")
 
 
-def _contrast(runs: Sequence[_Run]) -> Figure:
+def _contrast(runs: Sequence[FinishedRun]) -> Figure:
     """Losses on test pairs against epochs (thesis, section 5.3.2): of all runs the same, DrLIM's
     where all have it, else those of their own pairs."""
-    rows = {run.path: run.rows() for run in runs}
+    rows = {run.path: _epochs(run) for run in runs}
     form = runs[0].record.values.get("loss.form", "squared_hinge")
     keys = (f"drlim_{form}", f"contrast_{form}")
     shared = [key for key in keys if all(any(key in r for r in rows[run.path]) for run in runs)]
     if not shared:
         raise InputError(f"the runs have no losses on test pairs in common ({' or '.join(keys)})")
 
-    def curve(run: _Run) -> Curve:
+    def curve(run: FinishedRun) -> Curve:
         found = [(row["epoch"], row[shared[0]]) for row in rows[run.path] if shared[0] in row]
         if len(found) == 1:
             raise InputError(f"{run.path}: was measured once; train it with eval.every=1")
@@ -256,14 +247,14 @@ def _contrast(runs: Sequence[_Run]) -> Figure:
 def figure_of(name: str, paths: Sequence[Path]) -> Figure:
     """A figure of FIGURES of finished runs, by their folders. Raises InputError for runs that it
     cannot be drawn of."""
-    runs = [_Run(path) for path in paths]
+    runs = [FinishedRun(path) for path in paths]
     try:
         return FIGURES[name](runs)
     except ValueError as error:
         raise InputError(f"{name}: {error}") from error
 
 
-FIGURES: dict[str, Callable[[Sequence[_Run]], Figure]] = {
+FIGURES: dict[str, Callable[[Sequence[FinishedRun]], Figure]] = {
     "knn": _knn,
     "stages": _stages,
     "spectrum": _spectrum,

@@ -17,7 +17,6 @@ from dimred.options.plugins import load_plugins
 if TYPE_CHECKING:
     from dimred.run_folder.finished import FinishedRun
 
-_FOLDER = "embedded"
 _MOST_NAMED = 20  # images left out
 
 HELP = """\
@@ -27,8 +26,8 @@ Places new images on the map of a finished run by its weights; the run's own ima
 there. IMAGES are image files, folders (all images below), or .npz files with an array `images`.
 Files are cropped and resized as for training; what cannot be read is named and left out. Writes
 FILE.npz and FILE.csv (default: in RUN/embedded/): path, z, the class that most of the K nearest
-training images in Z have and the share that has it, and these images: neighbour1 is the `index` of
-the nearest in RUN/embedding.npz; `neighbours` in FILE.npz are rows of it.
+training images in Z have and the share that has it, and these images: neighbor1 is the `index` of
+the nearest in RUN/embedding.npz; `neighbors` in FILE.npz are rows of it.
 
   --out   FILE, .npz, .csv or neither
   --k     default: the first of the run's eval.k
@@ -40,7 +39,7 @@ In Python:
   from dimred import load_run
   run = load_run("outputs/demo-seed0-33b97606")
   placed = run.place(["new_images/"])            # or an array, uint8 (N, H, W) or (N, C, H, W)
-  placed.paths, placed.z, placed.neighbours, placed.votes"""
+  placed.paths, placed.z, placed.neighbors, placed.votes"""
 
 
 def run(arguments: list[str]) -> int:
@@ -56,11 +55,12 @@ def run(arguments: list[str]) -> int:
     load_plugins(given.plugin)
     import numpy as np
 
-    from dimred.analysis.placement import load_run
+    from dimred.analysis.placement import Placement
+    from dimred.run_folder.finished import FinishedRun
 
-    finished = load_run(given.run, given.root)
+    finished = FinishedRun(expanded(given.run), given.root)
     out = None if given.out is None else _checked_out(finished, given.images, given.out)
-    placed = finished.place(given.images, given.k)
+    placed = Placement(finished).place(given.images, given.k)
     named = out or _own_place(finished, given.images[0], placed.paths)
     table, arrays = _beside(named)
     for path, reason in placed.left_out[:_MOST_NAMED]:
@@ -92,8 +92,10 @@ def _checked_out(run: FinishedRun, images: list[str], out: str) -> Path:
         raise InputError(f"--out {out}: must name a file, not a folder")
     if named.suffix in (".csv", ".npz"):
         named = named.with_suffix("")
+    from dimred.run_folder import layout
+
     for file in _beside(named):
-        run.check_output(f"--out {out}", file, _FOLDER)
+        run.check_output(f"--out {out}", file, layout.PLACED)
         for other in map(expanded, images):
             if file.exists() and other.exists() and file.samefile(other):
                 raise InputError(f"--out {out}: would replace {file}, which is read")
@@ -103,15 +105,17 @@ def _checked_out(run: FinishedRun, images: list[str], out: str) -> Path:
 def _own_place(run: FinishedRun, first: str, paths: Sequence[str]) -> Path:
     """FILE in the run's folder, called after the first images; numbered where other images have
     that name."""
+    from dimred.run_folder import layout
+
     source = expanded(first).absolute()
     stem = (source.resolve().name if source.is_dir() else source.stem) or "images"
     names = chain([stem], (f"{stem}-{number}" for number in count(2)))
-    places = (run.path / _FOLDER / name for name in names)
+    places = (run.path / layout.PLACED / name for name in names)
     return next(named for named in places if _is_free(_beside(named)[1], paths))
 
 
 def _is_free(file: Path, paths: Sequence[str]) -> bool:
     """Whether nothing is there, or these very images."""
-    from dimred.run_folder.finished import RunArrays
+    from dimred.run_folder.arrays import RunArrays
 
     return not file.exists() or RunArrays(file).get("path", "U").tolist() == list(paths)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dimred.commands.messages import Parser
-from dimred.errors import InputError
-from dimred.files import expanded, write_atomically
+from dimred.files import expanded
 from dimred.options.plugins import load_plugins
 
 HELP = """\
 dimred export RUN [--out FILE] [--root DATA] [--plugin FILE|MODULE]
 
 Writes the encoder of a finished run as one ONNX file (default: RUN/encoder.onnx): `images`, uint8
-(N, C, height, width), to `h` and `z`, normalisation included. Holds what ONNX Runtime makes of 256
+(N, C, height, width), to `h` and `z`, normalization included. Holds what ONNX Runtime makes of 256
 of the run's images (of random ones, where these are not there) against PyTorch; a file that is off
 by more than 1e-4 of the largest value is not written. Wants pip install 'dimred[onnx]'.
 
@@ -30,30 +29,19 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--plugin", action="append", default=[])
     given = parser.parse_args(arguments)
     load_plugins(given.plugin)
-    from dimred.analysis import onnx
+    from dimred.analysis.onnx import export
+    from dimred.run_folder import layout
     from dimred.run_folder.finished import FinishedRun
 
-    missing = onnx.missing_packages()
-    if missing:
-        raise InputError(
-            f"dimred export: wants {', '.join(missing)}, which pip install 'dimred[onnx]' brings"
-        )
     finished = FinishedRun(expanded(given.run), given.root)
-    file = expanded(given.out) if given.out else finished.path / "encoder.onnx"
-    if file.is_dir():
-        raise InputError(f"--out {given.out}: is a folder; name a file")
-    finished.check_output(f"--out {given.out}", file, "encoder.onnx")
-    made = onnx.exported(finished, moved=given.root is not None)
-    said = ", ".join(f"{name} {value:.1e}" for name, value in made.differences.items())
-    if not made.agrees:
-        raise InputError(
-            f"{file}: is not written: on {made.images} ONNX Runtime differs from PyTorch by more "
-            f"than {onnx.TOLERANCE:g} of the largest value ({said})"
-        )
-    write_atomically(file, made.content)
+    file = expanded(given.out) if given.out else finished.path / layout.ENCODER
+    made = export(finished, file, f"--out {given.out}")
     channels, height, width = finished.shape
     shape = f"(N, {channels}, {height}, {width})"
     print(f"images: uint8 {shape} -> h (N, {made.h}), z (N, {made.z}), float32")
-    print(f"largest difference from PyTorch, of the largest value, on {made.images}: {said}")
+    print(
+        f"largest difference from PyTorch, of the largest value, on {made.images}: "
+        f"{made.differences_text}"
+    )
     print(file)
     return 0

@@ -13,9 +13,9 @@ Looks for what deserves a look among the images of a finished run, and writes ea
 RUN/inspect/ as CSV and as a sheet of pictures, the rows of embedding.npz to findings.json:
 
   near_duplicates   pairs and groups of images that are copies but for shift, compression or noise
-  outliers          images whose 10th neighbour in H is far, of all images or of their class
-  label_conflicts   images 12 or more of whose 15 neighbours in H are of one other class
-  islands           the clusters that HDBSCAN finds in the map, the densest first
+  outliers          images whose 10th neighbor in H is far, of all images or of their class
+  label_conflicts   images 12 or more of whose 15 neighbors in H are of one other class
+  clusters          the clusters that HDBSCAN finds in the map, the densest first
 
   --root   the data, where they have moved
 
@@ -30,7 +30,8 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--plugin", action="append", default=[])
     given = parser.parse_args(arguments)
     load_plugins(given.plugin)
-    from dimred.analysis.inspection import FOLDER, inspect
+    from dimred.analysis.inspection import inspect
+    from dimred.run_folder import layout
     from dimred.run_folder.finished import FinishedRun
     from dimred.run_folder.folder import RunFolder
 
@@ -38,9 +39,8 @@ def run(arguments: list[str]) -> int:
     finished = FinishedRun(path, given.root)  # no folder is made for a run that is not there
     with RunFolder(path) as folder:
         for name, found in inspect(finished, folder):
-            print(f"{name:<16} {found.said}")
+            print(f"{name:<16} {found.summary}")
             print("".join(f"{'':<16} {line}\n" for line in found.first), end="", flush=True)
-    print(
-        f"\n{path / FOLDER} has them as CSV and sheets; dimred view {path} marks them in the page"
-    )
+    folder_of_findings = path / layout.INSPECTED
+    print(f"\n{folder_of_findings} has them as CSV and sheets; dimred view {path} marks them")
     return 0

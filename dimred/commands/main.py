@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Ctrl-C and SIGTERM.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words[0:1] == ["help"] and words[1:2] and words[1] in COMMANDS:
+    if words[0:1] == ["help"] and words[1:2]:
         words = [words[1], "--help"]
     if not words or words[0] in ("-h", "--help", "help"):
         print(command_help())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dimred.options.registry import registered
+from dimred.run_folder import layout
 
 _NAMED_FILES = 5
 _OF_TRAINING = ("stage", "epoch", "loss", "lr", "images_per_s", "seconds", "compiled")
@@ -23,7 +24,7 @@ def describe(folder: Path, summary: dict[str, Any]) -> str:
             *lines,
             f"training              {summary['training_seconds']:.0f} s",
             f"map                   {folder / 'plots' / f'map_{last}.png'}",
-            f"metrics               {folder / 'summary.json'}",
+            f"metrics               {folder / layout.SUMMARY}",
             f"run folder            {folder}",
             f"look into the map     dimred view {shlex.quote(str(folder))} --open",
         ]

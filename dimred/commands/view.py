@@ -5,19 +5,16 @@ from __future__ import annotations
 import webbrowser
 
 from dimred.commands.messages import Parser
-from dimred.errors import InputError
-from dimred.files import expanded, write_atomically
+from dimred.files import expanded
 from dimred.options.plugins import load_plugins
-
-_THUMBNAIL = range(4, 257)
 
 HELP = """\
 dimred view RUN [--out FILE] [--open] [--root DATA] [--thumbnail PIXELS]
                 [--plugin FILE|MODULE]
 
 Writes the map of a finished run as one HTML file (default: RUN/map.html) that needs no server and
-no network: hover over a point to see its image, click to pin it with its nearest neighbours in Z
-and in H, zoom in until images replace points, select with a box or a lasso, colour by class, split,
+no network: hover over a point to see its image, click to pin it with its nearest neighbors in Z
+and in H, zoom in until images replace points, select with a box or a lasso, color by class, split,
 loss or what else is known of the images, go through the stages of training. What `dimred inspect`
 found is marked, where it has been run.
 
@@ -40,20 +37,16 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--thumbnail", type=int)
     given = parser.parse_args(arguments)
     load_plugins(given.plugin)
-    if given.thumbnail is not None and given.thumbnail not in _THUMBNAIL:
-        raise InputError(
-            f"--thumbnail {given.thumbnail}: must be from {_THUMBNAIL[0]} to {_THUMBNAIL[-1]}"
-        )
-    from dimred.analysis.map_page import map_page
-    from dimred.page import page_parts
+    from dimred.analysis.map_page import MapView
+    from dimred.run_folder import layout
     from dimred.run_folder.finished import FinishedRun
 
     finished = FinishedRun(expanded(given.run), given.root)
-    file = expanded(given.out) if given.out else finished.path / "map.html"
-    finished.check_output(f"--out {given.out}", file, "map.html")
-    content = b"".join(page_parts(map_page(finished, given.thumbnail)))
-    write_atomically(file, content)
-    print(f"{file}: {len(content) / 1e6:.1f} MB; opens in any browser")
+    file = expanded(given.out) if given.out else finished.path / layout.PAGE
+    finished.check_output(f"--out {given.out}", file, layout.PAGE)
+    page = MapView.of(finished, given.thumbnail)
+    page.save(file)
+    print(f"{file}: {len(page.content) / 1e6:.1f} MB; opens in any browser")
     if given.open and not webbrowser.open(file.absolute().as_uri()):
         print("no browser was found to open it")
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -95,6 +95,11 @@ class DatasetOptions(Choice):
         seed: of what is drawn at random, such as a test split.
         """
         raise NotImplementedError
+
+    @property
+    def location_key(self) -> str | None:
+        """The option that says where the data lie; None where they come with dimred."""
+        return next((spec.name for spec in fields(self) if spec.metadata.get("is_path")), None)
 
     @property
     def cache(self) -> Path | None:

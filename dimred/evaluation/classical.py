@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE, LocallyLinearEmbedding
 
 from dimred.evaluation.neighbours import Features, as_float
+from dimred.evaluation.principal import principal_components
 
 _LLE_NEIGHBOURS = 12
 _DENSE_UP_TO = 1_500
@@ -35,7 +35,7 @@ def tsne_map(points: Features, seed: int) -> NDArray[np.float32]:
     Perplexity 30, or a third of the points where that is less. points: (n, d). Returns (n, 2).
     """
     points = as_float(points)
-    reduced = PCA(min(50, *points.shape), random_state=0).fit_transform(points)
+    reduced = principal_components(points, min(50, *points.shape)).coordinates
     perplexity = min(30.0, (len(points) - 1) / 3)
     init = "pca" if points.shape[1] > 1 else "random"
     method = TSNE(2, perplexity=perplexity, init=init, random_state=seed)

@@ -33,7 +33,8 @@ class References(Measure):
 
     def measure(self, embedding: Embedding) -> Iterator[Measurement]:
         import numpy as np
-        from sklearn.decomposition import PCA
+
+        from dimred.evaluation.principal import principal_components
 
         setting, splits = embedding.setting, embedding.setting.splits
         assert splits is not None
@@ -42,7 +43,7 @@ class References(Measure):
             raise LeftOut(f"the images have more than {_MAX_VALUES:,} values")
         device, ks = setting.compute.device, setting.ks
         pixels = setting.images.images.flatten(1).numpy().astype(np.float32) / 255
-        plane = PCA(min(2, *pixels.shape), random_state=0).fit_transform(pixels)
+        plane = principal_components(pixels, min(2, *pixels.shape)).coordinates
         yield from knn_measurements(pixels, "pixels", splits, ks, device)
         yield from knn_measurements(plane, "pca2", splits, ks, device)
 

@@ -186,7 +186,7 @@ def _arrays(page: MapPage) -> Iterator[tuple[str, NDArray[Any]]]:
     for number, stage in enumerate(page.stages):
         yield f"z-{number}", stage.z.astype("<f4")
     for column in page.columns:
-        kind = "<f4" if column.names is None else "<u2"
+        kind = "<f4" if column.names is None else "<u2" if len(column.names) <= 2**16 else "<u4"
         if isinstance(column.values, np.ndarray):
             yield f"column-{column.name}", column.values.astype(kind)
         else:

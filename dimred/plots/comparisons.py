@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from scipy.linalg import orthogonal_procrustes
 
 from dimred.data.image_set import LabelSet
-from dimred.plots.maps import principal_axes, scatter, write_class_legend
+from dimred.evaluation.principal import principal_components
+from dimred.plots.maps import scatter, write_class_legend
 from dimred.plots.style import (
     COLOURS,
     N_COLOURS,
@@ -104,8 +105,8 @@ def panels_figure(
             points = z.astype(np.float64)
             if z.shape[1] > 2:
                 shown = maps[0][1] if shared_axes else z
-                plane = principal_axes(shown.astype(np.float64))[1][:, :2]
-                points, title = points @ plane, f"{title}, PCA of {z.shape[1]}-D"
+                plane = principal_components(shown.astype(np.float64), 2).directions
+                points, title = points @ plane.T, f"{title}, PCA of {z.shape[1]}-D"
             low, high = points.min(axis=0), points.max(axis=0)
             half = 0.52 * max(float((high - low).max()), 1e-9)
             middle = (low + high) / 2
@@ -163,7 +164,7 @@ def aligned(z: NDArray[np.floating], reference: NDArray[np.floating]) -> Points:
 
 def eigenvalues(z: NDArray[np.floating]) -> Points:
     """Eigenvalues of the covariance of Z (N, d), the largest first, as shares of their sum (d,)."""
-    return principal_axes(z.astype(np.float64))[0]
+    return principal_components(z.astype(np.float64), z.shape[1]).shares.astype(np.float64)
 
 
 def _panels(count: int, height: float = _PANEL, gap: float = 0.45) -> tuple[Figure, list[Any]]:

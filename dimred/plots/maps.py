@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from dimred.data.image_set import LabelSet
+from dimred.evaluation.principal import principal_components
 from dimred.plots.style import (
     COLOURS,
     GREY,
@@ -119,8 +120,8 @@ def knn_figure(curves: Mapping[str, Mapping[int, float]], chance: float | None) 
 def _plane_map(z: Points, labels: LabelSet | None) -> tuple[Figure, Axes]:
     xlabel = ylabel = ""
     if z.shape[1] > 2:
-        (first, second, *_), directions = principal_axes(z)
-        z = (z - z.mean(axis=0)) @ directions[:, :2]
+        plane = principal_components(z, 2)
+        z, (first, second) = plane.coordinates.astype(np.float64), plane.shares
         xlabel = f"1st principal component ({first:.0%} of variance)"
         ylabel = f"2nd principal component ({second:.0%} of variance)"
     present = np.unique(labels.values) if labels else np.empty(0, dtype=np.int64)
@@ -183,23 +184,6 @@ def scatter(axes: Axes, xy: Points, labels: LabelSet | None) -> None:
     alpha = float(np.clip(1.15 - 0.05 * np.log(len(xy)), 0.6, 0.9))
     x, y = xy[order].T
     axes.scatter(x, y, c=colours, alpha=alpha, **dot_style(len(xy)))
-
-
-def principal_axes(z: Points) -> tuple[Points, Points]:
-    """Shares of the variance (d,), the largest first, and the directions of the principal
-    components of Z (N, d) in the same order, the columns of (d, d)."""
-    centred = z - z.mean(axis=0)
-    variances, directions = np.linalg.eigh(centred.T @ centred)
-    # Not scikit-learn's PCA: it warns where all points are equal, as in a collapsed embedding.
-    shares = variances[::-1] / (variances.sum() or 1.0)
-    return np.clip(shares, 0, 1), directions[:, ::-1]
-
-
-def on_principal_axes(z: NDArray[np.floating], dims: int) -> Points:
-    """The first principal components of Z (N, d), float64 (N, dims); dims at most d."""
-    points = z.astype(np.float64)
-    components: Points = (points - points.mean(axis=0)) @ principal_axes(points)[1][:, :dims]
-    return components
 
 
 def _write_names(axes: Axes, medians: Points, names: Sequence[str], scale: float) -> None:

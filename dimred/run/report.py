@@ -16,6 +16,7 @@ from dimred.plots.style import to_png
 from dimred.run.figures import write_figures
 from dimred.run.inputs import Inputs
 from dimred.run.measuring import Measuring
+from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
 from dimred.training.embed import embed
 
@@ -57,7 +58,7 @@ class RunReport:
     def write_stage(self, name: str, encoder: Encoder, losses: NDArray[np.float32]) -> None:
         """The embedding, the losses of the samples and the map at the end of a stage."""
         z = self.embed(encoder).samples_z
-        self.folder.write_arrays(f"stages/{name}.npz", {"z": z, "loss": losses})
+        self.folder.write_arrays(layout.stage_arrays(name), {"z": z, "loss": losses})
         epochs = self.config.schedule.stages[name].epochs
         title = f"{self.config.title}: {name}"
         subtitle = f"{len(z):,} images, {z.shape[1]}-D after {epochs:,} epochs of {name}"
@@ -79,7 +80,7 @@ class RunReport:
             "left_out": self.measuring.left_out,
             "numbers": self.measuring.described,
         }
-        self.folder.write_json("summary.json", summary)
+        self.folder.write_json(layout.SUMMARY, summary)
         return summary
 
     def _write_embedding(self, embedding: Embedding) -> None:
@@ -98,7 +99,7 @@ class RunReport:
             arrays["source"] = np.array(samples.sources)
         if self.config.eval.save_h:
             arrays["h"] = embedding.samples_h
-        self.folder.write_arrays("embedding.npz", arrays)
+        self.folder.write_arrays(layout.EMBEDDING, arrays)
 
     def _counts(self) -> dict[str, int]:
         labels = self.inputs.images.labels

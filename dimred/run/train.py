@@ -18,6 +18,7 @@ from dimred.run.measuring import Measuring, setting_of
 from dimred.run.recorder import RunRecorder, checkpoint_of
 from dimred.run.report import RunReport
 from dimred.run.stages import StagedTraining
+from dimred.run_folder import layout
 from dimred.run_folder.environment import environment
 from dimred.run_folder.folder import RunFolder
 from dimred.training.checkpoint import Checkpoint
@@ -140,13 +141,13 @@ def _record(
 ) -> None:
     """Write what the run is and what it is made with; a continued run adds a session."""
     config, compute = inputs.config, inputs.compute
-    known = (folder.path / "environment.json").exists()
-    sessions = folder.read_json("environment.json")["sessions"] if known else []
+    known = (folder.path / layout.ENVIRONMENT).exists()
+    sessions = folder.read_json(layout.ENVIRONMENT)["sessions"] if known else []
     sessions.append(environment(compute.device, command, compute.processes.size))
     content = {"seed": config.seed, "sessions": sessions, "identity": identity}
     # First, as the mark of a folder of dimred.
-    folder.write_json("environment.json", content)
-    folder.write_text("config.yaml", OmegaConf.to_yaml(OmegaConf.structured(config)))
+    folder.write_json(layout.ENVIRONMENT, content)
+    folder.write_text(layout.CONFIG, OmegaConf.to_yaml(OmegaConf.structured(config)))
 
 
 def _announce(folder: RunFolder, inputs: Inputs) -> None:

@@ -7,8 +7,6 @@ import io
 import json
 import os
 import shutil
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,24 +17,7 @@ from torch import Tensor
 
 from dimred.errors import InputError
 from dimred.files import write_atomically
-
-# In the order in which they are removed: first the mark of a complete run, last that of any run.
-_FILES = (
-    "summary.json",
-    "config.yaml",
-    "metrics.jsonl",
-    "checkpoint.pt",
-    "weights.safetensors",
-    "embedding.npz",
-    "tsne.npz",
-    "encoder.onnx",
-    "baselines.json",
-    "map.html",
-)
-_RECORD = "environment.json"
-_FOLDERS = ("stages", "plots", "baselines", "embedded", "inspect")
-WRITTEN = frozenset((*_FILES, _RECORD, *_FOLDERS, ".lock"))
-"""The names in a run's folder that are dimred's."""
+from dimred.run_folder import layout
 
 
 class RunFolder:
@@ -47,9 +28,9 @@ class RunFolder:
 
     def __init__(self, path: Path):
         self.path = path
-        self.checkpoint = path / "checkpoint.pt"
-        self.summary = path / "summary.json"
-        self.plots = path / "plots"
+        self.checkpoint = path / layout.CHECKPOINT
+        self.summary = path / layout.SUMMARY
+        self.plots = path / layout.PLOTS
         self._lock: int | None = None
         self._made_lock = False
 
@@ -57,7 +38,7 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"run_dir={self.path}: is a file; name a folder")
         self.path.mkdir(parents=True, exist_ok=True)
-        file = self.path / ".lock"
+        file = self.path / layout.LOCK
         self._made_lock = not file.exists()
         lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -97,7 +78,7 @@ class RunFolder:
             strangers = sorted(p.name for p in self.path.iterdir() if not p.name.startswith("."))
             if strangers:
                 if self._made_lock:
-                    (self.path / ".lock").unlink()
+                    (self.path / layout.LOCK).unlink()
                 raise InputError(
                     f"run_dir={self.path}: holds files but no run of dimred ({strangers[0]}); name "
                     "an empty or new folder"
@@ -115,19 +96,19 @@ class RunFolder:
 
     def _identity(self) -> dict[str, Any] | None:
         """The identity of the run that is here, or None where none is."""
-        if not (self.path / _RECORD).exists():
+        if not (self.path / layout.ENVIRONMENT).exists():
             return None
-        record = self.read_json(_RECORD)
+        record = self.read_json(layout.ENVIRONMENT)
         identity = record.get("identity") if isinstance(record, dict) else None
         return identity if isinstance(identity, dict) and "config" in identity else None
 
     def clear(self) -> None:
         """Remove a run; other files stay."""
-        for name in _FILES:
+        for name in layout.FILES:
             (self.path / name).unlink(missing_ok=True)
-        for name in _FOLDERS:
+        for name in layout.FOLDERS:
             shutil.rmtree(self.path / name, ignore_errors=True)
-        (self.path / _RECORD).unlink(missing_ok=True)
+        (self.path / layout.ENVIRONMENT).unlink(missing_ok=True)
 
     def remove(self, *names: str) -> None:
         """Remove files where they are there."""
@@ -145,7 +126,7 @@ class RunFolder:
 
     def read_summary(self) -> dict[str, Any]:
         """The summary of a complete run. Raises InputError if it is none."""
-        summary = self.read_json("summary.json")
+        summary = self.read_json(layout.SUMMARY)
         if not isinstance(summary, dict) or "stages" not in summary:
             raise InputError(f"{self.summary}: is no summary of a run; restart=true begins anew")
         return summary
@@ -168,7 +149,7 @@ class RunFolder:
     def write_weights(self, weights: dict[str, Tensor]) -> None:
         """Write an encoder's state dict as weights.safetensors."""
         plain = {name: tensor.contiguous().cpu() for name, tensor in weights.items()}
-        write_atomically(self.path / "weights.safetensors", safetensors.torch.save(plain))
+        write_atomically(self.path / layout.WEIGHTS, safetensors.torch.save(plain))
 
     def write_plot(self, name: str, png: bytes) -> None:
         """Write plots/NAME.png."""
@@ -181,32 +162,16 @@ class RunFolder:
     def reset_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Make metrics.jsonl hold just these rows."""
         text = "".join(json.dumps(row) + "\n" for row in rows)
-        write_atomically(self.path / "metrics.jsonl", text.encode())
+        write_atomically(self.path / layout.METRICS, text.encode())
 
     def append_metrics(self, row: dict[str, Any]) -> None:
         """Add a row to metrics.jsonl."""
-        path = self.path / "metrics.jsonl"
+        path = self.path / layout.METRICS
         try:
             with path.open("a") as file:
                 file.write(json.dumps(row) + "\n")
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(path)) from error
-
-
-def read_arrays(file: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz file of a run, of plain numbers and texts: nothing that it holds is
-    executed. Raises InputError for one that is gone or bad."""
-    try:
-        with file.open("rb") as opened:  # NumPy would leave a damaged file open
-            content = np.load(opened, allow_pickle=False)
-            if not isinstance(content, np.lib.npyio.NpzFile):
-                raise ValueError("a single array")
-            arrays = dict(content)
-        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-            raise ValueError("something else than arrays")
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{file}: holds no arrays of a run ({error})") from error
-    return arrays
 
 
 def _differences(there: dict[str, Any], here: dict[str, Any]) -> str:

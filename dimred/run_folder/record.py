@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from dimred.errors import InputError
+from dimred.run_folder import layout
 
-BASELINES_FILE = "baselines.json"
 _PLACES = {"image_folder": "root", "npz": "path"}
 _UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError)
 
@@ -81,6 +81,12 @@ class RunRecord:
         return [_unquoted(w) for w in words if not w.startswith(("output_dir=", "run_dir="))]
 
     @property
+    def n_variants(self) -> int:
+        """Rows of embedding.npz for each image: itself and its transformations."""
+        transformations: int = self.summary["dataset"]["transformations"]
+        return transformations + 1
+
+    @property
     def epochs(self) -> int:
         """Epochs of all stages together."""
         return sum(stage["epochs"] for stage in self.config["schedule"]["stages"].values())
@@ -94,8 +100,7 @@ class RunRecord:
             raise TypeError("a number is a text")
         known = (self.name, self.started, self.data, self.epochs, self.budget, self.command)
         of_summary = [self.summary[key] for key in ("seed", "training_seconds", "stages")]
-        dataset = self.summary["dataset"]
-        if not range(dataset["images"] * (dataset["transformations"] + 1)):
+        if not range(self.summary["dataset"]["images"] * self.n_variants):
             raise ValueError("no images")
         headline = self.summary["final"].get(self.summary["headline"], 0.0) + 0.0
         groups = [self.values[f"{name}.name"] for name in ("dataset", "model", "pairing", "loss")]
@@ -147,20 +152,20 @@ def latest(records: Iterable[RunRecord]) -> list[RunRecord]:
 
 def read_record(folder: Path) -> RunRecord:
     """The record of a finished run. Raises InputError for a folder that holds none."""
-    if not (folder / "summary.json").exists():
+    if not (folder / layout.SUMMARY).exists():
         reason = "no summary.json"
         if not folder.exists():
             reason = "it is not there"
-        elif (folder / "environment.json").exists():
+        elif (folder / layout.ENVIRONMENT).exists():
             reason = "it is unfinished; the command that began it goes on"
         raise InputError(f"{folder}: holds no finished run ({reason})")
     try:
-        baselines = folder / BASELINES_FILE
+        baselines = folder / layout.BASELINES
         record = RunRecord(
             folder.name,
-            json.loads((folder / "summary.json").read_text()),
-            yaml.safe_load((folder / "config.yaml").read_text()),
-            json.loads((folder / "environment.json").read_text()),
+            json.loads((folder / layout.SUMMARY).read_text()),
+            yaml.safe_load((folder / layout.CONFIG).read_text()),
+            json.loads((folder / layout.ENVIRONMENT).read_text()),
             json.loads(baselines.read_text()) if baselines.exists() else {},
         )
         record.check()
@@ -173,7 +178,7 @@ def read_record(folder: Path) -> RunRecord:
 
 def _folders(place: Path) -> tuple[list[RunRecord], list[str]]:
     found, damaged = [], []
-    for summary in sorted(place.rglob("summary.json")):
+    for summary in sorted(place.rglob(layout.SUMMARY)):
         try:
             found.append(read_record(summary.parent))
         except InputError as error:
@@ -182,7 +187,11 @@ def _folders(place: Path) -> tuple[list[RunRecord], list[str]]:
 
 
 def _lines(file: Path) -> Iterator[RunRecord]:
-    for number, line in enumerate(file.read_text().splitlines(), start=1):
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: is not UTF-8 ({error})") from error
+    for number, line in enumerate(text.splitlines(), start=1):
         try:
             record = RunRecord(**json.loads(line))
             record.check()

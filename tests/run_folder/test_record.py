@@ -71,5 +71,8 @@ def test_places_that_hold_no_records_are_refused(tmp_path):
     file.write_text('{"folder": 1}\n')
     with pytest.raises(InputError, match="line 1 holds no record"):
         read_records(file)
+    file.write_bytes(b"\xff\n")
+    with pytest.raises(InputError, match=r"runs\.jsonl: is not UTF-8"):
+        read_records(file)
     with pytest.raises(InputError, match=r"nowhere\.jsonl: must be"):
         read_records(tmp_path / "nowhere.jsonl")

@@ -157,7 +157,7 @@ def test_what_inspect_found_is_marked(wicked, opened):
         "nothing",
         "near-duplicates (5)",
         "outliers (1)",
-        "islands (3)",
+        "clusters (3)",
     ]
     marks.select_option("near_duplicates")
     assert page.state("state.marked") == [0, 3, 5, 6, 7]
@@ -177,5 +177,5 @@ def test_what_inspect_found_is_marked(wicked, opened):
     assert marks.input_value() == ""
     page.state("page.pin(2)")
     assert page.page.locator("#pinned dd").all_inner_texts()[-2] == "<b>far</b>"
-    page.page.select_option("#colour", label="island")
+    page.page.select_option("#colour", label="cluster")
     assert page.page.locator("#legend .count").all_inner_texts() == ["21", "3"]

@@ -1,4 +1,4 @@
-"""What stands out among embedded images: outliers, labels that neighbours contradict, islands."""
+"""What stands out among embedded images: outliers, labels that neighbors contradict, clusters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dimred.evaluation.neighbours import Features, as_float, nearest
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float64]
 
-FENCE = 1.5
+TUKEY_FACTOR = 1.5
 _MOST_CLUSTERED = 60_000
 _SMALLEST_SHARE = 100
 _SMALLEST = 10
@@ -32,7 +32,7 @@ def neighbours_up_to(k: int, features: Features, device: torch.device | None = N
 
 
 def kth_distances(features: Features, neighbours: Rows) -> Scores:
-    """The distance of each point to the last of its nearest neighbours (n,), NaN where it has none:
+    """The distance of each point to the last of its nearest neighbors (n,), NaN where it has none:
     the outlier score of Ramaswamy et al. (2000, https://doi.org/10.1145/342009.335437).
 
     features: (n, d). neighbours: positions (n, k).
@@ -45,7 +45,7 @@ def kth_distances(features: Features, neighbours: Rows) -> Scores:
 def class_kth_distances(
     features: Features, labels: Rows, k: int, device: torch.device | None = None
 ) -> Scores:
-    """`kth_distances` among the points of the same class; k: neighbours, or all of a smaller class.
+    """`kth_distances` among the points of the same class; k: neighbors, or all of a smaller class.
     labels: (n,)."""
     found = np.full(len(features), np.nan)
     for members in _of_classes(labels):
@@ -65,33 +65,34 @@ def distances(features: Features, pairs: Rows) -> Scores:
     return found
 
 
-def relative(scores: Scores, labels: Rows | None = None) -> tuple[Scores, Scores]:
-    """How far a score is out: the scores as multiples of their median, and the fence of these,
-    above which they are outliers, both (n,): Q3 + 1.5 IQR (Tukey 1977, Exploratory data analysis)
-    of their logarithms.
+def ratio_to_median(scores: Scores, labels: Rows | None = None) -> tuple[Scores, Scores]:
+    """How far a score is out: its ratio to the median of all, and the Tukey threshold of these
+    ratios, above which they are outliers, both (n,): Q3 + 1.5 IQR (Tukey 1977, Exploratory data
+    analysis) of their logarithms.
 
     labels: (n,), to compare each score with those of its class alone. NaN stays NaN. Where the
-    median is 0, what is not 0 itself is infinitely many of it.
+    median is 0, the ratio of what is not 0 itself is infinite.
     """
-    times, fence = np.full(len(scores), np.nan), np.full(len(scores), np.inf)
-    every: list[Rows] = [np.arange(len(scores))]
-    for members in every if labels is None else _of_classes(labels):
+    ratios, thresholds = np.full(len(scores), np.nan), np.full(len(scores), np.inf)
+    everything: list[Rows] = [np.arange(len(scores))]
+    for members in everything if labels is None else _of_classes(labels):
         own = scores[members]
         known = own[~np.isnan(own)]
         if not len(known):
             continue
-        usual = float(np.median(known))
+        median = float(np.median(known))
         with np.errstate(divide="ignore", invalid="ignore"):
-            times[members] = np.where(own == usual, 1.0, own / usual)
-        finite = np.log(known[known > 0] / usual) if usual > 0 else np.zeros(1)
+            ratios[members] = np.where(own == median, 1.0, own / median)
+        finite = np.log(known[known > 0] / median) if median > 0 else np.zeros(1)
         low, high = np.quantile(finite, [0.25, 0.75])
-        fence[members] = np.exp(high + FENCE * (high - low))
-    return times, fence
+        thresholds[members] = np.exp(high + TUKEY_FACTOR * (high - low))
+    return ratios, thresholds
 
 
-def beyond_fence(times: Scores, fence: Scores) -> Rows:
-    """The positions of scores beyond their fence, as `relative` gives both, the farthest first."""
-    beyond = np.nan_to_num(times / fence, nan=0.0)
+def beyond_threshold(ratios: Scores, thresholds: Scores) -> Rows:
+    """The positions of ratios above their threshold, as `ratio_to_median` gives both, the farthest
+    first."""
+    beyond = np.nan_to_num(ratios / thresholds, nan=0.0)
     order = np.argsort(-beyond, kind="stable")
     listed: Rows = order[beyond[order] > 1]
     return listed
@@ -99,9 +100,9 @@ def beyond_fence(times: Scores, fence: Scores) -> Rows:
 
 @dataclass(frozen=True)
 class Disagreement:
-    """How the neighbours of n points disagree with their labels.
+    """How the neighbors of n points disagree with their labels.
 
-    kdn: (n,), k-disagreeing neighbours: the share of the k nearest that are of another class (Smith
+    kdn: (n,), k-disagreeing neighbors: the share of the k nearest that are of another class (Smith
         et al. 2014, https://doi.org/10.1007/s10994-013-5422-z).
     other: (n,), the class that most of these are of, the lowest of several; the point's own where
         there is none.
@@ -114,7 +115,7 @@ class Disagreement:
 
 
 def disagreement(neighbours: Rows, labels: Rows) -> Disagreement:
-    """What the nearest neighbours of n points, positions (n, k), say of their labels (n,)."""
+    """What the nearest neighbors of n points, positions (n, k), say of their labels (n,)."""
     n, k = neighbours.shape
     own, most, other = np.empty(n), np.empty(n), np.empty(n, dtype=np.int64)
     for block, _, votes in votes_in_blocks(labels, neighbours, int(labels.max()) + 1, [k]):
@@ -127,7 +128,7 @@ def disagreement(neighbours: Rows, labels: Rows) -> Disagreement:
 
 
 @dataclass(frozen=True)
-class Island:
+class Cluster:
     """A cluster of a map.
 
     rows: positions of its m points by their distance to its medoid, which comes first.
@@ -139,10 +140,10 @@ class Island:
     density: float
 
 
-def islands(z: Features) -> list[Island]:
-    """The islands of a map, the densest first: the clusters that HDBSCAN (Campello et al. 2015,
-    https://doi.org/10.1145/2733381; scikit-learn's, excess of mass) finds, of at least a hundredth
-    of the points and 10.
+def clusters(z: Features) -> list[Cluster]:
+    """The clusters of a map, the densest first, as HDBSCAN (Campello et al. 2015,
+    https://doi.org/10.1145/2733381; scikit-learn's, excess of mass) finds them, of at least a
+    hundredth of the points and 10.
 
     Of more than 60,000 points that many are drawn and clustered, which takes 10 s (one core,
     2026-11-21); the others belong to where the nearest of these does.
@@ -156,9 +157,9 @@ def islands(z: Features) -> list[Island]:
     smallest = max(_SMALLEST, len(drawn) // _SMALLEST_SHARE)
     points = as_float(z).astype(np.float64)
     if len(drawn) < 2 * smallest or not np.ptp(points, axis=0).any():
-        return []  # nothing to tell an island from
-    clusters = HDBSCAN(min_cluster_size=smallest, min_samples=_MIN_SAMPLES, copy=True)
-    labels: Rows = clusters.fit(points[drawn]).labels_.astype(np.int64)
+        return []  # nothing to tell a cluster from
+    method = HDBSCAN(min_cluster_size=smallest, min_samples=_MIN_SAMPLES, copy=True)
+    labels: Rows = method.fit(points[drawn]).labels_.astype(np.int64)
     if n > len(drawn):
         labels = labels[nearest(points[drawn], points, 1)[:, 0]]
     reach = kth_distances(points, neighbours_up_to(_MIN_SAMPLES, points))
@@ -167,8 +168,8 @@ def islands(z: Features) -> list[Island]:
         rows = np.flatnonzero(labels == number)
         own = float(np.median(reach[rows]))
         density = float(np.median(reach)) / own if own else float("inf")
-        found.append(Island(_outwards(points, rows), density))
-    return sorted(found, key=lambda island: (-island.density, int(island.rows[0])))
+        found.append(Cluster(_outwards(points, rows), density))
+    return sorted(found, key=lambda cluster: (-cluster.density, int(cluster.rows[0])))
 
 
 def _outwards(points: Scores, rows: Rows) -> Rows:

@@ -79,9 +79,20 @@ def test_a_runs_own_files_are_placed_where_they_are(colour, tmp_path):
     found, own = arrays(tmp_path / "run/embedded/train.npz"), arrays(tmp_path / "run/embedding.npz")
     assert found["path"].tolist() == [f"elsewhere/{source}" for source in own["source"]]
     assert np.abs(found["z"] - own["z"]).max() < 1e-5
-    # Its own nearest neighbour is each training image itself.
-    assert found["neighbours"][:120, 0].tolist() == list(range(120))
-    assert found["neighbour_index"].max() < 120
+    # Its own nearest neighbor is each training image itself.
+    assert found["neighbors"][:120, 0].tolist() == list(range(120))
+    assert found["neighbor_index"].max() < 120
+
+
+def test_processes_of_torchrun_or_slurm_change_nothing(colour, tmp_path, monkeypatch):
+    """A command on a finished run is of one process, and joins no others."""
+    for name, value in {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "localhost"}.items():
+        monkeypatch.setenv(name, value)
+    out, _ = dimred(
+        tmp_path, "embed", str(colour / "run"), str(colour / "photos/test"), "--out", "x"
+    )
+    assert "36 images placed" in out
+    assert not torch.distributed.is_initialized()
 
 
 def test_images_of_the_same_name_do_not_replace_others(colour, tmp_path):
@@ -106,10 +117,10 @@ def test_arrays_are_placed_as_the_run_placed_them(grey, tmp_path):
     found = arrays(tmp_path / "x.npz")
     assert np.abs(found["z"] - arrays(grey / "run/embedding.npz")["z"]).max() < 1e-5
     assert found["path"][-1] == "moved.npz[79]"
-    assert found["neighbours"].shape == (80, 3)
+    assert found["neighbors"].shape == (80, 3)
     assert "vote" not in found
     table = rows(tmp_path / "x.csv")
-    assert list(table[0]) == ["path", "z1", "z2", "neighbour1", "neighbour2", "neighbour3"]
+    assert list(table[0]) == ["path", "z1", "z2", "neighbor1", "neighbor2", "neighbor3"]
     assert [np.float32(row["z1"]) for row in table] == found["z"][:, 0].tolist()
     assert max(len(row["z1"]) for row in table) < 14
 
@@ -122,14 +133,14 @@ def test_votes_on_held_out_images_are_as_accurate_as_the_run_says(colour, tmp_pa
     right = [row["vote"] == shown.get(name, name) for row, name in zip(table, folders, strict=True)]
     assert np.mean(right) == pytest.approx(summary(colour / "run")["final"]["knn15_z_official"])
     for row in table:
-        classes = [row[f"neighbour{j}_class"] for j in range(1, 16)]
+        classes = [row[f"neighbor{j}_class"] for j in range(1, 16)]
         assert classes.count(row["vote"]) / 15 == pytest.approx(float(row["vote_share"]))
     source = arrays(colour / "run/embedding.npz")["source"]
-    assert table[0]["neighbour1_source"] == source[int(table[0]["neighbour1"])]
+    assert table[0]["neighbor1_source"] == source[int(table[0]["neighbor1"])]
     assert list(table[0])[3:8] == [
         "vote",
         "vote_share",
-        *("neighbour1", "neighbour1_class", "neighbour1_source"),
+        *("neighbor1", "neighbor1_class", "neighbor1_source"),
     ]
 
 
@@ -197,9 +208,9 @@ def test_files_are_cropped_to_the_shape_of_the_run(grey, tmp_path):
     assert np.abs(placed.z - expected).max() < 1e-5
     ((path, reason),) = placed.left_out
     assert path.endswith("e.png")
-    assert "in colour" in reason
+    assert "in color" in reason
     line = refused(tmp_path, "embed", str(grey / "run"), str(tmp_path / "e.png"))
-    assert "the run learned from grey images" in line
+    assert "the run learned from gray images" in line
 
 
 def test_three_lines_of_python_place_images(colour, monkeypatch):
@@ -208,7 +219,7 @@ def test_three_lines_of_python_place_images(colour, monkeypatch):
     placed = run.place(["photos/test/bees"])
     assert placed.paths[0] == "photos/test/bees/00.png"
     assert placed.z.shape == (12, 2)
-    assert placed.neighbours.shape == placed.neighbour_labels.shape == (12, 15)
+    assert placed.neighbors.shape == placed.neighbor_labels.shape == (12, 15)
     assert all(placed.class_names[vote] in CLASSES for vote in placed.votes)
     assert placed.left_out == ()
     # Files decoded in parts are placed as all at once.
@@ -218,7 +229,7 @@ def test_three_lines_of_python_place_images(colour, monkeypatch):
         package.load_runs
 
 
-def test_neighbours_are_untransformed_training_images(copy):
+def test_neighbors_are_untransformed_training_images(copy):
     """As a run with two transformations of each image would have them, all in one place."""
     content = summary(copy)
     content["dataset"]["transformations"] = 2
@@ -229,8 +240,8 @@ def test_neighbours_are_untransformed_training_images(copy):
     image = np.full((1, 3, SIZE, SIZE), 99, dtype=np.uint8)
     placed = load_run(copy).place(image)
     order = np.argsort(np.linalg.norm(own["z"][:120] - placed.z, axis=1), kind="stable")[:15]
-    assert placed.neighbours.tolist() == [(3 * order).tolist()]
-    assert placed.neighbour_index.tolist() == [own["index"][order].tolist()]
+    assert placed.neighbors.tolist() == [(3 * order).tolist()]
+    assert placed.neighbor_index.tolist() == [own["index"][order].tolist()]
 
 
 def test_a_run_that_does_not_say_the_shape_of_its_images(copy, grey, tmp_path):
@@ -285,7 +296,7 @@ def test_what_cannot_be_used_is_refused_by_name(copy, tmp_path, words, named):
 
 
 def test_arrays_in_colour_are_no_images_of_a_grey_run(grey):
-    with pytest.raises(InputError, match="images in colour"):
+    with pytest.raises(InputError, match="images in color"):
         load_run(grey / "run").place(np.zeros((2, 3, 10, 16), np.uint8))
 
 

@@ -10,9 +10,10 @@ from command import SMOKE, dimred, refused
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from dimred import load_run
 from dimred.run_folder.folder import RunFolder
 
-KINDS = ["near_duplicates", "outliers", "label_conflicts", "islands"]
+KINDS = ["near_duplicates", "outliers", "label_conflicts", "clusters"]
 # Of the classes of the file: hostile to pages, to CSV and to terminals.
 NAMES = ["<img onerror=alert(1)>", 'a, "b"\n\x1b[31m']
 N = 120
@@ -57,8 +58,10 @@ def table(cwd, kind):
         return list(csv.DictReader(file))
 
 
-def findings(cwd):
-    return json.loads((cwd / "run/inspect/findings.json").read_text())
+def findings(cwd, kind):
+    """The rows of each group."""
+    content = json.loads((cwd / "run/inspect/findings.json").read_text())
+    return [group["rows"] for group in content[kind]["groups"]]
 
 
 def test_planted_copies_are_found_with_split_and_class(made):
@@ -72,7 +75,7 @@ def test_planted_copies_are_found_with_split_and_class(made):
     assert (moved["dx"], moved["dy"], moved["group_size"]) == ("1", "0", "2")
     assert "2 pairs in 2 groups: 1 identical" in out
     assert "2 across the split; 0 of two classes" in out
-    assert findings(cwd)["near_duplicates"] == [[100, 119], [5, 10]]
+    assert findings(cwd, "near_duplicates") == [[100, 119], [5, 10]]
     # By the numbers that the page gives these lists.
     assert (equal["group"], moved["group"]) == ("1", "2")
 
@@ -82,9 +85,9 @@ def test_a_flipped_label_is_in_conflict_and_far_from_its_class(made):
     (line,) = table(cwd, "label_conflicts")
     assert (line["row"], line["class"], line["other_class"]) == ("30", NAMES[1], NAMES[0])
     assert float(line["share"]) == float(line["kdn"]) >= 0.8
-    assert findings(cwd)["label_conflicts"] == [30]
+    assert findings(cwd, "label_conflicts") == [[30]]
     (line,) = [line for line in table(cwd, "outliers") if line["row"] == "30"]
-    assert float(line["knn_distance_class"]) > float(line["knn_distance_class_fence"])
+    assert float(line["knn_distance_class"]) > float(line["knn_distance_class_threshold"])
 
 
 def test_tables_findings_and_sheets_say_the_same(made):
@@ -93,24 +96,23 @@ def test_tables_findings_and_sheets_say_the_same(made):
         lines = table(cwd, kind)
         with Image.open(cwd / f"run/inspect/{kind}.png") as picture:
             assert picture.width > 300
-        if kind != "near_duplicates":
-            rows = [
-                entry["rows"][0] if kind == "islands" else entry for entry in findings(cwd)[kind]
-            ]
-            assert [int(line["row"]) for line in lines] == rows
+        groups = findings(cwd, kind)
+        if kind == "clusters":
+            assert [int(line["row"]) for line in lines] == [rows[0] for rows in groups]
+        elif kind != "near_duplicates":
+            assert [[int(line["row"]) for line in lines]] == groups
         assert all(line["index"] == line["row"] for line in lines)
-    islands = findings(cwd)["islands"]
-    every = [row for island in islands for row in island["rows"]]
-    assert len(set(every)) == len(every) <= N
-    numbers = [int(line["island"]) for line in table(cwd, "islands")]
-    assert numbers == list(range(1, len(islands) + 1))
-    sizes = [int(line["size"]) for line in table(cwd, "islands")]
-    assert sizes == [len(island["rows"]) for island in islands]
-    for number, island in zip(numbers, islands, strict=True):
-        assert island["said"].startswith(f"{number}: {len(island['rows'])} images, density")
-    notes = findings(cwd)["notes"]["label_conflicts"]
-    assert list(map(int, notes)) == findings(cwd)["label_conflicts"]
-    assert all(note.startswith("→") for note in notes.values())
+    clusters = load_run(cwd / "run").findings()["clusters"]
+    assert len(set(clusters.rows)) == len(clusters.rows) <= N
+    numbers = [int(line["cluster"]) for line in table(cwd, "clusters")]
+    assert numbers == list(range(1, len(clusters.groups) + 1))
+    sizes = [int(line["size"]) for line in table(cwd, "clusters")]
+    assert sizes == [len(group.rows) for group in clusters.groups]
+    for number, group in zip(numbers, clusters.groups, strict=True):
+        assert group.title.startswith(f"cluster {number}: {len(group.rows)} images, density")
+    conflicts = load_run(cwd / "run").findings()["label_conflicts"]
+    assert list(conflicts.notes) == conflicts.rows
+    assert all(note.startswith("→") for note in conflicts.notes.values())
     # Nothing of a name that moves a terminal's cursor is printed.
     assert "\x1b" not in out
     assert "dimred view run marks them" in out
@@ -139,7 +141,7 @@ def test_without_labels_what_wants_them_is_left_out(tmp_path):
     assert "label_conflicts  left out: no labels" in out
     assert "070, \\x1b.png and 071" in out
     assert "those far from their class left out: no labels" in out
-    assert findings(tmp_path)["near_duplicates"] == [[70, 71, 72]]
+    assert findings(tmp_path, "near_duplicates") == [[70, 71, 72]]
     line = table(tmp_path, "near_duplicates")[0]
     assert (line["source"], line["source_2"]) == ("070, \x1b.png", "071, \x1b.png")
     assert "class" not in line
@@ -154,7 +156,7 @@ def test_of_transformed_images_the_untransformed_are_inspected(tmp_path):
     words += ["dataset.fit_on=all", "pairing.transformations.shift=[-2,2]", "run_dir=run"]
     dimred(tmp_path, "train", *words, "schedule.stages.train.epochs=1", "dataset.classes=null")
     dimred(tmp_path, "inspect", "run")
-    assert findings(tmp_path)["near_duplicates"] == [[300, 357], [15, 30]]
+    assert findings(tmp_path, "near_duplicates") == [[300, 357], [15, 30]]
     lines = table(tmp_path, "near_duplicates")
     assert [(line["row"], line["index"]) for line in lines] == [("300", "100"), ("15", "5")]
     assert float(lines[0]["h_distance"]) == 0
@@ -166,7 +168,7 @@ def test_all_images_may_be_equal(tmp_path):
     out, _ = dimred(tmp_path, "inspect", "run")
     assert "69 pairs in 1 group: 69 identical" in out
     assert "0 far from all others" in out
-    assert findings(tmp_path)["islands"] == []
+    assert findings(tmp_path, "clusters") == []
 
 
 @pytest.mark.parametrize(

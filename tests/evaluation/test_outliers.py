@@ -1,4 +1,4 @@
-"""Outliers, label conflicts and islands of points where the answer is known."""
+"""Outliers, label conflicts and clusters of points where the answer is known."""
 
 import numpy as np
 import pytest
@@ -6,16 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
-from dimred.evaluation import oddities
-from dimred.evaluation.oddities import (
-    beyond_fence,
+from dimred.evaluation import outliers
+from dimred.evaluation.outliers import (
+    beyond_threshold,
     class_kth_distances,
+    clusters,
     disagreement,
     distances,
-    islands,
     kth_distances,
     neighbours_up_to,
-    relative,
+    ratio_to_median,
 )
 
 
@@ -48,7 +48,7 @@ def test_a_lone_point_has_no_distance():
 def test_distances_in_blocks(monkeypatch):
     points = cloud(20)
     pairs = np.random.default_rng(1).integers(0, 20, (33, 2))
-    monkeypatch.setattr(oddities, "_DISTANCES_IN_BLOCK", 12)
+    monkeypatch.setattr(outliers, "_DISTANCES_IN_BLOCK", 12)
     expected = np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1)
     np.testing.assert_allclose(distances(points, pairs), expected, rtol=1e-6)
 
@@ -58,33 +58,33 @@ def test_a_point_among_another_class_is_far_from_its_own_alone():
     labels = np.repeat([0, 1, 0], [60, 60, 1])
     points[7] += 100  # and one is far from everything
     k = 5
-    times, fence = relative(kth(points, k))
-    assert np.argmax(times / fence) == 7
-    assert times[120] < fence[120]
-    times, fence = relative(class_kth_distances(points, labels, k), labels)
-    listed = beyond_fence(times, fence)
+    ratios, thresholds = ratio_to_median(kth(points, k))
+    assert np.argmax(ratios / thresholds) == 7
+    assert ratios[120] < thresholds[120]
+    ratios, thresholds = ratio_to_median(class_kth_distances(points, labels, k), labels)
+    listed = beyond_threshold(ratios, thresholds)
     assert set(listed[:2]) == {7, 120}
-    assert set(listed) == set(np.flatnonzero(times > fence))
+    assert set(listed) == set(np.flatnonzero(ratios > thresholds))
     assert len(listed) < 8
 
 
-def test_the_fence_is_tukeys_of_logarithms_in_each_class():
+def test_the_threshold_is_tukeys_of_logarithms_in_each_class():
     scores = np.exp(np.array([0.0, 1, 2, 3, 4, 10, 11, 12, 13, 14]))
     labels = np.repeat([0, 1], 5)
-    times, fence = relative(scores, labels)
-    np.testing.assert_allclose(times[:5], np.exp([-2.0, -1, 0, 1, 2]))
-    np.testing.assert_allclose(times[:5], times[5:])
-    np.testing.assert_allclose(fence, np.exp(1 + 1.5 * 2))
+    ratios, thresholds = ratio_to_median(scores, labels)
+    np.testing.assert_allclose(ratios[:5], np.exp([-2.0, -1, 0, 1, 2]))
+    np.testing.assert_allclose(ratios[:5], ratios[5:])
+    np.testing.assert_allclose(thresholds, np.exp(1 + 1.5 * 2))
 
 
 def test_scores_of_equal_points():
-    times, fence = relative(np.array([0.0, 0, 0, 5]))
-    assert times.tolist() == [1, 1, 1, np.inf]
-    assert (times > fence).tolist() == [False] * 3 + [True]
-    times, _ = relative(np.array([np.nan, 2, 2]))
-    assert np.isnan(times[0])
-    assert len(beyond_fence(times, np.full(3, np.inf))) == 0
-    assert times[1:].tolist() == [1, 1]
+    ratios, thresholds = ratio_to_median(np.array([0.0, 0, 0, 5]))
+    assert ratios.tolist() == [1, 1, 1, np.inf]
+    assert (ratios > thresholds).tolist() == [False] * 3 + [True]
+    ratios, _ = ratio_to_median(np.array([np.nan, 2, 2]))
+    assert np.isnan(ratios[0])
+    assert len(beyond_threshold(ratios, np.full(3, np.inf))) == 0
+    assert ratios[1:].tolist() == [1, 1]
 
 
 def test_neighbours_vote():
@@ -118,40 +118,40 @@ def test_flipped_labels_are_those_in_conflict():
     assert found.other[[3, 100]].tolist() == [0, 1]
 
 
-def test_islands_are_the_clusters_densest_first():
+def test_clusters_are_listed_densest_first():
     middles = np.array([[0, 0], [50, 0], [0, 50]])
     spreads = np.array([2.0, 0.5, 1.0])
     points = np.concatenate(
         [m + s * cloud(100, 2, i) for i, (m, s) in enumerate(zip(middles, spreads, strict=True))]
     )
-    found = islands(points)
-    assert [island.rows.min() // 100 for island in found] == [1, 2, 0]
-    assert all(island.rows.min() // 100 == island.rows.max() // 100 for island in found)
+    found = clusters(points)
+    assert [cluster.rows.min() // 100 for cluster in found] == [1, 2, 0]
+    assert all(cluster.rows.min() // 100 == cluster.rows.max() // 100 for cluster in found)
     assert found[0].density / found[2].density == pytest.approx(4, rel=0.2)
-    for island in found:
-        own = points[island.rows]
+    for cluster in found:
+        own = points[cluster.rows]
         sums = np.linalg.norm(own[:, None] - own[None], axis=2).sum(axis=1)
         assert np.argmin(sums) == 0
         assert (np.diff(np.linalg.norm(own - own[0], axis=1)) >= 0).all()
 
 
-def test_islands_of_more_points_than_are_clustered(monkeypatch):
+def test_clusters_of_more_points_than_are_clustered(monkeypatch):
     points = np.concatenate([cloud(300, 2), cloud(300, 2, 1) + 40])
-    monkeypatch.setattr(oddities, "_MOST_CLUSTERED", 200)
-    found = islands(points)
+    monkeypatch.setattr(outliers, "_MOST_CLUSTERED", 200)
+    found = clusters(points)
     assert len(found) == 2
-    assert sum(len(island.rows) for island in found) > 500
-    assert all(len(set(island.rows // 300)) == 1 for island in found)
+    assert sum(len(cluster.rows) for cluster in found) > 500
+    assert all(len(set(cluster.rows // 300)) == 1 for cluster in found)
 
 
 @pytest.mark.parametrize(
     "points", [np.zeros((50, 2)), cloud(1, 2), cloud(15, 2), cloud(40, 1), cloud(40, 3)]
 )
-def test_islands_of_few_or_equal_points_or_other_dimensions(points):
-    for island in islands(points):
-        assert len(np.unique(island.rows)) == len(island.rows) >= 10
+def test_clusters_of_few_or_equal_points_or_other_dimensions(points):
+    for cluster in clusters(points):
+        assert len(np.unique(cluster.rows)) == len(cluster.rows) >= 10
 
 
-def test_an_island_of_equal_points_is_infinitely_dense():
+def test_a_cluster_of_equal_points_is_infinitely_dense():
     points = np.concatenate([np.zeros((40, 2)), cloud(40, 2) + 50])
-    assert islands(points)[0].density == np.inf
+    assert clusters(points)[0].density == np.inf

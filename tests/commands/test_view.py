@@ -45,7 +45,7 @@ def test_larger_thumbnails_make_a_larger_page(run, tmp_path):
 
 def test_bad_words_are_refused(run, tmp_path):
     assert "required: run" in refused(tmp_path, "view")
-    assert "--thumbnail 3: must be from 4 to 256" in refused(
+    assert "thumbnail=3: must be from 4 to 256" in refused(
         tmp_path, "view", str(run), "--thumbnail", "3"
     )
     assert "invalid int value: 'big'" in refused(tmp_path, "view", str(run), "--thumbnail", "big")
@@ -151,6 +151,9 @@ def test_damaged_arrays_are_refused(run, tmp_path, name):
         {"outliers": [True]},
         {"islands": [[1]]},
         {"near_duplicates": [3]},
+        {"clusters": {"groups": [{"rows": [120], "title": "1"}], "notes": {}}},
+        {"clusters": {"groups": [{"rows": [1]}], "notes": {}}},
+        {"outliers": {"groups": [], "notes": {"x": "far"}}},
     ],
 )
 def test_damaged_findings_are_refused(run, tmp_path, content):
