@@ -10,6 +10,13 @@ if TYPE_CHECKING:
         generalized_contrastive_loss as generalized_contrastive_loss,
     )
     from dimred.losses.hinge import HingeForm as HingeForm
+    from dimred.losses.infonce import InfoNCE as InfoNCE
+    from dimred.losses.infonce import infonce_loss as infonce_loss
+    from dimred.losses.kernels import CauchyKernel as CauchyKernel
+    from dimred.losses.kernels import CosineKernel as CosineKernel
+    from dimred.losses.kernels import GaussianKernel as GaussianKernel
+    from dimred.losses.kernels import Kernel as Kernel
+    from dimred.losses.kernels import LearnedCosineKernel as LearnedCosineKernel
     from dimred.losses.loss import Loss as Loss
     from dimred.losses.options import Layout as Layout
     from dimred.losses.options import LossOptions as LossOptions
@@ -20,8 +27,14 @@ if TYPE_CHECKING:
     from dimred.losses.tsimcne import tsimcne_loss as tsimcne_loss
 
 _MODULES = {
+    "CauchyKernel": "kernels",
+    "CosineKernel": "kernels",
+    "GaussianKernel": "kernels",
     "HingeForm": "hinge",
+    "InfoNCE": "infonce",
+    "Kernel": "kernels",
     "Layout": "options",
+    "LearnedCosineKernel": "kernels",
     "Loss": "loss",
     "LossOptions": "options",
     "Reduction": "reduction",
@@ -29,6 +42,7 @@ _MODULES = {
     "cross_entropy_loss": "supervised",
     "drlim_loss": "contrastive",
     "generalized_contrastive_loss": "contrastive",
+    "infonce_loss": "infonce",
     "simclr_loss": "simclr",
     "squared_error_loss": "supervised",
     "tsimcne_loss": "tsimcne",
