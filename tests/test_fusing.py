@@ -7,7 +7,7 @@ from dimred.data.augmentation import BatchAugmentation, _apply
 from dimred.fusing import fusable, fusing
 from dimred.losses import simclr_loss, tsimcne_loss
 from dimred.losses.infonce import _value_and_gradient
-from dimred.pairing import Partners
+from dimred.pairing import PositivePairs
 
 AFFINE = {"translate": 0.2, "rotate": 30, "zoom": (0.8, 1.2), "shear": 10, "noise": 0.1}
 
@@ -84,7 +84,7 @@ def value_and_gradient(loss, dims, seed, fuses, device="cpu"):
     weights = torch.randn(32, dims, generator=generator).to(device).requires_grad_()
     z = 5 * weights  # not a leaf, as the readout's is not
     with fusing("default" if fuses else None):
-        value = loss(z, Partners(torch.arange(32, device=device).roll(16)))
+        value = loss(z, PositivePairs(torch.arange(32, device=device).roll(16)))
     value.backward()
     return value.detach(), weights.grad
 

@@ -13,9 +13,9 @@ from torch.autograd.function import once_differentiable
 
 from dimred.fusing import fusable
 from dimred.losses.kernels import Kernel
-from dimred.losses.reduction import Reduction
+from dimred.losses.protocol import Reduction
 from dimred.losses.similarities import Similarities
-from dimred.pairing.pairs import Partners
+from dimred.pairing.pairs import PositivePairs
 
 _CPU_TILE = 512  # side of a tile of similarities: it stays in a CPU's cache
 _GPU_TILE = 4096
@@ -28,7 +28,7 @@ Similarity = Callable[[Tensor], Similarities]
 
 def infonce_loss(
     z: Tensor,
-    pairs: Partners,
+    pairs: PositivePairs,
     kernel: Kernel,
     decoupled: bool = False,
     reduction: Reduction = "mean",
@@ -68,7 +68,7 @@ class InfoNCE(nn.Module):
         self.kernel = kernel
         self.decoupled = decoupled
 
-    def forward(self, z: Tensor, pairs: Partners, reduction: Reduction = "mean") -> Tensor:
+    def forward(self, z: Tensor, pairs: PositivePairs, reduction: Reduction = "mean") -> Tensor:
         """As `infonce_loss`."""
         return infonce_loss(z, pairs, self.kernel, self.decoupled, reduction)
 
@@ -147,11 +147,11 @@ def _value_and_gradient(
     sums = torch.zeros_like(sources)
     for rows, columns, tile in kept or _tiles(measured, partner):
         if share is not None:
-            weights = measured.slopes_(tile).mul_(share[rows, None] + share[columns])
+            weights = share[rows, None] + share[columns]
         else:
             weights = (tile - log_sum[rows, None]).exp_()
             weights += (tile - log_sum[columns]).exp_()
-            weights *= measured.slopes_(tile)
+        weights *= measured.slopes_(tile)
         weights = weights.to(sums.dtype)
         sums[rows] += weights @ sources[columns]
         if rows != columns:

@@ -127,7 +127,7 @@ class LearnedCosineKernel(nn.Module):
 
     def points(self, z: Tensor) -> Tensor:
         # The product of two such points is cos / temperature.
-        return F.normalize(z) * (-0.5 * self.log_temperature).exp().to(z.dtype)
+        return F.normalize(z) * (-0.5 * self.log_temperature.to(z.dtype)).exp()
 
 
 def _check_positive(name: str, value: float) -> None:

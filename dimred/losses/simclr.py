@@ -6,12 +6,12 @@ from torch import Tensor
 
 from dimred.losses.infonce import infonce_loss
 from dimred.losses.kernels import CosineKernel
-from dimred.losses.reduction import Reduction
-from dimred.pairing.pairs import Partners
+from dimred.losses.protocol import Reduction
+from dimred.pairing.pairs import PositivePairs
 
 
 def simclr_loss(
-    z: Tensor, pairs: Partners, temperature: float = 0.5, reduction: Reduction = "mean"
+    z: Tensor, pairs: PositivePairs, temperature: float = 0.5, reduction: Reduction = "mean"
 ) -> Tensor:
     """InfoNCE on cosine similarities, q_ij = exp(cos(z_i, z_j) / temperature) (SimCLR paper,
     equation 1).

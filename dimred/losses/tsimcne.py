@@ -6,13 +6,13 @@ from torch import Tensor
 
 from dimred.losses.infonce import infonce_loss
 from dimred.losses.kernels import CauchyKernel
-from dimred.losses.reduction import Reduction
-from dimred.pairing.pairs import Partners
+from dimred.losses.protocol import Reduction
+from dimred.pairing.pairs import PositivePairs
 
 _CAUCHY = CauchyKernel()
 
 
-def tsimcne_loss(z: Tensor, pairs: Partners, reduction: Reduction = "mean") -> Tensor:
+def tsimcne_loss(z: Tensor, pairs: PositivePairs, reduction: Reduction = "mean") -> Tensor:
     """InfoNCE with the Cauchy kernel q_ij = 1 / (1 + |z_i - z_j|^2) (t-SimCNE paper, section 3).
 
     The minimum is 0. Right to a few times what float32 says of the coordinates, up to 1e6.

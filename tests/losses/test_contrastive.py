@@ -14,7 +14,7 @@ from dimred.losses import (
     drlim_loss,
     generalized_contrastive_loss,
 )
-from dimred.pairing import LabelledPairs
+from dimred.pairing import LabeledPairs
 
 FORMS = list(HingeForm)
 LAYOUTS = [
@@ -40,12 +40,12 @@ def random_pairs(n, count, p, seed=0):
     similar = torch.rand(count, p, generator=generator) < 0.5
     weight = torch.rand(count, p, generator=generator, dtype=torch.float64)
     compared = torch.rand(count, p, generator=generator) > 1 / 3
-    return LabelledPairs(left, right, similar, weight * compared)
+    return LabeledPairs(left, right, similar, weight * compared)
 
 
 def one_pair(similar=False, p=1):
     row = torch.zeros(1, dtype=torch.int64)
-    return LabelledPairs(row, row + 1, torch.full((1, p), similar), torch.ones(1, p))
+    return LabeledPairs(row, row + 1, torch.full((1, p), similar), torch.ones(1, p))
 
 
 def naive(z, pairs, groups, margins, form, weights=None):
@@ -165,7 +165,7 @@ def test_the_loss_is_the_sum_of_drlim_in_each_group(form):
     z, pairs = points(9, 7, seed=2), random_pairs(9, 60, 3, seed=2)
     parts = []
     for i, part in enumerate(torch.split(z, groups, dim=1)):
-        own = LabelledPairs(pairs.left, pairs.right, pairs.similar[:, [i]], pairs.weight[:, [i]])
+        own = LabeledPairs(pairs.left, pairs.right, pairs.similar[:, [i]], pairs.weight[:, [i]])
         parts.append(drlim_loss(part, own, margins[i], form))
     components = component_losses(z, pairs, groups, margins, form)
     torch.testing.assert_close(components, torch.stack(parts))
@@ -269,7 +269,7 @@ def test_pairs_that_are_not_compared_count_for_nothing(form):
     z, compared = points(10, 3), random_pairs(8, 30, 2)
     z[9] = z[0]
     left, right = torch.tensor([8, 9, 9, 8]), torch.tensor([0, 0, 1, 9])
-    more = LabelledPairs(
+    more = LabeledPairs(
         torch.cat((left, compared.left)),
         torch.cat((right, compared.right)),
         torch.cat((torch.tensor([[True, False]] * 4), compared.similar)),
@@ -288,7 +288,7 @@ def test_pairs_that_are_not_compared_count_for_nothing(form):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_component_that_is_not_compared_does_not_stop_the_other(form):
-    pairs = LabelledPairs(
+    pairs = LabeledPairs(
         torch.tensor([0]), torch.tensor([1]), torch.tensor([[True, True]]), torch.tensor([[0.0, 1]])
     )
     z = torch.tensor([[1.0, 2.0], [4.0, 6.0]])
@@ -326,7 +326,7 @@ def test_autocast_does_not_change_it(form):
 
 def test_float64_stays_float64():
     pairs = random_pairs(5, 10, 1)
-    weightless = LabelledPairs(pairs.left, pairs.right, pairs.similar, pairs.weight.float())
+    weightless = LabeledPairs(pairs.left, pairs.right, pairs.similar, pairs.weight.float())
     assert drlim_loss(points(5, 2), weightless).dtype == torch.float64
 
 
@@ -350,7 +350,7 @@ def test_moving_or_turning_within_a_group_changes_nothing(seed, move, angle):
 def test_left_and_right_may_change_places(seed):
     z, pairs = points(7, 3, seed), random_pairs(7, 30, 2, seed)
     swap = torch.rand(30, generator=seeded(seed)) < 0.5
-    swapped = LabelledPairs(
+    swapped = LabeledPairs(
         torch.where(swap, pairs.right, pairs.left),
         torch.where(swap, pairs.left, pairs.right),
         pairs.similar,
@@ -370,7 +370,7 @@ def test_left_and_right_may_change_places(seed):
 
 @given(seed=st.integers(0, 1000))
 def test_pairs_elsewhere_are_the_same_pairs(seed):
-    """`LabelledPairs.at`: row i is row rows[i] there."""
+    """`LabeledPairs.at`: row i is row rows[i] there."""
     z, pairs = points(7, 2, seed), random_pairs(7, 30, 1, seed)
     rows = torch.randperm(12, generator=seeded(seed))[:7]
     elsewhere = torch.full((12, 2), torch.nan, dtype=torch.float64)

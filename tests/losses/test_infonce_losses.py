@@ -12,12 +12,12 @@ from pytorch_metric_learning.losses import NTXentLoss
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dimred.losses import infonce, simclr_loss, tsimcne_loss
-from dimred.pairing.pairs import Partners
+from dimred.pairing.pairs import PositivePairs
 
 
 def two_views(b):
     """Rows i and i + b are partners."""
-    return Partners(torch.arange(2 * b).roll(b))
+    return PositivePairs(torch.arange(2 * b).roll(b))
 
 
 def points(b, d, seed=0, scale=1.0, dtype=torch.float64):
@@ -109,8 +109,8 @@ def test_any_partner_assignment_is_respected(seed, b):
     partner[order[:b]], partner[order[b:]] = order[b:], order[:b]
     z = points(b, 2, seed)
     for loss, log_q in ((tsimcne_loss, log_cauchy), (simclr_loss, log_cosine)):
-        expected = naive(z, Partners(partner), log_q)
-        assert float(loss(z, Partners(partner))) == pytest.approx(expected, rel=1e-10)
+        expected = naive(z, PositivePairs(partner), log_q)
+        assert float(loss(z, PositivePairs(partner))) == pytest.approx(expected, rel=1e-10)
 
 
 @pytest.mark.parametrize("tau", [0.1, 0.5, 2.0])
