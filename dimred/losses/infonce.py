@@ -121,10 +121,19 @@ def _excess(
             if bounded:
                 others[points] += tile.sum(dim)
             else:
-                others[points] = torch.logaddexp(others[points], tile.logsumexp(dim))
+                more = _log_sum(tile, dim, similarities.dtype)
+                others[points] = torch.logaddexp(others[points], more)
         if kept is not None:
             kept.append((rows, columns, tile))
     return (others.log() if bounded else others) - log_q
+
+
+def _log_sum(tile: Tensor, dim: int, dtype: torch.dtype) -> Tensor:
+    """log sum exp over a dimension: differences with the digits of the tile, exponentials in
+    `dtype`, which is quicker."""
+    # Not -inf, which less itself is no number, where all are -inf.
+    largest = tile.amax(dim, keepdim=True).clamp_min(torch.finfo(tile.dtype).min)
+    return (tile - largest).to(dtype).exp_().sum(dim).log() + largest.squeeze(dim)
 
 
 @fusable
@@ -149,8 +158,8 @@ def _value_and_gradient(
         if share is not None:
             weights = share[rows, None] + share[columns]
         else:
-            weights = (tile - log_sum[rows, None]).exp_()
-            weights += (tile - log_sum[columns]).exp_()
+            weights = (tile - log_sum[rows, None]).to(measured.dtype).exp_()
+            weights += (tile - log_sum[columns]).to(measured.dtype).exp_()
         weights *= measured.slopes_(tile)
         weights = weights.to(sums.dtype)
         sums[rows] += weights @ sources[columns]
@@ -158,7 +167,8 @@ def _value_and_gradient(
             sums[columns] += weights.T @ sources[rows]
     pull = torch.ones_like(excess) if decoupled else excess.sigmoid()
     gradient = measured.forces(sums)
-    gradient -= (pull + pull[partner])[:, None] * measured.pair_forces(log_q, partner)
+    pulls = (pull + pull[partner]).to(measured.dtype)
+    gradient -= pulls[:, None] * measured.pair_forces(log_q, partner)
     return losses.mean(), gradient / n
 
 

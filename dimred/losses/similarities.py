@@ -19,10 +19,13 @@ class Similarities(ABC):
     w_ik * slope_ik * sources_k.
 
     bounded: whether tiles hold q; else log q.
+    dtype: of the points, and of values and gradients. Tiles of log q should have more digits where
+        log q can be large, since its differences count: at -1e6, float32 errs by 0.03.
     sources: (n, e), what a force on a point is a weighted sum of.
     """
 
     bounded = False
+    dtype: torch.dtype
     sources: Tensor
 
     @abstractmethod
@@ -31,7 +34,7 @@ class Similarities(ABC):
 
     @abstractmethod
     def log_of(self, partner: Tensor) -> Tensor:
-        """log q (n,) of each point and its partner, with all digits; always finite."""
+        """log q (n,) of each point and its partner, finite, with the digits of tiles at least."""
 
     @abstractmethod
     def slopes_(self, tile: Tensor) -> Tensor | float:
@@ -69,9 +72,12 @@ class _OfDistances(Similarities):
         self.sources = torch.cat((self.z, ones), 1).to(dtype)
 
     def _squares(self, rows: slice, columns: slice) -> Tensor:
-        """offset + d^2, at least `offset`."""
-        product = self.left[rows] @ self.right[:, columns]
-        return product.to(self.dtype).clamp_min_(self.offset)
+        """offset + d^2, float64; may be less than `offset` by its error."""
+        return self.left[rows] @ self.right[:, columns]
+
+    def _partner_squares(self, partner: Tensor) -> Tensor:
+        """d^2 (n,) of each point and its partner, float64."""
+        return (self.z - self.z[partner]).square().sum(1)
 
     def _differences(self, partner: Tensor) -> Tensor:
         return (self.z - self.z[partner]).to(self.dtype)
@@ -88,7 +94,7 @@ class Cauchy(_OfDistances):
     offset = 1
 
     def tile(self, rows: slice, columns: slice) -> Tensor:
-        return self._squares(rows, columns).reciprocal_()
+        return self._squares(rows, columns).to(self.dtype).clamp_min_(1).reciprocal_()
 
     def log_of(self, partner: Tensor) -> Tensor:
         return -torch.log1p(self._differences(partner).square().sum(1))
@@ -112,13 +118,14 @@ class StudentT(_OfDistances):
 
     def _slopes(self, log_q: Tensor) -> Tensor:
         # (nu + 1) / 2 / (nu + d^2)
-        return log_q.mul(2 / (self.nu + 1)).exp_().mul_((self.nu + 1) / 2 / self.nu)
+        powers = log_q.mul(2 / (self.nu + 1)).to(self.dtype).exp_()
+        return powers.mul_((self.nu + 1) / 2 / self.nu)
 
     def tile(self, rows: slice, columns: slice) -> Tensor:
-        return self._log(self._squares(rows, columns))
+        return self._log(self._squares(rows, columns).clamp_min_(0))
 
     def log_of(self, partner: Tensor) -> Tensor:
-        return self._log(self._differences(partner).square().sum(1))
+        return self._log(self._partner_squares(partner))
 
     def slopes_(self, tile: Tensor) -> Tensor:
         return self._slopes(tile)
@@ -138,7 +145,7 @@ class Gaussian(_OfDistances):
         return self._squares(rows, columns).mul_(-self.slope)
 
     def log_of(self, partner: Tensor) -> Tensor:
-        return self._differences(partner).square().sum(1).mul_(-self.slope)
+        return self._partner_squares(partner).mul_(-self.slope)
 
     def slopes_(self, tile: Tensor) -> float:
         return self.slope
@@ -151,6 +158,7 @@ class DotProduct(Similarities):
     """log q = z_i z_j; a slope is 1."""
 
     def __init__(self, z: Tensor):
+        self.dtype = z.dtype
         self.sources = z
 
     def tile(self, rows: slice, columns: slice) -> Tensor:
