@@ -38,7 +38,7 @@ def check_loss(name: str, loss: Loss, batch: StepBatch, dims: int) -> None:
         if not isinstance(value, Tensor) or value.shape != () or not value.is_floating_point():
             raise refused(f"returns {_described(value)} where a floating-point scalar is needed")
         if not value.isfinite():
-            raise refused(f"is {float(value)}, which is not finite")
+            raise refused(f"is {float(value.detach())}, which is not finite")
         if not value.requires_grad:
             raise refused("has no gradient by the embeddings")
         (gradient,) = _tried(name, lambda: torch.autograd.grad(value, z, allow_unused=True))
@@ -53,7 +53,7 @@ def check_loss(name: str, loss: Loss, batch: StepBatch, dims: int) -> None:
         )
     if not torch.allclose(rows.mean().to(value), value.detach(), rtol=1e-3, atol=1e-5):
         raise refused(
-            f'is {float(value):g}, and the mean over the rows, with reduction="none", '
+            f'is {float(value.detach()):g}, and the mean over the rows, with reduction="none", '
             f"{float(rows.mean()):g}: they must agree"
         )
 
@@ -63,13 +63,19 @@ def _tried(name: str, computed: Callable[[], T]) -> T:
     try:
         return computed()
     except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise InputError(
-            f"loss={name}: fails on a trial batch: {reason} "
-            f"({Path(place.filename).name}, line {place.lineno}); a loss takes (z, pairs) and "
-            'reduction="mean" or "none"'
+            f"loss={name}: fails on a trial batch: {reason}{_place(error)}; a loss takes "
+            '(z, pairs) and reduction="mean" or "none"'
         ) from error
+
+
+def _place(error: Exception) -> str:
+    """Where in the loss, not here or in PyTorch, an error arose."""
+    elsewhere = (__file__, str(Path(torch.__file__).parent))
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f for f in frames if not f.filename.startswith(elsewhere)]
+    return f" ({Path(places[-1].filename).name}, line {places[-1].lineno})" if places else ""
 
 
 def _described(value: object) -> str:

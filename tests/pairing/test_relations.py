@@ -91,6 +91,36 @@ def test_neighbours_are_neighbours_both_ways(seed, n, data):
     check_counts(categories, 3)
 
 
+def test_images_may_have_different_numbers_of_neighbors():
+    categories = Neighbours(np.array([[1, -1], [-1, -1], [3, 1], [2, 2], [4, -1]]))
+    assert categories.co_sampled.tolist() == [[1, -1], [-1, -1], [3, 1], [2, -1], [-1, -1]]
+    assert categories.edges.tolist() == [[0, 1], [1, 2], [2, 3]]
+    near = {(i, j) for i, j in (all_categories(categories) == 1).nonzero().tolist() if i < j}
+    assert near == {(0, 1), (1, 2), (2, 3)}
+    check_counts(categories, 3)
+
+
+@pytest.mark.parametrize("wrong", [-2, 3])
+def test_neighbors_are_numbers_of_images(wrong):
+    with pytest.raises(ValueError, match="from 0 to 2, or -1"):
+        Neighbours(np.array([[1], [wrong], [0]]))
+    with pytest.raises(ValueError, match="from 0 to 2"):
+        Neighbours.from_pairs(np.array([[1, wrong]]), 3)
+
+
+@given(n=st.integers(1, 8), data=st.data())
+def test_neighbors_can_be_given_as_pairs(n, data):
+    image = st.integers(0, n - 1)
+    pairs = data.draw(st.lists(st.tuples(image, image), max_size=12))
+    categories = Neighbours.from_pairs(np.array(pairs, dtype=np.int64).reshape(-1, 2), n)
+    found = all_categories(categories)
+    for i, j in product(range(n), repeat=2):
+        paired = (i, j) in pairs or (j, i) in pairs
+        assert found[i, j] == (0 if i == j else 1 if paired else 2)
+        assert (j in categories.co_sampled[i].tolist()) == (paired and i != j)
+    check_counts(categories, 3)
+
+
 @given(seed=st.integers(0, 1000), n=st.integers(1, 12), count=st.integers(1, 4))
 def test_classes_are_equal_or_not(seed, n, count):
     classes = random_classes(n, count, seed)
@@ -346,6 +376,15 @@ def test_mutual_neighbours_are_listed_twice():
     assert rows[:5] == [(0, 1), (1, 0), (2, 0), (3, 0), (4, 0)]
 
 
+def test_test_pairs_hold_the_neighbors_that_there_are():
+    graph = np.array([[1, 2], [-1, -1], [0, -1], [4, -1], [-1, 3]])
+    pairs = neighbourhood(Neighbours(graph), 2).test_pairs(seeded())
+    n_similar = 5 + 5 * 2 * 2
+    assert int(pairs.similar.sum()) == n_similar
+    images = Counter((i, j) for i, _, j, _ in listed(pairs, 2)[5:n_similar])
+    assert images == dict.fromkeys([(0, 1), (0, 2), (2, 0), (3, 4), (4, 3)], 4)
+
+
 @pytest.mark.parametrize("k", [1, 4])
 def test_without_transformations_there_are_no_own_pairs(k):
     pairs = neighbourhood(Neighbours(random_graph(30, k)), 1).test_pairs(seeded())
@@ -400,7 +439,7 @@ def test_test_pairs_that_are_not_compared_have_no_weight():
     assert torch.equal(pairs.similar, labels == 1)
 
 
-def test_where_all_pairs_are_too_many_each_item_has_a_hundred_random_ones(monkeypatch):
+def test_where_all_pairs_are_too_many_each_sample_has_a_hundred_random_ones(monkeypatch):
     relation = same_class(Classes(random_classes(12, 3)), 2)
     n_pairs = 24 * 23 // 2
     monkeypatch.setattr(relation_module, "_MAX_ALL_PAIRS", n_pairs)

@@ -115,7 +115,7 @@ def test_graphs_are_kept_in_the_folder_of_the_scope(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_classes_are_those_of_the_items():
+def test_classes_are_those_of_the_samples():
     over = scope()
     relation, samples = over.classes()
     assert samples.tolist() == SAMPLES
