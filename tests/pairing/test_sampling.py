@@ -336,10 +336,10 @@ def test_inclusion_probabilities_are_exact_for_large_sets(n, batch_size):
     def none_of(anchors):
         return Fraction(math.comb(n - len(anchors), batch_size), math.comb(n, batch_size))
 
-    bringers = [{(int(i) - step) % n for step in range(6)} for i in images]
+    anchors_of = [{(int(i) - step) % n for step in range(6)} for i in images]
     for a in range(4):
         for b in range(4):
-            one, other = bringers[a], bringers[b]
+            one, other = anchors_of[a], anchors_of[b]
             exact = 1 - none_of(one) - none_of(other) + none_of(one | other)
             assert float(found[a, b]) == pytest.approx(float(exact), rel=1e-4)
 
