@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from dimred.losses.options import InfoNCE, KernelName
 from dimred.losses import CauchyKernel, CosineKernel, GaussianKernel, infonce_loss
+from dimred.losses.options import InfoNCE, KernelName
 from dimred.pairing import PositivePairs
 
 Z = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
