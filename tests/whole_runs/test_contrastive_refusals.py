@@ -144,7 +144,12 @@ def test_a_margin_that_is_not_positive_and_finite(cwd, margin):
     [
         (
             ["loss=drlim"],
-            ["loss=drlim", "pairing=augmentation_digits", "loss=infonce or simclr or tsimcne", "pairing=knn"],
+            [
+                "loss=drlim",
+                "pairing=augmentation_digits",
+                "loss=infonce or simclr or tsimcne",
+                "pairing=knn",
+            ],
         ),
         (
             ["pairing=knn"],
