@@ -50,7 +50,7 @@ from dimred.data.resident import ResidentImages
 from dimred.evaluation import knn_accuracy
 from dimred.losses import simclr_loss, tsimcne_loss
 from dimred.models import ConvNetBackbone, Encoder, ResNet18Backbone
-from dimred.pairing import Partners, TwoViews
+from dimred.pairing import PositivePairs, TwoViews
 from dimred.run_folder.environment import environment
 from dimred.training.compute import Compute, torch_settings
 from dimred.training.device import DeviceName, DeviceOptions, Precision
@@ -185,7 +185,7 @@ def parts(
             features = trainer.features(views)[1]
         return trainer.encoder.read_out(features)
 
-    def loss_and_gradient(z: Tensor, pairs: Partners) -> Tensor:
+    def loss_and_gradient(z: Tensor, pairs: PositivePairs) -> Tensor:
         points = z.detach().requires_grad_()
         tsimcne_loss(points, pairs).backward()  # type: ignore[no-untyped-call]
         assert points.grad is not None
@@ -194,7 +194,7 @@ def parts(
     for turn in range(turns):
         anchors = torch.arange(turn * batch, (turn + 1) * batch, device=device)
         selection = pairing.select(anchors, generator)
-        (pixels,) = images.batches([selection.items])
+        (pixels,) = images.batches([selection.samples])
         trainer.optimizer.zero_grad(set_to_none=True)
         with trainer.computing():
             views = clocked(
@@ -217,7 +217,7 @@ def loss(points: int, dim: int, kind: str, device: torch.device) -> dict[str, An
     """The loss of many points, forward and backward."""
     generator = torch.Generator().manual_seed(0)
     z = (20 * torch.randn(points, dim, generator=generator)).to(device).requires_grad_()
-    pairs = Partners(torch.arange(points, device=device).roll(points // 2))
+    pairs = PositivePairs(torch.arange(points, device=device).roll(points // 2))
     function = {"tsimcne": tsimcne_loss, "simclr": simclr_loss}[kind]
 
     def once() -> None:

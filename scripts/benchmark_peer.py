@@ -100,7 +100,7 @@ class Ours:
         from dimred.data.augmentation import BatchAugmentation
         from dimred.data.resident import ResidentImages
         from dimred.losses import tsimcne_loss
-        from dimred.pairing import Partners, TwoViews
+        from dimred.pairing import PositivePairs, TwoViews
         from dimred.training.compute import torch_settings
         from dimred.training.device import DeviceOptions, Precision
 
@@ -115,7 +115,7 @@ class Ours:
         self.pairing = TwoViews(torch.arange(options.images), BatchAugmentation())
         self.loss = tsimcne_loss
         partner = torch.arange(LOSS_POINTS, device=self.compute.device).roll(LOSS_POINTS // 2)
-        self.partners = Partners(partner)
+        self.partners = PositivePairs(partner)
 
     def train(self) -> dict[str, float]:
         from dimred.training.schedule import ScheduleOptions, Stage, StageOptions

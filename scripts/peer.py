@@ -131,9 +131,9 @@ def partners(batch: int, device: Any) -> Any:
     """Who is similar to whom among two views each of a batch."""
     import torch
 
-    from dimred.pairing import Partners
+    from dimred.pairing import PositivePairs
 
-    return Partners(torch.arange(2 * batch, device=device).roll(batch))
+    return PositivePairs(torch.arange(2 * batch, device=device).roll(batch))
 
 
 def quiet() -> None:

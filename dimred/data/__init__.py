@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dimred.data.augmentation import BatchAugmentation as BatchAugmentation
+    from dimred.data.check import check_image_set as check_image_set
     from dimred.data.image_set import Factor as Factor
     from dimred.data.image_set import ImageSet as ImageSet
     from dimred.data.image_set import LabelSet as LabelSet
@@ -18,6 +19,7 @@ _MODULES = {
     "ImageSet": "image_set",
     "LabelSet": "image_set",
     "channel_statistics": "image_set",
+    "check_image_set": "check",
 }
 __all__ = list(_MODULES)
 

@@ -29,9 +29,9 @@ class LabelSet:
 class Factor:
     """One measured cause of variation of N images, such as the angle each was taken from.
 
-    values: float64 array (N,).
+    values: float64 array (N,), finite.
     unit: of the values, such as "degrees".
-    period: of a cyclic factor, 360 for an angle all around; None for one with two ends.
+    period: of a cyclic factor, above 0: 360 for an angle all around; None for one with two ends.
     """
 
     values: NDArray[np.float64]
@@ -41,13 +41,14 @@ class Factor:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """N images of one size, and everything known of them.
+    """N images of one size, N at least 1, and everything known of them. `check_image_set` holds
+    what is said here.
 
     images: uint8 tensor (N, C, H, W) on the host, C = 1 or 3.
-    mean, std: C floats each, of pixel values scaled to [0, 1]; used for normalisation.
+    mean, std: C floats each, of pixel values scaled to [0, 1], std above 0; for normalization.
     is_test: bool array (N,), the set's own train/test split; all False where it has none.
     split_name: what that split is, such as "official 60,000/10,000"; "" where there is none.
-    labels: the labels that maps are coloured and judged by, or None.
+    labels: the labels that maps are colored and evaluated by, or None.
     extra_labels: further labellings by name, such as CIFAR-100's "superclass".
     index: int64 array (N,), the position of each image in the whole set before any selection;
         of a folder, among all its image files in their order, readable or not.

@@ -79,7 +79,11 @@ class DatasetOptions(Choice):
 
     def selected(self, seed: int) -> ImageSet:
         """Those of the images that `classes` and `limit` keep."""
-        return self.select(self.read(seed))
+        from dimred.data.check import check_image_set
+
+        images = self.read(seed)
+        check_image_set(self.name, images)
+        return self.select(images)
 
     def select(self, images: ImageSet) -> ImageSet:
         """Those of all images that `classes` and `limit` keep."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dimred.evaluation.measurement import Measurement
 from dimred.losses import HingeForm, component_losses
-from dimred.pairing.pairs import LabelledPairs
+from dimred.pairing.pairs import LabeledPairs
 
 _BLOCK = 500_000  # pairs at a time
 
@@ -30,7 +30,7 @@ class PairLosses:
     def __init__(
         self,
         name: str,
-        pairs: LabelledPairs,
+        pairs: LabeledPairs,
         components: Sequence[str],
         groups: Sequence[int] | None,
         margins: Sequence[float],

@@ -4,31 +4,47 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dimred.losses.check import check_loss as check_loss
     from dimred.losses.contrastive import component_losses as component_losses
     from dimred.losses.contrastive import drlim_loss as drlim_loss
     from dimred.losses.contrastive import (
         generalized_contrastive_loss as generalized_contrastive_loss,
     )
     from dimred.losses.hinge import HingeForm as HingeForm
-    from dimred.losses.loss import Loss as Loss
+    from dimred.losses.infonce import InfoNCE as InfoNCE
+    from dimred.losses.infonce import infonce_loss as infonce_loss
+    from dimred.losses.kernels import CauchyKernel as CauchyKernel
+    from dimred.losses.kernels import CosineKernel as CosineKernel
+    from dimred.losses.kernels import GaussianKernel as GaussianKernel
+    from dimred.losses.kernels import Kernel as Kernel
+    from dimred.losses.kernels import LearnedCosineKernel as LearnedCosineKernel
     from dimred.losses.options import Layout as Layout
     from dimred.losses.options import LossOptions as LossOptions
-    from dimred.losses.reduction import Reduction as Reduction
+    from dimred.losses.protocol import Loss as Loss
+    from dimred.losses.protocol import Reduction as Reduction
     from dimred.losses.simclr import simclr_loss as simclr_loss
     from dimred.losses.supervised import cross_entropy_loss as cross_entropy_loss
     from dimred.losses.supervised import squared_error_loss as squared_error_loss
     from dimred.losses.tsimcne import tsimcne_loss as tsimcne_loss
 
 _MODULES = {
+    "CauchyKernel": "kernels",
+    "CosineKernel": "kernels",
+    "GaussianKernel": "kernels",
     "HingeForm": "hinge",
+    "InfoNCE": "infonce",
+    "Kernel": "kernels",
     "Layout": "options",
-    "Loss": "loss",
+    "LearnedCosineKernel": "kernels",
+    "Loss": "protocol",
     "LossOptions": "options",
-    "Reduction": "reduction",
+    "Reduction": "protocol",
+    "check_loss": "check",
     "component_losses": "contrastive",
     "cross_entropy_loss": "supervised",
     "drlim_loss": "contrastive",
     "generalized_contrastive_loss": "contrastive",
+    "infonce_loss": "infonce",
     "simclr_loss": "simclr",
     "squared_error_loss": "supervised",
     "tsimcne_loss": "tsimcne",

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from dimred.losses.hinge import HingeForm
-from dimred.losses.reduction import Reduction
-from dimred.pairing.pairs import LabelledPairs
+from dimred.losses.protocol import Reduction
+from dimred.pairing.pairs import LabeledPairs
 
 
 def drlim_loss(
     z: Tensor,
-    pairs: LabelledPairs,
+    pairs: LabeledPairs,
     margin: float = 1.0,
     form: HingeForm = HingeForm.squared_hinge,
     reduction: Reduction = "mean",
@@ -38,7 +38,7 @@ def drlim_loss(
 
 def generalized_contrastive_loss(
     z: Tensor,
-    pairs: LabelledPairs,
+    pairs: LabeledPairs,
     groups: Sequence[int],
     margins: Sequence[float],
     weights: Sequence[float] | None = None,
@@ -72,7 +72,7 @@ def generalized_contrastive_loss(
 
 def component_losses(
     z: Tensor,
-    pairs: LabelledPairs,
+    pairs: LabeledPairs,
     groups: Sequence[int],
     margins: Sequence[float],
     form: HingeForm = HingeForm.squared_hinge,
@@ -86,7 +86,7 @@ def component_losses(
 
 def _costs(
     z: Tensor,
-    pairs: LabelledPairs,
+    pairs: LabeledPairs,
     groups: Sequence[int],
     margins: Sequence[float],
     form: HingeForm,
@@ -106,7 +106,7 @@ def _costs(
 
 
 def _of_rows(
-    z: Tensor, pairs: LabelledPairs, costs: Sequence[Tensor], weights: Sequence[float] | None
+    z: Tensor, pairs: LabeledPairs, costs: Sequence[Tensor], weights: Sequence[float] | None
 ) -> Tensor:
     """Half of what the pairs of each row cost, times n (n,)."""
     counts = weights or [1.0] * len(costs)

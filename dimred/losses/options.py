@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from dimred.losses.hinge import HingeForm
@@ -186,3 +187,73 @@ class CrossEntropy(LossOptions):
         from dimred.losses import cross_entropy_loss
 
         return cross_entropy_loss
+
+
+class KernelName(Enum):
+    """How similar two points are."""
+
+    cauchy = "cauchy"
+    gaussian = "gaussian"
+    cosine = "cosine"
+
+
+@register("loss", "infonce")
+@dataclass
+class InfoNCE(LossOptions):
+    """InfoNCE with a kernel of your choice; tsimcne and simclr are two of these."""
+
+    kernel: KernelName = option(
+        KernelName.cauchy,
+        "Similarity q of two points at distance d: cauchy = (1 + d^2/nu)^(-(nu+1)/2), with nu = "
+        "loss.degrees_of_freedom; gaussian = exp(-d^2 / (2 loss.bandwidth^2)); cosine = "
+        "exp(cos / loss.temperature).",
+    )
+    degrees_of_freedom: float = option(
+        1.0, "Of kernel=cauchy: 1 is t-SimCNE's, more have lighter tails.", above=0
+    )
+    bandwidth: float = option(1.0, "Of kernel=gaussian: its deviation.", above=0)
+    temperature: float = option(0.5, "Of kernel=cosine: SimCLR's tau.", at_least=0.003)
+    learn_temperature: bool = option(
+        False, "Of kernel=cosine: learn the temperature, which starts at loss.temperature."
+    )
+    decoupled: bool = option(
+        False, "Leave the positive pair out of the denominator (DCL, Yeh et al. 2022)."
+    )
+
+    def problems(self, stage: str, out_dim: int) -> Iterator[str]:
+        if self.learn_temperature:
+            # Goes when training has parameters of a loss in its optimizer and checkpoints.
+            yield "loss.learn_temperature=true: is not trained yet; set it to false"
+        of_kernel = {
+            "degrees_of_freedom": KernelName.cauchy,
+            "bandwidth": KernelName.gaussian,
+            "temperature": KernelName.cosine,
+            "learn_temperature": KernelName.cosine,
+        }
+        for key, kernel in of_kernel.items():
+            value = getattr(self, key)
+            if self.kernel is not kernel and value != getattr(type(self), key):
+                yield (
+                    f"loss.{key}={str(value).lower()}: is of loss.kernel={kernel.value}, and the "
+                    f"kernel is {self.kernel.value}"
+                )
+
+    def build(self) -> Loss:
+        from dimred.losses import (
+            CauchyKernel,
+            CosineKernel,
+            GaussianKernel,
+            InfoNCE,
+            Kernel,
+            LearnedCosineKernel,
+        )
+
+        kernel: Kernel
+        if self.kernel is KernelName.cauchy:
+            kernel = CauchyKernel(self.degrees_of_freedom)
+        elif self.kernel is KernelName.gaussian:
+            kernel = GaussianKernel(self.bandwidth)
+        else:
+            make = LearnedCosineKernel if self.learn_temperature else CosineKernel
+            kernel = make(self.temperature)
+        return InfoNCE(kernel, self.decoupled)

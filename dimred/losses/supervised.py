@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dimred.losses.reduction import Reduction
+from dimred.losses.protocol import Reduction
 from dimred.pairing.targets import Targets
 
 

@@ -13,7 +13,7 @@ from dimred.options.registry import register
 if TYPE_CHECKING:
     from dimred.evaluation.measurement import Measurement
     from dimred.evaluation.pair_losses import PairLosses
-    from dimred.pairing import RelationOfItems
+    from dimred.pairing import RelationOfSamples
 
 _SEED = 0
 
@@ -36,7 +36,7 @@ class TestPairs(Measure):
         groups, margins = setting.config.last_loss.layout
         self._losses = _pair_losses("contrast", self._relation(setting), groups, margins)
 
-    def _relation(self, setting: Setting) -> RelationOfItems:
+    def _relation(self, setting: Setting) -> RelationOfSamples:
         try:
             return setting.config.pairing.relation(setting.test)  # type: ignore[attr-defined,no-any-return]
         except InputError as error:
@@ -63,7 +63,7 @@ class DrlimPairs(TestPairs):
         first = groups[:1] if groups else None
         self._losses = _pair_losses("drlim", self._relation(setting), first, margins[:1])
 
-    def _relation(self, setting: Setting) -> RelationOfItems:
+    def _relation(self, setting: Setting) -> RelationOfSamples:
         from dimred.pairing import neighbourhood
 
         pairing = setting.config.pairing
@@ -74,7 +74,7 @@ class DrlimPairs(TestPairs):
 
 
 def _pair_losses(
-    name: str, of: RelationOfItems, groups: list[int] | None, margins: list[float]
+    name: str, of: RelationOfSamples, groups: list[int] | None, margins: list[float]
 ) -> PairLosses:
     import torch
 

@@ -5,16 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dimred.pairing.augmentation import TwoViews as TwoViews
+    from dimred.pairing.categories import Classes as Classes
+    from dimred.pairing.categories import Neighbours as Neighbours
+    from dimred.pairing.categories import PairCategories as PairCategories
+    from dimred.pairing.categories import Viewpoints as Viewpoints
+    from dimred.pairing.check import check_pairing as check_pairing
     from dimred.pairing.formats import PairFormat as PairFormat
-    from dimred.pairing.kinds import Classes as Classes
-    from dimred.pairing.kinds import Neighbours as Neighbours
-    from dimred.pairing.kinds import Viewpoints as Viewpoints
     from dimred.pairing.labeled_options import RelationOptions as RelationOptions
     from dimred.pairing.neighbours import neighbour_graph as neighbour_graph
     from dimred.pairing.options import Augmentation as Augmentation
     from dimred.pairing.options import PairingOptions as PairingOptions
-    from dimred.pairing.pairs import LabelledPairs as LabelledPairs
-    from dimred.pairing.pairs import Partners as Partners
+    from dimred.pairing.pairs import LabeledPairs as LabeledPairs
+    from dimred.pairing.pairs import PositivePairs as PositivePairs
+    from dimred.pairing.protocol import Pairing as Pairing
+    from dimred.pairing.protocol import StepBatch as StepBatch
     from dimred.pairing.relation import Relation as Relation
     from dimred.pairing.relation import azimuth_and_elevation as azimuth_and_elevation
     from dimred.pairing.relation import merged_viewpoint as merged_viewpoint
@@ -26,34 +30,34 @@ if TYPE_CHECKING:
     from dimred.pairing.sampling import InBatchSampling as InBatchSampling
     from dimred.pairing.sampling import PairSampling as PairSampling
     from dimred.pairing.scope import PairingScope as PairingScope
-    from dimred.pairing.scope import RelationOfItems as RelationOfItems
-    from dimred.pairing.strategy import Pairing as Pairing
-    from dimred.pairing.strategy import Selection as Selection
+    from dimred.pairing.scope import RelationOfSamples as RelationOfSamples
     from dimred.pairing.targets import FixedTargets as FixedTargets
     from dimred.pairing.targets import Targets as Targets
     from dimred.pairing.targets import randomly_shifted as randomly_shifted
 
 _MODULES = {
     "Augmentation": "options",
-    "Classes": "kinds",
+    "Classes": "categories",
     "FixedTargets": "targets",
     "InBatchSampling": "sampling",
-    "LabelledPairs": "pairs",
-    "Neighbours": "kinds",
+    "LabeledPairs": "pairs",
+    "Neighbours": "categories",
+    "PairCategories": "categories",
     "PairFormat": "formats",
     "PairSampling": "sampling",
-    "Pairing": "strategy",
+    "Pairing": "protocol",
     "PairingOptions": "options",
     "PairingScope": "scope",
-    "Partners": "pairs",
+    "PositivePairs": "pairs",
     "Relation": "relation",
-    "RelationOfItems": "scope",
+    "RelationOfSamples": "scope",
     "RelationOptions": "labeled_options",
-    "Selection": "strategy",
+    "StepBatch": "protocol",
     "Targets": "targets",
     "TwoViews": "augmentation",
-    "Viewpoints": "kinds",
+    "Viewpoints": "categories",
     "azimuth_and_elevation": "relation",
+    "check_pairing": "check",
     "merged_viewpoint": "relation",
     "neighbour_graph": "neighbours",
     "neighbourhood": "relation",

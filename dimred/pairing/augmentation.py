@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from dimred.pairing.pairs import Partners
-from dimred.pairing.strategy import ALL, Selection
+from dimred.pairing.pairs import PositivePairs
+from dimred.pairing.protocol import ALL, StepBatch
 
 
 class TwoViews:
@@ -28,11 +28,11 @@ class TwoViews:
         self.same_size = True
         self.augment = augment
 
-    def select(self, anchors: Tensor, generator: torch.Generator) -> Selection:
+    def select(self, anchors: Tensor, generator: torch.Generator) -> StepBatch:
         """The anchors themselves; rows i and i + b of the views are similar."""
         count = len(anchors)
         partner = torch.arange(2 * count, device=anchors.device).roll(count)
-        return Selection(anchors, 2 * count, Partners(partner))
+        return StepBatch(anchors, 2 * count, PositivePairs(partner))
 
     def views(self, images: Tensor, generator: torch.Generator, part: slice = ALL) -> Tensor:
         """uint8 (b, C, height, width) -> float32 (2b, C, height, width); rows i and i + b are

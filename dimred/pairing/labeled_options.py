@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dimred.data.image_set import ImageSet
     from dimred.data.transformations import Transformation
-    from dimred.pairing import Pairing, PairingScope, Relation, RelationOfItems, Viewpoints
+    from dimred.pairing import Pairing, PairingScope, Relation, RelationOfSamples, Viewpoints
 
 
 class Sampling(Enum):
@@ -125,7 +125,7 @@ class RelationOptions(PairingOptions):
         at_least=2,
     )
 
-    def relation(self, scope: PairingScope) -> RelationOfItems:
+    def relation(self, scope: PairingScope) -> RelationOfSamples:
         """Which items of the images in `scope` are similar."""
         raise NotImplementedError
 
@@ -148,7 +148,7 @@ class Knn(RelationOptions):
         True, "Look for neighbours among images of the same class only, as the thesis did."
     )
 
-    def relation(self, scope: PairingScope) -> RelationOfItems:
+    def relation(self, scope: PairingScope) -> RelationOfSamples:
         from dimred.pairing import neighbourhood
 
         return scope.neighbours(self.k, self.same_class, neighbourhood)
@@ -187,11 +187,11 @@ class KnnTranslations(Transformed):
     def items(self, images: ImageSet) -> ImageSet:
         return images if self.variant is Variant.neighbours else super().items(images)
 
-    def relation(self, scope: PairingScope) -> RelationOfItems:
+    def relation(self, scope: PairingScope) -> RelationOfSamples:
         from dimred.pairing import neighbourhood
 
         if self.variant is Variant.shifted_neighbours:
-            scope = scope.itemwise()
+            scope = scope.samplewise()
         return scope.neighbours(self.k, self.same_class, neighbourhood)
 
 
@@ -210,7 +210,7 @@ class NeighborhoodTransformation(Transformed):
     def components(self) -> int:
         return 2
 
-    def relation(self, scope: PairingScope) -> RelationOfItems:
+    def relation(self, scope: PairingScope) -> RelationOfSamples:
         from dimred.pairing import neighbourhood_and_transformation
 
         return scope.neighbours(self.k, self.same_class, neighbourhood_and_transformation)
@@ -247,7 +247,7 @@ class Viewpoint(RelationOptions):
     def components(self) -> int:
         return 1 if self.label is ViewpointLabel.merged else 2
 
-    def relation(self, scope: PairingScope) -> RelationOfItems:
+    def relation(self, scope: PairingScope) -> RelationOfSamples:
         return scope.viewpoints(self._relation)
 
     def _relation(self, kinds: Viewpoints) -> Relation:
@@ -263,5 +263,5 @@ class Viewpoint(RelationOptions):
 class ClassLabel(RelationOptions):
     """Images of the same class are similar, of different classes dissimilar."""
 
-    def relation(self, scope: PairingScope) -> RelationOfItems:
+    def relation(self, scope: PairingScope) -> RelationOfSamples:
         return scope.classes()

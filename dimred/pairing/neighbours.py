@@ -35,10 +35,10 @@ def neighbour_graph(
     cache: a folder where the graph is kept under a key of its content, or None.
     Raises InputError where a class has not more than k images.
     """
-    kinds = np.zeros(len(images), dtype=np.int64) if classes is None else classes
-    for kind, size in zip(*np.unique(kinds, return_counts=True), strict=True):
+    groups = np.zeros(len(images), dtype=np.int64) if classes is None else classes
+    for group, size in zip(*np.unique(groups, return_counts=True), strict=True):
         if size <= k:
-            whose = "there are" if classes is None else f"class {names[kind]!r} has"
+            whose = "there are" if classes is None else f"class {names[group]!r} has"
             raise InputError(
                 f"pairing.k={k}: {whose} {size} {side} image(s), too few for as many neighbours; "
                 f"{f'set at most {size - 1}' if size > 1 else 'leave the class out'}"
@@ -46,22 +46,22 @@ def neighbour_graph(
     pixels = images.flatten(1).numpy()
     digest = hashlib.sha256(_VERSION + repr((k, classes is None, pixels.shape)).encode())
     digest.update(pixels.data)
-    digest.update(kinds.tobytes())
+    digest.update(groups.tobytes())
     file = cache / f"neighbours-{digest.hexdigest()[:16]}.npz" if cache else None
     graph = _read(file, (len(pixels), k)) if file else None
     if graph is None:
-        graph = _search(pixels, k, kinds)
+        graph = _search(pixels, k, groups)
         if file:
             _keep(file, graph)
     return graph
 
 
-def _search(pixels: NDArray[np.uint8], k: int, kinds: NDArray[np.int64]) -> NDArray[np.int64]:
+def _search(pixels: NDArray[np.uint8], k: int, groups: NDArray[np.int64]) -> NDArray[np.int64]:
     from sklearn.neighbors import NearestNeighbors
 
     graph = np.empty((len(pixels), k), dtype=np.int64)
-    for kind in np.unique(kinds):
-        members = np.flatnonzero(kinds == kind)
+    for group in np.unique(groups):
+        members = np.flatnonzero(groups == group)
         # Floats: differences of uint8 would wrap around.
         points = pixels[members].astype(np.float32)
         search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(points)

@@ -9,18 +9,18 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Partners:
+class PositivePairs:
     """Each row has one similar row; every other row of the batch is dissimilar.
 
     partner: int64 tensor (n,), partner[i] != i, the row that is similar to row i; each row is the
-        partner of its partner.
+        partner of its partner, which losses rely on.
     """
 
     partner: Tensor
 
 
 @dataclass(frozen=True)
-class LabelledPairs:
+class LabeledPairs:
     """Pairs of rows with a label for each of p components: similar, dissimilar or not compared.
 
     left, right: int64 tensors (P,), the rows of each pair.
@@ -34,14 +34,14 @@ class LabelledPairs:
     similar: Tensor
     weight: Tensor
 
-    def blocks(self, size: int) -> Iterator[LabelledPairs]:
+    def blocks(self, size: int) -> Iterator[LabeledPairs]:
         """The same pairs, `size` at a time."""
         for start in range(0, len(self.left), size):
             part = slice(start, start + size)
-            yield LabelledPairs(
+            yield LabeledPairs(
                 self.left[part], self.right[part], self.similar[part], self.weight[part]
             )
 
-    def at(self, rows: Tensor) -> LabelledPairs:
+    def at(self, rows: Tensor) -> LabeledPairs:
         """The same pairs of rows that are elsewhere: row i is row rows[i] there."""
         return replace(self, left=rows[self.left], right=rows[self.right])

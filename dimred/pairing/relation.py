@@ -1,4 +1,5 @@
-"""Relations: which pairs of (image, transformation) are similar, dissimilar or not compared."""
+"""Relations: which pairs of samples (an image in a transformation) are similar, dissimilar or not
+compared."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from dimred.pairing.kinds import SAME, ImageKinds, Neighbours, Viewpoints
-from dimred.pairing.pairs import LabelledPairs
+from dimred.pairing.categories import SAME, Neighbours, PairCategories, Viewpoints
+from dimred.pairing.pairs import LabeledPairs
 
 DISSIMILAR, SIMILAR, NOT_COMPARED = 0, 1, -1
 _MAX_ALL_PAIRS = 500_000
@@ -19,41 +20,42 @@ _DISSIMILAR_PER_IMAGE = 100
 
 @dataclass(frozen=True)
 class Relation:
-    """Labels for any pair of items, by what the images are to one another and whether their
+    """Labels for any pair of samples, by the category of the two images and whether their
     transformation is the same.
 
-    An item is an image in one of T transformations: image i in transformation t is item i * T + t.
+    A sample is an image in one of T transformations: image i in transformation t is sample
+    i * T + t.
 
-    kinds: what any two of the images are to one another.
+    categories: of all pairs of the images.
     n_transformations: T, at least 1.
     components: names of the p components of a label.
-    table: int8 (kinds, 2, p), SIMILAR, DISSIMILAR or NOT_COMPARED for each kind of image pair and
-        a different (0) or the same (1) transformation.
+    table: int8 (categories, 2, p), SIMILAR, DISSIMILAR or NOT_COMPARED for each category and a
+        different (0) or the same (1) transformation.
     """
 
-    kinds: ImageKinds
+    categories: PairCategories
     n_transformations: int
     components: tuple[str, ...]
     table: Tensor
 
     def to(self, device: torch.device) -> Relation:
         """The same relation with its tensors on a device."""
-        return replace(self, kinds=self.kinds.to(device), table=self.table.to(device))
+        return replace(self, categories=self.categories.to(device), table=self.table.to(device))
 
     def labels(self, left: Tensor, right: Tensor) -> Tensor:
-        """Labels, int8 (..., p), of pairs of items, int64 tensors that broadcast."""
+        """Labels, int8 (..., p), of pairs of samples, int64 tensors that broadcast."""
         t = self.n_transformations
-        kind = self.kinds.kind(left // t, right // t)
-        return self.table[kind, (left % t == right % t).to(torch.int64)]
+        category = self.categories.category(left // t, right // t)
+        return self.table[category, (left % t == right % t).to(torch.int64)]
 
     @cached_property
     def cells(self) -> Tensor:
-        """Unordered pairs of different items, float64 (kinds, 2), in each cell of the table."""
+        """Unordered pairs of different samples in each cell, float64 (categories, 2)."""
         t = self.n_transformations
-        counts = torch.tensor(self.kinds.counts(), dtype=torch.float64)
+        counts = torch.tensor(self.categories.counts(), dtype=torch.float64)
         cells = torch.stack((counts * t * (t - 1), counts * t), dim=1)
         cells[SAME, 0] /= 2  # a pair of transformations of one image has no order
-        cells[SAME, 1] = 0  # an item with itself
+        cells[SAME, 1] = 0  # a sample with itself
         return cells
 
     def totals(self) -> Tensor:
@@ -66,62 +68,64 @@ class Relation:
     def draw(
         self, component: int, label: int, count: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Random pairs of items with a label in a component, each equally likely.
+        """Random pairs of samples with a label in a component, each equally likely.
 
-        Returns left and right items, int64 (count,) each. The label must occur.
+        Returns left and right samples, int64 (count,) each. The label must occur.
         """
         t, device = self.n_transformations, generator.device
         wanted = self.table[..., component].cpu() == label
         share = (self.cells * wanted).flatten().to(device)
         cell = torch.multinomial(share, count, replacement=True, generator=generator)
         images = torch.empty(count, 2, dtype=torch.int64, device=device)
-        for kind, of_kind in enumerate(self.table):
-            here = cell // len(of_kind) == kind
+        for category, of_category in enumerate(self.table):
+            here = cell // len(of_category) == category
             n = int(here.sum())
-            if kind == SAME:
-                own = torch.randint(self.kinds.n, (n,), generator=generator, device=device)
+            if category == SAME:
+                own = torch.randint(self.categories.n, (n,), generator=generator, device=device)
                 images[here] = own[:, None]
             elif n:
-                images[here] = self.kinds.draw(kind, n, generator)
+                images[here] = self.categories.draw(category, n, generator)
         first = torch.randint(t, (count,), generator=generator, device=device)
         other = torch.randint(max(t - 1, 1), (count,), generator=generator, device=device)
         second = torch.where(cell % 2 == 1, first, (first + 1 + other) % t)
         return images[:, 0] * t + first, images[:, 1] * t + second
 
-    def test_pairs(self, generator: torch.Generator) -> LabelledPairs:
-        """The pairs of items that a test loss is the mean over.
+    def test_pairs(self, generator: torch.Generator) -> LabeledPairs:
+        """The pairs of samples that a test loss is the mean over.
 
         With a graph of neighbours, as the thesis lists them (Angel 2015): for each image, itself
-        with its own transformations, every item of it with every item of its k neighbours where
-        they are similar, and 100 random items of images that are no neighbours, in random
+        with its own transformations, every sample of it with every sample of its k neighbours where
+        they are similar, and 100 random samples of images that are no neighbours, in random
         transformations (none where all others are neighbours): 4 + 125 + 100 for five neighbours,
         four shifts and invariance to them.
-        Else all pairs, or 100 random ones an item where those are more than 500,000.
+        Else all pairs, or 100 random ones a sample where those are more than 500,000.
         """
-        if isinstance(self.kinds, Neighbours):
-            left, right = self._neighbour_pairs(self.kinds, generator)
+        if isinstance(self.categories, Neighbours):
+            left, right = self._neighbour_pairs(self.categories, generator)
         else:
             left, right = self._all_pairs(generator)
         labels = self.labels(left, right)
         weight = (labels != NOT_COMPARED) / len(left)
-        return LabelledPairs(left, right, labels == SIMILAR, weight)
+        return LabeledPairs(left, right, labels == SIMILAR, weight)
 
     def _neighbour_pairs(
-        self, kinds: Neighbours, generator: torch.Generator
+        self, categories: Neighbours, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        t, n, k = self.n_transformations, kinds.n, kinds.companions.shape[1]
+        t, n = self.n_transformations, categories.n
         images, each = torch.arange(n), torch.arange(t)
         own = (images * t).repeat_interleave(t - 1)
         others = (images[:, None] * t + each[1:]).flatten()
-        grid = torch.cartesian_prod(images.repeat_interleave(k), each, each)
-        near = kinds.companions.flatten().repeat_interleave(t * t) * t + grid[:, 2]
+        image, place = (categories.co_sampled >= 0).nonzero().T
+        grid = torch.cartesian_prod(image, each, each)
+        neighbor = categories.co_sampled[image, place]
+        near = neighbor.repeat_interleave(t * t) * t + grid[:, 2]
         centre = grid[:, 0] * t + grid[:, 1]
         similar = self.labels(centre, near)[:, 0] == SIMILAR
         centre, near = centre[similar], near[similar]
         # In a small set, all other images may be neighbours of one.
-        images = images[kinds.edges.flatten().bincount(minlength=n) < n - 1]
+        images = images[categories.edges.flatten().bincount(minlength=n) < n - 1]
         far = torch.randint(n, (len(images), _DISSIMILAR_PER_IMAGE), generator=generator)
-        while len(bad := (kinds.kind(images[:, None], far) != kinds.OTHER).nonzero()):
+        while len(bad := (categories.category(images[:, None], far) != categories.OTHER).nonzero()):
             far[bad[:, 0], bad[:, 1]] = torch.randint(n, (len(bad),), generator=generator)
         shifts = torch.randint(t, (2, far.numel()), generator=generator)
         base = images.repeat_interleave(_DISSIMILAR_PER_IMAGE) * t
@@ -129,7 +133,7 @@ class Relation:
         return left, torch.cat((others, near, far.flatten() * t + shifts[1]))
 
     def _all_pairs(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        n = self.kinds.n * self.n_transformations
+        n = self.categories.n * self.n_transformations
         if n * (n - 1) // 2 <= _MAX_ALL_PAIRS:
             left, right = torch.triu_indices(n, n, 1)
             return left, right
@@ -142,49 +146,51 @@ def _table(rows: Sequence[Sequence[Sequence[int]]]) -> Tensor:
     return torch.tensor(rows, dtype=torch.int8)
 
 
-def neighbourhood(kinds: Neighbours, n_transformations: int) -> Relation:
+def neighbourhood(categories: Neighbours, n_transformations: int) -> Relation:
     """DrLIM's relation (Hadsell, Chopra, LeCun 2006, section 3): an image in any transformation is
     similar to itself and to its neighbours in any transformation, and dissimilar to all others.
 
     With one transformation it is the plain relation of nearest neighbours.
     """
     near, far = [[SIMILAR]] * 2, [[DISSIMILAR]] * 2
-    return Relation(kinds, n_transformations, ("similarity",), _table([near, near, far]))
+    return Relation(categories, n_transformations, ("similarity",), _table([near, near, far]))
 
 
-def neighbourhood_and_transformation(kinds: Neighbours, n_transformations: int) -> Relation:
+def neighbourhood_and_transformation(categories: Neighbours, n_transformations: int) -> Relation:
     """The two labels of the thesis (Angel 2015, section 5.3.2).
 
     "neighbourhood": an image and its transformations are similar; neighbours are similar in the
     same transformation and not compared in different ones; all other images are dissimilar.
-    "transformation": items in the same transformation are similar, all others dissimilar.
+    "transformation": samples in the same transformation are similar, all others dissimilar.
     """
     rows = [
         [[SIMILAR, DISSIMILAR], [SIMILAR, SIMILAR]],
         [[NOT_COMPARED, DISSIMILAR], [SIMILAR, SIMILAR]],
         [[DISSIMILAR, DISSIMILAR], [DISSIMILAR, SIMILAR]],
     ]
-    return Relation(kinds, n_transformations, ("neighbourhood", "transformation"), _table(rows))
+    return Relation(
+        categories, n_transformations, ("neighbourhood", "transformation"), _table(rows)
+    )
 
 
-def same_class(kinds: ImageKinds, n_transformations: int) -> Relation:
-    """Items of the same class are similar, of different classes dissimilar."""
+def same_class(categories: PairCategories, n_transformations: int) -> Relation:
+    """Samples of the same class are similar, of different classes dissimilar."""
     near, far = [[SIMILAR]] * 2, [[DISSIMILAR]] * 2
-    return Relation(kinds, n_transformations, ("class",), _table([near, near, far]))
+    return Relation(categories, n_transformations, ("class",), _table([near, near, far]))
 
 
-def merged_viewpoint(kinds: Viewpoints, both: bool) -> Relation:
+def merged_viewpoint(categories: Viewpoints, both: bool) -> Relation:
     """DrLIM's relation on NORB (Hadsell, Chopra, LeCun 2006, section 3.4): near views are similar.
 
     both: near in azimuth and elevation; else near in either.
     """
     either = DISSIMILAR if both else SIMILAR
     rows = [[[label]] * 2 for label in (SIMILAR, SIMILAR, either, either, DISSIMILAR)]
-    return Relation(kinds, 1, ("viewpoint",), _table(rows))
+    return Relation(categories, 1, ("viewpoint",), _table(rows))
 
 
-def azimuth_and_elevation(kinds: Viewpoints) -> Relation:
+def azimuth_and_elevation(categories: Viewpoints) -> Relation:
     """The two labels of the thesis on NORB (Angel 2015, section 5.3.2): near in azimuth, and near
     in elevation, each whatever the other is."""
     rows = [[[1, 1]] * 2, [[1, 1]] * 2, [[1, 0]] * 2, [[0, 1]] * 2, [[0, 0]] * 2]
-    return Relation(kinds, 1, ("azimuth", "elevation"), _table(rows))
+    return Relation(categories, 1, ("azimuth", "elevation"), _table(rows))

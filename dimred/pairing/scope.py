@@ -14,53 +14,53 @@ from torch import Tensor
 
 from dimred.data.image_set import ImageSet
 from dimred.errors import InputError
-from dimred.pairing.kinds import Classes, Neighbours, Viewpoints
+from dimred.pairing.categories import Classes, Neighbours, Viewpoints
 from dimred.pairing.neighbours import neighbour_graph
 from dimred.pairing.relation import Relation, same_class
 
 
-class RelationOfItems(NamedTuple):
-    """A relation, and where each of its items is in the whole set, int64 (items,)."""
+class RelationOfSamples(NamedTuple):
+    """A relation, and where each of its samples is in the whole set, int64 (samples,)."""
 
     relation: Relation
-    items: Tensor
+    samples: Tensor
 
 
 @dataclass(frozen=True)
 class PairingScope:
     """The images that a relation is over: the training images, or the test images.
 
-    items: all images of the run, each in its T transformations (image i in transformation t at
-        i * T + t).
+    samples: all images of the run, each in its T transformations (image i in transformation t at
+        i * T + t), with what is known of them.
     n_transformations: T.
     positions: int64 (n,), which images.
     cache: a folder for graphs of neighbours, or None.
     side: "training" or "test", for messages.
     """
 
-    items: ImageSet
+    samples: ImageSet
     n_transformations: int
     positions: NDArray[np.int64]
     cache: Path | None
     side: str = "training"
 
-    def itemwise(self) -> PairingScope:
-        """The same items, each an image of its own."""
-        return replace(self, n_transformations=1, positions=self._items().numpy())
+    def samplewise(self) -> PairingScope:
+        """The same samples, each an image of its own."""
+        return replace(self, n_transformations=1, positions=self._samples().numpy())
 
-    def _items(self) -> Tensor:
+    def _samples(self) -> Tensor:
         t = self.n_transformations
         return torch.from_numpy((self.positions[:, None] * t + np.arange(t)).ravel())
 
     def _classes(self) -> tuple[NDArray[np.int64], tuple[str, ...]] | None:
-        labels = self.items.labels
+        labels = self.samples.labels
         if labels is None:
             return None
         return labels.values[self.positions * self.n_transformations], labels.names
 
     def neighbours(
         self, k: int, within_class: bool, relation: Callable[[Neighbours, int], Relation]
-    ) -> RelationOfItems:
+    ) -> RelationOfSamples:
         """A relation by the k nearest neighbours of the untransformed images.
 
         Raises InputError where a class has not more than k images, or within_class is asked for
@@ -72,20 +72,22 @@ class PairingScope:
                 "pairing.same_class=true: these images have no labels; set pairing.same_class=false"
             )
         classes, names = known if within_class and known else (None, ())
-        images = self.items.images[torch.from_numpy(self.positions * self.n_transformations)]
+        images = self.samples.images[torch.from_numpy(self.positions * self.n_transformations)]
         graph = neighbour_graph(images, k, classes, names, self.cache, self.side)
-        return RelationOfItems(relation(Neighbours(graph), self.n_transformations), self._items())
+        return RelationOfSamples(
+            relation(Neighbours(graph), self.n_transformations), self._samples()
+        )
 
-    def viewpoints(self, relation: Callable[[Viewpoints], Relation]) -> RelationOfItems:
+    def viewpoints(self, relation: Callable[[Viewpoints], Relation]) -> RelationOfSamples:
         """A relation by azimuth and elevation. Raises InputError for images without them."""
-        factors = self.items.factors
+        factors = self.samples.factors
         if not {"azimuth", "elevation"} <= set(factors):
             raise InputError(
                 "pairing=viewpoint: these images have no azimuth and elevation; use "
                 "dataset=turntable or dataset=norb_small"
             )
         for name in ("category", "instance", "camera"):
-            labels = self.items.extra_labels.get(name)
+            labels = self.samples.extra_labels.get(name)
             if labels is not None and len(np.unique(labels.values)) > 1:
                 raise InputError(
                     f"pairing=viewpoint: compares views of one object by one camera, and these "
@@ -93,33 +95,33 @@ class PairingScope:
                 )
         places = self.positions * self.n_transformations
         angles = [factors[name].values[places] for name in ("azimuth", "elevation")]
-        return RelationOfItems(relation(Viewpoints(*angles)), self._items())
+        return RelationOfSamples(relation(Viewpoints(*angles)), self._samples())
 
     def class_targets(self) -> tuple[Tensor, Tensor, int]:
-        """Items, their classes, int64, and the number of classes.
+        """Samples, their classes, int64, and the number of classes.
 
         Raises InputError for images without labels.
         """
-        items = self._items()
-        labels = self.items.labels
+        samples = self._samples()
+        labels = self.samples.labels
         if labels is None:
             raise InputError(
                 "pairing=class_target: these images have no labels, which a classifier learns"
             )
-        return items, torch.from_numpy(labels.values)[items], len(labels.names)
+        return samples, torch.from_numpy(labels.values)[samples], len(labels.names)
 
     def factor_targets(self, names: Sequence[str]) -> tuple[Tensor, list[Tensor]]:
-        """Items and fixed values of each factor, float32 (items, d) each.
+        """Samples and fixed values of each factor, float32 (samples, d) each.
 
         An angle all around becomes cosine and sine, any other factor a number scaled to [-1, 1],
         "class" 1 in the dimension of the class and 0 in others.
         Raises InputError for a factor that these images do not have.
         """
-        items = self._items()
-        return items, [self._target(name)[items].float() for name in names]
+        samples = self._samples()
+        return samples, [self._target(name)[samples].float() for name in names]
 
     def _target(self, name: str) -> Tensor:
-        labels, factors = self.items.labels, self.items.factors
+        labels, factors = self.samples.labels, self.samples.factors
         if name == "class" and labels is not None:
             return torch.eye(len(labels.names))[torch.from_numpy(labels.values)]
         if name not in factors:
@@ -136,7 +138,7 @@ class PairingScope:
         low, high = values.min(), values.max()
         return (2 * (values - low) / (high - low).clamp_min(1e-12) - 1)[:, None]
 
-    def classes(self) -> RelationOfItems:
+    def classes(self) -> RelationOfSamples:
         """The relation of equal labels. Raises InputError for images without labels."""
         known = self._classes()
         if known is None:
@@ -144,5 +146,5 @@ class PairingScope:
                 "pairing=class_label: these images have no labels; without them there is "
                 "pairing=knn with pairing.same_class=false"
             )
-        kinds = Classes(known[0])
-        return RelationOfItems(same_class(kinds, self.n_transformations), self._items())
+        categories = Classes(known[0])
+        return RelationOfSamples(same_class(categories, self.n_transformations), self._samples())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dimred.pairing.strategy import ALL, Selection
+from dimred.pairing.protocol import ALL, StepBatch
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Targets:
 class FixedTargets:
     """Each image has a target of its own.
 
-    items: int64 (n,), positions of the images to learn from.
+    samples: int64 (n,), positions of the samples to learn from.
     targets: one for each, float (n, d), or classes, int64 (n,).
     n_classes: of classes; None for other targets.
     shift: images are moved at random by up to this many pixels, (horizontally, vertically), each
@@ -29,15 +29,15 @@ class FixedTargets:
 
     def __init__(
         self,
-        items: Tensor,
+        samples: Tensor,
         targets: Tensor,
         device: torch.device,
         n_classes: int | None = None,
         shift: tuple[int, int] = (0, 0),
     ):
-        self.items = items.to(device)
+        self.samples = samples.to(device)
         self.targets = targets.to(device)
-        self.anchors = torch.arange(len(items))
+        self.anchors = torch.arange(len(samples))
         self.same_size = True
         self.n_classes = n_classes
         self.shift = shift
@@ -47,9 +47,9 @@ class FixedTargets:
         """Dimensions that an embedding needs: those of the targets, or one for each class."""
         return self.n_classes or self.targets.shape[1]
 
-    def select(self, anchors: Tensor, generator: torch.Generator) -> Selection:
+    def select(self, anchors: Tensor, generator: torch.Generator) -> StepBatch:
         """The images of the anchors, with their targets."""
-        return Selection(self.items[anchors], len(anchors), Targets(self.targets[anchors]))
+        return StepBatch(self.samples[anchors], len(anchors), Targets(self.targets[anchors]))
 
     def views(self, images: Tensor, generator: torch.Generator, part: slice = ALL) -> Tensor:
         """The images, shifted, in [0, 1]."""

@@ -17,7 +17,7 @@ from dimred.errors import InputError, TrainingDiverged, WrongGradients
 from dimred.fusing import fusing
 from dimred.losses import Loss
 from dimred.models import Encoder
-from dimred.pairing import Pairing, Selection
+from dimred.pairing import Pairing, StepBatch
 from dimred.training.compute import Compute
 from dimred.training.learning_rate import learning_rate
 from dimred.training.processes import sync_batchnorm
@@ -145,14 +145,14 @@ class StageTrainer:
             reason = str(error).splitlines()[0]
             raise InputError(f"device.compile=true: cannot compile here: {reason}") from error
 
-    def _batches(self, epoch: int, first: int) -> Iterator[tuple[int, Selection, Tensor]]:
+    def _batches(self, epoch: int, first: int) -> Iterator[tuple[int, StepBatch, Tensor]]:
         """Number, selection and images of the steps of an epoch, from step `first` on."""
         selections, again = tee(self._selections(epoch, first))
-        batches = self.images.batches(selection.items for selection in selections)
+        batches = self.images.batches(selection.samples for selection in selections)
         for step, (selection, images) in enumerate(zip(again, batches, strict=True), first):
             yield step, selection, images
 
-    def _selections(self, epoch: int, first: int) -> Iterator[Selection]:
+    def _selections(self, epoch: int, first: int) -> Iterator[StepBatch]:
         """What the steps of an epoch use, from step `first` on."""
         device, number = self.compute.device, self.stage.number
         order = generator_at(device, self.stage.seed, "order", number, epoch)
@@ -171,7 +171,7 @@ class StageTrainer:
             self.compute.device, self.stage.seed, "pairing", self.stage.number, epoch, step
         )
 
-    def _step(self, images: Tensor, selection: Selection, generator: torch.Generator) -> Tensor:
+    def _step(self, images: Tensor, selection: StepBatch, generator: torch.Generator) -> Tensor:
         """Take a step; its loss."""
         loss = self._gradients(images, selection, generator)
         first = not self._checked and bool(loss.isfinite())  # else `check_finite` has more to say
@@ -185,7 +185,7 @@ class StageTrainer:
         return loss
 
     def _gradients(
-        self, images: Tensor, selection: Selection, generator: torch.Generator
+        self, images: Tensor, selection: StepBatch, generator: torch.Generator
     ) -> Tensor:
         """The loss of a step, and its gradients in the parameters."""
         processes = self.compute.processes
@@ -273,7 +273,7 @@ class StageTrainer:
     def _item_losses(self) -> NDArray[np.float32]:
         total, times = np.zeros(len(self.images)), np.zeros(len(self.images))
         selections, again = tee(self._everything())
-        batches = self.images.batches(selection.items for selection in selections)
+        batches = self.images.batches(selection.samples for selection in selections)
         for step, (selection, images) in enumerate(zip(again, batches, strict=True)):
             generator = self._generator("views of item losses", step)
             inputs = self.pairing.views(images, generator)
@@ -281,13 +281,13 @@ class StageTrainer:
                 _, z = self.encoder(inputs.contiguous(memory_format=self.compute.memory_format))
             losses = self.loss(z, selection.pairs, reduction="none").double().cpu().numpy()
             # Rows are the items in their order, once or, of several views, again.
-            items = selection.items.repeat(selection.rows // len(selection.items)).cpu().numpy()
+            items = selection.samples.repeat(selection.rows // len(selection.samples)).cpu().numpy()
             np.add.at(total, items, losses)
             np.add.at(times, items, 1)
         with np.errstate(invalid="ignore"):
             return (total / times).astype(np.float32)
 
-    def _everything(self) -> Iterator[Selection]:
+    def _everything(self) -> Iterator[StepBatch]:
         """Batches of all anchors in random order; some are in the last one a second time."""
         device, size = self.compute.device, self.batch_size
         order = torch.randperm(

@@ -6,7 +6,7 @@ import torch
 
 from dimred.evaluation import PairLosses
 from dimred.losses import HingeForm, drlim_loss
-from dimred.pairing.pairs import LabelledPairs
+from dimred.pairing.pairs import LabeledPairs
 
 N, P = 12, 40
 
@@ -23,7 +23,7 @@ def pairs(components=1, seed=0):
     weight = np.full((P, components), 1 / P)
     if components > 1:
         weight[random.random(P) < 0.3, -1] = 0
-    return LabelledPairs(
+    return LabeledPairs(
         left=torch.from_numpy(left),
         right=torch.from_numpy((left + random.integers(1, N, P)) % N),
         similar=torch.from_numpy(random.random((P, components)) < 0.5),
@@ -103,7 +103,7 @@ def test_dimensions_after_the_groups_are_left_out(form):
 
 def test_pairs_of_the_same_point_and_far_ones_by_hand():
     """A similar pair at distance 0 costs 0, a dissimilar one m^2 / 2 or m / 2; far ones nothing."""
-    listed = LabelledPairs(
+    listed = LabeledPairs(
         left=torch.tensor([0, 0, 0]),
         right=torch.tensor([1, 1, 2]),
         similar=torch.tensor([[True], [False], [False]]),

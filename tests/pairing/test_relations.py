@@ -1,4 +1,4 @@
-"""Relations against the sentences of the papers, read in naive loops over all pairs of items."""
+"""Relations against the sentences of the papers, read in naive loops over all pairs of samples."""
 
 from collections import Counter
 from itertools import combinations, product
@@ -66,92 +66,126 @@ def near_on_line(angles, i, j):
     return not any(low < angle < high for angle in angles.tolist())
 
 
-def all_kinds(kinds):
-    images = torch.arange(kinds.n)
-    return kinds.kind(images[:, None], images)
+def all_categories(categories):
+    images = torch.arange(categories.n)
+    return categories.category(images[:, None], images)
 
 
-def check_counts(kinds, count):
-    pairs = torch.triu_indices(kinds.n, kinds.n, 1)
-    found = all_kinds(kinds)[pairs[0], pairs[1]].bincount(minlength=count)
-    assert kinds.counts() == [kinds.n, *found[1:].tolist()]
+def check_counts(categories, count):
+    pairs = torch.triu_indices(categories.n, categories.n, 1)
+    found = all_categories(categories)[pairs[0], pairs[1]].bincount(minlength=count)
+    assert categories.counts() == [categories.n, *found[1:].tolist()]
 
 
-# Kinds
+# Categories
 
 
 @given(seed=st.integers(0, 1000), n=st.integers(2, 12), data=st.data())
 def test_neighbours_are_neighbours_both_ways(seed, n, data):
     graph = random_graph(n, data.draw(st.integers(1, n - 1)), seed)
-    kinds = Neighbours(graph)
-    found = all_kinds(kinds)
+    categories = Neighbours(graph)
+    found = all_categories(categories)
     for i, j in product(range(n), repeat=2):
         expected = 0 if i == j else 1 if near_neighbour(graph, i, j) else 2
         assert found[i, j] == expected
-    check_counts(kinds, 3)
+    check_counts(categories, 3)
+
+
+def test_images_may_have_different_numbers_of_neighbors():
+    categories = Neighbours(np.array([[1, -1], [-1, -1], [3, 1], [2, 2], [4, -1]]))
+    assert categories.co_sampled.tolist() == [[1, -1], [-1, -1], [3, 1], [2, -1], [-1, -1]]
+    assert categories.edges.tolist() == [[0, 1], [1, 2], [2, 3]]
+    near = {(i, j) for i, j in (all_categories(categories) == 1).nonzero().tolist() if i < j}
+    assert near == {(0, 1), (1, 2), (2, 3)}
+    check_counts(categories, 3)
+
+
+@pytest.mark.parametrize("wrong", [-2, 3])
+def test_neighbors_are_numbers_of_images(wrong):
+    with pytest.raises(ValueError, match="from 0 to 2, or -1"):
+        Neighbours(np.array([[1], [wrong], [0]]))
+    with pytest.raises(ValueError, match="from 0 to 2"):
+        Neighbours.from_pairs(np.array([[1, wrong]]), 3)
+
+
+@given(n=st.integers(1, 8), data=st.data())
+def test_neighbors_can_be_given_as_pairs(n, data):
+    image = st.integers(0, n - 1)
+    pairs = data.draw(st.lists(st.tuples(image, image), max_size=12))
+    categories = Neighbours.from_pairs(np.array(pairs, dtype=np.int64).reshape(-1, 2), n)
+    found = all_categories(categories)
+    for i, j in product(range(n), repeat=2):
+        paired = (i, j) in pairs or (j, i) in pairs
+        assert found[i, j] == (0 if i == j else 1 if paired else 2)
+        assert (j in categories.co_sampled[i].tolist()) == (paired and i != j)
+    check_counts(categories, 3)
 
 
 @given(seed=st.integers(0, 1000), n=st.integers(1, 12), count=st.integers(1, 4))
 def test_classes_are_equal_or_not(seed, n, count):
     classes = random_classes(n, count, seed)
-    kinds = Classes(classes)
-    found = all_kinds(kinds)
+    categories = Classes(classes)
+    found = all_categories(categories)
     for i, j in product(range(n), repeat=2):
         assert found[i, j] == (0 if i == j else 1 if classes[i] == classes[j] else 2)
-    check_counts(kinds, 3)
+    check_counts(categories, 3)
 
 
 @given(seed=st.integers(0, 1000), n=st.integers(1, 25))
 def test_viewpoints_are_near_in_azimuth_all_around_and_in_elevation(seed, n):
     azimuth, elevation = random_views(n, seed)
-    kinds = Viewpoints(azimuth, elevation)
-    found = all_kinds(kinds)
+    categories = Viewpoints(azimuth, elevation)
+    found = all_categories(categories)
     for i, j in product(range(n), repeat=2):
         turned = not near_on_circle(azimuth, i, j)
         raised = not near_on_line(elevation, i, j)
         expected = {(False, False): 1, (False, True): 2, (True, False): 3, (True, True): 4}
         assert found[i, j] == (0 if i == j else expected[turned, raised])
-    check_counts(kinds, 5)
+    check_counts(categories, 5)
 
 
 def test_azimuths_close_up_and_elevations_do_not():
     azimuth = np.arange(0.0, 360, 20)
-    kinds = Viewpoints(np.concatenate((azimuth, azimuth[:9])), np.r_[[30.0] * 18, 30:75:5])
-    assert kinds.kind(torch.tensor(0), torch.tensor(17)) == 1
-    assert kinds.kind(torch.tensor(0), torch.tensor(16)) == 3
+    categories = Viewpoints(np.concatenate((azimuth, azimuth[:9])), np.r_[[30.0] * 18, 30:75:5])
+    assert categories.category(torch.tensor(0), torch.tensor(17)) == 1
+    assert categories.category(torch.tensor(0), torch.tensor(16)) == 3
     # 18 + i is at azimuth 20 i and elevation 30 + 5 i.
-    assert kinds.kind(torch.tensor(0), torch.tensor(26)) == 4
-    assert kinds.kind(torch.tensor(8), torch.tensor(26)) == 2
-    assert kinds.kind(torch.tensor(0), torch.tensor(19)) == 1
+    assert categories.category(torch.tensor(0), torch.tensor(26)) == 4
+    assert categories.category(torch.tensor(8), torch.tensor(26)) == 2
+    assert categories.category(torch.tensor(0), torch.tensor(19)) == 1
 
 
 def test_an_angle_that_does_not_occur_is_stepped_over():
-    kinds = Viewpoints(np.array([0.0, 60, 200, 220, 300]), np.array([30.0, 30, 30, 50, 70]))
-    assert kinds.kind(torch.tensor([0, 1, 0, 0]), torch.tensor([1, 2, 4, 2])).tolist() == [
+    categories = Viewpoints(np.array([0.0, 60, 200, 220, 300]), np.array([30.0, 30, 30, 50, 70]))
+    assert categories.category(torch.tensor([0, 1, 0, 0]), torch.tensor([1, 2, 4, 2])).tolist() == [
         1,
         1,
         2,
         3,
     ]
-    assert kinds.kind(torch.tensor([3, 0, 2]), torch.tensor([4, 3, 4])).tolist() == [1, 3, 4]
+    assert categories.category(torch.tensor([3, 0, 2]), torch.tensor([4, 3, 4])).tolist() == [
+        1,
+        3,
+        4,
+    ]
 
 
 @pytest.mark.parametrize(
-    "kinds",
+    "categories",
     [
         pytest.param(Neighbours(random_graph(9, 3)), id="neighbours"),
         pytest.param(Classes(random_classes(9, 3)), id="classes"),
         pytest.param(Viewpoints(*random_views(12)), id="viewpoints"),
     ],
 )
-def test_each_pair_of_a_kind_is_drawn_as_often(kinds):
-    found = all_kinds(kinds)
-    for kind, total in enumerate(kinds.counts()):
-        if kind == 0 or total == 0:
+def test_each_pair_of_a_kind_is_drawn_as_often(categories):
+    found = all_categories(categories)
+    for category, total in enumerate(categories.counts()):
+        if category == 0 or total == 0:
             continue
-        drawn = kinds.draw(kind, 200 * total, seeded(kind))
+        drawn = categories.draw(category, 200 * total, seeded(category))
         assert drawn.shape == (200 * total, 2)
-        assert (found[drawn[:, 0], drawn[:, 1]] == kind).all()
+        assert (found[drawn[:, 0], drawn[:, 1]] == category).all()
         counts = Counter((min(pair), max(pair)) for pair in drawn.tolist())
         assert len(counts) == total
         surprise = sum((count - 200) ** 2 / 200 for count in counts.values())
@@ -197,7 +231,7 @@ def view_sentence(azimuth, elevation, combined):
 
 
 def relations(seed, n=7, k=2, t=3):
-    """Each relation with what the papers say of item i, s and item j, t."""
+    """Each relation with what the papers say of sample i, s and sample j, t."""
     graph, classes = random_graph(n, k, seed), random_classes(n, 3, seed)
     views = random_views(n, seed)
     near, seen = Neighbours(graph), Viewpoints(*views)
@@ -217,10 +251,10 @@ def relations(seed, n=7, k=2, t=3):
 def test_labels_are_what_the_papers_say(seed, which):
     relation, says = relations(seed)[which]
     t = relation.n_transformations
-    items = torch.arange(relation.kinds.n * t)
-    found = relation.labels(items[:, None], items)
-    assert found.shape == (len(items), len(items), len(relation.components))
-    for a, b in product(items.tolist(), repeat=2):
+    samples = torch.arange(relation.categories.n * t)
+    found = relation.labels(samples[:, None], samples)
+    assert found.shape == (len(samples), len(samples), len(relation.components))
+    for a, b in product(samples.tolist(), repeat=2):
         if a != b:
             expected = [label(of) for of in says(a // t, a % t, b // t, b % t)]
             assert found[a, b].tolist() == expected
@@ -231,7 +265,7 @@ def test_totals_are_those_of_all_pairs(which):
     relation, says = relations(5)[which]
     t = relation.n_transformations
     counts = torch.zeros(len(relation.components), 2, dtype=torch.float64)
-    for a, b in combinations(range(relation.kinds.n * t), 2):
+    for a, b in combinations(range(relation.categories.n * t), 2):
         for component, of in enumerate(says(a // t, a % t, b // t, b % t)):
             if of is not None:
                 counts[component, int(of)] += 1
@@ -253,8 +287,8 @@ def test_components_are_named():
 @given(seed=st.integers(0, 1000), n=st.integers(3, 8), t=st.integers(1, 4))
 def test_labels_have_no_order(seed, n, t):
     for relation, _ in relations(seed, n=n, t=t):
-        items = torch.arange(n * relation.n_transformations)
-        found = relation.labels(items[:, None], items)
+        samples = torch.arange(n * relation.n_transformations)
+        found = relation.labels(samples[:, None], samples)
         assert torch.equal(found, found.transpose(0, 1))
 
 
@@ -278,11 +312,11 @@ def test_each_pair_of_a_label_is_drawn_as_often(which):
 def test_device_moves_keep_everything():
     for relation, _ in relations(2):
         moved = relation.to(torch.device("cpu"))
-        items = torch.arange(relation.kinds.n * relation.n_transformations)
+        samples = torch.arange(relation.categories.n * relation.n_transformations)
         assert torch.equal(
-            moved.labels(items[:, None], items), relation.labels(items[:, None], items)
+            moved.labels(samples[:, None], samples), relation.labels(samples[:, None], samples)
         )
-        assert moved.kinds is not relation.kinds
+        assert moved.categories is not relation.categories
 
 
 # Test pairs
@@ -342,6 +376,15 @@ def test_mutual_neighbours_are_listed_twice():
     assert rows[:5] == [(0, 1), (1, 0), (2, 0), (3, 0), (4, 0)]
 
 
+def test_test_pairs_hold_the_neighbors_that_there_are():
+    graph = np.array([[1, 2], [-1, -1], [0, -1], [4, -1], [-1, 3]])
+    pairs = neighbourhood(Neighbours(graph), 2).test_pairs(seeded())
+    n_similar = 5 + 5 * 2 * 2
+    assert int(pairs.similar.sum()) == n_similar
+    images = Counter((i, j) for i, _, j, _ in listed(pairs, 2)[5:n_similar])
+    assert images == dict.fromkeys([(0, 1), (0, 2), (2, 0), (3, 4), (4, 3)], 4)
+
+
 @pytest.mark.parametrize("k", [1, 4])
 def test_without_transformations_there_are_no_own_pairs(k):
     pairs = neighbourhood(Neighbours(random_graph(30, k)), 1).test_pairs(seeded())
@@ -378,8 +421,8 @@ def test_without_a_graph_all_pairs_are_test_pairs(which):
     t = relation.n_transformations
     pairs = relation.test_pairs(seeded())
     rows = listed(pairs, t)
-    items = relation.kinds.n * t
-    assert rows == [(a // t, a % t, b // t, b % t) for a, b in combinations(range(items), 2)]
+    samples = relation.categories.n * t
+    assert rows == [(a // t, a % t, b // t, b % t) for a, b in combinations(range(samples), 2)]
     assert pairs.similar.tolist() == [[of is True for of in says(*row)] for row in rows]
     assert torch.equal(pairs.weight, torch.full(pairs.similar.shape, 1 / len(rows)))
 
@@ -396,7 +439,7 @@ def test_test_pairs_that_are_not_compared_have_no_weight():
     assert torch.equal(pairs.similar, labels == 1)
 
 
-def test_where_all_pairs_are_too_many_each_item_has_a_hundred_random_ones(monkeypatch):
+def test_where_all_pairs_are_too_many_each_sample_has_a_hundred_random_ones(monkeypatch):
     relation = same_class(Classes(random_classes(12, 3)), 2)
     n_pairs = 24 * 23 // 2
     monkeypatch.setattr(relation_module, "_MAX_ALL_PAIRS", n_pairs)

@@ -18,12 +18,12 @@ from dimred.pairing import (
 
 T = 3
 POSITIONS = np.array([1, 2, 4, 5, 7, 8, 10])
-ITEMS = [i * T + t for i in POSITIONS for t in range(T)]
+SAMPLES = [i * T + t for i in POSITIONS for t in range(T)]
 OF_IMAGES = np.array([0, 1, 2, 0, 1, 1, 2, 1, 0, 1, 0, 2])
 
 
 def image_set(n=12, t=T, labels=True, factors=None):
-    """n images in t transformations: item i * t + s is image i in transformation s."""
+    """n images in t transformations: sample i * t + s is image i in transformation s."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (n * t, 1, 4, 4), dtype=torch.uint8, generator=generator)
     values = OF_IMAGES[:n].repeat(t)
@@ -50,12 +50,12 @@ def nearest(images, candidates, i, k):
     return sorted(others, key=lambda j: float((pixels[i] - pixels[j]).square().sum()))[:k]
 
 
-def graph_of(relation, items):
-    """Positions of the neighbours of each position, for one item an image."""
-    whose = items[:: relation.n_transformations]
+def graph_of(relation, samples):
+    """Positions of the neighbours of each position, for one sample an image."""
+    whose = samples[:: relation.n_transformations]
     return {
         int(whose[i]): [int(whose[j]) for j in row]
-        for i, row in enumerate(relation.kinds.companions)
+        for i, row in enumerate(relation.categories.co_sampled)
     }
 
 
@@ -63,16 +63,16 @@ def graph_of(relation, items):
 @pytest.mark.parametrize("within_class", [False, True])
 def test_neighbours_are_those_of_the_untransformed_images_in_scope(make, within_class):
     over = scope(positions=POSITIONS if not within_class else np.arange(12))
-    relation, items = over.neighbours(2, within_class, make)
+    relation, samples = over.neighbours(2, within_class, make)
     first = over.positions * T
-    assert items.tolist() == [i * T + t for i in over.positions for t in range(T)]
-    assert items.dtype == torch.int64
+    assert samples.tolist() == [i * T + t for i in over.positions for t in range(T)]
+    assert samples.dtype == torch.int64
     assert relation.n_transformations == T
-    assert relation.components == make(relation.kinds, T).components
-    labels = over.items.labels.values
-    assert graph_of(relation, items) == {
+    assert relation.components == make(relation.categories, T).components
+    labels = over.samples.labels.values
+    assert graph_of(relation, samples) == {
         i: nearest(
-            over.items.images,
+            over.samples.images,
             [j for j in first if not within_class or labels[j] == labels[i]],
             i,
             2,
@@ -81,17 +81,17 @@ def test_neighbours_are_those_of_the_untransformed_images_in_scope(make, within_
     }
 
 
-def test_itemwise_each_transformed_image_is_an_image_of_its_own():
-    over = scope().itemwise()
+def test_samplewise_each_transformed_image_is_an_image_of_its_own():
+    over = scope().samplewise()
     assert over.n_transformations == 1
-    assert over.positions.tolist() == ITEMS
-    relation, items = over.neighbours(2, True, neighbourhood)
-    assert items.tolist() == ITEMS
+    assert over.positions.tolist() == SAMPLES
+    relation, samples = over.neighbours(2, True, neighbourhood)
+    assert samples.tolist() == SAMPLES
     assert relation.n_transformations == 1
-    labels = over.items.labels.values
-    assert graph_of(relation, items) == {
-        i: nearest(over.items.images, [j for j in ITEMS if labels[j] == labels[i]], i, 2)
-        for i in ITEMS
+    labels = over.samples.labels.values
+    assert graph_of(relation, samples) == {
+        i: nearest(over.samples.images, [j for j in SAMPLES if labels[j] == labels[i]], i, 2)
+        for i in SAMPLES
     }
 
 
@@ -99,7 +99,7 @@ def test_neighbours_within_a_class_need_labels():
     over = scope(labels=False)
     with pytest.raises(InputError, match=r"pairing\.same_class"):
         over.neighbours(2, True, neighbourhood)
-    assert over.neighbours(2, False, neighbourhood).items.tolist() == ITEMS
+    assert over.neighbours(2, False, neighbourhood).samples.tolist() == SAMPLES
 
 
 def test_a_small_class_in_scope_is_named():
@@ -115,13 +115,13 @@ def test_graphs_are_kept_in_the_folder_of_the_scope(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_classes_are_those_of_the_items():
+def test_classes_are_those_of_the_samples():
     over = scope()
-    relation, items = over.classes()
-    assert items.tolist() == ITEMS
-    labels = over.items.labels.values
-    for a, b in combinations(range(len(ITEMS)), 2):
-        expected = labels[ITEMS[a]] == labels[ITEMS[b]]
+    relation, samples = over.classes()
+    assert samples.tolist() == SAMPLES
+    labels = over.samples.labels.values
+    for a, b in combinations(range(len(SAMPLES)), 2):
+        expected = labels[SAMPLES[a]] == labels[SAMPLES[b]]
         assert relation.labels(torch.tensor(a), torch.tensor(b)).tolist() == [int(expected)]
 
 
@@ -134,15 +134,15 @@ def test_classes_need_labels():
 
 def test_class_targets():
     over = scope()
-    items, classes, count = over.class_targets()
-    assert items.tolist() == ITEMS
+    samples, classes, count = over.class_targets()
+    assert samples.tolist() == SAMPLES
     assert classes.dtype == torch.int64
-    assert classes.tolist() == [over.items.labels.values[item] for item in ITEMS]
+    assert classes.tolist() == [over.samples.labels.values[sample] for sample in SAMPLES]
     assert count == 3
 
 
 def angles(n=12):
-    """Factors of n items: azimuths all around, elevations, and a shift in pixels."""
+    """Factors of n samples: azimuths all around, elevations, and a shift in pixels."""
     random = np.random.default_rng(0)
     return {
         "azimuth": Factor(random.choice([0.0, 20, 40, 90, 180, 340], n), "degrees", 360.0),
@@ -161,8 +161,8 @@ def test_viewpoints_are_those_of_the_images_in_scope():
     }
     positions = np.array([0, 2, 3, 5])
     over = PairingScope(image_set(7, 1, factors=factors), 1, positions, None)
-    relation, items = over.viewpoints(azimuth_and_elevation)
-    assert items.tolist() == positions.tolist()
+    relation, samples = over.viewpoints(azimuth_and_elevation)
+    assert samples.tolist() == positions.tolist()
     assert relation.components == ("azimuth", "elevation")
     left, right = torch.triu_indices(4, 4, 1)
     expected = {
@@ -173,7 +173,7 @@ def test_viewpoints_are_those_of_the_images_in_scope():
         (2, 5): [0, 0],
         (3, 5): [1, 1],
     }
-    found = zip(items[left].tolist(), items[right].tolist(), strict=True)
+    found = zip(samples[left].tolist(), samples[right].tolist(), strict=True)
     assert dict(zip(found, relation.labels(left, right).tolist(), strict=True)) == expected
 
 
@@ -189,18 +189,18 @@ def test_factor_targets():
     """An angle all around is a point of the circle, others go from -1 to 1 over the whole set."""
     factors = angles(12 * T)
     over = scope(factors=factors)
-    items, targets = over.factor_targets(["elevation", "azimuth", "class", "shift"])
-    assert items.tolist() == ITEMS
+    samples, targets = over.factor_targets(["elevation", "azimuth", "class", "shift"])
+    assert samples.tolist() == SAMPLES
     assert [target.dtype for target in targets] == [torch.float32] * 4
     elevation, azimuth, classes, shift = (target.tolist() for target in targets)
-    for row, item in enumerate(ITEMS):
-        turn = math.radians(factors["azimuth"].values[item])
+    for row, sample in enumerate(SAMPLES):
+        turn = math.radians(factors["azimuth"].values[sample])
         assert azimuth[row] == pytest.approx([math.cos(turn), math.sin(turn)], abs=1e-6)
-        raised = (factors["elevation"].values[item] - 50) / 20
+        raised = (factors["elevation"].values[sample] - 50) / 20
         assert elevation[row] == pytest.approx([raised], abs=1e-6)
-        moved = (factors["shift"].values[item] + 1.5) / 4.5
+        moved = (factors["shift"].values[sample] + 1.5) / 4.5
         assert shift[row] == pytest.approx([moved], abs=1e-6)
-        label = over.items.labels.values[item]
+        label = over.samples.labels.values[sample]
         assert classes[row] == [float(label == other) for other in range(3)]
 
 

@@ -87,7 +87,7 @@ def test_images_come_with_their_targets():
     pairing = FixedTargets(torch.tensor([20, 4, 7, 9, 1]), values, CPU)
     assert pairing.anchors.tolist() == [0, 1, 2, 3, 4]
     selection = pairing.select(torch.tensor([3, 0]), seeded())
-    assert selection.items.tolist() == [9, 20]
+    assert selection.samples.tolist() == [9, 20]
     assert isinstance(selection.pairs, Targets)
     assert selection.pairs.values.tolist() == [[9, 10, 11], [0, 1, 2]]
     assert pairing.n_values == 3

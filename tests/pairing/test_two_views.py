@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dimred.data.augmentation import BatchAugmentation
-from dimred.pairing import Partners, TwoViews
+from dimred.pairing import PositivePairs, TwoViews
 
 
 def seeded(seed=0):
@@ -19,7 +19,7 @@ def made(augment, batch, generator):
     """The views of a batch, and the pairs among them."""
     pairing = TwoViews(torch.arange(100), augment)
     selection = pairing.select(torch.arange(7, 7 + len(batch)), seeded())
-    assert selection.items.tolist() == list(range(7, 7 + len(batch)))
+    assert selection.samples.tolist() == list(range(7, 7 + len(batch)))
     return pairing.views(batch, generator), selection.pairs
 
 
@@ -29,7 +29,7 @@ def test_rows_i_and_i_plus_b_are_views_of_image_i():
 
     batch = images()
     views, pairs = made(unchanged, batch, seeded())
-    assert isinstance(pairs, Partners)
+    assert isinstance(pairs, PositivePairs)
     assert torch.equal(views, torch.cat((batch, batch)) / 255)
     assert pairs.partner.dtype == torch.int64
     assert pairs.partner.tolist() == [5, 6, 7, 8, 9, 0, 1, 2, 3, 4]

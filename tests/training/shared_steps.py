@@ -12,7 +12,7 @@ from dimred.data.augmentation import BatchAugmentation
 from dimred.data.resident import ResidentImages
 from dimred.losses import drlim_loss, simclr_loss, tsimcne_loss
 from dimred.models import ConvNetBackbone, Encoder
-from dimred.pairing import LabelledPairs, Selection, TwoViews
+from dimred.pairing import LabeledPairs, StepBatch, TwoViews
 from dimred.training.device import DeviceName, DeviceOptions
 from dimred.training.processes import connect, processes_of_torchrun
 from dimred.training.schedule import ScheduleOptions, Stage, StageOptions, Trainable
@@ -29,7 +29,7 @@ class OddPairs:
         left, right = torch.triu_indices(7, 7, 1)
         similar = (left + right)[:, None] % 2 == 0
         weight = torch.full(similar.shape, 1 / len(similar))
-        return Selection(anchors, 7, LabelledPairs(left, right, similar, weight))
+        return StepBatch(anchors, 7, LabeledPairs(left, right, similar, weight))
 
     def views(self, images, generator, part=slice(None)):
         return images[part].float().div(255)

@@ -13,7 +13,7 @@ from dimred.data.resident import ResidentImages
 from dimred.errors import TrainingDiverged
 from dimred.losses import tsimcne_loss
 from dimred.models import ConvNetBackbone, Encoder
-from dimred.pairing import Partners, Selection, TwoViews
+from dimred.pairing import PositivePairs, StepBatch, TwoViews
 from dimred.training.compute import Compute
 from dimred.training.schedule import (
     Anneal,
@@ -63,7 +63,7 @@ class NoisyCopies:
 
     def select(self, anchors, generator):
         count = len(anchors)
-        return Selection(anchors, 2 * count, Partners(torch.arange(2 * count).roll(count)))
+        return StepBatch(anchors, 2 * count, PositivePairs(torch.arange(2 * count).roll(count)))
 
     def views(self, images, generator, part=slice(None)):
         self.seen.append(images[:, 0, 0, 0].tolist())
@@ -392,8 +392,8 @@ class Twice(NoisyCopies):
 
     def select(self, anchors, generator):
         items = torch.cat([anchors, (anchors - 2) % 14 + 3])
-        return Selection(
-            items, 2 * len(items), Partners(torch.arange(2 * len(items)).roll(len(items)))
+        return StepBatch(
+            items, 2 * len(items), PositivePairs(torch.arange(2 * len(items)).roll(len(items)))
         )
 
 

@@ -144,7 +144,12 @@ def test_a_margin_that_is_not_positive_and_finite(cwd, margin):
     [
         (
             ["loss=drlim"],
-            ["loss=drlim", "pairing=augmentation_digits", "loss=simclr or tsimcne", "or knn or"],
+            [
+                "loss=drlim",
+                "pairing=augmentation_digits",
+                "loss=infonce or simclr or tsimcne",
+                "or knn or",
+            ],
         ),
         (
             ["pairing=knn"],

@@ -11,7 +11,7 @@ import dimred.run.stages
 from dimred.config.compose import composed
 from dimred.errors import InputError
 from dimred.losses.options import SimCLR, TSimCNE
-from dimred.pairing import Partners
+from dimred.pairing import PositivePairs
 from dimred.run.identity import identity_values, run_path
 from dimred.run.stages import COMPILE_PAYS, compiles
 from dimred.run.train import run
@@ -89,7 +89,7 @@ def test_each_stage_trains_by_its_own_options(trained):
 
 def test_the_loss_of_each_stage(trained):
     z = torch.randn(8, 2, generator=torch.Generator().manual_seed(0))
-    pairs = Partners(torch.arange(8).roll(4))
+    pairs = PositivePairs(torch.arange(8).roll(4))
     expected = [SimCLR(temperature=0.2), TSimCNE(), TSimCNE()]
     for (trainer, _), options in zip(trained, expected, strict=True):
         assert trainer.loss(z, pairs) == options.build()(z, pairs)

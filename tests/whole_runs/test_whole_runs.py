@@ -303,6 +303,15 @@ def test_refuses_what_the_data_or_the_machine_do_not_allow(tmp_path, words, part
     assert not (tmp_path / "outputs").exists()
 
 
+def test_infonce_with_its_defaults_is_tsimcne(tmp_path, smoke):
+    dimred(tmp_path, "train", "experiment=smoke", "loss=infonce")
+    found, expected = (
+        safetensors.numpy.load_file(run / "weights.safetensors")
+        for run in (only_run(tmp_path), smoke[1])
+    )
+    assert all(np.array_equal(found[name], values) for name, values in expected.items())
+
+
 def test_a_mistyped_key_in_an_experiment_of_ones_own_is_named(tmp_path):
     (tmp_path / "mine/experiment").mkdir(parents=True)
     (tmp_path / "mine/experiment/mine.yaml").write_text(

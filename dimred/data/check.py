@@ -1,0 +1,62 @@
+"""An image set is looked over when it is loaded, so that a fault of a dataset is one line and not a
+crash in the middle of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from dimred.data.image_set import Factor, ImageSet, LabelSet
+from dimred.errors import InputError
+
+
+def check_image_set(name: str, images: ImageSet) -> None:
+    """Raise InputError for whatever does not keep to `ImageSet`; pixels are not looked at.
+
+    name: of the dataset, for messages.
+    """
+    for fault in _faults(images):
+        raise InputError(f"dataset={name}: {fault}")
+
+
+def _faults(images: ImageSet) -> Iterator[str]:
+    pixels, n = images.images, len(images)
+    if pixels.dtype != torch.uint8 or pixels.ndim != 4 or pixels.shape[1] not in (1, 3) or not n:
+        kind = str(pixels.dtype).removeprefix("torch.")
+        yield f"images are {kind} {tuple(pixels.shape)}; they must be uint8 (N, 1 or 3, H, W)"
+    if images.is_test.dtype != np.bool_ or images.is_test.shape != (n,):
+        yield f"is_test is {_described(images.is_test)}; it must be bool ({n},)"
+    if images.index.dtype != np.int64 or images.index.shape != (n,):
+        yield f"index is {_described(images.index)}; it must be int64 ({n},)"
+    channels = pixels.shape[1]
+    if len(images.mean) != channels or len(images.std) != channels or min(images.std) <= 0:
+        yield f"mean={images.mean}, std={images.std}: must be {channels} numbers, std above 0"
+    labellings = {"labels": images.labels} if images.labels else {}
+    for key, labels in (labellings | images.extra_labels).items():
+        yield from _faults_of_labels(key, labels, n)
+    for key, factor in images.factors.items():
+        yield from _faults_of_factor(key, factor, n)
+    if images.sources is not None and len(images.sources) != n:
+        yield f"sources: {len(images.sources)} file names for {n} images"
+
+
+def _faults_of_labels(key: str, labels: LabelSet, n: int) -> Iterator[str]:
+    values, classes = labels.values, len(labels.names)
+    if values.dtype != np.int64 or values.shape != (n,):
+        yield f"{key} are {_described(values)}; they must be int64 ({n},)"
+    elif not 0 <= values.min() <= values.max() < classes:
+        yield f"{key}: must be from 0 to {classes - 1}, one for each of {classes} names"
+
+
+def _faults_of_factor(key: str, factor: Factor, n: int) -> Iterator[str]:
+    values = factor.values
+    if values.dtype != np.float64 or values.shape != (n,) or not np.isfinite(values).all():
+        yield f"factor {key!r} is {_described(values)}; it must be finite float64 ({n},)"
+    if factor.period is not None and not factor.period > 0:
+        yield f"factor {key!r}: period={factor.period} must be above 0"
+
+
+def _described(values: np.ndarray) -> str:
+    return f"{values.dtype} {values.shape}"

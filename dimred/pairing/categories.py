@@ -1,0 +1,208 @@
+"""Categories of pairs of images: how near two images are by neighborhood, class or viewpoint.
+
+The category of a pair is an int; 0 is an image with itself.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Protocol, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+SAME = 0
+
+
+class PairCategories(Protocol):
+    """The categories of all pairs of n images.
+
+    n: number of images.
+    co_sampled: int64 (n, k), the co-sampled neighbors of each image: those that a batch holds when
+        it holds the image as an anchor. -1 fills up the rows of images with fewer than k, which may
+        be 0; an image that is named twice counts once.
+    """
+
+    n: int
+    co_sampled: Tensor
+
+    def category(self, left: Tensor, right: Tensor) -> Tensor:
+        """The categories, int64, of pairs of images, int64 tensors that broadcast; symmetric, and
+        0 for an image with itself and for no other pair."""
+        ...
+
+    def counts(self) -> list[int]:
+        """Unordered pairs of each category; of category 0, the number of images."""
+        ...
+
+    def draw(self, category: int, count: int, generator: torch.Generator) -> Tensor:
+        """`count` random pairs of a category that is not 0 and occurs, int64 (count, 2), each
+        unordered pair equally likely."""
+        ...
+
+    def to(self, device: torch.device) -> Self:
+        """The same with its tensors on a device."""
+        ...
+
+
+def distinct(neighbors: Tensor) -> Tensor:
+    """Neighbors of each image, int64 (n, k), with -1 in place of repeats and of the image itself.
+
+    Raises ValueError for numbers that are neither -1 nor those of images.
+    """
+    n, k = neighbors.shape
+    if k and not -1 <= int(neighbors.min()) <= int(neighbors.max()) < n:
+        raise ValueError(f"neighbors: must be from 0 to {n - 1}, or -1 for none")
+    ordered, places = neighbors.sort(dim=1, stable=True)
+    again = torch.zeros_like(ordered, dtype=torch.bool)
+    again[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
+    repeats = torch.zeros_like(again).scatter_(1, places, again)
+    itself = neighbors == torch.arange(n, device=neighbors.device)[:, None]
+    return neighbors.masked_fill(repeats | itself, -1)
+
+
+class _Drawn:
+    """Draws pairs of a category by trying random ones."""
+
+    n: int
+    co_sampled: Tensor
+
+    def category(self, left: Tensor, right: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def draw(self, category: int, count: int, generator: torch.Generator) -> Tensor:
+        device = generator.device
+        found: list[Tensor] = []
+        left = count
+        while left > 0:
+            tried = torch.randint(self.n, (4 * count + 64, 2), generator=generator, device=device)
+            fits = tried[self.category(tried[:, 0], tried[:, 1]) == category][:left]
+            found.append(fits)
+            left -= len(fits)
+        return torch.cat(found)
+
+    def to(self, device: torch.device) -> Self:
+        moved = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(moved, name, value.to(device))
+        return moved
+
+
+class Neighbours(_Drawn):
+    """Categories: 1 one is among the neighbors of the other, 2 all others.
+
+    graph: int64 (n, k), the neighbors of each image, which are sampled together with it; -1 where
+        an image has fewer than k. Raises ValueError for other numbers than those of images.
+    """
+
+    NEIGHBOUR, OTHER = 1, 2
+
+    def __init__(self, graph: NDArray[np.int64]):
+        self.n = len(graph)
+        self.co_sampled = distinct(torch.from_numpy(graph))
+        neighbors = self.co_sampled.numpy()
+        images, places = np.nonzero(neighbors >= 0)
+        edges = np.stack([images, neighbors[images, places]], axis=1)
+        self.edges = torch.from_numpy(np.unique(np.sort(edges, axis=1), axis=0))
+
+    @classmethod
+    def from_pairs(cls, pairs: NDArray[np.int64], n: int) -> Self:
+        """Images are neighbors of those that they are paired with, however many those are.
+
+        pairs: int64 (m, 2), numbers of images, in any order; a pair named again counts once.
+        n: number of images.
+        Raises ValueError for numbers that are not those of images.
+        """
+        if pairs.size and not 0 <= pairs.min() <= pairs.max() < n:
+            raise ValueError(f"pairs: must be of images from 0 to {n - 1}")
+        both_ways = np.unique(np.concatenate((pairs, pairs[:, ::-1])), axis=0)
+        images, others = both_ways[both_ways[:, 0] != both_ways[:, 1]].T
+        counts = np.bincount(images, minlength=n)
+        graph = np.full((n, counts.max(initial=0)), -1, dtype=np.int64)
+        graph[images, np.arange(len(images)) - (counts.cumsum() - counts)[images]] = others
+        return cls(graph)
+
+    def category(self, left: Tensor, right: Tensor) -> Tensor:
+        near = (self.co_sampled[left] == right[..., None]).any(-1)
+        near |= (self.co_sampled[right] == left[..., None]).any(-1)
+        return torch.where(left == right, SAME, torch.where(near, self.NEIGHBOUR, self.OTHER))
+
+    def counts(self) -> list[int]:
+        return [self.n, len(self.edges), self.n * (self.n - 1) // 2 - len(self.edges)]
+
+    def draw(self, category: int, count: int, generator: torch.Generator) -> Tensor:
+        if category != self.NEIGHBOUR:
+            return super().draw(category, count, generator)
+        device = generator.device
+        return self.edges[
+            torch.randint(len(self.edges), (count,), generator=generator, device=device)
+        ]
+
+
+class Classes(_Drawn):
+    """Categories: 1 of the same class, 2 of different classes.
+
+    classes: int64 (n,).
+    """
+
+    def __init__(self, classes: NDArray[np.int64]):
+        self.n = len(classes)
+        self.co_sampled = torch.empty(self.n, 0, dtype=torch.int64)
+        self.classes = torch.from_numpy(classes)
+
+    def category(self, left: Tensor, right: Tensor) -> Tensor:
+        return torch.where(
+            left == right, SAME, torch.where(self.classes[left] == self.classes[right], 1, 2)
+        )
+
+    def counts(self) -> list[int]:
+        sizes = self.classes.bincount()
+        same = int((sizes * (sizes - 1) // 2).sum())
+        return [self.n, same, self.n * (self.n - 1) // 2 - same]
+
+
+class Viewpoints(_Drawn):
+    """Categories: 1 near in azimuth and elevation, 2 in azimuth only, 3 in elevation only, 4 in
+    neither.
+
+    Near: at the same or the next angle that occurs among the images. Azimuths close up to a circle,
+    elevations do not. All else, such as the lighting, is ignored.
+
+    azimuth, elevation: (n,), in any unit.
+    """
+
+    def __init__(self, azimuth: NDArray[np.float64], elevation: NDArray[np.float64]):
+        self.n = len(azimuth)
+        self.co_sampled = torch.empty(self.n, 0, dtype=torch.int64)
+        self.azimuth, self.elevation = (
+            torch.from_numpy(np.unique(angles, return_inverse=True)[1])
+            for angles in (azimuth, elevation)
+        )
+        self.n_azimuths = int(self.azimuth.max()) + 1
+        self.n_elevations = int(self.elevation.max()) + 1
+
+    def category(self, left: Tensor, right: Tensor) -> Tensor:
+        category = self._of_steps(
+            self.azimuth[left], self.elevation[left], self.azimuth[right], self.elevation[right]
+        )
+        return torch.where(left == right, SAME, category)
+
+    def _of_steps(self, azimuth: Tensor, elevation: Tensor, *other: Tensor) -> Tensor:
+        turn = (azimuth - other[0]).remainder(self.n_azimuths)
+        turned = torch.minimum(turn, self.n_azimuths - turn) > 1
+        raised = (elevation - other[1]).abs() > 1
+        return 1 + raised.to(torch.int64) + 2 * turned.to(torch.int64)
+
+    def counts(self) -> list[int]:
+        cells, sizes = torch.unique(
+            self.azimuth * self.n_elevations + self.elevation, return_counts=True
+        )
+        azimuth, elevation = cells // self.n_elevations, cells % self.n_elevations
+        categories = self._of_steps(azimuth[:, None], elevation[:, None], azimuth, elevation)
+        ordered = sizes[:, None] * sizes - torch.diag(sizes)
+        totals = torch.zeros(5, dtype=torch.int64, device=sizes.device)
+        totals.index_add_(0, categories.flatten(), ordered.flatten())
+        return [self.n, *(totals[1:] // 2).tolist()]

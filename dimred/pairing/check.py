@@ -1,0 +1,98 @@
+"""A pairing is tried out before training begins, so that a fault of it is one line and not a crash
+in the middle of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+import torch
+from torch import Tensor
+
+from dimred.errors import InputError
+from dimred.pairing.pairs import LabeledPairs, PositivePairs
+from dimred.pairing.protocol import Pairing, StepBatch
+from dimred.pairing.targets import Targets
+
+_TRIED = 8  # anchors of the trial batch
+
+
+def check_pairing(
+    name: str, pairing: Pairing, batch_size: int, images: Tensor, device: torch.device
+) -> StepBatch:
+    """Select and view a small batch; returns it.
+
+    name: of the pairing, for messages.
+    batch_size: anchors of a training step; the trial has at most 8.
+    images: uint8 (samples, C, height, width), on any device.
+    device: of training.
+    Raises InputError for fewer anchors than a batch and for whatever does not keep to `Pairing`.
+    """
+    anchors = pairing.anchors
+    if len(anchors) < batch_size:
+        raise InputError(
+            f"schedule.batch_size={batch_size}: pairing={name} has {len(anchors)} to make batches "
+            f"of; set schedule.batch_size to at most {len(anchors)}, or take more images"
+        )
+
+    def generator() -> torch.Generator:
+        return torch.Generator(device).manual_seed(0)
+
+    some = anchors[: min(batch_size, _TRIED)].to(device)
+    batch = pairing.select(some, generator())
+    for fault in chain(_faults_of_batch(batch, len(images)), _faults_of_pairs(batch)):
+        raise InputError(f"pairing={name}: {fault}")
+    pixels = images[batch.samples.to(images.device)].to(device)
+    views = pairing.views(pixels, generator())
+    if views.dtype != torch.float32 or views.shape != (batch.rows, *views.shape[1:]):
+        raise InputError(
+            f"pairing={name}: views are {_described(views)}; they must be float32 "
+            f"({batch.rows}, C, height, width), one for each row"
+        )
+    return batch
+
+
+def _faults_of_batch(batch: StepBatch, n_samples: int) -> Iterator[str]:
+    samples = batch.samples
+    if samples.dtype != torch.int64 or samples.ndim != 1 or not len(samples):
+        yield f"samples are {_described(samples)}; they must be int64 (m,), m above 0"
+    elif not 0 <= int(samples.min()) <= int(samples.max()) < n_samples:
+        yield f"samples must be from 0 to {n_samples - 1}"
+    elif batch.rows < 1 or batch.rows % len(samples):
+        yield f"rows={batch.rows}: must be a multiple of the {len(samples)} samples"
+
+
+def _faults_of_pairs(batch: StepBatch) -> Iterator[str]:
+    """Of pairs of the project's formats; those of a plug-in's own are its loss's business."""
+    rows, pairs = batch.rows, batch.pairs
+    if isinstance(pairs, PositivePairs):
+        partner = pairs.partner
+        numbers = torch.arange(rows, device=partner.device)
+        if partner.shape != (rows,) or not _are_rows(partner, rows):
+            yield f"partner is {_described(partner)}; it must be int64 ({rows},), each a row"
+        elif (partner == numbers).any() or (partner[partner] != numbers).any():
+            yield "partner: each row must be the partner of its partner, and not of itself"
+    elif isinstance(pairs, LabeledPairs):
+        count = len(pairs.left)
+        if not (pairs.left.shape == pairs.right.shape == (count,)):
+            yield f"left and right: {_described(pairs.left)}, {_described(pairs.right)}"
+        elif not (_are_rows(pairs.left, rows) and _are_rows(pairs.right, rows)):
+            yield f"left and right must be int64 rows from 0 to {rows - 1}"
+        elif (pairs.left == pairs.right).any():
+            yield "left and right: a row is paired with itself"
+        elif pairs.similar.dtype != torch.bool or pairs.similar.ndim != 2:
+            yield f"similar is {_described(pairs.similar)}; it must be bool ({count}, p)"
+        elif not pairs.similar.shape == pairs.weight.shape == (count, pairs.weight.shape[-1]):
+            yield f"weight is {_described(pairs.weight)}; similar {_described(pairs.similar)}"
+        elif not (pairs.weight.isfinite() & (pairs.weight >= 0)).all():
+            yield "weight must be finite and at least 0"
+    elif isinstance(pairs, Targets) and len(pairs.values) != rows:
+        yield f"targets are {_described(pairs.values)}; they must be one for each of {rows} rows"
+
+
+def _are_rows(values: Tensor, rows: int) -> bool:
+    return values.dtype == torch.int64 and bool(((values >= 0) & (values < rows)).all())
+
+
+def _described(values: Tensor) -> str:
+    return f"{str(values.dtype).removeprefix('torch.')} {tuple(values.shape)}"

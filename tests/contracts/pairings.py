@@ -1,0 +1,75 @@
+"""All pairings, each with images to make batches of."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from dimred.data.augmentation import BatchAugmentation
+from dimred.pairing import (
+    Classes,
+    FixedTargets,
+    InBatchSampling,
+    Neighbours,
+    PairSampling,
+    TwoViews,
+    Viewpoints,
+    azimuth_and_elevation,
+    neighbourhood,
+    neighbourhood_and_transformation,
+    same_class,
+)
+
+CPU = torch.device("cpu")
+N, T, BATCH = 9, 3, 4
+# Images with two, one and no neighbors; 8 names one twice.
+RAGGED = np.array([[1, 2], [0, -1], [-1, 5], [-1, -1], [8, 3], [-1, -1], [7, 0], [-1, -1], [2, 2]])
+GRAPH = (np.arange(N)[:, None] + np.arange(1, 3)) % N
+CLASSES = np.arange(N) % 3
+ANGLES = (np.arange(N) * 20.0, 30.0 + 5 * (np.arange(N) % 4))
+
+
+@dataclass(frozen=True)
+class PairingCase:
+    """make: the pairing; n_samples: how many samples its positions are among."""
+
+    make: Callable[[], Any]
+    n_samples: int
+
+    def images(self):
+        shape = (self.n_samples, 3, 8, 8)
+        generator = torch.Generator().manual_seed(3)
+        return torch.randint(1, 256, shape, dtype=torch.uint8, generator=generator)
+
+
+def sampled(sampling, relation):
+    """Samples of the relation are among more, in no order."""
+    count = relation.categories.n * relation.n_transformations
+    positions = torch.randperm(count + 5, generator=torch.Generator().manual_seed(9))[:count]
+    return PairingCase(partial(sampling, relation, positions, CPU), count + 5)
+
+
+def targets(values, **options):
+    return PairingCase(partial(FixedTargets, torch.arange(3, 3 + N), values, CPU, **options), N + 4)
+
+
+in_batch = partial(InBatchSampling, batch_size=BATCH)
+RELATIONS = {
+    "neighborhood": neighbourhood(Neighbours(GRAPH), T),
+    "ragged": neighbourhood_and_transformation(Neighbours(RAGGED), 2),
+    "classes": same_class(Classes(CLASSES), T),
+    "viewpoints": azimuth_and_elevation(Viewpoints(*ANGLES)),
+}
+PAIRINGS = {
+    "two_views": PairingCase(lambda: TwoViews(torch.arange(N), BatchAugmentation(noise=0.1)), N),
+    **{f"in_batch_{name}": sampled(in_batch, relation) for name, relation in RELATIONS.items()},
+    "in_batch_at_most": sampled(partial(in_batch, max_samples=10), RELATIONS["neighborhood"]),
+    **{f"pairs_{name}": sampled(PairSampling, relation) for name, relation in RELATIONS.items()},
+    "class_targets": targets(torch.arange(N) % 3, n_classes=3, shift=(2, 1)),
+    "factor_targets": targets(torch.arange(2.0 * N).view(N, 2)),
+}
+each_pairing = pytest.mark.parametrize("case", PAIRINGS.values(), ids=PAIRINGS.keys())

@@ -1,0 +1,52 @@
+"""An image set that does not keep to its description is refused in one line."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dimred.data.check import check_image_set
+from dimred.data.image_set import Factor, ImageSet, LabelSet
+from dimred.errors import InputError
+
+GOOD = ImageSet(
+    images=torch.zeros(4, 3, 5, 6, dtype=torch.uint8),
+    mean=(0.5, 0.5, 0.5),
+    std=(0.1, 0.1, 0.1),
+    is_test=np.zeros(4, dtype=np.bool_),
+    split_name="",
+    labels=LabelSet(np.array([0, 1, 1, 0]), ("a", "b")),
+    index=np.arange(4),
+    extra_labels={"coarse": LabelSet(np.zeros(4, dtype=np.int64), ("all",))},
+    factors={"angle": Factor(np.arange(4.0), "degrees", 360.0)},
+    sources=("a", "b", "c", "d"),
+)
+
+
+def test_a_sound_set_passes():
+    check_image_set("mine", GOOD)
+    check_image_set("mine", replace(GOOD, labels=None, sources=None))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": GOOD.images.float()}, r"images are float32 \(4, 3, 5, 6\)"),
+        ({"images": GOOD.images[:, :2]}, r"uint8 \(N, 1 or 3, H, W\)"),
+        ({"images": GOOD.images[0]}, r"\(3, 5, 6\)"),
+        ({"is_test": np.zeros(4)}, r"is_test is float64 \(4,\)"),
+        ({"index": np.arange(3)}, r"index is int64 \(3,\)"),
+        ({"mean": (0.5,)}, r"mean=\(0.5,\).*must be 3 numbers"),
+        ({"std": (0.1, 0.0, 0.1)}, "std above 0"),
+        ({"labels": LabelSet(np.array([0, 2, 1, 0]), ("a", "b"))}, "labels: must be from 0 to 1"),
+        ({"labels": LabelSet(np.array([0.0, 1, 1, 0]), ("a", "b"))}, "labels are float64"),
+        ({"extra_labels": {"coarse": LabelSet(np.arange(3), ("a",) * 3)}}, "coarse are int64"),
+        ({"factors": {"angle": Factor(np.array([0, 1, 2, np.nan]), "m")}}, "factor 'angle'"),
+        ({"factors": {"angle": Factor(np.arange(4.0), "m", 0.0)}}, "period=0.0"),
+        ({"sources": ("a",)}, "1 file names for 4 images"),
+    ],
+)
+def test_a_set_that_is_not_sound_is_named(change, message):
+    with pytest.raises(InputError, match=f"^dataset=mine: .*{message}"):
+        check_image_set("mine", replace(GOOD, **change))
