@@ -44,7 +44,7 @@ lint: $(STAMP) ## Check style and types
 	$(BIN)/mypy
 
 docs: $(VENV)/.docs-installed ## Build the documentation into site/
-	$(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 $(VENV)/.docs-installed: $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
