@@ -108,9 +108,12 @@ def test_commands_of_dimred_parse_and_compose(parsed, tmp_path, monkeypatch):
             overrides = ["experiment=table1_row1", *overrides]
         if overrides is not None and not getattr(given, "plugin", None):
             folder = getattr(given, "config_dir", None)
-            composes |= {(folder, *job) for job in without_sweep(overrides)}
+            words = [word for word in overrides if not re.fullmatch(r"seed=[\d,]+", word)]
+            composes |= {(folder, *job) for job in without_sweep(words)}
     for folder, *job in sorted(composes, key=str):
-        composed(job, folder)
+        # Composing takes a fifth of a second: not for words that are among those of another line.
+        if not any({folder, *job} < {*other} for other in composes):
+            composed(job, folder)
     assert seen == set(COMMANDS), "no page shows " + ", ".join(set(COMMANDS) - seen)
 
 
