@@ -9,16 +9,16 @@ import dimred
 ROOT = Path(dimred.__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 
-_FENCE = re.compile(r"^ *```(\w*)")
+_FENCE = re.compile(r"^ *```(\w*) *(.*)")
 _HEADING = re.compile(r"^#+ +(.+?) *#*$")
 
 
 class Block(NamedTuple):
-    """A block of code: its language ("" for an indented one), its text, the heading above it."""
+    """A block of code: its language ("" for an indented one), what follows that, its text."""
 
     language: str
+    title: str
     text: str
-    heading: str
 
 
 class Page:
@@ -30,23 +30,23 @@ class Page:
         self.headings: list[str] = []
         prose: list[str] = []
         fence: list[str] | None = None
-        language = ""
+        language = title = ""
         indented: list[str] = []
         for line in [*path.read_text(encoding="utf-8").splitlines(), ""]:
             opening = _FENCE.match(line)
             if fence is not None:
                 if opening:
-                    self._add(language, fence)
+                    self.blocks.append(Block(language, title, "\n".join(fence)))
                     fence = None
                 else:
                     fence.append(line)
             elif opening:
-                fence, language = [], opening[1]
+                fence, language, title = [], opening[1], opening[2]
             elif line.startswith("    ") and (indented or not prose or not prose[-1].strip()):
                 indented.append(line[4:])
             else:
                 if indented:
-                    self._add("", indented)
+                    self.blocks.append(Block("", "", "\n".join(indented)))
                     indented = []
                 heading = _HEADING.match(line)
                 if heading:
@@ -54,10 +54,6 @@ class Page:
                 prose.append(line)
         assert fence is None, f"{path}: a block of code is not closed"
         self.prose = "\n".join(prose)
-
-    def _add(self, language: str, lines: list[str]) -> None:
-        heading = self.headings[-1] if self.headings else ""
-        self.blocks.append(Block(language, "\n".join(lines), heading))
 
     @property
     def anchors(self) -> set[str]:
