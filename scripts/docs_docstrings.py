@@ -1,14 +1,16 @@
-"""For `make docs`: docstrings of this project as Markdown.
+"""For `make docs`: how mkdocstrings reads this package.
 
-They name a parameter at the start of a line ("path: its folder.") and errors in a line of their own
-("Raises InputError for ..."), which Markdown would run together into one paragraph.
+Docstrings here name a parameter at the start of a line ("path: its folder.") and errors in a line of
+their own ("Raises InputError for ..."), which Markdown would run together into one paragraph.
+Packages import what they export only when it is asked for.
 """
 
 import re
+from typing import Any
 
-from griffe import Extension, Object
+from griffe import Extension, Module, Object
 
-_PARAMETER = re.compile(r"^(\w+(?:, \w+)*): (?=\S)")
+_PARAMETER = re.compile(r"(\w+(?:, \w+)*): (?=\S)")
 
 
 def as_markdown(docstring: str) -> str:
@@ -17,23 +19,29 @@ def as_markdown(docstring: str) -> str:
     lines: list[str] = []
     in_list = False
     for line in docstring.splitlines():
-        if _PARAMETER.match(line):
-            names = _PARAMETER.match(line)[1]
+        parameter = _PARAMETER.match(line)
+        if parameter:
             if not in_list:
                 lines.append("")
-            line = f"- `{names}`: {line[len(names) + 2 :]}"
-            in_list = True
+            line = f"- `{parameter[1]}`: {line[parameter.end() :]}"
         elif not line.startswith(" "):
             if in_list or line.startswith(("Raises ", "Returns ")):
                 lines.append("")
-            in_list = False
+        in_list = bool(parameter) or (in_list and line.startswith(" "))
         lines.append(line)
     return "\n".join(lines)
 
 
-class Docstrings(Extension):
-    """What mkdocstrings calls for each object that it reads."""
+class Package(Extension):
+    """What is called for each object that is read."""
 
-    def on_object(self, *, obj: Object, **kwargs: object) -> None:
+    def on_module_members(self, *, mod: Module, **_: Any) -> None:
+        """Exports of a package whose `__all__` is worked out: what it imports from its modules."""
+        if mod.is_init_module and not mod.exports:
+            inside = f"{mod.path}."
+            mod.exports = [name for name, path in mod.imports.items() if path.startswith(inside)]
+
+    def on_object(self, *, obj: Object, **_: Any) -> None:
+        """Docstrings as Markdown."""
         if obj.docstring:
             obj.docstring.value = as_markdown(obj.docstring.value)
