@@ -1,7 +1,7 @@
 """For `make docs`: how mkdocstrings reads this package.
 
-Docstrings here name a parameter at the start of a line ("path: its folder.") and errors in a line of
-their own ("Raises InputError for ..."), which Markdown would run together into one paragraph.
+Docstrings here name a parameter at the start of a line ("path: its folder.") and errors in a line
+of their own ("Raises InputError for ..."), which Markdown would run together into one paragraph.
 Packages import what they export only when it is asked for.
 """
 
@@ -24,9 +24,8 @@ def as_markdown(docstring: str) -> str:
             if not in_list:
                 lines.append("")
             line = f"- `{parameter[1]}`: {line[parameter.end() :]}"
-        elif not line.startswith(" "):
-            if in_list or line.startswith(("Raises ", "Returns ")):
-                lines.append("")
+        elif line.startswith(("Raises ", "Returns ")) or (in_list and not line.startswith(" ")):
+            lines.append("")
         in_list = bool(parameter) or (in_list and line.startswith(" "))
         lines.append(line)
     return "\n".join(lines)
