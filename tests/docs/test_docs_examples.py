@@ -1,17 +1,19 @@
 """The Python in the documentation runs, on a small run where it trains one."""
 
 import importlib.util
+import json
 import re
 import sys
 
 import pytest
 from pages import ROOT, Page
 
-from dimred.options import registry
+from dimred.commands.main import main
+from dimred.options import plugins, registry
 
 TINY = (
-    '"experiment=smoke", "model.widths=[4,8]", "model.hidden_dim=8", "eval.linear=none", '
-    '"eval.references=false"'
+    '"experiment=smoke", "model.widths=[4,8]", "model.hidden_dim=8", "dataset.limit=100", '
+    '"schedule.batch_size=16", "eval.linear=none", "eval.references=false", "eval.k=[3]"'
 )
 PLUGINS = ROOT / "tests" / "plugins"
 
@@ -28,7 +30,7 @@ def test_the_examples_of_the_python_api_run_one_after_another(tmp_path, monkeypa
         if "pandas" in block.text and importlib.util.find_spec("pandas") is None:
             continue
         exec(block.text.replace('"experiment=demo"', TINY), names)
-    assert names["run"].z.shape == (300, 2)
+    assert names["run"].z.shape == (100, 2)
     assert names["placed"].z.shape == (10, 2)
     assert names["loss"].isfinite()
 
@@ -38,8 +40,8 @@ def test_files_of_extending_are_those_that_whole_runs_are_made_with():
     for block in examples("extending.md"):
         name = re.match(r"title=\"(\S+)\"", block.title)[1]
         titled[name] = block.text + "\n"
-    plugins = {name: text for name, text in titled.items() if not name.startswith("test_")}
-    assert plugins == {path.name: path.read_text() for path in PLUGINS.glob("*.py")}
+    files = {name: text for name, text in titled.items() if not name.startswith("test_")}
+    assert files == {path.name: path.read_text() for path in PLUGINS.glob("*.py")}
 
 
 def test_the_test_of_extending_passes(tmp_path, monkeypatch):
@@ -56,3 +58,22 @@ def test_the_test_of_extending_passes(tmp_path, monkeypatch):
     finally:
         sys.modules.pop("dcl", None)
         registry.forget("dcl")
+
+
+def test_a_measure_is_one_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "--plugin", str(PLUGINS / "silhouette.py"), *re.findall(r'"(.+?)"', TINY)]
+    try:
+        assert main([*words]) == 0
+        assert "silhouette" not in capsys.readouterr().out
+        assert main([*words, "eval.silhouette=true"]) == 0
+        assert re.search(r"silhouette h +-?0\.\d{4}", capsys.readouterr().out)
+        (run,) = tmp_path.glob("outputs/smoke-*")
+        summary = json.loads((run / "summary.json").read_text())
+        assert -1 <= summary["silhouette"]["silhouette_h"] <= 1
+        assert main([*words, "eval.silhoutte=true"]) == 2
+        assert "did you mean silhouette?" in capsys.readouterr().err
+    finally:
+        for name in plugins._files:
+            registry.forget(name)
+        plugins._files.clear()

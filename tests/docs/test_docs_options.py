@@ -4,11 +4,11 @@ import re
 
 from pages import PAGES, ROOT, Page
 
-from dimred.config import RunConfig
 from dimred.config.conf_folder import GROUPS, choices
-from dimred.config.schedule import StageOptions
+from dimred.config.run import run_schema
 from dimred.options.option import leaves
 from dimred.options.registry import registered
+from dimred.training.schedule import StageOptions
 
 _CODE = re.compile(r"`([^`]+)`")
 # Pages about what is not in the package, and pages made from records of old runs.
@@ -29,7 +29,7 @@ def with_new_names(names):
 
 
 def known_keys():
-    keys = {key for key, _ in leaves(RunConfig)}
+    keys = {key for key, _ in leaves(run_schema())}
     keys |= {f"schedule.stages.STAGE.{key}" for key, _ in leaves(StageOptions)}
     for group in ("dataset", "pairing", "model", "loss"):
         for options in registered(group).values():
