@@ -47,7 +47,8 @@ runs: every number of ours comes from one.
 A run stands under "What holds" if it has the published network, all the images and at least a
 tenth of the published epochs; all others are in [Appendix
 A](#appendix-a-what-says-nothing-about-a-published-number). kNN accuracy is at k = 15, on the
-`random` split of the t-SimCNE paper where `official` is not said (README.md explains both).
+`random` split of the t-SimCNE paper where `official` is not said ([how accuracy is
+measured](run-folder.md#how-accuracy-is-measured)).
 """
 
 _PLACES = ("output_dir=", "run_dir=")

@@ -60,7 +60,8 @@ def export(run: FinishedRun, file: Path, option: str) -> Exported:
     missing = missing_packages()
     if missing:
         raise InputError(
-            f"dimred export: wants {', '.join(missing)}, which pip install 'dimred[onnx]' brings"
+            f"dimred export: wants {', '.join(missing)}, which "
+            "pip install -e '.[onnx]' in dimred's clone brings"
         )
     if file.is_dir():
         raise InputError(f"{option}: is a folder; name a file")

@@ -69,7 +69,8 @@ def _umap(points: NDArray[Any], seed: int, threads: int) -> Map:
 
 
 def _not_installed(module: str) -> Callable[[], str]:
-    return lambda: "" if find_spec(module) else "not installed; pip install 'dimred[baselines]'"
+    hint = "not installed; pip install -e '.[baselines]' in dimred's clone"
+    return lambda: "" if find_spec(module) else hint
 
 
 def _imagenet(images: NDArray[Any], seed: int, threads: int) -> Map:

@@ -15,7 +15,7 @@ Places the images of a finished run by other methods, from their pixels and from
 measures those maps as it was measured: kNN accuracy on the same splits, trustworthiness, time.
 Results go to RUN/baselines.json, maps to RUN/baselines/ and RUN/plots/; what is there is not
 measured again unless --again. --root names the data where they have moved.
-t-SNE and UMAP come with pip install 'dimred[baselines]'.
+t-SNE and UMAP come with the extra `baselines` (pip install -e '.[baselines]' in dimred's clone).
 
 METHOD is one of
   z                      the run's own map, for comparison

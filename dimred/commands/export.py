@@ -12,7 +12,8 @@ dimred export RUN [--out FILE] [--root DATA] [--plugin FILE|MODULE]
 Writes the encoder of a finished run as one ONNX file (default: RUN/encoder.onnx): `images`, uint8
 (N, C, height, width), to `h` and `z`, normalization included. Holds what ONNX Runtime makes of 256
 of the run's images (of random ones, where these are not there) against PyTorch; a file that is off
-by more than 1e-4 of the largest value is not written. Wants pip install 'dimred[onnx]'.
+by more than 1e-4 of the largest value is not written. Wants the extra `onnx`
+(pip install -e '.[onnx]' in dimred's clone).
 
   --out   the file
   --root  the run's data, where they have moved

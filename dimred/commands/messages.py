@@ -88,7 +88,9 @@ def explain(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if isinstance(error, MissingConfigException) and error.missing_cfg_file in _CLUSTER:
         word = "=".join(error.missing_cfg_file.rsplit("/", 1))
-        return f"{word}: is not installed; it comes with pip install 'dimred[cluster]'"
+        return (
+            f"{word}: is not installed; it comes with pip install -e '.[cluster]' in dimred's clone"
+        )
     if isinstance(error, MissingConfigException):
         lines = list(takewhile(lambda line: not line.startswith("Config search path"), lines))
         return ", ".join(lines).replace(":,", ":").removeprefix("In 'config': ")

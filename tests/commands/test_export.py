@@ -137,7 +137,7 @@ def test_bad_words_are_refused_by_name(cwd, words, named):
 def test_packages_that_are_missing_are_named(cwd, monkeypatch):
     monkeypatch.setattr(onnx_export, "_PACKAGES", ("onnx", "onnx_of_no_such_name"))
     line = refused(cwd, "export", "run")
-    assert "wants onnx_of_no_such_name, which pip install 'dimred[onnx]' brings" in line
+    assert "wants onnx_of_no_such_name, which pip install -e '.[onnx]' in dimred's clone" in line
 
 
 def test_the_encoder_needs_no_images(cwd, tmp_path):

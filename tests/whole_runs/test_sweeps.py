@@ -64,7 +64,7 @@ def test_without_the_extra_it_is_named(tmp_path, launcher):
     words = ["-m", f"hydra/launcher={launcher}", "hydra.launcher.timeout_min=5", "seed=0,1"]
     line = refused(tmp_path, *SMOKE, *words, PYTHONPATH=path)
     assert f"hydra/launcher={launcher}: is not installed" in line
-    assert "pip install 'dimred[cluster]'" in line
+    assert "pip install -e '.[cluster]' in dimred's clone" in line
 
 
 def test_jobs_in_other_processes_report_to_the_sweep(tmp_path):
