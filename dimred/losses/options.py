@@ -221,9 +221,6 @@ class InfoNCE(LossOptions):
     )
 
     def problems(self, stage: str, out_dim: int) -> Iterator[str]:
-        if self.learn_temperature:
-            # Goes when training has parameters of a loss in its optimizer and checkpoints.
-            yield "loss.learn_temperature=true: is not trained yet; set it to false"
         of_kernel = {
             "degrees_of_freedom": KernelName.cauchy,
             "bandwidth": KernelName.gaussian,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from dimred.config import RunConfig
@@ -12,8 +13,11 @@ from dimred.data.image_set import ImageSet
 from dimred.data.options import FitOn
 from dimred.data.resident import ResidentImages
 from dimred.errors import InputError
+from dimred.losses.check import check_loss
 from dimred.pairing import FixedTargets, Pairing, PairingScope
+from dimred.pairing.check import check_pairing
 from dimred.training.compute import Compute
+from dimred.training.stage import on_device
 
 
 class Inputs:
@@ -38,7 +42,7 @@ class Inputs:
         self.samples = config.pairing.items(self.images)
         self.scope = PairingScope(self.samples, self.n_variants, self.fit, config.dataset.cache)
         self.pairing = config.pairing.build(self.scope, config.schedule.batch_size, compute.device)
-        check_pairing(config, self.pairing)
+        check_targets(config, self.pairing)
         self.resident = ResidentImages(
             self.samples.images, compute.device, config.device.memory_fraction
         )
@@ -57,6 +61,21 @@ class Inputs:
     def steps(self) -> int:
         """Steps of an epoch."""
         return len(self.pairing.anchors) // self.config.schedule.batch_size
+
+
+def try_out(inputs: Inputs) -> None:
+    """Raise InputError where the pairing, the loss of a stage or the network does not keep to its
+    contract for these images, on a small batch, so that a run does not begin with it."""
+    config, samples = inputs.config, inputs.samples.images
+    pairing, batch_size = config.pairing.name, config.schedule.batch_size
+    device = inputs.compute.device
+    batch = check_pairing(pairing, inputs.pairing, batch_size, samples, device)
+    for stage in config.schedule.stages.values():
+        options = config.loss_of(stage)
+        check_loss(options.name, on_device(options.build(), device), batch, stage.out_dim)
+    with torch.device("meta"):
+        _, channels, height, width = samples.shape
+        config.model.backbone(channels, (height, width))
 
 
 def fit_positions(config: RunConfig, images: ImageSet) -> NDArray[np.int64]:
@@ -94,15 +113,8 @@ def check_sizes(config: RunConfig, n_images: int, n_fit: int, n_processes: int) 
         )
 
 
-def check_pairing(config: RunConfig, pairing: Pairing) -> None:
-    """Raise InputError for a pairing of fewer anchors than a batch, or whose targets have another
-    number of dimensions than Z."""
-    anchors, batch_size = len(pairing.anchors), config.schedule.batch_size
-    if anchors < batch_size:
-        raise InputError(
-            f"schedule.batch_size={batch_size}: pairing={config.pairing.name} has {anchors} to "
-            "draw a batch from; set a batch size of at most that"
-        )
+def check_targets(config: RunConfig, pairing: Pairing) -> None:
+    """Raise InputError for targets of another number of dimensions than Z."""
     if not isinstance(pairing, FixedTargets):
         return
     for name, stage in config.schedule.stages.items():

@@ -131,6 +131,7 @@ class RunRecorder(TrainingObserver):
         }
         if trainer.mode:
             row["compiled"] = trainer.mode
+        row |= trainer.learned_in_loss()
         if measured:
             row |= self.report.measure(encoder)
         self.rows.append(row)
@@ -167,6 +168,7 @@ class RunRecorder(TrainingObserver):
             losses=state.losses if state else None,
             seconds=state.seconds if state else 0.0,
             rows=self.rows,
+            loss=trainer.loss_state() if trainer else None,
         )
         save_checkpoint(self.folder.checkpoint, checkpoint)
         self.saved_at = time.monotonic()

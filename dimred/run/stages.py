@@ -183,6 +183,7 @@ class StagedTraining:
         assert checkpoint is not None
         if checkpoint.optimizer is not None:
             trainer.optimizer.load_state_dict(checkpoint.optimizer)
+        trainer.load_loss_state(checkpoint.loss)
         if checkpoint.losses is None:
             return trainer.new_epoch()
         losses = checkpoint.losses.to(self.inputs.compute.device)

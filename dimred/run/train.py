@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import torch
 from omegaconf import OmegaConf
 
 from dimred.config import RunConfig
 from dimred.errors import InputError, Interrupted, ProcessLost, TrainingFailed
 from dimred.run.identity import identity_of, run_path
-from dimred.run.inputs import Inputs
+from dimred.run.inputs import Inputs, try_out
 from dimred.run.measuring import Measuring, setting_of
 from dimred.run.recorder import RunRecorder, checkpoint_of
 from dimred.run.report import RunReport
@@ -61,10 +60,7 @@ def _lead(inputs: Inputs, command: list[str], workers: _Workers) -> Outcome:
     """The run in its main or only process."""
     config, images, compute = inputs.config, inputs.images, inputs.compute
     measuring = Measuring(setting_of(inputs))
-    _, channels, height, width = images.images.shape
-    with torch.device("meta"):
-        # Refuses images that the network cannot take, before a folder is made for the run.
-        config.model.backbone(channels, (height, width))
+    try_out(inputs)  # before a folder is made for the run
     identity = identity_of(config, compute, images)
     with RunFolder(run_path(config, identity)) as folder:
         folder.admit(identity, config.restart)

@@ -30,7 +30,7 @@ class Checkpoint:
     """A run in the middle.
 
     identity: what decides the result (configuration and data), to refuse another run's checkpoint.
-    encoder: state dict; out_dim: its dimension of Z.
+    encoder: state dict; out_dim: its dimension of Z. loss: state dict, if it has parameters.
     optimizer: state dict, or None at the start of a stage.
     losses: losses of the epoch so far; seconds: time spent in it so far.
     rows: what metrics.jsonl holds.
@@ -44,6 +44,7 @@ class Checkpoint:
     losses: Tensor | None
     seconds: float
     rows: list[dict[str, Any]]
+    loss: dict[str, Tensor] | None = None
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

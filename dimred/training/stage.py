@@ -10,7 +10,7 @@ from itertools import tee
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from dimred.data.resident import ResidentImages
 from dimred.errors import InputError, TrainingDiverged, WrongGradients
@@ -47,6 +47,22 @@ def compile_mode(compute: Compute, pairing: Pairing) -> str | None:
     return GRAPHS if graphs else "default"
 
 
+def on_device(loss: Loss, device: torch.device) -> Loss:
+    """A loss with its parameters, if it has any, on a device."""
+    return loss.to(device) if isinstance(loss, nn.Module) else loss
+
+
+def parameters_of(loss: Loss) -> Iterator[nn.Parameter]:
+    """What is learned in a loss, such as a temperature; nothing in most."""
+    if isinstance(loss, nn.Module):
+        yield from loss.parameters()
+
+
+def _named(loss: Loss) -> Iterator[tuple[str, nn.Parameter]]:
+    if isinstance(loss, nn.Module):
+        yield from loss.named_parameters("loss")
+
+
 class StageTrainer:
     """Trains an encoder through one stage. Knows nothing of files, metrics or the terminal."""
 
@@ -61,7 +77,7 @@ class StageTrainer:
     ):
         self.stage = stage
         self.encoder = encoder
-        self.loss = loss
+        self.loss = on_device(loss, compute.device)
         self.pairing = pairing
         self.images = images
         self.anchors = pairing.anchors.to(compute.device)
@@ -92,6 +108,8 @@ class StageTrainer:
         groups = [{"params": others, "lr_factor": 1.0}]
         if biases:
             groups.append({"params": biases, "lr_factor": options.bias_lr_factor})
+        if learned := list(parameters_of(self.loss)):
+            groups.append({"params": learned, "lr_factor": 1.0, "weight_decay": 0.0})
         lr, decay = self.stage.base_lr, options.weight_decay
         # False would leave PyTorch's choice for None.
         fused = self.compute.fused_optimizer or None
@@ -177,6 +195,7 @@ class StageTrainer:
         first = not self._checked and bool(loss.isfinite())  # else `check_finite` has more to say
         if first:
             self._check_which_learn()
+        # Those of a loss are of all rows already.
         self.compute.processes.all_reduce_gradients(self.encoder.parameters())
         if first:
             self._check_gradients_finite()
@@ -212,7 +231,7 @@ class StageTrainer:
 
     def _check_which_learn(self) -> None:
         """Raise WrongGradients unless exactly the parameters that are to learn have gradients."""
-        parameters = list(self.encoder.named_parameters())
+        parameters = [*self.encoder.named_parameters(), *_named(self.loss)]
         missing = [name for name, p in parameters if p.requires_grad and p.grad is None]
         frozen = [name for name, p in parameters if not p.requires_grad and p.grad is not None]
         self._refuse("to be trained and without a gradient", missing)
@@ -220,7 +239,8 @@ class StageTrainer:
 
     def _check_gradients_finite(self) -> None:
         """Raise WrongGradients for gradients that are not finite."""
-        learning = [(n, p.grad) for n, p in self.encoder.named_parameters() if p.grad is not None]
+        parameters = [*self.encoder.named_parameters(), *_named(self.loss)]
+        learning = [(name, p.grad) for name, p in parameters if p.grad is not None]
         bad = [name for name, gradient in learning if not gradient.isfinite().all()]
         self._refuse("with a gradient that is not finite", bad)
 
@@ -251,6 +271,19 @@ class StageTrainer:
     def interpret(self) -> None:
         """Compute without the compiler from now on."""
         self.mode, self.features = None, self.encoder.features
+
+    def loss_state(self) -> dict[str, Tensor] | None:
+        """The state dict of the loss, for checkpoints; None where it has no parameters."""
+        return self.loss.state_dict() if isinstance(self.loss, nn.Module) else None
+
+    def load_loss_state(self, state: dict[str, Tensor] | None) -> None:
+        """Go on with what the loss had learned."""
+        if isinstance(self.loss, nn.Module) and state is not None:
+            self.loss.load_state_dict(state)
+
+    def learned_in_loss(self) -> dict[str, float]:
+        """The numbers that the loss has learned, by name: loss.kernel.log_temperature."""
+        return {name: float(p.detach()) for name, p in _named(self.loss) if p.numel() == 1}
 
     def _train_or_freeze(self) -> None:
         frozen = self.stage.options.frozen_batchnorm is FrozenBatchNorm.freeze
@@ -311,6 +344,7 @@ class StageTrainer:
                 f"epoch {epoch + 1}, step {step + 1} of {self.steps}"
             )
         weights = [w for w in self.encoder.state_dict().values() if w.is_floating_point()]
+        weights += parameters_of(self.loss)
         if not torch.stack([w.isfinite().all() for w in weights]).all():
             raise TrainingDiverged(
                 f"weights became infinite or not a number in stage {self.stage.name}, "
