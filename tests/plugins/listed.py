@@ -56,6 +56,6 @@ class Listed(Augmentation):
             index = np.loadtxt(expanded(file), delimiter=",", dtype=np.int64, ndmin=2)
         except (OSError, ValueError) as error:
             raise InputError(f"pairing.file={file}: {error}") from error
-        place = {number: position for position, number in enumerate(scope.items.index)}
+        place = {number: position for position, number in enumerate(scope.samples.index)}
         pairs = [[place[a], place[b]] for a, b in index if a in place and b in place]
         return ListedPairs(torch.tensor(pairs), self._augmentation())
