@@ -40,7 +40,7 @@ class TestPairs(Measure):
         try:
             return setting.config.pairing.relation(setting.test)  # type: ignore[attr-defined,no-any-return]
         except InputError as error:
-            raise LeftOut(str(error)) from error
+            raise LeftOut(str(error).partition(";")[0]) from error  # without advice for training
 
     def measure(self, embedding: Embedding) -> Iterator[Measurement]:
         yield from self._losses.measure(embedding.samples_z)
@@ -70,7 +70,7 @@ class DrlimPairs(TestPairs):
         try:
             return setting.test.neighbours(pairing.k, pairing.same_class, neighbourhood)  # type: ignore[attr-defined]
         except InputError as error:
-            raise LeftOut(str(error)) from error
+            raise LeftOut(str(error).partition(";")[0]) from error  # without advice for training
 
 
 def _pair_losses(

@@ -65,6 +65,7 @@ class Measuring:
         self.setting = setting
         self.described: dict[str, dict[str, Any]] = {}
         self.left_out: dict[str, str] = {}
+        self._announced = False
         self._measures = {
             name: measure
             for name, measure in measures_of(setting.config).items()
@@ -168,6 +169,16 @@ class Measuring:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         if not isinstance(error, LeftOut):
             reason = f"{type(error).__name__}: {reason}"
-        if self.left_out.get(name) != reason:
-            print(f"the measure {name} is left out: {reason}", flush=True)
+        if self._announced and self.left_out.get(name) != reason:
+            _say(name, reason)
         self.left_out[name] = reason
+
+    def announce(self) -> None:
+        """Say which measures are left out, now and from now on."""
+        self._announced = True
+        for name, reason in self.left_out.items():
+            _say(name, reason)
+
+
+def _say(name: str, reason: str) -> None:
+    print(f"the measure {name} is left out: {reason}", flush=True)

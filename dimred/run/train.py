@@ -59,8 +59,8 @@ def run(config: RunConfig, command: list[str]) -> Outcome | None:
 def _lead(inputs: Inputs, command: list[str], workers: _Workers) -> Outcome:
     """The run in its main or only process."""
     config, images, compute = inputs.config, inputs.images, inputs.compute
-    measuring = Measuring(setting_of(inputs))
     try_out(inputs)  # before a folder is made for the run
+    measuring = Measuring(setting_of(inputs))
     identity = identity_of(config, compute, images)
     with RunFolder(run_path(config, identity)) as folder:
         folder.admit(identity, config.restart)
@@ -75,6 +75,7 @@ def _lead(inputs: Inputs, command: list[str], workers: _Workers) -> Outcome:
                 )
         _record(folder, inputs, identity, command)
         _announce(folder, inputs)
+        measuring.announce()
         checkpoint = checkpoint_of(folder, identity)
         report = RunReport(inputs, measuring, folder)
         training = StagedTraining(inputs, checkpoint)

@@ -430,3 +430,11 @@ def test_linear_evaluation_by_sgd_pairs_images_with_their_labels(tmp_path):
     words = ["eval.linear=sgd", "eval.linear_epochs=5", "eval.linear_lr=1", "eval.references=false"]
     folder = trained(tmp_path, "generalized_digits_shifts", 5, *words)
     assert summary(folder)["linear"]["accuracy"] > 0.75
+
+
+def test_too_few_test_images_for_their_pairs_are_no_reason_not_to_train(tmp_path):
+    words = ["experiment=drlim_digits", "pairing.k=30", "schedule.stages.train.epochs=1"]
+    out = command(tmp_path, *words, "run_dir=run")
+    assert "the measure contrast is left out: pairing.k=30: class '4' has 30 test image(s)" in out
+    assert "set at most" not in out
+    assert list(summary(tmp_path / "run")["measures"]["left_out"]) == ["contrast"]
