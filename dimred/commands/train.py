@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from dimred.commands.messages import Parser, exit_code, explain
 from dimred.config.conf_folder import GROUPS, choices
 from dimred.errors import InputError
-from dimred.options.plugins import load_plugins, send_with_jobs
+from dimred.files import expanded
+from dimred.options.plugins import load_plugins, share_with_processes
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -156,8 +157,9 @@ def _sweep(app: Hydra, job: Callable[[DictConfig], _Ended], overrides: list[str]
     parsed_words = OverridesParser.create(app.config_loader).parse_overrides(overrides)
     for words in BasicSweeper.split_arguments(parsed_words, None)[0]:
         # What is wrong with a job should not come out after hours in a queue.
-        typed(hydra.compose("config", overrides=words))
-    send_with_jobs()
+        config = typed(hydra.compose("config", overrides=words))
+    if any(word.startswith("hydra/launcher=") for word in overrides):
+        share_with_processes(expanded(config.output_dir) / "sweeps" / "plugins")
     # A launcher that submits says what, and where it will be.
     launchers = logging.getLogger("hydra_plugins")
     launchers.addHandler(logging.StreamHandler(sys.stdout))

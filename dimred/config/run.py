@@ -71,19 +71,39 @@ def eval_options(measures: tuple[type[Any], ...]) -> type[EvalOptions]:
                 )
             known[spec.name] = measure.__name__
             own.append((spec.name, get_type_hints(measure)[spec.name], copy_of(spec)))
-    return make_dataclass("Eval", own, bases=(EvalOptions,))
+    return _importable(make_dataclass("EvalSchema", own, bases=(EvalOptions,)))
 
 
 def run_schema() -> type[RunConfig]:
     """`RunConfig` with the options of all measures that are registered."""
-    return _run_schema(tuple(dict.fromkeys(registered("measure").values())))
+    return _run_schema(_measures())
+
+
+def _measures() -> tuple[type[Any], ...]:
+    return tuple(dict.fromkeys(registered("measure").values()))
 
 
 @cache
 def _run_schema(measures: tuple[type[Any], ...]) -> type[RunConfig]:
     options = eval_options(measures)
     own = nested(options, "What is measured.", changes_result=False)
-    return make_dataclass("RunConfig", [("eval", options, own)], bases=(RunConfig,))
+    return _importable(make_dataclass("RunSchema", [("eval", options, own)], bases=(RunConfig,)))
+
+
+def _importable(schema: type[Any]) -> type[Any]:
+    """A class that other processes find in this module by its name: the jobs of a sweep, which are
+    sent configurations of it."""
+    schema.__module__ = __name__
+    return schema
+
+
+def __getattr__(name: str) -> type[Any]:
+    """The classes made of the measures that are registered."""
+    if name == "RunSchema":
+        return run_schema()
+    if name == "EvalSchema":
+        return eval_options(_measures())
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def measures_of(config: RunConfig) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -9,16 +10,21 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from pathlib import Path
 from typing import Any
 
-FILE_PREFIX = "dimred_plugin_"
-"""What the module of a plug-in that is a file is called, before the file's own name."""
+_FILE_MODULE = re.compile(r"dimred_plugin_(.*)_[0-9a-f]{8}")
+
+
+def file_module(path: Path) -> str:
+    """What the module of a plug-in that is a file is called: by the file's name and its place."""
+    place = sha256(str(path).encode()).hexdigest()[:8]
+    return f"dimred_plugin_{re.sub(r'[^A-Za-z0-9]', '_', path.stem)}_{place}"
 
 
 @dataclass(frozen=True)
 class Origin:
     """A plug-in.
 
-    name: of its file or package. version: of its distribution, None without one. sha256: of its
-    source (of a package all its Python files), None where there is no file.
+    name: of its file (letters, digits and _) or package. version: of its distribution, None without
+    one. sha256: of its source (of a package all its Python files), None where there is no file.
     """
 
     name: str
@@ -38,12 +44,14 @@ def origin_of(module: str) -> Origin | None:
     loaded = sys.modules.get(top)
     file = getattr(loaded, "__file__", None)
     folders = sorted(getattr(loaded, "__path__", ()))
+    if of_file := _FILE_MODULE.fullmatch(top):
+        return Origin(f"{of_file[1]}.py", None, _digest(file, []))
     name = top if folders or file is None else Path(file).name
     return Origin(name, _version(top), _digest(file, folders))
 
 
 def _version(top: str) -> str | None:
-    if top.startswith(FILE_PREFIX) or top == "__main__":
+    if top == "__main__":
         return None
     try:
         return version(packages_distributions().get(top, [top])[0])

@@ -6,6 +6,7 @@ imported; nothing that a run folder says ever is.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import traceback
@@ -18,13 +19,13 @@ from pathlib import Path
 from types import ModuleType
 
 from dimred.errors import InputError
-from dimred.files import expanded
-from dimred.options.origin import FILE_PREFIX
+from dimred.files import expanded, write_atomically
+from dimred.options.origin import file_module
 from dimred.options.registry import forget
 
 ENTRY_POINTS = "dimred.plugins"
 
-_files: dict[str, str] = {}  # module name of each plug-in that is a file: digest of its source
+_files: dict[str, bytes] = {}  # module name of each plug-in that is a file: its source
 _installed_loaded = False
 
 
@@ -59,15 +60,16 @@ def load_installed_plugins() -> None:
             print(f"dimred: {error}; going on without it", file=sys.stderr)
 
 
-def send_with_jobs() -> None:
-    """Let the jobs of a sweep in other processes have the plug-ins that are files, as they are now:
-    those processes cannot import them by name."""
-    try:
-        import cloudpickle  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    except ImportError:
+def share_with_processes(folder: Path) -> None:
+    """Let processes that this one starts import the plug-ins that are files by the names that they
+    have here, as they are now: from copies below `folder`, which PYTHONPATH then has."""
+    if not _files:
         return
-    for name in _files:
-        cloudpickle.register_pickle_by_value(sys.modules[name])
+    copies = folder.absolute() / sha256(b"".join(_files.values())).hexdigest()[:12]
+    for name, source in _files.items():
+        write_atomically(copies / f"{name}.py", source)
+    before = os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(copies), before)))
 
 
 def _load_file(given: str) -> None:
@@ -76,10 +78,8 @@ def _load_file(given: str) -> None:
         source = path.read_bytes()
     except OSError as error:
         raise InputError(f"--plugin {given}: {error.strerror}") from error
-    place = sha256(str(path).encode()).hexdigest()[:8]
-    name = f"{FILE_PREFIX}{re.sub(r'[^A-Za-z0-9]', '_', path.stem)}_{place}"
-    digest = sha256(source).hexdigest()
-    if _files.get(name) == digest:
+    name = file_module(path)
+    if _files.get(name) == source:
         return
     module = ModuleType(name)
     module.__file__ = str(path)
@@ -98,7 +98,7 @@ def _load_file(given: str) -> None:
         forget(name)
         del sys.modules[name]
         raise
-    _files[name] = digest
+    _files[name] = source
 
 
 def _reported(what: str, action: Callable[[], object], file: Path | None = None) -> None:

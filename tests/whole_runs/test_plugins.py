@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import pickle
 import shutil
 import subprocess
@@ -17,7 +18,11 @@ from command import dimred, refused, summary
 from dimred import load_run
 from dimred.config.compose import composed
 from dimred.options import plugins, registry
-from dimred.options.plugins import load_installed_plugins, load_plugins, send_with_jobs
+from dimred.options.plugins import (
+    load_installed_plugins,
+    load_plugins,
+    share_with_processes,
+)
 from dimred.pairing import PositivePairs
 
 PLUGINS = Path(__file__).parent.parent / "plugins"
@@ -239,20 +244,23 @@ def test_installed_plugins_are_found_and_a_broken_one_is_named(tmp_path, monkeyp
         registry.forget("found_dcl")
 
 
-def test_jobs_in_other_processes_have_the_plugin_as_it_was_submitted(tmp_path):
-    cloudpickle = pytest.importorskip("cloudpickle")
+def test_jobs_in_other_processes_have_the_plugin_as_it_was_submitted(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
     file = copied("dcl.py", tmp_path)
     load_plugins([str(file)])
-    options = composed(["loss=dcl", "loss.temperature=0.3"]).loss
-    send_with_jobs()
-    sent = cloudpickle.dumps(options)
+    config = composed(["loss=dcl", "loss.temperature=0.3"])
+    share_with_processes(tmp_path / "copies")
     file.unlink()
     code = (
-        "import pickle, sys; options = pickle.load(sys.stdin.buffer);"
+        "import pickle, sys; config = pickle.load(sys.stdin.buffer);"
         "import torch; from dimred.pairing import PositivePairs;"
-        "loss = options.build()(torch.eye(4), PositivePairs(torch.tensor([1, 0, 3, 2])));"
-        "sys.stdout.buffer.write(pickle.dumps((options.temperature, options.origin, float(loss))))"
+        "loss = config.loss.build()(torch.eye(4), PositivePairs(torch.tensor([1, 0, 3, 2])));"
+        "sys.stdout.buffer.write(pickle.dumps((config, config.loss.origin, float(loss))))"
     )
-    done = subprocess.run([sys.executable, "-c", code], input=sent, capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=pickle.dumps(config), capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
     # All similarities are 0, so the loss is log 2.
-    assert pickle.loads(done.stdout) == (0.3, type(options).origin, pytest.approx(math.log(2)))
+    expected = (config, type(config.loss).origin, pytest.approx(math.log(2)))
+    assert pickle.loads(done.stdout) == expected
