@@ -11,6 +11,7 @@ from matplotlib.path import Path as Outline
 from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
+from dimred import load_run
 from dimred.data.digits import load_digits
 from dimred.run_folder.finished import FinishedRun
 
@@ -342,3 +343,22 @@ def test_images_of_other_shapes_and_colours_are_shown(wicked, opened):
         away = np.abs(images.mean(-1) - pixels.mean(-1)).mean(axis=(1, 2))
         assert away.argmin() == row
         assert away[row] < 10
+
+
+def test_a_notebook_shows_the_page_in_a_frame_of_its_own(digits, browser, tmp_path):
+    """Which is drawn, and can neither read the notebook nor ask for anything."""
+    file = tmp_path / "notebook.html"
+    file.write_text(f"<!doctype html><p>cell</p>{load_run(digits).view(height=400)._repr_html_()}")
+    page = browser.new_page()
+    complaints, requests = [], []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(file.as_uri())
+    frame = page.frames[1]
+    frame.wait_for_selector("#legend .highlight")
+    assert frame.evaluate("window.dimred.page.scene.n") == 300
+    assert frame.evaluate("window.origin") == "null"
+    assert complaints == []
+    assert requests == [file.as_uri()]
+    page.close()
