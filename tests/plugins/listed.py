@@ -13,7 +13,7 @@ import torch
 from dimred.errors import InputError
 from dimred.files import expanded
 from dimred.options import option, register
-from dimred.pairing import Augmentation, Partners, Selection
+from dimred.pairing import Augmentation, PositivePairs, StepBatch
 
 
 class ListedPairs:
@@ -31,7 +31,7 @@ class ListedPairs:
     def select(self, anchors, generator):
         both = self.pairs.to(anchors.device)[anchors].T.flatten()
         partner = torch.arange(len(both), device=anchors.device).roll(len(anchors))
-        return Selection(both, len(both), Partners(partner))
+        return StepBatch(both, len(both), PositivePairs(partner))
 
     def views(self, images, generator, part=slice(None)):
         return self.augment(images, generator, part)
@@ -56,6 +56,6 @@ class Listed(Augmentation):
             index = np.loadtxt(expanded(file), delimiter=",", dtype=np.int64, ndmin=2)
         except (OSError, ValueError) as error:
             raise InputError(f"pairing.file={file}: {error}") from error
-        place = {number: position for position, number in enumerate(scope.items.index)}
+        place = {number: position for position, number in enumerate(scope.samples.index)}
         pairs = [[place[a], place[b]] for a, b in index if a in place and b in place]
         return ListedPairs(torch.tensor(pairs), self._augmentation())

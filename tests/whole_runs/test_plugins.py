@@ -18,7 +18,7 @@ from dimred import load_run
 from dimred.config.compose import composed
 from dimred.options import plugins, registry
 from dimred.options.plugins import load_installed_plugins, load_plugins, send_with_jobs
-from dimred.pairing import Partners
+from dimred.pairing import PositivePairs
 
 PLUGINS = Path(__file__).parent.parent / "plugins"
 SMALL = [
@@ -105,7 +105,7 @@ def test_the_loss_of_that_file_is_that_of_its_paper():
     for i, j in enumerate(partner):
         others = [math.exp(unit[i] @ unit[k] / 0.3) for k in range(6) if k not in (i, j)]
         terms.append(-unit[i] @ unit[j] / 0.3 + math.log(sum(others)))
-    pairs = Partners(torch.tensor(partner))
+    pairs = PositivePairs(torch.tensor(partner))
     value = module.dcl_loss(torch.from_numpy(z), pairs, 0.3)
     assert value.item() == pytest.approx(np.mean(terms), rel=1e-12)
     rows = module.dcl_loss(torch.from_numpy(z), pairs, 0.3, reduction="none")
@@ -249,8 +249,8 @@ def test_jobs_in_other_processes_have_the_plugin_as_it_was_submitted(tmp_path):
     file.unlink()
     code = (
         "import pickle, sys; options = pickle.load(sys.stdin.buffer);"
-        "import torch; from dimred.pairing import Partners;"
-        "loss = options.build()(torch.eye(4), Partners(torch.tensor([1, 0, 3, 2])));"
+        "import torch; from dimred.pairing import PositivePairs;"
+        "loss = options.build()(torch.eye(4), PositivePairs(torch.tensor([1, 0, 3, 2])));"
         "sys.stdout.buffer.write(pickle.dumps((options.temperature, options.origin, float(loss))))"
     )
     done = subprocess.run([sys.executable, "-c", code], input=sent, capture_output=True, check=True)
