@@ -78,7 +78,7 @@ def test_a_loss_is_one_file(tmp_path):
     assert "loss=dcl goes with pairing=augmentation or augmentation_digits" in line
 
     # The same words with another source are another run.
-    file.write_text(file.read_text().replace(".mean()", ".sum()"))
+    file.write_text(file.read_text().replace(" - positive", " - 1.5 * positive"))
     dimred(tmp_path, *words)
     assert len(runs(tmp_path)) == 2
     line = refused(tmp_path, *words, f"run_dir={run}")
