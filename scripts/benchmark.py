@@ -10,7 +10,7 @@ same process; the bytes that the network moves (with --compile, if all that can 
 way) and the share of what a copy moves in that time, the other ceiling; the share of each part of a
 step; seconds of compiling; peak memory. `loss`: the t-SimCNE loss, forward and backward, against
 the number of points. `knn`: kNN accuracy against the number of points, and above 8 dimensions how
-many times as long scikit-learn takes for the neighbours on the CPU. `epochs`: an epoch of the small
+many times as long scikit-learn takes for the neighbors on the CPU. `epochs`: an epoch of the small
 network against the number of images. `start`: `dimred --help`, and what a
 smoke run takes besides its training. `demo`: operators by their share of the demo's training steps.
 
@@ -315,7 +315,7 @@ def demo(compute: Compute) -> list[dict[str, Any]]:
     encoder = Encoder(ConvNetBackbone(1, [32, 64, 128]), [0.5], [0.25], 256, 128).to(device)
     encoder = encoder.to(memory_format=compute.memory_format)
     pixels = torch.randint(0, 256, (1797, 1, 8, 8), dtype=torch.uint8)
-    pairing = TwoViews(torch.arange(1797), BatchAugmentation(flip=0, hue=0, greyscale=0))
+    pairing = TwoViews(torch.arange(1797), BatchAugmentation(flip=0, hue=0, grayscale=0))
     images = ResidentImages(pixels, device, 0.5)
     trainer = StageTrainer(one_epoch(256), encoder, tsimcne_loss, pairing, images, compute)
 

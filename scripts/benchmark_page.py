@@ -89,7 +89,7 @@ def main() -> None:
         _print("frame, all points", last.evaluate(_PAN, _FRAMES))
         print(f"pointer moves          {last.evaluate(_HOVER, 100):.1f} ms each")
         last.evaluate(
-            "() => { const { scene } = window.dimred.page; scene.centre(0, 1);"
+            "() => { const { scene } = window.dimred.page; scene.center(0, 1);"
             " while (!window.dimred.page.overlay.side) scene.zoomBy(1.2); }"
         )
         last.wait_for_timeout(2_000)  # sheets are decoded

@@ -2,8 +2,9 @@
 
     python scripts/benchmark_sampling.py --root FOLDER_OF_MNIST --seeds 0 1 2
 
-Trains DrLIM invariant to shifts on MNIST's 4s and 9s with the thesis' sampler and schedule (batches
-of 64 pairs, 10,000 iterations) and with in-batch sampling for several lengths of its own schedule.
+Trains DrLIM invariant to shifts on MNIST's 4s and 9s with Angel's (2015) sampler and schedule
+(batches of 64 pairs, 10,000 iterations) and with in-batch sampling for several lengths of its own
+schedule.
 All take turns of a second, so that they see the same machine; time is that of training steps only.
 Prints, for each, seconds, share of the time of `pairs`, and the loss on the 229 pairs an image of
 the test set in the form that was trained (legacy_caffe).
@@ -98,7 +99,7 @@ def race(root: str, seed: int) -> list[Contender]:
         f"dataset.root={root}",
         f"seed={seed}",
     ]
-    thesis = [*words, "schedule=thesis", "pairing.sampling=pairs"]
+    thesis = [*words, "schedule=angel2015", "pairing.sampling=pairs"]
     contenders = [Contender("pairs", thesis, ITERATIONS)]
     contenders += [Contender(f"in_batch {steps}", words, steps) for steps in LENGTHS]
     left = list(contenders)

@@ -99,7 +99,9 @@ WEIGHTS = "weights.safetensors"
 
 def _timeless(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _timeless(part) for key, part in value.items() if key not in _TIMES}
+        # A measure's name was spelled otherwise before.
+        kept = {key: part for key, part in value.items() if key not in _TIMES}
+        return {key.replace("bour", "bor"): _timeless(part) for key, part in kept.items()}
     return value
 
 

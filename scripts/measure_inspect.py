@@ -13,7 +13,7 @@ before is wrong; and among the pairs that a copy is in, where a pair with a thir
 only if this one and the source are a pair as well.
 
 Copies: exact; moved by 1 to 3 pixels, edges repeated; JPEG of quality 75; moved, then JPEG;
-brightness (gain 0.7 to 1.3, offset up to 20 grey levels either way); noise of 5 grey levels.
+brightness (gain 0.7 to 1.3, offset up to 20 gray levels either way); noise of 5 gray levels.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from dimred.run_folder.finished import FinishedRun
 Pixels = NDArray[np.uint8]
 Rows = NDArray[np.int64]
 
-MOST_SHOWN = 60
+MAX_SHOWN = 60
 COPIES_IN_GROUP = 12
 
 
@@ -62,12 +62,12 @@ def compressed(image: Pixels, random: np.random.Generator) -> Pixels:
 
 
 def brightened(image: Pixels, random: np.random.Generator) -> Pixels:
-    """By a gain of 0.7 to 1.3 and an offset of -20 to 20 grey levels."""
+    """By a gain of 0.7 to 1.3 and an offset of -20 to 20 gray levels."""
     return as_pixels(image * random.uniform(0.7, 1.3) + random.uniform(-20, 20))
 
 
 def noisy(image: Pixels, random: np.random.Generator) -> Pixels:
-    """By normal noise of 5 grey levels."""
+    """By normal noise of 5 gray levels."""
     return as_pixels(image + random.normal(0, 5, image.shape))
 
 
@@ -193,7 +193,7 @@ def main() -> None:
     print(f", {len(there.groups)} groups, seed {options.seed}")
     print(f"searched in {seconds:.0f} s ({compute.device}, {threads} threads)")
     others = np.flatnonzero(report(found, there))
-    shown = others[np.linspace(0, len(others) - 1, min(len(others), MOST_SHOWN)).astype(np.int64)]
+    shown = others[np.linspace(0, len(others) - 1, min(len(others), MAX_SHOWN)).astype(np.int64)]
     if options.natural and len(shown):
         draw(found, shown, there.images, run.record.data, options.natural)
 

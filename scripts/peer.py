@@ -71,7 +71,7 @@ def encoder(options: argparse.Namespace, mean: Sequence[float], std: Sequence[fl
 
 
 def training_images(root: Path, count: int) -> Any:
-    """`count` images in colour, 32x32, equally many of every class, of the training images where
+    """`count` images in color, 32x32, equally many of every class, of the training images where
     `root` has a split."""
     import numpy as np
 
@@ -84,7 +84,7 @@ def training_images(root: Path, count: int) -> Any:
     images = load_image_folder(str(root), 32, True, training)
     if len(images) < count or not images.labels or images.images.shape[1] != 3:
         raise SystemExit(
-            f"--root {root}: must hold {count} images in colour, in folders of their classes"
+            f"--root {root}: must hold {count} images in color, in folders of their classes"
         )
     return images
 

@@ -224,7 +224,7 @@ def accuracies(folder: Path, labels: Any) -> dict[str, float]:
     import numpy as np
 
     from dimred.evaluation.knn import majority
-    from dimred.evaluation.neighbours import nearest
+    from dimred.evaluation.neighbors import nearest
 
     found = {}
     with np.load(folder / "embedding.npz") as embedding:

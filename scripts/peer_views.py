@@ -39,8 +39,8 @@ def pil_crops(images: Any, drawn: Any) -> Any:
     return torch.stack(views)
 
 
-def pil_colours(images: Any, drawn: Any, places: list[int]) -> Any:
-    """Colour jitter and greyscale of uint8 images, float32 in [0, 1].
+def pil_colors(images: Any, drawn: Any, places: list[int]) -> Any:
+    """Color jitter and grayscale of uint8 images, float32 in [0, 1].
 
     places: how many of brightness, contrast and saturation come before hue, for each image.
     """
@@ -59,7 +59,7 @@ def pil_colours(images: Any, drawn: Any, places: list[int]) -> Any:
             else:
                 adjust = getattr(functional, f"adjust_{drawn.blends[step]}")
                 view = adjust(view, drawn.factors[number, step].item())
-        if drawn.greyscale[number]:
+        if drawn.grayscale[number]:
             view = functional.rgb_to_grayscale(view, 3)
         views.append(functional.to_tensor(view))
     return torch.stack(views)
@@ -73,7 +73,7 @@ def ways(augment: Any, places: list[int]) -> dict[str, Callable[[Any, Any], Any]
         return augment._apply(images, drawn, None)
 
     def our_crops(images: Any, drawn: Any) -> Any:
-        crops = ours(images, replace(drawn, blends=(), hue=None, greyscale=None))
+        crops = ours(images, replace(drawn, blends=(), hue=None, grayscale=None))
         return crops.mul_(255).round_().byte()
 
     return {
@@ -84,13 +84,13 @@ def ways(augment: Any, places: list[int]) -> dict[str, Callable[[Any, Any], Any]
         "hue in PIL's steps": lambda images, drawn: ours(
             images, replace(drawn, hue=(drawn.hue * 255).trunc() / 256)
         ),
-        "colour by PIL, hue last": lambda images, drawn: pil_colours(
+        "color by PIL, hue last": lambda images, drawn: pil_colors(
             our_crops(images, drawn), drawn, last
         ),
-        "colour by PIL, hue anywhere": lambda images, drawn: pil_colours(
+        "color by PIL, hue anywhere": lambda images, drawn: pil_colors(
             our_crops(images, drawn), drawn, places
         ),
-        "all by PIL, as torchvision": lambda images, drawn: pil_colours(
+        "all by PIL, as torchvision": lambda images, drawn: pil_colors(
             pil_crops(images, drawn), drawn, places
         ),
     }

@@ -47,19 +47,19 @@ how much of the map's spread the lighting makes (0: none). Small NORB was not at
 airplane on a turntable stands in for its airplane.
 """,
     ),
-    "The thesis, MNIST (Angel 2015)": (
-        ("thesis_mnist",),
+    "Angel (2015), MNIST": (
+        ("angel2015_mnist",),
         """\
 Shifts lie in order along the third dimension and are gone from the other two, as claimed. **The
 two losses, after 10,000 iterations, miss the published ones**: both are about half as large. Part
-of why is that the thesis' neighbours came from distances in uint8 that wrap around; on pairs of
-true neighbours its weights of 50,000 iterations have a published 0.119. A drawn pair counts for
-one of two labels here, there for both. The thesis finds no difference between its two losses, and
+of why is that Angel's (2015) neighbors came from distances in uint8 that wrap around; on pairs of
+true neighbors its weights of 50,000 iterations have a published 0.119. A drawn pair counts for
+one of two labels here, there for both. Angel (2015) finds no difference between its two losses, and
 here they are close too. LeNet's errors are lower than published.
 """,
     ),
-    "The thesis, NORB (Angel 2015)": (
-        ("thesis_norb",),
+    "Angel (2015), NORB": (
+        ("angel2015_norb",),
         """\
 What the dimensions stand for holds on the turntable. The published losses are of NORB's own
 images, so nothing here tests them.
@@ -77,12 +77,12 @@ IN_WORDS = {
     ("drlim", "d", "elevation"): "elevation along its axis",
     ("drlim", "d", "lighting"): "lighting is gone",
     ("drlim", "d", "lighting_lle"): "lighting stays",
-    ("thesis_mnist", "generalized", "order"): "shifts in order",
-    ("thesis_mnist", "generalized", "shift"): "shift is gone",
-    ("thesis_mnist", "lenet", "shifted"): "misled by shifts",
-    ("thesis_norb", "generalized", "circular"): "azimuth in z1 z2",
-    ("thesis_norb", "generalized", "spearman"): "elevation in z3",
-    ("thesis_norb", "generalized", "leak"): "no elevation in z1 z2",
+    ("angel2015_mnist", "generalized", "order"): "shifts in order",
+    ("angel2015_mnist", "generalized", "shift"): "shift is gone",
+    ("angel2015_mnist", "lenet", "shifted"): "misled by shifts",
+    ("angel2015_norb", "generalized", "circular"): "azimuth in z1 z2",
+    ("angel2015_norb", "generalized", "spearman"): "elevation in z3",
+    ("angel2015_norb", "generalized", "leak"): "no elevation in z1 z2",
 }
 _LENGTH = re.compile(r", [\d,]+ iterations$")
 # Shorter where the split is said above the tables, or the dimensions are said in words.

@@ -28,8 +28,8 @@ TABLE_NAMES = {
     "table1": "Table 1",
     "table_a1": "Table A.1",
     "drlim": "DrLIM",
-    "thesis_mnist": "thesis, MNIST",
-    "thesis_norb": "thesis, NORB",
+    "angel2015_mnist": "Angel (2015), MNIST",
+    "angel2015_norb": "Angel (2015), NORB",
     "baselines": "baselines",
 }
 

@@ -39,7 +39,7 @@ runs: every number of ours comes from one.
 - **measured**: mean ± standard deviation of the seeds, in a bracket the difference from the
   published number.
 - **same conditions?**: `yes`, or what was otherwise. `JPEG copy`: CIFAR-10 saved as JPEG files of
-  quality 75, whose pixels differ a little. `own training`: another optimiser or schedule, or all
+  quality 75, whose pixels differ a little. `own training`: another optimizer or schedule, or all
   pairs of a batch instead of drawn ones.
 - **run**: its line in [Appendix B](#appendix-b-how-each-row-was-made), with command, device and
   date.

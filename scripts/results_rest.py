@@ -8,7 +8,7 @@ from results_holds import says
 from results_lines import TABLE_NAMES, Measured, Runs, demos, table_of
 
 from dimred.run_folder.record import RunRecord
-from dimred.tables import grouped, summarise
+from dimred.tables import grouped, summarize
 from dimred.tables.conditions import speaks, title
 from dimred.tables.differences import stage_epochs
 from dimred.tables.formats import number_text
@@ -67,14 +67,14 @@ OF_TABLE = {
     "drlim": """\
 Each run has test pairs of its own relation; those of (c) are common to (b) and (c).
 """,
-    "thesis_mnist": """\
+    "angel2015_mnist": """\
 `in_batch`: all pairs of a batch instead of drawn ones. The loss is DrLIM's on its test pairs.
 
 ![Lines through the shifted copies of some images](mnist-shifts.png)
 
 ![Losses on DrLIM's test pairs against epochs, seed 0 of the first two columns](thesis-losses.png)
 """,
-    "thesis_norb": """\
+    "angel2015_norb": """\
 All on the turntable, so the losses are not to be held against NORB's. DrLIM's cylinder lies as it
 likes in its three dimensions: no pair of them is azimuth.
 
@@ -192,7 +192,7 @@ def _demo(group: list[RunRecord], of: dict[Runs, str]) -> list[str]:
     rows = []
     for split in ("official", "random"):
         key = f"knn15_z_{split}"
-        values = [summarise([r.summary["stages"][stage][key] for r in group]) for stage in stages]
+        values = [summarize([r.summary["stages"][stage][key] for r in group]) for stage in stages]
         reference = group[0].summary["references"]
         cells = [_number(value, 3) for value in values]
         cells += [f"{reference[f'knn15_{space}_{split}']:.3f}" for space in ("pixels", "pca2")]

@@ -43,6 +43,7 @@ MAY_IMPORT = {
         "config",
         "data",
         "evaluation",
+        "losses",
         "measures",
         "models",
         "pairing",

@@ -132,7 +132,7 @@ class _Measuring:
                 numbers = knn_measurements(z, "", splits, [_K], device)
                 found = {number.name: number.value for number in numbers}
         if most < _K:
-            raise InputError(f"{self.run.path}: has too few images for {_K} neighbours")
+            raise InputError(f"{self.run.path}: has too few images for {_K} neighbors")
         trust = trustworthiness(pixels, z, _K, MAX_TRUSTWORTHINESS_POINTS, seed=0)
         return {**found, f"trustworthiness{_K}": trust}
 

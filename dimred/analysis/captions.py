@@ -9,7 +9,7 @@ import numpy as np
 
 from dimred.data.image_set import ImageSet
 from dimred.plots.sheets import Picture
-from dimred.plots.style import literal
+from dimred.plots.style import displayable
 
 
 class ShownImages:
@@ -32,8 +32,8 @@ class ShownImages:
     def name(self, i: int) -> str:
         """Image i on the terminal: its file, or its index, and its class."""
         line = self.line(i)
-        name = literal(line["source"], 60) if "source" in line else str(line["index"])
-        return f"{name} ({literal(line['class'])})" if "class" in line else name
+        name = displayable(line["source"], 60) if "source" in line else str(line["index"])
+        return f"{name} ({displayable(line['class'])})" if "class" in line else name
 
     def picture(self, i: int, *notes: str) -> Picture:
         """Image i on a sheet, the notes below its index and class."""
@@ -48,7 +48,7 @@ def cluster_caption(line: dict[str, Any]) -> str:
     dense = "∞" if line["density"] is None else f"{line['density']:.1f}"
     caption = f"{line['cluster']}: {line['size']:,} images, density {dense}"
     if "main_class" in line:
-        caption += f", {line['main_share']:.0%} of class {literal(line['main_class'])}"
+        caption += f", {line['main_share']:.0%} of class {displayable(line['main_class'])}"
     return caption
 
 

@@ -19,7 +19,7 @@ from dimred.evaluation.outliers import (
     disagreement,
     distances,
     kth_distances,
-    neighbours_up_to,
+    neighbors_up_to,
     ratio_to_median,
 )
 from dimred.evaluation.principal import principal_components
@@ -34,16 +34,16 @@ from dimred.run_folder.folder import RunFolder
 K_OUTLIER = 10
 K_CONFLICT = 15
 CONFLICT_SHARE = 0.8
-MOST_LISTED = 100  # outliers of each of the two scores; conflicts
+MAX_LISTED = 100  # outliers of each of the two scores; conflicts
 
-_MOST_TILES = 60
-_MOST_CLUSTERS = 15
+_MAX_TILES = 60
+_MAX_CLUSTERS = 15
 _PICTURES_A_CLUSTER = 14
 _NAMED = 3
-_MOST_DIMS = 3  # in which densities of a map mean something
+_MAX_DIMS = 3  # in which densities of a map mean something
 
 # What is called clusters now.
-_WRITTEN_BEFORE = ("islands.csv", "islands.png")
+_WRITTEN_BEFORE = ("islands.csv", "islands.png", "label_conflicts.csv", "label_conflicts.png")
 
 Rows = NDArray[np.int64]
 
@@ -56,7 +56,7 @@ def inspect(run: FinishedRun, folder: RunFolder) -> Iterator[tuple[str, Found]]:
     for kind, look in {
         "near_duplicates": inspection.near_duplicates,
         "outliers": inspection.outliers,
-        "label_conflicts": inspection.label_conflicts,
+        "label_issues": inspection.label_issues,
         "clusters": inspection.clusters,
     }.items():
         found = look()
@@ -108,7 +108,7 @@ class _Inspection:
         self.n_variants = run.n_variants
         self.h, self.z = run.embeddings(self.images, compute, self.n_variants)
         self.shown = ShownImages(self.images, self.n_variants)
-        self.neighbors = neighbours_up_to(K_CONFLICT, self.h, self.device)
+        self.neighbors = neighbors_up_to(K_CONFLICT, self.h, self.device)
 
     def near_duplicates(self) -> Found:
         """Pairs and groups of copies, the surest first."""
@@ -170,7 +170,7 @@ class _Inspection:
         listed = {name: beyond_threshold(*score) for name, score in scores.items()}
         beyond = np.stack([ratios / thresholds for ratios, thresholds in scores.values()])
         most = np.nan_to_num(beyond, nan=0.0).max(axis=0)
-        rows = np.unique(np.concatenate([members[:MOST_LISTED] for members in listed.values()]))
+        rows = np.unique(np.concatenate([members[:MAX_LISTED] for members in listed.values()]))
         rows = rows[np.argsort(-most[rows], kind="stable")]
         table = []
         for i in rows:
@@ -183,8 +183,8 @@ class _Inspection:
             summary += f", {len(listed['knn_distance_class'])} far from their class"
         else:
             summary += "; those far from their class left out: no labels"
-        if any(len(members) > MOST_LISTED for members in listed.values()):
-            summary += f"; the first {MOST_LISTED} of each are listed"
+        if any(len(members) > MAX_LISTED for members in listed.values()):
+            summary += f"; the first {MAX_LISTED} of each are listed"
         columns = [
             *self.shown.line(0),
             *(c for name in scores for c in (name, f"{name}_threshold")),
@@ -199,7 +199,7 @@ class _Inspection:
         ]
         return self._of_images(summary, columns, table, rows, notes)
 
-    def label_conflicts(self) -> Found:
+    def label_issues(self) -> Found:
         """Images whose neighbors in H agree on another class."""
         labels, k = self.images.labels, self.neighbors.shape[1]
         if labels is None or not k:
@@ -208,7 +208,7 @@ class _Inspection:
         found = disagreement(self.neighbors, labels.values)
         order = np.lexsort((kth_distances(self.h, self.neighbors), -found.kdn, -found.share))
         conflicts = order[found.share[order] >= CONFLICT_SHARE]
-        rows = conflicts[:MOST_LISTED]
+        rows = conflicts[:MAX_LISTED]
         table = [
             {
                 **self.shown.line(i),
@@ -230,7 +230,7 @@ class _Inspection:
         """The densest clusters of the map."""
         z: NDArray[np.floating] = self.z
         space = "Z"
-        if z.shape[1] > _MOST_DIMS:
+        if z.shape[1] > _MAX_DIMS:
             z = principal_components(z.astype(np.float64), 2).coordinates
             space = f"the first two principal components of {self.z.shape[1]}-D Z"
         found = clusters(z)
@@ -244,7 +244,7 @@ class _Inspection:
             for cluster, caption in zip(found, captions, strict=True)
         ]
         tiles = []
-        for cluster, caption in zip(found[:_MOST_CLUSTERS], captions, strict=False):
+        for cluster, caption in zip(found[:_MAX_CLUSTERS], captions, strict=False):
             count = min(_PICTURES_A_CLUSTER, len(cluster.rows))
             shown = cluster.rows[np.linspace(0, len(cluster.rows) - 1, count).astype(np.int64)]
             tiles.append(Tile(tuple(self.shown.picture(i) for i in shown), caption))
@@ -280,7 +280,7 @@ class _Inspection:
         """What was found of single images, with a note on each."""
         noted = list(zip(rows, notes, strict=True))
         first = [f"{self.shown.name(i)}: {note}" for i, note in noted[:_NAMED]]
-        tiles = [Tile((self.shown.picture(i, note),)) for i, note in noted[:_MOST_TILES]]
+        tiles = [Tile((self.shown.picture(i, note),)) for i, note in noted[:_MAX_TILES]]
         findings = single_rows(dict(zip(self._rows(rows), notes, strict=True)))
         return Found(summary, columns, table, findings, first, tiles, across=12)
 
@@ -307,8 +307,8 @@ class _Inspection:
         labels = self.images.labels
         classes = labels.values[found.pairs[first]] if labels else np.zeros((len(first), 2))
         differ = classes[:, 0] != classes[:, 1]
-        loud, others = first[differ][:_MOST_TILES], first[~differ]
-        room = min(_MOST_TILES - len(loud), len(others))
+        loud, others = first[differ][:_MAX_TILES], first[~differ]
+        room = min(_MAX_TILES - len(loud), len(others))
         evenly = np.linspace(0, len(others) - 1, room).astype(np.int64)
         shown: Rows = np.concatenate([loud, others[evenly]])
         return shown

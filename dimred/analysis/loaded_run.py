@@ -183,7 +183,7 @@ class LoadedRun:
         Raises InputError for rows that are not there, more neighbors than there are, or another
         space.
         """
-        from dimred.evaluation.neighbours import nearest
+        from dimred.evaluation.neighbors import nearest
 
         if space not in ("z", "h"):
             raise InputError(f"space={space!r}: must be 'z' or 'h'")
@@ -229,7 +229,7 @@ class LoadedRun:
 
     def findings(self) -> dict[str, Findings]:
         """What was found by `inspect` or `dimred inspect`: near_duplicates, outliers,
-        label_conflicts and clusters, each with its rows, in groups, and a note on some of them.
+        label_issues and clusters, each with its rows, in groups, and a note on some of them.
 
         Raises InputError where the run has not been inspected.
         """

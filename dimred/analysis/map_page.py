@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 
 from dimred.data.image_set import ImageSet
 from dimred.errors import InputError
-from dimred.evaluation.neighbours import nearest
+from dimred.evaluation.neighbors import nearest
 from dimred.evaluation.principal import principal_components
 from dimred.files import expanded, write_atomically
 from dimred.page import Column, Finding, MapPage, StageMap, make_atlas, page_parts
 from dimred.plots.comparisons import aligned
-from dimred.plots.style import COLOURS
+from dimred.plots.style import COLORS
 from dimred.run_folder import layout
 from dimred.run_folder.findings import Findings
 from dimred.run_folder.finished import FinishedRun
 
 _K = 10
 _MAP_DIMS = (2, 3)
-_TITLES = {"near_duplicates": "near-duplicates", "label_conflicts": "label conflicts"}
+_TITLES = {"near_duplicates": "near-duplicates", "label_issues": "label issues"}
 
 THUMBNAILS = range(4, 257)  # pixels
 
@@ -100,7 +100,7 @@ def map_page(run: FinishedRun, thumbnail: int | None = None) -> MapPage:
         if k
         else {},
         atlas=make_atlas(samples.images, stages[-1].z, thumbnail),
-        palette=COLOURS,
+        palette=COLORS,
         findings=[
             Finding(
                 kind,
@@ -159,8 +159,8 @@ def _columns(samples: ImageSet, losses: Sequence[NDArray[np.float32]]) -> list[C
     losses: of the samples after each stage; empty where the run did not keep them.
     """
     columns = []
-    labellings = {"class": samples.labels, **samples.extra_labels}
-    for name, labels in labellings.items():
+    labelings = {"class": samples.labels, **samples.extra_labels}
+    for name, labels in labelings.items():
         if labels is not None and len(labels.names) > 1:
             columns.append(Column(name, name, labels.values, labels.names))
     if samples.is_test.any():

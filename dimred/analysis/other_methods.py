@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dimred.evaluation.classical import lle, opentsne_map, umap_map
 from dimred.evaluation.imagenet import imagenet_features, imagenet_weights
-from dimred.evaluation.neighbours import as_float
+from dimred.evaluation.neighbors import as_float
 from dimred.evaluation.principal import principal_components
 
 # LLE and trustworthiness grow with the square of the number of images.
@@ -83,7 +83,7 @@ def _imagenet_missing() -> str:
 
 
 _SKLEARN = "scikit-learn"
-_BY_DESCENT = "yes, each by optimisation"
+_BY_DESCENT = "yes, each by optimization"
 _NEEDS_TSNE, _NEEDS_UMAP = _not_installed("openTSNE"), _not_installed("umap")
 
 BASELINES = {

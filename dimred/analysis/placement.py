@@ -20,7 +20,7 @@ from dimred.data.image_folder import READ, SUFFIXES, decode_files, image_paths, 
 from dimred.data.npz import image_tensor, npz_images
 from dimred.errors import InputError
 from dimred.evaluation.knn import majority
-from dimred.evaluation.neighbours import nearest
+from dimred.evaluation.neighbors import nearest
 from dimred.files import FORMULA, expanded
 from dimred.run_folder import layout
 from dimred.run_folder.finished import FinishedRun

@@ -30,7 +30,7 @@ from dimred.run_folder.record import RunRecord
 from dimred.tables import grouped
 
 _FEWEST_SHARED = 3
-_MOST_NAMED = 2
+_MAX_NAMED = 2
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _told_apart(record: RunRecord, alike: Sequence[RunRecord]) -> list[str]:
     keys = [key for key in keys if not key.startswith("eval.")]
     other = [k for k in keys if len({str(other.values.get(k)) for other in alike}) > 1]
     other.sort(key=lambda key: (not key.endswith(".epochs"), "warmup" in key))
-    return [f"{key.split('.')[-1]}={record.values.get(key)}" for key in other[:_MOST_NAMED]]
+    return [f"{key.split('.')[-1]}={record.values.get(key)}" for key in other[:_MAX_NAMED]]
 
 
 def _knn(runs: Sequence[FinishedRun]) -> Figure:
@@ -223,8 +223,8 @@ def _loss(runs: Sequence[FinishedRun]) -> Figure:
 
 
 def _contrast(runs: Sequence[FinishedRun]) -> Figure:
-    """Losses on test pairs against epochs (thesis, section 5.3.2): of all runs the same, DrLIM's
-    where all have it, else those of their own pairs."""
+    """Losses on test pairs against epochs (Angel 2015, section 5.3.2): DrLIM's where all runs have
+    it, else those of their own pairs."""
     rows = {run.path: _epochs(run) for run in runs}
     form = runs[0].record.values.get("loss.form", "squared_hinge")
     keys = (f"drlim_{form}", f"contrast_{form}")

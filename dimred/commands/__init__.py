@@ -9,7 +9,7 @@ COMMANDS = {
     "train": "train a map and write it to a run folder",
     "options": "every key of the configuration, with its type, value and meaning",
     "view": "a finished run's map as a page to look into",
-    "inspect": "what deserves a look: duplicates, outliers, label conflicts, clusters",
+    "inspect": "what deserves a look: duplicates, outliers, label issues, clusters",
     "embed": "place new images on a finished run's map",
     "export": "a finished run's encoder as ONNX",
     "reproduce": "the runs of a paper's table",

@@ -17,7 +17,7 @@ from dimred.options.plugins import load_plugins
 if TYPE_CHECKING:
     from dimred.run_folder.finished import FinishedRun
 
-_MOST_NAMED = 20  # images left out
+_MAX_NAMED = 20  # images left out
 
 HELP = """\
 dimred embed RUN IMAGES [IMAGES ...] [--out FILE] [--k K] [--root DATA] [--plugin FILE|MODULE]
@@ -33,11 +33,11 @@ the nearest in RUN/embedding.npz; `neighbors` in FILE.npz are rows of it.
   --k     default: the first of the run's eval.k
   --root  the run's data, wanted only by runs of an early version
 
-  dimred embed outputs/demo-seed0-33b97606 new_images/
+  dimred embed outputs/demo-seed0-9b6bf014 new_images/
 
 In Python:
   from dimred import load_run
-  run = load_run("outputs/demo-seed0-33b97606")
+  run = load_run("outputs/demo-seed0-9b6bf014")
   placed = run.place(["new_images/"])            # or an array, uint8 (N, H, W) or (N, C, H, W)
   placed.paths, placed.z, placed.neighbors, placed.votes"""
 
@@ -63,11 +63,11 @@ def run(arguments: list[str]) -> int:
     placed = Placement(finished).place(given.images, given.k)
     named = out or _own_place(finished, given.images[0], placed.paths)
     table, arrays = _beside(named)
-    for path, reason in placed.left_out[:_MOST_NAMED]:
+    for path, reason in placed.left_out[:_MAX_NAMED]:
         print(f"dimred: {path!r} is left out: {reason}", file=sys.stderr)
     left_out = len(placed.left_out)
-    if left_out > _MOST_NAMED:
-        print(f"dimred: and {left_out - _MOST_NAMED} more are left out", file=sys.stderr)
+    if left_out > _MAX_NAMED:
+        print(f"dimred: and {left_out - _MAX_NAMED} more are left out", file=sys.stderr)
     buffer = io.BytesIO()
     np.savez(buffer, **placed.arrays())  # type: ignore[arg-type]
     write_atomically(arrays, buffer.getbuffer())

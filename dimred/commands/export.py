@@ -18,7 +18,7 @@ by more than 1e-4 of the largest value is not written. Wants the extra `onnx`
   --out   the file
   --root  the run's data, where they have moved
 
-  dimred export outputs/demo-seed0-33b97606"""
+  dimred export outputs/demo-seed0-9b6bf014"""
 
 
 def run(arguments: list[str]) -> int:

@@ -14,7 +14,7 @@ RUN/inspect/ as CSV and as a sheet of pictures, the rows of embedding.npz to fin
 
   near_duplicates   pairs and groups of images that are copies but for shift, compression or noise
   outliers          images whose 10th neighbor in H is far, of all images or of their class
-  label_conflicts   images 12 or more of whose 15 neighbors in H are of one other class
+  label_issues   images 12 or more of whose 15 neighbors in H are of one other class
   clusters          the clusters that HDBSCAN finds in the map, the densest first
 
   --root   the data, where they have moved

@@ -25,6 +25,8 @@ def entry() -> NoReturn:
     code = main()
     try:
         sys.stdout.flush()
+    except BrokenPipeError:
+        pass  # as in `main`
     except OSError as error:
         _complain(f"standard output: {error.strerror}")
         code = code or 2
@@ -41,6 +43,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[0:1] == ["help"] and words[1:2]:
         words = [words[1], "--help"]
+    try:
+        return _run(words)
+    except BrokenPipeError:
+        # The reader of a pipe, such as `head`, has seen enough; nothing is left to flush to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        trains = words[0:1] in (["train"], ["reproduce"])
+        if trains:
+            _complain("nobody reads the output any more; the same command goes on")
+        return 1 if trains else 0
+    except KeyboardInterrupt as interrupt:
+        _complain(str(interrupt) or "interrupted")
+        return getattr(interrupt, "exit_code", 130)
+
+
+def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(command_help())
         return 0
@@ -57,18 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(command.HELP)
         return 0
     signal.signal(signal.SIGTERM, _terminated)
-    try:
-        return run_reporting_errors(lambda: int(command.run(words[1:])))
-    except BrokenPipeError:
-        # The reader of a pipe, such as `head`, has seen enough; nothing is left to flush to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        trains = words[0] in ("train", "reproduce")
-        if trains:
-            _complain("nobody reads the output any more; the same command goes on")
-        return 1 if trains else 0
-    except KeyboardInterrupt as interrupt:
-        _complain(str(interrupt) or "interrupted")
-        return getattr(interrupt, "exit_code", 130)
+    return run_reporting_errors(lambda: int(command.run(words[1:])))
 
 
 def command_help() -> str:

@@ -42,7 +42,7 @@ def _data(dataset: dict[str, Any]) -> list[str]:
             f"chance {dataset['chance']:.4f}"
         )
     else:
-        line += f", no labels, overlap of neighbours by chance {dataset['chance']:.4f}"
+        line += f", no labels, overlap of neighbors by chance {dataset['chance']:.4f}"
     lines = [line, *(f"{name} split: {text}" for name, text in dataset["splits"].items())]
     unreadable = dataset["unreadable"]
     if unreadable:

@@ -19,9 +19,9 @@ names the command that makes them. --budget leaves out the runs of other budgets
 a .jsonl file of run records.
 
 TABLE is one of
-  table1        t-SimCNE paper, CIFAR-10            table_a1      the same, CIFAR-100
-  drlim         DrLIM paper, MNIST and NORB         thesis_mnist  thesis, MNIST
-  thesis_norb   thesis, NORB                        baselines     other methods on the same images
+  table1           t-SimCNE paper, CIFAR-10       table_a1         the same, CIFAR-100
+  drlim            DrLIM paper, MNIST and NORB    angel2015_mnist  Angel (2015), MNIST
+  angel2015_norb   Angel (2015), NORB             baselines        other methods, same images
 
   dimred reproduce table1 --budget smoke && dimred table table1
   dimred table table1 --format latex --out table1.tex"""

@@ -6,10 +6,10 @@ Importing this package is quick: torch and Hydra wait until a run is built.
 from dimred.config.run import (
     RunConfig,
     check,
-    decisive_values,
     eval_values,
+    identity_fields,
     measured_alike,
     measures_of,
 )
 
-__all__ = ["RunConfig", "check", "decisive_values", "eval_values", "measured_alike", "measures_of"]
+__all__ = ["RunConfig", "check", "eval_values", "identity_fields", "measured_alike", "measures_of"]

@@ -17,6 +17,7 @@ from hydra.core.global_hydra import GlobalHydra
 from dimred.config import RunConfig
 from dimred.config.conf_folder import GROUPS, choices, config_folder
 from dimred.config.hydra_schema import register, typed
+from dimred.config.renamed import refusal
 from dimred.errors import InputError
 from dimred.options.option import leaves
 from dimred.options.registry import registered
@@ -73,6 +74,8 @@ def check_words(words: Sequence[str], folder: str | None) -> None:
         key, given, value = word.partition("=")
         if not given and not key.startswith("~"):
             raise InputError(f"{word}: must be KEY=VALUE")
+        if line := refusal(word):
+            raise InputError(line)
         no_choice = value in ("", "null") or value.isdigit()
         if key in GROUPS and key != "experiment" and no_choice:
             raise InputError(f"{word}: no such choice; the choices are {', '.join(choices(key))}")

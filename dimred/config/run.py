@@ -33,7 +33,7 @@ class EvalOptions:
         0, "Measure every so many epochs besides the end of each stage; 0 = never.", at_least=0
     )
     k: list[int] = option(
-        [15], "Numbers of neighbours of the kNN accuracy; the first is the headline.", at_least=1
+        [15], "Numbers of neighbors of the kNN accuracy; the first is the headline.", at_least=1
     )
     random_test: int | None = option(
         None,
@@ -225,7 +225,7 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
             )
         before = stage.out_dim
     if not config.eval.k:
-        yield "eval.k=[]: must hold at least one number of neighbours"
+        yield "eval.k=[]: must hold at least one number of neighbors"
     yield from config.model.problems()
     for measure in measures_of(config).values():
         yield from measure.problems()
@@ -247,7 +247,7 @@ def _mismatches(
         )
         return
     yield from loss.problems(stage, out_dim)
-    groups = len(loss.layout.margins)
+    groups = len(loss.embedding_groups.margins)
     if loss.requires is PairFormat.labeled_pairs and groups not in (0, pairing.components):
         wanted = _n_labels(kind for kind in losses.values() if kind.requires is loss.requires)
         given = _n_labels(kind for kind in pairings.values() if kind.provides is loss.requires)
@@ -265,7 +265,7 @@ def _n_labels(kinds: Iterable[type[Any]]) -> str:
     return ", ".join(f"{count} ({', '.join(names)})" for count, names in counts.items())
 
 
-def decisive_values(config: RunConfig) -> dict[str, Any]:
+def identity_fields(config: RunConfig) -> dict[str, Any]:
     """The values that decide a run's result, by dotted key, as plain JSON types: all but those that
     say `changes_result=False` of themselves."""
     free = {spec.name for spec in fields(config) if not decides(spec)}

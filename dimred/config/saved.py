@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
+from dimred.config.renamed import current_config
 from dimred.config.run import RunConfig, check, run_schema
 from dimred.data.options import DatasetOptions
 from dimred.errors import InputError
@@ -25,8 +26,6 @@ _GROUPS: dict[str, type[Choice]] = {
     "model": ModelOptions,
     "loss": LossOptions,
 }
-# Keys that runs of before have and that mean nothing any more, by group.
-_GONE = {"device": ("cuda_graphs",)}
 
 
 def read_config(text: str, origins: Mapping[str, Any] | None = None) -> RunConfig:
@@ -39,10 +38,7 @@ def read_config(text: str, origins: Mapping[str, Any] | None = None) -> RunConfi
     load_installed_plugins()
     origins = origins or {}
     try:
-        content = yaml.safe_load(text)
-        for group, keys in _GONE.items():
-            for key in keys:
-                content[group].pop(key, None)
+        content = current_config(yaml.safe_load(text))
         schema = run_schema()
         # A measure of a plug-in is not needed to read a run.
         known = {spec.name for spec in fields(schema().eval)}

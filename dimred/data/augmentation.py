@@ -26,13 +26,13 @@ class Parameters:
     """What each of B images drew; None for what is switched off.
 
     crop: float32 (B, 4): top, left, height and width of the box, in whole pixels.
-    flip, greyscale: bool (B,), whether it happens.
+    flip, grayscale: bool (B,), whether it happens.
     affine: float32 (B, 5): angle in degrees, shift in x and y in pixels, shear along x in degrees,
-        and zoom, all about the image's centre and in the sense of torchvision's `affine`.
+        and zoom, all about the image's center and in the sense of torchvision's `affine`.
     blends: which n of brightness, contrast and saturation are switched on.
     factors: float32 (B, n), of each of `blends`; 1 leaves the image as it is.
     order: int64 (B, n); order[i, k] is the position in `blends` of the k-th blend of image i.
-    hue: float32 (B,), shift in turns of the colour circle.
+    hue: float32 (B,), shift in turns of the color circle.
     """
 
     crop: Tensor | None
@@ -42,7 +42,7 @@ class Parameters:
     factors: Tensor
     order: Tensor
     hue: Tensor | None
-    greyscale: Tensor | None
+    grayscale: Tensor | None
 
     def of(self, part: slice) -> Parameters:
         """What some of the images drew."""
@@ -57,26 +57,26 @@ class BatchAugmentation:
     """SimCLR's augmentations for a batch; every image draws its own parameters.
 
     The defaults are those of the t-SimCNE paper (Boehm, Berens, Kobak 2022): random resized crop,
-    horizontal flip, colour jitter, greyscale. Distributions are those of torchvision's
+    horizontal flip, color jitter, grayscale. Distributions are those of torchvision's
     RandomResizedCrop, RandomHorizontalFlip, RandomAffine, ColorJitter and RandomGrayscale, except
     that shifts are not rounded to whole pixels. The operations in their order:
 
-    1. One affine map about the image's centre, then the crop, then the flip, as one bilinear
+    1. One affine map about the image's center, then the crop, then the flip, as one bilinear
        sampling without antialiasing. The crop's box has whole pixels and lies inside the image.
     2. Brightness, contrast and saturation in an order drawn for each image, then hue. (torchvision
        draws the position of hue too.)
-    3. Greyscale, then Gaussian noise.
+    3. Grayscale, then Gaussian noise.
 
-    Saturation, hue and greyscale do nothing to images of one channel. An operation of probability
+    Saturation, hue and grayscale do nothing to images of one channel. An operation of probability
     or strength 0 is skipped.
 
     crop_scale: range of the crop's area as a share of the image's.
     crop_ratio: range of the crop's width over its height; if both ranges are (1, 1) there is no
         crop, also of images that are not square.
-    flip, greyscale: probability of a horizontal flip, of losing the colour.
+    flip, grayscale: probability of a horizontal flip, of losing the color.
     jitter: probability that an image's brightness, contrast, saturation and hue change.
     brightness, contrast, saturation: strength s; the factor is from [max(0, 1 - s), 1 + s].
-    hue: largest shift in turns of the colour circle, at most 0.5.
+    hue: largest shift in turns of the color circle, at most 0.5.
     translate: largest shift along each axis as a share of that side.
     rotate, shear: largest angle in degrees.
     zoom: range of the magnification.
@@ -97,7 +97,7 @@ class BatchAugmentation:
         contrast: float = 0.4,
         saturation: float = 0.4,
         hue: float = 0.1,
-        greyscale: float = 0.2,
+        grayscale: float = 0.2,
         translate: float = 0.0,
         rotate: float = 0.0,
         zoom: Sequence[float] = (1.0, 1.0),
@@ -112,7 +112,7 @@ class BatchAugmentation:
         strengths = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
         self.strengths = {name: _number(name, value) for name, value in strengths.items()}
         self.hue = _number("hue", hue, at_most=0.5)
-        self.greyscale = _number("greyscale", greyscale, at_most=1)
+        self.grayscale = _number("grayscale", grayscale, at_most=1)
         self.translate = _number("translate", translate, at_most=1)
         self.rotate = _number("rotate", rotate, at_most=180)
         self.zoom = _range("zoom", zoom)
@@ -165,12 +165,12 @@ class BatchAugmentation:
         for column, s in zip(factors.T, on.values(), strict=True):
             column.copy_(torch.where(jittered, uniform(max(0, 1 - s), 1 + s), 1))
         order = uniform(0, 1, len(on)).argsort(1)
-        hue = greyscale = None
+        hue = grayscale = None
         if channels == 3 and self.jitter and self.hue:
             hue = uniform(-self.hue, self.hue) * jittered
-        if channels == 3 and self.greyscale:
-            greyscale = uniform(0, 1) < self.greyscale
-        return Parameters(crop, flip, affine, tuple(on), factors, order, hue, greyscale)
+        if channels == 3 and self.grayscale:
+            grayscale = uniform(0, 1) < self.grayscale
+        return Parameters(crop, flip, affine, tuple(on), factors, order, hue, grayscale)
 
     def _draw_crop(self, uniform: _Uniform, height: int, width: int) -> Tensor | None:
         if self.crop_scale == self.crop_ratio == (1.0, 1.0):
@@ -213,10 +213,10 @@ def _apply(images: Tensor, drawn: Parameters, noise: Tensor | None, fill: float)
         _blend_(x, drawn)
     if drawn.hue is not None:
         _shift_hue_(x, drawn.hue)
-    if drawn.greyscale is not None:
-        chosen = drawn.greyscale.float().view(-1, 1, 1, 1)
-        grey = _grey(x).mul_(chosen)
-        x.mul_(1 - chosen).add_(grey)
+    if drawn.grayscale is not None:
+        chosen = drawn.grayscale.float().view(-1, 1, 1, 1)
+        gray = _gray(x).mul_(chosen)
+        x.mul_(1 - chosen).add_(gray)
     if noise is not None:
         x.add_(noise).clamp_(0, 1)
     return x
@@ -261,7 +261,7 @@ def _grid(column_x: Tensor, column_y: Tensor, row_x: Tensor, row_y: Tensor) -> T
 
 
 def _sampled(size: int, flip: Tensor | None, box: list[Tensor], device: torch.device) -> Tensor:
-    """Where an axis is sampled, in pixels from the image's centre: (B, size), or (1, size).
+    """Where an axis is sampled, in pixels from the image's center: (B, size), or (1, size).
 
     box: start and length of the crop, (B, 1) each; empty without a crop.
     """
@@ -270,30 +270,30 @@ def _sampled(size: int, flip: Tensor | None, box: list[Tensor], device: torch.de
         places = torch.where(flip[:, None], -places, places)
     if box:
         start, length = box
-        edge = (length - 1) / 2  # the centre of the outermost pixel
+        edge = (length - 1) / 2  # the center of the outermost pixel
         places = (places * (length / size)).clamp(-edge, edge) + (start + (length - size) / 2)
     return places
 
 
-def _grey(x: Tensor) -> Tensor:
-    """Luma (B, 1, height, width), with torchvision's weights (ITU-R BT.601); `x` if it is grey."""
+def _gray(x: Tensor) -> Tensor:
+    """Luma (B, 1, height, width), with torchvision's weights (ITU-R BT.601); `x` if it is gray."""
     if x.shape[1] == 1:
         return x
     return (0.2989 * x[:, :1]).add_(x[:, 1:2], alpha=0.587).add_(x[:, 2:], alpha=0.114)
 
 
 def _blend_(x: Tensor, drawn: Parameters) -> None:
-    """Blend `x`, in place, with black, its mean grey and its grey, each image in its own order."""
+    """Blend `x`, in place, with black, its mean gray and its gray, each image in its own order."""
     factors = drawn.factors.gather(1, drawn.order).T[..., None, None, None]
     order = drawn.order.T[..., None, None, None]
     share = {name: (1 - factors) * (order == i) for i, name in enumerate(drawn.blends)}
     for k, factor in enumerate(factors):
         other: Tensor | float = 0.0
-        grey = _grey(x) if share.keys() - {"brightness"} else x
+        gray = _gray(x) if share.keys() - {"brightness"} else x
         if "contrast" in share:
-            other = grey.mean((1, 2, 3), keepdim=True) * share["contrast"][k]
+            other = gray.mean((1, 2, 3), keepdim=True) * share["contrast"][k]
         if "saturation" in share:
-            other = grey.mul_(share["saturation"][k]).add_(other)
+            other = gray.mul_(share["saturation"][k]).add_(other)
         x.mul_(factor).add_(other).clamp_(0, 1)
 
 
@@ -311,7 +311,7 @@ def _shift_hue_(x: Tensor, shift: Tensor) -> None:
     torch.minimum(low, blue, out=low)
     hue = (green + blue).sub_(red).sub_(low)
     chroma = torch.sub(high, low, out=low)
-    # Grey pixels have no chroma, hence any hue.
+    # Gray pixels have no chroma, hence any hue.
     hue.add_(chroma).div_(chroma.clamp_min(1e-8)).copysign_(green - blue)
     # Red, green and blue lie at 0, 1/3 and 2/3. Two turns make all positive for frac, and half a
     # turn makes it wrap opposite to the channel's own hue.

@@ -33,8 +33,8 @@ def _faults(images: ImageSet) -> Iterator[str]:
     channels = pixels.shape[1]
     if len(images.mean) != channels or len(images.std) != channels or min(images.std) <= 0:
         yield f"mean={images.mean}, std={images.std}: must be {channels} numbers, std above 0"
-    labellings = {"labels": images.labels} if images.labels else {}
-    for key, labels in (labellings | images.extra_labels).items():
+    labelings = {"labels": images.labels} if images.labels else {}
+    for key, labels in (labelings | images.extra_labels).items():
         yield from _faults_of_labels(key, labels, n)
     for key, factor in images.factors.items():
         yield from _faults_of_factor(key, factor, n)

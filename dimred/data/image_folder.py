@@ -63,7 +63,7 @@ def load_image_folder(
     strict: bool,
     select: Callable[[ImageSet], ImageSet] = lambda images: images,
 ) -> ImageSet:
-    """The images of a folder, uint8 (N, C, image_size, image_size); C = 1 if all are grey, else 3.
+    """The images of a folder, uint8 (N, C, image_size, image_size); C = 1 if all are gray, else 3.
 
     Split: where root holds folders `train` and `test` (in any case) with images, these are the
         split, and no images may lie beside them. Where it holds one of the two, there is no split,
@@ -73,7 +73,7 @@ def load_image_folder(
         class folders are refused, as their class is not known.
     Order: train before test, each sorted by path. Hidden files and folders and links that lead
         back into a folder above are ignored, as are files with other suffixes than SUFFIXES.
-    Pixels: turned as EXIF says, transparency over white, 16-bit grey scaled to 8 bits (32-bit
+    Pixels: turned as EXIF says, transparency over white, 16-bit gray scaled to 8 bits (32-bit
         integers too, unless all are below 256), the first frame of animations. The largest central
         square is resized, which is what resizing the shorter side and then cropping gives.
 
@@ -92,7 +92,7 @@ def load_image_folder(
     everything = _layout(root, image_paths(folder, f"dataset.root={root!r}"))
     index = select(_outline(everything)).index
     files = [everything[i] for i in index]
-    pixels, is_grey, problems = _decode_all(folder, files, image_size, strict)
+    pixels, is_gray, problems = _decode_all(folder, files, image_size, strict)
     readable = np.flatnonzero([problem is None for problem in problems])
     if not len(readable):
         raise InputError(
@@ -100,8 +100,8 @@ def load_image_folder(
             f"{files[0].name!r}: {problems[0]}"
         )
     if len(readable) < len(files):
-        pixels, is_grey = pixels[readable], is_grey[readable]
-    images = torch.from_numpy(pixels[:, :1].copy() if is_grey.all() else pixels)
+        pixels, is_gray = pixels[readable], is_gray[readable]
+    images = torch.from_numpy(pixels[:, :1].copy() if is_gray.all() else pixels)
     kept = [files[i] for i in readable]
     is_test = np.array([file.is_test for file in kept])
     if is_test.all():
@@ -255,10 +255,10 @@ def decode_files(
     size: tuple[int, int],
     refuse: Callable[[int, str], None] | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], list[str | None]]:
-    """Pixels (N, 3, height, width), which images are grey (N,), and what is wrong with each or
+    """Pixels (N, 3, height, width), which images are gray (N,), and what is wrong with each or
     None, of files decoded as `load_image_folder` says.
 
-    Grey images have three equal channels; the pixels of files that cannot be read are undefined.
+    Gray images have three equal channels; the pixels of files that cannot be read are undefined.
 
     size: (height, width); the largest central part of that shape is resized to it.
     refuse: called with the position of a file that cannot be read, and the reason.
@@ -268,14 +268,14 @@ def decode_files(
         pixels = np.empty((len(paths), 3, *size), dtype=np.uint8)
     except ValueError as error:  # more than there are addresses
         raise MemoryError from error
-    is_grey = np.zeros(len(paths), dtype=np.bool_)
+    is_gray = np.zeros(len(paths), dtype=np.bool_)
 
     def decode_chunk(start: int) -> list[str | None]:
         problems: list[str | None] = []
         for i in range(start, min(start + _CHUNK, len(paths))):
             problem = None
             try:
-                pixels[i], is_grey[i] = _decode(paths[i], size)
+                pixels[i], is_gray[i] = _decode(paths[i], size)
             except Exception as error:  # Pillow's decoders let through whatever damage leads to
                 problem = _reason(error)
                 if refuse:
@@ -288,7 +288,7 @@ def decode_files(
         warnings.simplefilter("ignore")  # Pillow's on damaged metadata and large images
         chunks = pool.map(decode_chunk, range(0, len(paths), _CHUNK))
         problems = [problem for chunk in chunks for problem in chunk]
-    return pixels, is_grey, problems
+    return pixels, is_gray, problems
 
 
 def _reason(error: Exception) -> str:
@@ -300,12 +300,12 @@ def _reason(error: Exception) -> str:
 
 
 def _decode(path: str, size: tuple[int, int]) -> tuple[NDArray[np.uint8], bool]:
-    """Pixels (1 or 3, height, width) of a file, and whether it is grey."""
+    """Pixels (1 or 3, height, width) of a file, and whether it is gray."""
     with Image.open(path, formats=_FORMATS) as image:
         # JPEG's decoder shrinks large images at little cost; what is left is resized well.
         image.draft(None, (2 * max(size), 2 * max(size)))
         image.load()
-        plain = _grey_or_rgb(image)
+        plain = _gray_or_rgb(image)
         # After load(), as TIFF images are turned while they are loaded.
         transpose = _TRANSPOSE.get(_orientation(image))
     height, width = reversed(size) if transpose in _ON_ITS_SIDE else size
@@ -330,7 +330,7 @@ def _orientation(image: Image.Image) -> int:
     return orientation
 
 
-def _grey_or_rgb(image: Image.Image) -> Image.Image:
+def _gray_or_rgb(image: Image.Image) -> Image.Image:
     """The image in mode L or RGB. Raises ValueError for pixels whose range is not known."""
     if image.mode.startswith("I"):
         values = np.asarray(image)

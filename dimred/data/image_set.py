@@ -15,7 +15,7 @@ _MIN_STD = 1e-3  # below a step of a uint8 pixel; divided by, it leaves constant
 
 @dataclass(frozen=True)
 class LabelSet:
-    """One labelling of N images.
+    """One labeling of N images.
 
     values: int64 array (N,), each in [0, len(names)).
     names: one name for each class.
@@ -49,7 +49,7 @@ class ImageSet:
     is_test: bool array (N,), the set's own train/test split; all False where it has none.
     split_name: what that split is, such as "official 60,000/10,000"; "" where there is none.
     labels: the labels that maps are colored and evaluated by, or None.
-    extra_labels: further labellings by name, such as CIFAR-100's "superclass".
+    extra_labels: further labelings by name, such as CIFAR-100's "superclass".
     index: int64 array (N,), the position of each image in the whole set before any selection;
         of a folder, among all its image files in their order, readable or not.
     factors: measured causes of variation by name, such as "azimuth".

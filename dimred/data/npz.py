@@ -135,7 +135,7 @@ def image_tensor(array: NDArray[Any], error: Callable[[str], InputError]) -> Ten
     else:
         first, last = array.shape[1] in _CHANNELS, array.shape[3] in _CHANNELS
         if first and last:
-            raise error(f"{shape}: which axis is the channel? Save grey images as (N, H, W)")
+            raise error(f"{shape}: which axis is the channel? Save gray images as (N, H, W)")
         if not (first or last):
             raise error(f"{shape}: one of axes 1 and 3 must be the channel, of 1 or 3")
         if last:

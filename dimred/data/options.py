@@ -49,7 +49,7 @@ class DatasetOptions(Choice):
         FitOn.all, "Learn from all images, as the t-SimCNE paper does, or from the train split."
     )
     mean: list[float] | None = option(
-        None, "Pixel mean of each channel in [0, 1] for normalisation; null takes the dataset's."
+        None, "Pixel mean of each channel in [0, 1] for normalization; null takes the dataset's."
     )
     std: list[float] | None = option(
         None, "Pixel deviation of each channel; null takes the dataset's.", above=0
@@ -114,7 +114,7 @@ class DatasetOptions(Choice):
 @register("dataset", "digits")
 @dataclass
 class Digits(DatasetOptions):
-    """scikit-learn's 1,797 handwritten digits, 8x8 grey; ships with scikit-learn."""
+    """scikit-learn's 1,797 handwritten digits, 8x8 gray; ships with scikit-learn."""
 
     def read(self, seed: int) -> ImageSet:
         from dimred.data.digits import load_digits
@@ -152,7 +152,7 @@ class ImageFolder(DatasetOptions):
         None, "The folder; must be given.", changes_result=False, is_path=True
     )
     image_size: int = option(
-        32, "Side in pixels that images are resized and centre-cropped to.", at_least=4
+        32, "Side in pixels that images are resized and center-cropped to.", at_least=4
     )
     strict: bool = option(
         False, "Stop at the first unreadable file instead of leaving it out.", changes_result=False
@@ -196,7 +196,7 @@ class Npz(DatasetOptions):
 @register("dataset", "turntable")
 @dataclass
 class Turntable(DatasetOptions):
-    """A rendered toy airplane from 9 elevations and 18 azimuths in 6 lightings, 96x96 grey: what
+    """A rendered toy airplane from 9 elevations and 18 azimuths in 6 lightings, 96x96 gray: what
     small NORB's airplane is to DrLIM, made on first use."""
 
     root: str = option(

@@ -18,7 +18,7 @@ _LIMIT_SEED = 0
 
 
 def select_classes(image_set: ImageSet, classes: Sequence[str]) -> ImageSet:
-    """The images of some classes, in their order, relabelled 0, 1, ... in the order of the set.
+    """The images of some classes, in their order, relabeled 0, 1, ... in the order of the set.
 
     classes: each a class name or, where no class has that name, a class's index in digits. Their
         order is of no consequence. Extra labels keep only the classes that still have images.
@@ -45,12 +45,12 @@ def select_classes(image_set: ImageSet, classes: Sequence[str]) -> ImageSet:
         raise InputError(f"{key}: no image is of these classes; {_listed(labels.names)}")
     taken = image_set.take(positions)
     extra = {
-        name: _relabelled(other, np.unique(other.values))
+        name: _relabeled(other, np.unique(other.values))
         for name, other in taken.extra_labels.items()
     }
     selected = LabelSet(labels.values[positions], labels.names)
     kept = np.array(sorted(ids), dtype=np.int64)
-    return replace(taken, labels=_relabelled(selected, kept), extra_labels=extra)
+    return replace(taken, labels=_relabeled(selected, kept), extra_labels=extra)
 
 
 def _class_id(entry: str, names: Sequence[str]) -> int | None:
@@ -66,7 +66,7 @@ def _listed(names: Sequence[str]) -> str:
     return f"the classes are {shown}{more}"
 
 
-def _relabelled(labels: LabelSet, kept: NDArray[np.int64]) -> LabelSet:
+def _relabeled(labels: LabelSet, kept: NDArray[np.int64]) -> LabelSet:
     """`labels` with only the classes `kept` (ascending ids), which every value is one of."""
     names = tuple(labels.names[i] for i in kept)
     return LabelSet(np.searchsorted(kept, labels.values).astype(np.int64), names)

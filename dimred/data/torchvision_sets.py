@@ -27,8 +27,8 @@ class _Benchmark:
     torchvision_class: its class in torchvision.datasets.
     mean, std: the published ones, computed over the training images.
     names: class names of a set of IDX files; None takes torchvision's.
-    labels: the labelling in CIFAR's pickles, and its class names in their meta file.
-    extra: further labellings, by the name they get here.
+    labels: the labeling in CIFAR's pickles, and its class names in their meta file.
+    extra: further labelings, by the name they get here.
     """
 
     torchvision_class: str

@@ -22,7 +22,7 @@ class TransformationKind(Enum):
     shift = ("shift", "pixels")
     """To the right by whole pixels."""
     rotation = ("rotation", "degrees")
-    """Clockwise about the centre."""
+    """Clockwise about the center."""
     shear = ("shear", "degrees")
     """Along the horizontal axis."""
     blur = ("blur", "pixels")

@@ -18,7 +18,7 @@ _SIZE = 96  # pixels
 SHAPE = (972, _SIZE, _SIZE)
 _OVERSAMPLING = 3
 _HALF_WIDTH = 1.36  # of the camera's view; the airplane is 2 long and 2 wide
-_CENTRE_HEIGHT = 0.2  # of the point the camera looks at, above the table
+_CENTER_HEIGHT = 0.2  # of the point the camera looks at, above the table
 _SHADOW_SIZE = 200
 _SHADOW_HALF_WIDTH = 1.6
 _SHADOW_BIAS = 0.03  # less than this nearer to a lamp is the same surface
@@ -48,7 +48,7 @@ LIGHTINGS = (
 
 @dataclass(frozen=True)
 class _Part:
-    """The points p of a convex solid: normals @ p <= offsets and |(p - centre) / radii| <= 1.
+    """The points p of a convex solid: normals @ p <= offsets and |(p - center) / radii| <= 1.
 
     radii: infinite along a cylinder's axis; None for a solid of planes alone.
     corners: (K, 3), a hull around the solid.
@@ -58,15 +58,15 @@ class _Part:
     corners: _Floats
     normals: _Floats
     offsets: _Floats
-    centre: _Floats
+    center: _Floats
     radii: _Floats | None = None
 
 
 def _ellipsoid(
-    albedo: float, centre: _Point, radii: _Point, ends: tuple[float, float] = (-np.inf, np.inf)
+    albedo: float, center: _Point, radii: _Point, ends: tuple[float, float] = (-np.inf, np.inf)
 ) -> _Part:
     """An ellipsoid with axes along x, y and z, cut off at `ends`, two values of x."""
-    middle, half = np.array(centre), np.array(radii)
+    middle, half = np.array(center), np.array(radii)
     low, high = middle - half, middle + half
     low[0], high[0] = max(low[0], ends[0]), min(high[0], ends[1])
     corners = np.array(list(itertools.product(*np.stack([low, high], axis=1))))
@@ -120,7 +120,7 @@ def _axes(azimuth: float, elevation: float) -> _Floats:
 
 
 def _grid(size: int, half_width: float, middle: float = 0.0) -> tuple[_Floats, _Floats]:
-    """Coordinates of pixel centres to the right (size,) and upwards (size,)."""
+    """Coordinates of pixel centers to the right (size,) and upwards (size,)."""
     steps = ((np.arange(size) + 0.5) / size * 2 - 1) * half_width
     return steps, middle - steps
 
@@ -136,7 +136,7 @@ def _depth(part: _Part, axes: _Floats, u: _Floats, v: _Floats) -> _Floats:
     far = limits[slopes < 0].max(axis=0, initial=-np.inf)
     if part.radii is not None:
         # |start + t step| = 1 is a quadratic in t.
-        start = (rays - part.centre[:, None, None]) / part.radii[:, None, None]
+        start = (rays - part.center[:, None, None]) / part.radii[:, None, None]
         step = axes[2] / part.radii
         a, b = step @ step, np.tensordot(step, start, 1)
         square = b * b - a * ((start**2).sum(axis=0) - 1)
@@ -172,7 +172,7 @@ def _normals(parts: list[_Part], nearest: NDArray[np.intp], points: _Floats) -> 
             sides = points[mine] @ part.normals.T - part.offsets
             normals[mine] = part.normals[sides.argmax(axis=1)]
         else:
-            gradient = (points[mine] - part.centre) / part.radii**2
+            gradient = (points[mine] - part.center) / part.radii**2
             normals[mine] = gradient / np.linalg.norm(gradient, axis=1, keepdims=True)
     return normals
 
@@ -215,7 +215,7 @@ class _View:
     """The surfaces that a camera sees, to be lit."""
 
     def __init__(self, parts: list[_Part], axes: _Floats, contact: _Shadow):
-        middle = _CENTRE_HEIGHT * axes[1, 2]
+        middle = _CENTER_HEIGHT * axes[1, 2]
         u, v = _grid(_SIZE * _OVERSAMPLING, _HALF_WIDTH, middle)
         depth, nearest = _trace(parts, axes, u, v)
         self.towards = axes[2]
@@ -233,7 +233,7 @@ class _View:
         self.open = 1 - 0.7 * contact.on_table(self.table)
 
     def image(self, lighting: _Lighting, shadows: dict[_Lamp, _Shadow]) -> NDArray[np.uint8]:
-        """Grey values (96, 96)."""
+        """Gray values (96, 96)."""
         diffuse = lighting.ambient * (0.75 + 0.25 * self.normals[:, 2])
         gloss = np.zeros(len(self.points))
         table = lighting.ambient * self.open
@@ -249,8 +249,8 @@ class _View:
             table += lamp.strength * direction[2] * (1 - shadow.on_table(self.table))
         fine = np.zeros(self.seen.shape)
         fine[self.seen] = self.albedo * diffuse + 0.15 * gloss
-        grey = _pixel_means(fine) + self.table_share * _TABLE_ALBEDO * table
-        pixels: NDArray[np.uint8] = np.rint(grey * 255).clip(0, 255).astype(np.uint8)
+        gray = _pixel_means(fine) + self.table_share * _TABLE_ALBEDO * table
+        pixels: NDArray[np.uint8] = np.rint(gray * 255).clip(0, 255).astype(np.uint8)
         return pixels
 
 
@@ -260,7 +260,7 @@ def _pixel_means(fine: _Floats) -> _Floats:
 
 
 def render_turntable() -> NDArray[np.uint8]:
-    """The 972 grey images, (972, 96, 96): elevation slowest, lighting fastest.
+    """The 972 gray images, (972, 96, 96): elevation slowest, lighting fastest.
 
     The camera is far away, so that its rays are parallel, and with the lamps fixed to the room;
     the airplane turns. Surfaces are diffuse and a little glossy, and lamps cast shadows.

@@ -4,7 +4,7 @@ from dimred.evaluation.factors import FactorMeasures
 from dimred.evaluation.knn import knn_accuracy, random_split
 from dimred.evaluation.linear import logistic_accuracy, sgd_softmax_accuracy
 from dimred.evaluation.measurement import Measurement
-from dimred.evaluation.neighbourhood import neighbour_overlap, trustworthiness
+from dimred.evaluation.neighborhood import neighbor_overlap, trustworthiness
 from dimred.evaluation.pair_losses import PairLosses
 from dimred.evaluation.predictability import (
     circular_correlation,
@@ -28,7 +28,7 @@ __all__ = [
     "invariance_ratio",
     "knn_accuracy",
     "logistic_accuracy",
-    "neighbour_overlap",
+    "neighbor_overlap",
     "one_hot",
     "random_split",
     "rank_correlation",

@@ -6,31 +6,31 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE, LocallyLinearEmbedding
 
-from dimred.evaluation.neighbours import Features, as_float
+from dimred.evaluation.neighbors import Features, as_float
 from dimred.evaluation.principal import principal_components
 
-_LLE_NEIGHBOURS = 12
+_LLE_NEIGHBORS = 12
 _DENSE_UP_TO = 1_500
 
 
 def lle(points: Features, dim: int) -> NDArray[np.float64]:
-    """Locally linear embedding (Roweis and Saul 2000) with 12 neighbours, by scikit-learn.
+    """Locally linear embedding (Roweis and Saul 2000) with 12 neighbors, by scikit-learn.
 
     What DrLIM is compared with in its paper (Hadsell, Chopra, LeCun 2006), which does not give the
-    number of neighbours.
+    number of neighbors.
 
     points: (n, d), n above 12. Returns (n, dim), deterministic.
     """
     solver = "dense" if len(points) <= _DENSE_UP_TO else "arpack"
     method = LocallyLinearEmbedding(
-        n_neighbors=_LLE_NEIGHBOURS, n_components=dim, eigen_solver=solver, random_state=0
+        n_neighbors=_LLE_NEIGHBORS, n_components=dim, eigen_solver=solver, random_state=0
     )
     embedded: NDArray[np.float64] = method.fit_transform(np.asarray(points, dtype=np.float64))
     return embedded
 
 
 def tsne_map(points: Features, seed: int) -> NDArray[np.float32]:
-    """t-SNE in 2-D after PCA to 50 dimensions, as in the thesis (Angel 2015, section 5.3.1).
+    """t-SNE in 2-D after PCA to 50 dimensions, as in Angel (2015, section 5.3.1).
 
     Perplexity 30, or a third of the points where that is less. points: (n, d). Returns (n, 2).
     """

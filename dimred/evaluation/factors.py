@@ -27,7 +27,7 @@ Positions = NDArray[np.int64]
 Points = NDArray[np.floating]
 _MAX_MOVES = 20_000
 _MAX_K = 15
-_MOST_DIMS = 10  # of maps whose dimensions are named one by one
+_MAX_DIMS = 10  # of maps whose dimensions are named one by one
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class FactorMeasures:
     The names of the measures (those of single dimensions, and `transformed_r2`, up to 10-D):
     `spearman_shift_z3`, `circular_azimuth_z12`: correlation of dimensions with a factor;
     `order_shift_z3`: Spearman's over the largest that the ties of the factor allow, at most 1.
-    `r2_shift_z12`: how well a group tells a factor (k-nearest-neighbour regression).
+    `r2_shift_z12`: how well a group tells a factor (k-nearest-neighbor regression).
     `invariance_shift_z12`: share of a group's variance that the factor alone makes.
     `transformed_r2_shift`: how well Z of the transformed image follows from Z of the original.
     `knn15_class_z12`: accuracy of the class from a group, untransformed images.
@@ -94,7 +94,7 @@ class FactorMeasures:
                     ratio = invariance_ratio(z[test, dims], cause.fixed[test])
                     yield Measurement(ratio, "invariance", group, part=name)
             moves = self.moves[name]
-            if moves is not None and z.shape[1] <= _MOST_DIMS:
+            if moves is not None and z.shape[1] <= _MAX_DIMS:
                 (a, b, strength), (c, d, other) = moves
                 r2 = transformed_embedding_r2(z[a], strength, z[b], z[c], other, z[d])
                 yield Measurement(r2, "transformed_r2", part=name)
@@ -136,7 +136,7 @@ class FactorMeasures:
             for pair in combinations(dims, 2) if len(dims) <= 3 else ():
                 found = circular_correlation(z[:, list(pair)], angles)
                 yield Measurement(found, "circular", _name(pair), part=name)
-        elif cause.ordered and z.shape[1] <= _MOST_DIMS:
+        elif cause.ordered and z.shape[1] <= _MAX_DIMS:
             # Ties of the factor keep even a perfect order of distinct places below 1.
             ceiling = rank_correlation_ceiling(values)
             for dim in dims:
@@ -161,7 +161,7 @@ class FactorMeasures:
         random = np.random.default_rng(0)
         sides = []
         for part in (self.train, self.test):
-            # In the order of `fixed`, partners are neighbours in the list.
+            # In the order of `fixed`, partners are neighbors in the list.
             order = part[np.argsort(cause.fixed[part], kind="stable")]
             left, right = _partners(cause.fixed[order])
             if not len(left):

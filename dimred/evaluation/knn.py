@@ -1,4 +1,4 @@
-"""Classification by the k nearest neighbours, and the random split that it is judged on."""
+"""Classification by the k nearest neighbors, and the random split that it is judged on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
-from dimred.evaluation.neighbours import Features, nearest
+from dimred.evaluation.neighbors import Features, nearest
 
 Labels = NDArray[np.integer]
 _VOTES_IN_BLOCK = 2**20  # 4 MiB
@@ -23,7 +23,7 @@ def knn_accuracy(
     ks: Sequence[int],
     device: torch.device | None = None,
 ) -> dict[int, float]:
-    """Accuracy of k-nearest-neighbour classification, for several k from one neighbour search.
+    """Accuracy of k-nearest-neighbor classification, for several k from one neighbor search.
 
     Euclidean distance, majority vote, and among classes with equally many votes the smallest
     label: the same as `sklearn.neighbors.KNeighborsClassifier(k).score` for each k. Where several
@@ -37,14 +37,14 @@ def knn_accuracy(
 
     train, test: points (n, d) and (m, d); integers such as pixels are computed in float32 or wider.
     train_labels, test_labels: classes (n,) and (m,).
-    ks: numbers of neighbours, each from 1 to n.
-    device: where neighbours are searched, as in `nearest`; None for the CPU.
+    ks: numbers of neighbors, each from 1 to n.
+    device: where neighbors are searched, as in `nearest`; None for the CPU.
     Returns the share of correctly classified test points, in [0, 1], for each k.
     Raises ValueError if ks is empty or holds a bad k, or if points or labels do not fit together,
     are empty or are not finite.
     """
     if len(ks) == 0:
-        raise ValueError("ks is empty: at least one number of neighbours is needed")
+        raise ValueError("ks is empty: at least one number of neighbors is needed")
     for k in ks:
         if not 1 <= k <= len(train):
             raise ValueError(f"k = {k}: must be from 1 to the {len(train)} training points")
@@ -53,50 +53,50 @@ def knn_accuracy(
             f"{len(train)} training points with {len(train_labels)} labels, "
             f"{len(test)} test points with {len(test_labels)} labels"
         )
-    neighbours = nearest(train, test, max(ks), device)
+    neighbors = nearest(train, test, max(ks), device)
     classes, codes = np.unique(train_labels, return_inverse=True)
     correct = dict.fromkeys(ks, 0)
-    for block, k, votes in votes_in_blocks(codes, neighbours, len(classes), ks):
+    for block, k, votes in votes_in_blocks(codes, neighbors, len(classes), ks):
         correct[k] += int(np.sum(classes[votes.argmax(axis=1)] == test_labels[block]))
     return {int(k): right / len(test) for k, right in correct.items()}
 
 
 def majority(
-    labels: Labels, neighbours: NDArray[np.int64]
+    labels: Labels, neighbors: NDArray[np.int64]
 ) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
-    """The class that `knn_accuracy` takes each query for, and the share of its neighbours that
+    """The class that `knn_accuracy` takes each query for, and the share of its neighbors that
     have it, in (0, 1].
 
-    labels: classes (n,) of the training points. neighbours: positions among them (m, k).
+    labels: classes (n,) of the training points. neighbors: positions among them (m, k).
     Returns two arrays (m,). Raises ValueError for k = 0.
     """
-    k = neighbours.shape[1]
+    k = neighbors.shape[1]
     if k == 0:
-        raise ValueError("no neighbours to vote")
+        raise ValueError("no neighbors to vote")
     classes, codes = np.unique(labels, return_inverse=True)
-    winners = np.empty(len(neighbours), dtype=classes.dtype)
-    shares = np.empty(len(neighbours))
-    for block, _, votes in votes_in_blocks(codes, neighbours, len(classes), [k]):
+    winners = np.empty(len(neighbors), dtype=classes.dtype)
+    shares = np.empty(len(neighbors))
+    for block, _, votes in votes_in_blocks(codes, neighbors, len(classes), [k]):
         winners[block] = classes[votes.argmax(axis=1)]
         shares[block] = votes.max(axis=1) / k
     return winners, shares
 
 
 def votes_in_blocks(
-    codes: NDArray[np.int64], neighbours: NDArray[np.int64], n_classes: int, ks: Sequence[int]
+    codes: NDArray[np.int64], neighbors: NDArray[np.int64], n_classes: int, ks: Sequence[int]
 ) -> Iterator[tuple[slice, int, NDArray[np.int32]]]:
     """For blocks of queries and each of `ks`: the block, k, and how many of the k nearest have each
     class, (b, n_classes); good until the next is asked for. argmax of it takes the first of equal
     counts, the smallest class.
 
-    codes: classes (n,), below n_classes. neighbours: positions among them (m, k), nearest first.
+    codes: classes (n,), below n_classes. neighbors: positions among them (m, k), nearest first.
     """
     size = max(_VOTES_IN_BLOCK // n_classes, 1)
-    for start in range(0, len(neighbours), size):
+    for start in range(0, len(neighbors), size):
         block = slice(start, start + size)
-        votes = np.zeros((len(neighbours[block]), n_classes), dtype=np.int32)
+        votes = np.zeros((len(neighbors[block]), n_classes), dtype=np.int32)
         rows = np.arange(len(votes))
-        for k, voted in enumerate(codes[neighbours[block]].T, start=1):
+        for k, voted in enumerate(codes[neighbors[block]].T, start=1):
             votes[rows, voted] += 1
             if k in ks:
                 yield block, k, votes
@@ -108,7 +108,7 @@ def random_split(
     """A random split of all points into train and test, stratified by class.
 
     A class with a single member goes to the training side, where it can do no more than be a
-    neighbour; the other classes are split in proportion. Where the sizes forbid that (fewer places
+    neighbor; the other classes are split in proportion. Where the sizes forbid that (fewer places
     on one side than classes), the split of all points is plainly random.
 
     labels: classes (N,).

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from dimred.evaluation.knn import Labels
-from dimred.evaluation.neighbours import Features, as_float
+from dimred.evaluation.neighbors import Features, as_float
 
 _MAX_ITER = 1000
 
@@ -61,7 +61,7 @@ def sgd_softmax_accuracy(
     the backbone frozen and in eval mode, official split, 100 epochs at lr 30 with cosine annealing
     (here stepped per epoch), training images freshly cropped and flipped in every epoch, test
     images as they are. Momentum 0.9 and weight decay 5e-4 as in the authors' code. Features are not
-    standardized: lr 30 fits the size that a batch-normalised ResNet gives them. The last epoch's
+    standardized: lr 30 fits the size that a batch-normalized ResNet gives them. The last epoch's
     classifier is judged, not the best one.
 
     batches: epoch, from 0 -> (features (b, d), labels (b,) int64) batches, all on one device. It

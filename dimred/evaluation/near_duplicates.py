@@ -1,6 +1,6 @@
 """Images that are copies of one another but for a shift, compression, noise or brightness.
 
-Candidates are nearest neighbours in features and in what a shift leaves alone of the pixels. Pixels
+Candidates are nearest neighbors in features and in what a shift leaves alone of the pixels. Pixels
 alone judge them: how much of the one image no shift, gain and offset of the other explain, held
 against what images that are near the two, but no copies, leave unexplained.
 """
@@ -19,21 +19,21 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from dimred.evaluation.neighbours import Features, nearest
+from dimred.evaluation.neighbors import Features, nearest
 
 Rows = NDArray[np.int64]
 
 KINDS = ("identical", "shifted", "similar")
-NEIGHBOURS = 15
-MOST_RATIO = 0.34
-_FARTHEST = 100  # rank among the neighbours
+NEIGHBORS = 15
+MAX_RATIO = 0.34
+_FARTHEST = 100  # rank among the neighbors
 COPY_RESIDUAL = 0.01
 _LONGEST_SIDE = 48  # pixels; larger images are compared reduced
-_MOST_SHIFT = 3
+_MAX_SHIFT = 3
 _SIDES_A_SHIFT = 8  # a shift of one pixel for each so many of the side
 _FREQUENCIES = 12
 _FLOOR = 0.05  # quantile
-_LEAST_DEVIATION = 0.5  # grey levels; below, an image is flat
+_LEAST_DEVIATION = 0.5  # gray levels; below, an image is flat
 _VALUES_IN_BLOCK = 2**24
 
 
@@ -44,7 +44,7 @@ class NearDuplicates:
     pairs: positions of the images (M, 2), the lower first.
     residual: (M,), sqrt(1 - ZNCC^2) at the best shift: the standard deviation of what the one image
         leaves unexplained of the other, as a share of its own. 0 for equal images, 1 for unrelated.
-    ratio: (M,), residual over the residual that is usual among the two images' neighbours but
+    ratio: (M,), residual over the residual that is usual among the two images' neighbors but
         copies.
     shift: (M, 2), by how many pixels (x to the right, y down) the second lies from the first.
     identical: (M,), whether all pixels are equal.
@@ -80,18 +80,18 @@ def near_duplicates(
     images: Tensor,
     features: Features,
     device: torch.device | None = None,
-    k: int = NEIGHBOURS,
-    most_ratio: float = MOST_RATIO,
+    k: int = NEIGHBORS,
+    most_ratio: float = MAX_RATIO,
 ) -> NearDuplicates:
     """The pairs of images that are copies but for a shift, compression, noise or brightness.
 
-    The score is the zero-mean normalised cross-correlation (ZNCC) on the overlap at the best of all
+    The score is the zero-mean normalized cross-correlation (ZNCC) on the overlap at the best of all
     shifts by up to 3 pixels, or an eighth of the side, each channel less its mean. What correlation
     is high differs between sets and images, so it is compared, as in Lowe's ratio test (2004,
     https://doi.org/10.1023/B:VISI.0000029664.99615.94): a pair counts if its residual is at most
     most_ratio of what is usual for each of the two (of the set's 5th percentile of that, if it is
     more), or at most 0.01. Usual is the median residual among an image's candidates. Those at most
-    most_ratio of the median among k farther neighbours, up to the 100th in the features, seem to be
+    most_ratio of the median among k farther neighbors, up to the 100th in the features, seem to be
     copies, and the farther ones stand in for them, or what is usual in a group would be its copies.
     So groups of up to some 50 images are found; of larger ones altered copies may be missed.
 
@@ -180,12 +180,12 @@ def _reduced(images: Tensor) -> tuple[Tensor, int]:
 
 
 def _spectrum(images: Tensor) -> NDArray[np.float32]:
-    """Amplitudes of the low frequencies of the grey image at length 1 (N, f): shifts hardly change
+    """Amplitudes of the low frequencies of the gray image at length 1 (N, f): shifts hardly change
     them, nor gain or offset."""
     parts = []
     for block in torch.split(images, _VALUES_IN_BLOCK // images[0].numel() + 1):
-        grey = block.float().mean(dim=1)
-        amplitude = torch.fft.rfft2(grey - grey.mean(dim=(1, 2), keepdim=True)).abs()
+        gray = block.float().mean(dim=1)
+        amplitude = torch.fft.rfft2(gray - gray.mean(dim=(1, 2), keepdim=True)).abs()
         low = amplitude[:, :_FREQUENCIES, :_FREQUENCIES]
         high = amplitude[:, _FREQUENCIES:, :_FREQUENCIES][:, 1 - _FREQUENCIES :]
         parts.append(F.normalize(torch.cat([low, high], dim=1).flatten(1), eps=1.0))
@@ -199,7 +199,7 @@ class _Registration:
         self.images = images.to(device or torch.device("cpu"))
         self.mean = torch.cat([x.float().mean(dim=(2, 3)) for x in torch.split(self.images, 4096)])
         height, width = images.shape[2:]
-        self.reach = [min(_MOST_SHIFT, side // _SIDES_A_SHIFT) for side in (height, width)]
+        self.reach = [min(_MAX_SHIFT, side // _SIDES_A_SHIFT) for side in (height, width)]
         down, right = (range(-r, r + 1) for r in self.reach)
         self.shifts = [(y, x) for y in down for x in right]
         masks = torch.zeros(len(self.shifts), height, width)
@@ -207,8 +207,8 @@ class _Registration:
             mask[max(y, 0) : height + min(y, 0), max(x, 0) : width + min(x, 0)] = 1
         self.masks = masks.to(self.images.device)
 
-    def centred(self, positions: Tensor, dtype: torch.dtype) -> Tensor:
-        """Images (n, C, H, W) in grey levels, each channel less its mean."""
+    def centered(self, positions: Tensor, dtype: torch.dtype) -> Tensor:
+        """Images (n, C, H, W) in gray levels, each channel less its mean."""
         pixels = self.images[positions].to(dtype)
         return pixels - self.mean[positions].to(dtype)[:, :, None, None]
 
@@ -218,8 +218,8 @@ class _Registration:
         dtype = torch.float64 if double else torch.float32
         device = self.images.device
         masks, kept = self.masks.to(dtype), others.shape
-        a = self.centred(torch.from_numpy(first).to(device), dtype)
-        b = self.centred(torch.from_numpy(others.ravel()).to(device), dtype)
+        a = self.centered(torch.from_numpy(first).to(device), dtype)
+        b = self.centered(torch.from_numpy(others.ravel()).to(device), dtype)
         moved = self._moved(a)  # (n, S, C, H * W)
         b = b.flatten(2)
         over = masks.flatten(1).T
@@ -262,7 +262,7 @@ def _judged(
     registration: _Registration, candidates: Rows, farther: Rows, most_ratio: float
 ) -> tuple[Rows, NDArray[np.float64], NDArray[np.float64], Rows]:
     """Pairs (m, 2), residual (m,), ratio (m,) and shift x, y (m, 2) of those that count among the
-    candidates (N, 2 k) of each image, given farther neighbours (N, k) of each."""
+    candidates (N, 2 k) of each image, given farther neighbors (N, k) of each."""
     n, k = farther.shape
     compared = np.concatenate([candidates, farther], axis=1)
     residuals = np.empty(compared.shape)

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from sklearn.cluster import HDBSCAN
 
 from dimred.evaluation.knn import votes_in_blocks
-from dimred.evaluation.neighbours import Features, as_float, nearest
+from dimred.evaluation.neighbors import Features, as_float, nearest
 
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float64]
 
 TUKEY_FACTOR = 1.5
-_MOST_CLUSTERED = 60_000
+_MAX_CLUSTERED = 60_000
 _SMALLEST_SHARE = 100
 _SMALLEST = 10
 _MIN_SAMPLES = 10
@@ -25,21 +25,21 @@ _MEDOID_CANDIDATES = 200
 _DISTANCES_IN_BLOCK = 2**22
 
 
-def neighbours_up_to(k: int, features: Features, device: torch.device | None = None) -> Rows:
+def neighbors_up_to(k: int, features: Features, device: torch.device | None = None) -> Rows:
     """The k nearest others of each point by `nearest`, all of them where there are fewer (n, k)."""
     k = min(k, len(features) - 1)
     return nearest(features, None, k, device) if k else np.empty((len(features), 0), np.int64)
 
 
-def kth_distances(features: Features, neighbours: Rows) -> Scores:
+def kth_distances(features: Features, neighbors: Rows) -> Scores:
     """The distance of each point to the last of its nearest neighbors (n,), NaN where it has none:
     the outlier score of Ramaswamy et al. (2000, https://doi.org/10.1145/342009.335437).
 
-    features: (n, d). neighbours: positions (n, k).
+    features: (n, d). neighbors: positions (n, k).
     """
-    if not neighbours.shape[1]:
+    if not neighbors.shape[1]:
         return np.full(len(features), np.nan)
-    return distances(features, np.stack([np.arange(len(features)), neighbours[:, -1]], axis=1))
+    return distances(features, np.stack([np.arange(len(features)), neighbors[:, -1]], axis=1))
 
 
 def class_kth_distances(
@@ -50,7 +50,7 @@ def class_kth_distances(
     found = np.full(len(features), np.nan)
     for members in _of_classes(labels):
         own = features[members]
-        found[members] = kth_distances(own, neighbours_up_to(k, own, device))
+        found[members] = kth_distances(own, neighbors_up_to(k, own, device))
     return found
 
 
@@ -114,11 +114,11 @@ class Disagreement:
     share: Scores
 
 
-def disagreement(neighbours: Rows, labels: Rows) -> Disagreement:
+def disagreement(neighbors: Rows, labels: Rows) -> Disagreement:
     """What the nearest neighbors of n points, positions (n, k), say of their labels (n,)."""
-    n, k = neighbours.shape
+    n, k = neighbors.shape
     own, most, other = np.empty(n), np.empty(n), np.empty(n, dtype=np.int64)
-    for block, _, votes in votes_in_blocks(labels, neighbours, int(labels.max()) + 1, [k]):
+    for block, _, votes in votes_in_blocks(labels, neighbors, int(labels.max()) + 1, [k]):
         rows, classes = np.arange(len(votes)), labels[block]
         own[block] = votes[rows, classes]
         votes[rows, classes] = 0
@@ -152,8 +152,8 @@ def clusters(z: Features) -> list[Cluster]:
     """
     n = len(z)
     drawn = np.arange(n)
-    if n > _MOST_CLUSTERED:
-        drawn = np.sort(np.random.default_rng(0).choice(n, _MOST_CLUSTERED, replace=False))
+    if n > _MAX_CLUSTERED:
+        drawn = np.sort(np.random.default_rng(0).choice(n, _MAX_CLUSTERED, replace=False))
     smallest = max(_SMALLEST, len(drawn) // _SMALLEST_SHARE)
     points = as_float(z).astype(np.float64)
     if len(drawn) < 2 * smallest or not np.ptp(points, axis=0).any():
@@ -162,7 +162,7 @@ def clusters(z: Features) -> list[Cluster]:
     labels: Rows = method.fit(points[drawn]).labels_.astype(np.int64)
     if n > len(drawn):
         labels = labels[nearest(points[drawn], points, 1)[:, 0]]
-    reach = kth_distances(points, neighbours_up_to(_MIN_SAMPLES, points))
+    reach = kth_distances(points, neighbors_up_to(_MIN_SAMPLES, points))
     found = []
     for number in range(int(labels.max()) + 1):
         rows = np.flatnonzero(labels == number)

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from dimred.evaluation.knn import Labels
-from dimred.evaluation.neighbours import Features
+from dimred.evaluation.neighbors import Features
 
 Float64 = NDArray[np.float64]
 
@@ -61,9 +61,9 @@ def circular_correlation(points: Features, angles: Features) -> float:
 
     a_i = atan2 of point i minus the mean of all points (0 for a point at that mean), so neither
     place, size, turn nor sense of the curve counts. 1 for a circle run through once at even speed
-    in either sense, if the mean is its centre: even cover of the angles is assumed. About 0 for
+    in either sense, if the mean is its center: even cover of the angles is assumed. About 0 for
     random points and for a curve that goes round twice. 0 where the directions of the points, or
-    the angles, all lie on one line through the centre (a collapsed group; angles 0 and pi only).
+    the angles, all lie on one line through the center (a collapsed group; angles 0 and pi only).
 
     points: (n, 2), a group of two embedding dimensions.
     angles: (n,), radians.
@@ -98,7 +98,7 @@ def factor_r2(
 
     train_points, test_points: (n, d) and (m, d).
     train_targets, test_targets: (n, q) and (m, q).
-    k: number of neighbours, from 1 to n.
+    k: number of neighbors, from 1 to n.
     Returns a number of at most 1: about -1/k where the points say nothing of the factor, less where
     they mislead, 0 where the test targets are constant.
     Raises ValueError for a bad k, or arrays that are empty, not finite or do not fit together.
@@ -189,7 +189,7 @@ def transformed_embedding_r2(
     test_strength: Features,
     test_to: Features,
 ) -> float:
-    """R^2 of predicting where a transformation moves a point of the map, as the thesis proposes.
+    """R^2 of predicting where a transformation moves a point of the map, as Angel (2015) proposes.
 
     Ridge regression (alpha 1e-3) on all monomials of degree 1 to 3 in the coordinates of the
     original and the strength. These are standardized first, and the monomials once more, so that

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from dimred.evaluation.neighbours import Features, as_float
+from dimred.evaluation.neighbors import Features, as_float
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dimred.losses.kernels import GaussianKernel as GaussianKernel
     from dimred.losses.kernels import Kernel as Kernel
     from dimred.losses.kernels import LearnedCosineKernel as LearnedCosineKernel
-    from dimred.losses.options import Layout as Layout
+    from dimred.losses.options import EmbeddingGroups as EmbeddingGroups
     from dimred.losses.options import LossOptions as LossOptions
     from dimred.losses.protocol import Loss as Loss
     from dimred.losses.protocol import Reduction as Reduction
@@ -34,7 +34,7 @@ _MODULES = {
     "HingeForm": "hinge",
     "InfoNCE": "infonce",
     "Kernel": "kernels",
-    "Layout": "options",
+    "EmbeddingGroups": "options",
     "LearnedCosineKernel": "kernels",
     "Loss": "protocol",
     "LossOptions": "options",

@@ -27,7 +27,7 @@ def drlim_loss(
     and for a dissimilar pair from d = margin on (in the legacy form, from d^2 = margin on).
 
     z: embeddings (n, d); bf16 and float16 are computed in float32.
-    pairs: labelled pairs with one component.
+    pairs: labeled pairs with one component.
     margin: m, above 0.
     reduction: "none" for what each row has in it, as `generalized_contrastive_loss`.
     Returns a scalar, the sum over the pairs by their weights (the mean where those are 1 / P).
@@ -51,10 +51,10 @@ def generalized_contrastive_loss(
     component i of a pair's label speaks of the distance within group i. One group is `drlim_loss`.
 
     z: embeddings (n, d); bf16 and float16 are computed in float32.
-    pairs: labelled pairs with one component for each group.
+    pairs: labeled pairs with one component for each group.
     groups: sizes of the groups, consecutive dimensions; they add up to d.
     margins: of each group, above 0.
-    weights: of each group, at least 0; None for 1 each, as in the thesis.
+    weights: of each group, at least 0; None for 1 each, as in Angel (2015).
     reduction: "mean", or "none" for what each row has in it: half of what its pairs cost, times n.
     Returns a scalar, or (n,) whose mean is that scalar.
     Raises ValueError for groups that do not cover every dimension once, a margin that is not

@@ -11,4 +11,4 @@ class HingeForm(Enum):
     squared_hinge = "squared_hinge"
     """max(0, m - d)^2, the printed formula."""
     legacy_caffe = "legacy_caffe"
-    """max(0, m - d^2), which the thesis' build of Caffe computed: the margin is one on d^2."""
+    """max(0, m - d^2), which Angel's (2015) build of Caffe computed: the margin is one on d^2."""

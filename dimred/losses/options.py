@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 _FORM = (
     "squared_hinge = max(0, margin - d)^2, the printed formula; legacy_caffe = "
-    "max(0, margin - d^2), what the thesis' Caffe computed."
+    "max(0, margin - d^2), what Angel's (2015) Caffe computed."
 )
 
 
-class Layout(NamedTuple):
+class EmbeddingGroups(NamedTuple):
     """Groups of dimensions with a label each.
 
     groups: their sizes; None for one group of all dimensions.
@@ -53,9 +53,9 @@ class LossOptions(Choice):
         raise NotImplementedError
 
     @property
-    def layout(self) -> Layout:
+    def embedding_groups(self) -> EmbeddingGroups:
         """What a contrastive loss compares."""
-        return Layout(None, [])
+        return EmbeddingGroups(None, [])
 
     def problems(self, stage: str, out_dim: int) -> Iterator[str]:
         """One line for each contradiction among the options and with the dimension of a stage."""
@@ -91,15 +91,15 @@ class SimCLR(LossOptions):
 @register("loss", "drlim")
 @dataclass
 class Drlim(LossOptions):
-    """DrLIM's contrastive loss of labelled pairs."""
+    """DrLIM's contrastive loss of labeled pairs."""
 
     requires: ClassVar[PairFormat] = PairFormat.labeled_pairs
     margin: float = option(1.0, "Distance up to which dissimilar pairs repel.", above=0)
     form: HingeForm = option(HingeForm.squared_hinge, _FORM)
 
     @property
-    def layout(self) -> Layout:
-        return Layout(None, [self.margin])
+    def embedding_groups(self) -> EmbeddingGroups:
+        return EmbeddingGroups(None, [self.margin])
 
     def build(self) -> Loss:
         from functools import partial
@@ -112,7 +112,7 @@ class Drlim(LossOptions):
 @register("loss", "generalized_contrastive")
 @dataclass
 class GeneralizedContrastive(LossOptions):
-    """The thesis' contrastive loss: groups of dimensions, each with a label of its own."""
+    """Angel's (2015) contrastive loss: groups of dimensions, each with a label of its own."""
 
     requires: ClassVar[PairFormat] = PairFormat.labeled_pairs
     n_labels: ClassVar[str] = "one for each of loss.groups"
@@ -130,8 +130,8 @@ class GeneralizedContrastive(LossOptions):
     form: HingeForm = option(HingeForm.squared_hinge, _FORM)
 
     @property
-    def layout(self) -> Layout:
-        return Layout(self.groups, self.margins)
+    def embedding_groups(self) -> EmbeddingGroups:
+        return EmbeddingGroups(self.groups, self.margins)
 
     def problems(self, stage: str, out_dim: int) -> Iterator[str]:
         if sum(self.groups) != out_dim:

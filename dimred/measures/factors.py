@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dimred.evaluation.factors import FactorMeasures
     from dimred.evaluation.measurement import Measurement
 
-_MOST_LLE_DIMS = 10
+_MAX_LLE_DIMS = 10
 _FEWEST_LLE_SAMPLES = 20  # LLE wants more images than neighbors
 
 
@@ -62,8 +62,8 @@ class LleOfPixels(Measure):
 
         assert self.lle is not None
         setting, dim = embedding.setting, embedding.z.shape[1]
-        if dim > _MOST_LLE_DIMS:
-            raise LeftOut(f"Z has {dim} dimensions, more than {_MOST_LLE_DIMS}")
+        if dim > _MAX_LLE_DIMS:
+            raise LeftOut(f"Z has {dim} dimensions, more than {_MAX_LLE_DIMS}")
         t = setting.n_variants
         order = np.random.default_rng(0).permutation(len(setting.images))
         chosen = np.sort(order[: max(self.lle // t, 2)])
@@ -87,6 +87,6 @@ def _factor_measures(setting: Setting) -> FactorMeasures:
     """Those of the groups of dimensions that the run's loss or pairing gives a meaning."""
     from dimred.evaluation.factors import FactorMeasures
 
-    groups = setting.config.last_loss.layout.groups
+    groups = setting.config.last_loss.embedding_groups.groups
     sizes = groups or setting.config.pairing.group_sizes(setting.test)
     return FactorMeasures(setting.samples, setting.n_variants, sizes)

@@ -101,7 +101,7 @@ class LinearAccuracy(Measure):
         setting, encoder = embedding.setting, embedding.encoder
         labels, compute = setting.images.labels, setting.compute
         assert labels is not None
-        augment = setting.config.pairing.without_colour()
+        augment = setting.config.pairing.without_color()
         generator = generator_at(compute.device, setting.config.seed, "linear", epoch)
         order = torch.from_numpy(train).to(compute.device)
         shuffled = torch.randperm(len(order), generator=generator, device=compute.device)

@@ -35,10 +35,10 @@ class Neighborhoods(Measure):
 
     def measure(self, embedding: Embedding) -> Iterator[Measurement]:
         from dimred.evaluation.measurement import Measurement
-        from dimred.evaluation.neighbourhood import neighbour_overlap, trustworthiness
+        from dimred.evaluation.neighborhood import neighbor_overlap, trustworthiness
 
         h, z, device = embedding.h, embedding.z, embedding.setting.compute.device
         for k in embedding.setting.ks:
             trust = trustworthiness(h, z, k, MAX_TRUSTWORTHINESS_POINTS, seed=0)
             yield Measurement(trust, "trustworthiness", "z", k=k)
-            yield Measurement(neighbour_overlap(h, z, k, device), "overlap", "hz", k=k)
+            yield Measurement(neighbor_overlap(h, z, k, device), "overlap", "hz", k=k)

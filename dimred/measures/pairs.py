@@ -30,10 +30,10 @@ class TestPairs(Measure):
         from dimred.pairing.labeled_options import RelationOptions
 
         relation = isinstance(setting.config.pairing, RelationOptions)
-        return relation and bool(setting.config.last_loss.layout.margins)
+        return relation and bool(setting.config.last_loss.embedding_groups.margins)
 
     def prepare(self, setting: Setting) -> None:
-        groups, margins = setting.config.last_loss.layout
+        groups, margins = setting.config.last_loss.embedding_groups
         self._losses = _pair_losses("contrast", self._relation(setting), groups, margins)
 
     def _relation(self, setting: Setting) -> RelationOfSamples:
@@ -59,16 +59,16 @@ class DrlimPairs(TestPairs):
         return knn and setting.n_variants > 1 and super().applies(setting)
 
     def prepare(self, setting: Setting) -> None:
-        groups, margins = setting.config.last_loss.layout
+        groups, margins = setting.config.last_loss.embedding_groups
         first = groups[:1] if groups else None
         self._losses = _pair_losses("drlim", self._relation(setting), first, margins[:1])
 
     def _relation(self, setting: Setting) -> RelationOfSamples:
-        from dimred.pairing import neighbourhood
+        from dimred.pairing import neighborhood
 
         pairing = setting.config.pairing
         try:
-            return setting.test.neighbours(pairing.k, pairing.same_class, neighbourhood)  # type: ignore[attr-defined]
+            return setting.test.neighbors(pairing.k, pairing.same_class, neighborhood)  # type: ignore[attr-defined]
         except InputError as error:
             raise LeftOut(str(error).partition(";")[0]) from error  # without advice for training
 

@@ -35,7 +35,7 @@ class ResNet18Backbone(Backbone):
             net.maxpool = nn.Identity()
         elif channels != 3:
             net.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
-        # torchvision's own initialisation of convolutions, for the one that was replaced.
+        # torchvision's own initialization of convolutions, for the one that was replaced.
         nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
         net.fc = nn.Identity()
         self.net = net
@@ -106,7 +106,7 @@ class LeNetBackbone(Backbone):
 
 class DrlimCnnBackbone(Backbone):
     """The convolutions of DrLIM's net for MNIST: 15 @ 5x5, max-pool 9 with stride 2, 30 @ 9x9, with
-    no other nonlinearity, as in the thesis (Angel 2015); 30-D for 28x28 images.
+    no other nonlinearity, as in Angel (2015); 30-D for 28x28 images.
 
     The paper (Hadsell, Chopra, LeCun 2006, section 3.1) has "subsampling" for the max-pool.
 

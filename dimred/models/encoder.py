@@ -12,12 +12,12 @@ from dimred.models.backbones import Backbone
 
 
 class Encoder(nn.Module):
-    """Normalisation, backbone and projection head H -> hidden_dim -> ReLU -> Z (no batch-norm in
+    """Normalization, backbone and projection head H -> hidden_dim -> ReLU -> Z (no batch-norm in
     the head; t-SimCNE paper, section 3), or H -> Z.
 
-    The normalisation is part of the encoder, so that its weights alone say how to embed an image.
+    The normalization is part of the encoder, so that its weights alone say how to embed an image.
 
-    backbone: the network from normalised images to H.
+    backbone: the network from normalized images to H.
     mean, std: of each channel, for pixel values in [0, 1].
     hidden_dim: width of the head's hidden layer; None for a head of one linear layer.
     """
@@ -65,7 +65,7 @@ class Encoder(nn.Module):
 
     def read_out(self, features: Tensor) -> Tensor:
         """What the readout reads -> Z (b, out_dim)."""
-        # Autocast would round Z, whose neighbours are close against their distance from 0.
+        # Autocast would round Z, whose neighbors are close against their distance from 0.
         with torch.autocast(features.device.type, enabled=False):
             z: Tensor = self.readout(features)
         return z

@@ -116,7 +116,7 @@ class LeNet(ModelOptions):
 @register("model", "drlim_cnn")
 @dataclass
 class DrlimCnn(ModelOptions):
-    """DrLIM's convolutional net for MNIST, as in the thesis: 30-D output, a linear head."""
+    """DrLIM's convolutional net for MNIST, as in Angel (2015): 30-D output, a linear head."""
 
     hidden_dim: int | None = _hidden_dim(None)
     kernels: list[int] = option([5, 9], "Sides of the two convolutions.", at_least=1)

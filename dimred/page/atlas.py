@@ -13,11 +13,11 @@ from PIL import Image
 from torch import Tensor
 
 _SHEET = 1024  # side in pixels; a sheet is decoded at once, and takes 4 MiB then
-_BLOCK = 16  # lossy WebP mixes colours within such blocks
+_BLOCK = 16  # lossy WebP mixes colors within such blocks
 _QUALITY = 92
-_MOST_SIDE = 64
-_MOST_LOSSLESS = 32  # pixels of a side; larger ones would take several times as much
-_MOST_PIXELS = 80_000_000  # of all thumbnails, so that a page stays below 150 MB
+_MAX_SIDE = 64
+_MAX_LOSSLESS = 32  # pixels of a side; larger ones would take several times as much
+_MAX_PIXELS = 80_000_000  # of all thumbnails, so that a page stays below 150 MB
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,16 @@ class Atlas:
 
 def thumbnail_side(count: int, longest: int) -> int:
     """Longer side of the thumbnails of `count` images whose longer side is `longest`, in pixels."""
-    room = int((_MOST_PIXELS / count) ** 0.5)
-    return max(min(longest, _MOST_SIDE, room), min(longest, 16))
+    room = int((_MAX_PIXELS / count) ** 0.5)
+    return max(min(longest, _MAX_SIDE, room), min(longest, 16))
 
 
 def make_atlas(images: Tensor, places: NDArray[np.floating], side: int | None = None) -> Atlas:
     """An atlas in which images near one another on the map lie on the same sheets, so that what is
     looked at together is decoded together.
 
-    Grey images of up to 32 pixels are kept without loss, others in WebP's quality 92, where the
-    outermost pixels take on some colour of the image beside.
+    Gray images of up to 32 pixels are kept without loss, others in WebP's quality 92, where the
+    outermost pixels take on some color of the image beside.
 
     images: uint8 (N, C, H, W), C = 1 or 3. places: (N, d), of the map; d at least 1.
     side: of the thumbnails, their longer one; None for that of the images, less for many.
@@ -61,7 +61,7 @@ def make_atlas(images: Tensor, places: NDArray[np.floating], side: int | None = 
     count, channels, *shape = images.shape
     side = side or thumbnail_side(count, max(shape))
     height, width = (max(round(s * side / max(shape)), 1) for s in shape)
-    lossless = channels == 1 and max(height, width) <= _MOST_LOSSLESS
+    lossless = channels == 1 and max(height, width) <= _MAX_LOSSLESS
     block = 1 if lossless else _BLOCK
     cell = -(-max(height, width) // block) * block
     columns = max(_SHEET // cell, 1)

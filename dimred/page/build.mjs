@@ -10,7 +10,7 @@ const digest = createHash("sha256");
 for (const file of ["package-lock.json", ...readdirSync("src").sort().map((name) => `src/${name}`)]) {
   digest.update(readFileSync(file));
 }
-const licence = readFileSync("node_modules/three/LICENSE", "utf8").trim();
+const license = readFileSync("node_modules/three/LICENSE", "utf8").trim();
 await build({
   entryPoints: ["src/main.js"],
   bundle: true,
@@ -19,5 +19,5 @@ await build({
   target: "es2022",
   legalComments: "none",
   outfile: "page.js",
-  banner: { js: `// sources ${digest.digest("hex")}\n/*! Contains three.js:\n${licence}\n*/` },
+  banner: { js: `// sources ${digest.digest("hex")}\n/*! Contains three.js:\n${license}\n*/` },
 });

@@ -24,11 +24,11 @@ _ALSO_3D = "; the right button moves"
 
 @dataclass(frozen=True)
 class Column:
-    """Something known of every row of the map, which points can be coloured by.
+    """Something known of every row of the map, which points can be colored by.
 
     title: what users read. values: (N,), or one such array for each stage. names: of categories,
         whose values are positions in it; None for numbers, where NaN is unknown.
-    unit: of numbers. period: of cyclic ones. skewed: colours leave out 1 % at either end.
+    unit: of numbers. period: of cyclic ones. skewed: colors leave out 1 % at either end.
     """
 
     name: str
@@ -159,8 +159,8 @@ def _stage(stage: StageMap) -> dict[str, Any]:
     """With the middle of the map and half of its longest side."""
     low, high = stage.z.min(axis=0), stage.z.max(axis=0)
     scale = max(float((high - low).max()) / 2, 1e-9)
-    centre = [float(value) for value in (low + high) / 2]
-    return {"name": stage.name, "caption": stage.caption, "centre": centre, "scale": scale}
+    center = [float(value) for value in (low + high) / 2]
+    return {"name": stage.name, "caption": stage.caption, "center": center, "scale": scale}
 
 
 def _is_staged(column: Column) -> bool:

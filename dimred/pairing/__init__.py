@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dimred.pairing.augmentation import TwoViews as TwoViews
     from dimred.pairing.categories import Classes as Classes
-    from dimred.pairing.categories import Neighbours as Neighbours
+    from dimred.pairing.categories import Neighbors as Neighbors
     from dimred.pairing.categories import PairCategories as PairCategories
     from dimred.pairing.categories import Viewpoints as Viewpoints
     from dimred.pairing.check import check_pairing as check_pairing
     from dimred.pairing.formats import PairFormat as PairFormat
     from dimred.pairing.labeled_options import RelationOptions as RelationOptions
-    from dimred.pairing.neighbours import neighbour_graph as neighbour_graph
+    from dimred.pairing.neighbors import neighbor_graph as neighbor_graph
     from dimred.pairing.options import Augmentation as Augmentation
     from dimred.pairing.options import PairingOptions as PairingOptions
     from dimred.pairing.pairs import LabeledPairs as LabeledPairs
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from dimred.pairing.relation import Relation as Relation
     from dimred.pairing.relation import azimuth_and_elevation as azimuth_and_elevation
     from dimred.pairing.relation import merged_viewpoint as merged_viewpoint
-    from dimred.pairing.relation import neighbourhood as neighbourhood
+    from dimred.pairing.relation import neighborhood as neighborhood
     from dimred.pairing.relation import (
-        neighbourhood_and_transformation as neighbourhood_and_transformation,
+        neighborhood_and_transformation as neighborhood_and_transformation,
     )
     from dimred.pairing.relation import same_class as same_class
     from dimred.pairing.sampling import InBatchSampling as InBatchSampling
@@ -41,7 +41,7 @@ _MODULES = {
     "FixedTargets": "targets",
     "InBatchSampling": "sampling",
     "LabeledPairs": "pairs",
-    "Neighbours": "categories",
+    "Neighbors": "categories",
     "PairCategories": "categories",
     "PairFormat": "formats",
     "PairSampling": "sampling",
@@ -59,9 +59,9 @@ _MODULES = {
     "azimuth_and_elevation": "relation",
     "check_pairing": "check",
     "merged_viewpoint": "relation",
-    "neighbour_graph": "neighbours",
-    "neighbourhood": "relation",
-    "neighbourhood_and_transformation": "relation",
+    "neighbor_graph": "neighbors",
+    "neighborhood": "relation",
+    "neighborhood_and_transformation": "relation",
     "randomly_shifted": "targets",
     "same_class": "relation",
 }

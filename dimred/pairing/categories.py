@@ -91,14 +91,14 @@ class _Drawn:
         return moved
 
 
-class Neighbours(_Drawn):
+class Neighbors(_Drawn):
     """Categories: 1 one is among the neighbors of the other, 2 all others.
 
     graph: int64 (n, k), the neighbors of each image, which are sampled together with it; -1 where
         an image has fewer than k. Raises ValueError for other numbers than those of images.
     """
 
-    NEIGHBOUR, OTHER = 1, 2
+    NEIGHBOR, OTHER = 1, 2
 
     def __init__(self, graph: NDArray[np.int64]):
         self.n = len(graph)
@@ -128,13 +128,13 @@ class Neighbours(_Drawn):
     def category(self, left: Tensor, right: Tensor) -> Tensor:
         near = (self.co_sampled[left] == right[..., None]).any(-1)
         near |= (self.co_sampled[right] == left[..., None]).any(-1)
-        return torch.where(left == right, SAME, torch.where(near, self.NEIGHBOUR, self.OTHER))
+        return torch.where(left == right, SAME, torch.where(near, self.NEIGHBOR, self.OTHER))
 
     def counts(self) -> list[int]:
         return [self.n, len(self.edges), self.n * (self.n - 1) // 2 - len(self.edges)]
 
     def draw(self, category: int, count: int, generator: torch.Generator) -> Tensor:
-        if category != self.NEIGHBOUR:
+        if category != self.NEIGHBOR:
             return super().draw(category, count, generator)
         device = generator.device
         return self.edges[

@@ -30,8 +30,8 @@ class Sampling(Enum):
 class Variant(Enum):
     """What shifted images are to DrLIM (Hadsell, Chopra, LeCun 2006, section 3.3)."""
 
-    neighbours = "neighbours"
-    shifted_neighbours = "shifted_neighbours"
+    neighbors = "neighbors"
+    shifted_neighbors = "shifted_neighbors"
     invariant = "invariant"
 
 
@@ -113,12 +113,12 @@ class RelationOptions(PairingOptions):
 
     sampling: Sampling = option(
         Sampling.in_batch,
-        "in_batch = schedule.batch_size images, their neighbours and transformations, each "
+        "in_batch = schedule.batch_size images, their neighbors and transformations, each "
         "embedded once, and every pair among them; pairs = schedule.batch_size pairs, half of them "
-        "similar (the thesis').",
+        "similar (Angel's (2015)).",
     )
 
-    items_per_step: int | None = option(
+    samples_per_step: int | None = option(
         None,
         "For in_batch: embed at most this many of what the images of a batch bring along, drawn at "
         "random; null for all. More images with fewer items each say more for the same work.",
@@ -135,28 +135,28 @@ class RelationOptions(PairingOptions):
         relation, items = self.relation(scope)
         if self.sampling is Sampling.pairs:
             return PairSampling(relation, items, device)
-        return InBatchSampling(relation, items, device, batch_size, self.items_per_step)
+        return InBatchSampling(relation, items, device, batch_size, self.samples_per_step)
 
 
 @register("pairing", "knn")
 @dataclass
 class Knn(RelationOptions):
-    """Each image is similar to its nearest neighbours in pixels, dissimilar to all others."""
+    """Each image is similar to its nearest neighbors in pixels, dissimilar to all others."""
 
-    k: int = option(5, "Neighbours of each image.", at_least=1)
+    k: int = option(5, "Neighbors of each image.", at_least=1)
     same_class: bool = option(
-        True, "Look for neighbours among images of the same class only, as the thesis did."
+        True, "Look for neighbors among images of the same class only, as Angel (2015) did."
     )
 
     def relation(self, scope: PairingScope) -> RelationOfSamples:
-        from dimred.pairing import neighbourhood
+        from dimred.pairing import neighborhood
 
-        return scope.neighbours(self.k, self.same_class, neighbourhood)
+        return scope.neighbors(self.k, self.same_class, neighborhood)
 
 
 @dataclass
-class Transformed(Knn):
-    """A neighbourhood of images with transformations."""
+class KnnWithTransformations(Knn):
+    """A neighborhood of images with transformations."""
 
     transformations: TransformationOptions = nested(
         TransformationOptions, "What is done to every image."
@@ -171,7 +171,7 @@ class Transformed(Knn):
 
 @register("pairing", "knn_translations")
 @dataclass
-class KnnTranslations(Transformed):
+class KnnTranslations(KnnWithTransformations):
     """DrLIM's relations of shifted images: variants (a), (b) and (c) of the paper's section 3.3."""
 
     transformations: TransformationOptions = nested(
@@ -179,26 +179,26 @@ class KnnTranslations(Transformed):
     )
     variant: Variant = option(
         Variant.invariant,
-        "neighbours = no shifts; shifted_neighbours = shifted images are images of their own, "
-        "similar to their nearest neighbours; invariant = an image is similar to its own shifts "
-        "and to its neighbours in all shifts.",
+        "neighbors = no shifts; shifted_neighbors = shifted images are images of their own, "
+        "similar to their nearest neighbors; invariant = an image is similar to its own shifts "
+        "and to its neighbors in all shifts.",
     )
 
     def items(self, images: ImageSet) -> ImageSet:
-        return images if self.variant is Variant.neighbours else super().items(images)
+        return images if self.variant is Variant.neighbors else super().items(images)
 
     def relation(self, scope: PairingScope) -> RelationOfSamples:
-        from dimred.pairing import neighbourhood
+        from dimred.pairing import neighborhood
 
-        if self.variant is Variant.shifted_neighbours:
+        if self.variant is Variant.shifted_neighbors:
             scope = scope.samplewise()
-        return scope.neighbours(self.k, self.same_class, neighbourhood)
+        return scope.neighbors(self.k, self.same_class, neighborhood)
 
 
 @register("pairing", "neighborhood_transformation")
 @dataclass
-class NeighborhoodTransformation(Transformed):
-    """The thesis' two labels: same neighbourhood, and same transformation."""
+class NeighborhoodTransformation(KnnWithTransformations):
+    """Angel's (2015) two labels: same neighborhood, and same transformation."""
 
     n_labels: ClassVar[str] = "2"
 
@@ -211,9 +211,9 @@ class NeighborhoodTransformation(Transformed):
         return 2
 
     def relation(self, scope: PairingScope) -> RelationOfSamples:
-        from dimred.pairing import neighbourhood_and_transformation
+        from dimred.pairing import neighborhood_and_transformation
 
-        return scope.neighbours(self.k, self.same_class, neighbourhood_and_transformation)
+        return scope.neighbors(self.k, self.same_class, neighborhood_and_transformation)
 
     def problems(self) -> Iterator[str]:
         yield from super().problems()
@@ -234,7 +234,7 @@ class Viewpoint(RelationOptions):
     label: ViewpointLabel = option(
         ViewpointLabel.merged,
         "merged = one label, near or not (DrLIM's); separate = one for the azimuth and one for the "
-        "elevation (the thesis').",
+        "elevation (Angel's (2015)).",
     )
     adjacency: Adjacency = option(
         Adjacency.both,

@@ -54,12 +54,12 @@ class PairingOptions(Choice):
         """One line for each contradiction among the options."""
         return iter(())
 
-    def without_colour(self) -> BatchAugmentation:
+    def without_color(self) -> BatchAugmentation:
         """Random maps of the plane only: what linear evaluation trains on (t-SimCNE paper: crops
         and flips)."""
         from dimred.data.augmentation import BatchAugmentation
 
-        return BatchAugmentation(jitter=0.0, greyscale=0.0)
+        return BatchAugmentation(jitter=0.0, grayscale=0.0)
 
 
 # The values of augmentation_digits are in conf/pairing/.
@@ -77,14 +77,14 @@ class Augmentation(PairingOptions):
         [3 / 4, 4 / 3], "Range of a crop's width over its height.", above=0
     )
     flip: float = option(0.5, "Probability of a horizontal flip.", at_least=0, at_most=1)
-    jitter: float = option(0.8, "Probability of the colour jitter.", at_least=0, at_most=1)
+    jitter: float = option(0.8, "Probability of the color jitter.", at_least=0, at_most=1)
     brightness: float = option(0.4, "Strength of the brightness jitter.", at_least=0)
     contrast: float = option(0.4, "Strength of the contrast jitter.", at_least=0)
     saturation: float = option(0.4, "Strength of the saturation jitter.", at_least=0)
     hue: float = option(
-        0.1, "Strength of the hue jitter, in turns of the colour circle.", at_least=0, at_most=0.5
+        0.1, "Strength of the hue jitter, in turns of the color circle.", at_least=0, at_most=0.5
     )
-    greyscale: float = option(0.2, "Probability of taking the colour away.", at_least=0, at_most=1)
+    grayscale: float = option(0.2, "Probability of taking the color away.", at_least=0, at_most=1)
     translate: float = option(0.0, "Largest shift as a share of the side.", at_least=0, at_most=1)
     rotate: float = option(0.0, "Largest rotation in degrees.", at_least=0, at_most=180)
     zoom: list[float] = option([1.0, 1.0], "Range of the magnification.", above=0)
@@ -107,8 +107,8 @@ class Augmentation(PairingOptions):
             if len(value) != 2 or value[0] > value[1]:
                 yield f"pairing.{key}={value}: must be two numbers, the smaller first"
 
-    def without_colour(self) -> BatchAugmentation:
-        return replace(self, jitter=0.0, greyscale=0.0, noise=0.0)._augmentation()
+    def without_color(self) -> BatchAugmentation:
+        return replace(self, jitter=0.0, grayscale=0.0, noise=0.0)._augmentation()
 
     def _augmentation(self) -> BatchAugmentation:
         from dimred.data.augmentation import BatchAugmentation

@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from dimred.pairing.categories import SAME, Neighbours, PairCategories, Viewpoints
+from dimred.pairing.categories import SAME, Neighbors, PairCategories, Viewpoints
 from dimred.pairing.pairs import LabeledPairs
 
 DISSIMILAR, SIMILAR, NOT_COMPARED = 0, 1, -1
@@ -93,23 +93,23 @@ class Relation:
     def test_pairs(self, generator: torch.Generator) -> LabeledPairs:
         """The pairs of samples that a test loss is the mean over.
 
-        With a graph of neighbours, as the thesis lists them (Angel 2015): for each image, itself
-        with its own transformations, every sample of it with every sample of its k neighbours where
-        they are similar, and 100 random samples of images that are no neighbours, in random
-        transformations (none where all others are neighbours): 4 + 125 + 100 for five neighbours,
+        With a graph of neighbors, as Angel (2015) lists them (Angel 2015): for each image, itself
+        with its own transformations, every sample of it with every sample of its k neighbors where
+        they are similar, and 100 random samples of images that are no neighbors, in random
+        transformations (none where all others are neighbors): 4 + 125 + 100 for five neighbors,
         four shifts and invariance to them.
         Else all pairs, or 100 random ones a sample where those are more than 500,000.
         """
-        if isinstance(self.categories, Neighbours):
-            left, right = self._neighbour_pairs(self.categories, generator)
+        if isinstance(self.categories, Neighbors):
+            left, right = self._neighbor_pairs(self.categories, generator)
         else:
             left, right = self._all_pairs(generator)
         labels = self.labels(left, right)
         weight = (labels != NOT_COMPARED) / len(left)
         return LabeledPairs(left, right, labels == SIMILAR, weight)
 
-    def _neighbour_pairs(
-        self, categories: Neighbours, generator: torch.Generator
+    def _neighbor_pairs(
+        self, categories: Neighbors, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         t, n = self.n_transformations, categories.n
         images, each = torch.arange(n), torch.arange(t)
@@ -119,17 +119,17 @@ class Relation:
         grid = torch.cartesian_prod(image, each, each)
         neighbor = categories.co_sampled[image, place]
         near = neighbor.repeat_interleave(t * t) * t + grid[:, 2]
-        centre = grid[:, 0] * t + grid[:, 1]
-        similar = self.labels(centre, near)[:, 0] == SIMILAR
-        centre, near = centre[similar], near[similar]
-        # In a small set, all other images may be neighbours of one.
+        center = grid[:, 0] * t + grid[:, 1]
+        similar = self.labels(center, near)[:, 0] == SIMILAR
+        center, near = center[similar], near[similar]
+        # In a small set, all other images may be neighbors of one.
         images = images[categories.edges.flatten().bincount(minlength=n) < n - 1]
         far = torch.randint(n, (len(images), _DISSIMILAR_PER_IMAGE), generator=generator)
         while len(bad := (categories.category(images[:, None], far) != categories.OTHER).nonzero()):
             far[bad[:, 0], bad[:, 1]] = torch.randint(n, (len(bad),), generator=generator)
         shifts = torch.randint(t, (2, far.numel()), generator=generator)
         base = images.repeat_interleave(_DISSIMILAR_PER_IMAGE) * t
-        left = torch.cat((own, centre, base + shifts[0]))
+        left = torch.cat((own, center, base + shifts[0]))
         return left, torch.cat((others, near, far.flatten() * t + shifts[1]))
 
     def _all_pairs(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -146,20 +146,20 @@ def _table(rows: Sequence[Sequence[Sequence[int]]]) -> Tensor:
     return torch.tensor(rows, dtype=torch.int8)
 
 
-def neighbourhood(categories: Neighbours, n_transformations: int) -> Relation:
+def neighborhood(categories: Neighbors, n_transformations: int) -> Relation:
     """DrLIM's relation (Hadsell, Chopra, LeCun 2006, section 3): an image in any transformation is
-    similar to itself and to its neighbours in any transformation, and dissimilar to all others.
+    similar to itself and to its neighbors in any transformation, and dissimilar to all others.
 
-    With one transformation it is the plain relation of nearest neighbours.
+    With one transformation it is the plain relation of nearest neighbors.
     """
     near, far = [[SIMILAR]] * 2, [[DISSIMILAR]] * 2
     return Relation(categories, n_transformations, ("similarity",), _table([near, near, far]))
 
 
-def neighbourhood_and_transformation(categories: Neighbours, n_transformations: int) -> Relation:
-    """The two labels of the thesis (Angel 2015, section 5.3.2).
+def neighborhood_and_transformation(categories: Neighbors, n_transformations: int) -> Relation:
+    """The two labels of Angel (2015, section 5.3.2).
 
-    "neighbourhood": an image and its transformations are similar; neighbours are similar in the
+    "neighborhood": an image and its transformations are similar; neighbors are similar in the
     same transformation and not compared in different ones; all other images are dissimilar.
     "transformation": samples in the same transformation are similar, all others dissimilar.
     """
@@ -168,9 +168,7 @@ def neighbourhood_and_transformation(categories: Neighbours, n_transformations: 
         [[NOT_COMPARED, DISSIMILAR], [SIMILAR, SIMILAR]],
         [[DISSIMILAR, DISSIMILAR], [DISSIMILAR, SIMILAR]],
     ]
-    return Relation(
-        categories, n_transformations, ("neighbourhood", "transformation"), _table(rows)
-    )
+    return Relation(categories, n_transformations, ("neighborhood", "transformation"), _table(rows))
 
 
 def same_class(categories: PairCategories, n_transformations: int) -> Relation:
@@ -190,7 +188,7 @@ def merged_viewpoint(categories: Viewpoints, both: bool) -> Relation:
 
 
 def azimuth_and_elevation(categories: Viewpoints) -> Relation:
-    """The two labels of the thesis on NORB (Angel 2015, section 5.3.2): near in azimuth, and near
+    """The two labels of Angel (2015) on NORB (Angel 2015, section 5.3.2): near in azimuth, and near
     in elevation, each whatever the other is."""
     rows = [[[1, 1]] * 2, [[1, 1]] * 2, [[1, 0]] * 2, [[0, 1]] * 2, [[0, 0]] * 2]
     return Relation(categories, 1, ("azimuth", "elevation"), _table(rows))

@@ -55,7 +55,7 @@ class _OfRelation:
 class PairSampling(_OfRelation):
     """A step has as many random pairs as it is given anchors (of which only the number counts).
 
-    The batches of the thesis (Angel 2015): every component has its share of the pairs, half of them
+    The batches of Angel (2015): every component has its share of the pairs, half of them
     similar, and counts only its own. There is always at least one pair of each sort.
     """
 
@@ -119,9 +119,9 @@ class InBatchSampling(_OfRelation):
         reach = min(batch_size * (1 + neighbors.shape[1]), n) * relation.n_transformations
         if min(reach, max_samples or reach) > _MAX_SAMPLES:
             raise InputError(
-                f"schedule.batch_size={batch_size}: with neighbours and transformations that is up "
+                f"schedule.batch_size={batch_size}: with neighbors and transformations that is up "
                 f"to {reach:,} images a step and every pair among them; set "
-                f"pairing.items_per_step to at most {_MAX_SAMPLES:,}, or a smaller batch"
+                f"pairing.samples_per_step to at most {_MAX_SAMPLES:,}, or a smaller batch"
             )
         itself = torch.arange(n, device=device)[:, None]
         held = torch.cat((itself, distinct(neighbors)), dim=1)

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from dimred.data.image_set import ImageSet
 from dimred.errors import InputError
-from dimred.pairing.categories import Classes, Neighbours, Viewpoints
-from dimred.pairing.neighbours import neighbour_graph
+from dimred.pairing.categories import Classes, Neighbors, Viewpoints
+from dimred.pairing.neighbors import neighbor_graph
 from dimred.pairing.relation import Relation, same_class
 
 
@@ -34,7 +34,7 @@ class PairingScope:
         i * T + t), with what is known of them.
     n_transformations: T.
     positions: int64 (n,), which images.
-    cache: a folder for graphs of neighbours, or None.
+    cache: a folder for graphs of neighbors, or None.
     side: "training" or "test", for messages.
     """
 
@@ -58,10 +58,10 @@ class PairingScope:
             return None
         return labels.values[self.positions * self.n_transformations], labels.names
 
-    def neighbours(
-        self, k: int, within_class: bool, relation: Callable[[Neighbours, int], Relation]
+    def neighbors(
+        self, k: int, within_class: bool, relation: Callable[[Neighbors, int], Relation]
     ) -> RelationOfSamples:
-        """A relation by the k nearest neighbours of the untransformed images.
+        """A relation by the k nearest neighbors of the untransformed images.
 
         Raises InputError where a class has not more than k images, or within_class is asked for
         and there are no labels.
@@ -73,9 +73,9 @@ class PairingScope:
             )
         classes, names = known if within_class and known else (None, ())
         images = self.samples.images[torch.from_numpy(self.positions * self.n_transformations)]
-        graph = neighbour_graph(images, k, classes, names, self.cache, self.side)
+        graph = neighbor_graph(images, k, classes, names, self.cache, self.side)
         return RelationOfSamples(
-            relation(Neighbours(graph), self.n_transformations), self._samples()
+            relation(Neighbors(graph), self.n_transformations), self._samples()
         )
 
     def viewpoints(self, relation: Callable[[Viewpoints], Relation]) -> RelationOfSamples:

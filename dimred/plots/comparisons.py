@@ -20,10 +20,10 @@ from dimred.data.image_set import LabelSet
 from dimred.evaluation.principal import principal_components
 from dimred.plots.maps import scatter, write_class_legend
 from dimred.plots.style import (
-    COLOURS,
-    N_COLOURS,
+    COLORS,
+    N_COLORS,
     Points,
-    literal,
+    displayable,
     new_figure,
     own_style,
     write_legend,
@@ -53,11 +53,11 @@ def curves_figure(
         lines = []
         for i, curves in enumerate(groups.values()):
             x, mean, low, high = _averaged(curves, log_y)
-            colour, line = COLOURS[i % N_COLOURS], _STYLES[i // N_COLOURS % len(_STYLES)]
+            color, line = COLORS[i % N_COLORS], _STYLES[i // N_COLORS % len(_STYLES)]
             marker = "." if len(x) <= 40 else ""
-            lines += axes.plot(x, mean, color=colour, linestyle=line, marker=marker)
+            lines += axes.plot(x, mean, color=color, linestyle=line, marker=marker)
             if len(curves) > 1:
-                axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+                axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
         axes.set(xlabel=xlabel, ylabel=ylabel)
         if log_y:
             axes.set_yscale("log")
@@ -114,9 +114,9 @@ def panels_figure(
             axes.set(ylim=(middle[1] - half, middle[1] + half), aspect="equal")
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set(visible=True, color="#cccccc")
-            axes.set_title(literal(title, 60), fontsize=7.5)
+            axes.set_title(displayable(title, 60), fontsize=7.5)
             scatter(axes, points, labels)
-        if labels and len(np.unique(labels.values)) <= N_COLOURS:
+        if labels and len(np.unique(labels.values)) <= N_COLORS:
             write_class_legend(panels[min(len(panels), _PANELS_A_ROW) - 1], labels)
     return figure
 
@@ -142,17 +142,17 @@ def norms_figure(norms: Sequence[tuple[str, NDArray[np.floating]]], labels: Labe
                 medianprops={"color": "black"},
             )
             for box, c in zip(boxes["boxes"], present, strict=True):
-                box.set(facecolor=COLOURS[c % N_COLOURS], linewidth=0.6)
-            names = [literal(labels.names[c], 14) for c in present]
-            size = 7 if len(names) <= N_COLOURS else 4
+                box.set(facecolor=COLORS[c % N_COLORS], linewidth=0.6)
+            names = [displayable(labels.names[c], 14) for c in present]
+            size = 7 if len(names) <= N_COLORS else 4
             axes.set_xticks(range(1, len(names) + 1), names, rotation=90, fontsize=size)
             axes.set(ylabel="‖z‖", ylim=(0, None))
-            axes.set_title(literal(title, 60), fontsize=7.5)
+            axes.set_title(displayable(title, 60), fontsize=7.5)
     return figure
 
 
 def aligned(z: NDArray[np.floating], reference: NDArray[np.floating]) -> Points:
-    """`z` turned and mirrored to fit `reference` best (orthogonal Procrustes), both centred.
+    """`z` turned and mirrored to fit `reference` best (orthogonal Procrustes), both centered.
 
     z, reference: (N, d), rows of the same images. Returns (N, d); distances are those of `z`.
     """

@@ -23,11 +23,11 @@ from PIL import Image
 
 from dimred.data.image_set import Factor, LabelSet
 from dimred.plots.style import (
-    COLOURS,
-    N_COLOURS,
+    COLORS,
+    N_COLORS,
     Points,
+    displayable,
     dot_style,
-    literal,
     new_figure,
     own_style,
     write_legend,
@@ -59,14 +59,14 @@ def thumbnail_figure(
     labels: LabelSet | None = None,
     axes: tuple[int, int] = (0, 1),
 ) -> Figure:
-    """Two dimensions of a map, with images centred at their points, none on another.
+    """Two dimensions of a map, with images centered at their points, none on another.
 
     Scales are equal unless one range is over three times the other: then there are ticks.
 
     z: finite coordinates (N, d), d at least 2.
     images: (N, C, H, W), C = 1 or 3.
     count: images shown at most.
-    labels: colours points and frames, with a legend of up to 20 classes; None for grey.
+    labels: colors points and frames, with a legend of up to 20 classes; None for gray.
     axes: the two dimensions, from 0.
     Raises ValueError for other shapes, another number of images or labels, z not finite, axes that
     z does not have, or a negative count.
@@ -74,17 +74,17 @@ def thumbnail_figure(
     values = None if labels is None else labels.values
     points = checked(z, {"images": images, "labels": values})
     xy = points[:, _checked_choice(z, images, axes, count)]
-    colours = np.full(len(z), "#b4b4b4")
+    colors = np.full(len(z), "#b4b4b4")
     if values is not None:
-        colours = np.array(COLOURS)[values % N_COLOURS]
+        colors = np.array(COLORS)[values % N_COLORS]
     with own_style():
         figure, panel = _new_panel(xy, axes, 0.6 * _THUMBNAIL)
-        _add_dots(panel, xy, colours, alpha=0.6)
+        _add_dots(panel, xy, colors, alpha=0.6)
         for i in _apart(panel.transData.transform(xy), _box(images), count):
-            frame = INK if labels is None else colours[i]
+            frame = INK if labels is None else colors[i]
             _add_image(panel, images[i], xy[i], frame)
-        present = {} if labels is None else dict(zip(labels.values, colours, strict=True))
-        if labels is not None and len(present) <= N_COLOURS:
+        present = {} if labels is None else dict(zip(labels.values, colors, strict=True))
+        if labels is not None and len(present) <= N_COLORS:
             keys = [Line2D([], [], color=present[c], marker="o", ls="") for c in sorted(present)]
             write_legend(panel, keys, [labels.names[c] for c in sorted(present)])
         write_title(panel, title, subtitle)
@@ -102,7 +102,7 @@ def lines_figure(
     count: int = 6,
     order_name: str = "strength",
 ) -> Figure:
-    """Two dimensions of a map, coloured by strength, with lines through the copies of some images.
+    """Two dimensions of a map, colored by strength, with lines through the copies of some images.
 
     A line joins the points of one group in increasing strength. Beside it are images: of the
     strength nearest 0 and of both ends, then of others, wherever one covers no line and no image.
@@ -111,7 +111,7 @@ def lines_figure(
     groups: (N,), which original image each point comes from.
     order: (N,), how strongly the original was transformed, finite.
     count: lines at most, of groups of at least two points.
-    order_name: of the strength, beside the colour bar.
+    order_name: of the strength, beside the color bar.
     Raises ValueError as `thumbnail_figure` does, and where no group has two points.
     """
     points = checked(z, {"images": images, "groups": groups, "order": order})
@@ -120,14 +120,14 @@ def lines_figure(
     lines = _some_lines(groups, strength.values, count)
     with own_style():
         figure, panel = _new_panel(xy, axes, 1.5 * _THUMBNAIL)
-        values, colour = coloured(strength)
-        _add_dots(panel, xy, values, alpha=0.35, **colour)
+        values, color = colored(strength)
+        _add_dots(panel, xy, values, alpha=0.35, **color)
         halo = [patheffects.withStroke(linewidth=3, foreground="white")]
         for i, line in enumerate(lines):
-            edge = COLOURS[i % N_COLOURS]
+            edge = COLORS[i % N_COLORS]
             x, y = xy[line].T
             panel.plot(x, y, color=edge, linewidth=1.4, path_effects=halo, zorder=3)
-            panel.scatter(x, y, c=values[line], s=26, edgecolors=edge, zorder=4, **colour)
+            panel.scatter(x, y, c=values[line], s=26, edgecolors=edge, zorder=4, **color)
         _add_bar(panel, strength, order_name, (1.03, 0.15, 0.03, 0.7))
         _add_images_beside(panel, images, xy, lines, strength.values)
         write_title(panel, title, subtitle)
@@ -137,10 +137,10 @@ def lines_figure(
 def factor_figure(
     z: NDArray[np.floating], factors: Mapping[str, Factor], title: str, subtitle: str
 ) -> Figure:
-    """A map coloured by measured factors: a row each, in 3-D of dimensions 1, 2 and of 1, 3.
+    """A map colored by measured factors: a row each, in 3-D of dimensions 1, 2 and of 1, 3.
 
     All panels have one scale, unless the ranges differ more than threefold: then there are ticks.
-    The colours of a cyclic factor are cyclic, of its values modulo the period.
+    The colors of a cyclic factor are cyclic, of its values modulo the period.
 
     z: finite coordinates (N, 2) or (N, 3).
     factors: at least one, of N finite values each.
@@ -158,10 +158,10 @@ def factor_figure(
     with own_style():
         figure, panels = _new_grid(len(factors), len(columns))
         for (name, factor), row in zip(factors.items(), panels, strict=True):
-            values, colour = coloured(factor)
+            values, color = colored(factor)
             for panel, chosen in zip(row, columns, strict=True):
                 _frame(panel, middle[chosen], limits[chosen], chosen, to_scale)
-                _add_dots(panel, points[:, chosen], values, alpha=0.9, **colour)
+                _add_dots(panel, points[:, chosen], values, alpha=0.9, **color)
             _add_bar(row[-1], factor, name, (1.06, 0.05, 0.045, 0.9))
         write_title(panels[0][0], title, subtitle)
     return figure
@@ -214,7 +214,7 @@ def _new_panel(xy: Points, axes: tuple[int, int], margin: float) -> tuple[Figure
 
 
 def _new_grid(rows: int, columns: int) -> tuple[Figure, list[list[Axes]]]:
-    """Square axes, with room for a title above and for a colour bar at the right of each row."""
+    """Square axes, with room for a title above and for a color bar at the right of each row."""
     side, across, down, above = (3.2 if columns > 1 else 4.2), 0.65, 0.5, 0.8
     w, h = 0.7 + columns * (side + across) + 0.4, above + rows * (side + down)
     figure = Figure(figsize=(w, h))
@@ -228,9 +228,9 @@ def _new_grid(rows: int, columns: int) -> tuple[Figure, list[list[Axes]]]:
 
 
 def _frame(
-    panel: Axes, centre: Points, extent: Points, axes: Sequence[int], to_scale: bool
+    panel: Axes, center: Points, extent: Points, axes: Sequence[int], to_scale: bool
 ) -> None:
-    low, high = centre - extent / 2, centre + extent / 2
+    low, high = center - extent / 2, center + extent / 2
     panel.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     panel.set(xlabel=f"dimension {axes[0] + 1}", ylabel=f"dimension {axes[1] + 1}")
     panel.spines[:].set(visible=True, color="#cccccc")
@@ -240,14 +240,14 @@ def _frame(
         panel.tick_params(color="#cccccc", labelsize=7)
 
 
-def _add_dots(panel: Axes, xy: Points, colours: NDArray[Any], **style: Any) -> None:
+def _add_dots(panel: Axes, xy: Points, colors: NDArray[Any], **style: Any) -> None:
     # Shuffled, so that no value lies on top of another everywhere.
     order = np.random.default_rng(0).permutation(len(xy))
     x, y = xy[order].T
-    panel.scatter(x, y, c=colours[order], **dot_style(len(xy)), **style)
+    panel.scatter(x, y, c=colors[order], **dot_style(len(xy)), **style)
 
 
-def coloured(factor: Factor) -> tuple[Points, dict[str, Any]]:
+def colored(factor: Factor) -> tuple[Points, dict[str, Any]]:
     """Values (N,) to be shown by "norm" and "cmap"."""
     values = np.asarray(factor.values, dtype=np.float64)
     if values.ndim != 1 or not np.isfinite(values).all():
@@ -261,14 +261,14 @@ def coloured(factor: Factor) -> tuple[Points, dict[str, Any]]:
 
 
 def with_unit(name: str, factor: Factor) -> str:
-    return literal(f"{name} ({factor.unit})" if factor.unit else name, 40)
+    return displayable(f"{name} ({factor.unit})" if factor.unit else name, 40)
 
 
 def _add_bar(
     panel: Axes, factor: Factor, name: str, place: tuple[float, float, float, float]
 ) -> None:
     ticks = None if factor.period is None else np.linspace(0, factor.period, 5)
-    mappable = ScalarMappable(**coloured(factor)[1])
+    mappable = ScalarMappable(**colored(factor)[1])
     bar = panel.figure.colorbar(mappable, cax=panel.inset_axes(place), ticks=ticks)
     bar.outline.set_visible(False)
     bar.set_label(with_unit(name, factor))
@@ -342,7 +342,7 @@ def _add_images_beside(
         place = _free_place(places[member], box, covered, taken, background, inside)
         if place is None:
             continue
-        frame = COLOURS[i % N_COLOURS]
+        frame = COLORS[i % N_COLORS]
         taken = np.vstack([taken, place])
         covered = np.vstack([covered, _dense(np.stack([places[member], place]))])
         offset = (place - places[member]) * 72 / panel.figure.dpi
@@ -363,24 +363,24 @@ def _dense(path: Points) -> Points:
 def _free_place(
     point: Points, box: Points, covered: Points, taken: Points, background: Points, inside: Points
 ) -> Points | None:
-    """The centre near `point` of a box over nothing `covered` and no box in `taken`, if any."""
+    """The center near `point` of a box over nothing `covered` and no box in `taken`, if any."""
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     ring = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     best, least = None, np.inf
     for distance in (0.8, 1.1, 1.5, 2.0):
-        for centre in point + distance * box.max() * ring:
-            leader = _dense(np.stack([point, centre]))
+        for center in point + distance * box.max() * ring:
+            leader = _dense(np.stack([point, center]))
             crosses = np.abs(leader[:, None] - taken) < box / 2
             if (
-                (centre < inside[0]).any()
-                or (centre > inside[1]).any()
-                or (np.abs(taken - centre) < box).all(axis=1).any()
-                or (np.abs(covered - centre) < box / 2 + 3).all(axis=1).any()
+                (center < inside[0]).any()
+                or (center > inside[1]).any()
+                or (np.abs(taken - center) < box).all(axis=1).any()
+                or (np.abs(covered - center) < box / 2 + 3).all(axis=1).any()
                 or crosses.all(axis=2).any()
             ):
                 continue
-            hidden = (np.abs(background - centre) < box / 2).all(axis=1).sum()
+            hidden = (np.abs(background - center) < box / 2).all(axis=1).sum()
             cost = distance + 10 * hidden / len(background)
             if cost < least:
-                best, least = centre, cost
+                best, least = center, cost
     return best

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from dimred.data.image_set import LabelSet
 from dimred.evaluation.principal import principal_components
 from dimred.plots.style import (
-    COLOURS,
-    GREY,
-    N_COLOURS,
+    COLORS,
+    GRAY,
+    N_COLORS,
     Points,
+    displayable,
     dot_style,
-    literal,
     new_figure,
     own_style,
     write_legend,
@@ -37,7 +37,7 @@ _NAME_POINTS = 6.5
 def map_figure(
     z: NDArray[np.floating], labels: LabelSet | None, title: str, subtitle: str
 ) -> Figure:
-    """The map of an image set, coloured by class.
+    """The map of an image set, colored by class.
 
     2-D: a scatter plot at equal scales. 1-D: one row of points a class, or a histogram without
     labels. 3-D and more: the first two principal components, named so on the axes. Classes are
@@ -65,7 +65,7 @@ def map_figure(
 
 
 def loss_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Loss against epochs counted over all stages: a colour for each, a mark where it starts.
+    """Loss against epochs counted over all stages: a color for each, a mark where it starts.
 
     rows: one an epoch, in order, with "stage" (str), "epoch" (int, from 1 in each stage) and "loss"
         (float; a gap where it is not finite). Losses of different stages are not joined.
@@ -81,10 +81,10 @@ def loss_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
         start, lines = 0, []
         for i, curve in enumerate(stages.values()):
             epochs, losses = np.array(curve, dtype=np.float64).T
-            axes.axvline(start, color=GREY, linewidth=0.8, linestyle="--")
+            axes.axvline(start, color=GRAY, linewidth=0.8, linestyle="--")
             dots = "o" if len(curve) <= 30 else ""
-            colour = COLOURS[i % N_COLOURS]
-            lines += axes.plot(start + epochs, losses, colour, marker=dots, markersize=3)
+            color = COLORS[i % N_COLORS]
+            lines += axes.plot(start + epochs, losses, color, marker=dots, markersize=3)
             start += int(epochs.max())
         axes.set(xlim=(0, start * 1.01), xlabel="epoch", ylabel="loss, mean of an epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
@@ -93,7 +93,7 @@ def loss_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def knn_figure(curves: Mapping[str, Mapping[int, float]], chance: float | None) -> Figure:
-    """kNN accuracy against the number of neighbours k.
+    """kNN accuracy against the number of neighbors k.
 
     curves: name, such as "Z, official split" -> k -> accuracy in [0, 1].
     chance: accuracy of the best constant answer, named in the legend and a dotted line, where the
@@ -105,13 +105,13 @@ def knn_figure(curves: Mapping[str, Mapping[int, float]], chance: float | None) 
         for i, (name, curve) in enumerate(curves.items()):
             ks = sorted(curve)
             percent = [100 * curve[k] for k in ks]
-            named[name] = axes.plot(ks, percent, COLOURS[i % N_COLOURS], marker=".")[0]
+            named[name] = axes.plot(ks, percent, COLORS[i % N_COLORS], marker=".")[0]
         if chance is not None:
             limits = axes.get_ylim()
-            line = axes.axhline(100 * chance, color=GREY, linestyle=":")
+            line = axes.axhline(100 * chance, color=GRAY, linestyle=":")
             named[f"chance, {100 * chance:.1f} %"] = line
             axes.set_ylim(limits)
-        axes.set(xlabel="number of neighbours k", ylabel="kNN accuracy, %")
+        axes.set(xlabel="number of neighbors k", ylabel="kNN accuracy, %")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         write_legend(axes, list(named.values()), list(named))
     return figure
@@ -125,7 +125,7 @@ def _plane_map(z: Points, labels: LabelSet | None) -> tuple[Figure, Axes]:
         xlabel = f"1st principal component ({first:.0%} of variance)"
         ylabel = f"2nd principal component ({second:.0%} of variance)"
     present = np.unique(labels.values) if labels else np.empty(0, dtype=np.int64)
-    side = 6.0 if len(present) <= N_COLOURS else 7.5
+    side = 6.0 if len(present) <= N_COLORS else 7.5
 
     extent = 1.04 * np.ptp(z, axis=0)
     # Of a collapsed map too, limits must differ by more than rounding.
@@ -137,7 +137,7 @@ def _plane_map(z: Points, labels: LabelSet | None) -> tuple[Figure, Axes]:
     axes.set(xticks=[], yticks=[], xlabel=xlabel, ylabel=ylabel)
     axes.spines[:].set(visible=True, color="#cccccc")
     scatter(axes, z, labels)
-    if labels and len(present) > N_COLOURS:
+    if labels and len(present) > N_COLORS:
         medians = np.stack([np.median(z[labels.values == c], axis=0) for c in present])
         _write_names(axes, medians, [labels.names[c] for c in present], 72 * side / longest)
     elif labels:
@@ -148,18 +148,18 @@ def _plane_map(z: Points, labels: LabelSet | None) -> tuple[Figure, Axes]:
 def write_class_legend(axes: Axes, labels: LabelSet) -> None:
     """A dot and a name for each class that is there, at the right of the axes."""
     present = np.unique(labels.values)
-    dots = [Line2D([], [], color=COLOURS[c % N_COLOURS], marker="o", ls="") for c in present]
+    dots = [Line2D([], [], color=COLORS[c % N_COLORS], marker="o", ls="") for c in present]
     write_legend(axes, dots, [labels.names[c] for c in present])
 
 
 def _rows_map(z: Points, labels: LabelSet) -> tuple[Figure, Axes]:
     """The 1-D map (N,), a row for each class, the first at the top."""
     present, rows = np.unique(labels.values, return_inverse=True)
-    spacing = 0.35 if len(present) <= N_COLOURS else 0.13
+    spacing = 0.35 if len(present) <= N_COLORS else 0.13
     figure, axes = new_figure(7.0, spacing * (len(present) + 1))
     jitter = np.random.default_rng(0).uniform(-0.35, 0.35, len(z))
     scatter(axes, np.stack([z, rows + jitter], axis=1), labels)
-    names = [literal(labels.names[c]) for c in present]
+    names = [displayable(labels.names[c]) for c in present]
     axes.set_yticks(range(len(present)), names, fontsize=min(9, 60 * spacing))
     axes.set(ylim=(len(present) - 0.4, -0.6), xlabel="coordinate in the 1-D map")
     return figure, axes
@@ -170,25 +170,25 @@ def _histogram_map(z: Points) -> tuple[Figure, Axes]:
     # Of a collapsed map too, bins must differ by more than rounding.
     pad = 1e-9 * float(np.abs(z).max()) or 0.5
     limits = (z.min() - pad, z.max() + pad)
-    axes.hist(z, min(100, 5 + len(z) // 10), range=limits, color=COLOURS[0])
+    axes.hist(z, min(100, 5 + len(z) // 10), range=limits, color=COLORS[0])
     axes.set(xlabel="coordinate in the 1-D map", ylabel="images")
     return figure, axes
 
 
 def scatter(axes: Axes, xy: Points, labels: LabelSet | None) -> None:
-    """Draw a 2-D map (N, 2), coloured by class."""
+    """Draw a 2-D map (N, 2), colored by class."""
     # Shuffled, so that no class lies on top of another everywhere.
     order = np.random.default_rng(0).permutation(len(xy))
     classes = np.zeros_like(order) if labels is None else labels.values[order]
-    colours = [COLOURS[c % N_COLOURS] for c in classes]
+    colors = [COLORS[c % N_COLORS] for c in classes]
     alpha = float(np.clip(1.15 - 0.05 * np.log(len(xy)), 0.6, 0.9))
     x, y = xy[order].T
-    axes.scatter(x, y, c=colours, alpha=alpha, **dot_style(len(xy)))
+    axes.scatter(x, y, c=colors, alpha=alpha, **dot_style(len(xy)))
 
 
 def _write_names(axes: Axes, medians: Points, names: Sequence[str], scale: float) -> None:
     """Class names at the medians, moved where they would overlap; scale: points a map unit."""
-    shown = [literal(name, 16) for name in names]
+    shown = [displayable(name, 16) for name in names]
     sizes = _NAME_POINTS * np.array([[0.58 * len(name) + 1, 1.3] for name in shown])
     places = _spread(medians * scale, sizes) / scale
     halo = patheffects.withStroke(linewidth=2, foreground="white")
@@ -199,9 +199,9 @@ def _write_names(axes: Axes, medians: Points, names: Sequence[str], scale: float
         text.set_path_effects([halo])
 
 
-def _spread(centres: Points, sizes: Points) -> Points:
-    """Centres (n, 2) of boxes of these sizes (n, 2), moved until hardly any two overlap."""
-    places = centres + np.random.default_rng(0).normal(scale=1e-3, size=centres.shape)
+def _spread(centers: Points, sizes: Points) -> Points:
+    """Centers (n, 2) of boxes of these sizes (n, 2), moved until hardly any two overlap."""
+    places = centers + np.random.default_rng(0).normal(scale=1e-3, size=centers.shape)
     apart = (sizes[:, None] + sizes[None]) / 2
     np.fill_diagonal(apart[..., 0], 0)
     for _ in range(500):

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from dimred.data.image_set import Factor
-from dimred.plots.factors import INK, checked, coloured, extent_of, with_unit
+from dimred.plots.factors import INK, checked, colored, extent_of, with_unit
 from dimred.plots.style import Points
 
 _TILT = np.deg2rad(20)  # the box is seen from above
-_MOST_POINTS = 5000
+_MAX_POINTS = 5000
 
 
 def rotating_gif(
@@ -27,7 +27,7 @@ def rotating_gif(
     5,000 points, 5,000 are drawn.
 
     z: finite coordinates (N, 3).
-    name, factor: what the points are coloured by, N finite values.
+    name, factor: what the points are colored by, N finite values.
     frames: at least 1, ten a second; size: of the square image in pixels, at least 100.
     Raises ValueError for other shapes, values not finite, or smaller numbers.
     """
@@ -36,23 +36,23 @@ def rotating_gif(
         raise ValueError(
             f"z of shape {z.shape}, {frames} frames of size {size}: too few, or not 3-D"
         )
-    values, colour = coloured(factor)
-    rgb = 255 * colour["cmap"](colour["norm"](values))[:, :3]
+    values, color = colored(factor)
+    rgb = 255 * color["cmap"](color["norm"](values))[:, :3]
     extent, to_scale = extent_of(points)
-    centred = points - (points.min(axis=0) + points.max(axis=0)) / 2
-    centred /= (extent.max() if to_scale else extent) / 2
+    centered = points - (points.min(axis=0) + points.max(axis=0)) / 2
+    centered /= (extent.max() if to_scale else extent) / 2
     half = extent / extent.max() if to_scale else np.ones(3)
-    some = np.random.default_rng(0).permutation(len(z))[:_MOST_POINTS]
+    some = np.random.default_rng(0).permutation(len(z))[:_MAX_POINTS]
     # At twice the size, then halved: Pillow draws without antialiasing.
     legend = _gif_legend(name, factor, to_scale, 2 * size)
     pictures = [
-        _turned(centred[some], rgb[some], half, 2 * np.pi * i / frames, legend).reduce(2)
+        _turned(centered[some], rgb[some], half, 2 * np.pi * i / frames, legend).reduce(2)
         for i in range(frames)
     ]
     sample = Image.fromarray(np.vstack([np.asarray(p) for p in pictures[:: max(1, frames // 4)]]))
     palette = sample.quantize(256)
     found = np.array(palette.getpalette(), dtype=np.uint8).reshape(-1, 3)
-    # Else the background is nearly white: Pillow finds means of colours.
+    # Else the background is nearly white: Pillow finds means of colors.
     found[found.min(axis=1) > 240] = 255
     palette.putpalette(found.ravel().tolist())
     shown = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
@@ -62,18 +62,18 @@ def rotating_gif(
 
 
 def _gif_legend(name: str, factor: Factor, to_scale: bool, side: int) -> Image.Image:
-    """A white picture with the colour bar of a factor at its foot."""
+    """A white picture with the color bar of a factor at its foot."""
     picture = Image.new("RGB", (side, side), "white")
     draw = ImageDraw.Draw(picture)
     font = _gif_font(side)
-    colour = coloured(factor)[1]
+    color = colored(factor)[1]
     left, right, top, bottom = (int(f * side) for f in (0.3, 0.7, 0.95, 0.975))
     for x in range(left, right):
-        rgb = 255 * np.array(colour["cmap"]((x - left) / (right - left))[:3])
+        rgb = 255 * np.array(color["cmap"]((x - left) / (right - left))[:3])
         draw.line([(x, top), (x, bottom)], tuple(rgb.astype(int).tolist()))
     middle = (top + bottom) / 2
-    draw.text((left - 10, middle), f"{colour['norm'].vmin:.4g}", INK, font, "rm")
-    draw.text((right + 10, middle), f"{colour['norm'].vmax:.4g}", INK, font, "lm")
+    draw.text((left - 10, middle), f"{color['norm'].vmin:.4g}", INK, font, "rm")
+    draw.text((right + 10, middle), f"{color['norm'].vmax:.4g}", INK, font, "lm")
     draw.text((side / 2, top - 8), with_unit(name, factor), INK, font, "mb")
     if not to_scale:
         draw.text((12, 12), "each dimension in its own scale", INK, font, "la")
@@ -119,7 +119,7 @@ def _draw_box(
     draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, corners: Points, nearness: Points
 ) -> None:
     """The edges of a box that are not in front of what is in it, three of them named."""
-    nearest, centre = nearness.argmax(), corners.mean(axis=0)
+    nearest, center = nearness.argmax(), corners.mean(axis=0)
     for axis in range(3):
         pairs = [(i, i | 1 << axis) for i in range(8) if not i >> axis & 1]
         edges = [corners[[i, j]] for i, j in pairs if nearest not in (i, j)]
@@ -128,5 +128,5 @@ def _draw_box(
         # The lowest edge of dimension 1 or 2, the leftmost of 3.
         middles = [edge.mean(axis=0) for edge in edges]
         middle = min(middles, key=lambda m: m[0] if axis == 2 else -m[1])
-        x, y = middle + font.size * 1.1 * (middle - centre) / np.linalg.norm(middle - centre)
+        x, y = middle + font.size * 1.1 * (middle - center) / np.linalg.norm(middle - center)
         draw.text((x, y), str(axis + 1), INK, font, "mm")

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from dimred.plots.style import GREY, literal, own_style, write_title
+from dimred.plots.style import GRAY, displayable, own_style, write_title
 
 _CELL = 0.8  # inches, of a picture and what is free at its side
 _PICTURE = 0.72
@@ -70,7 +70,7 @@ def sheet(tiles: Sequence[Tile], columns: int, title: str, subtitle: str) -> Fig
 def _draw(axes: Axes, tile: Tile, x: float, y: float, wide: float, heading: float) -> None:
     """A tile whose upper left corner is at x, y."""
     if tile.heading:
-        text = literal(tile.heading, int(wide * _LETTERS_AN_INCH))
+        text = displayable(tile.heading, int(wide * _LETTERS_AN_INCH))
         axes.text(x, y + heading / 2, text, fontsize=_TEXT + 0.5, va="center")
     for number, picture in enumerate(tile.pictures):
         left, top = x + number * _CELL, y + heading
@@ -85,7 +85,7 @@ def _draw(axes: Axes, tile: Tile, x: float, y: float, wide: float, heading: floa
         corner = (left_edge, low - down)
         axes.add_patch(Rectangle(corner, across, down, fill=False, ec="#cccccc", lw=0.4))
         for line, words in enumerate(picture.lines):
-            colour = "black" if line == 0 else GREY
-            text = literal(words, _LETTERS)
+            color = "black" if line == 0 else GRAY
+            text = displayable(words, _LETTERS)
             below = low + _LINE * (line + 0.6)
-            axes.text(left, below, text, fontsize=_TEXT, color=colour, va="center")
+            axes.text(left, below, text, fontsize=_TEXT, color=color, va="center")

@@ -1,4 +1,4 @@
-"""How figures of dimred look: colours, fonts, axes, titles, legends, and figures as files.
+"""How figures of dimred look: colors, fonts, axes, titles, legends, and figures as files.
 
 Without pyplot, a display or the user's matplotlib settings. Text is shown as it is: no mathematics,
 and escapes for what no font can show.
@@ -26,13 +26,13 @@ Points = NDArray[np.float64]
 # Okabe and Ito's eight (https://jfly.uni-koeln.de/color/; yellow and black moved from the ends of
 # the scale), then twelve chosen to be far from them and from each other in OKLab, also as simulated
 # for red- and green-blind eyes (Machado et al. 2009).
-COLOURS = (
+COLORS = (
     *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#5B2A9B", "#DECB14"),
     *("#8C5A2B", "#2B2B2B", "#CC00FF", "#00E0A3", "#A31466", "#0000E0", "#005200", "#AD7AFF"),
     *("#D60AA3", "#660A52", "#FF3D70", "#85B899"),
 )
-N_COLOURS = len(COLOURS)
-GREY = "#666666"
+N_COLORS = len(COLORS)
+GRAY = "#666666"
 # For names in scripts that DejaVu Sans lacks, where one of these is installed.
 _WIDER_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Microsoft YaHei", "Arial Unicode MS")
 
@@ -90,7 +90,7 @@ def _characters() -> frozenset[int]:
     return frozenset().union(*(font_manager.get_font(file).get_charmap() for file in files))
 
 
-def literal(text: str, limit: int = 24) -> str:
+def displayable(text: str, limit: int = 24) -> str:
     """Text that can be shown in any case: what is not printable escaped, cut to `limit`."""
     known = _characters()
     shown = "".join(c if c.isprintable() and ord(c) in known else ascii(c)[1:-1] for c in text)
@@ -107,9 +107,9 @@ def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def write_title(axes: Axes, title: str, subtitle: str) -> None:
-    lines = textwrap.wrap(literal(subtitle, 270), 90)
-    axes.set_title(literal(title, 60), loc="left", fontsize=12, pad=6 + 12 * len(lines))
-    axes.annotate("\n".join(lines), (0, 1), (0, 5), "axes fraction", "offset points", color=GREY)
+    lines = textwrap.wrap(displayable(subtitle, 270), 90)
+    axes.set_title(displayable(title, 60), loc="left", fontsize=12, pad=6 + 12 * len(lines))
+    axes.annotate("\n".join(lines), (0, 1), (0, 5), "axes fraction", "offset points", color=GRAY)
 
 
 def write_legend(
@@ -119,7 +119,7 @@ def write_legend(
     # Names are set afterwards: matplotlib leaves out those that start with an underscore.
     legend = axes.legend(handles, ["-"] * len(handles), loc="upper left", bbox_to_anchor=(1.01, 1))
     for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set_text(literal(name, limit))
+        text.set_text(displayable(name, limit))
 
 
 def dot_style(n: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dimred.config import RunConfig, decisive_values
+from dimred.config import RunConfig, identity_fields
 from dimred.config.provenance import provenance
 from dimred.data.image_set import ImageSet
 from dimred.files import expanded
@@ -26,7 +26,7 @@ def identity_of(config: RunConfig, compute: Compute, images: ImageSet) -> dict[s
 
 def identity_values(config: RunConfig, compute: Compute) -> dict[str, Any]:
     """The values that decide the result, `auto` replaced by what it came to on this machine."""
-    values = decisive_values(config)
+    values = identity_fields(config)
     values["device.name"] = compute.device.type
     values["device.precision"] = "bf16" if compute.bf16 else "float32"
     values["device.compile"] = "auto" if compute.compile is None else compute.compile

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import torch
 
-from dimred.config import RunConfig, decisive_values
+from dimred.config import RunConfig, identity_fields
 from dimred.data.options import Torchvision
 from dimred.errors import InputError
 from dimred.run.inputs import Inputs
@@ -18,7 +18,7 @@ from dimred.training.compute import torch_settings
 from dimred.training.stage import StageTrainer
 
 _SECONDS = 3.0
-_MOST_STEPS = 20
+_MAX_STEPS = 20
 
 
 def estimate(configs: Sequence[RunConfig], may_download: bool) -> str:
@@ -63,7 +63,7 @@ def _duration(seconds: float) -> str:
 def rate_key(config: RunConfig) -> str:
     """Equal for configurations that train equally fast: they differ in seed or epochs only, and on
     a GPU, where long runs may be compiled, in the seed."""
-    values = decisive_values(config)
+    values = identity_fields(config)
     parts = ("dataset.", "pairing.", "model.", "schedule.batch_size", "device.")
     place = [vars(config.dataset).get(key) for key in ("root", "path")]
     same = {key: value for key, value in values.items() if key.startswith(parts)}
@@ -100,6 +100,6 @@ def _measured(trainer: StageTrainer) -> float:
             began = time.monotonic()
             continue
         steps += 1
-        if steps == _MOST_STEPS or time.monotonic() - began > _SECONDS:
+        if steps == _MAX_STEPS or time.monotonic() - began > _SECONDS:
             break
     return (time.monotonic() - began) / steps * trainer.steps

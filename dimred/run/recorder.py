@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from dimred.config.renamed import current_identity
 from dimred.errors import InputError, Interrupted, TrainingDiverged
 from dimred.run.progress import StageProgress
 from dimred.run.report import RunReport
@@ -23,7 +24,7 @@ def checkpoint_of(folder: RunFolder, identity: dict[str, Any]) -> Checkpoint | N
     if not folder.checkpoint.exists():
         return None
     checkpoint = load_checkpoint(folder.checkpoint)
-    if checkpoint.identity != identity:
+    if current_identity(checkpoint.identity) != identity:
         raise InputError(
             f"{folder.checkpoint}: belongs to another run; begin anew with restart=true"
         )
@@ -142,7 +143,7 @@ class RunRecorder(TrainingObserver):
         """Write the map, and save."""
         self._close_progress()
         stage = trainer.stage
-        self.report.write_stage(stage.name, trainer.encoder, trainer.item_losses())
+        self.report.write_stage(stage.name, trainer.encoder, trainer.sample_losses())
         self._save(Position(stage.number + 1, 0, 0))
         self._stop_if_asked(stage.name)
 

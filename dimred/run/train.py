@@ -115,7 +115,7 @@ class _Workers:
 def _work(config: RunConfig, compute: Compute) -> None:
     """The run in another process than the main one, which alone writes, prints and saves.
 
-    Waits for the main one, which may fetch the data and search neighbours, before it reads them.
+    Waits for the main one, which may fetch the data and search neighbors, before it reads them.
     """
     with SignalWatch() as signals:
         try:

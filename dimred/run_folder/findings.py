@@ -16,9 +16,9 @@ from typing import Any
 
 from dimred.errors import InputError
 
-KINDS = ("near_duplicates", "outliers", "label_conflicts", "clusters")
+KINDS = ("near_duplicates", "outliers", "label_issues", "clusters")
 # What runs of before call a kind.
-_CALLED_BEFORE = {"clusters": "islands"}
+_CALLED_BEFORE = {"clusters": "islands", "label_issues": "label_conflicts"}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import safetensors.torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dimred.config.renamed import current_identity
 from dimred.errors import InputError
 from dimred.files import write_atomically
 from dimred.run_folder import layout
@@ -100,7 +101,9 @@ class RunFolder:
             return None
         record = self.read_json(layout.ENVIRONMENT)
         identity = record.get("identity") if isinstance(record, dict) else None
-        return identity if isinstance(identity, dict) and "config" in identity else None
+        if not isinstance(identity, dict) or not isinstance(identity.get("config"), dict):
+            return None
+        return current_identity(identity)
 
     def clear(self) -> None:
         """Remove a run; other files stay."""

@@ -6,7 +6,7 @@ import glob
 from contextlib import suppress
 from pathlib import Path
 
-from dimred.config import RunConfig, decisive_values, measured_alike
+from dimred.config import RunConfig, identity_fields, measured_alike
 from dimred.config.provenance import KEYS, provenance
 from dimred.errors import InputError
 from dimred.files import expanded
@@ -27,7 +27,7 @@ def finished_run(config: RunConfig) -> Path | None:
 
 def _is_of(record: RunRecord, config: RunConfig) -> bool:
     """Whether a run was made by this configuration; `auto` stands for any device and precision."""
-    wanted = decisive_values(config)
+    wanted = identity_fields(config)
     there = {
         key: "auto" if wanted.get(key) == "auto" and key.startswith("device.") else value
         for key, value in record.values.items()

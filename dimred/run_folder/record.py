@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from dimred.config.renamed import current_config, current_identity, current_words
 from dimred.errors import InputError
 from dimred.run_folder import layout
 
@@ -77,7 +78,7 @@ class RunRecord:
     @property
     def command(self) -> list[str]:
         """The words of `dimred train` that made it, less where its outputs went."""
-        words = self.environment["sessions"][-1]["command"][2:]
+        words = current_words(self.environment["sessions"][-1]["command"][2:])
         return [_unquoted(w) for w in words if not w.startswith(("output_dir=", "run_dir="))]
 
     @property
@@ -161,18 +162,26 @@ def read_record(folder: Path) -> RunRecord:
         raise InputError(f"{folder}: holds no finished run ({reason})")
     try:
         baselines = folder / layout.BASELINES
-        record = RunRecord(
-            folder.name,
-            json.loads((folder / layout.SUMMARY).read_text()),
-            yaml.safe_load((folder / layout.CONFIG).read_text()),
-            json.loads((folder / layout.ENVIRONMENT).read_text()),
-            json.loads(baselines.read_text()) if baselines.exists() else {},
+        record = _record(
+            folder=folder.name,
+            summary=json.loads((folder / layout.SUMMARY).read_text()),
+            config=yaml.safe_load((folder / layout.CONFIG).read_text()),
+            environment=json.loads((folder / layout.ENVIRONMENT).read_text()),
+            baselines=json.loads(baselines.read_text()) if baselines.exists() else {},
         )
-        record.check()
     except _UNREADABLE as error:
         raise InputError(
             f"{folder}: is no folder of a finished run, or damaged ({error!r})"
         ) from error
+    return record
+
+
+def _record(config: dict[str, Any], environment: dict[str, Any], **rest: Any) -> RunRecord:
+    """A record under present names, checked. Raises an exception of whatever kind for another."""
+    identity = current_identity(environment["identity"])
+    environment = {**environment, "identity": identity}
+    record = RunRecord(config=current_config(config), environment=environment, **rest)
+    record.check()
     return record
 
 
@@ -193,8 +202,7 @@ def _lines(file: Path) -> Iterator[RunRecord]:
         raise InputError(f"{file}: is not UTF-8 ({error})") from error
     for number, line in enumerate(text.splitlines(), start=1):
         try:
-            record = RunRecord(**json.loads(line))
-            record.check()
+            record = _record(**json.loads(line))
         except _UNREADABLE as error:
             raise InputError(f"{file}: line {number} holds no record of a run") from error
         yield record

@@ -1,8 +1,8 @@
 """The papers' tables: what was published, what the run folders hold, and one beside the other."""
 
 from dimred.tables.baselines import compare_baselines
-from dimred.tables.compare import Cell, Comparison, Line, compare, grouped, summarise
-from dimred.tables.contrastive import DRLIM, THESIS_MNIST, THESIS_NORB
+from dimred.tables.compare import Cell, Comparison, Line, compare, grouped, summarize
+from dimred.tables.contrastive import ANGEL2015_MNIST, ANGEL2015_NORB, DRLIM
 from dimred.tables.formats import FORMATS
 from dimred.tables.published import BUDGETS, Column, Row, Table, Value
 from dimred.tables.tsimcne import TABLE1, TABLE_A1
@@ -11,8 +11,8 @@ TABLES = {
     "table1": TABLE1,
     "table_a1": TABLE_A1,
     "drlim": DRLIM,
-    "thesis_mnist": THESIS_MNIST,
-    "thesis_norb": THESIS_NORB,
+    "angel2015_mnist": ANGEL2015_MNIST,
+    "angel2015_norb": ANGEL2015_NORB,
 }
 NAMES = (*TABLES, "baselines")
 
@@ -31,5 +31,5 @@ __all__ = [
     "compare",
     "compare_baselines",
     "grouped",
-    "summarise",
+    "summarize",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from dimred.run_folder.record import RunRecord
-from dimred.tables.compare import Cell, Comparison, Line, summarise
+from dimred.tables.compare import Cell, Comparison, Line, summarize
 from dimred.tables.differences import of_published_data
 from dimred.tables.published import Column, Value, printed
 
@@ -84,7 +84,7 @@ def _lines(group: list[tuple[RunRecord, str, dict[str, Any]]]) -> list[Line]:
             cells.append(Cell(text=measured["places"]))
             continue
         found = [m[column.path] * column.scale for _, _, m in group if column.path in m]
-        value = summarise(found) if len(found) == len(group) else None
+        value = summarize(found) if len(found) == len(group) else None
         cells.append(Cell(value, _published(record, method) if column.key == "knn" else None))
     words = [measured["library"]]
     if measured["images"] != _number_of(record):

@@ -71,7 +71,7 @@ class Comparison:
     lines: tuple[Line, ...]
 
 
-def summarise(numbers: Sequence[float]) -> Value | None:
+def summarize(numbers: Sequence[float]) -> Value | None:
     """Mean and standard deviation (of a sample: n - 1) of runs; None without any."""
     if not numbers:
         return None
@@ -112,7 +112,7 @@ def _measured(
     for column in table.columns:
         found = [number for record in group if (number := look_up(record, column)) is not None]
         # A mean of some of the runs would not be that of the others' values.
-        value = summarise(found) if len(found) == len(group) else None
+        value = summarize(found) if len(found) == len(group) else None
         comparable = column.comparable and of_published_data(group[0], protocol)
         values = group[0].values
         comparable &= all(values.get(key) == protocol.get(key) for key in column.same)

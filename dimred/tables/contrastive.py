@@ -1,4 +1,4 @@
-"""The tables of labelled pairs: DrLIM (Hadsell, Chopra, LeCun 2006) and the thesis (Angel 2015)."""
+"""The tables of labeled pairs: DrLIM (Hadsell, Chopra, LeCun 2006) and Angel (2015)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ _ON_DIGITS = (
     "model.hidden_dim=null",
     "eval.shifted_test=[1,1]",
 )
-_TRUE_NEIGHBOURS = "neighbours by true distances (thesis: in uint8 that wraps around)"
-_TEN_SHIFTS = "ten random shifts of each test image (thesis: every shift)"
-_OUR_TRAINING = "printed form, AdamW, all pairs of a batch (thesis: legacy form, SGD, drawn pairs)"
+_TRUE_NEIGHBORS = "neighbors by true distances (Angel 2015: in uint8 that wraps around)"
+_TEN_SHIFTS = "ten random shifts of each test image (Angel 2015: every shift)"
+_OUR_TRAINING = (
+    "printed form, AdamW, all pairs of a batch (Angel 2015: legacy form, SGD, drawn pairs)"
+)
 # In a few words; "own" is AdamW on all pairs of a batch, LeNet's rates and epochs.
 _OWN = {"": "own training"}
 _LENET = {"": "own training", "shifted": "own training; ten shifts each"}
-_THESIS_TRAINING = ("schedule=thesis", "pairing.sampling=pairs", "loss.form=legacy_caffe")
+_ANGEL2015_TRAINING = ("schedule=angel2015", "pairing.sampling=pairs", "loss.form=legacy_caffe")
 
 _KNN_Z12 = Column("knn", "kNN by z1 z2, %", "final.knn15_class_z12", 100)
 _SHIFT_Z12 = Column("shift", "R² of shift, z1 z2", "final.r2_shift_z12", digits=3)
@@ -42,7 +44,7 @@ DRLIM = Table(
         Column("lighting_lle", "spread by lighting, LLE", "lle.invariance_lighting_z123", digits=3),
     ),
     (
-        Row("a", "4s and 9s, neighbours only", "drlim_mnist", small=("experiment=drlim_digits",),
+        Row("a", "4s and 9s, neighbors only", "drlim_mnist", small=("experiment=drlim_digits",),
             brief=_OWN),
         Row("b", "with shifts, naive", "drlim_mnist_shifts_naive",
             small=("experiment=drlim_digits_shifts_naive",), brief=_OWN),
@@ -54,8 +56,8 @@ DRLIM = Table(
     {"smoke": _SMOKE},
 )  # fmt: skip
 
-THESIS_MNIST = Table(
-    "Thesis, MNIST: DrLIM against the generalized loss, and LeNet",
+ANGEL2015_MNIST = Table(
+    "Angel (2015), MNIST: DrLIM against the generalized loss, and LeNet",
     _THESIS,
     (
         Column("loss", "DrLIM's loss", "final.drlim_legacy_caffe", digits=3),
@@ -68,17 +70,18 @@ THESIS_MNIST = Table(
         Column("shifted", "shifted error, %", "errors.shifted_test_error", 100, 2),
     ),
     (
-        Row("drlim", "DrLIM, 2-D, 10,000 iterations", "thesis_mnist_drlim",
+        Row("drlim", "DrLIM, 2-D, 10,000 iterations", "angel2015_mnist_drlim",
             {"loss": printed("0.160")},
-            ("experiment=drlim_digits_shifts_invariant", "name=thesis_mnist_drlim",
-             *_THESIS_TRAINING), remark=_TRUE_NEIGHBOURS,
-            brief={"": "neighbours by true distances"}),
-        Row("generalized", "generalized, 3-D, 10,000 iterations", "thesis_mnist_generalized",
+            ("experiment=drlim_digits_shifts_invariant", "name=angel2015_mnist_drlim",
+             *_ANGEL2015_TRAINING), remark=_TRUE_NEIGHBORS,
+            brief={"": "neighbors by true distances"}),
+        Row("generalized", "generalized, 3-D, 10,000 iterations", "angel2015_mnist_generalized",
             {"loss": printed("0.145")},
-            ("experiment=generalized_digits_shifts", "name=thesis_mnist_generalized",
-             *_THESIS_TRAINING, "schedule.stages.train.out_dim=3"),
-            remark=_TRUE_NEIGHBOURS + "; a drawn pair counts for one of two labels (thesis: both)",
-            brief={"": "true neighbours; one label a pair"}),
+            ("experiment=generalized_digits_shifts", "name=angel2015_mnist_generalized",
+             *_ANGEL2015_TRAINING, "schedule.stages.train.out_dim=3"),
+            remark=_TRUE_NEIGHBORS
+            + "; a drawn pair counts for one of two labels (Angel 2015: both)",
+            brief={"": "true neighbors; one label a pair"}),
         Row("drlim_in_batch", "DrLIM, 2-D, all pairs of a batch", "drlim_mnist_shifts_invariant",
             small=("experiment=drlim_digits_shifts_invariant",)),
         Row("generalized_in_batch", "generalized, 3-D, all pairs of a batch",
@@ -96,8 +99,8 @@ THESIS_MNIST = Table(
     {"smoke": _SMOKE},
 )  # fmt: skip
 
-THESIS_NORB = Table(
-    "Thesis, NORB: azimuth in z1 z2, elevation in z3",
+ANGEL2015_NORB = Table(
+    "Angel (2015), NORB: azimuth in z1 z2, elevation in z3",
     _THESIS + "; at 50,000 iterations, generalized with m = 10, on its own test pairs",
     (
         Column("loss", "loss, legacy form"  , "final.contrast_legacy_caffe", digits=4),

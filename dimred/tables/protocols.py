@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from dimred.config import decisive_values, eval_values
+from dimred.config import eval_values, identity_fields
 from dimred.config.compose import composed
 from dimred.run_folder.record import RunRecord
 from dimred.tables import TABLES, Comparison, compare, compare_baselines
@@ -27,5 +27,5 @@ def protocols(name: str) -> dict[str, dict[str, Any]]:
     for row in table.rows:
         config = composed(table.command(row, "full"))
         measured = {f"eval.{key}": value for key, value in eval_values(config).items()}
-        found[row.key] = {**decisive_values(config), **measured}
+        found[row.key] = {**identity_fields(config), **measured}
     return found

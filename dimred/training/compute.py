@@ -34,7 +34,7 @@ class Compute:
 
     @property
     def memory_format(self) -> torch.memory_format:
-        """Layout of images and of convolution weights."""
+        """EmbeddingGroups of images and of convolution weights."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
     def autocast(self) -> torch.autocast:

@@ -44,7 +44,7 @@ class DeviceOptions:
         "auto = bf16 autocast on a GPU that has it, float32 elsewhere (bf16 is faster on a CPU "
         "only if it has AVX512-BF16 or the like). On a GPU float32 means convolutions in TF32 "
         "(float32 with 10 bits of mantissa in the factors), as the t-SimCNE authors have them, and "
-        "all else, head, losses and neighbours, in full float32 or better.",
+        "all else, head, losses and neighbors, in full float32 or better.",
     )
     channels_last: bool = option(
         True, "Memory layout NHWC for images and convolutions: faster on CPUs and GPUs alike."
@@ -53,7 +53,7 @@ class DeviceOptions:
         "auto",
         "true or false: compile the network with torch.compile, on a GPU augmentation and loss "
         "too; wants a C++ compiler, and up to a minute at the start. auto = on one GPU, where all "
-        "steps are of one size (not with labelled pairs), if the stages that train the same part "
+        "steps are of one size (not with labeled pairs), if the stages that train the same part "
         "have 5,000 steps or more.",
     )
     fused_optimizer: bool = option(

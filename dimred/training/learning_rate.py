@@ -19,7 +19,7 @@ def learning_rate(
     cosine: falls to 0 on a cosine. The t-SimCNE authors' schedule one epoch early: theirs spends
         its first epoch at the rate 0. Without a warm-up theirs does not, and its cosine takes an
         epoch more than there are.
-    inv: base * (1 + 0.0001 * iteration)^-0.75, Caffe's policy as in the thesis (Angel 2015);
+    inv: base * (1 + 0.0001 * iteration)^-0.75, Caffe's policy as in Angel (2015);
         `iteration` counts the steps of the stage.
     none: stays.
     """

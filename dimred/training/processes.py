@@ -203,15 +203,15 @@ class _SharedBatchNorm(nn.BatchNorm2d):
         count = x.new_tensor(x.numel() / x.shape[1])
         _together(dist.all_reduce, count)
         mean = _sum(x.sum((0, 2, 3))) / count
-        centred = x - mean[:, None, None]
-        variance = _sum(centred.square().sum((0, 2, 3))) / count
+        centered = x - mean[:, None, None]
+        variance = _sum(centered.square().sum((0, 2, 3))) / count
         with torch.no_grad():
             self.num_batches_tracked += 1
             unbiased = variance * (count / (count - 1))
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(unbiased, self.momentum)
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(dtype)
+        return (centered * scale[:, None, None] + self.bias[:, None, None]).to(dtype)
 
 
 def _sum(x: Tensor) -> Tensor:

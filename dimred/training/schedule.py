@@ -1,4 +1,4 @@
-"""Options of the group `schedule`: the stages of training and how each is optimised."""
+"""Options of the group `schedule`: the stages of training and how each is optimized."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class StageOptions:
     anneal: Anneal = option(
         Anneal.cosine,
         "After the warm-up: cosine = to 0 on a cosine; inv = Caffe's "
-        "rate * (1 + 0.0001 * step)^-0.75 (the thesis'); none = constant.",
+        "rate * (1 + 0.0001 * step)^-0.75 (Angel's (2015)); none = constant.",
     )
     readout_init: ReadoutInit = option(
         ReadoutInit.normal,
@@ -116,7 +116,7 @@ class OptimizerOptions:
     momentum: float = option(0.9, "Momentum of SGD.", at_least=0, below=1)
     weight_decay: float = option(5e-4, "Weight decay on all parameters.", at_least=0)
     bias_lr_factor: float = option(
-        1.0, "Factor on the learning rate of biases; the thesis had 2.", at_least=0
+        1.0, "Factor on the learning rate of biases; Angel (2015) had 2.", at_least=0
     )
 
 
@@ -127,7 +127,7 @@ class ScheduleOptions:
     name: str = option("custom", "What the run is called after; set by schedule=NAME.")
     batch_size: int = option(
         1024,
-        "Images in a batch; an incomplete last batch is left out of an epoch. For labelled pairs "
+        "Images in a batch; an incomplete last batch is left out of an epoch. For labeled pairs "
         "see pairing.sampling.",
         at_least=2,
     )

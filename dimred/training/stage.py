@@ -290,20 +290,20 @@ class StageTrainer:
         self.encoder.train(not (self.stage.readout_only and frozen))
 
     @torch.no_grad()
-    def item_losses(self) -> NDArray[np.float32]:
+    def sample_losses(self) -> NDArray[np.float32]:
         """The loss that each item (N,) has now, in eval mode, in batches as in training: the mean
         over the rows that it is in; NaN for items that are not learned from, and for all where one
         device does not hold the batch that several share."""
         training = self.encoder.training
         self.encoder.eval()
         try:
-            return self._item_losses()
+            return self._sample_losses()
         except torch.OutOfMemoryError:
             return np.full(len(self.images), np.nan, dtype=np.float32)
         finally:
             self.encoder.train(training)
 
-    def _item_losses(self) -> NDArray[np.float32]:
+    def _sample_losses(self) -> NDArray[np.float32]:
         total, times = np.zeros(len(self.images)), np.zeros(len(self.images))
         selections, again = tee(self._everything())
         batches = self.images.batches(selection.samples for selection in selections)

@@ -168,7 +168,7 @@ def test_findings_are_those_of_inspect(copy):
         run.findings()
     found = run.inspect()
     assert found == load_run(copy).findings()
-    assert list(found) == ["near_duplicates", "outliers", "label_conflicts", "clusters"]
+    assert list(found) == ["near_duplicates", "outliers", "label_issues", "clusters"]
     assert all(0 <= row < len(run) for kind in found.values() for row in kind.rows)
 
 

@@ -31,9 +31,9 @@ def photograph(path, brightness, rng, mode="RGB"):
 
 
 @pytest.fixture(scope="module")
-def colour(tmp_path_factory):
-    """A run on a folder of colour photographs with classes and a split."""
-    cwd = tmp_path_factory.mktemp("colour")
+def color(tmp_path_factory):
+    """A run on a folder of color photographs with classes and a split."""
+    cwd = tmp_path_factory.mktemp("color")
     rng = np.random.default_rng(0)
     for split, n in (("train", 40), ("test", 12)):
         for number, name in enumerate(CLASSES):
@@ -45,9 +45,9 @@ def colour(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def grey(tmp_path_factory):
-    """A run on arrays of grey images that are not square, without labels."""
-    cwd = tmp_path_factory.mktemp("grey")
+def gray(tmp_path_factory):
+    """A run on arrays of gray images that are not square, without labels."""
+    cwd = tmp_path_factory.mktemp("gray")
     images = np.random.default_rng(1).integers(0, 256, (80, 10, 16), dtype=np.uint8)
     np.savez(cwd / "mine.npz", images=images)
     dimred(cwd, *TRAIN, "dataset=npz", "dataset.path=mine.npz", "run_dir=run", "eval.k=[5]")
@@ -55,9 +55,9 @@ def grey(tmp_path_factory):
 
 
 @pytest.fixture
-def copy(colour, tmp_path):
+def copy(color, tmp_path):
     """The folder of the run on photographs, to be damaged."""
-    return shutil.copytree(colour / "run", tmp_path / "run")
+    return shutil.copytree(color / "run", tmp_path / "run")
 
 
 def arrays(path):
@@ -70,10 +70,10 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-def test_a_runs_own_files_are_placed_where_they_are(colour, tmp_path):
+def test_a_runs_own_files_are_placed_where_they_are(color, tmp_path):
     # Moved, as new images need no others.
-    shutil.copytree(colour / "run", tmp_path / "run")
-    shutil.copytree(colour / "photos", tmp_path / "elsewhere")
+    shutil.copytree(color / "run", tmp_path / "run")
+    shutil.copytree(color / "photos", tmp_path / "elsewhere")
     out, err = dimred(tmp_path, "embed", "run", "elsewhere/train", "elsewhere/test")
     assert (out.splitlines()[0], err) == ("156 images placed", "")
     found, own = arrays(tmp_path / "run/embedded/train.npz"), arrays(tmp_path / "run/embedding.npz")
@@ -84,22 +84,20 @@ def test_a_runs_own_files_are_placed_where_they_are(colour, tmp_path):
     assert found["neighbor_index"].max() < 120
 
 
-def test_processes_of_torchrun_or_slurm_change_nothing(colour, tmp_path, monkeypatch):
+def test_processes_of_torchrun_or_slurm_change_nothing(color, tmp_path, monkeypatch):
     """A command on a finished run is of one process, and joins no others."""
     for name, value in {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "localhost"}.items():
         monkeypatch.setenv(name, value)
-    out, _ = dimred(
-        tmp_path, "embed", str(colour / "run"), str(colour / "photos/test"), "--out", "x"
-    )
+    out, _ = dimred(tmp_path, "embed", str(color / "run"), str(color / "photos/test"), "--out", "x")
     assert "36 images placed" in out
     assert not torch.distributed.is_initialized()
 
 
-def test_images_of_the_same_name_do_not_replace_others(colour, tmp_path):
+def test_images_of_the_same_name_do_not_replace_others(color, tmp_path):
     rng = np.random.default_rng(0)
     for folder in ("a/new", "b/new"):
         photograph(tmp_path / f"{folder}/x.png", 100, rng)
-    shutil.copytree(colour / "run", tmp_path / "run")
+    shutil.copytree(color / "run", tmp_path / "run")
     for folder in ("a/new", "b/new", "a/new"):  # the same again is written again
         dimred(tmp_path, "embed", "run", folder)
     written = {path.name for path in (tmp_path / "run/embedded").iterdir()}
@@ -107,15 +105,15 @@ def test_images_of_the_same_name_do_not_replace_others(colour, tmp_path):
     assert arrays(tmp_path / "run/embedded/new-2.npz")["path"].tolist() == ["b/new/x.png"]
 
 
-def test_arrays_are_placed_as_the_run_placed_them(grey, tmp_path):
-    file = grey / "mine.npz"
+def test_arrays_are_placed_as_the_run_placed_them(gray, tmp_path):
+    file = gray / "mine.npz"
     file.rename(tmp_path / "moved.npz")  # a run without its data still embeds
     try:
-        dimred(tmp_path, "embed", str(grey / "run"), "moved.npz", "--out", "x.csv", "--k", "3")
+        dimred(tmp_path, "embed", str(gray / "run"), "moved.npz", "--out", "x.csv", "--k", "3")
     finally:
         (tmp_path / "moved.npz").rename(file)
     found = arrays(tmp_path / "x.npz")
-    assert np.abs(found["z"] - arrays(grey / "run/embedding.npz")["z"]).max() < 1e-5
+    assert np.abs(found["z"] - arrays(gray / "run/embedding.npz")["z"]).max() < 1e-5
     assert found["path"][-1] == "moved.npz[79]"
     assert found["neighbors"].shape == (80, 3)
     assert "vote" not in found
@@ -125,17 +123,17 @@ def test_arrays_are_placed_as_the_run_placed_them(grey, tmp_path):
     assert max(len(row["z1"]) for row in table) < 14
 
 
-def test_votes_on_held_out_images_are_as_accurate_as_the_run_says(colour, tmp_path):
-    dimred(colour, "embed", "run", "photos/test", "--out", str(tmp_path / "a"))
+def test_votes_on_held_out_images_are_as_accurate_as_the_run_says(color, tmp_path):
+    dimred(color, "embed", "run", "photos/test", "--out", str(tmp_path / "a"))
     table = rows(tmp_path / "a.csv")
     shown = {"=cats": "'=cats"}  # a spreadsheet would compute it
     folders = [row["path"].split("/")[2] for row in table]
     right = [row["vote"] == shown.get(name, name) for row, name in zip(table, folders, strict=True)]
-    assert np.mean(right) == pytest.approx(summary(colour / "run")["final"]["knn15_z_official"])
+    assert np.mean(right) == pytest.approx(summary(color / "run")["final"]["knn15_z_official"])
     for row in table:
         classes = [row[f"neighbor{j}_class"] for j in range(1, 16)]
         assert classes.count(row["vote"]) / 15 == pytest.approx(float(row["vote_share"]))
-    source = arrays(colour / "run/embedding.npz")["source"]
+    source = arrays(color / "run/embedding.npz")["source"]
     assert table[0]["neighbor1_source"] == source[int(table[0]["neighbor1"])]
     assert list(table[0])[3:8] == [
         "vote",
@@ -144,14 +142,14 @@ def test_votes_on_held_out_images_are_as_accurate_as_the_run_says(colour, tmp_pa
     ]
 
 
-def test_what_cannot_be_placed_is_named_and_the_rest_placed(colour, tmp_path, monkeypatch):
-    monkeypatch.setattr("dimred.commands.embed._MOST_NAMED", 2)
+def test_what_cannot_be_placed_is_named_and_the_rest_placed(color, tmp_path, monkeypatch):
+    monkeypatch.setattr("dimred.commands.embed._MAX_NAMED", 2)
     rng = np.random.default_rng(0)
     for name in ("b", "d"):
         photograph(tmp_path / f"new/{name}.png", 100, rng)
     for name in ("a.jpg", "c\n.png", "e.gif", "f.heic"):
         (tmp_path / "new" / name).write_bytes(b"\xff\xd8nothing")
-    out, err = dimred(tmp_path, "embed", str(colour / "run"), "new", "--out", "x")
+    out, err = dimred(tmp_path, "embed", str(color / "run"), "new", "--out", "x")
     assert err.splitlines() == [
         "dimred: 'new/a.jpg' is left out: not an image of a known format",
         "dimred: 'new/c\\n.png' is left out: not an image of a known format",
@@ -159,38 +157,38 @@ def test_what_cannot_be_placed_is_named_and_the_rest_placed(colour, tmp_path, mo
     ]
     assert out.splitlines() == ["2 images placed, 4 left out", "x.csv", "x.npz"]
     assert [row["path"] for row in rows(tmp_path / "x.csv")] == ["new/b.png", "new/d.png"]
-    line = refused(tmp_path, "embed", str(colour / "run"), "new/a.jpg", "new/e.gif")
+    line = refused(tmp_path, "embed", str(color / "run"), "new/a.jpg", "new/e.gif")
     assert "none of the 2 images can be placed; the first, 'new/a.jpg': not an image" in line
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
-def test_every_file_name_survives_the_table(colour, tmp_path):
+def test_every_file_name_survives_the_table(color, tmp_path):
     rng = np.random.default_rng(0)
     names = ["<img src=x onerror=alert(1)>", 'a,"b"', "line\nbreak", "ret\rurn", "späte 猫", " s "]
     files = [photograph(tmp_path / f"new/{name}.png", 100, rng) for name in names]
     photograph(tmp_path / "=1+1.png", 100, rng)
-    dimred(tmp_path, "embed", str(colour / "run"), "=1+1.png", "new/", "--out", "x.npz")
+    dimred(tmp_path, "embed", str(color / "run"), "=1+1.png", "new/", "--out", "x.npz")
     expected = ["./=1+1.png", *sorted(f"new/{file.name}" for file in files)]
     assert [row["path"] for row in rows(tmp_path / "x.csv")] == expected
     assert arrays(tmp_path / "x.npz")["path"].tolist() == expected
 
 
-def test_grey_images_go_to_a_run_of_colour_ones(colour, tmp_path):
+def test_gray_images_go_to_a_run_of_color_ones(color, tmp_path):
     rng = np.random.default_rng(0)
     photograph(tmp_path / "new/a/b/l.png", 120, rng, mode="L")
     Image.open(tmp_path / "new/a/b/l.png").convert("RGB").save(tmp_path / "new/rgb.png")
-    run = load_run(colour / "run")
+    run = load_run(color / "run")
     placed = run.place(tmp_path / "new")
     assert [path.rpartition("/")[2] for path in placed.paths] == ["l.png", "rgb.png"]
     # Rows of one batch, whose products may be rounded by their place in it.
     np.testing.assert_allclose(*placed.z, rtol=1e-6)
-    grey = rng.integers(0, 256, (4, SIZE, SIZE), dtype=np.uint8)
-    three = np.repeat(grey[:, None], 3, axis=1)
-    assert np.array_equal(run.place(grey).z, run.place(torch.from_numpy(three)).z)
+    gray = rng.integers(0, 256, (4, SIZE, SIZE), dtype=np.uint8)
+    three = np.repeat(gray[:, None], 3, axis=1)
+    assert np.array_equal(run.place(gray).z, run.place(torch.from_numpy(three)).z)
 
 
-def test_files_are_cropped_to_the_shape_of_the_run(grey, tmp_path):
-    """Also where EXIF turns them; and colour is left out, unless it is grey by its pixels."""
+def test_files_are_cropped_to_the_shape_of_the_run(gray, tmp_path):
+    """Also where EXIF turns them; and color is left out, unless it is gray by its pixels."""
     rng = np.random.default_rng(0)
     inside = rng.integers(0, 256, (10, 16), dtype=np.uint8)
     higher = np.pad(inside, ((7, 7), (0, 0)))
@@ -202,19 +200,19 @@ def test_files_are_cropped_to_the_shape_of_the_run(grey, tmp_path):
     turned.save(tmp_path / "c.png", exif=exif)
     Image.fromarray(np.pad(inside, ((0, 0), (9, 9)))).save(tmp_path / "d.png")
     photograph(tmp_path / "e.png", 100, rng)
-    placed = load_run(grey / "run").place(sorted(tmp_path.glob("*.png")))
-    expected = load_run(grey / "run").place(inside[None]).z
+    placed = load_run(gray / "run").place(sorted(tmp_path.glob("*.png")))
+    expected = load_run(gray / "run").place(inside[None]).z
     assert len(placed) == 4
     assert np.abs(placed.z - expected).max() < 1e-5
     ((path, reason),) = placed.left_out
     assert path.endswith("e.png")
     assert "in color" in reason
-    line = refused(tmp_path, "embed", str(grey / "run"), str(tmp_path / "e.png"))
+    line = refused(tmp_path, "embed", str(gray / "run"), str(tmp_path / "e.png"))
     assert "the run learned from gray images" in line
 
 
-def test_three_lines_of_python_place_images(colour, monkeypatch):
-    monkeypatch.chdir(colour)
+def test_three_lines_of_python_place_images(color, monkeypatch):
+    monkeypatch.chdir(color)
     run = load_run("run")
     placed = run.place(["photos/test/bees"])
     assert placed.paths[0] == "photos/test/bees/00.png"
@@ -244,19 +242,19 @@ def test_neighbors_are_untransformed_training_images(copy):
     assert placed.neighbor_index.tolist() == [own["index"][order].tolist()]
 
 
-def test_a_run_that_does_not_say_the_shape_of_its_images(copy, grey, tmp_path):
+def test_a_run_that_does_not_say_the_shape_of_its_images(copy, gray, tmp_path):
     """Those of earlier versions: a folder's follows from the rest, other images are looked at."""
     content = summary(copy)
     del content["dataset"]["shape"]
     (copy / "summary.json").write_text(json.dumps(content))
     assert load_run(copy).shape == (3, SIZE, SIZE)
-    old = shutil.copytree(grey / "run", tmp_path / "old")
+    old = shutil.copytree(gray / "run", tmp_path / "old")
     content = summary(old)
     assert content["dataset"].pop("shape") == [1, 10, 16]
     (old / "summary.json").write_text(json.dumps(content))
     np.savez(tmp_path / "new.npz", images=np.zeros((2, 10, 16)))
     assert "mine.npz" in refused(tmp_path, "embed", "old", "new.npz")
-    dimred(tmp_path, "embed", "old", "new.npz", "--root", str(grey / "mine.npz"))
+    dimred(tmp_path, "embed", "old", "new.npz", "--root", str(gray / "mine.npz"))
     assert arrays(old / "embedded/new.npz")["z"].shape == (2, 2)
 
 
@@ -295,9 +293,9 @@ def test_what_cannot_be_used_is_refused_by_name(copy, tmp_path, words, named):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_arrays_in_colour_are_no_images_of_a_grey_run(grey):
+def test_arrays_in_color_are_no_images_of_a_gray_run(gray):
     with pytest.raises(InputError, match="images in color"):
-        load_run(grey / "run").place(np.zeros((2, 3, 10, 16), np.uint8))
+        load_run(gray / "run").place(np.zeros((2, 3, 10, 16), np.uint8))
 
 
 class Malice:

@@ -24,7 +24,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 @pytest.fixture(scope="module")
 def cwd(tmp_path_factory):
-    """A run on arrays of images in colour that are not square."""
+    """A run on arrays of images in color that are not square."""
     folder = tmp_path_factory.mktemp("export")
     images = np.random.default_rng(0).integers(0, 256, (70, 10, 12, 3), dtype=np.uint8)
     np.savez(folder / "mine.npz", images=images)

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 from dimred import load_run
 from dimred.run_folder.folder import RunFolder
 
-KINDS = ["near_duplicates", "outliers", "label_conflicts", "clusters"]
+KINDS = ["near_duplicates", "outliers", "label_issues", "clusters"]
 # Of the classes of the file: hostile to pages, to CSV and to terminals.
 NAMES = ["<img onerror=alert(1)>", 'a, "b"\n\x1b[31m']
 N = 120
@@ -82,10 +82,10 @@ def test_planted_copies_are_found_with_split_and_class(made):
 
 def test_a_flipped_label_is_in_conflict_and_far_from_its_class(made):
     cwd, _ = made
-    (line,) = table(cwd, "label_conflicts")
+    (line,) = table(cwd, "label_issues")
     assert (line["row"], line["class"], line["other_class"]) == ("30", NAMES[1], NAMES[0])
     assert float(line["share"]) == float(line["kdn"]) >= 0.8
-    assert findings(cwd, "label_conflicts") == [[30]]
+    assert findings(cwd, "label_issues") == [[30]]
     (line,) = [line for line in table(cwd, "outliers") if line["row"] == "30"]
     assert float(line["knn_distance_class"]) > float(line["knn_distance_class_threshold"])
 
@@ -110,7 +110,7 @@ def test_tables_findings_and_sheets_say_the_same(made):
     assert sizes == [len(group.rows) for group in clusters.groups]
     for number, group in zip(numbers, clusters.groups, strict=True):
         assert group.title.startswith(f"cluster {number}: {len(group.rows)} images, density")
-    conflicts = load_run(cwd / "run").findings()["label_conflicts"]
+    conflicts = load_run(cwd / "run").findings()["label_issues"]
     assert list(conflicts.notes) == conflicts.rows
     assert all(note.startswith("→") for note in conflicts.notes.values())
     # Nothing of a name that moves a terminal's cursor is printed.
@@ -128,8 +128,8 @@ def test_what_is_no_longer_found_is_no_longer_there(made, tmp_path, monkeypatch)
     shutil.copytree(made[0] / "run", tmp_path / "run")
     monkeypatch.setattr("dimred.analysis.inspection.CONFLICT_SHARE", 2.0)
     dimred(tmp_path, "inspect", "run", "--root", str(made[0] / "own.npz"))
-    assert table(tmp_path, "label_conflicts") == []
-    assert not (tmp_path / "run/inspect/label_conflicts.png").exists()
+    assert table(tmp_path, "label_issues") == []
+    assert not (tmp_path / "run/inspect/label_issues.png").exists()
 
 
 def test_without_labels_what_wants_them_is_left_out(tmp_path):
@@ -138,14 +138,14 @@ def test_without_labels_what_wants_them_is_left_out(tmp_path):
         Image.fromarray(image).save(tmp_path / f"photos/{number:03d}, \x1b.png")
     train(tmp_path, "dataset=image_folder", "dataset.root=photos", "dataset.image_size=16")
     out, _ = dimred(tmp_path, "inspect", "run")
-    assert "label_conflicts  left out: no labels" in out
+    assert "label_issues  left out: no labels" in out
     assert "070, \\x1b.png and 071" in out
     assert "those far from their class left out: no labels" in out
     assert findings(tmp_path, "near_duplicates") == [[70, 71, 72]]
     line = table(tmp_path, "near_duplicates")[0]
     assert (line["source"], line["source_2"]) == ("070, \x1b.png", "071, \x1b.png")
     assert "class" not in line
-    assert not (tmp_path / "run/inspect/label_conflicts.csv").exists()
+    assert not (tmp_path / "run/inspect/label_issues.csv").exists()
 
 
 def test_of_transformed_images_the_untransformed_are_inspected(tmp_path):

@@ -14,13 +14,13 @@ from dimred.pairing import (
     Classes,
     FixedTargets,
     InBatchSampling,
-    Neighbours,
+    Neighbors,
     PairSampling,
     TwoViews,
     Viewpoints,
     azimuth_and_elevation,
-    neighbourhood,
-    neighbourhood_and_transformation,
+    neighborhood,
+    neighborhood_and_transformation,
     same_class,
 )
 
@@ -59,8 +59,8 @@ def targets(values, **options):
 
 in_batch = partial(InBatchSampling, batch_size=BATCH)
 RELATIONS = {
-    "neighborhood": neighbourhood(Neighbours(GRAPH), T),
-    "ragged": neighbourhood_and_transformation(Neighbours(RAGGED), 2),
+    "neighborhood": neighborhood(Neighbors(GRAPH), T),
+    "ragged": neighborhood_and_transformation(Neighbors(RAGGED), 2),
     "classes": same_class(Classes(CLASSES), T),
     "viewpoints": azimuth_and_elevation(Viewpoints(*ANGLES)),
 }

@@ -23,7 +23,7 @@ OFF = {
     "contrast": 0,
     "saturation": 0,
     "hue": 0,
-    "greyscale": 0,
+    "grayscale": 0,
 }
 AFFINE = {"translate": 0.3, "rotate": 40, "zoom": (0.7, 1.4), "shear": 20}
 SHAPES = [(6, 1, 8, 8), (6, 3, 16, 16), (6, 3, 12, 20), (6, 1, 20, 9)]
@@ -116,7 +116,7 @@ class TestContract:
         assert spread(drawn.affine) == spread(drawn.factors) == spread(drawn.hue[:, None]) == 64
         assert len(drawn.order.unique(dim=0)) == 6
         assert 0 < drawn.flip.sum() < 64
-        assert 0 < drawn.greyscale.sum() < 64
+        assert 0 < drawn.grayscale.sum() < 64
         assert len(result.flatten(1).unique(dim=0)) == 64
 
     def test_the_generator_decides_and_the_global_state_does_not(self):
@@ -199,13 +199,13 @@ class TestContract:
         result = only(**settings)(images, seeded())
         torch.testing.assert_close(result, images / 255, atol=3e-6, rtol=0)
 
-    def test_grey_images_ignore_the_operations_on_colour(self):
+    def test_gray_images_ignore_the_operations_on_color(self):
         images = random_images(6, 1, 8, 8)
-        augment = only(jitter=1, saturation=1, hue=0.5, greyscale=1)
+        augment = only(jitter=1, saturation=1, hue=0.5, grayscale=1)
         result, drawn = augmented(augment, images)
         assert torch.equal(result, images / 255)
         assert drawn.blends == ()
-        assert drawn.hue is drawn.greyscale is None
+        assert drawn.hue is drawn.grayscale is None
 
 
 class TestInvalidArguments:
@@ -226,7 +226,7 @@ class TestInvalidArguments:
             ("contrast", -1),
             ("saturation", math.nan),
             ("hue", 0.6),
-            ("greyscale", 1.5),
+            ("grayscale", 1.5),
             ("translate", 1.5),
             ("rotate", 181),
             ("zoom", (0, 1)),
@@ -333,12 +333,12 @@ def adjusted(image, drawn, i):
         image = adjust(image, drawn.factors[i, blend].item())
     if drawn.hue is not None:
         image = F.adjust_hue(image, drawn.hue[i].item())
-    if drawn.greyscale is not None and drawn.greyscale[i]:
+    if drawn.grayscale is not None and drawn.grayscale[i]:
         image = F.rgb_to_grayscale(image, num_output_channels=image.shape[0])
     return image
 
 
-class TestColour:
+class TestColor:
     @pytest.mark.parametrize(
         "settings",
         [
@@ -346,16 +346,16 @@ class TestColour:
             {"contrast": 1.5},
             {"saturation": 1.5},
             {"hue": 0.5},
-            {"jitter": 0, "greyscale": 0.5},
+            {"jitter": 0, "grayscale": 0.5},
             {"brightness": 0.5, "contrast": 0.5, "saturation": 0.5},
-            {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1, "greyscale": 0.2},
+            {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1, "grayscale": 0.2},
         ],
         ids=lambda settings: "+".join(settings),
     )
     @pytest.mark.parametrize("channels", [1, 3])
     def test_against_torchvision(self, settings, channels):
         images = random_images(24, channels, 6, 9)
-        images[:2] = images[:2, :1]  # grey pixels have no hue
+        images[:2] = images[:2, :1]  # gray pixels have no hue
         images[2:4, :, 2:] //= 64  # many equal channels, many at 0
         result, drawn = augmented(only(**({"jitter": 1} | settings)), images)
         for i, image in enumerate(images / 255):
@@ -364,8 +364,8 @@ class TestColour:
     @pytest.mark.parametrize("shift", np.linspace(-0.5, 0.5, 11).tolist())
     def test_hue_of_every_corner_and_edge_of_the_cube(self, shift, monkeypatch):
         levels = torch.tensor([0, 1, 128, 254, 255], dtype=torch.uint8)
-        colours = torch.cartesian_prod(levels, levels, levels)  # (125, 3)
-        images = colours.T[None, :, :, None]
+        colors = torch.cartesian_prod(levels, levels, levels)  # (125, 3)
+        images = colors.T[None, :, :, None]
         augment = only(jitter=1, hue=0.5)
         drawn = augment.draw(images, seeded())
         drawn.hue.fill_(shift)
@@ -418,7 +418,7 @@ class TestDistributions:
         expected = [theirs[key] for key in ("top", "left", "height", "width")]
         assert crop.tolist() == [expected] * 20
 
-    def test_colour_jitter(self):
+    def test_color_jitter(self):
         images = torch.empty(self.size, 3, 1, 1, dtype=torch.uint8)
         strengths = {"brightness": 0.4, "contrast": 1.5, "saturation": 0.9, "hue": 0.1}
         theirs = self.theirs(v2.ColorJitter(**strengths), images[0])
@@ -440,7 +440,7 @@ class TestDistributions:
             assert kstest(values, "uniform", (low, high - low)).pvalue > 0.01
 
     @pytest.mark.parametrize(
-        ("name", "probability"), [("flip", 0.5), ("flip", 0.1), ("greyscale", 0.2), ("jitter", 0.8)]
+        ("name", "probability"), [("flip", 0.5), ("flip", 0.1), ("grayscale", 0.2), ("jitter", 0.8)]
     )
     def test_probabilities(self, name, probability):
         images = torch.empty(self.size, 3, 1, 1, dtype=torch.uint8)

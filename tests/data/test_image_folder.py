@@ -213,8 +213,8 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
 
 
 def test_mean_and_std_are_those_of_the_training_images(tmp_path):
-    for name, colour in (("train/a", (0, 51, 255)), ("train/b", (255, 51, 0)), ("test/c", "white")):
-        save(tmp_path / f"{name}.png", Image.new("RGB", (SIZE, SIZE), colour))
+    for name, color in (("train/a", (0, 51, 255)), ("train/b", (255, 51, 0)), ("test/c", "white")):
+        save(tmp_path / f"{name}.png", Image.new("RGB", (SIZE, SIZE), color))
     image_set = load(tmp_path)
     assert image_set.mean == pytest.approx((0.5, 0.2, 0.5))
     assert image_set.std == pytest.approx((0.5, 1e-3, 0.5))

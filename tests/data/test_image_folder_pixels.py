@@ -7,7 +7,7 @@ from test_image_folder import SIZE, load, save
 
 
 def pixels(root, **options):
-    """The only image of a folder: (height, width), or (height, width, 3) if there is colour."""
+    """The only image of a folder: (height, width), or (height, width, 3) if there is color."""
     image_set = load(root, **options)
     assert image_set.unreadable == ()
     (image,) = image_set.images
@@ -41,7 +41,7 @@ def test_an_image_of_the_right_size_is_not_changed(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(40, 16), (16, 40), (16, 16)])
-def test_the_shorter_side_is_resized_then_the_centre_kept(tmp_path, shape):
+def test_the_shorter_side_is_resized_then_the_center_kept(tmp_path, shape):
     rng = np.random.default_rng(0)
     image = Image.fromarray(rng.integers(0, 256, (*shape, 3), dtype=np.uint8))
     save(tmp_path / "a.png", image)
@@ -57,7 +57,7 @@ def test_small_images_are_enlarged(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
 def test_shrinking_averages_instead_of_picking_pixels(tmp_path, suffix):
-    """A fine chequerboard becomes grey; without antialiasing it would be black and white."""
+    """A fine checkerboard becomes gray; without antialiasing it would be black and white."""
     board = (np.indices((512, 512)).sum(0) % 2 * 255).astype(np.uint8)
     save(tmp_path / f"a{suffix}", Image.fromarray(board))
     assert np.abs(pixels(tmp_path).astype(int) - 127).max() < 12
@@ -113,7 +113,7 @@ def test_transparency_is_over_white(tmp_path):
     assert found == [white, [255, 204, 204], white, white, white]
 
 
-def test_palettes_and_cmyk_become_colours(tmp_path):
+def test_palettes_and_cmyk_become_colors(tmp_path):
     palette = Image.new("P", (SIZE, SIZE), 1)
     palette.putpalette([255, 0, 0, 0, 255, 0])
     save(tmp_path / "a.png", palette)
@@ -123,7 +123,7 @@ def test_palettes_and_cmyk_become_colours(tmp_path):
     assert np.abs(found - [(0, 255, 0), (255, 0, 0), (255, 0, 0)]).max() <= 4
 
 
-def test_a_folder_of_grey_images_has_one_channel(tmp_path):
+def test_a_folder_of_gray_images_has_one_channel(tmp_path):
     ramp = np.arange(SIZE * SIZE, dtype=np.uint8).reshape(SIZE, SIZE)
     deep = Image.fromarray(ramp.astype(np.uint16) * 257)
     assert deep.mode == "I;16"
@@ -143,7 +143,7 @@ def test_a_folder_of_grey_images_has_one_channel(tmp_path):
     assert len(image_set.mean) == len(image_set.std) == 1
 
 
-def test_black_and_white_images_are_grey(tmp_path):
+def test_black_and_white_images_are_gray(tmp_path):
     bits = Image.new("1", (SIZE, SIZE), 0)
     bits.paste(1, (0, 0, SIZE // 2, SIZE))
     save(tmp_path / "a.png", bits)
@@ -153,13 +153,13 @@ def test_black_and_white_images_are_grey(tmp_path):
         assert image[0, 0].tolist() == [255] * 4 + [0] * 4
 
 
-def test_grey_images_among_colours_have_three_equal_channels(tmp_path):
+def test_gray_images_among_colors_have_three_equal_channels(tmp_path):
     save(tmp_path / "a.png", Image.new("L", (SIZE, SIZE), 77))
     save(tmp_path / "b.png")
     assert load(tmp_path).images[:, :, 0, 0].tolist() == [[77] * 3, [200, 100, 50]]
 
 
-def test_colour_that_is_unreadable_leaves_a_grey_folder_grey(tmp_path):
+def test_color_that_is_unreadable_leaves_a_gray_folder_gray(tmp_path):
     save(tmp_path / "a.png", Image.new("L", (SIZE, SIZE), 77))
     broken = save(tmp_path / "b.png")
     broken.write_bytes(broken.read_bytes()[:-30])
@@ -167,7 +167,7 @@ def test_colour_that_is_unreadable_leaves_a_grey_folder_grey(tmp_path):
 
 
 def test_the_first_frame_of_an_animation_is_taken(tmp_path):
-    frames = [Image.new("RGB", (SIZE, SIZE), colour) for colour in ("red", "blue", "lime")]
+    frames = [Image.new("RGB", (SIZE, SIZE), color) for color in ("red", "blue", "lime")]
     for name in ("a.gif", "b.webp", "c.tif"):
         save(tmp_path / name, frames[0], save_all=True, append_images=frames[1:], lossless=True)
     assert np.all(load(tmp_path).images[:, :, 0, 0].numpy() == (255, 0, 0))

@@ -12,9 +12,9 @@ from dimred.data.npz import load_npz
 from dimred.errors import InputError
 
 RNG = np.random.default_rng(0)
-GREY = RNG.integers(0, 256, (6, 5, 4), dtype=np.uint8)
-GREY[0, 0, :2] = 0, 255
-COLOUR = RNG.integers(0, 256, (6, 5, 4, 3), dtype=np.uint8)
+GRAY = RNG.integers(0, 256, (6, 5, 4), dtype=np.uint8)
+GRAY[0, 0, :2] = 0, 255
+COLOR = RNG.integers(0, 256, (6, 5, 4, 3), dtype=np.uint8)
 
 
 def load(tmp_path, **arrays):
@@ -42,12 +42,12 @@ def refused(tmp_path, **arrays):
 @pytest.mark.parametrize(
     ("array", "expected"),
     [
-        (GREY, GREY[:, np.newaxis]),
-        (GREY[..., np.newaxis], GREY[:, np.newaxis]),
-        (GREY[:, np.newaxis], GREY[:, np.newaxis]),
-        (COLOUR, COLOUR.transpose(0, 3, 1, 2)),
-        (COLOUR.transpose(0, 3, 1, 2), COLOUR.transpose(0, 3, 1, 2)),
-        (np.asfortranarray(COLOUR), COLOUR.transpose(0, 3, 1, 2)),
+        (GRAY, GRAY[:, np.newaxis]),
+        (GRAY[..., np.newaxis], GRAY[:, np.newaxis]),
+        (GRAY[:, np.newaxis], GRAY[:, np.newaxis]),
+        (COLOR, COLOR.transpose(0, 3, 1, 2)),
+        (COLOR.transpose(0, 3, 1, 2), COLOR.transpose(0, 3, 1, 2)),
+        (np.asfortranarray(COLOR), COLOR.transpose(0, 3, 1, 2)),
     ],
 )
 def test_every_layout_becomes_channels_first(tmp_path, array, expected):
@@ -70,7 +70,7 @@ def test_floats_are_scaled_to_the_nearest_of_256_steps(tmp_path, dtype):
 
 def test_compressed_files_and_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    np.savez_compressed(tmp_path / "mine.npz", images=GREY, other=np.zeros(3))
+    np.savez_compressed(tmp_path / "mine.npz", images=GRAY, other=np.zeros(3))
     assert len(load_npz("~/mine.npz")) == 6
 
 
@@ -85,8 +85,8 @@ def test_compressed_files_and_the_home_folder(tmp_path, monkeypatch):
         ([True, False, True, True, True, True], ("False", "True"), [1, 0, 1, 1, 1, 1]),
     ],
 )
-def test_labels_are_relabelled_from_zero_in_sorted_order(tmp_path, labels, names, values):
-    found = load(tmp_path, images=GREY, labels=labels).labels
+def test_labels_are_relabeled_from_zero_in_sorted_order(tmp_path, labels, names, values):
+    found = load(tmp_path, images=GRAY, labels=labels).labels
     assert found.names == names
     assert found.values.dtype == np.int64
     assert found.values.tolist() == values
@@ -94,7 +94,7 @@ def test_labels_are_relabelled_from_zero_in_sorted_order(tmp_path, labels, names
 
 @pytest.mark.parametrize("labels", [[2, 0, 2, 0, 2, 2], ["x", "z", "x", "z", "x", "x"]])
 def test_class_names_fix_the_classes_and_their_order(tmp_path, labels):
-    found = load(tmp_path, images=GREY, labels=labels, class_names=["z", "y", "x"]).labels
+    found = load(tmp_path, images=GRAY, labels=labels, class_names=["z", "y", "x"]).labels
     assert found.names == ("z", "y", "x")
     assert found.values.tolist() == [2, 0, 2, 0, 2, 2]
 
@@ -110,46 +110,46 @@ def test_class_names_fix_the_classes_and_their_order(tmp_path, labels):
     ],
 )
 def test_every_spelling_of_the_split(tmp_path, split):
-    image_set = load(tmp_path, images=GREY, split=split)
+    image_set = load(tmp_path, images=GRAY, split=split)
     assert image_set.is_test.dtype == np.bool_
     assert image_set.is_test.tolist() == [False, True, False, False, True, False]
     assert image_set.split_name == "split array, 4/2"
-    train = GREY[[0, 2, 3, 5]] / 255
+    train = GRAY[[0, 2, 3, 5]] / 255
     assert image_set.mean == pytest.approx((train.mean(),))
     assert image_set.std == pytest.approx((train.std(),))
 
 
 @pytest.mark.parametrize("split", [["train"] * 6, ["test"] * 6])
 def test_a_split_with_one_side_is_none(tmp_path, split):
-    image_set = load(tmp_path, images=GREY, split=split)
+    image_set = load(tmp_path, images=GRAY, split=split)
     assert not image_set.is_test.any()
     assert image_set.split_name == ""
 
 
 def test_statistics_are_of_each_channel_and_never_zero():
-    images = np.stack([np.full((4, 3, 3), 255), np.zeros((4, 3, 3)), GREY[:4, :3, :3]], axis=1)
+    images = np.stack([np.full((4, 3, 3), 255), np.zeros((4, 3, 3)), GRAY[:4, :3, :3]], axis=1)
     images = torch.from_numpy(images.astype(np.uint8))
     mean, std = channel_statistics(images, np.zeros(4, dtype=bool))
-    assert mean == pytest.approx((1, 0, GREY[:4, :3, :3].mean() / 255))
-    assert std == pytest.approx((1e-3, 1e-3, GREY[:4, :3, :3].std() / 255))
+    assert mean == pytest.approx((1, 0, GRAY[:4, :3, :3].mean() / 255))
+    assert std == pytest.approx((1e-3, 1e-3, GRAY[:4, :3, :3].std() / 255))
 
 
 @pytest.mark.parametrize(
     ("array", "part"),
     [
-        (GREY.astype(np.int64), "int64"),
-        (GREY > 5, "bool"),
-        (GREY.astype(np.complex64), "complex64"),
-        (GREY.astype(str), "<U"),
-        (GREY.astype(np.float32), "from 0 to 255"),
-        (GREY / 255 - 0.5, "from -0.5 to 0.5"),
-        (np.where(GREY > 100, np.nan, 0.5), "NaN"),
-        (np.where(GREY > 100, np.inf, 0.5), "infinite"),
+        (GRAY.astype(np.int64), "int64"),
+        (GRAY > 5, "bool"),
+        (GRAY.astype(np.complex64), "complex64"),
+        (GRAY.astype(str), "<U"),
+        (GRAY.astype(np.float32), "from 0 to 255"),
+        (GRAY / 255 - 0.5, "from -0.5 to 0.5"),
+        (np.where(GRAY > 100, np.nan, 0.5), "NaN"),
+        (np.where(GRAY > 100, np.inf, 0.5), "infinite"),
         (np.zeros((0, 4, 4), np.uint8), "(0, 4, 4)"),
         (np.zeros((4, 0, 4, 3), np.uint8), "(4, 0, 4, 3)"),
         (np.uint8(3), "()"),
-        (GREY[0], "(5, 4)"),
-        (COLOUR[np.newaxis], "(1, 6, 5, 4, 3)"),
+        (GRAY[0], "(5, 4)"),
+        (COLOR[np.newaxis], "(1, 6, 5, 4, 3)"),
         (np.zeros((2, 8, 8, 4), np.uint8), "(2, 8, 8, 4)"),
         (np.zeros((2, 3, 8, 3), np.uint8), "which axis is the channel"),
         (np.zeros((2, 1, 8, 3), np.uint8), "which axis is the channel"),
@@ -182,30 +182,30 @@ def test_images_that_cannot_be_used(tmp_path, array, part):
     ],
 )
 def test_other_arrays_that_cannot_be_used(tmp_path, arrays, parts):
-    message = refused(tmp_path, images=GREY, **arrays)
+    message = refused(tmp_path, images=GRAY, **arrays)
     for part in parts:
         assert part in message
 
 
 def test_a_missing_array_is_named_with_those_there_are(tmp_path):
-    assert "no array 'images'; the arrays are 'X', 'y'" in refused(tmp_path, X=GREY, y=[1])
+    assert "no array 'images'; the arrays are 'X', 'y'" in refused(tmp_path, X=GRAY, y=[1])
     assert "the arrays are none" in refused(tmp_path)
 
 
 def test_python_objects_are_not_unpickled(tmp_path):
     labels = np.array(["a", 1, None] * 2, dtype=object)
-    assert "'labels'" in refused(tmp_path, images=GREY, labels=labels)
+    assert "'labels'" in refused(tmp_path, images=GRAY, labels=labels)
 
 
 def npz_bytes():
     file = io.BytesIO()
-    np.savez(file, images=GREY)
+    np.savez(file, images=GRAY)
     return file.getvalue()
 
 
 def npy_bytes():
     file = io.BytesIO()
-    np.save(file, GREY)
+    np.save(file, GRAY)
     return file.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Selected classes and limited sets: which images, in which order, relabelled how."""
+"""Selected classes and limited sets: which images, in which order, relabeled how."""
 
 import re
 
@@ -32,9 +32,9 @@ def image_set(labels, is_test=None, names=NAMES):
     )
 
 
-def unlabelled(n, is_test=None):
-    labelled = image_set([0] * n, is_test)
-    return ImageSet(**{**vars(labelled), "labels": None, "extra_labels": {}})
+def unlabeled(n, is_test=None):
+    labeled = image_set([0] * n, is_test)
+    return ImageSet(**{**vars(labeled), "labels": None, "extra_labels": {}})
 
 
 def refusal(function, *arguments):
@@ -116,7 +116,7 @@ def test_at_most_twenty_classes_are_listed():
 
 
 def test_a_set_without_labels_has_no_classes_to_select():
-    message = refusal(select_classes, unlabelled(3), ["0"])
+    message = refusal(select_classes, unlabeled(3), ["0"])
     assert "dataset.classes=['0']" in message
     assert "no labels" in message
 
@@ -193,7 +193,7 @@ def test_limit_draws_at_random_within_a_class():
 
 
 def test_limit_of_a_set_without_labels_keeps_the_split():
-    kept = limit(unlabelled(60, [False] * 40 + [True] * 20), 30)
+    kept = limit(unlabeled(60, [False] * 40 + [True] * 20), 30)
     assert kept.labels is None
     assert (len(kept), kept.is_test.sum()) == (30, 10)
 
@@ -260,6 +260,6 @@ def test_a_class_with_too_few_training_images_is_named():
 
 
 def test_training_images_of_a_set_without_labels_are_not_drawn():
-    message = refusal(draw_training_images, unlabelled(5), 2, 0)
+    message = refusal(draw_training_images, unlabeled(5), 2, 0)
     assert "dataset.train_per_class=2" in message
     assert "no labels" in message

@@ -81,7 +81,7 @@ def test_a_shift_of_the_whole_width_leaves_black(pixels):
 
 @pytest.mark.parametrize("side", [6, 7])
 @pytest.mark.parametrize(("degrees", "quarters"), [(90, 1), (-90, -1), (180, 2)])
-def test_a_rotation_is_clockwise_about_the_centre(side, degrees, quarters):
+def test_a_rotation_is_clockwise_about_the_center(side, degrees, quarters):
     images = pictures(channels=3, height=side, width=side)
     turned = Transformation(ROTATION, degrees)(images)
     # rot90 turns counterclockwise where rows run downwards.
@@ -93,13 +93,13 @@ def test_a_small_rotation_moves_the_top_to_the_right():
     images[..., 2, 10] = 255
     turned = Transformation(ROTATION, 30)(images)[0, 0].double()
     rows, columns = torch.meshgrid(torch.arange(21.0), torch.arange(21.0), indexing="ij")
-    centre = [float((turned * where).sum() / turned.sum()) for where in (rows, columns)]
+    center = [float((turned * where).sum() / turned.sum()) for where in (rows, columns)]
     expected = [10 - 8 * np.cos(np.pi / 6), 10 + 8 * np.sin(np.pi / 6)]
-    assert centre == pytest.approx(expected, abs=0.1)
+    assert center == pytest.approx(expected, abs=0.1)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_a_shear_moves_rows_by_their_height_above_the_centre(sign):
+def test_a_shear_moves_rows_by_their_height_above_the_center(sign):
     """At 45 degrees each row by whole pixels, the upper ones to the right."""
     images = pictures(height=7, width=9)
     sheared = Transformation(SHEAR, 45 * sign)(images)

@@ -12,7 +12,7 @@ from dimred.data.turntable import load_turntable, render_turntable
 from dimred.errors import InputError
 
 ELEVATIONS, AZIMUTHS, LIGHTINGS = 9, 18, 6
-# Grey levels of the images of each lighting. Raise the version in the file's name with these.
+# Gray levels of the images of each lighting. Raise the version in the file's name with these.
 MEAN = (178.8, 136.6, 191.5, 115.9, 208.3, 136.3)
 DEVIATION = (38.3, 28.9, 38.3, 29.4, 40.4, 29.5)
 
@@ -42,7 +42,7 @@ def counted(rendered, monkeypatch):
 
 
 def difference(a, b):
-    """Mean absolute difference of images in grey levels."""
+    """Mean absolute difference of images in gray levels."""
     return np.abs(a - b).mean(axis=(-2, -1))
 
 
@@ -87,7 +87,7 @@ def test_no_view_is_the_mirror_image_of_another(grid):
     assert np.delete(apart, 4).min() > 0.5
 
 
-def test_neighbouring_views_are_the_most_alike(grid):
+def test_neighboring_views_are_the_most_alike(grid):
     """Distances in pixels keep the cycle of azimuths and the order of elevations."""
     steps = [difference(grid, np.roll(grid, k, axis=1)).mean() for k in (1, 2)]
     assert steps[0] < steps[1]

@@ -13,19 +13,6 @@ from dimred.training.schedule import StageOptions
 _CODE = re.compile(r"`([^`]+)`")
 # Pages about what is not in the package, and pages made from records of old runs.
 _SKIPPED = {"extending.md", "results.md"}
-# What these pages say already, and what it is called until the package says so too: to be deleted.
-_NOT_YET = {
-    "angel2015": "thesis",
-    "angel2015_mnist_drlim": "thesis_mnist_drlim",
-    "angel2015_mnist_generalized": "thesis_mnist_generalized",
-    "pairing.grayscale": "pairing.greyscale",
-    "pairing.samples_per_step": "pairing.items_per_step",
-}
-
-
-def with_new_names(names):
-    """The names that the package knows, and the new ones of those that it has by the old."""
-    return set(names) | {new for new, old in _NOT_YET.items() if old in names}
 
 
 def known_keys():
@@ -34,7 +21,7 @@ def known_keys():
     for group in ("dataset", "pairing", "model", "loss"):
         for options in registered(group).values():
             keys |= {f"{group}.{key}" for key, _ in leaves(options)}
-    return with_new_names(keys)
+    return keys
 
 
 def test_keys_and_choices_that_are_named_exist():
@@ -47,7 +34,7 @@ def test_keys_and_choices_that_are_named_exist():
             for word in code.split():
                 choice = re.fullmatch(rf"({groups})=(\w+)", word)
                 key = re.fullmatch(rf"((?:{groups}|eval)\.[\w.]+?)(\.)?(=.*)?", word)
-                if choice and choice[2] not in {*with_new_names(choices(choice[1])), "NAME"}:
+                if choice and choice[2] not in {*choices(choice[1]), "NAME"}:
                     wrong.append(f"{path.relative_to(ROOT)}: {word}")
                 if key and not word.endswith(".png"):
                     name = re.sub(r"(schedule\.stages)\.\w+", r"\1.STAGE", key[1])
@@ -62,8 +49,8 @@ def test_the_table_of_choices_is_whole():
         (row,) = re.findall(rf"^\| `{group}` \|(.*)\|$", prose, re.MULTILINE)
         named = set(_CODE.findall(row.replace("which `digits` and `mnist` choose", "")))
         known = set(choices(group))
-        assert named <= with_new_names(known), group
-        assert known - set(_NOT_YET.values()) <= named, group
+        assert named <= known, group
+        assert known <= named, group
 
 
 def test_every_experiment_is_named():
@@ -71,5 +58,4 @@ def test_every_experiment_is_named():
     named = set(_CODE.findall(prose))
     rows = re.compile(r"table(1|_a1)_row\d")
     missing = {name for name in choices("experiment") if not rows.fullmatch(name)} - named
-    missing -= set(_NOT_YET.values())
     assert not missing, ", ".join(sorted(missing))

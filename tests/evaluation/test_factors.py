@@ -83,7 +83,7 @@ def test_a_perfect_cylinder():
     for dim in ("z1", "z2"):
         assert found[f"spearman_elevation_{dim}"] == pytest.approx(0.0, abs=1e-9)
         assert found[f"order_elevation_{dim}"] == pytest.approx(0.0, abs=1e-9)
-    # 12 of 15 neighbours are of the same azimuth, 24 of the same elevation.
+    # 12 of 15 neighbors are of the same azimuth, 24 of the same elevation.
     assert found["r2_azimuth_z12"] > 0.9
     assert found["r2_elevation_z3"] == pytest.approx(1.0)
     assert -0.5 < found["r2_azimuth_z3"] < 0.05
@@ -139,7 +139,7 @@ def test_a_shuffled_map_knows_nothing():
     random = np.random.default_rng(0)
     items = replace(turntable(9, 18, 6), is_test=random.permutation(972) < 312)
     z = cylinder(items)[random.permutation(972)]
-    # Neighbours that are equally near would be taken in the order of the items, which is known.
+    # Neighbors that are equally near would be taken in the order of the items, which is known.
     z += random.normal(0, 1e-3, z.shape)
     found = named(FactorMeasures(items, 1, [2, 1]).measure(z))
     views = np.array(list(product(range(9), range(18), range(6))))[items.is_test]
@@ -344,7 +344,7 @@ def test_the_class_is_told_from_untransformed_images_of_each_group():
     assert named(measures.measure(z))["knn15_class_z12"] < 0.9
 
 
-def test_few_training_images_are_fewer_neighbours():
+def test_few_training_images_are_fewer_neighbors():
     items = shifted(12, [0, 1] * 6)
     found = named(FactorMeasures(items, 5, None).measure(ordered_by_shift(12)))
     assert {name for name in found if name.startswith("knn")} == {"knn8_class_z123"}

@@ -9,7 +9,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from dimred.evaluation import knn_accuracy, random_split
 from dimred.evaluation.knn import majority
-from dimred.evaluation.neighbours import nearest
+from dimred.evaluation.neighbors import nearest
 
 
 @st.composite
@@ -52,7 +52,7 @@ def test_the_majority_is_scikit_learns_for_every_k(problem):
 
 
 def test_nobody_has_no_majority():
-    with pytest.raises(ValueError, match="no neighbours"):
+    with pytest.raises(ValueError, match="no neighbors"):
         majority(np.array([1, 2]), np.zeros((3, 0), dtype=np.int64))
 
 

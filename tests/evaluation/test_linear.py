@@ -6,11 +6,11 @@ from dimred.evaluation import logistic_accuracy, sgd_softmax_accuracy
 
 
 def blobs(n, n_classes, dims=16, seed=0):
-    """Rectified features around one centre a class, as after a ReLU."""
+    """Rectified features around one center a class, as after a ReLU."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, n_classes, n)
-    centres = 2 * rng.normal(size=(n_classes, dims))
-    points = np.maximum(centres[labels] + 0.5 * rng.normal(size=(n, dims)), 0)
+    centers = 2 * rng.normal(size=(n_classes, dims))
+    points = np.maximum(centers[labels] + 0.5 * rng.normal(size=(n, dims)), 0)
     return points.astype(np.float32), labels
 
 

@@ -14,7 +14,7 @@ from dimred.evaluation.near_duplicates import groups_of, near_duplicates
 
 
 def pictures(n, seed=0, side=24, channels=3, blur=1.5):
-    """Smooth noise of full contrast, little of it colour: uint8 (n, channels, side, side)."""
+    """Smooth noise of full contrast, little of it color: uint8 (n, channels, side, side)."""
     random = np.random.default_rng(seed)
     noise = 0.3 * random.normal(size=(n, channels, side, side))
     noise += random.normal(size=(n, 1, side, side))
@@ -153,7 +153,7 @@ def test_the_order_of_the_images_does_not_matter(order):
 
 def test_flat_images_are_copies_only_of_equal_ones():
     flat = np.stack([np.full((1, 12, 12), level, np.uint8) for level in (0, 50, 50, 200, 255)])
-    # All but flat: one grey level somewhere is no contrast, though it correlates.
+    # All but flat: one gray level somewhere is no contrast, though it correlates.
     specks = flat[[1, 3]].copy()
     specks[:, 0, 3, 3] += 1
     images = np.concatenate([flat, specks, pictures(20, side=12, channels=1)])

@@ -1,4 +1,4 @@
-"""The search of nearest neighbours; the search in blocks, as on GPUs, runs here on the CPU."""
+"""The search of nearest neighbors; the search in blocks, as on GPUs, runs here on the CPU."""
 
 from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import patch
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from dimred.evaluation import knn_accuracy, neighbour_overlap, neighbours
-from dimred.evaluation.neighbours import nearest, nearest_in_blocks
+from dimred.evaluation import knn_accuracy, neighbor_overlap, neighbors
+from dimred.evaluation.neighbors import nearest, nearest_in_blocks
 
 CPU = torch.device("cpu")
 
@@ -26,11 +26,11 @@ def on_a_gpu(monkeypatch):
         asked.append(device)
         return nearest_in_blocks(train, query, k, CPU)
 
-    monkeypatch.setattr(neighbours, "nearest_in_blocks", instead)
+    monkeypatch.setattr(neighbors, "nearest_in_blocks", instead)
     return torch.device("cuda"), asked
 
 
-ALWAYS_FLOAT32 = {"_MOST_CANDIDATES": 1}  # where there are more points than candidates
+ALWAYS_FLOAT32 = {"_MAX_CANDIDATES": 1}  # where there are more points than candidates
 
 
 def naive(train, query, k):
@@ -89,9 +89,9 @@ def test_in_blocks_of_any_size_the_lowest_positions_win_among_equals(
         "_QUERIES_AT_ONCE": 2 * queries,
     }
     expected = naive(train, query, k)
-    with patch.multiple(neighbours, _SPARE=spare, **sizes):
+    with patch.multiple(neighbors, _SPARE=spare, **sizes):
         in_float64 = nearest_in_blocks(train, query, k, CPU)
-        with patch.multiple(neighbours, **ALWAYS_FLOAT32):
+        with patch.multiple(neighbors, **ALWAYS_FLOAT32):
             found = nearest_in_blocks(train, query, k, CPU)
     assert found.dtype == np.int64
     np.testing.assert_array_equal(in_float64, expected)
@@ -101,13 +101,13 @@ def test_in_blocks_of_any_size_the_lowest_positions_win_among_equals(
 @pytest.fixture
 def left_over(monkeypatch):
     """The queries that float32 left to float64, in lists."""
-    asked, search = [], neighbours._Search.in_float64
+    asked, search = [], neighbors._Search.in_float64
 
     def watched(self, rows):
         asked.append(rows.tolist())
         return search(self, rows)
 
-    monkeypatch.setattr(neighbours._Search, "in_float64", watched)
+    monkeypatch.setattr(neighbors._Search, "in_float64", watched)
     return asked
 
 
@@ -127,9 +127,9 @@ def test_what_float32_leaves_open_is_searched_in_float64(left_over, monkeypatch)
     np.testing.assert_array_equal(nearest_in_blocks(x, None, 5, CPU), expected)
     assert left_over == [list(range(500))]
     left_over.clear()
-    search = neighbours._Search.by_candidates
+    search = neighbors._Search.by_candidates
     monkeypatch.setattr(
-        neighbours._Search, "by_candidates", lambda self, rows: (search(self, rows)[0], True)
+        neighbors._Search, "by_candidates", lambda self, rows: (search(self, rows)[0], True)
     )
     found = nearest_in_blocks(x, None, 5, CPU)
     assert left_over == []
@@ -139,14 +139,14 @@ def test_what_float32_leaves_open_is_searched_in_float64(left_over, monkeypatch)
 
 def test_float32_is_given_up_where_it_settles_little(left_over, monkeypatch):
     """All points are equal; it is given up after the first part of the queries."""
-    tried, search = [], neighbours._Search.by_candidates
+    tried, search = [], neighbors._Search.by_candidates
 
     def watched(self, rows):
         tried.append(rows.tolist())
         return search(self, rows)
 
-    monkeypatch.setattr(neighbours._Search, "by_candidates", watched)
-    with patch.multiple(neighbours, _QUERIES_AT_ONCE=50, **ALWAYS_FLOAT32):
+    monkeypatch.setattr(neighbors._Search, "by_candidates", watched)
+    with patch.multiple(neighbors, _QUERIES_AT_ONCE=50, **ALWAYS_FLOAT32):
         found = nearest_in_blocks(np.ones((120, 16)), None, 2, CPU)
     assert tried == [list(range(50))]
     assert sum(left_over, []) == list(range(120))  # noqa: RUF017
@@ -157,12 +157,12 @@ def test_float32_is_given_up_where_it_settles_little(left_over, monkeypatch):
 def test_float32_bounds_lie_below_the_distances_and_close_to_them(dims):
     rng = np.random.default_rng(0)
     x = 3.7 + rng.normal(size=(100, dims)) * rng.choice([1e-3, 1, 30], (100, 1))
-    with patch.multiple(neighbours, **ALWAYS_FLOAT32):
-        search = neighbours._Search(x, x, 1, CPU, among=False)
+    with patch.multiple(neighbors, **ALWAYS_FLOAT32):
+        search = neighbors._Search(x, x, 1, CPU, among=False)
     rows = np.arange(100)
     queries = search._queries(rows)
     bounds, places = search._ranked(queries, rows, 100, torch.float32)
-    lengths = neighbours._squares(search._moved(queries, torch.float32))
+    lengths = neighbors._squares(search._moved(queries, torch.float32))
     below = search._distances(queries, places) - bounds - (1 - search.slack) * lengths[:, None]
     assert (below >= 0).all()
     assert (below <= 2 * search.slack * (lengths[:, None] + lengths[places])).all()
@@ -170,11 +170,11 @@ def test_float32_bounds_lie_below_the_distances_and_close_to_them(dims):
 
 @pytest.mark.parametrize("power", [-149, -70, -35, 30, 59, 120])
 @pytest.mark.parametrize("dims", [9, 20])
-def test_coordinates_beyond_what_float32_can_square_keep_their_neighbours(dims, power):
+def test_coordinates_beyond_what_float32_can_square_keep_their_neighbors(dims, power):
     x = np.random.default_rng(0).integers(0, 16, (150, dims))
     scaled = x.astype(np.float32) * np.float32(2.0**power)
     far = np.append(scaled[:-1], np.full((1, dims), np.float32(1e38)), axis=0)
-    with patch.multiple(neighbours, **ALWAYS_FLOAT32):
+    with patch.multiple(neighbors, **ALWAYS_FLOAT32):
         found = nearest(scaled, None, 3), nearest(far, scaled[:9], 3)
     np.testing.assert_array_equal(found[0], naive(x, None, 3))
     np.testing.assert_array_equal(found[1], naive(x[:-1], x[:9], 3))
@@ -208,7 +208,7 @@ def test_in_blocks_and_scikit_learn_find_the_same_where_distances_differ(
     x = (offset + rng.normal(size=(700, dims))).astype(dtype)
     x.flags.writeable = False
     train, query = x[:500], x[500:]
-    with patch.multiple(neighbours, _QUERIES_IN_BLOCK=64, _POINTS_IN_BLOCK=150, **float32):
+    with patch.multiple(neighbors, _QUERIES_IN_BLOCK=64, _POINTS_IN_BLOCK=150, **float32):
         among, others = (nearest_in_blocks(train, q, 10, CPU) for q in (query, None))
     exact = NearestNeighbors(n_neighbors=10, algorithm="kd_tree").fit(train.astype(np.float64))
     expected = exact.kneighbors(query.astype(np.float64), return_distance=False)
@@ -218,7 +218,7 @@ def test_in_blocks_and_scikit_learn_find_the_same_where_distances_differ(
     np.testing.assert_array_equal(nearest(train, None, 10), others)
 
 
-def test_in_blocks_small_groups_far_apart_keep_their_neighbours():
+def test_in_blocks_small_groups_far_apart_keep_their_neighbors():
     rng = np.random.default_rng(1)
     x = np.concatenate([rng.normal(size=(90, 2)), 1e4 + 1e-3 * rng.normal(size=(60, 2))])
     np.testing.assert_array_equal(nearest_in_blocks(x, None, 5, CPU), nearest(x, None, 5))
@@ -250,7 +250,7 @@ def test_the_overlap_is_the_same_in_blocks(on_a_gpu):
     device, asked = on_a_gpu
     rng = np.random.default_rng(0)
     high, low = rng.normal(size=(90, 8)), rng.normal(size=(90, 2))
-    assert neighbour_overlap(high, low, 7, device) == neighbour_overlap(high, low, 7)
+    assert neighbor_overlap(high, low, 7, device) == neighbor_overlap(high, low, 7)
     assert asked == [device]  # in few dimensions a KD-tree is quick on any machine
 
 
@@ -272,13 +272,13 @@ def test_bad_arguments_are_refused(search):
 
 def test_several_threads_find_the_same_and_pytorch_keeps_its_number(monkeypatch):
     x = np.random.default_rng(0).normal(size=(300, 20))
-    monkeypatch.setattr(neighbours, "_QUERIES_IN_BLOCK", 64)
+    monkeypatch.setattr(neighbors, "_QUERIES_IN_BLOCK", 64)
     expected = nearest_in_blocks(x, None, 5, CPU)
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
         for most in (0, 1):
-            monkeypatch.setattr(neighbours, "_MOST_CANDIDATES", most)
+            monkeypatch.setattr(neighbors, "_MAX_CANDIDATES", most)
             np.testing.assert_array_equal(nearest_in_blocks(x, None, 5, CPU), expected)
         assert torch.get_num_threads() == 3
         with ThreadPoolExecutor(1) as pool:

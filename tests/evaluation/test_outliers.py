@@ -1,4 +1,4 @@
-"""Outliers, label conflicts and clusters of points where the answer is known."""
+"""Outliers, label issues and clusters of points where the answer is known."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from dimred.evaluation.outliers import (
     disagreement,
     distances,
     kth_distances,
-    neighbours_up_to,
+    neighbors_up_to,
     ratio_to_median,
 )
 
@@ -24,7 +24,7 @@ def cloud(n, d=3, seed=0):
 
 
 def kth(points, k):
-    return kth_distances(points, neighbours_up_to(k, points))
+    return kth_distances(points, neighbors_up_to(k, points))
 
 
 @settings(max_examples=20)
@@ -87,10 +87,10 @@ def test_scores_of_equal_points():
     assert ratios[1:].tolist() == [1, 1]
 
 
-def test_neighbours_vote():
-    neighbours = np.array([[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]])
+def test_neighbors_vote():
+    neighbors = np.array([[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]])
     labels = np.array([0, 1, 1, 2])
-    found = disagreement(neighbours, labels)
+    found = disagreement(neighbors, labels)
     np.testing.assert_allclose(found.kdn, [1, 2 / 3, 2 / 3, 1])
     np.testing.assert_allclose(found.share, [2 / 3, 1 / 3, 1 / 3, 2 / 3])
     assert found.other.tolist() == [1, 0, 0, 1]
@@ -98,11 +98,11 @@ def test_neighbours_vote():
 
 def test_votes_are_counted_in_blocks(monkeypatch):
     random = np.random.default_rng(3)
-    neighbours, labels = random.integers(0, 50, (50, 6)), random.integers(0, 4, 50)
+    neighbors, labels = random.integers(0, 50, (50, 6)), random.integers(0, 4, 50)
     monkeypatch.setattr("dimred.evaluation.knn._VOTES_IN_BLOCK", 4 * 7)  # of 50 points 7 at once
-    found = disagreement(neighbours, labels)
+    found = disagreement(neighbors, labels)
     for i, label in enumerate(labels):
-        counts = np.bincount(labels[neighbours[i]], minlength=4)
+        counts = np.bincount(labels[neighbors[i]], minlength=4)
         assert found.kdn[i] == pytest.approx(1 - counts[label] / 6)
         counts[label] = 0
         assert found.share[i] == pytest.approx(counts.max() / 6)
@@ -113,7 +113,7 @@ def test_flipped_labels_are_those_in_conflict():
     points = np.concatenate([cloud(80), cloud(80, seed=1) + 30])
     labels = np.repeat([0, 1], 80)
     labels[[3, 100]] = 1 - labels[[3, 100]]
-    found = disagreement(neighbours_up_to(15, points), labels)
+    found = disagreement(neighbors_up_to(15, points), labels)
     assert np.flatnonzero(found.share >= 0.8).tolist() == [3, 100]
     assert found.other[[3, 100]].tolist() == [0, 1]
 
@@ -137,7 +137,7 @@ def test_clusters_are_listed_densest_first():
 
 def test_clusters_of_more_points_than_are_clustered(monkeypatch):
     points = np.concatenate([cloud(300, 2), cloud(300, 2, 1) + 40])
-    monkeypatch.setattr(outliers, "_MOST_CLUSTERED", 200)
+    monkeypatch.setattr(outliers, "_MAX_CLUSTERED", 200)
     found = clusters(points)
     assert len(found) == 2
     assert sum(len(cluster.rows) for cluster in found) > 500

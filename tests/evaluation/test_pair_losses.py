@@ -77,7 +77,7 @@ def test_the_two_forms_differ():
 @pytest.mark.parametrize("form", ["squared_hinge", "legacy_caffe"])
 def test_each_component_is_measured_on_its_dimensions_and_the_sum_of_both(form):
     listed, z = pairs(components=2), points()
-    names = ["neighbourhood", "transformation"]
+    names = ["neighborhood", "transformation"]
     found = named(PairLosses("contrast", listed, names, [2, 1], [1.5, 3.0]).measure(z))
     losses = naive(z, listed, [2, 1], [1.5, 3.0], form)
     assert losses[0] != pytest.approx(losses[1], rel=0.01)

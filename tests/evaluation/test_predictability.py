@@ -131,7 +131,7 @@ def test_random_points_give_about_no_circular_correlation():
 
 
 def test_angles_around_one_direction_correlate_as_on_the_whole_circle():
-    # Pairs of opposite points keep the mean at the centre, whatever the angles.
+    # Pairs of opposite points keep the mean at the center, whatever the angles.
     angles = np.random.default_rng(0).normal(0, 1e-4, 200)
     angles = np.concatenate([angles, angles + np.pi])
     assert circular_correlation(circle(angles), angles) == pytest.approx(1.0, abs=1e-6)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dimred.data.image_set import ImageSet, LabelSet
-from dimred.evaluation import knn, neighbourhood, neighbours
+from dimred.evaluation import knn, neighborhood, neighbors
 from dimred.evaluation.splits import Splits
 from dimred.measures.knn import KnnAccuracy, KnnCurves
 from dimred.measures.neighborhoods import Neighborhoods
@@ -98,10 +98,10 @@ def test_all_neighbors_are_searched_on_the_device_of_the_run(labels, monkeypatch
 
     def nearest(train, query, k, device):
         asked.append(device)
-        return neighbours.nearest_in_blocks(train, query, k, torch.device("cpu"))
+        return neighbors.nearest_in_blocks(train, query, k, torch.device("cpu"))
 
     monkeypatch.setattr(knn, "nearest", nearest)
-    monkeypatch.setattr(neighbourhood, "nearest", nearest)
+    monkeypatch.setattr(neighborhood, "nearest", nearest)
     images, points = image_set(labels, LAST_20), np.random.default_rng(0).normal(size=(60, 20))
     kind = KnnAccuracy if labels else Neighborhoods
     found = numbers(kind, setting_of(images, [3], device="cuda"), points, points[:, :2])

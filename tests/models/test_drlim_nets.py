@@ -150,7 +150,7 @@ def test_linear_20_3_is_affine_from_pixels_to_z():
     assert (z[0] - z[1]).abs().max() > 1e-2
 
 
-def test_linear_20_3_takes_colour_images():
+def test_linear_20_3_takes_color_images():
     net = LinearBackbone(3, (4, 5), 7)
     assert net(torch.rand(2, 3, 4, 5)).shape == (2, net.out_features) == (2, 7)
 
@@ -206,7 +206,7 @@ def test_xavier_weights_fill_the_range_of_caffes_filler(build, fans):
         assert not layer.bias.any()
 
 
-def test_xavier_draws_by_the_global_seed_and_leaves_norms_and_normalisation():
+def test_xavier_draws_by_the_global_seed_and_leaves_norms_and_normalization():
     nets = [encoder(ConvNetBackbone(1, [4, 8]), hidden_dim=16) for _ in range(3)]
     for net, seed in zip(nets, (1, 1, 2), strict=True):
         torch.manual_seed(seed)

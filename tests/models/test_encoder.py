@@ -1,4 +1,4 @@
-"""Networks: shapes, stems, the normalisation inside, and new readouts."""
+"""Networks: shapes, stems, the normalization inside, and new readouts."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def encoder(backbone, channels, out_dim=2):
     ],
     ids=["convnet", "lenet", "resnet18", "resnet18-imagenet"],
 )
-def test_grey_and_colour_images_give_h_and_z(channels, build, size, h_dim):
+def test_gray_and_color_images_give_h_and_z(channels, build, size, h_dim):
     h, z = encoder(build(channels), channels)(torch.rand(3, channels, size, size))
     assert h.shape == (3, h_dim)
     assert z.shape == (3, 2)
@@ -66,7 +66,7 @@ def test_the_head_is_hidden_relu_readout_without_batch_norm():
     assert not any(isinstance(module, nn.BatchNorm1d) for module in head)
 
 
-def test_the_encoder_normalises_and_its_weights_say_how():
+def test_the_encoder_normalizes_and_its_weights_say_how():
     net = encoder(ConvNetBackbone(3, [4]), 3).eval()
     images = torch.rand(2, 3, 8, 8)
     torch.testing.assert_close(net(images)[0], net.backbone((images - 0.4) / 0.2))

@@ -31,7 +31,7 @@ def cell_of(atlas, row):
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (28, 28), (20, 30), (30, 7), (1, 1)])
-def test_grey_images_are_kept_to_the_bit(shape):
+def test_gray_images_are_kept_to_the_bit(shape):
     images = pictures(1500, 1, *shape)
     atlas = make_atlas(images, np.random.default_rng(0).normal(size=(1500, 2)))
     for row in (0, 1, 700, 1499):
@@ -40,7 +40,7 @@ def test_grey_images_are_kept_to_the_bit(shape):
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (24, 40)])
-def test_colours_are_near_and_do_not_run_into_others(shape):
+def test_colors_are_near_and_do_not_run_into_others(shape):
     images = torch.zeros(50, 3, *shape, dtype=torch.uint8)
     images[::2, 0] = 255  # red beside blue
     images[1::2, 2] = 255

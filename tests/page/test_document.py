@@ -85,7 +85,7 @@ def test_the_file_holds_what_it_was_given():
     assert sorted(array(elements, about, "slot").tolist()) == [0, 1, 2, 3, 4]
     for number, own in enumerate((z[::-1] * 3 + 1, z)):
         stage = about["stages"][number]
-        places = (own - stage["centre"]) / stage["scale"]
+        places = (own - stage["center"]) / stage["scale"]
         assert np.abs(places).max() == pytest.approx(1)
         assert np.allclose(places.max(0), -places.min(0), atol=1e-6)
 

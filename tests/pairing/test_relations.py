@@ -11,20 +11,20 @@ from hypothesis import strategies as st
 
 from dimred.pairing import (
     Classes,
-    Neighbours,
+    Neighbors,
     Relation,
     Viewpoints,
     azimuth_and_elevation,
     merged_viewpoint,
-    neighbourhood,
-    neighbourhood_and_transformation,
+    neighborhood,
+    neighborhood_and_transformation,
     same_class,
 )
 from dimred.pairing import relation as relation_module
 from dimred.pairing.relation import DISSIMILAR, NOT_COMPARED, SIMILAR
 
 HUB = np.array([[1, 2], [0, 2], [0, 1], [0, 1], [0, 2], [0, 3], [0, 1]])
-"""Image 0 is a neighbour of all others."""
+"""Image 0 is a neighbor of all others."""
 
 
 def seeded(seed=0):
@@ -48,7 +48,7 @@ def random_views(n, seed=0):
     return azimuth, random.choice([30.0, 35.0, 45.0, 70.0], n)
 
 
-def near_neighbour(graph, i, j):
+def near_neighbor(graph, i, j):
     return j in graph[i].tolist() or i in graph[j].tolist()
 
 
@@ -81,18 +81,18 @@ def check_counts(categories, count):
 
 
 @given(seed=st.integers(0, 1000), n=st.integers(2, 12), data=st.data())
-def test_neighbours_are_neighbours_both_ways(seed, n, data):
+def test_neighbors_are_neighbors_both_ways(seed, n, data):
     graph = random_graph(n, data.draw(st.integers(1, n - 1)), seed)
-    categories = Neighbours(graph)
+    categories = Neighbors(graph)
     found = all_categories(categories)
     for i, j in product(range(n), repeat=2):
-        expected = 0 if i == j else 1 if near_neighbour(graph, i, j) else 2
+        expected = 0 if i == j else 1 if near_neighbor(graph, i, j) else 2
         assert found[i, j] == expected
     check_counts(categories, 3)
 
 
 def test_images_may_have_different_numbers_of_neighbors():
-    categories = Neighbours(np.array([[1, -1], [-1, -1], [3, 1], [2, 2], [4, -1]]))
+    categories = Neighbors(np.array([[1, -1], [-1, -1], [3, 1], [2, 2], [4, -1]]))
     assert categories.co_sampled.tolist() == [[1, -1], [-1, -1], [3, 1], [2, -1], [-1, -1]]
     assert categories.edges.tolist() == [[0, 1], [1, 2], [2, 3]]
     near = {(i, j) for i, j in (all_categories(categories) == 1).nonzero().tolist() if i < j}
@@ -103,16 +103,16 @@ def test_images_may_have_different_numbers_of_neighbors():
 @pytest.mark.parametrize("wrong", [-2, 3])
 def test_neighbors_are_numbers_of_images(wrong):
     with pytest.raises(ValueError, match="from 0 to 2, or -1"):
-        Neighbours(np.array([[1], [wrong], [0]]))
+        Neighbors(np.array([[1], [wrong], [0]]))
     with pytest.raises(ValueError, match="from 0 to 2"):
-        Neighbours.from_pairs(np.array([[1, wrong]]), 3)
+        Neighbors.from_pairs(np.array([[1, wrong]]), 3)
 
 
 @given(n=st.integers(1, 8), data=st.data())
 def test_neighbors_can_be_given_as_pairs(n, data):
     image = st.integers(0, n - 1)
     pairs = data.draw(st.lists(st.tuples(image, image), max_size=12))
-    categories = Neighbours.from_pairs(np.array(pairs, dtype=np.int64).reshape(-1, 2), n)
+    categories = Neighbors.from_pairs(np.array(pairs, dtype=np.int64).reshape(-1, 2), n)
     found = all_categories(categories)
     for i, j in product(range(n), repeat=2):
         paired = (i, j) in pairs or (j, i) in pairs
@@ -173,7 +173,7 @@ def test_an_angle_that_does_not_occur_is_stepped_over():
 @pytest.mark.parametrize(
     "categories",
     [
-        pytest.param(Neighbours(random_graph(9, 3)), id="neighbours"),
+        pytest.param(Neighbors(random_graph(9, 3)), id="neighbors"),
         pytest.param(Classes(random_classes(9, 3)), id="classes"),
         pytest.param(Viewpoints(*random_views(12)), id="viewpoints"),
     ],
@@ -201,7 +201,7 @@ def label(of):
 
 def drlim_sentence(graph):
     def says(i, s, j, t):
-        return [i == j or near_neighbour(graph, i, j)]
+        return [i == j or near_neighbor(graph, i, j)]
 
     return says
 
@@ -210,7 +210,7 @@ def thesis_sentences(graph):
     def says(i, s, j, t):
         if i == j:
             near = True
-        elif near_neighbour(graph, i, j):
+        elif near_neighbor(graph, i, j):
             near = True if s == t else None
         else:
             near = False
@@ -234,11 +234,11 @@ def relations(seed, n=7, k=2, t=3):
     """Each relation with what the papers say of sample i, s and sample j, t."""
     graph, classes = random_graph(n, k, seed), random_classes(n, 3, seed)
     views = random_views(n, seed)
-    near, seen = Neighbours(graph), Viewpoints(*views)
+    near, seen = Neighbors(graph), Viewpoints(*views)
     return [
-        (neighbourhood(near, t), drlim_sentence(graph)),
-        (neighbourhood(near, 1), drlim_sentence(graph)),
-        (neighbourhood_and_transformation(near, t), thesis_sentences(graph)),
+        (neighborhood(near, t), drlim_sentence(graph)),
+        (neighborhood(near, 1), drlim_sentence(graph)),
+        (neighborhood_and_transformation(near, t), thesis_sentences(graph)),
         (same_class(Classes(classes), t), class_sentence(classes)),
         (merged_viewpoint(seen, both=True), view_sentence(*views, lambda a, e: [a and e])),
         (merged_viewpoint(seen, both=False), view_sentence(*views, lambda a, e: [a or e])),
@@ -276,7 +276,7 @@ def test_components_are_named():
     assert [relation.components for relation, _ in relations(0)] == [
         ("similarity",),
         ("similarity",),
-        ("neighbourhood", "transformation"),
+        ("neighborhood", "transformation"),
         ("class",),
         ("viewpoint",),
         ("viewpoint",),
@@ -331,7 +331,7 @@ def listed(pairs, t):
 
 
 def protocol(graph, t, same_transformation):
-    """The similar pairs of the thesis' test list."""
+    """The similar pairs of Angel's (2015) test list."""
     pairs = Counter()
     for i, near in enumerate(graph.tolist()):
         pairs.update((i, 0, i, other) for other in range(1, t))
@@ -349,8 +349,8 @@ def test_test_pairs_are_those_of_the_thesis(separate):
     """4 + 125 + 100 an image with invariance to four shifts, 4 + 25 + 100 without."""
     n, k, t = 40, 5, 5
     graph = random_graph(n, k)
-    make = neighbourhood_and_transformation if separate else neighbourhood
-    pairs = make(Neighbours(graph), t).test_pairs(seeded())
+    make = neighborhood_and_transformation if separate else neighborhood
+    pairs = make(Neighbors(graph), t).test_pairs(seeded())
     each = 129 if separate else 229
     assert len(pairs.left) == n * each
     rows = listed(pairs, t)
@@ -360,7 +360,7 @@ def test_test_pairs_are_those_of_the_thesis(separate):
     assert Counter(rows[:n_similar]) == protocol(graph, t, separate)
     assert rows[: 4 * n] == [(i, 0, i, other) for i in range(n) for other in range(1, t)]
     far = rows[n_similar:]
-    assert all(i != j and not near_neighbour(graph, i, j) for i, _, j, _ in far)
+    assert all(i != j and not near_neighbor(graph, i, j) for i, _, j, _ in far)
     assert {s for _, s, _, _ in far} == {other for *_, other in far} == set(range(t))
 
     says = (thesis_sentences if separate else drlim_sentence)(graph)
@@ -369,16 +369,16 @@ def test_test_pairs_are_those_of_the_thesis(separate):
     assert torch.equal(pairs.weight, torch.full(pairs.similar.shape, 1 / len(rows)))
 
 
-def test_mutual_neighbours_are_listed_twice():
+def test_mutual_neighbors_are_listed_twice():
     graph = np.array([[1], [0], [0], [0], [0]])
-    pairs = neighbourhood(Neighbours(graph), 1).test_pairs(seeded())
+    pairs = neighborhood(Neighbors(graph), 1).test_pairs(seeded())
     rows = [(a, b) for a, b in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)]
     assert rows[:5] == [(0, 1), (1, 0), (2, 0), (3, 0), (4, 0)]
 
 
 def test_test_pairs_hold_the_neighbors_that_there_are():
     graph = np.array([[1, 2], [-1, -1], [0, -1], [4, -1], [-1, 3]])
-    pairs = neighbourhood(Neighbours(graph), 2).test_pairs(seeded())
+    pairs = neighborhood(Neighbors(graph), 2).test_pairs(seeded())
     n_similar = 5 + 5 * 2 * 2
     assert int(pairs.similar.sum()) == n_similar
     images = Counter((i, j) for i, _, j, _ in listed(pairs, 2)[5:n_similar])
@@ -387,13 +387,13 @@ def test_test_pairs_hold_the_neighbors_that_there_are():
 
 @pytest.mark.parametrize("k", [1, 4])
 def test_without_transformations_there_are_no_own_pairs(k):
-    pairs = neighbourhood(Neighbours(random_graph(30, k)), 1).test_pairs(seeded())
+    pairs = neighborhood(Neighbors(random_graph(30, k)), 1).test_pairs(seeded())
     assert len(pairs.left) == 30 * (k + 100)
     assert int(pairs.similar.sum()) == 30 * k
 
 
 def test_dissimilar_test_pairs_are_random_and_repeatable():
-    relation = neighbourhood(Neighbours(random_graph(40, 5)), 5)
+    relation = neighborhood(Neighbors(random_graph(40, 5)), 5)
     first, again, other = (relation.test_pairs(seeded(seed)) for seed in (0, 0, 1))
     assert torch.equal(first.right, again.right)
     assert torch.equal(first.left, again.left)
@@ -404,13 +404,13 @@ def test_dissimilar_test_pairs_are_random_and_repeatable():
 
 def test_an_image_that_is_near_all_others_has_no_dissimilar_test_pairs():
     """In a small set they would be looked for without end."""
-    pairs = neighbourhood(Neighbours(HUB), 3).test_pairs(seeded())
+    pairs = neighborhood(Neighbors(HUB), 3).test_pairs(seeded())
     dissimilar = ~pairs.similar[:, 0]
     counts = (pairs.left[dissimilar] // 3).bincount(minlength=7)
     assert counts.tolist() == [0, *[100] * 6]
     assert (pairs.right[dissimilar] // 3 != 0).all()
 
-    everyone = neighbourhood(Neighbours(random_graph(4, 3)), 2).test_pairs(seeded())
+    everyone = neighborhood(Neighbors(random_graph(4, 3)), 2).test_pairs(seeded())
     assert everyone.similar.all()
     assert len(everyone.left) == 4 * (1 + 3 * 4)
 

@@ -22,13 +22,13 @@ from dimred.pairing import (
     Classes,
     InBatchSampling,
     LabeledPairs,
-    Neighbours,
+    Neighbors,
     PairSampling,
     Viewpoints,
     azimuth_and_elevation,
     merged_viewpoint,
-    neighbourhood,
-    neighbourhood_and_transformation,
+    neighborhood,
+    neighborhood_and_transformation,
     same_class,
 )
 
@@ -59,13 +59,13 @@ RAGGED = np.array([[1, 2], [-1, 0], [-1, -1], [1, -1], [5, 0], [-1, -1], [3, -1]
 CLASSES = np.array([0, 0, 1, 1, 1, 2, 0])
 
 RELATIONS = {
-    "neighbourhood": neighbourhood(Neighbours(GRAPH), 3),
-    "neighbours_only": neighbourhood(Neighbours(GRAPH), 1),
-    "crowded": neighbourhood(Neighbours(CROWDED), 2),
-    "neighbourhood_and_transformation": neighbourhood_and_transformation(Neighbours(GRAPH), 3),
-    "crowded_and_transformation": neighbourhood_and_transformation(Neighbours(CROWDED), 2),
-    "ragged": neighbourhood(Neighbours(RAGGED), 2),
-    "ragged_and_transformation": neighbourhood_and_transformation(Neighbours(RAGGED), 2),
+    "neighborhood": neighborhood(Neighbors(GRAPH), 3),
+    "neighbors_only": neighborhood(Neighbors(GRAPH), 1),
+    "crowded": neighborhood(Neighbors(CROWDED), 2),
+    "neighborhood_and_transformation": neighborhood_and_transformation(Neighbors(GRAPH), 3),
+    "crowded_and_transformation": neighborhood_and_transformation(Neighbors(CROWDED), 2),
+    "ragged": neighborhood(Neighbors(RAGGED), 2),
+    "ragged_and_transformation": neighborhood_and_transformation(Neighbors(RAGGED), 2),
     "one_viewpoint": merged_viewpoint(views(), both=True),
     "viewpoints": azimuth_and_elevation(views()),
     "classes": same_class(Classes(CLASSES), 3),
@@ -140,8 +140,8 @@ def test_expected_weights_are_balanced_for_any_graph(n, t, data):
     row = st.lists(st.integers(-1, n - 1), min_size=3, max_size=3)
     graph = np.array(data.draw(st.lists(row, min_size=n, max_size=n)))
     batch_size = data.draw(st.integers(2, n))
-    for make in (neighbourhood, neighbourhood_and_transformation):
-        relation = make(Neighbours(graph), t)
+    for make in (neighborhood, neighborhood_and_transformation):
+        relation = make(Neighbors(graph), t)
         if (relation.totals()[:, 0] == 0).any():  # refused, as another test shows
             continue
         torch.testing.assert_close(
@@ -152,7 +152,7 @@ def test_expected_weights_are_balanced_for_any_graph(n, t, data):
 @pytest.mark.parametrize("form", list(HingeForm))
 @pytest.mark.parametrize("batch_size", [2, 4, N])
 @pytest.mark.parametrize(
-    "name", ["neighbourhood", "neighbourhood_and_transformation", "viewpoints", "classes"]
+    "name", ["neighborhood", "neighborhood_and_transformation", "viewpoints", "classes"]
 )
 def test_expected_gradient_in_batches_is_that_of_the_balanced_loss(name, batch_size, form):
     relation = RELATIONS[name]
@@ -200,7 +200,7 @@ def test_a_batch_has_each_sample_and_each_pair_once(relation, batch_size):
 
 
 def test_a_batch_of_all_images_counts_each_pair_as_it_should():
-    relation = RELATIONS["neighbourhood_and_transformation"]
+    relation = RELATIONS["neighborhood_and_transformation"]
     selection = InBatchSampling(relation, torch.arange(21), CPU, N).select(
         torch.randperm(N, generator=seeded()), seeded()
     )
@@ -222,7 +222,7 @@ def drawn(relation, count, seed=0):
 
 @each_relation
 @pytest.mark.parametrize("count", [64, 65, 66, 67, 4])
-def test_drawn_pairs_are_shared_out_and_labelled(relation, count):
+def test_drawn_pairs_are_shared_out_and_labeled(relation, count):
     selection, left, right = drawn(relation, count)
     pairs, p = selection.pairs, len(relation.components)
     assert len(left) == count
@@ -250,7 +250,7 @@ def test_drawn_pairs_are_shared_out_and_labelled(relation, count):
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_a_step_of_few_pairs_has_one_of_each_sort(count):
-    selection, left, right = drawn(RELATIONS["neighbourhood_and_transformation"], count)
+    selection, left, right = drawn(RELATIONS["neighborhood_and_transformation"], count)
     own = selection.pairs.weight > 0
     assert len(left) == len(right) == 4
     assert selection.pairs.similar[own].tolist() == [True, False, True, False]
@@ -288,7 +288,7 @@ def test_all_weight_is_on_dissimilar_pairs_where_none_are_similar(sampling):
 
 
 def test_the_generator_decides_which_pairs_are_drawn():
-    relation = RELATIONS["neighbourhood_and_transformation"]
+    relation = RELATIONS["neighborhood_and_transformation"]
     first, again, other = (drawn(relation, 64, seed) for seed in (0, 0, 1))
     assert torch.equal(first[0].samples, again[0].samples)
     assert torch.equal(first[1], again[1])
@@ -307,7 +307,7 @@ def test_only_the_number_of_anchors_counts_for_drawn_pairs():
 
 @pytest.mark.parametrize("make", [PairSampling, lambda *args: InBatchSampling(*args, 4)])
 def test_anchors_are_the_images_and_views_their_pixels(make):
-    sampling = make(RELATIONS["neighbourhood"], torch.arange(21), CPU)
+    sampling = make(RELATIONS["neighborhood"], torch.arange(21), CPU)
     assert sampling.anchors.tolist() == list(range(N))
     images = torch.arange(256, dtype=torch.uint8).view(4, 1, 8, 8)
     made = sampling.views(images, seeded())
@@ -328,7 +328,7 @@ def test_inclusion_probabilities_are_exact_for_large_sets(n, batch_size):
     """Against exact fractions: differences of probabilities near 1 must not cancel out."""
     graph = (np.arange(n)[:, None] + np.arange(1, 6)) % n
     sampling = InBatchSampling(
-        neighbourhood(Neighbours(graph), 1), torch.arange(n), CPU, batch_size, max_samples=64
+        neighborhood(Neighbors(graph), 1), torch.arange(n), CPU, batch_size, max_samples=64
     )
     images = torch.tensor([0, 1, 3, n // 2])
     found = sampling.inclusion_probabilities(images)
@@ -365,7 +365,9 @@ def test_a_neighbor_that_is_named_twice_counts_once():
 
 
 def test_more_pairs_than_memory_holds_are_refused_with_a_way_out():
-    relation = neighbourhood(Neighbours((np.arange(6_000)[:, None] + np.arange(1, 6)) % 6_000), 5)
-    with pytest.raises(InputError, match=r"schedule\.batch_size=1024: .* pairing\.items_per_step"):
+    relation = neighborhood(Neighbors((np.arange(6_000)[:, None] + np.arange(1, 6)) % 6_000), 5)
+    with pytest.raises(
+        InputError, match=r"schedule\.batch_size=1024: .* pairing\.samples_per_step"
+    ):
         InBatchSampling(relation, torch.arange(30_000), CPU, 1024)
     InBatchSampling(relation, torch.arange(30_000), CPU, 1024, max_samples=4_096)

@@ -12,8 +12,8 @@ from dimred.errors import InputError
 from dimred.pairing import (
     PairingScope,
     azimuth_and_elevation,
-    neighbourhood,
-    neighbourhood_and_transformation,
+    neighborhood,
+    neighborhood_and_transformation,
 )
 
 T = 3
@@ -51,7 +51,7 @@ def nearest(images, candidates, i, k):
 
 
 def graph_of(relation, samples):
-    """Positions of the neighbours of each position, for one sample an image."""
+    """Positions of the neighbors of each position, for one sample an image."""
     whose = samples[:: relation.n_transformations]
     return {
         int(whose[i]): [int(whose[j]) for j in row]
@@ -59,11 +59,11 @@ def graph_of(relation, samples):
     }
 
 
-@pytest.mark.parametrize("make", [neighbourhood, neighbourhood_and_transformation])
+@pytest.mark.parametrize("make", [neighborhood, neighborhood_and_transformation])
 @pytest.mark.parametrize("within_class", [False, True])
-def test_neighbours_are_those_of_the_untransformed_images_in_scope(make, within_class):
+def test_neighbors_are_those_of_the_untransformed_images_in_scope(make, within_class):
     over = scope(positions=POSITIONS if not within_class else np.arange(12))
-    relation, samples = over.neighbours(2, within_class, make)
+    relation, samples = over.neighbors(2, within_class, make)
     first = over.positions * T
     assert samples.tolist() == [i * T + t for i in over.positions for t in range(T)]
     assert samples.dtype == torch.int64
@@ -85,7 +85,7 @@ def test_samplewise_each_transformed_image_is_an_image_of_its_own():
     over = scope().samplewise()
     assert over.n_transformations == 1
     assert over.positions.tolist() == SAMPLES
-    relation, samples = over.neighbours(2, True, neighbourhood)
+    relation, samples = over.neighbors(2, True, neighborhood)
     assert samples.tolist() == SAMPLES
     assert relation.n_transformations == 1
     labels = over.samples.labels.values
@@ -95,23 +95,23 @@ def test_samplewise_each_transformed_image_is_an_image_of_its_own():
     }
 
 
-def test_neighbours_within_a_class_need_labels():
+def test_neighbors_within_a_class_need_labels():
     over = scope(labels=False)
     with pytest.raises(InputError, match=r"pairing\.same_class"):
-        over.neighbours(2, True, neighbourhood)
-    assert over.neighbours(2, False, neighbourhood).samples.tolist() == SAMPLES
+        over.neighbors(2, True, neighborhood)
+    assert over.neighbors(2, False, neighborhood).samples.tolist() == SAMPLES
 
 
 def test_a_small_class_in_scope_is_named():
     with pytest.raises(
         InputError, match=r"pairing\.k=2: class 'zero' has 1 training image.* leave the class out"
     ):
-        scope(positions=np.array([0, 1, 4, 5, 7, 2, 6, 11])).neighbours(2, True, neighbourhood)
+        scope(positions=np.array([0, 1, 4, 5, 7, 2, 6, 11])).neighbors(2, True, neighborhood)
 
 
 def test_graphs_are_kept_in_the_folder_of_the_scope(tmp_path):
     over = PairingScope(image_set(), T, POSITIONS, tmp_path)
-    over.neighbours(2, False, neighbourhood)
+    over.neighbors(2, False, neighborhood)
     assert len(list(tmp_path.iterdir())) == 1
 
 

@@ -57,7 +57,7 @@ def cylinder():
 
 
 def values_by_place(panel):
-    """Of the dots: value -> the places that are coloured by it."""
+    """Of the dots: value -> the places that are colored by it."""
     dots = panel.collections[0]
     return np.asarray(dots.get_offsets()), np.asarray(dots.get_array())
 
@@ -80,8 +80,8 @@ def test_thumbnails_are_at_their_points_inside_the_axes_and_none_on_another(n, h
     assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
     for thumbnail, box in zip(shown, boxes, strict=True):
         place = panel.transData.transform(z[value_of(thumbnail)])
-        centre = [(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2]
-        np.testing.assert_allclose(centre, place, atol=1.5)
+        center = [(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2]
+        np.testing.assert_allclose(center, place, atol=1.5)
         assert panel.bbox.x0 <= box.x0
         assert box.x1 <= panel.bbox.x1
         assert panel.bbox.y0 <= box.y0
@@ -111,25 +111,25 @@ def test_up_to_count_thumbnails_the_same_in_every_call():
     assert max(chosen[0]) > 200
 
 
-def test_frames_and_points_have_the_colour_of_the_class():
+def test_frames_and_points_have_the_color_of_the_class():
     z, values = cloud(200), np.arange(200) % 2
     labels = LabelSet(values, ("four", "nine"))
     figure = thumbnail_figure(z, numbered(200), "", "", labels=labels)
     panel = figure.axes[0]
     legend = panel.get_legend()
     assert [text.get_text() for text in legend.get_texts()] == ["four", "nine"]
-    colours = [to_rgba(str(handle.get_color()))[:3] for handle in legend.legend_handles]
-    assert colours[0] != colours[1]
+    colors = [to_rgba(str(handle.get_color()))[:3] for handle in legend.legend_handles]
+    assert colors[0] != colors[1]
     for thumbnail in thumbnails(figure):
-        expected = colours[values[value_of(thumbnail)]]
+        expected = colors[values[value_of(thumbnail)]]
         assert thumbnail.patch.get_edgecolor()[:3] == expected
     dots = panel.collections[0]
-    for place, colour in zip(dots.get_offsets(), dots.get_facecolors(), strict=True):
+    for place, color in zip(dots.get_offsets(), dots.get_facecolors(), strict=True):
         i = int(np.flatnonzero((z == np.float32(place)).all(axis=1))[0])
-        assert tuple(colour[:3]) == colours[values[i]]
-    grey = thumbnail_figure(z, numbered(200), "", "").axes[0]
-    assert np.ptp(grey.collections[0].get_facecolors()[:, :3]) == 0
-    assert grey.get_legend() is None
+        assert tuple(color[:3]) == colors[values[i]]
+    gray = thumbnail_figure(z, numbered(200), "", "").axes[0]
+    assert np.ptp(gray.collections[0].get_facecolors()[:, :3]) == 0
+    assert gray.get_legend() is None
     many = LabelSet(np.arange(200) % 30, tuple(map(str, range(30))))
     assert thumbnail_figure(z, numbered(200), "", "", labels=many).axes[0].get_legend() is None
 
@@ -188,12 +188,12 @@ def test_a_line_joins_the_copies_of_one_image_in_increasing_strength():
         assert shifts[members].tolist() == [-6, -3, 0, 3, 6]
         drawn.add(*set(groups[members]))
     assert len(drawn) == 4
-    # The dots of all points, then the marks of each line, all in one scale of colours.
+    # The dots of all points, then the marks of each line, all in one scale of colors.
     assert [len(dots.get_offsets()) for dots in panel.collections] == [200, 5, 5, 5, 5]
     assert {dots.get_clim() for dots in panel.collections} == {(-6.0, 6.0)}
 
 
-def test_points_are_coloured_by_strength_with_a_named_bar():
+def test_points_are_colored_by_strength_with_a_named_bar():
     z, images, groups, shifts = shifted()
     figure = lines_figure(z, images, groups, shifts, "", "", order_name="shift, pixels")
     places, values = values_by_place(figure.axes[0])
@@ -274,7 +274,7 @@ def test_rows_and_columns_do_not_overlap_and_have_one_scale():
     assert figure.axes[0].get_window_extent().y0 > figure.axes[2].get_window_extent().y1
 
 
-def test_colours_follow_the_range_of_a_factor_or_its_period():
+def test_colors_follow_the_range_of_a_factor_or_its_period():
     z, factors = cylinder()
     azimuth, _, elevation, _ = (p.collections[0] for p in factor_figure(z, factors, "", "").axes)
     assert azimuth.get_clim() == (0, 360)
@@ -282,13 +282,13 @@ def test_colours_follow_the_range_of_a_factor_or_its_period():
     ends = [dots.cmap([0.0, 1.0]) for dots in (azimuth, elevation)]
     np.testing.assert_allclose(*ends[0])
     assert np.abs(ends[1][0] - ends[1][1]).max() > 0.5
-    # Turned once or backwards, an angle has the same colour.
+    # Turned once or backwards, an angle has the same color.
     turned = Factor(factors["azimuth"].values - 720, "degrees", 360.0)
     again = factor_figure(z, {"azimuth": turned}, "", "").axes[0].collections[0]
     np.testing.assert_array_equal(again.get_array(), azimuth.get_array())
 
 
-def test_colours_of_a_cycle_are_apart_from_white_and_from_each_other():
+def test_colors_of_a_cycle_are_apart_from_white_and_from_each_other():
     z, factors = cylinder()
     cycle = factor_figure(z, factors, "", "").axes[0].collections[0].cmap
     rgb = cycle(np.arange(18) / 18)[:, :3]
@@ -373,7 +373,7 @@ def test_dimensions_in_their_own_scale_fill_the_cube_and_say_so():
     note = np.s_[0, :22, :200]
     assert (alike[note].min(axis=2) < 128).sum() == 0
     assert (own[note].min(axis=2) < 128).sum() > 100
-    # But for the choice of 256 colours.
+    # But for the choice of 256 colors.
     assert np.abs(own[0, 30:] - alike[0, 30:]).max() < 64
     assert np.abs(own[0, 30:] - alike[0, 30:]).mean() < 0.2
 

@@ -23,7 +23,7 @@ def cloud(n, dims=2, seed=0):
     return np.random.default_rng(seed).normal(size=(n, dims)).astype(np.float32)
 
 
-def labelled(n, n_classes, names=None):
+def labeled(n, n_classes, names=None):
     values = np.arange(n, dtype=np.int64) % n_classes
     return LabelSet(values, tuple(names or (f"class {c}" for c in range(n_classes))))
 
@@ -40,19 +40,19 @@ def pixels(png):
 @pytest.mark.parametrize("n_classes", [None, 1, 20, 21])
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_maps_of_any_number_of_classes_and_dimensions(n_classes, dims):
-    labels = n_classes and labelled(300, n_classes)
+    labels = n_classes and labeled(300, n_classes)
     figure = map_figure(cloud(300, dims), labels, "title", "subtitle")
     image = pixels(to_png(figure))
     assert min(image.shape[:2]) > 200
-    coloured = np.ptp(image.astype(int), axis=2) > 60  # not the frame, not the text
-    assert coloured.sum() > 500
+    colored = np.ptp(image.astype(int), axis=2) > 60  # not the frame, not the text
+    assert colored.sum() > 500
 
 
 @pytest.mark.parametrize("dims", [1, 2, 5])
 @pytest.mark.parametrize("n_classes", [None, 1, 25])
 def test_one_point_or_a_collapsed_map_is_drawn(dims, n_classes):
     for n in (1, 50):
-        labels = n_classes and labelled(n, n_classes)
+        labels = n_classes and labeled(n, n_classes)
         for value in (0.0, 3.0, 1e20):
             map_figure(np.full((n, dims), value), labels, "", "")
         z = np.full((n, dims), 0.1)
@@ -60,18 +60,18 @@ def test_one_point_or_a_collapsed_map_is_drawn(dims, n_classes):
         to_png(map_figure(z, labels, "", ""))
 
 
-def test_up_to_20_classes_are_in_the_legend_each_in_its_colour():
-    figure = map_figure(cloud(40), labelled(40, 20), "", "")
+def test_up_to_20_classes_are_in_the_legend_each_in_its_color():
+    figure = map_figure(cloud(40), labeled(40, 20), "", "")
     assert legend_names(figure) == [f"class {c}" for c in range(20)]
-    colours = [handle.get_color() for handle in figure.axes[0].get_legend().legend_handles]
-    assert len(set(colours)) == 20
+    colors = [handle.get_color() for handle in figure.axes[0].get_legend().legend_handles]
+    assert len(set(colors)) == 20
     points = figure.axes[0].collections[0]
-    for position, colour in zip(points.get_offsets(), points.get_facecolors(), strict=True):
+    for position, color in zip(points.get_offsets(), points.get_facecolors(), strict=True):
         index = int(np.flatnonzero((cloud(40) == np.float32(position)).all(axis=1))[0])
-        assert tuple(colour[:3]) == to_rgba(colours[index % 20])[:3]
+        assert tuple(color[:3]) == to_rgba(colors[index % 20])[:3]
 
 
-def test_a_class_keeps_its_colour_where_others_are_missing():
+def test_a_class_keeps_its_color_where_others_are_missing():
     z, names = cloud(9), ("a", "b", "c")
     whole = map_figure(z, LabelSet(np.arange(9) % 3, names), "", "")
     part = map_figure(z, LabelSet(np.full(9, 2), names), "", "")
@@ -81,7 +81,7 @@ def test_a_class_keeps_its_colour_where_others_are_missing():
 
 
 def test_more_classes_are_named_on_the_map_without_overlap():
-    labels = labelled(1000, 100)
+    labels = labeled(1000, 100)
     z = 4 * cloud(100)[labels.values] + cloud(1000, seed=1)
     figure = map_figure(z, labels, "", "")
     assert legend_names(figure) is None
@@ -123,7 +123,7 @@ def test_more_than_two_dimensions_are_shown_by_principal_components_named_as_suc
 
 
 def test_a_1d_map_has_a_named_row_for_each_class():
-    axes = map_figure(cloud(30, 1), labelled(30, 3), "", "").axes[0]
+    axes = map_figure(cloud(30, 1), labeled(30, 3), "", "").axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == [
         "class 0",
         "class 1",
@@ -137,7 +137,7 @@ def test_a_1d_map_has_a_named_row_for_each_class():
         (np.zeros(3), None),
         (np.zeros((0, 2)), None),
         (np.array([[0.0, np.nan]]), None),
-        (np.zeros((3, 2)), labelled(2, 2)),
+        (np.zeros((3, 2)), labeled(2, 2)),
     ],
 )
 def test_bad_maps_are_refused(z, labels):
@@ -147,7 +147,7 @@ def test_bad_maps_are_refused(z, labels):
 
 @pytest.mark.parametrize("dims", [1, 2])
 def test_names_and_titles_are_shown_literally(dims):
-    figure = map_figure(cloud(50, dims), labelled(50, 5, NASTY), NASTY[0], NASTY[1])
+    figure = map_figure(cloud(50, dims), labeled(50, 5, NASTY), NASTY[0], NASTY[1])
     to_png(figure)
     axes = figure.axes[0]
     shown = legend_names(figure) or [label.get_text() for label in axes.get_yticklabels()]
@@ -162,11 +162,11 @@ def test_names_and_titles_are_shown_literally(dims):
 @given(names=st.lists(st.text(max_size=30), min_size=12, max_size=12))
 @settings(max_examples=8, deadline=None)
 def test_no_name_warns_or_fails(names):
-    to_png(map_figure(cloud(12), labelled(12, 12, names), names[0], names[1]))
+    to_png(map_figure(cloud(12), labeled(12, 12, names), names[0], names[1]))
 
 
 def test_names_on_the_map_are_literal_too():
-    figure = map_figure(cloud(60), labelled(60, 30, NASTY * 6), "", "")
+    figure = map_figure(cloud(60), labeled(60, 30, NASTY * 6), "", "")
     assert "$x^2$" in [text.get_text() for text in figure.axes[0].texts]
     to_png(figure)
 
@@ -219,19 +219,19 @@ def test_knn_curves_are_in_per_cent_with_the_chance_level_dotted():
 
 def test_equal_figures_give_equal_bytes_without_a_version():
     def png():
-        return to_png(map_figure(cloud(200), labelled(200, 30), "title", "subtitle"))
+        return to_png(map_figure(cloud(200), labeled(200, 30), "title", "subtitle"))
 
     assert png() == png()
     assert b"Matplotlib" not in png()
 
 
 def test_the_users_settings_and_the_global_random_state_neither_matter_nor_change():
-    expected = to_png(map_figure(cloud(50), labelled(50, 3), "t", "s"))
+    expected = to_png(map_figure(cloud(50), labeled(50, 3), "t", "s"))
     own = {"text.usetex": True, "axes.facecolor": "black", "savefig.dpi": 30, "font.size": 30}
     np.random.seed(0)  # noqa: NPY002
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     with matplotlib.rc_context(own):
-        assert to_png(map_figure(cloud(50), labelled(50, 3), "t", "s")) == expected
+        assert to_png(map_figure(cloud(50), labeled(50, 3), "t", "s")) == expected
         assert matplotlib.rcParams["font.size"] == 30
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import EVAL, VALUES, record
 
-from dimred.tables import TABLES, Column, Row, Table, Value, compare, grouped, summarise
+from dimred.tables import TABLES, Column, Row, Table, Value, compare, grouped, summarize
 from dimred.tables.compare import look_up
 from dimred.tables.differences import differences
 
@@ -50,15 +50,15 @@ def said(*changed, **changes):
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=9))
 def test_mean_and_sample_deviation(numbers):
-    value = summarise(numbers)
+    value = summarize(numbers)
     assert value.mean == pytest.approx(statistics.mean(numbers), abs=1e-6)
     assert value.deviation == pytest.approx(statistics.stdev(numbers), abs=1e-6)
     assert value.count == len(numbers)
 
 
 def test_one_run_has_no_deviation_and_none_no_value():
-    assert math.isnan(summarise([0.5]).deviation)
-    assert summarise([]) is None
+    assert math.isnan(summarize([0.5]).deviation)
+    assert summarize([]) is None
 
 
 def test_seeds_are_averaged_beside_the_published_value():
@@ -257,6 +257,6 @@ def test_published_values_stand_in_their_columns():
     assert rows["table1", "2"]["knn"] == Value(73.9, 0.8, 3)
     assert rows["table_a1", "6"]["superclass"].mean == 65
     assert rows["table_a1", "2"]["knn"].mean == 15.9
-    assert rows["thesis_mnist", "drlim"]["loss"].mean == 0.160
-    assert rows["thesis_mnist", "lenet_shifts"]["shifted"].mean == 8.5
-    assert rows["thesis_norb", "generalized"]["elevation"].mean == 0.0855
+    assert rows["angel2015_mnist", "drlim"]["loss"].mean == 0.160
+    assert rows["angel2015_mnist", "lenet_shifts"]["shifted"].mean == 8.5
+    assert rows["angel2015_norb", "generalized"]["elevation"].mean == 0.0855

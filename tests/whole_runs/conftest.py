@@ -83,7 +83,7 @@ def wicked(tmp_path_factory):
     found = {
         "near_duplicates": [[0, 3], [5, 6, 7]],
         "outliers": [2],
-        "label_conflicts": [],
+        "label_issues": [],
         "notes": {"outliers": {"2": "<b>far</b>"}},
     }
     (run / "inspect").mkdir()

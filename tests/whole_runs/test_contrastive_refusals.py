@@ -233,12 +233,12 @@ def test_strengths_that_say_nothing_new(cwd, experiment, strengths, parts):
         ),
         (
             [*INVARIANT, "pairing.variant=foo"],
-            ["pairing.variant=foo", "neighbours, shifted_neighbours, invariant"],
+            ["pairing.variant=foo", "neighbors, shifted_neighbors, invariant"],
         ),
         ([*VIEWS, "pairing.label=two"], ["pairing.label=two", "merged, separate"]),
         ([*VIEWS, "pairing.adjacency=xor"], ["pairing.adjacency=xor", "both, either"]),
         ([*KNN, "pairing.sampling=all"], ["pairing.sampling=all", "in_batch, pairs"]),
-        ([*KNN, "pairing.items_per_step=1"], ["pairing.items_per_step=1", "at least 2"]),
+        ([*KNN, "pairing.samples_per_step=1"], ["pairing.samples_per_step=1", "at least 2"]),
         ([*KNN, "loss.form=hinge"], ["loss.form=hinge", "squared_hinge, legacy_caffe"]),
     ],
 )

@@ -115,7 +115,7 @@ def test_the_summary_holds_the_losses_of_test_pairs_and_the_measures_of_factors(
     expected |= {"transformed_r2_shift", "knn15_z_official"}
     assert expected <= set(final)
     assert all(np.isfinite(final[key]) for key in expected)
-    by_label = {"contrast_squared_hinge_neighbourhood", "contrast_squared_hinge_transformation"}
+    by_label = {"contrast_squared_hinge_neighborhood", "contrast_squared_hinge_transformation"}
     assert by_label <= set(final) if len(groups) == 2 else not by_label & set(final)
 
 
@@ -212,7 +212,7 @@ def test_the_images_are_rendered_once(views):
 
 # Four dimensions, since figures of two or three take longer than the training.
 FOUR_D = ["loss.groups=[2,2]", "schedule.stages.train.out_dim=4", "schedule.batch_size=60"]
-SAMPLINGS = {"in_batch": ["pairing.items_per_step=40"], "pairs": ["pairing.sampling=pairs"]}
+SAMPLINGS = {"in_batch": ["pairing.samples_per_step=40"], "pairs": ["pairing.sampling=pairs"]}
 
 
 def four_d(cwd, sampling, *words):
@@ -317,7 +317,7 @@ def test_training_on_shifted_digits_helps_with_shifted_ones(classifier, tmp_path
     )
 
 
-def test_neighbours_are_kept_beside_the_data(tmp_path):
+def test_neighbors_are_kept_beside_the_data(tmp_path):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (80, 6, 6), dtype=np.uint8)
     np.savez(tmp_path / "mine.npz", images=images, labels=np.repeat([3, 9], 40))
@@ -330,23 +330,23 @@ def test_neighbours_are_kept_beside_the_data(tmp_path):
         return (tmp_path / name / "embedding.npz").read_bytes()
 
     expected = run("first")
-    (kept,) = (tmp_path / ".dimred-cache").glob("neighbours-*.npz")
+    (kept,) = (tmp_path / ".dimred-cache").glob("neighbors-*.npz")
     content, made = kept.read_bytes(), kept.stat().st_mtime_ns
     assert run("second") == expected
     assert kept.stat().st_mtime_ns == made
     graph = arrays(kept)["graph"]
     assert graph.shape == (80, 5)
-    # A graph of other neighbours makes another map, so it is read.
+    # A graph of other neighbors makes another map, so it is read.
     np.savez(kept, graph=np.roll(graph, 1, axis=0))
     assert run("third") != expected
     # A damaged one is made anew.
     kept.write_bytes(content[:100])
     assert run("fourth") == expected
     assert kept.read_bytes() == content
-    # Pictures that changed have neighbours of their own.
+    # Pictures that changed have neighbors of their own.
     np.savez(tmp_path / "mine.npz", images=255 - images // 2, labels=np.repeat([3, 9], 40))
     run("fifth")
-    assert len(list((tmp_path / ".dimred-cache").glob("neighbours-*.npz"))) == 2
+    assert len(list((tmp_path / ".dimred-cache").glob("neighbors-*.npz"))) == 2
 
 
 PARTS = {

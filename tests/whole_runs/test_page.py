@@ -42,7 +42,7 @@ def test_hovering_shows_the_image_and_its_label(digits, opened):
     assert not tip.is_visible()
 
 
-def test_a_click_pins_an_image_with_its_neighbours(digits, opened):
+def test_a_click_pins_an_image_with_its_neighbors(digits, opened):
     page = opened(digits / "map.html")
     row = page.lonely()
     page.page.mouse.click(*page.place(row))
@@ -55,7 +55,7 @@ def test_a_click_pins_an_image_with_its_neighbours(digits, opened):
     )
     assert panel.locator("dd").first.inner_text() == str(arrays(digits)["index"][row])
     assert [f"{value:.3f}" for value in z[row]] == panel.locator("dd").last.inner_text().split(", ")
-    # A neighbour is an image of its own.
+    # A neighbor is an image of its own.
     other = panel.locator(".near-h button").first
     wanted = rows_of(other)
     other.focus()
@@ -66,7 +66,7 @@ def test_a_click_pins_an_image_with_its_neighbours(digits, opened):
     assert not panel.is_visible()
 
 
-def test_neighbours_in_h_are_those_of_the_encoder(digits, opened):
+def test_neighbors_in_h_are_those_of_the_encoder(digits, opened):
     run = FinishedRun(digits)
     h, _ = run.embed(run.images(), run.compute())
     expected = NearestNeighbors(n_neighbors=10).fit(h).kneighbors(return_distance=False)
@@ -133,8 +133,8 @@ def test_the_slider_goes_through_the_stages(digits, opened):
         seen.append(positions)
     assert "principal components" in page.page.locator("#caption").inner_text()
     assert not np.allclose(seen[0], seen[1], atol=0.05)
-    # Colours by loss are those of the stage.
-    page.page.select_option("#colour", label="loss in this stage")
+    # Colors by loss are those of the stage.
+    page.page.select_option("#color", label="loss in this stage")
     early = tints(page)
     slider.fill("2")
     assert not np.allclose(early, tints(page))
@@ -304,13 +304,13 @@ def test_fingers_move_zoom_and_pin(digits, opened):
     assert page.state("state.pinned") == row
 
 
-def test_a_3d_map_is_turned_and_coloured_by_its_factors(shifts, opened):
+def test_a_3d_map_is_turned_and_colored_by_its_factors(shifts, opened):
     page = opened(shifts / "map.html")
     content = arrays(shifts)
     assert page.state("scene.n") == len(content["z"]) == 500
     z = np.array(page.state("Array.from(scene.positions)")).reshape(-1, 3)
     assert np.corrcoef(z[:, 2], content["z"][:, 2])[0, 1] == pytest.approx(1)
-    page.page.select_option("#colour", label="shift")
+    page.page.select_option("#color", label="shift")
     shades = tints(page)
     assert len(np.unique(shades, axis=0)) == 5
     assert page.page.locator("#legend .ends").inner_text().split() == [
@@ -329,8 +329,8 @@ def test_a_3d_map_is_turned_and_coloured_by_its_factors(shifts, opened):
     assert not np.allclose(page.state("scene.camera.position.toArray()"), after, atol=0.1)
 
 
-def test_images_of_other_shapes_and_colours_are_shown(wicked, opened):
-    """Random colours, compressed: near the pixels, and each its own."""
+def test_images_of_other_shapes_and_colors_are_shown(wicked, opened):
+    """Random colors, compressed: near the pixels, and each its own."""
     page = opened(wicked / "map.html")
     images = FinishedRun(wicked).images().images.permute(0, 2, 3, 1).numpy().astype(float)
     for row in (0, 9, 23):

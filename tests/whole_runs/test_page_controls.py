@@ -64,11 +64,11 @@ def test_search_finds_indices_and_labels(digits, opened):
     assert page.state("[state.pinned, state.selection]") == [None, None]
 
 
-def test_colours_tell_class_or_split(digits, opened):
+def test_colors_tell_class_or_split(digits, opened):
     page = opened(digits / "map.html")
     content = arrays(digits)
     for label, values in (("class", content["label"]), ("split", content["split"])):
-        page.page.select_option("#colour", label=label)
+        page.page.select_option("#color", label=label)
         shades = {
             tuple(tint): value for tint, value in zip(tints(page).tolist(), values, strict=True)
         }
@@ -117,7 +117,7 @@ def test_controls_have_names_and_are_reached_by_keys(digits, opened):
         reached.add(page.page.evaluate("document.activeElement.id"))
     controls = {
         "search",
-        "colour",
+        "color",
         "stage",
         "thumbnails",
         "zoom-in",
@@ -177,5 +177,5 @@ def test_what_inspect_found_is_marked(wicked, opened):
     assert marks.input_value() == ""
     page.state("page.pin(2)")
     assert page.page.locator("#pinned dd").all_inner_texts()[-2] == "<b>far</b>"
-    page.page.select_option("#colour", label="cluster")
+    page.page.select_option("#color", label="cluster")
     assert page.page.locator("#legend .count").all_inner_texts() == ["21", "3"]

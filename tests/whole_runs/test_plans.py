@@ -158,7 +158,7 @@ def test_runs_of_before_are_found_again():
         "config": identity_values(options, options.device.compute()),
         "data": options.dataset.load(options.seed).fingerprint(),
     }
-    assert run_path(options, identity).name == "demo-seed0-33b97606"
+    assert run_path(options, identity).name == "demo-seed0-9b6bf014"
 
 
 class Broken(StageTrainer):

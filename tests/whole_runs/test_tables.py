@@ -96,8 +96,8 @@ def test_a_table_goes_to_a_file(made, tmp_path):
     [
         ("table_a1", "7", TINY),
         ("drlim", "c", []),
-        ("thesis_mnist", "generalized", []),
-        ("thesis_norb", "generalized", []),
+        ("angel2015_mnist", "generalized", []),
+        ("angel2015_norb", "generalized", []),
     ],
 )
 def test_the_smoke_budget_of_the_other_tables_runs(tmp_path, name, row, words):
@@ -150,7 +150,7 @@ def test_a_table_of_one_budget(made):
 
 
 def test_a_list_makes_nothing(tmp_path):
-    out, _ = dimred(tmp_path, "reproduce", "thesis_norb", "--budget", "smoke", "--list")
+    out, _ = dimred(tmp_path, "reproduce", "angel2015_norb", "--budget", "smoke", "--list")
     assert "dimred train experiment=generalized_turntable budget=smoke" in out
     assert "training 3 runs takes about" in out
     assert not (tmp_path / "outputs").exists()

@@ -95,7 +95,7 @@ def test_the_record_says_what_the_run_was_made_with(smoke):
     assert "temperature" not in (path / "config.yaml").read_text()
 
 
-def test_weights_are_plain_tensors_that_hold_the_normalisation(smoke):
+def test_weights_are_plain_tensors_that_hold_the_normalization(smoke):
     _, path, _ = smoke
     weights = safetensors.numpy.load_file(path / "weights.safetensors")
     assert weights["readout.weight"].shape == (2, 1024)

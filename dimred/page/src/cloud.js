@@ -1,4 +1,4 @@
-// The points of the map: where they are, their colours, and what is drawn of each.
+// The points of the map: where they are, their colors, and what is drawn of each.
 
 import {
   BufferAttribute,
@@ -16,7 +16,7 @@ export const DIM = 1;
 export const PLAIN = 2;
 export const STRONG = 3;
 
-// Colours are those of CSS, from the page to the screen.
+// Colors are those of CSS, from the page to the screen.
 ColorManagement.enabled = false;
 
 const vertex = `
@@ -79,8 +79,8 @@ export class Cloud extends Points {
     this.geometry.attributes.position.needsUpdate = true;
   }
 
-  /** Colours (3 n,) of the points, each from 0 to 1, and of the background, a Color. */
-  colour(tints, background) {
+  /** Colors (3 n,) of the points, each from 0 to 1, and of the background, a Color. */
+  color(tints, background) {
     this.geometry.attributes.tint.array.set(tints);
     this.geometry.attributes.tint.needsUpdate = true;
     this.material.uniforms.background.value = background;

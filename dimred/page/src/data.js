@@ -50,7 +50,7 @@ export function short(value) {
 }
 
 /** The k nearest rows of a row in "z" or "h", nearest first. */
-export function neighbours(space, row) {
+export function neighbors(space, row) {
   const all = array(`near-${space}`);
   return all ? Array.from(all.subarray(row * about.k, (row + 1) * about.k)) : [];
 }

@@ -2,7 +2,7 @@
 
 import { about, array, told, values } from "./data.js";
 import { DIM, HIDDEN, PLAIN, STRONG } from "./cloud.js";
-import { background, css, tints } from "./colour.js";
+import { background, css, tints } from "./color.js";
 import { Overlay } from "./overlay.js";
 import {
   csvOf,
@@ -18,7 +18,7 @@ import { listen } from "./pointer.js";
 import { Scene } from "./scene.js";
 
 const MOTION = 700; // milliseconds from stage to stage
-const MOST_RINGS = 400;
+const MAX_RINGS = 400;
 
 const byId = (id) => document.getElementById(id);
 
@@ -107,17 +107,17 @@ class Page {
     this.overlay.refresh();
   }
 
-  #colour() {
+  #color() {
     const { column, stage, dark } = this.state;
     this.tints = tints(column, values(column, stage), about.palette, dark);
-    this.scene.colour(this.tints, background(dark));
+    this.scene.color(this.tints, background(dark));
     drawLegend(this);
   }
 
   #theme() {
     document.documentElement.dataset.theme = this.state.dark ? "dark" : "light";
     byId("theme").ariaPressed = String(this.state.dark);
-    this.#colour();
+    this.#color();
     this.#show();
   }
 
@@ -125,12 +125,12 @@ class Page {
 
   #toStage(number, milliseconds) {
     const { dims } = about;
-    const { name, caption, centre, scale } = about.stages[number];
+    const { name, caption, center, scale } = about.stages[number];
     const z = array(`z-${number}`);
     const places = new Float32Array(3 * about.n);
     for (let row = 0; row < about.n; row++) {
       for (let i = 0; i < dims; i++) {
-        places[3 * row + i] = (z[row * dims + i] - centre[i]) / scale;
+        places[3 * row + i] = (z[row * dims + i] - center[i]) / scale;
       }
     }
     this.hover(null);
@@ -152,13 +152,13 @@ class Page {
     this.scene.draw();
   }
 
-  /** Pin a row, or none; `centre` brings it into view. */
-  pin(row, centre = false) {
+  /** Pin a row, or none; `center` brings it into view. */
+  pin(row, center = false) {
     this.state.pinned = row;
-    if (row !== null && centre) {
+    if (row !== null && center) {
       const [x, y] = this.scene.placeOf(row);
       const { width, height } = this.scene;
-      if (x < 0 || y < 0 || x > width || y > height) this.scene.centre(row, 1);
+      if (x < 0 || y < 0 || x > width || y > height) this.scene.center(row, 1);
     }
     drawPinned(this);
     const hidden = row !== null && this.scene.states[row] === HIDDEN;
@@ -171,7 +171,7 @@ class Page {
     if (!rows.length) return this.say("Nothing there", true);
     this.#deselect();
     this.state.selection = { title: how, rows, groups };
-    this.state.marked = rings && rows.length <= MOST_RINGS ? rows : [];
+    this.state.marked = rings && rows.length <= MAX_RINGS ? rows : [];
     drawSelection(this);
     this.say(`${how}: ${images(rows.length)}`);
     return this.#show();
@@ -241,12 +241,12 @@ class Page {
   #controls() {
     const on = (id, event, act) => byId(id).addEventListener(event, act);
     const { state, scene } = this;
-    const colours = byId("colour");
-    about.columns.forEach((column, i) => colours.append(new Option(column.title, i)));
-    colours.closest("label").hidden = about.columns.length < 2;
-    on("colour", "change", () => {
-      state.column = about.columns[colours.value];
-      this.#colour();
+    const colors = byId("color");
+    about.columns.forEach((column, i) => colors.append(new Option(column.title, i)));
+    colors.closest("label").hidden = about.columns.length < 2;
+    on("color", "change", () => {
+      state.column = about.columns[colors.value];
+      this.#color();
       this.overlay.refresh();
     });
     byId("stages").hidden = about.stages.length < 2;
@@ -254,7 +254,7 @@ class Page {
     on("stage", "input", (event) => {
       const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
       this.#toStage(Number(event.target.value), still ? 0 : MOTION);
-      if (state.column.staged) this.#colour();
+      if (state.column.staged) this.#color();
       this.#show();
       drawPinned(this);
     });

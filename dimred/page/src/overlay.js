@@ -1,24 +1,24 @@
-// What lies over the points: images in place of points when zoomed in, lines to neighbours, rings
+// What lies over the points: images in place of points when zoomed in, lines to neighbors, rings
 // around marks, the outline of a selection.
 
-import { neighbours } from "./data.js";
+import { neighbors } from "./data.js";
 import { aspect, beginPicture, draw, events } from "./images.js";
 import { DIM, HIDDEN } from "./cloud.js";
 
-const MOST_IMAGES = 700; // at a time
+const MAX_IMAGES = 700; // at a time
 const LEAST_SIDE = 22; // pixels; below, points tell more than images
-const MOST_SIDE = 88;
+const MAX_SIDE = 88;
 const LEAST_ZOOM = 1.2; // the whole map is shown in points, be they few
 const COVERED = 0.55; // share of the view that images may cover
 
 export class Overlay {
-  /** canvas: over that of `scene`. state: of the page. frameColour(row): CSS of a point's colour. */
-  constructor(canvas, scene, state, frameColour) {
+  /** canvas: over that of `scene`. state: of the page. frameColor(row): CSS of a point's color. */
+  constructor(canvas, scene, state, frameColor) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
     this.scene = scene;
     this.state = state;
-    this.frameColour = frameColour;
+    this.frameColor = frameColor;
     this.images = []; // [row, x, y] in the order they are drawn
     this.side = 0; // of the images, 0 where points are shown
     scene.addEventListener("view", () => this.#choose());
@@ -34,12 +34,12 @@ export class Overlay {
     if (state.thumbnails && scene.camera.zoom >= LEAST_ZOOM) {
       scene.seen((row, x, y, depth) => {
         shown++;
-        if (shown <= MOST_IMAGES) found.push([row, x, y, depth]);
+        if (shown <= MAX_IMAGES) found.push([row, x, y, depth]);
       });
     }
     const room = (scene.width * scene.height * COVERED) / Math.max(shown, 1);
-    const side = Math.min(Math.sqrt(room), MOST_SIDE);
-    const fits = shown > 0 && shown <= MOST_IMAGES && side >= LEAST_SIDE;
+    const side = Math.min(Math.sqrt(room), MAX_SIDE);
+    const fits = shown > 0 && shown <= MAX_IMAGES && side >= LEAST_SIDE;
     this.side = fits ? side : 0;
     this.images = fits ? found : [];
     if (scene.solid) this.images.sort((a, b) => b[3] - a[3]);
@@ -71,7 +71,7 @@ export class Overlay {
     context.fillStyle = "rgb(0 0 0 / 0.004)";
     context.fillRect(0, 0, 1, 1);
     this.#drawImages();
-    if (state.pinned !== null && scene.states[state.pinned] !== HIDDEN) this.#drawNeighbours();
+    if (state.pinned !== null && scene.states[state.pinned] !== HIDDEN) this.#drawNeighbors();
     this.#drawMarks();
     if (state.outline.length) this.#drawOutline();
   }
@@ -84,9 +84,9 @@ export class Overlay {
     for (const [row, x, y] of this.images) {
       const [left, top] = [x - w / 2, y - h / 2];
       context.globalAlpha = scene.states[row] === DIM ? 0.25 : 1;
-      context.strokeStyle = this.frameColour(row);
+      context.strokeStyle = this.frameColor(row);
       if (!draw(context, row, left, top, w, h)) {
-        context.fillStyle = this.frameColour(row);
+        context.fillStyle = this.frameColor(row);
         context.fillRect(left + w / 4, top + h / 4, w / 2, h / 2);
       }
       context.strokeRect(left, top, w, h);
@@ -94,7 +94,7 @@ export class Overlay {
     context.globalAlpha = 1;
   }
 
-  #ring(row, radius, colour) {
+  #ring(row, radius, color) {
     const { context } = this;
     const [x, y] = this.scene.placeOf(row);
     const reach = Math.max(radius, this.side * 0.62, this.scene.pointSize * 0.9 + 2);
@@ -103,22 +103,22 @@ export class Overlay {
     context.strokeStyle = this.state.dark ? "#000" : "#fff";
     context.lineWidth = 4;
     context.stroke();
-    context.strokeStyle = colour;
+    context.strokeStyle = color;
     context.lineWidth = 2;
     context.stroke();
   }
 
-  #drawNeighbours() {
+  #drawNeighbors() {
     const { context, scene, state } = this;
     const from = scene.placeOf(state.pinned);
-    for (const [space, colour, dash] of [
+    for (const [space, color, dash] of [
       ["h", state.dark ? "#ffb057" : "#b35c00", [5, 4]],
       ["z", state.dark ? "#7db8ff" : "#0b57c2", []],
     ]) {
-      context.strokeStyle = colour;
+      context.strokeStyle = color;
       context.lineWidth = 1.5;
       context.setLineDash(dash);
-      for (const row of neighbours(space, state.pinned)) {
+      for (const row of neighbors(space, state.pinned)) {
         context.beginPath();
         context.moveTo(...from);
         context.lineTo(...scene.placeOf(row));
@@ -130,8 +130,8 @@ export class Overlay {
   }
 
   #drawMarks() {
-    const colour = this.state.dark ? "#ff7b7b" : "#c00000";
-    for (const row of this.state.marked) this.#ring(row, 7, colour);
+    const color = this.state.dark ? "#ff7b7b" : "#c00000";
+    for (const row of this.state.marked) this.#ring(row, 7, color);
     if (this.state.hovered !== null) {
       this.#ring(this.state.hovered, 8, this.state.dark ? "#fff" : "#333");
     }

@@ -1,8 +1,8 @@
 // The panels beside the map: legend, pinned image, selection. Texts of the data set (classes, file
 // names) are only ever set as text, never as HTML.
 
-import { about, array, exact, neighbours, nameOf, short, told, values } from "./data.js";
-import { categoryColour, css, gradient, range } from "./colour.js";
+import { about, array, exact, neighbors, nameOf, short, told, values } from "./data.js";
+import { categoryColor, css, gradient, range } from "./color.js";
 import { picture } from "./images.js";
 
 const IN_GALLERY = 60; // images that a gallery shows at first, and more each time it is asked
@@ -28,7 +28,7 @@ export function title(row) {
   return about.sources ? about.sources[row] : nameOf(row);
 }
 
-/** The colours in words: a list of categories to show, hide and highlight, or a scale. */
+/** The colors in words: a list of categories to show, hide and highlight, or a scale. */
 export function drawLegend(page) {
   const { state } = page;
   const { column } = state;
@@ -47,7 +47,7 @@ export function drawLegend(page) {
     box.addEventListener("change", () => page.setHidden(column, code, !box.checked));
     const swatch = element("span", { className: "swatch" });
     swatch.style.background = css(
-      categoryColour(code, column.names.length, about.palette, state.dark),
+      categoryColor(code, column.names.length, about.palette, state.dark),
     );
     const count = element("span", { className: "count" }, counts[code].toLocaleString("en"));
     const label = element("label", {}, box, swatch, element("span", { className: "name" }, name));
@@ -110,21 +110,21 @@ function facts(row, stage) {
   return list;
 }
 
-/** The image that is pinned, what is known of it, and its neighbours. */
+/** The image that is pinned, what is known of it, and its neighbors. */
 export function drawPinned(page) {
   const { pinned, stage } = page.state;
   const section = byId("pinned");
   section.hidden = pinned === null;
   if (pinned === null) return;
   const body = byId("pinned-body");
-  // A neighbour that was chosen by keys is gone in a moment, and the focus with it.
+  // A neighbor that was chosen by keys is gone in a moment, and the focus with it.
   const hadFocus = body.contains(document.activeElement);
   body.replaceChildren(picture(pinned, 140), facts(pinned, stage));
   for (const [space, name] of [
     ["z", "Nearest in Z"],
     ["h", "Nearest in H"],
   ]) {
-    const rows = neighbours(space, pinned);
+    const rows = neighbors(space, pinned);
     if (!rows.length) continue;
     const strip = element("div", { className: `gallery near-${space}` });
     for (const row of rows) strip.append(thumbnail(page, row, 44));

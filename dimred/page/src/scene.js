@@ -149,7 +149,7 @@ export class Scene extends EventTarget {
   }
 
   /** Put a row in the middle, at least this close. */
-  centre(row, zoom) {
+  center(row, zoom) {
     const place = new Vector3().fromArray(this.positions, 3 * row);
     const shift = place.sub(this.controls.target);
     this.camera.position.add(shift);
@@ -187,11 +187,11 @@ export class Scene extends EventTarget {
     this.#moved();
   }
 
-  /** Colours (3 n,) of the points, each from 0 to 1, and of the background, as CSS. */
-  colour(tints, background) {
-    const colour = new Color(background);
-    this.cloud.colour(tints, colour);
-    this.renderer.setClearColor(colour);
+  /** Colors (3 n,) of the points, each from 0 to 1, and of the background, as CSS. */
+  color(tints, background) {
+    const color = new Color(background);
+    this.cloud.color(tints, color);
+    this.renderer.setClearColor(color);
     this.draw();
   }
 

@@ -1,4 +1,4 @@
-"""How well a map keeps the neighbourhoods of the space it was made from."""
+"""How well a map keeps the neighborhoods of the space it was made from."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import numpy as np
 import torch
 from sklearn import manifold
 
-from dimred.evaluation.neighbours import Features, as_float, nearest
+from dimred.evaluation.neighbors import Features, as_float, nearest
 
 
-def neighbour_overlap(
+def neighbor_overlap(
     high: Features, low: Features, k: int, device: torch.device | None = None
 ) -> float:
-    """Mean share of the k nearest neighbours in `high` that are among the k nearest in `low`.
+    """Mean share of the k nearest neighbors in `high` that are among the k nearest in `low`.
 
-    Also called kNN recall or neighbourhood preservation (Lee and Verleysen 2009, Q_NX(k),
-    https://doi.org/10.1016/j.neucom.2008.12.017). Euclidean; a point is not its own neighbour.
-    1 for a map that keeps all neighbourhoods, about k / (n - 1) for a random one.
+    Also called kNN recall or neighborhood preservation (Lee and Verleysen 2009, Q_NX(k),
+    https://doi.org/10.1016/j.neucom.2008.12.017). Euclidean; a point is not its own neighbor.
+    1 for a map that keeps all neighborhoods, about k / (n - 1) for a random one.
 
     The search is exact: 60,000 points in 512-D take 39 s of CPU time, divided by the cores, and
     100 MiB (2026-11-26); 1,000,000 in 2-D twice take 13 s on one core, and 0.5 GiB (2026-11-21).
 
     high, low: the same n points in two spaces, (n, d) and (n, e).
-    k: number of neighbours, from 1 to n - 1.
-    device: where neighbours are searched, as in `nearest`; None for the CPU.
+    k: number of neighbors, from 1 to n - 1.
+    device: where neighbors are searched, as in `nearest`; None for the CPU.
     Raises ValueError for a bad k or arrays of different length.
     """
     _check_lengths(high, low)
@@ -35,16 +35,16 @@ def neighbour_overlap(
 
 
 def trustworthiness(high: Features, low: Features, k: int, max_points: int, seed: int) -> float:
-    """How far the k nearest neighbours in `low` are also near in `high`.
+    """How far the k nearest neighbors in `low` are also near in `high`.
 
     Venna and Kaski 2001, as `sklearn.manifold.trustworthiness` computes it: 1 where no point comes
     among the k nearest only in `low`, less the farther in `high` such intruders are. Euclidean.
 
     Memory grows with the square of the number of points (2.4 GB and 4 s at 10,000), so more than
-    max_points points are judged by a random subset; neighbours are then those in the subset.
+    max_points points are judged by a random subset; neighbors are then those in the subset.
 
     high, low: the same n points in two spaces, (n, d) and (n, e).
-    k: number of neighbours, at least 1 and less than half of the points that are judged.
+    k: number of neighbors, at least 1 and less than half of the points that are judged.
     seed: of the subset.
     Returns a number in [0, 1].
     Raises ValueError for a bad k or arrays of different length.

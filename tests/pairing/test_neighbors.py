@@ -1,12 +1,12 @@
-"""The graph of nearest neighbours against naive loops, and the folder where it is kept."""
+"""The graph of nearest neighbors against naive loops, and the folder where it is kept."""
 
 import numpy as np
 import pytest
 import torch
 
 from dimred.errors import InputError
-from dimred.pairing import neighbour_graph
-from dimred.pairing import neighbours as module
+from dimred.pairing import neighbor_graph
+from dimred.pairing import neighbors as module
 
 NAMES = ("four", "nine")
 
@@ -52,7 +52,7 @@ def searches(monkeypatch):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_nearest_of_any_class(k, seed):
     images = pictures(seed=seed)
-    graph = neighbour_graph(images, k, None, (), None)
+    graph = neighbor_graph(images, k, None, (), None)
     assert graph.dtype == np.int64
     assert np.array_equal(graph, naive(images, k))
 
@@ -61,7 +61,7 @@ def test_the_nearest_of_any_class(k, seed):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_nearest_of_the_same_class(k, seed):
     images, classes = pictures(seed=seed), some_classes(seed=seed)
-    graph = neighbour_graph(images, k, classes, NAMES, None)
+    graph = neighbor_graph(images, k, classes, NAMES, None)
     assert np.array_equal(graph, naive(images, k, classes))
     assert (classes[graph] == classes[:, None]).all()
     assert not np.array_equal(graph, naive(images, k))
@@ -75,7 +75,7 @@ def test_differences_do_not_wrap_around():
         min((j for j in range(4) if j != i), key=lambda j, i=i: (values[i] - values[j]) ** 2 % 256)
         for i in range(4)
     ]
-    graph = neighbour_graph(images, 1, None, (), None)
+    graph = neighbor_graph(images, 1, None, (), None)
     assert graph.ravel().tolist() == [2, 3, 0, 2]
     assert wrapped == [1, 0, 3, 2]
 
@@ -85,14 +85,14 @@ def test_distances_are_exact_where_float32_products_are_not():
     images = torch.full((4, 1, 64, 64), 255, dtype=torch.uint8)
     for i, value in enumerate([255, 254, 252, 249]):
         images[i, 0, 0, 0] = value
-    graph = neighbour_graph(images, 3, None, (), None)
+    graph = neighbor_graph(images, 3, None, (), None)
     assert graph.tolist() == [[1, 2, 3], [0, 2, 3], [1, 0, 3], [2, 1, 0]]
 
 
 @pytest.mark.parametrize("k", [1, 2, 4])
-def test_equal_images_are_one_anothers_neighbours_but_none_its_own(k):
+def test_equal_images_are_one_anothers_neighbors_but_none_its_own(k):
     images = torch.cat((torch.zeros(6, 2, 5, 5, dtype=torch.uint8), pictures(6)))
-    graph = neighbour_graph(images, k, None, (), None)
+    graph = neighbor_graph(images, k, None, (), None)
     assert (graph != np.arange(12)[:, None]).all()
     assert (graph[:6] < 6).all()
     assert all(len(set(row)) == k for row in graph.tolist())
@@ -101,17 +101,17 @@ def test_equal_images_are_one_anothers_neighbours_but_none_its_own(k):
 def test_a_graph_is_kept_and_used(tmp_path, searches):
     cache = tmp_path / "not" / "yet"
     images, classes = pictures(), some_classes()
-    first = neighbour_graph(images, 3, classes, NAMES, cache)
+    first = neighbor_graph(images, 3, classes, NAMES, cache)
     assert len(searches) == 1
     (file,) = cache.iterdir()
-    assert np.array_equal(neighbour_graph(images.clone(), 3, classes.copy(), NAMES, cache), first)
+    assert np.array_equal(neighbor_graph(images.clone(), 3, classes.copy(), NAMES, cache), first)
     assert len(searches) == 1
 
     planted = (first + 1) % 30
     np.savez(file, graph=planted)
-    assert np.array_equal(neighbour_graph(images, 3, classes, NAMES, cache), planted)
+    assert np.array_equal(neighbor_graph(images, 3, classes, NAMES, cache), planted)
     assert len(searches) == 1
-    assert np.array_equal(neighbour_graph(images, 3, classes, NAMES, None), first)
+    assert np.array_equal(neighbor_graph(images, 3, classes, NAMES, None), first)
 
 
 def test_other_content_has_another_key(tmp_path, searches):
@@ -129,13 +129,13 @@ def test_other_content_has_another_key(tmp_path, searches):
             (images[:29], 3, classes[:29]),
         ]
     ):
-        graph = neighbour_graph(*arguments, NAMES, tmp_path)
+        graph = neighbor_graph(*arguments, NAMES, tmp_path)
         assert len(searches) == len(list(tmp_path.iterdir())) == known + 1
         assert np.array_equal(graph, naive(*arguments))
 
 
 def damaged():
-    graph = neighbour_graph(pictures(), 3, None, (), None)
+    graph = neighbor_graph(pictures(), 3, None, (), None)
     yield "no_archive", lambda file: file.write_bytes(b"junk")
     yield "empty", lambda file: file.write_bytes(b"")
     yield "cut_off", lambda file: file.write_bytes(file.read_bytes()[:-100])
@@ -150,19 +150,19 @@ def damaged():
 
 @pytest.mark.parametrize("damage", [pytest.param(do, id=name) for name, do in damaged()])
 def test_a_damaged_graph_is_searched_again(tmp_path, searches, damage):
-    expected = neighbour_graph(pictures(), 3, None, (), tmp_path)
+    expected = neighbor_graph(pictures(), 3, None, (), tmp_path)
     (file,) = tmp_path.iterdir()
     damage(file)
-    assert np.array_equal(neighbour_graph(pictures(), 3, None, (), tmp_path), expected)
+    assert np.array_equal(neighbor_graph(pictures(), 3, None, (), tmp_path), expected)
     assert len(searches) == 2
     if file.is_file():
-        assert np.array_equal(neighbour_graph(pictures(), 3, None, (), tmp_path), expected)
+        assert np.array_equal(neighbor_graph(pictures(), 3, None, (), tmp_path), expected)
         assert len(searches) == 2
 
 
 def test_a_folder_that_cannot_be_written_is_no_failure(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    graph = neighbour_graph(pictures(), 3, None, (), tmp_path / "file" / "cache")
+    graph = neighbor_graph(pictures(), 3, None, (), tmp_path / "file" / "cache")
     assert np.array_equal(graph, naive(pictures(), 3))
 
 
@@ -171,18 +171,18 @@ def test_a_class_without_enough_images_is_refused():
     with pytest.raises(
         InputError, match=r"pairing\.k=3: class 'nine' has 3 training image.* at most 2"
     ):
-        neighbour_graph(images, 3, classes, NAMES, None)
-    assert neighbour_graph(images, 2, classes, NAMES, None)[7:].min() == 7
-    assert neighbour_graph(images, 3, None, (), None).shape == (10, 3)
+        neighbor_graph(images, 3, classes, NAMES, None)
+    assert neighbor_graph(images, 2, classes, NAMES, None)[7:].min() == 7
+    assert neighbor_graph(images, 3, None, (), None).shape == (10, 3)
 
 
 def test_a_class_without_images_is_no_hindrance():
-    graph = neighbour_graph(pictures(5), 2, np.ones(5, dtype=np.int64), NAMES, None)
+    graph = neighbor_graph(pictures(5), 2, np.ones(5, dtype=np.int64), NAMES, None)
     assert np.array_equal(graph, naive(pictures(5), 2))
 
 
 def test_too_few_images_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"pairing\.k=5: there are 5 training image.* at most 4"):
-        neighbour_graph(pictures(5), 5, None, (), tmp_path)
+        neighbor_graph(pictures(5), 5, None, (), tmp_path)
     assert not list(tmp_path.iterdir())
-    assert neighbour_graph(pictures(5), 4, None, (), None).shape == (5, 4)
+    assert neighbor_graph(pictures(5), 4, None, (), None).shape == (5, 4)

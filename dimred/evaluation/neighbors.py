@@ -1,4 +1,4 @@
-"""Exact search of the nearest neighbours, by a KD-tree or in blocks of all distances."""
+"""Exact search of the nearest neighbors, by a KD-tree or in blocks of all distances."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _VALUES_KEPT = 2**26  # of all training points, 512 MiB in float64
 _CPU_VALUES_RANKED = 2**16  # of candidates' coordinates: they stay in its cache
 _TREE_DIMS = 3
 _CPU_TREE_DIMS = 8
-_MOST_DIRECT_DIMS = 15  # as scikit-learn, which takes matrix products from 16 dimensions
+_MAX_DIRECT_DIMS = 15  # as scikit-learn, which takes matrix products from 16 dimensions
 _SPARE = 16  # candidates beyond k
-_MOST_CANDIDATES = 1 / 64  # of the points: to rank more takes longer than float32 saves
+_MAX_CANDIDATES = 1 / 64  # of the points: to rank more takes longer than float32 saves
 _GROUP = 16
-_MOST_SQUARE = 1e37  # of lengths: sums and products of such stay finite in float32
+_MAX_SQUARE = 1e37  # of lengths: sums and products of such stay finite in float32
 _UNDERFLOW = 1e-30  # more than what is lost of squares below the range of float32
 
 
@@ -47,7 +47,7 @@ def nearest(
 
     train: points (n, d); integers such as pixels are computed in float32 or wider.
     query: points (m, d), or None for the training points, each of which is then sought among the
-        others (equal points are neighbours, a point is not its own).
+        others (equal points are neighbors, a point is not its own).
     k: from 1 to n, or to n - 1 without queries.
     device: where to search; None for the CPU.
     Returns positions in train, int64 (m, k).
@@ -127,10 +127,10 @@ class _Search:
         rounding = (dims + 8) * torch.finfo(torch.float32).eps
         self.slack = rounding / (1 - rounding)
         self.float32_helps = (
-            k + _SPARE < _MOST_CANDIDATES * n
+            k + _SPARE < _MAX_CANDIDATES * n
             and rounding < 0.5
             and _float32_is_whole(device)
-            and self._longest() < _MOST_SQUARE
+            and self._longest() < _MAX_SQUARE
         )
 
     def by_candidates(self, rows: Rows) -> tuple[Rows, NDArray[np.bool_]]:
@@ -142,7 +142,7 @@ class _Search:
         distances, order = self._distances(queries, places).sort(dim=1, stable=True)
         lengths = _squares(self._moved(queries, torch.float32))
         others = bounds[:, -1] + (1 - self.slack) * lengths  # are at least so far
-        certain = (distances[:, self.k - 1] + _UNDERFLOW < others) & (lengths < _MOST_SQUARE)
+        certain = (distances[:, self.k - 1] + _UNDERFLOW < others) & (lengths < _MAX_SQUARE)
         return places.gather(1, order[:, : self.k]).cpu().numpy(), certain.cpu().numpy()
 
     def in_float64(self, rows: Rows) -> Rows:
@@ -202,7 +202,7 @@ class _Search:
     def _direct(self, dtype: torch.dtype) -> bool:
         """Whether distances are sums of squared differences, not products of `_left`
         and `_right`, |p|^2 - 2pq."""
-        return dtype == torch.float64 and len(self.origin) <= _MOST_DIRECT_DIMS
+        return dtype == torch.float64 and len(self.origin) <= _MAX_DIRECT_DIMS
 
     def _left(self, queries: Tensor, dtype: torch.dtype) -> Tensor:
         if self._direct(dtype):

@@ -1,4 +1,4 @@
-// Colours of points by category or number, readable on light and dark.
+// Colors of points by category or number, readable on light and dark.
 
 const LIGHT = "#ffffff";
 const DARK = "#16181d";
@@ -20,16 +20,16 @@ function luminance([r, g, b]) {
   return 0.2126 * r ** 2.2 + 0.7152 * g ** 2.2 + 0.0722 * b ** 2.2;
 }
 
-/** A colour that is seen on the background: lighter on dark, darker on light, where it has to be. */
-function visible(colour, dark) {
-  let mixed = colour;
+/** A color that is seen on the background: lighter on dark, darker on light, where it has to be. */
+function visible(color, dark) {
+  let mixed = color;
   while (dark && luminance(mixed) < 0.12) mixed = mixed.map((part) => part + (1 - part) * 0.15);
   while (!dark && luminance(mixed) > 0.65) mixed = mixed.map((part) => part * 0.95);
   return mixed;
 }
 
 /** Of category `code` of `count`: the palette's, or hues apart where it has too few. */
-export function categoryColour(code, count, palette, dark) {
+export function categoryColor(code, count, palette, dark) {
   if (count <= palette.length) return visible(parts(palette[code]), dark);
   const hue = (code * 0.618034) % 1;
   const light = 0.4 + 0.2 * (code % 3);
@@ -61,13 +61,13 @@ export function range(column, numbers) {
   return [finite[cut], finite[finite.length - 1 - cut]];
 }
 
-/** Colours (3 n,) of all rows by a column; grey where its value is not known. */
+/** Colors (3 n,) of all rows by a column; gray where its value is not known. */
 export function tints(column, numbers, palette, dark) {
   const out = new Float32Array(3 * numbers.length);
   if (column.kind === "category") {
     const count = column.names.length;
-    const colours = column.names.map((_, code) => categoryColour(code, count, palette, dark));
-    numbers.forEach((code, row) => out.set(colours[code], 3 * row));
+    const colors = column.names.map((_, code) => categoryColor(code, count, palette, dark));
+    numbers.forEach((code, row) => out.set(colors[code], 3 * row));
     return out;
   }
   const [low, high] = range(column, numbers);
@@ -75,13 +75,13 @@ export function tints(column, numbers, palette, dark) {
   numbers.forEach((value, row) => {
     const turned = column.period ? ((value % high) + high) % high : value;
     const share = high > low ? (turned - low) / (high - low) : 0.5;
-    const colour = Number.isFinite(value) ? visible(along(scale, share), dark) : UNKNOWN;
-    out.set(colour, 3 * row);
+    const color = Number.isFinite(value) ? visible(along(scale, share), dark) : UNKNOWN;
+    out.set(color, 3 * row);
   });
   return out;
 }
 
-/** The colours of a scale from its low to its high end, as CSS. */
+/** The colors of a scale from its low to its high end, as CSS. */
 export function gradient(column, dark) {
   const stops = Array.from({ length: 12 }, (_, i) =>
     css(visible(along(column.period ? ROUND : RISING, i / 11), dark)),
@@ -89,6 +89,6 @@ export function gradient(column, dark) {
   return `linear-gradient(to right, ${stops.join(", ")})`;
 }
 
-export function css(colour) {
-  return `rgb(${colour.map((part) => Math.round(part * 255)).join(" ")})`;
+export function css(color) {
+  return `rgb(${color.map((part) => Math.round(part * 255)).join(" ")})`;
 }

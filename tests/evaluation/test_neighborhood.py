@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn import manifold
 
-from dimred.evaluation import neighbour_overlap, trustworthiness
+from dimred.evaluation import neighbor_overlap, trustworthiness
 
 
 def naive_overlap(high, low, k):
@@ -21,20 +21,20 @@ def test_the_overlap_is_the_naive_loops(k):
     rng = np.random.default_rng(k)
     high = rng.normal(size=(30, 20))
     low = high[:, :2] + 0.3 * rng.normal(size=(30, 2))
-    assert neighbour_overlap(high, low, k) == pytest.approx(naive_overlap(high, low, k), abs=1e-12)
+    assert neighbor_overlap(high, low, k) == pytest.approx(naive_overlap(high, low, k), abs=1e-12)
 
 
 def test_the_overlap_of_a_map_with_itself_is_one_and_of_noise_is_at_chance():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(500, 5)).astype(np.float32)
-    assert neighbour_overlap(x, 3 * x + 1, 15) == 1.0
+    assert neighbor_overlap(x, 3 * x + 1, 15) == 1.0
     noise = rng.normal(size=(500, 2))
-    assert neighbour_overlap(x, noise, 15) == pytest.approx(15 / 499, abs=0.015)
+    assert neighbor_overlap(x, noise, 15) == pytest.approx(15 / 499, abs=0.015)
 
 
-def test_points_that_are_equal_are_each_others_neighbours():
+def test_points_that_are_equal_are_each_others_neighbors():
     x = np.repeat(np.arange(5.0), 2)[:, None]
-    assert neighbour_overlap(x, 2 * x, 1) == 1.0
+    assert neighbor_overlap(x, 2 * x, 1) == 1.0
 
 
 def test_trustworthiness_is_scikit_learns_or_that_of_a_subset():
@@ -61,8 +61,8 @@ def test_bad_arguments_of_the_overlap_are_refused():
     x = np.zeros((4, 2))
     for k in (0, 4):
         with pytest.raises(ValueError, match=f"k = {k}"):
-            neighbour_overlap(x, x, k)
+            neighbor_overlap(x, x, k)
     with pytest.raises(ValueError, match="3 in the other"):
-        neighbour_overlap(x, x[:3], 1)
+        neighbor_overlap(x, x[:3], 1)
     with pytest.raises(ValueError, match="3 in the other"):
         trustworthiness(x, x[:3], 1, 10, 0)

@@ -1,4 +1,4 @@
-"""The graph of nearest neighbours in pixels."""
+"""The graph of nearest neighbors in pixels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dimred.files import write_atomically
 _VERSION = b"1"
 
 
-def neighbour_graph(
+def neighbor_graph(
     images: Tensor,
     k: int,
     classes: NDArray[np.int64] | None,
@@ -29,7 +29,7 @@ def neighbour_graph(
     The search is exact and goes by blocks (scikit-learn's brute force).
 
     images: uint8 (n, C, height, width).
-    classes: int64 (n,), to look among images of the same class only, as in the thesis (Angel 2015);
+    classes: int64 (n,), to look among images of the same class only, as in Angel (2015);
         None for any class.
     names: of the classes, and side: "training" or "test", for messages.
     cache: a folder where the graph is kept under a key of its content, or None.
@@ -40,14 +40,14 @@ def neighbour_graph(
         if size <= k:
             whose = "there are" if classes is None else f"class {names[group]!r} has"
             raise InputError(
-                f"pairing.k={k}: {whose} {size} {side} image(s), too few for as many neighbours; "
+                f"pairing.k={k}: {whose} {size} {side} image(s), too few for as many neighbors; "
                 f"{f'set at most {size - 1}' if size > 1 else 'leave the class out'}"
             )
     pixels = images.flatten(1).numpy()
     digest = hashlib.sha256(_VERSION + repr((k, classes is None, pixels.shape)).encode())
     digest.update(pixels.data)
     digest.update(groups.tobytes())
-    file = cache / f"neighbours-{digest.hexdigest()[:16]}.npz" if cache else None
+    file = cache / f"neighbors-{digest.hexdigest()[:16]}.npz" if cache else None
     graph = _read(file, (len(pixels), k)) if file else None
     if graph is None:
         graph = _search(pixels, k, groups)

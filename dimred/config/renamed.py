@@ -1,0 +1,83 @@
+"""What options, choices and runs were called before: old words are refused with the new ones, and
+run folders that hold them are still read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+KEYS = {
+    "pairing.greyscale": "pairing.grayscale",
+    "pairing.items_per_step": "pairing.samples_per_step",
+}
+"""Keys of the configuration, old to new."""
+VALUES = {
+    "schedule": {"thesis": "angel2015"},
+    "experiment": {
+        "thesis_mnist_drlim": "angel2015_mnist_drlim",
+        "thesis_mnist_generalized": "angel2015_mnist_generalized",
+    },
+    "pairing.variant": {
+        "neighbours": "neighbors",
+        "shifted_neighbours": "shifted_neighbors",
+    },
+}
+"""Choices and values, by key: old to new."""
+GONE = ("device.cuda_graphs",)
+"""Keys that mean nothing any more."""
+# A run is called after its experiment, a schedule after its choice.
+_IN_FILES = {
+    "name": VALUES["experiment"],
+    "schedule.name": VALUES["schedule"],
+    "pairing.variant": VALUES["pairing.variant"],
+}
+
+
+def refusal(word: str) -> str | None:
+    """What to say of a word of the command line that has an old name; None for others."""
+    key, equals, value = word.partition("=")
+    bare = key.lstrip("+~")
+    if bare in KEYS:
+        return f"{bare}: is called {KEYS[bare]} now"
+    for old in value.split(",") if equals else ():
+        if old in VALUES.get(bare, {}):
+            return f"{bare}={old}: is called {bare}={VALUES[bare][old]} now"
+    return None
+
+
+def current_words(words: Sequence[str]) -> list[str]:
+    """Words of a command line under their present names."""
+    found = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        value = {**VALUES, **_IN_FILES}.get(key, {}).get(value, value)
+        found.append(f"{KEYS.get(key, key)}{equals}{value}")
+    return found
+
+
+def current_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's identity under the present names: without what is measured, which was part of it."""
+    values = {
+        KEYS.get(key, key): _current(key, value)
+        for key, value in identity["config"].items()
+        if key not in GONE and not key.startswith("eval.")
+    }
+    return {**identity, "config": values}
+
+
+def current_config(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The content of a config.yaml under its present names."""
+    found = {}
+    for key, value in content.items():
+        dotted = f"{prefix}{key}"
+        if dotted in GONE:
+            continue
+        name = KEYS.get(dotted, dotted).removeprefix(prefix)
+        if isinstance(value, Mapping):
+            value = current_config(value, f"{dotted}.")
+        found[name] = _current(dotted, value)
+    return found
+
+
+def _current(key: str, value: Any) -> Any:
+    return _IN_FILES[key].get(value, value) if key in _IN_FILES else value
