@@ -46,6 +46,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from traffic import bandwidth, bytes_of_a_step
 
 from dimred.data.augmentation import BatchAugmentation
+from dimred.data.augmentation_options import AugmentationOptions
 from dimred.data.resident import ResidentImages
 from dimred.evaluation import knn_accuracy
 from dimred.losses import simclr_loss, tsimcne_loss
@@ -315,7 +316,9 @@ def demo(compute: Compute) -> list[dict[str, Any]]:
     encoder = Encoder(ConvNetBackbone(1, [32, 64, 128]), [0.5], [0.25], 256, 128).to(device)
     encoder = encoder.to(memory_format=compute.memory_format)
     pixels = torch.randint(0, 256, (1797, 1, 8, 8), dtype=torch.uint8)
-    pairing = TwoViews(torch.arange(1797), BatchAugmentation(flip=0, hue=0, grayscale=0))
+    pairing = TwoViews(
+        torch.arange(1797), BatchAugmentation(AugmentationOptions(flip=0, hue=0, grayscale=0))
+    )
     images = ResidentImages(pixels, device, 0.5)
     trainer = StageTrainer(one_epoch(256), encoder, tsimcne_loss, pairing, images, compute)
 

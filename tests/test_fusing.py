@@ -5,6 +5,7 @@ import torch
 from contracts.losses import POSITIVE_PAIRS, each
 
 from dimred.data.augmentation import BatchAugmentation, _apply
+from dimred.data.augmentation_options import AugmentationOptions
 from dimred.fusing import fusable, fusing
 from dimred.losses import tsimcne_loss
 from dimred.losses.infonce import _value_and_gradient
@@ -54,7 +55,7 @@ def test_only_within_fusing_and_once_a_shape(traces):
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("settings", [{}, AFFINE, {"crop_scale": (1, 1), "crop_ratio": (1, 1)}])
 def test_an_augmentation_is_one_graph_of_the_same_images(traces, settings, channels):
-    augment = BatchAugmentation(**settings)
+    augment = BatchAugmentation(AugmentationOptions(**settings))
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (9, channels, 8, 8), dtype=torch.uint8, generator=generator)
     for seed in range(3):
@@ -94,7 +95,7 @@ def value_and_gradient(loss, dims, seed, fuses, device="cpu"):
 def test_what_the_compiler_makes_is_the_same():
     device = "cuda"  # on a CPU nothing is fused
     images = torch.randint(0, 256, (4, 3, 6, 6), dtype=torch.uint8).to(device)
-    augment = BatchAugmentation(fill=0.5, **AFFINE)
+    augment = BatchAugmentation(AugmentationOptions(fill=0.5, **AFFINE))
     plain, fused = [], []
     for found, fuses in ((plain, False), (fused, True)):
         generator = torch.Generator(device).manual_seed(0)

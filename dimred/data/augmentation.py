@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, pad
 
+from dimred.data.augmentation_options import AugmentationOptions
 from dimred.errors import InputError
 from dimred.fusing import fusable
+from dimred.options.option import violations
 
 _ALL = slice(None)
+BLENDS = ("brightness", "contrast", "saturation")
 _CROP_TRIES = 10  # torchvision's
 _SLICE = 1_000_000  # pixel values at a time on a CPU: they stay in its cache
 
@@ -67,58 +70,15 @@ class BatchAugmentation:
        draws the position of hue too.)
     3. Grayscale, then Gaussian noise.
 
-    Saturation, hue and grayscale do nothing to images of one channel. An operation of probability
-    or strength 0 is skipped.
+    Saturation, hue and grayscale do nothing to images of one channel.
 
-    crop_scale: range of the crop's area as a share of the image's.
-    crop_ratio: range of the crop's width over its height; if both ranges are (1, 1) there is no
-        crop, also of images that are not square.
-    flip, grayscale: probability of a horizontal flip, of losing the color.
-    jitter: probability that an image's brightness, contrast, saturation and hue change.
-    brightness, contrast, saturation: strength s; the factor is from [max(0, 1 - s), 1 + s].
-    hue: largest shift in turns of the color circle, at most 0.5.
-    translate: largest shift along each axis as a share of that side.
-    rotate, shear: largest angle in degrees.
-    zoom: range of the magnification.
-    noise: standard deviation, for pixel values in [0, 1].
-    fill: what the affine map finds outside the image, in [0, 1].
-
-    Raises InputError (a ValueError) naming an argument that is out of its range.
+    Raises InputError (a ValueError) naming an option that is out of its range.
     """
 
-    def __init__(
-        self,
-        *,
-        crop_scale: Sequence[float] = (0.2, 1.0),
-        crop_ratio: Sequence[float] = (3 / 4, 4 / 3),
-        flip: float = 0.5,
-        jitter: float = 0.8,
-        brightness: float = 0.4,
-        contrast: float = 0.4,
-        saturation: float = 0.4,
-        hue: float = 0.1,
-        grayscale: float = 0.2,
-        translate: float = 0.0,
-        rotate: float = 0.0,
-        zoom: Sequence[float] = (1.0, 1.0),
-        shear: float = 0.0,
-        noise: float = 0.0,
-        fill: float = 0.0,
-    ):
-        self.crop_scale = _range("crop_scale", crop_scale, at_most=1)
-        self.crop_ratio = _range("crop_ratio", crop_ratio)
-        self.flip = _number("flip", flip, at_most=1)
-        self.jitter = _number("jitter", jitter, at_most=1)
-        strengths = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
-        self.strengths = {name: _number(name, value) for name, value in strengths.items()}
-        self.hue = _number("hue", hue, at_most=0.5)
-        self.grayscale = _number("grayscale", grayscale, at_most=1)
-        self.translate = _number("translate", translate, at_most=1)
-        self.rotate = _number("rotate", rotate, at_most=180)
-        self.zoom = _range("zoom", zoom)
-        self.shear = _number("shear", shear, below=90)
-        self.noise = _number("noise", noise)
-        self.fill = _number("fill", fill, at_most=1)
+    def __init__(self, options: AugmentationOptions | None = None):
+        self.options = options or AugmentationOptions()
+        for line in (*violations(self.options), *self.options.range_problems()):
+            raise InputError(line)
 
     @torch.no_grad()
     def __call__(self, images: Tensor, generator: torch.Generator, part: slice = _ALL) -> Tensor:
@@ -133,18 +93,18 @@ class BatchAugmentation:
             raise ValueError(f"images: {images.dtype} {shape}, must be uint8 (B, 1 or 3, H, W)")
         drawn = self.draw(images, generator).of(part)
         noise = None
-        if self.noise:
+        if self.options.noise:
             noise = torch.empty(shape, dtype=torch.float32, device=images.device)
-            noise = noise.normal_(0, self.noise, generator=generator)[part]
+            noise = noise.normal_(0, self.options.noise, generator=generator)[part]
         images = images[part]
         if images.device.type != "cpu":
-            return _apply(images, drawn, noise, self.fill)
+            return _apply(images, drawn, noise, self.options.fill)
         out = torch.empty(images.shape, dtype=torch.float32)
         count = max(1, _SLICE // max(1, images[:1].numel()))
         for start in range(0, len(images), count):
             some = slice(start, start + count)
             some_noise = None if noise is None else noise[some]
-            out[some] = _apply(images[some], drawn.of(some), some_noise, self.fill)
+            out[some] = _apply(images[some], drawn.of(some), some_noise, self.options.fill)
         return out
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Parameters:
@@ -156,27 +116,28 @@ class BatchAugmentation:
             return numbers.uniform_(low, high, generator=generator)
 
         crop = self._draw_crop(uniform, height, width)
-        flip = uniform(0, 1) < self.flip if self.flip else None
+        flip = uniform(0, 1) < self.options.flip if self.options.flip else None
         affine = self._draw_affine(uniform, height, width)
-        jittered = uniform(0, 1) < self.jitter
-        strengths = self.strengths if self.jitter else {}
+        jittered = uniform(0, 1) < self.options.jitter
+        names = BLENDS if self.options.jitter else ()
+        strengths = {name: getattr(self.options, name) for name in names}
         on = {k: s for k, s in strengths.items() if s and (k != "saturation" or channels == 3)}
         factors = uniform(1, 1, len(on))
         for column, s in zip(factors.T, on.values(), strict=True):
             column.copy_(torch.where(jittered, uniform(max(0, 1 - s), 1 + s), 1))
         order = uniform(0, 1, len(on)).argsort(1)
         hue = grayscale = None
-        if channels == 3 and self.jitter and self.hue:
-            hue = uniform(-self.hue, self.hue) * jittered
-        if channels == 3 and self.grayscale:
-            grayscale = uniform(0, 1) < self.grayscale
+        if channels == 3 and self.options.jitter and self.options.hue:
+            hue = uniform(-self.options.hue, self.options.hue) * jittered
+        if channels == 3 and self.options.grayscale:
+            grayscale = uniform(0, 1) < self.options.grayscale
         return Parameters(crop, flip, affine, tuple(on), factors, order, hue, grayscale)
 
     def _draw_crop(self, uniform: _Uniform, height: int, width: int) -> Tensor | None:
-        if self.crop_scale == self.crop_ratio == (1.0, 1.0):
+        if list(self.options.crop_scale) == list(self.options.crop_ratio) == [1.0, 1.0]:
             return None
-        low, high = self.crop_ratio
-        area = uniform(*self.crop_scale, _CROP_TRIES).mul_(height * width)
+        low, high = self.options.crop_ratio
+        area = uniform(*self.options.crop_scale, _CROP_TRIES).mul_(height * width)
         ratio = uniform(math.log(low), math.log(high), _CROP_TRIES).exp_()
         # Where no try fits, the column behind them does: the largest box of an allowed ratio.
         allowed = min(max(width / height, low), high)
@@ -197,10 +158,11 @@ class BatchAugmentation:
         return torch.stack(starts + lengths, 1)
 
     def _draw_affine(self, uniform: _Uniform, height: int, width: int) -> Tensor | None:
-        if self.translate == self.rotate == self.shear == 0 and self.zoom == (1.0, 1.0):
+        it = self.options
+        if it.translate == it.rotate == it.shear == 0 and list(it.zoom) == [1.0, 1.0]:
             return None
-        most = (self.rotate, self.translate * width, self.translate * height, self.shear)
-        return torch.stack([*(uniform(-m, m) for m in most), uniform(*self.zoom)], 1)
+        most = (it.rotate, it.translate * width, it.translate * height, it.shear)
+        return torch.stack([*(uniform(-m, m) for m in most), uniform(*self.options.zoom)], 1)
 
 
 @fusable
@@ -319,17 +281,3 @@ def _shift_hue_(x: Tensor, shift: Tensor) -> None:
     torch.add(offset[..., None, None], hue[:, None], alpha=1 / 6, out=x)
     x.frac_().sub_(0.5).abs_().mul_(6).sub_(1).clamp_(0, 1).mul_(chroma[:, None])
     torch.sub(high[:, None], x, out=x)
-
-
-def _number(name: str, value: float, at_most: float = math.inf, below: float = math.inf) -> float:
-    if 0 <= value <= at_most and value < below:  # so that NaN is refused
-        return float(value)
-    interval = f"[0, {at_most}]" if at_most < math.inf else f"[0, {below})"
-    raise InputError(f"{name}={value}: must be in {interval}")
-
-
-def _range(name: str, value: Sequence[float], at_most: float = math.inf) -> tuple[float, float]:
-    if len(value) == 2 and 0 < value[0] <= value[1] <= at_most and value[1] < math.inf:
-        return float(value[0]), float(value[1])
-    limit = f" <= {at_most}" if at_most < math.inf else ""
-    raise InputError(f"{name}={value}: must be two numbers, 0 < low <= high{limit}")

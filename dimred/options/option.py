@@ -122,7 +122,7 @@ def violations(options: Any) -> Iterator[str]:
     for key, spec, value in walk(options):
         if spec is None:
             continue
-        numbers = value if isinstance(value, list) else [value]
+        numbers = value if isinstance(value, list | tuple) else [value]
         for number in numbers:
             if isinstance(number, bool) or not isinstance(number, int | float):
                 continue

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
+from dimred.data.augmentation_options import AugmentationOptions
 from dimred.options.option import option
 from dimred.options.registry import Choice, register
 from dimred.pairing.formats import PairFormat
@@ -59,40 +60,16 @@ class PairingOptions(Choice):
         and flips)."""
         from dimred.data.augmentation import BatchAugmentation
 
-        return BatchAugmentation(jitter=0.0, grayscale=0.0)
+        return BatchAugmentation(AugmentationOptions(jitter=0.0, grayscale=0.0))
 
 
 # The values of augmentation_digits are in conf/pairing/.
 @register("pairing", "augmentation", "augmentation_digits")
 @dataclass
-class Augmentation(PairingOptions):
+class Augmentation(AugmentationOptions, PairingOptions):
     """Two augmented views of each image are similar, all others of the batch dissimilar."""
 
     provides: ClassVar[PairFormat] = PairFormat.positive_pairs
-
-    crop_scale: list[float] = option(
-        [0.2, 1.0], "Range of a crop's area as a share of the image.", above=0, at_most=1
-    )
-    crop_ratio: list[float] = option(
-        [3 / 4, 4 / 3], "Range of a crop's width over its height.", above=0
-    )
-    flip: float = option(0.5, "Probability of a horizontal flip.", at_least=0, at_most=1)
-    jitter: float = option(0.8, "Probability of the color jitter.", at_least=0, at_most=1)
-    brightness: float = option(0.4, "Strength of the brightness jitter.", at_least=0)
-    contrast: float = option(0.4, "Strength of the contrast jitter.", at_least=0)
-    saturation: float = option(0.4, "Strength of the saturation jitter.", at_least=0)
-    hue: float = option(
-        0.1, "Strength of the hue jitter, in turns of the color circle.", at_least=0, at_most=0.5
-    )
-    grayscale: float = option(0.2, "Probability of taking the color away.", at_least=0, at_most=1)
-    translate: float = option(0.0, "Largest shift as a share of the side.", at_least=0, at_most=1)
-    rotate: float = option(0.0, "Largest rotation in degrees.", at_least=0, at_most=180)
-    zoom: list[float] = option([1.0, 1.0], "Range of the magnification.", above=0)
-    shear: float = option(0.0, "Largest shear in degrees.", at_least=0, below=90)
-    noise: float = option(0.0, "Deviation of Gaussian pixel noise.", at_least=0)
-    fill: float = option(
-        0.0, "Value of the pixels outside the image, 0 black to 1 white.", at_least=0, at_most=1
-    )
 
     def build(self, scope: PairingScope, batch_size: int, device: torch.device) -> Pairing:
         import torch
@@ -102,10 +79,8 @@ class Augmentation(PairingOptions):
         return TwoViews(torch.from_numpy(scope.positions), self._augmentation())
 
     def problems(self) -> Iterator[str]:
-        for key in ("crop_scale", "crop_ratio", "zoom"):
-            value = getattr(self, key)
-            if len(value) != 2 or value[0] > value[1]:
-                yield f"pairing.{key}={value}: must be two numbers, the smaller first"
+        for line in self.range_problems():
+            yield f"pairing.{line}"
 
     def without_color(self) -> BatchAugmentation:
         return replace(self, jitter=0.0, grayscale=0.0, noise=0.0)._augmentation()
@@ -113,6 +88,4 @@ class Augmentation(PairingOptions):
     def _augmentation(self) -> BatchAugmentation:
         from dimred.data.augmentation import BatchAugmentation
 
-        # Not the further options of a subclass.
-        keys = [spec.name for spec in fields(Augmentation) if spec.name != "name"]
-        return BatchAugmentation(**{key: getattr(self, key) for key in keys})
+        return BatchAugmentation(self)

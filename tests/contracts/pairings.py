@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from dimred.data.augmentation import BatchAugmentation
+from dimred.data.augmentation_options import AugmentationOptions
 from dimred.pairing import (
     Classes,
     FixedTargets,
@@ -65,7 +66,9 @@ RELATIONS = {
     "viewpoints": azimuth_and_elevation(Viewpoints(*ANGLES)),
 }
 PAIRINGS = {
-    "two_views": PairingCase(lambda: TwoViews(torch.arange(N), BatchAugmentation(noise=0.1)), N),
+    "two_views": PairingCase(
+        lambda: TwoViews(torch.arange(N), BatchAugmentation(AugmentationOptions(noise=0.1))), N
+    ),
     **{f"in_batch_{name}": sampled(in_batch, relation) for name, relation in RELATIONS.items()},
     "in_batch_at_most": sampled(partial(in_batch, max_samples=10), RELATIONS["neighborhood"]),
     **{f"pairs_{name}": sampled(PairSampling, relation) for name, relation in RELATIONS.items()},

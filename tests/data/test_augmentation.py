@@ -13,6 +13,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from dimred.data.augmentation import BatchAugmentation
+from dimred.data.augmentation_options import AugmentationOptions
 
 OFF = {
     "crop_scale": (1, 1),
@@ -31,7 +32,7 @@ SHAPES = [(6, 1, 8, 8), (6, 3, 16, 16), (6, 3, 12, 20), (6, 1, 20, 9)]
 
 def only(**settings):
     """An augmentation with nothing switched on but `settings`."""
-    return BatchAugmentation(**(OFF | settings))
+    return BatchAugmentation(AugmentationOptions(**(OFF | settings)))
 
 
 def seeded(seed=0):
@@ -58,7 +59,7 @@ class TestContract:
     def test_output_is_float_in_unit_range_and_the_input_stays(self, shape, settings):
         images = random_images(*shape)
         before = images.clone()
-        result = BatchAugmentation(**settings)(images, seeded())
+        result = BatchAugmentation(AugmentationOptions(**settings))(images, seeded())
         assert result.dtype == torch.float32
         assert result.shape == shape
         assert result.is_contiguous()
@@ -84,19 +85,21 @@ class TestContract:
         self, seed, shape, low, ratio, strength, hue, degrees, fill, constant
     ):
         augment = BatchAugmentation(
-            crop_scale=(low, 1),
-            crop_ratio=(ratio, 1 / ratio),
-            jitter=1,
-            brightness=strength,
-            contrast=strength,
-            saturation=strength,
-            hue=hue,
-            translate=fill,
-            rotate=degrees,
-            shear=degrees,
-            zoom=(low, 1 / low),
-            noise=strength,
-            fill=fill,
+            AugmentationOptions(
+                crop_scale=(low, 1),
+                crop_ratio=(ratio, 1 / ratio),
+                jitter=1,
+                brightness=strength,
+                contrast=strength,
+                saturation=strength,
+                hue=hue,
+                translate=fill,
+                rotate=degrees,
+                shear=degrees,
+                zoom=(low, 1 / low),
+                noise=strength,
+                fill=fill,
+            )
         )
         images = random_images(*shape) if constant is None else torch.full(shape, constant).byte()
         result = augment(images, seeded(seed))
@@ -110,7 +113,7 @@ class TestContract:
 
     def test_every_image_draws_its_own(self):
         images = random_images(1, 3, 32, 32).expand(64, -1, -1, -1)
-        augment = BatchAugmentation(jitter=1, **AFFINE)
+        augment = BatchAugmentation(AugmentationOptions(jitter=1, **AFFINE))
         result, drawn = augmented(augment, images)
         assert spread(drawn.crop) >= 8
         assert spread(drawn.affine) == spread(drawn.factors) == spread(drawn.hue[:, None]) == 64
@@ -120,7 +123,7 @@ class TestContract:
         assert len(result.flatten(1).unique(dim=0)) == 64
 
     def test_the_generator_decides_and_the_global_state_does_not(self):
-        augment = BatchAugmentation(noise=0.1, **AFFINE)
+        augment = BatchAugmentation(AugmentationOptions(noise=0.1, **AFFINE))
         images = random_images(8, 3, 16, 16)
         state = torch.get_rng_state()
         generator = seeded(5)
@@ -133,7 +136,7 @@ class TestContract:
 
     def test_large_batches_are_cut_without_a_trace(self, monkeypatch):
         images = random_images(11, 3, 8, 8)
-        augment = BatchAugmentation(noise=0.1, **AFFINE)
+        augment = BatchAugmentation(AugmentationOptions(noise=0.1, **AFFINE))
         expected = augment(images, seeded())
         monkeypatch.setattr("dimred.data.augmentation._SLICE", 4 * images[0].numel() + 1)
         assert torch.equal(augment(images, seeded()), expected)
@@ -141,13 +144,13 @@ class TestContract:
     @given(first=st.integers(0, 7), count=st.integers(1, 8))
     def test_a_part_is_the_same_as_of_the_whole(self, first, count):
         images = random_images(7, 3, 8, 8)
-        augment = BatchAugmentation(noise=0.1, **AFFINE)
+        augment = BatchAugmentation(AugmentationOptions(noise=0.1, **AFFINE))
         part = slice(first, first + count)
         assert torch.equal(augment(images, seeded(), part), augment(images, seeded())[part])
 
     def test_nothing_waits_for_the_device(self):
         """Fake tensors have no values: whatever needs one on the host raises."""
-        augment = BatchAugmentation(noise=0.1, fill=0.5, **AFFINE)
+        augment = BatchAugmentation(AugmentationOptions(noise=0.1, fill=0.5, **AFFINE))
         with FakeTensorMode():
             images = torch.empty(4, 3, 16, 16, dtype=torch.uint8)
             assert augment(images, torch.Generator()).shape == images.shape
@@ -156,7 +159,7 @@ class TestContract:
     @pytest.mark.parametrize("settings", [{}, AFFINE | {"noise": 0.1, "fill": 0.5}])
     def test_on_a_gpu(self, settings, nothing_waits):
         images = random_images(64, 3, 32, 32).cuda()
-        augment = BatchAugmentation(**settings)
+        augment = BatchAugmentation(AugmentationOptions(**settings))
         generator = torch.Generator("cuda").manual_seed(0)
         with nothing_waits():
             result = augment(images, generator)
@@ -165,7 +168,7 @@ class TestContract:
         assert torch.equal(augment(images, generator.manual_seed(0)), result)
 
     def test_the_default_dtype_changes_nothing(self):
-        augment = BatchAugmentation(noise=0.1, **AFFINE)
+        augment = BatchAugmentation(AugmentationOptions(noise=0.1, **AFFINE))
         images = random_images(4, 3, 8, 8)
         expected = augment(images, seeded())
         torch.set_default_dtype(torch.float64)
@@ -238,7 +241,7 @@ class TestInvalidArguments:
     )
     def test_is_named(self, name, value):
         with pytest.raises(ValueError, match=rf"^{name}="):
-            BatchAugmentation(**{name: value})
+            BatchAugmentation(AugmentationOptions(**{name: value}))
 
     @pytest.mark.parametrize(
         "images",
@@ -414,7 +417,11 @@ class TestDistributions:
         transform = v2.RandomResizedCrop(height_width, scale=(0.95, 1.0))
         theirs = transform.make_params([torch.empty(3, *height_width)])
         images = torch.empty(20, 3, *height_width, dtype=torch.uint8)
-        crop = BatchAugmentation(crop_scale=(0.95, 1.0)).draw(images, seeded()).crop
+        crop = (
+            BatchAugmentation(AugmentationOptions(crop_scale=(0.95, 1.0)))
+            .draw(images, seeded())
+            .crop
+        )
         expected = [theirs[key] for key in ("top", "left", "height", "width")]
         assert crop.tolist() == [expected] * 20
 
@@ -422,7 +429,7 @@ class TestDistributions:
         images = torch.empty(self.size, 3, 1, 1, dtype=torch.uint8)
         strengths = {"brightness": 0.4, "contrast": 1.5, "saturation": 0.9, "hue": 0.1}
         theirs = self.theirs(v2.ColorJitter(**strengths), images[0])
-        drawn = BatchAugmentation(jitter=1, **strengths).draw(images, seeded())
+        drawn = BatchAugmentation(AugmentationOptions(jitter=1, **strengths)).draw(images, seeded())
         assert drawn.blends == ("brightness", "contrast", "saturation")
         ours = dict(zip(drawn.blends, drawn.factors.T, strict=True)) | {"hue": drawn.hue}
         for name, values in ours.items():
@@ -444,7 +451,7 @@ class TestDistributions:
     )
     def test_probabilities(self, name, probability):
         images = torch.empty(self.size, 3, 1, 1, dtype=torch.uint8)
-        drawn = BatchAugmentation(**{name: probability}).draw(images, seeded())
+        drawn = BatchAugmentation(AugmentationOptions(**{name: probability})).draw(images, seeded())
         happened = (drawn.factors != 1).any(1) if name == "jitter" else getattr(drawn, name)
         if name == "jitter":
             assert torch.equal(happened, drawn.hue != 0)

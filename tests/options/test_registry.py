@@ -174,7 +174,7 @@ def test_choices_are_listed_without_what_builds_them():
     ("base", "ask"),
     [
         (LossOptions, lambda options: options.build()),
-        (LossOptions, lambda options: options.layout),
+        (LossOptions, lambda options: options.embedding_groups),
         (PairingOptions, lambda options: options.items(None)),
         (ModelOptions, lambda options: options.backbone(1, (8, 8))),
         (PairingOptions, lambda options: options.data_files()),
@@ -190,7 +190,7 @@ def test_an_unknown_choice_is_plain_values_until_it_is_asked_to_do_something(bas
         ask(options)
 
 
-@pytest.mark.parametrize("key", ["build", "_x", "layout", "data_files"])
+@pytest.mark.parametrize("key", ["build", "_x", "embedding_groups", "data_files"])
 def test_an_unknown_choice_has_no_value_in_place_of_a_method(key):
     with pytest.raises(TypeError, match=key):
         unknown(LossOptions, {"name": "mine", key: 1}, {})

@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 
 from dimred.data.augmentation import BatchAugmentation
+from dimred.data.augmentation_options import AugmentationOptions
 from dimred.data.resident import ResidentImages
 from dimred.losses import drlim_loss, simclr_loss, tsimcne_loss
 from dimred.models import ConvNetBackbone, Encoder
@@ -36,7 +37,10 @@ class OddPairs:
 
 
 CASES = {
-    "tsimcne": (tsimcne_loss, TwoViews(torch.arange(21), BatchAugmentation(noise=0.1))),
+    "tsimcne": (
+        tsimcne_loss,
+        TwoViews(torch.arange(21), BatchAugmentation(AugmentationOptions(noise=0.1))),
+    ),
     "simclr": (simclr_loss, TwoViews(torch.arange(21), BatchAugmentation())),
     "readout": (tsimcne_loss, TwoViews(torch.arange(21), BatchAugmentation())),
     "bf16": (tsimcne_loss, TwoViews(torch.arange(21), BatchAugmentation())),

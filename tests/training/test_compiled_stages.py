@@ -10,6 +10,7 @@ from torch._dynamo.backends.common import aot_autograd
 from torch._functorch.aot_autograd import make_boxed_func
 
 from dimred.data.augmentation import BatchAugmentation
+from dimred.data.augmentation_options import AugmentationOptions
 from dimred.errors import InputError, WrongGradients
 from dimred.pairing import TwoViews
 from dimred.training.compute import Compute
@@ -28,7 +29,7 @@ def three_stages(compute, first=0):
     """Losses and weights after each of three stages, each in other dimensions, or the later ones,
     as in a run that goes on."""
     net, found = encoder().to(compute.device), []
-    pairing = TwoViews(torch.arange(20), BatchAugmentation(noise=0.1))
+    pairing = TwoViews(torch.arange(20), BatchAugmentation(AugmentationOptions(noise=0.1)))
     for plan, out_dim in list(zip(PLANS, (3, 2, 2), strict=True))[first:]:
         if net.out_dim != out_dim:
             torch.manual_seed(out_dim)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from dimred.data.augmentation import BatchAugmentation
+from dimred.data.augmentation_options import AugmentationOptions
 from dimred.data.resident import ResidentImages
 from dimred.errors import TrainingDiverged
 from dimred.losses import tsimcne_loss
@@ -285,7 +286,7 @@ def test_switches_leave_the_result_on_a_gpu_as_it_is(switch, adamw, full_float32
     gpu = Compute(torch.device("cuda"), channels_last=False, fused_optimizer=False)
     plan = changed(adamw=adamw, base_lr=0.01, warmup_epochs=2)
     loss = distance_from_one if adamw else tsimcne_loss
-    pairing = TwoViews(torch.arange(20), BatchAugmentation(noise=0.1))
+    pairing = TwoViews(torch.arange(20), BatchAugmentation(AugmentationOptions(noise=0.1)))
     stages = [
         trainer(plan, loss=loss, pairing=pairing, compute=compute)
         for compute in (gpu, replace(gpu, **{switch: True}))
@@ -298,7 +299,7 @@ def test_switches_leave_the_result_on_a_gpu_as_it_is(switch, adamw, full_float32
 
 @pytest.mark.gpu
 def test_a_step_does_not_wait_for_the_gpu(nothing_waits):
-    pairing = TwoViews(torch.arange(20), BatchAugmentation(noise=0.1))
+    pairing = TwoViews(torch.arange(20), BatchAugmentation(AugmentationOptions(noise=0.1)))
     stage = trainer(pairing=pairing, compute=Compute(torch.device("cuda"), bf16=True))
     state = stage.new_epoch()
     running = stage.train_epoch(0, state)

@@ -1,0 +1,50 @@
+"""How strongly images are augmented."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dimred.options.option import option
+
+
+@dataclass
+class AugmentationOptions:
+    """What `BatchAugmentation` draws for each image; the defaults are those of the t-SimCNE paper
+    (Boehm, Berens, Kobak 2022).
+
+    An operation of probability or strength 0 is skipped. If both ranges of the crop are [1, 1]
+    there is none, also of images that are not square. The factor of brightness, contrast and
+    saturation of strength s is from [max(0, 1 - s), 1 + s].
+    """
+
+    crop_scale: list[float] = option(
+        [0.2, 1.0], "Range of a crop's area as a share of the image.", above=0, at_most=1
+    )
+    crop_ratio: list[float] = option(
+        [3 / 4, 4 / 3], "Range of a crop's width over its height.", above=0
+    )
+    flip: float = option(0.5, "Probability of a horizontal flip.", at_least=0, at_most=1)
+    jitter: float = option(0.8, "Probability of the color jitter.", at_least=0, at_most=1)
+    brightness: float = option(0.4, "Strength of the brightness jitter.", at_least=0)
+    contrast: float = option(0.4, "Strength of the contrast jitter.", at_least=0)
+    saturation: float = option(0.4, "Strength of the saturation jitter.", at_least=0)
+    hue: float = option(
+        0.1, "Strength of the hue jitter, in turns of the color circle.", at_least=0, at_most=0.5
+    )
+    grayscale: float = option(0.2, "Probability of taking the color away.", at_least=0, at_most=1)
+    translate: float = option(0.0, "Largest shift as a share of the side.", at_least=0, at_most=1)
+    rotate: float = option(0.0, "Largest rotation in degrees.", at_least=0, at_most=180)
+    zoom: list[float] = option([1.0, 1.0], "Range of the magnification.", above=0)
+    shear: float = option(0.0, "Largest shear in degrees.", at_least=0, below=90)
+    noise: float = option(0.0, "Deviation of Gaussian pixel noise.", at_least=0)
+    fill: float = option(
+        0.0, "Value of the pixels outside the image, 0 black to 1 white.", at_least=0, at_most=1
+    )
+
+    def range_problems(self) -> Iterator[str]:
+        """One line for each range that is none."""
+        for key in ("crop_scale", "crop_ratio", "zoom"):
+            value = getattr(self, key)
+            if len(value) != 2 or value[0] > value[1]:
+                yield f"{key}={value}: must be two numbers, the smaller first"
