@@ -10,13 +10,14 @@ from dimred.files import expanded, write_atomically
 
 HELP = """\
 dimred table TABLE [--outputs FOLDER] [--budget full|short|smoke]
-                   [--format text|markdown|latex|csv] [--out FILE]
+                   [--format text|markdown|latex|csv] [--out FILE] [--measures NAME,...]
 
 Prints a paper's table: what was published, and below each row what the finished runs in FOLDER
 (default: outputs) gave, mean and standard deviation of the seeds. What a run did otherwise than the
 paper stands in its line; runs of different configurations are never averaged; a row without runs
 names the command that makes them. --budget leaves out the runs of other budgets. FOLDER may also be
-a .jsonl file of run records.
+a .jsonl file of run records. --measures adds columns of further numbers of the runs, by their
+names in summary.json.
 
 TABLE is one of
   table1           t-SimCNE paper, CIFAR-10       table_a1         the same, CIFAR-100
@@ -35,6 +36,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--format", default="text")
     parser.add_argument("--budget")
     parser.add_argument("--out")
+    parser.add_argument("--measures")
     given = parser.parse_args(arguments)
     from dimred.run_folder.record import read_records
     from dimred.tables import BUDGETS, FORMATS, NAMES
@@ -51,9 +53,10 @@ def run(arguments: list[str]) -> int:
         if given.budget not in BUDGETS:
             raise InputError(f"--budget {given.budget}: must be one of {', '.join(BUDGETS)}")
         records = [record for record in records if (record.budget or "full") == given.budget]
+    measures = given.measures.split(",") if given.measures else []
     for line in damaged:
         print(f"dimred: left out: {line}", file=sys.stderr)
-    text = FORMATS[given.format](comparison(given.name, records)) + "\n"
+    text = FORMATS[given.format](comparison(given.name, records, measures)) + "\n"
     if given.out:
         write_atomically(expanded(given.out), text.encode())
         print(given.out)
