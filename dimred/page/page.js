@@ -1,4 +1,4 @@
-// sources 5e2aa26920e6b5ea97e8929fbbc8af6cfbe8a626791135c4b64ac48b8acf95d4
+// sources 6e8b741eaa94febed0a64248b2b54acec98a004041d5161056eaf3d8d510567d
 /*! Contains three.js:
 The MIT License
 

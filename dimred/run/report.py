@@ -74,6 +74,7 @@ class RunReport:
         z, n_images = embedding.samples_z, len(self.inputs.images)
         write_figures(self.folder, self.inputs.samples, n_images, z, self.config.title)
         found = self.measuring.finish(embedding, self.folder)
+        found = {name: values for name, values in found.items() if values or name not in _ALWAYS}
         summary = {**self._summary(rows), **_ALWAYS, **found}
         summary["measures"] = {
             "taken": self.measuring.names,

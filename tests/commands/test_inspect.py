@@ -138,7 +138,7 @@ def test_without_labels_what_wants_them_is_left_out(tmp_path):
         Image.fromarray(image).save(tmp_path / f"photos/{number:03d}, \x1b.png")
     train(tmp_path, "dataset=image_folder", "dataset.root=photos", "dataset.image_size=16")
     out, _ = dimred(tmp_path, "inspect", "run")
-    assert "label_issues  left out: no labels" in out
+    assert "label_issues     left out: no labels" in out
     assert "070, \\x1b.png and 071" in out
     assert "those far from their class left out: no labels" in out
     assert findings(tmp_path, "near_duplicates") == [[70, 71, 72]]
