@@ -18,11 +18,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
-from hydra import compose, initialize_config_dir
 
 from dimred.config import RunConfig
-from dimred.config.conf_folder import config_folder
-from dimred.config.hydra_schema import register, typed
+from dimred.config.compose import composed
 from dimred.errors import TrainingDiverged
 from dimred.measures.protocol import Embedding
 from dimred.models import Encoder
@@ -43,8 +41,7 @@ class Contender:
 
     def __init__(self, name: str, words: list[str], steps: int):
         self.name = name
-        with initialize_config_dir(str(config_folder()), version_base="1.3"):
-            config = typed(compose("config", overrides=words))
+        config = composed(words)
         inputs = Inputs(config, CPU)
         self.measuring = Measuring(setting_of(inputs))
         self.resident = inputs.resident
@@ -113,7 +110,6 @@ def main() -> None:
     parser.add_argument("--root", default="data")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     options = parser.parse_args()
-    register()
     for seed in options.seeds:
         try:
             contenders = race(options.root, seed)
