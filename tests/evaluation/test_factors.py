@@ -398,3 +398,14 @@ def test_other_lightings_of_a_view_do_not_tell_the_lighting_of_an_image():
     offset = invariant + 10.0 * lighting[:, None]
     told = named(FactorMeasures(items, 1, None).measure(offset))
     assert told["r2_lighting_z12"] > 0.9
+
+
+def test_where_no_split_has_both_sides_there_is_no_r2_and_no_nan():
+    items = replace(shifted(), labels=None)
+    measures = FactorMeasures(items, 5, [2, 1])
+    measures.train = measures.train[:0]
+    measures.moves = dict.fromkeys(measures.moves)
+    found = named(measures.measure(ordered_by_shift()))
+    assert found
+    assert not any(name.startswith("r2") for name in found)
+    assert np.isfinite(list(found.values())).all()
