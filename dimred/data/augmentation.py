@@ -1,4 +1,4 @@
-"""Random augmentation of whole batches of images, in which every image draws its own parameters."""
+"""Random augmentation of batches of images, with parameters drawn for each image."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from dimred.options.option import violations
 _ALL = slice(None)
 BLENDS = ("brightness", "contrast", "saturation")
 _CROP_TRIES = 10  # torchvision's
-_SLICE = 1_000_000  # pixel values at a time on a CPU: they stay in its cache
+_SLICE = 1_000_000  # pixel values processed at a time on a CPU, so that they stay in its cache
 
 _Uniform = Callable[..., Tensor]  # (low, high, *columns) -> float32 (B, *columns)
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """What each of B images drew; None for what is switched off.
+    """Augmentation parameters of B images; None for operations that are switched off.
 
     crop: float32 (B, 4): top, left, height and width of the box, in whole pixels.
-    flip, grayscale: bool (B,), whether it happens.
+    flip, grayscale: bool (B,), whether the operation is applied.
     affine: float32 (B, 5): angle in degrees, shift in x and y in pixels, shear along x in degrees,
-        and zoom, all about the image's center and in the sense of torchvision's `affine`.
-    blends: which n of brightness, contrast and saturation are switched on.
-    factors: float32 (B, n), of each of `blends`; 1 leaves the image as it is.
+        and zoom, all about the image's center and with the signs of torchvision's `affine`.
+    blends: the n of brightness, contrast and saturation that are switched on.
+    factors: float32 (B, n), one for each of `blends`; 1 leaves the image unchanged.
     order: int64 (B, n); order[i, k] is the position in `blends` of the k-th blend of image i.
     hue: float32 (B,), shift in turns of the color circle.
     """
@@ -48,7 +48,7 @@ class Parameters:
     grayscale: Tensor | None
 
     def of(self, part: slice) -> Parameters:
-        """What some of the images drew."""
+        """The parameters of a slice of the images."""
         values: dict[str, Any] = {
             name: value[part] if isinstance(value, Tensor) else value
             for name, value in vars(self).items()
@@ -57,20 +57,20 @@ class Parameters:
 
 
 class BatchAugmentation:
-    """SimCLR's augmentations for a batch; every image draws its own parameters.
+    """SimCLR's augmentations for a batch, with parameters drawn for each image.
 
     The defaults are those of the t-SimCNE paper (Boehm, Berens, Kobak 2022): random resized crop,
     horizontal flip, color jitter, grayscale. Distributions are those of torchvision's
     RandomResizedCrop, RandomHorizontalFlip, RandomAffine, ColorJitter and RandomGrayscale, except
-    that shifts are not rounded to whole pixels. The operations in their order:
+    that shifts are not rounded to whole pixels. The operations, in order:
 
     1. One affine map about the image's center, then the crop, then the flip, as one bilinear
        sampling without antialiasing. The crop's box has whole pixels and lies inside the image.
-    2. Brightness, contrast and saturation in an order drawn for each image, then hue. (torchvision
-       draws the position of hue too.)
+    2. Brightness, contrast and saturation in a random order for each image, then hue (which
+       torchvision applies at a random position too).
     3. Grayscale, then Gaussian noise.
 
-    Saturation, hue and grayscale do nothing to images of one channel.
+    Saturation, hue and grayscale do not change images of one channel.
 
     Raises InputError (a ValueError) naming an option that is out of its range.
     """
@@ -84,9 +84,9 @@ class BatchAugmentation:
     def __call__(self, images: Tensor, generator: torch.Generator, part: slice = _ALL) -> Tensor:
         """uint8 (B, C, height, width), C = 1 or 3 -> float32 of the same shape, in [0, 1].
 
-        `generator` is on the images' device; all randomness is from it, and nothing waits for that
-        device. part: of the images; the result is that part of what all of them would give. Raises
-        ValueError for images of another type or shape.
+        generator: the only source of randomness, on the images' device, which is not synchronized.
+        part: which of the images to return; they look the same as if all were returned.
+        Raises ValueError for images of another type or shape.
         """
         shape = tuple(images.shape)
         if images.dtype != torch.uint8 or len(shape) != 4 or shape[1] not in (1, 3):
@@ -108,7 +108,7 @@ class BatchAugmentation:
         return out
 
     def draw(self, images: Tensor, generator: torch.Generator) -> Parameters:
-        """The parameters that a batch draws; all but the noise."""
+        """Random parameters for a batch; the noise is drawn elsewhere."""
         size, channels, height, width = images.shape
 
         def uniform(low: float, high: float, *columns: int) -> Tensor:
@@ -139,7 +139,7 @@ class BatchAugmentation:
         low, high = self.options.crop_ratio
         area = uniform(*self.options.crop_scale, _CROP_TRIES).mul_(height * width)
         ratio = uniform(math.log(low), math.log(high), _CROP_TRIES).exp_()
-        # Where no try fits, the column behind them does: the largest box of an allowed ratio.
+        # Column _CROP_TRIES, used where no try fits, holds the largest box of an allowed ratio.
         allowed = min(max(width / height, low), high)
         tallest = min(height, max(1, round(width / allowed)))
         widest = min(width, max(1, round(height * allowed)))
@@ -161,13 +161,15 @@ class BatchAugmentation:
         it = self.options
         if it.translate == it.rotate == it.shear == 0 and list(it.zoom) == [1.0, 1.0]:
             return None
-        most = (it.rotate, it.translate * width, it.translate * height, it.shear)
-        return torch.stack([*(uniform(-m, m) for m in most), uniform(*self.options.zoom)], 1)
+        limits = (it.rotate, it.translate * width, it.translate * height, it.shear)
+        return torch.stack(
+            [*(uniform(-limit, limit) for limit in limits), uniform(*self.options.zoom)], 1
+        )
 
 
 @fusable
 def _apply(images: Tensor, drawn: Parameters, noise: Tensor | None, fill: float) -> Tensor:
-    """What has been drawn, done to uint8 images."""
+    """Augmented float32 images from uint8 images and their parameters."""
     x = images.float().div_(255)
     if not (drawn.crop is drawn.flip is drawn.affine is None):
         x = _resample(x, drawn, fill)
@@ -188,8 +190,8 @@ def _resample(x: Tensor, drawn: Parameters, fill: float) -> Tensor:
     """`x` after affine map, crop and flip."""
     height, width = x.shape[2:]
     box = list(drawn.crop.T[..., None]) if drawn.crop is not None else []
-    columns = _sampled(width, drawn.flip, box[1::2], x.device)
-    rows = _sampled(height, None, box[::2], x.device)
+    columns = _sampling_positions(width, drawn.flip, box[1::2], x.device)
+    rows = _sampling_positions(height, None, box[::2], x.device)
     # In grid_sample's units the image is 2 x 2.
     if drawn.affine is None:
         columns, rows = columns * (2 / width), rows * (2 / height)
@@ -205,25 +207,27 @@ def _resample(x: Tensor, drawn: Parameters, fill: float) -> Tensor:
         rows * ((cos * tan + sin) * unit_x),
         rows * (cos * unit_y),
     )
-    # grid_sample finds 0 outside, so `fill` has to be the zero meanwhile.
+    # grid_sample pads with 0, so shift pixel values by `fill` while sampling.
     x = grid_sample(x.sub_(fill), grid, padding_mode="zeros", align_corners=False)
     return x.add_(fill).clamp_(0, 1)
 
 
 def _grid(column_x: Tensor, column_y: Tensor, row_x: Tensor, row_y: Tensor) -> Tensor:
-    """Places (B, height, width, 2), each the sum of what its column (B, width) and its row (B,
-    height) add to x and to y."""
-    if torch.compiler.is_compiling():  # which knows no complex numbers
+    """Sampling positions (B, height, width, 2): the x and y of each are the sum of a term for its
+    column (B, width) and a term for its row (B, height)."""
+    if torch.compiler.is_compiling():  # the compiler does not support complex numbers
         x = column_x[:, None, :] + row_x[:, :, None]
         y = column_y[:, None, :] + row_y[:, :, None]
         return torch.stack((x, y), -1)
-    # One quick kernel.
+    # Complex addition takes one fast kernel.
     columns, rows = torch.complex(column_x, column_y), torch.complex(row_x, row_y)
     return torch.view_as_real(columns[:, None, :] + rows[:, :, None])
 
 
-def _sampled(size: int, flip: Tensor | None, box: list[Tensor], device: torch.device) -> Tensor:
-    """Where an axis is sampled, in pixels from the image's center: (B, size), or (1, size).
+def _sampling_positions(
+    size: int, flip: Tensor | None, box: list[Tensor], device: torch.device
+) -> Tensor:
+    """Sampling positions along an axis, in pixels from the image's center: (B, size) or (1, size).
 
     box: start and length of the crop, (B, 1) each; empty without a crop.
     """
@@ -260,11 +264,11 @@ def _blend_(x: Tensor, drawn: Parameters) -> None:
 
 
 def _shift_hue_(x: Tensor, shift: Tensor) -> None:
-    """Shift, in place, the hue of RGB images by `shift` (B,) turns; S and V of HSV stay.
+    """Shift, in place, the hue of RGB images by `shift` (B,) turns, keeping S and V of HSV.
 
-    Without HSV's cases: a pixel lies (1 + (green + blue - red - low) / chroma) / 6 turns from red,
-    towards green where green >= blue. A channel is `high` where the hue is within 1/6 turn of its
-    own and falls to `low` at 2/6.
+    Unlike the usual conversion to HSV, it distinguishes no cases: a pixel lies
+    (1 + (green + blue - red - low) / chroma) / 6 turns from red, towards green where green >= blue.
+    A channel is `high` where the hue is within 1/6 turn of its own and falls to `low` at 2/6.
     """
     red, green, blue = x.unbind(1)
     high = torch.maximum(red, green)

@@ -10,12 +10,12 @@ from dimred.options.option import option
 
 @dataclass
 class AugmentationOptions:
-    """What `BatchAugmentation` draws for each image; the defaults are those of the t-SimCNE paper
-    (Boehm, Berens, Kobak 2022).
+    """Strengths and probabilities for `BatchAugmentation`; the defaults are those of the t-SimCNE
+    paper (Boehm, Berens, Kobak 2022).
 
-    An operation of probability or strength 0 is skipped. If both ranges of the crop are [1, 1]
-    there is none, also of images that are not square. The factor of brightness, contrast and
-    saturation of strength s is from [max(0, 1 - s), 1 + s].
+    An operation of probability or strength 0 is skipped. If both ranges of the crop are [1, 1],
+    images are not cropped, even those that are not square. Strength s of brightness, contrast or
+    saturation means a random factor from [max(0, 1 - s), 1 + s].
     """
 
     crop_scale: list[float] = option(
@@ -32,7 +32,7 @@ class AugmentationOptions:
     hue: float = option(
         0.1, "Strength of the hue jitter, in turns of the color circle.", at_least=0, at_most=0.5
     )
-    grayscale: float = option(0.2, "Probability of taking the color away.", at_least=0, at_most=1)
+    grayscale: float = option(0.2, "Probability of turning the image gray.", at_least=0, at_most=1)
     translate: float = option(0.0, "Largest shift as a share of the side.", at_least=0, at_most=1)
     rotate: float = option(0.0, "Largest rotation in degrees.", at_least=0, at_most=180)
     zoom: list[float] = option([1.0, 1.0], "Range of the magnification.", above=0)
@@ -43,7 +43,7 @@ class AugmentationOptions:
     )
 
     def range_problems(self) -> Iterator[str]:
-        """One line for each range that is none."""
+        """One line for each invalid range."""
         for key in ("crop_scale", "crop_ratio", "zoom"):
             value = getattr(self, key)
             if len(value) != 2 or value[0] > value[1]:

@@ -1,5 +1,5 @@
-"""An image set is looked over when it is loaded, so that a fault of a dataset is one line and not a
-crash in the middle of a run."""
+"""Validation of an image set when it is loaded: a faulty dataset gets a one-line error before
+training instead of a crash during it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from dimred.errors import InputError
 
 
 def check_image_set(name: str, images: ImageSet) -> None:
-    """Raise InputError for whatever does not keep to `ImageSet`; pixels are not looked at.
+    """Raise InputError for an image set that breaks the contract of `ImageSet`. Pixel values are
+    not checked.
 
     name: of the dataset, for messages.
     """

@@ -15,8 +15,8 @@ _STD = 0.37564
 def load_digits() -> ImageSet:
     """The 1,797 handwritten digits that ship with scikit-learn, uint8 (1797, 1, 8, 8).
 
-    Their values 0..16 are scaled to 0..255. The set has no split of its own: 297 images, the same
-    share of every digit, are fixed as test images.
+    Their values 0..16 are scaled to 0..255. The set has no official split: the test images are a
+    fixed 297, the same share of every digit.
     """
     from sklearn import datasets
     from sklearn.model_selection import train_test_split
@@ -25,7 +25,7 @@ def load_digits() -> ImageSet:
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     values = digits.target.astype(np.int64)
     index = np.arange(len(images), dtype=np.int64)
-    # Not the seed of the evaluation's random split, so that the two numbers are of two splits.
+    # A seed other than that of the evaluation's random split, so that the two splits differ.
     _, test = train_test_split(index, test_size=297, stratify=values, random_state=1)
     return ImageSet(
         images=torch.from_numpy(images).unsqueeze(1),

@@ -22,12 +22,12 @@ READ = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
     *(".ppm", ".pgm"),
 )
-# Images of formats that are not read here: named as unreadable instead of passed over.
+# Image formats that cannot be read here: reported as unreadable instead of ignored.
 _NOT_READ = (".heic", ".heif", ".avif", ".jp2", ".jxl")
 SUFFIXES = (*READ, *_NOT_READ)
 
-# The decoders of READ. The rest of Pillow's is left out: a file is judged by its content, and some
-# (EPS) run another program.
+# Pillow's decoders for the suffixes in READ. Pillow chooses one by the content of a file, and some
+# of its other decoders run another program (EPS).
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 _CHUNK = 256  # files a thread takes at a time
 _ORIENTATION = 0x0112  # EXIF
@@ -45,7 +45,7 @@ _ON_ITS_SIDE = {_TRANSPOSE[orientation] for orientation in (5, 6, 7, 8)}
 
 @dataclass(frozen=True)
 class _File:
-    """A file by its path below the root, with "/" between parts, and what that path says of it."""
+    """A file: its path below the root, with "/" between parts, and the split and class from it."""
 
     path: str
     is_test: bool
@@ -66,8 +66,8 @@ def load_image_folder(
     """The images of a folder, uint8 (N, C, image_size, image_size); C = 1 if all are gray, else 3.
 
     Split: where root holds folders `train` and `test` (in any case) with images, these are the
-        split, and no images may lie beside them. Where it holds one of the two, there is no split,
-        and that folder is read as if it were the root.
+        split, and no images may lie beside them. Where it holds only one of the two, there is no
+        split, and that folder is read as if it were the root.
     Labels: a sub-folder of the root (of `train` and `test`, where there is a split) is a class, and
         everything below it belongs to it. A folder without sub-folders has no labels. Images beside
         class folders are refused, as their class is not known.
@@ -82,11 +82,11 @@ def load_image_folder(
         `unreadable`. Such are damaged files, links to nothing, floating-point images and those of
         more pixels than Pillow takes for a decompression bomb.
 
-    select: which of the images are wanted; it is given all of them without their pixels, so that no
-        other file is opened.
+    select: chooses the images to read; it receives all of them without their pixels, and only
+        those it returns are opened.
 
     mean and std are those of the selected training images. Raises InputError for a folder that is
-    missing, has no readable image, or is laid out in another way.
+    missing, has no readable image, or has another layout.
     """
     folder = str(expanded(root))
     everything = _layout(root, image_paths(folder, f"dataset.root={root!r}"))
@@ -138,9 +138,9 @@ def _outline(files: Sequence[_File]) -> ImageSet:
 
 
 def image_paths(folder: str, named: str) -> Iterator[str]:
-    """Paths of all image files below `folder`, relative to it, in no order.
+    """Paths of all image files below `folder`, relative to it, in arbitrary order.
 
-    Raises InputError, which begins with `named`, for a folder that cannot be listed.
+    named: how error messages begin. Raises InputError for a folder that cannot be listed.
     """
     pending: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
     while pending:
@@ -174,7 +174,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_openable(entry: os.DirEntry[str]) -> bool:
-    """False for what is not a file, such as a pipe, which would be waited for."""
+    """False for entries other than files, such as a pipe, where opening would block."""
     try:
         return entry.is_file() or (entry.is_symlink() and not Path(entry).exists())
     except OSError:
@@ -186,7 +186,7 @@ def _layout(root: str, paths: Iterator[str]) -> list[_File]:
     parts = [path.split("/") for path in paths]
     if not parts:
         raise InputError(
-            f"dataset.root={root!r}: no images there; files count that end in {' '.join(READ)}"
+            f"dataset.root={root!r}: no images there; image files end in {' '.join(READ)}"
         )
     beside = [path for path in parts if not _is_split_folder(path)]
     has_split = len(beside) < len(parts)
@@ -217,10 +217,10 @@ def _is_split_folder(parts: Sequence[str]) -> bool:
 
 
 def _labels(files: Sequence[_File]) -> LabelSet | None:
-    found = [file.class_name for file in files if file.class_name is not None]
-    if not found:
+    class_names = [file.class_name for file in files if file.class_name is not None]
+    if not class_names:
         return None
-    names, values = np.unique(np.array(found, dtype=object), return_inverse=True)
+    names, values = np.unique(np.array(class_names, dtype=object), return_inverse=True)
     return LabelSet(values.astype(np.int64), tuple(names))
 
 
@@ -232,7 +232,7 @@ def printable(name: str) -> str:
 def _decode_all(
     folder: str, files: Sequence[_File], size: int, strict: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], list[str | None]]:
-    """What `decode_files` says of files below `folder`; if strict, an InputError for a problem."""
+    """`decode_files` for files below `folder`. strict: raise InputError for an unreadable file."""
 
     def refuse(i: int, problem: str) -> None:
         raise InputError(
@@ -255,18 +255,19 @@ def decode_files(
     size: tuple[int, int],
     refuse: Callable[[int, str], None] | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], list[str | None]]:
-    """Pixels (N, 3, height, width), which images are gray (N,), and what is wrong with each or
-    None, of files decoded as `load_image_folder` says.
+    """Decode image files as `load_image_folder` describes.
 
-    Gray images have three equal channels; the pixels of files that cannot be read are undefined.
+    Returns pixels (N, 3, height, width), with three equal channels for gray images and undefined
+    for unreadable files; whether each image is gray (N,); and for each the reason why it cannot be
+    read, or None.
 
     size: (height, width); the largest central part of that shape is resized to it.
     refuse: called with the position of a file that cannot be read, and the reason.
-    Raises MemoryError where memory does not hold the pixels.
+    Raises MemoryError where the pixels do not fit in memory.
     """
     try:
         pixels = np.empty((len(paths), 3, *size), dtype=np.uint8)
-    except ValueError as error:  # more than there are addresses
+    except ValueError as error:  # more bytes than an array can have
         raise MemoryError from error
     is_gray = np.zeros(len(paths), dtype=np.bool_)
 
@@ -276,7 +277,7 @@ def decode_files(
             problem = None
             try:
                 pixels[i], is_gray[i] = _decode(paths[i], size)
-            except Exception as error:  # Pillow's decoders let through whatever damage leads to
+            except Exception as error:  # damaged files make Pillow raise many kinds
                 problem = _reason(error)
                 if refuse:
                     refuse(i, problem)
@@ -285,7 +286,7 @@ def decode_files(
 
     Image.init()
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        warnings.simplefilter("ignore")  # Pillow's on damaged metadata and large images
+        warnings.simplefilter("ignore")  # Pillow warns of damaged metadata and large images
         chunks = pool.map(decode_chunk, range(0, len(paths), _CHUNK))
         problems = [problem for chunk in chunks for problem in chunk]
     return pixels, is_gray, problems
@@ -302,7 +303,7 @@ def _reason(error: Exception) -> str:
 def _decode(path: str, size: tuple[int, int]) -> tuple[NDArray[np.uint8], bool]:
     """Pixels (1 or 3, height, width) of a file, and whether it is gray."""
     with Image.open(path, formats=_FORMATS) as image:
-        # JPEG's decoder shrinks large images at little cost; what is left is resized well.
+        # The JPEG decoder shrinks large images at little cost; the final resizing is precise.
         image.draft(None, (2 * max(size), 2 * max(size)))
         image.load()
         plain = _gray_or_rgb(image)
@@ -325,7 +326,7 @@ def _decode(path: str, size: tuple[int, int]) -> tuple[NDArray[np.uint8], bool]:
 def _orientation(image: Image.Image) -> int:
     try:
         orientation: int = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # damaged metadata do not make the pixels worse
+    except Exception:  # the pixels are usable even if the metadata is damaged
         return 1
     return orientation
 

@@ -1,4 +1,4 @@
-"""What an image set is: the images and everything known of them."""
+"""Image sets: images with their labels, factors, split and file names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_MIN_STD = 1e-3  # below a step of a uint8 pixel; divided by, it leaves constant images finite
+_MIN_STD = 1e-3  # below one step of a uint8 pixel; keeps normalized constant images finite
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Factor:
 
     values: float64 array (N,), finite.
     unit: of the values, such as "degrees".
-    period: of a cyclic factor, above 0: 360 for an angle all around; None for one with two ends.
+    period: of a cyclic factor, above 0, such as 360 for a full circle; None for other factors.
     """
 
     values: NDArray[np.float64]
@@ -41,19 +41,19 @@ class Factor:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """N images of one size, N at least 1, and everything known of them. `check_image_set` holds
-    what is said here.
+    """N images of one size, N at least 1, with labels and other data of each. `check_image_set`
+    checks this contract.
 
     images: uint8 tensor (N, C, H, W) on the host, C = 1 or 3.
-    mean, std: C floats each, of pixel values scaled to [0, 1], std above 0; for normalization.
-    is_test: bool array (N,), the set's own train/test split; all False where it has none.
-    split_name: what that split is, such as "official 60,000/10,000"; "" where there is none.
+    mean, std: C floats each for normalization, of pixel values scaled to [0, 1]; std above 0.
+    is_test: bool array (N,), the set's official split; all False where it has none.
+    split_name: describes that split, such as "official 60,000/10,000"; "" where there is none.
     labels: the labels that maps are colored and evaluated by, or None.
     extra_labels: further labelings by name, such as CIFAR-100's "superclass".
     index: int64 array (N,), the position of each image in the whole set before any selection;
-        of a folder, among all its image files in their order, readable or not.
+        in a folder, its position among all image files in order, readable or not.
     factors: measured causes of variation by name, such as "azimuth".
-    sources: file names, one an image, relative to the set's root; None where images have no files.
+    sources: the file name of each image, relative to the set's root; None without files.
     unreadable: names of the files that could not be read and are left out.
     """
 
@@ -79,7 +79,7 @@ class ImageSet:
         return test if len(test) else np.arange(len(self))
 
     def take(self, positions: NDArray[np.int64]) -> ImageSet:
-        """The images at `positions` (int64 array), with everything known of them."""
+        """The images at `positions` (int64 array), with all data of them."""
 
         def pick(labels: LabelSet) -> LabelSet:
             return LabelSet(labels.values[positions], labels.names)

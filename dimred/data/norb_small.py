@@ -23,13 +23,13 @@ from dimred.files import expanded
 _URL = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
 _TRAIN = "smallnorb-5x46789x9x18x6x2x96x96-training"
 _TEST = "smallnorb-5x01235x9x18x6x2x96x96-testing"
-_MAX_PAIRS = 24300  # of each part; a damaged header could ask for any number
+_MAX_PAIRS = 24300  # in each part; guards against a damaged header
 _CAMERAS = ("left", "right")
 _CATEGORIES = ("animal", "human", "airplane", "truck", "car")
 _SIZE = 96
 _BLOCK = 128  # image pairs read at a time, 2.4 MB
 
-# What the columns of a table are and may hold: the content of cat, then that of info.
+# Columns of a table and their allowed values: the content of cat, then that of info.
 _ALLOWED = {
     "category": range(5),
     "instance": range(10),
@@ -40,11 +40,11 @@ _ALLOWED = {
 
 
 @dataclass(frozen=True)
-class _Kind:
-    """What one of the three files of a part must be.
+class _FileFormat:
+    """Format of one of the three files of a part.
 
     magic: its first four bytes, a little-endian integer that names the type of the values.
-    shape: of what belongs to one image pair.
+    shape: of the values for one image pair.
     """
 
     magic: int
@@ -52,10 +52,10 @@ class _Kind:
     shape: tuple[int, ...]
 
 
-_KINDS = {
-    "dat": _Kind(0x1E3D4C55, np.dtype("u1"), (len(_CAMERAS), _SIZE, _SIZE)),
-    "cat": _Kind(0x1E3D4C54, np.dtype("<i4"), ()),
-    "info": _Kind(0x1E3D4C54, np.dtype("<i4"), (4,)),
+_FORMATS = {
+    "dat": _FileFormat(0x1E3D4C55, np.dtype("u1"), (len(_CAMERAS), _SIZE, _SIZE)),
+    "cat": _FileFormat(0x1E3D4C54, np.dtype("<i4"), ()),
+    "info": _FileFormat(0x1E3D4C54, np.dtype("<i4"), (4,)),
 }
 
 
@@ -69,13 +69,13 @@ def load_norb_small(
 ) -> ImageSet:
     """Small NORB's images, uint8 (N, 1, 96, 96), the train part first; all 97,200, or a selection.
 
-    root: the folder of the six files smallnorb-*-{dat,cat,info}.mat, packed (.mat.gz) or not; of
-        a file in both forms the unpacked one is read. `~` is expanded.
+    root: the folder of the six files smallnorb-*-{dat,cat,info}.mat, packed (.mat.gz) or not; where
+        both forms exist, the unpacked one is read. `~` is expanded.
     category: animal, human, airplane, truck or car; None for all five.
     instance: 0 to 9, one toy of each category; None for all ten.
-    camera: 0 for the left one, 1 for the right one; None for both, each image on its own.
-    n_test: test images, drawn at random by `seed` from those selected; None for the set's own
-        split by instance. A selection that lies on one side of that has no split.
+    camera: 0 for the left one, 1 for the right one; None for the images of both.
+    n_test: number of test images, drawn by `seed` from those selected; None for the official split
+        by instance. A selection that lies on one side of that has no split.
 
     `index` is the position in the files, where left and right images alternate. The labels are
     the categories, None where there is only one; the extra labels are "category", "instance",
@@ -84,7 +84,7 @@ def load_norb_small(
     toys. mean and std are those of the training images.
 
     Raises InputError for an unknown choice, a selection without images, an n_test that leaves no
-    training image, and files that are missing, damaged or do not belong together.
+    training image, and files that are missing, damaged or inconsistent.
     """
     for key, value, choices in (
         ("category", category, _CATEGORIES),
@@ -93,24 +93,30 @@ def load_norb_small(
     ):
         _check_choice(key, value, choices)
     folder = expanded(root)
-    parts = [{kind: _find(folder, f"{part}-{kind}") for kind in _KINDS} for part in (_TRAIN, _TEST)]
+    parts = [
+        {kind: _find(folder, f"{part}-{kind}") for kind in _FORMATS} for part in (_TRAIN, _TEST)
+    ]
     tables = [_read_table(paths) for paths in parts]
-    known = _per_image(tables)
-    wanted = _wanted(known, category, instance, camera)
-    if not wanted.any():
+    columns = _per_image(tables)
+    selected = _selected(columns, category, instance, camera)
+    if not selected.any():
         raise InputError(
             f"dataset.category={_null(category)}, dataset.instance={_null(instance)}, "
             f"dataset.camera={_null(camera)}: no image in {str(folder)!r} is of these"
         )
-    index = np.flatnonzero(wanted)
+    index = np.flatnonzero(selected)
     n_train = len(_CAMERAS) * len(tables[0])
     is_test, split_name = _split(index >= n_train, n_test, seed)
     pixels = np.empty((len(index), 1, _SIZE, _SIZE), dtype=np.uint8)
     border = int((index < n_train).sum())
-    _read_images(parts[0], wanted[:n_train].reshape(-1, len(_CAMERAS)), pixels[:border])
-    _read_images(parts[1], wanted[n_train:].reshape(-1, len(_CAMERAS)), pixels[border:])
+    _read_images(parts[0], selected[:n_train].reshape(-1, len(_CAMERAS)), pixels[:border])
+    _read_images(parts[1], selected[n_train:].reshape(-1, len(_CAMERAS)), pixels[border:])
     return _assemble(
-        pixels, {name: of[index] for name, of in known.items()}, is_test, split_name, index
+        pixels,
+        {name: values[index] for name, values in columns.items()},
+        is_test,
+        split_name,
+        index,
     )
 
 
@@ -125,31 +131,31 @@ def _null(value: str | int | None) -> str:
 
 
 def _per_image(tables: Sequence[NDArray[np.int64]]) -> dict[str, NDArray[np.int64]]:
-    """The columns of all tables by name, with a value for each image of a pair, and "camera"."""
+    """The columns of all tables by name, and "camera", with one value for each image."""
     pairs = np.concatenate(tables)
-    known = {name: np.repeat(pairs[:, i], len(_CAMERAS)) for i, name in enumerate(_ALLOWED)}
-    known["camera"] = np.tile(np.arange(len(_CAMERAS), dtype=np.int64), len(pairs))
-    return known
+    columns = {name: np.repeat(pairs[:, i], len(_CAMERAS)) for i, name in enumerate(_ALLOWED)}
+    columns["camera"] = np.tile(np.arange(len(_CAMERAS), dtype=np.int64), len(pairs))
+    return columns
 
 
-def _wanted(
-    known: dict[str, NDArray[np.int64]],
+def _selected(
+    columns: dict[str, NDArray[np.int64]],
     category: str | None,
     instance: int | None,
     camera: int | None,
 ) -> NDArray[np.bool_]:
-    wanted = np.ones(len(known["camera"]), dtype=np.bool_)
+    selected = np.ones(len(columns["camera"]), dtype=np.bool_)
     chosen = None if category is None else _CATEGORIES.index(category)
     for column, value in (("category", chosen), ("instance", instance), ("camera", camera)):
         if value is not None:
-            wanted &= known[column] == value
-    return wanted
+            selected &= columns[column] == value
+    return selected
 
 
 def _split(
     official: NDArray[np.bool_], n_test: int | None, seed: int
 ) -> tuple[NDArray[np.bool_], str]:
-    """is_test and the name of the split, of images of which `official` says the set's own side."""
+    """is_test and the name of the split; official: is_test of the official split."""
     n = len(official)
     is_test, name = official, "official {}"
     if n_test is not None:
@@ -167,14 +173,14 @@ def _split(
 
 def _assemble(
     pixels: NDArray[np.uint8],
-    known: dict[str, NDArray[np.int64]],
+    columns: dict[str, NDArray[np.int64]],
     is_test: NDArray[np.bool_],
     split_name: str,
     index: NDArray[np.int64],
 ) -> ImageSet:
     images = torch.from_numpy(pixels)
     mean, std = channel_statistics(images, is_test)
-    category = _labels(known["category"], _CATEGORIES)
+    category = _labels(columns["category"], _CATEGORIES)
     return ImageSet(
         images=images,
         mean=mean,
@@ -185,13 +191,13 @@ def _assemble(
         index=index,
         extra_labels={
             "category": category,
-            "instance": _labels(known["instance"], range(10)),
-            "camera": _labels(known["camera"], _CAMERAS),
-            "lighting": _labels(known["lighting"], range(6)),
+            "instance": _labels(columns["instance"], range(10)),
+            "camera": _labels(columns["camera"], _CAMERAS),
+            "lighting": _labels(columns["lighting"], range(6)),
         },
         factors={
-            "elevation": Factor((30 + 5 * known["elevation"]).astype(np.float64), "degrees"),
-            "azimuth": Factor((10 * known["azimuth"]).astype(np.float64), "degrees", 360.0),
+            "elevation": Factor((30 + 5 * columns["elevation"]).astype(np.float64), "degrees"),
+            "azimuth": Factor((10 * columns["azimuth"]).astype(np.float64), "degrees", 360.0),
         },
     )
 
@@ -216,7 +222,7 @@ def _find(folder: Path, name: str) -> Path:
 
 
 def _read_table(paths: dict[str, Path]) -> NDArray[np.int64]:
-    """What a part knows of its n image pairs: int64 (n, 5), in the columns of _ALLOWED."""
+    """The values for the n image pairs of a part, int64 (n, 5): the columns of _ALLOWED."""
     columns = []
     for kind in ("cat", "info"):
         with _opened(paths[kind], kind) as matrix:
@@ -238,16 +244,16 @@ def _read_table(paths: dict[str, Path]) -> NDArray[np.int64]:
 
 
 def _read_images(
-    paths: dict[str, Path], wanted: NDArray[np.bool_], pixels: NDArray[np.uint8]
+    paths: dict[str, Path], selected: NDArray[np.bool_], pixels: NDArray[np.uint8]
 ) -> None:
-    """Fill `pixels` (k, 1, 96, 96) with the k images of a part that `wanted` (n, 2) asks for."""
+    """Fill `pixels` (k, 1, 96, 96) with the k images of a part that `selected` (n, 2) marks."""
     with _opened(paths["dat"], "dat") as matrix:
-        _check_counts(paths["dat"], matrix.n, paths["cat"], len(wanted))
-        if not len(pixels):  # no need to unpack some 200 MB
+        _check_counts(paths["dat"], matrix.n, paths["cat"], len(selected))
+        if not len(pixels):  # saves unpacking some 200 MB
             return
         filled = 0
         for first in range(0, matrix.n, _BLOCK):
-            block = wanted[first : first + _BLOCK]
+            block = selected[first : first + _BLOCK]
             images = matrix.rows(len(block))[block]
             pixels[filled : filled + len(images), 0] = images
             filled += len(images)
@@ -262,34 +268,34 @@ def _check_counts(path: Path, n: int, other: Path, n_other: int) -> None:
 class _Matrix:
     """A file of NORB's binary matrix format: `n` image pairs, read one after the other.
 
-    The header is the magic number, the number of dimensions, and their sizes, which are at least
-    three; those beyond the number of dimensions mean nothing. All are little-endian int32.
+    The header is the magic number, the number of dimensions, and at least three sizes, of which
+    those beyond the number of dimensions are ignored. All are little-endian int32.
     """
 
-    def __init__(self, path: Path, file: BufferedReader | gzip.GzipFile, kind: _Kind):
-        self.path, self.file, self.kind = path, file, kind
+    def __init__(self, path: Path, file: BufferedReader | gzip.GzipFile, form: _FileFormat):
+        self.path, self.file, self.format = path, file, form
         magic, ndim = struct.unpack("<Ii", self._bytes(8))
-        if magic != kind.magic:
-            raise _damaged(path, f"begins with {magic:#010x}; must be {kind.magic:#010x}")
-        expected = 1 + len(kind.shape)
+        if magic != form.magic:
+            raise _damaged(path, f"begins with {magic:#010x}; must be {form.magic:#010x}")
+        expected = 1 + len(form.shape)
         if ndim != expected:
             raise _damaged(path, f"has {ndim} dimensions; must have {expected}")
         sizes = max(3, ndim)
         shape = struct.unpack(f"<{sizes}i", self._bytes(4 * sizes))[:ndim]
-        if not 1 <= shape[0] <= _MAX_PAIRS or shape[1:] != kind.shape:
-            allowed = ", ".join(["N", *(str(size) for size in kind.shape)])
+        if not 1 <= shape[0] <= _MAX_PAIRS or shape[1:] != form.shape:
+            allowed = ", ".join(["N", *(str(size) for size in form.shape)])
             limits = f"N from 1 to {_MAX_PAIRS}"
             raise _damaged(path, f"has shape {shape}; must be ({allowed}), {limits}")
         self.n: int = shape[0]
 
     def rows(self, count: int) -> NDArray[Any]:
-        """What belongs to the next `count` image pairs: (count, ...)."""
-        size = count * int(np.prod(self.kind.shape)) * self.kind.dtype.itemsize
-        values = np.frombuffer(self._bytes(size), dtype=self.kind.dtype)
-        return values.reshape(count, *self.kind.shape)
+        """The values of the next `count` image pairs: (count, ...)."""
+        size = count * int(np.prod(self.format.shape)) * self.format.dtype.itemsize
+        values = np.frombuffer(self._bytes(size), dtype=self.format.dtype)
+        return values.reshape(count, *self.format.shape)
 
     def finish(self) -> None:
-        """Refuse a file with more after the last pair; of a packed one, check its checksum."""
+        """Refuse data after the last pair; in a packed file, verify the checksum."""
         if self.file.read(1):
             raise _damaged(self.path, f"is longer than the {self.n} image pairs of its header")
 
@@ -304,7 +310,7 @@ class _Matrix:
 def _opened(path: Path, kind: str) -> Iterator[_Matrix]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            yield _Matrix(path, file, _KINDS[kind])
+            yield _Matrix(path, file, _FORMATS[kind])
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise _damaged(path, "is damaged or not a whole gzip file") from error
     except OSError as error:

@@ -25,14 +25,14 @@ def load_npz(path: str) -> ImageSet:
         (N, H, W, C) or (N, C, H, W) with C = 1 or 3.
     labels: optional, (N,), integers or strings. The classes are the values that occur, sorted.
     class_names: optional, (K,), unique strings. Integer labels are then positions in it, and
-        string labels are of its names.
-    split: optional, (N,), "train" or "test", or True or 1 for test. One that puts all images on
-        one side is no split.
+        string labels must be among its names.
+    split: optional, (N,), "train" or "test", or True or 1 for test. If all images are on one side,
+        there is no split.
 
-    Other arrays are left alone. mean and std are those of the training images.
+    Other arrays are ignored. mean and std are those of the training images.
 
     Raises InputError for a file that is missing, damaged or no .npz, and for an array that is
-    missing or not as above.
+    missing or invalid.
     """
     arrays = _Arrays(path, f"dataset.path={path!r}", ("images", "labels", "class_names", "split"))
     images = _images(arrays)
@@ -53,20 +53,20 @@ def load_npz(path: str) -> ImageSet:
 def npz_images(path: str, named: str) -> Tensor:
     """The array `images` of an .npz file, uint8 (N, C, H, W), read as `load_npz` reads it.
 
-    Raises InputError, which begins with `named`.
+    named: how error messages begin. Raises InputError as `load_npz`.
     """
     return _images(_Arrays(path, named, ("images",)))
 
 
 class _Arrays:
-    """Those arrays of an .npz file that are understood, by name; refusals begin with `named`."""
+    """The arrays of an .npz file that have a known name. named: how error messages begin."""
 
-    def __init__(self, path: str, named: str, understood: tuple[str, ...]):
-        self.named, self.understood = named, understood
+    def __init__(self, path: str, named: str, known_names: tuple[str, ...]):
+        self.named, self.known_names = named, known_names
         file = expanded(path)
         try:
             with file.open("rb") as opened:  # NumPy would leave a damaged file open
-                self.found, self.arrays = self._read(opened)
+                self.all_names, self.arrays = self._read(opened)
         except OSError as error:
             raise self.error(error.strerror or "cannot be read") from error
 
@@ -74,7 +74,7 @@ class _Arrays:
         return InputError(f"{self.named}: {problem}")
 
     def get(self, name: str, n: int | None = None) -> NDArray[Any] | None:
-        """An array with bytes as strings, or None; with `n`, one that must be of shape (n,)."""
+        """An array, with bytes decoded to strings, or None. n: require the shape (n,)."""
         array = self.arrays.get(name)
         if array is None:
             return None
@@ -88,7 +88,7 @@ class _Arrays:
         return array
 
     def _read(self, file: BinaryIO) -> tuple[list[str], dict[str, NDArray[Any]]]:
-        """Names of all arrays, and the arrays that are understood."""
+        """Names of all arrays, and the arrays with a known name."""
         try:
             content = np.load(file, allow_pickle=False)
         except (ValueError, EOFError, zipfile.BadZipFile) as error:
@@ -96,17 +96,18 @@ class _Arrays:
         if not isinstance(content, np.lib.npyio.NpzFile):
             raise self.error("a single array, not an .npz file; write it with numpy.savez")
         names = list(content)
-        known = [name for name in self.understood if name in names]
-        return names, {name: self._array(content, name) for name in known}
+        return names, {
+            name: self._array(content, name) for name in self.known_names if name in names
+        }
 
     def _array(self, content: Any, name: str) -> NDArray[Any]:
         try:
             array = content[name]
-        except Exception as error:  # zipfile, zlib and NumPy each have their own
+        except Exception as error:  # zipfile, zlib and NumPy raise different classes
             raise self.error(
                 f"array '{name}' is damaged, or of Python objects; write it with a plain dtype"
             ) from error
-        if not isinstance(array, np.ndarray):  # NumPy hands out other members of a zip as bytes
+        if not isinstance(array, np.ndarray):  # NumPy returns other members of a zip as bytes
             raise self.error(f"'{name}' is no array; write the file with numpy.savez")
         return array
 
@@ -115,15 +116,15 @@ def _images(arrays: _Arrays) -> Tensor:
     """uint8 (N, C, H, W)."""
     array = arrays.get("images")
     if array is None:
-        found = ", ".join(repr(name) for name in arrays.found[:20]) or "none"
-        raise arrays.error(f"no array 'images'; the arrays are {found}")
+        names = ", ".join(repr(name) for name in arrays.all_names[:20]) or "none"
+        raise arrays.error(f"no array 'images'; the arrays are {names}")
     return image_tensor(array, arrays.error)
 
 
 def image_tensor(array: NDArray[Any], error: Callable[[str], InputError]) -> Tensor:
-    """Images of any shape and type that `load_npz` understands as uint8 (N, C, H, W).
+    """Images of any shape and type that `load_npz` accepts, as uint8 (N, C, H, W).
 
-    Raises what `error` makes of a sentence on an array that is none of these.
+    error: makes an exception from a message; raised for any other array.
     """
     shape = f"array 'images' has shape {array.shape}"
     if array.ndim not in (3, 4):
@@ -175,18 +176,18 @@ def _labels(arrays: _Arrays, n: int) -> LabelSet | None:
         raise arrays.error("array 'class_names' must be one row of strings")
     if len(np.unique(names)) != len(names):
         raise arrays.error("array 'class_names' has a name twice")
-    known = tuple(str(name) for name in names)
+    class_names = tuple(str(name) for name in names)
     ids = labels
     if labels.dtype.kind == "U":
-        position = {name: i for i, name in enumerate(known)}
+        position = {name: i for i, name in enumerate(class_names)}
         ids = np.array([position.get(str(label), -1) for label in labels])
-    wrong = labels[(ids < 0) | (ids >= len(known))]
+    wrong = labels[(ids < 0) | (ids >= len(class_names))]
     if len(wrong):
         raise arrays.error(
             f"array 'labels' has {wrong[0].item()!r}; with 'class_names' it must hold its names, "
-            f"or positions 0 to {len(known) - 1} in it"
+            f"or positions 0 to {len(class_names) - 1} in it"
         )
-    return LabelSet(ids.astype(np.int64), known)
+    return LabelSet(ids.astype(np.int64), class_names)
 
 
 def _is_test(arrays: _Arrays, n: int) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""Options of the group `dataset`: which images, and which of them."""
+"""Options of the group `dataset`: where images come from, and which of them are used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class FitOn(Enum):
-    """Which images the map is learned from; every image is placed on it in either case."""
+    """Which images the map is learned from; all images are embedded in either case."""
 
     all = "all"
     train = "train"
@@ -25,7 +25,7 @@ class FitOn(Enum):
 
 @dataclass
 class DatasetOptions(Choice):
-    """What every dataset understands."""
+    """Options of every dataset."""
 
     group: ClassVar[str] = "dataset"
     builder: ClassVar[str] = "read"
@@ -36,8 +36,8 @@ class DatasetOptions(Choice):
     )
     limit: int | None = option(
         None,
-        "Keep at most this many images, the same share of every class and split, the same draw in "
-        "every run; null keeps all. In a folder, files that turn out unreadable count.",
+        "Keep at most this many images, the same share of every class and split, the same ones in "
+        "every run; null keeps all. In a folder, unreadable files count towards the limit.",
         at_least=1,
     )
     train_per_class: int | None = option(
@@ -56,8 +56,9 @@ class DatasetOptions(Choice):
     )
 
     def load(self, seed: int) -> ImageSet:
-        """The selected images, those drawn at random by `seed`.
+        """The selected images, with the options' mean and deviation where given.
 
+        seed: of random draws, such as `train_per_class`.
         Raises InputError for data that is missing or broken.
         """
         from dimred.data.selection import draw_training_images
@@ -78,7 +79,7 @@ class DatasetOptions(Choice):
         )
 
     def selected(self, seed: int) -> ImageSet:
-        """Those of the images that `classes` and `limit` keep."""
+        """Read the images and keep those that `classes` and `limit` select."""
         from dimred.data.check import check_image_set
 
         images = self.read(seed)
@@ -86,7 +87,7 @@ class DatasetOptions(Choice):
         return self.select(images)
 
     def select(self, images: ImageSet) -> ImageSet:
-        """Those of all images that `classes` and `limit` keep."""
+        """The given images that `classes` and `limit` select."""
         from dimred.data.selection import limit, select_classes
 
         if self.classes is not None:
@@ -96,18 +97,19 @@ class DatasetOptions(Choice):
     def read(self, seed: int) -> ImageSet:
         """All images, with the dataset's own mean and deviation.
 
-        seed: of what is drawn at random, such as a test split.
+        seed: of random draws, such as a test split.
         """
         raise NotImplementedError
 
     @property
     def location_key(self) -> str | None:
-        """The option that says where the data lie; None where they come with dimred."""
+        """The option that holds the location of the data; None where they come with dimred."""
         return next((spec.name for spec in fields(self) if spec.metadata.get("is_path")), None)
 
     @property
     def cache(self) -> Path | None:
-        """A folder beside the data for what is computed from them; None where there is none."""
+        """A folder beside the data that caches what is computed from them; None for data without
+        a folder."""
         return _beside(getattr(self, "root", None))
 
 
@@ -196,8 +198,8 @@ class Npz(DatasetOptions):
 @register("dataset", "turntable")
 @dataclass
 class Turntable(DatasetOptions):
-    """A rendered toy airplane from 9 elevations and 18 azimuths in 6 lightings, 96x96 gray: what
-    small NORB's airplane is to DrLIM, made on first use."""
+    """A rendered toy airplane, in place of DrLIM's airplane from small NORB: 9 elevations, 18
+    azimuths and 6 lightings, 96x96 gray, made on first use."""
 
     root: str = option(
         "data", "Folder that keeps the rendered images.", changes_result=False, is_path=True
@@ -231,8 +233,8 @@ class NorbSmall(DatasetOptions):
     )
     n_test: int | None = option(
         312,
-        "Test images, drawn by the run's seed (DrLIM's 660/312 of one toy); null takes the set's "
-        "own split, which is by toy.",
+        "Number of test images, drawn by the run's seed (DrLIM: 660/312 images of one toy); null "
+        "takes the official split, which is by toy.",
         at_least=0,
     )
 

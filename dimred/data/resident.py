@@ -1,4 +1,4 @@
-"""The images of a run, as uint8 where training reads them."""
+"""The images of a run as uint8, on the device if they fit."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-_CHUNK = 2**28  # bytes that go to the device at a time
+_CHUNK = 2**28  # bytes copied to the device at a time
 
 
 class ResidentImages:
     """Batches of uint8 images on the device.
 
-    All images are kept on the device when they fit in `memory_fraction` of its free memory, else on
-    the host, from where they are copied in chunks of many batches. The batches are the same in
+    All images are kept on the device when they fit in `memory_fraction` of its free memory; else
+    they stay on the host and are copied in chunks of many batches. The batches are the same in
     either case.
 
     images: uint8 (N, C, height, width) on the host.
@@ -31,8 +31,8 @@ class ResidentImages:
     def batches(self, parts: Iterable[Tensor]) -> Iterator[Tensor]:
         """The images of each part, uint8 (b, C, height, width).
 
-        parts: positions, int64 (b,) on the device; read ahead by a chunk where the images are on
-            the host.
+        parts: positions, int64 (b,) on the device; where the images are on the host, this iterable
+            is read one chunk ahead.
         """
         if self.on_device:
             for part in parts:

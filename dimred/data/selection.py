@@ -1,4 +1,4 @@
-"""Which images of a set are kept."""
+"""Selecting images of a set by class and number."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def select_classes(image_set: ImageSet, classes: Sequence[str]) -> ImageSet:
     """The images of some classes, in their order, relabeled 0, 1, ... in the order of the set.
 
     classes: each a class name or, where no class has that name, a class's index in digits. Their
-        order is of no consequence. Extra labels keep only the classes that still have images.
+        order does not matter. Extra labels keep only the classes that still have images.
 
     Raises InputError for an unknown class, one named twice, no class, classes without images, and
     a set without labels.
@@ -34,12 +34,12 @@ def select_classes(image_set: ImageSet, classes: Sequence[str]) -> ImageSet:
         raise InputError(f"{key}: name at least one class; {_listed(labels.names)}")
     ids: list[int] = []
     for entry in classes:
-        found = _class_id(entry, labels.names)
-        if found is None:
+        class_id = _class_id(entry, labels.names)
+        if class_id is None:
             raise InputError(f"{key}: no class {entry!r}; {_listed(labels.names)}")
-        if found in ids:
-            raise InputError(f"{key}: {entry!r} is class {labels.names[found]!r}, named twice")
-        ids.append(found)
+        if class_id in ids:
+            raise InputError(f"{key}: {entry!r} is class {labels.names[class_id]!r}, named twice")
+        ids.append(class_id)
     positions = np.flatnonzero(np.isin(labels.values, ids))
     if not len(positions):
         raise InputError(f"{key}: no image is of these classes; {_listed(labels.names)}")
@@ -67,7 +67,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _relabeled(labels: LabelSet, kept: NDArray[np.int64]) -> LabelSet:
-    """`labels` with only the classes `kept` (ascending ids), which every value is one of."""
+    """`labels` with only the classes `kept` (ascending ids), which must include every value."""
     names = tuple(labels.names[i] for i in kept)
     return LabelSet(np.searchsorted(kept, labels.values).astype(np.int64), names)
 
@@ -96,7 +96,7 @@ def draw_training_images(image_set: ImageSet, count: int, seed: int) -> ImageSet
 
 
 def limit(image_set: ImageSet, count: int) -> ImageSet:
-    """At most `count` images in their order, drawn once and for all, whatever the run's seed.
+    """At most `count` images in their order; the same draw whatever the run's seed.
 
     Every class, the test images, and the test images of every class get their share of `count`,
     rounded up or down.
@@ -115,13 +115,13 @@ def limit(image_set: ImageSet, count: int) -> ImageSet:
     order = np.random.default_rng(_LIMIT_SEED).permutation(len(values))
     order = order[np.argsort(values[order], kind="stable")]
     drawn: list[NDArray[np.int64]] = []
-    # Rounding the running sum, not each class, keeps the share of test images overall. Fractions:
-    # a float just off .5 could ask a class for more test images than it has.
-    due, given = Fraction(1, 2), 0
+    # Rounding the running sum, not each class, keeps the overall share of test images. Fractions,
+    # since a float just off .5 could ask a class for more test images than it has.
+    due, n_drawn = Fraction(1, 2), 0
     for of_class, share in zip(np.split(order, ends[:-1]), shares.tolist(), strict=True):
         is_test = image_set.is_test[of_class]
         due += Fraction(share * int(is_test.sum()), len(of_class))
-        n_test = math.floor(due) - given
-        given += n_test
+        n_test = math.floor(due) - n_drawn
+        n_drawn += n_test
         drawn += [of_class[is_test][:n_test], of_class[~is_test][: share - n_test]]
     return image_set.take(np.sort(np.concatenate(drawn)))

@@ -25,10 +25,10 @@ class _Benchmark:
     """A data set of torchvision.
 
     torchvision_class: its class in torchvision.datasets.
-    mean, std: the published ones, computed over the training images.
+    mean, std: published values, computed over the training images.
     names: class names of a set of IDX files; None takes torchvision's.
     labels: the labeling in CIFAR's pickles, and its class names in their meta file.
-    extra: further labelings, by the name they get here.
+    extra: further labelings, by their name in dimred.
     """
 
     torchvision_class: str
@@ -124,7 +124,7 @@ def _assemble(
 
 def _files(source: Any) -> dict[str, str | None]:
     """Every file of a set, relative to root, with its md5 sum where torchvision knows one."""
-    if hasattr(source, "resources"):  # MNIST's; the sums it knows are those of the packed files
+    if hasattr(source, "resources"):  # MNIST; torchvision has the sums of the packed files only
         names = (name.removesuffix(".gz") for name, _ in source.resources)
         return {f"{source.__name__}/raw/{name}": None for name in names}
     files = dict([*source.train_list, *source.test_list])
@@ -139,7 +139,7 @@ def _download(source: Any, name: str, folder: Path) -> None:
         return
     try:
         source(str(folder), train=False, download=True)
-    except Exception as error:  # of network, disk, archive or checksum, each with its own class
+    except Exception as error:  # network, disk, archive and checksum raise different classes
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
             f"dataset.download=true: {name} could not be fetched into {str(folder)!r}: {reason}"
@@ -155,7 +155,7 @@ def _check_present(source: Any, name: str, folder: Path) -> None:
 
 
 def _read_idx(source: Any, folder: Path, prefix: str) -> _Part:
-    """Images and labels of MNIST's kind."""
+    """Images and labels from IDX files, the format of MNIST."""
     from torchvision.datasets.mnist import read_image_file, read_label_file
 
     raw = folder / source.__name__ / "raw"
@@ -180,7 +180,7 @@ def _read_idx_file(path: Path, read: Any) -> Tensor:
         tensor: Tensor = read(str(path))
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror}") from error
-    except Exception as error:  # torchvision raises what its parsing happens to trip over
+    except Exception as error:  # torchvision does not validate, so any class is possible
         raise InputError(f"{str(path)!r} is damaged or no IDX file; {_REPLACE}") from error
     if not len(tensor):
         raise InputError(f"{str(path)!r} holds no images; {_REPLACE}")
@@ -190,9 +190,9 @@ def _read_idx_file(path: Path, read: Any) -> Tensor:
 def _read_cifar(
     source: Any, folder: Path, files: Sequence[Sequence[str]], keys: dict[str, tuple[str, str]]
 ) -> _Part:
-    """Images and labels of CIFAR's pickles.
+    """Images and labels from CIFAR's pickles.
 
-    Read here and not by torchvision's class, which drops the superclasses of CIFAR-100.
+    torchvision's class is not used, since it drops the superclasses of CIFAR-100.
     """
     batches = [_unpickle(source, folder, name, md5) for name, md5 in files]
     pixels = np.concatenate([batch["data"] for batch in batches])
@@ -206,7 +206,7 @@ def _read_cifar(
 
 
 def _unpickle(source: Any, folder: Path, name: str, md5: str) -> dict[str, Any]:
-    """The content of a pickle, which may run code: only after its checksum is confirmed."""
+    """The content of a pickle, loaded only if its checksum matches, since a pickle can run code."""
     path = folder / source.base_folder / name
     try:
         content = path.read_bytes()
@@ -215,7 +215,7 @@ def _unpickle(source: Any, folder: Path, name: str, md5: str) -> dict[str, Any]:
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
         raise InputError(f"{str(path)!r} is damaged: its md5 sum is not {md5}; {_REPLACE}")
     with warnings.catch_warnings():
-        # NumPy 2.4.0 to 2.4.4 warn about how pickles of Python 2 spell a dtype.
+        # NumPy 2.4.0 to 2.4.4 warn about the dtypes in pickles of Python 2.
         warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
         entry: dict[str, Any] = pickle.loads(content, encoding="latin1")
     return entry

@@ -1,4 +1,4 @@
-"""Known transformations of images: what a map can be asked to show, or to ignore."""
+"""Transformations of images that a map can be trained to show or to ignore."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BLOCK = 4096
 
 
 class TransformationKind(Enum):
-    """What is done to an image; the strength's unit is the second of the values."""
+    """A kind of transformation. Values: its name, and the unit of its strength."""
 
     shift = ("shift", "pixels")
     """To the right by whole pixels."""
@@ -26,12 +26,12 @@ class TransformationKind(Enum):
     shear = ("shear", "degrees")
     """Along the horizontal axis."""
     blur = ("blur", "pixels")
-    """The mean of the square of this radius."""
+    """Mean over a square window of this radius."""
 
 
 @dataclass(frozen=True)
 class Transformation:
-    """A transformation of a strength; 0 leaves an image as it is."""
+    """A transformation with its strength; 0 leaves an image unchanged."""
 
     kind: TransformationKind
     strength: float
@@ -40,7 +40,7 @@ class Transformation:
         return f"{self.kind.value[0]} {self.strength:+g}"
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Images (n, C, height, width), uint8 -> the same; what comes in from outside is black."""
+        """uint8 (n, C, height, width) -> the same shape; areas from outside the image are black."""
         if self.kind is TransformationKind.shift:
             return _shifted(images, int(self.strength))
         if self.kind is TransformationKind.blur:
@@ -60,7 +60,7 @@ class Transformation:
 
 
 def _shifted(images: Tensor, pixels: int) -> Tensor:
-    """Moved to the right; black comes in."""
+    """Images moved to the right; uncovered pixels are black."""
     width = images.shape[-1]
     moved = torch.zeros_like(images)
     if abs(pixels) < width:
@@ -76,33 +76,34 @@ def _blurred(images: Tensor, radius: int) -> Tensor:
 
 
 def transformed(images: ImageSet, transformations: Sequence[Transformation]) -> ImageSet:
-    """Every image, itself and in each transformation: image i in transformation t at i * T + t.
+    """The variants of every image: the image itself and each transformation of it. Variant t of
+    image i is sample i * n_variants + t, and variant 0 is the image itself.
 
-    T counts the untransformed image, which comes first. Each kind becomes a factor (0 for images
-    that are not of it), and the transformation becomes the extra labels "transformation".
+    Each kind of transformation becomes a factor (0 for other variants), and the variant becomes the
+    extra labels "transformation".
     """
     if not transformations:
         return images
-    count = len(transformations) + 1
-    pixels = torch.empty((len(images), count, *images.images.shape[1:]), dtype=torch.uint8)
+    n_variants = len(transformations) + 1
+    pixels = torch.empty((len(images), n_variants, *images.images.shape[1:]), dtype=torch.uint8)
     pixels[:, 0] = images.images
     for number, change in enumerate(transformations, 1):
         for start in range(0, len(images), _BLOCK):
             block = slice(start, start + _BLOCK)
             pixels[block, number] = change(images.images[block])
-    # Everything but the pixels, which are there already.
+    # Everything but the pixels, which have been made above.
     bare = replace(images, images=images.images[:, :0])
-    items = bare.take(np.arange(len(images)).repeat(count))
-    factors = dict(items.factors)
+    samples = bare.take(np.arange(len(images)).repeat(n_variants))
+    factors = dict(samples.factors)
     for kind in {change.kind: None for change in transformations}:
         strengths = [0.0, *(c.strength if c.kind is kind else 0.0 for c in transformations)]
         name, unit = kind.value
         factors[name] = Factor(np.tile(np.array(strengths), len(images)), unit)
-    which = np.tile(np.arange(count, dtype=np.int64), len(images))
+    which = np.tile(np.arange(n_variants, dtype=np.int64), len(images))
     names = ("none", *map(str, transformations))
     return replace(
-        items,
+        samples,
         images=pixels.flatten(0, 1),
         factors=factors,
-        extra_labels={**items.extra_labels, "transformation": LabelSet(which, names)},
+        extra_labels={**samples.extra_labels, "transformation": LabelSet(which, names)},
     )

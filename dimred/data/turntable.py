@@ -1,7 +1,7 @@
 """Renderings of a toy airplane on a turntable, in place of small NORB's photographs.
 
 Hadsell, Chopra and LeCun (2006) map the 972 images of one small NORB airplane: 9 elevations of the
-camera, 18 azimuths of the object and 6 lightings. These are as many views of a model of our own.
+camera, 18 azimuths of the object and 6 lightings. These are as many views of our own 3-D model.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def load_turntable(root: str, n_test: int, seed: int) -> ImageSet:
     """The images of `render_turntable`, uint8 (972, 1, 96, 96), of which `n_test` are drawn by
     `seed` as test images; Hadsell et al. (2006) train on 660 and test on 312.
 
-    The images are kept in a file of the folder `root`; `~` is expanded. One that is missing or
-    damaged is made anew. Where it cannot be written, the images are rendered each time.
+    The images are cached in a file of the folder `root`; `~` is expanded. A missing or damaged file
+    is made anew. Where it cannot be written, the images are rendered each time.
 
     extra_labels has "lighting", six classes; factors has "elevation" of the camera and "azimuth"
     of the airplane, in degrees.
@@ -67,14 +67,14 @@ def load_turntable(root: str, n_test: int, seed: int) -> ImageSet:
 
 
 def _images(root: str) -> NDArray[np.uint8]:
-    """The images from the folder's file, or rendered, and then kept there if possible."""
+    """The images from the cache file, or rendered and then cached if possible."""
     path = expanded(root) / _FILE
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             kept: NDArray[np.uint8] = content["images"]
             if kept.shape == SHAPE and kept.dtype == np.uint8:
                 return kept
-    except Exception:  # zipfile, zlib and NumPy each have their own
+    except Exception:  # zipfile, zlib and NumPy raise different classes
         pass
     images = render_turntable()
     content = io.BytesIO()

@@ -21,7 +21,7 @@ _HALF_WIDTH = 1.36  # of the camera's view; the airplane is 2 long and 2 wide
 _CENTER_HEIGHT = 0.2  # of the point the camera looks at, above the table
 _SHADOW_SIZE = 200
 _SHADOW_HALF_WIDTH = 1.6
-_SHADOW_BIAS = 0.03  # less than this nearer to a lamp is the same surface
+_SHADOW_BIAS = 0.03  # surfaces must be this much nearer to a lamp to cast a shadow
 _TABLE_ALBEDO = 0.8
 
 
@@ -48,9 +48,9 @@ LIGHTINGS = (
 
 @dataclass(frozen=True)
 class _Part:
-    """The points p of a convex solid: normals @ p <= offsets and |(p - center) / radii| <= 1.
+    """A convex solid: the points p with normals @ p <= offsets and |(p - center) / radii| <= 1.
 
-    radii: infinite along a cylinder's axis; None for a solid of planes alone.
+    radii: infinite along a cylinder's axis; None for a polyhedron.
     corners: (K, 3), a hull around the solid.
     """
 
@@ -126,7 +126,8 @@ def _grid(size: int, half_width: float, middle: float = 0.0) -> tuple[_Floats, _
 
 
 def _depth(part: _Part, axes: _Floats, u: _Floats, v: _Floats) -> _Floats:
-    """How near the viewer's parallel rays meet a part, (len(v), len(u)); -inf where they miss."""
+    """Depth at which the viewer's parallel rays hit a part, (len(v), len(u)), larger nearer to the
+    viewer; -inf where they miss."""
     rays = axes[0][:, None, None] * u + axes[1][:, None, None] * v[:, None]
     slopes = part.normals @ axes[2]
     slopes[np.abs(slopes) < 1e-9] = 1e-9  # a face seen edge-on bounds no ray, or leaves none
@@ -149,16 +150,16 @@ def _depth(part: _Part, axes: _Floats, u: _Floats, v: _Floats) -> _Floats:
 def _trace(
     parts: list[_Part], axes: _Floats, u: _Floats, v: _Floats
 ) -> tuple[_Floats, NDArray[np.intp]]:
-    """Depth (-inf where nothing is) and number of the nearest part, each (len(v), len(u))."""
+    """Depth (-inf in empty space) and number of the nearest part, each (len(v), len(u))."""
     depth = np.full((len(v), len(u)), -np.inf)
     nearest = np.zeros(depth.shape, dtype=np.intp)
     for number, part in enumerate(parts):
         x, y = axes[:2] @ part.corners.T
         columns = slice(*np.searchsorted(u, [x.min(), x.max()]))
-        rows = slice(*np.searchsorted(-v, [-y.max(), -y.min()]))  # v falls
-        found = _depth(part, axes, u[columns], v[rows])
-        nearer = found > depth[rows, columns]
-        depth[rows, columns][nearer] = found[nearer]
+        rows = slice(*np.searchsorted(-v, [-y.max(), -y.min()]))  # v is descending
+        part_depth = _depth(part, axes, u[columns], v[rows])
+        nearer = part_depth > depth[rows, columns]
+        depth[rows, columns][nearer] = part_depth[nearer]
         nearest[rows, columns][nearer] = number
     return depth, nearest
 
@@ -167,18 +168,18 @@ def _normals(parts: list[_Part], nearest: NDArray[np.intp], points: _Floats) -> 
     """Unit normals (M, 3) of the parts at `points` (M, 3) of their surfaces."""
     normals = np.empty_like(points)
     for number, part in enumerate(parts):
-        mine = nearest == number
+        selected = nearest == number
         if part.radii is None:
-            sides = points[mine] @ part.normals.T - part.offsets
-            normals[mine] = part.normals[sides.argmax(axis=1)]
+            sides = points[selected] @ part.normals.T - part.offsets
+            normals[selected] = part.normals[sides.argmax(axis=1)]
         else:
-            gradient = (points[mine] - part.center) / part.radii**2
-            normals[mine] = gradient / np.linalg.norm(gradient, axis=1, keepdims=True)
+            gradient = (points[selected] - part.center) / part.radii**2
+            normals[selected] = gradient / np.linalg.norm(gradient, axis=1, keepdims=True)
     return normals
 
 
 class _Shadow:
-    """What a lamp at one direction from the airplane does not reach."""
+    """The shadow that a lamp in one direction from the airplane casts."""
 
     def __init__(self, parts: list[_Part], axes: _Floats, blur: float):
         self.axes = axes
@@ -189,7 +190,7 @@ class _Shadow:
         shifts = np.arange(-int(reach), int(reach) + 1)
         weights = 1 - np.abs(shifts) / reach
         weights /= weights.sum()
-        for axis in (0, 1):  # a product with a matrix would wait for BLAS's threads
+        for axis in (0, 1):  # not a matrix product, which would wait for BLAS threads
             shifted = [np.roll(self.covered, shift, axis) for shift in shifts]
             self.covered = np.einsum("s,sij->ij", weights, np.stack(shifted))
 
@@ -200,7 +201,7 @@ class _Shadow:
         return hidden
 
     def on_table(self, points: _Floats) -> _Floats:
-        """How far each of `points` (M, 3) with z = 0 lies in shadow, 0..1."""
+        """How deep in shadow each of `points` (M, 3) with z = 0 lies, 0..1."""
         return self.covered[self._pixels(points)]
 
     def _pixels(self, points: _Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -212,7 +213,7 @@ class _Shadow:
 
 
 class _View:
-    """The surfaces that a camera sees, to be lit."""
+    """The surfaces that a camera sees, before lighting."""
 
     def __init__(self, parts: list[_Part], axes: _Floats, contact: _Shadow):
         middle = _CENTER_HEIGHT * axes[1, 2]
@@ -224,7 +225,7 @@ class _View:
         self.points = np.stack([u[column], v[row], depth[self.seen]], axis=1) @ axes
         self.normals = _normals(parts, nearest[self.seen], self.points)
         self.albedo = np.array([part.albedo for part in parts])[nearest[self.seen]]
-        # The table's shadows are soft: one point a pixel is enough.
+        # The table's shadows are soft, so that one point per pixel is enough.
         u, v = _grid(_SIZE, _HALF_WIDTH, middle)
         t = -v * axes[1, 2] / axes[2, 2]
         across, away = np.meshgrid(u, v)
@@ -262,14 +263,14 @@ def _pixel_means(fine: _Floats) -> _Floats:
 def render_turntable() -> NDArray[np.uint8]:
     """The 972 gray images, (972, 96, 96): elevation slowest, lighting fastest.
 
-    The camera is far away, so that its rays are parallel, and with the lamps fixed to the room;
-    the airplane turns. Surfaces are diffuse and a little glossy, and lamps cast shadows.
+    The camera is far away, so that its rays are parallel. Camera and lamps stay in place while the
+    airplane turns. Surfaces are diffuse and a little glossy, and lamps cast shadows.
     """
     parts = _airplane()
     images = np.empty((len(ELEVATIONS), len(AZIMUTHS), len(LIGHTINGS), _SIZE, _SIZE), np.uint8)
     contact = _Shadow(parts, _axes(0, 90), blur=0.25)
     for a, azimuth in enumerate(AZIMUTHS):
-        # All is traced in the frame of the airplane, around which camera and lamps turn back.
+        # Traced in the airplane's frame, around which camera and lamps turn the other way.
         shadows = {
             lamp: _Shadow(parts, _axes(lamp.azimuth - azimuth, lamp.elevation), blur=0.1)
             for lighting in LIGHTINGS

@@ -23,14 +23,14 @@ def drlim_loss(
     """Contrastive loss: half of d^2 for a similar pair, half of the hinge for a dissimilar one.
 
     Hadsell, Chopra, LeCun 2006, equation 4, https://doi.org/10.1109/CVPR.2006.100, where d is the
-    Euclidean distance of the two embeddings. Gradients are zero at d = 0,
-    and for a dissimilar pair from d = margin on (in the legacy form, from d^2 = margin on).
+    Euclidean distance of the two embeddings. The gradient of a pair is zero at d = 0, and that of a
+    dissimilar pair where d >= margin (in the legacy form, d^2 >= margin).
 
     z: embeddings (n, d); bf16 and float16 are computed in float32.
     pairs: labeled pairs with one component.
     margin: m, above 0.
-    reduction: "none" for what each row has in it, as `generalized_contrastive_loss`.
-    Returns a scalar, the sum over the pairs by their weights (the mean where those are 1 / P).
+    reduction: "mean", or "none" for the loss of each row, as `generalized_contrastive_loss`.
+    Returns a scalar, the weighted sum over the pairs (their mean where all weights are 1 / P).
     Raises ValueError for a margin that is not positive or pairs of more than one component.
     """
     return generalized_contrastive_loss(z, pairs, [z.shape[1]], [margin], None, form, reduction)
@@ -45,17 +45,17 @@ def generalized_contrastive_loss(
     form: HingeForm = HingeForm.squared_hinge,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """The sum of one contrastive loss for each group of dimensions, each with labels of its own.
+    """Sum over groups of dimensions of a contrastive loss with separate labels for each group.
 
     Angel 2015, "Distortion-Predictable Embedding of Neural Networks", equation 4.7, where
-    component i of a pair's label speaks of the distance within group i. One group is `drlim_loss`.
+    component i of a pair's label applies to the distance within group i. One group is `drlim_loss`.
 
     z: embeddings (n, d); bf16 and float16 are computed in float32.
     pairs: labeled pairs with one component for each group.
     groups: sizes of the groups, consecutive dimensions; they add up to d.
     margins: of each group, above 0.
     weights: of each group, at least 0; None for 1 each, as in Angel (2015).
-    reduction: "mean", or "none" for what each row has in it: half of what its pairs cost, times n.
+    reduction: "mean", or "none" for the loss of each row: n times half the loss of its pairs.
     Returns a scalar, or (n,) whose mean is that scalar.
     Raises ValueError for groups that do not cover every dimension once, a margin that is not
     positive, a negative weight, or numbers of groups, margins, weights and components that differ.
@@ -65,7 +65,7 @@ def generalized_contrastive_loss(
     ):
         raise ValueError(f"weights={list(weights)}: must be {len(groups)} numbers of at least 0")
     if reduction == "none":
-        return _of_rows(z, pairs, _costs(z, pairs, groups, margins, form), weights)
+        return _row_losses(z, pairs, _costs(z, pairs, groups, margins, form), weights)
     losses = component_losses(z, pairs, groups, margins, form)
     return losses.sum() if weights is None else (losses * losses.new_tensor(weights)).sum()
 
@@ -77,7 +77,7 @@ def component_losses(
     margins: Sequence[float],
     form: HingeForm = HingeForm.squared_hinge,
 ) -> Tensor:
-    """The contrastive loss of each group (p,), as `generalized_contrastive_loss` adds them up."""
+    """The contrastive loss of each group (p,); `generalized_contrastive_loss` is their sum."""
     costs = _costs(z, pairs, groups, margins, form)
     with torch.autocast(z.device.type, enabled=False):
         weighted = [pairs.weight[:, i].to(cost.dtype) @ cost for i, cost in enumerate(costs)]
@@ -105,29 +105,29 @@ def _costs(
         return costs
 
 
-def _of_rows(
+def _row_losses(
     z: Tensor, pairs: LabeledPairs, costs: Sequence[Tensor], weights: Sequence[float] | None
 ) -> Tensor:
-    """Half of what the pairs of each row cost, times n (n,)."""
-    counts = weights or [1.0] * len(costs)
+    """The loss of each row (n,): n times half the loss of its pairs."""
+    factors = weights or [1.0] * len(costs)
     total = sum(
-        count * pairs.weight[:, number].to(cost.dtype) * cost
-        for number, (count, cost) in enumerate(zip(counts, costs, strict=True))
+        factor * pairs.weight[:, number].to(cost.dtype) * cost
+        for number, (factor, cost) in enumerate(zip(factors, costs, strict=True))
     )
     assert isinstance(total, Tensor)
     rows = total.new_zeros(len(z))
     for ends in (pairs.left, pairs.right):
         rows = rows.index_add(0, ends, total)
-    # Half of the loss of a pair, itself half of what it costs, goes to either end.
+    # The loss of a pair is half its cost, and half of that goes to either end.
     return rows * (0.25 * len(z))
 
 
 def _hinge(distances2: Tensor, margin: float, form: HingeForm) -> Tensor:
-    """What a dissimilar pair at this squared distance costs (P,)."""
+    """The cost of dissimilar pairs at these squared distances (P,)."""
     if form is HingeForm.legacy_caffe:
         return (margin - distances2).relu()
     apart = distances2 > 0
-    # The root's gradient is infinite at 0, where the force has no direction.
+    # Distance 0 is treated apart, since the root's gradient is infinite there.
     distances = torch.where(apart, distances2, 1.0).sqrt() * apart
     return (margin - distances).relu().square()
 
@@ -142,4 +142,4 @@ def _check(dim: int, components: int, groups: Sequence[int], margins: Sequence[f
     if not all(m > 0 and math.isfinite(m) for m in margins):
         raise ValueError(f"margins={list(margins)}: must be above 0")
     if components != len(groups):
-        raise ValueError(f"{components} labels a pair, {len(groups)} groups: must be as many")
+        raise ValueError(f"{components} labels a pair, {len(groups)} groups: must be equal")

@@ -1,5 +1,5 @@
-"""Contrastive losses of positive pairs, in tiles: memory grows with the number of points, not with
-its square, and the gradient comes with the value."""
+"""Contrastive losses of positive pairs, computed in tiles: memory grows with the number of points,
+not with its square, and the gradient is computed along with the value."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from dimred.losses.protocol import Reduction
 from dimred.losses.similarities import Similarities
 from dimred.pairing.pairs import PositivePairs
 
-_CPU_TILE = 512  # side of a tile of similarities: it stays in a CPU's cache
+_CPU_TILE = 512  # side of a tile of similarities; a tile fits in a CPU's cache
 _GPU_TILE = 4096
-# Up to about so many bytes of similarities are kept for the gradient, not computed again.
+# Similarities up to this many bytes are kept for the gradient; beyond, they are computed again.
 _KEPT = 2**26
-# Of similarities: which points, with which points, q or log q.
+# Rows, columns, and the q or log q of the points there.
 Tile = tuple[slice, slice, Tensor]
 Similarity = Callable[[Tensor], Similarities]
 
@@ -40,28 +40,28 @@ def infonce_loss(
     SimCLR, Chen et al. 2020, equation 1). Decoupled, the sum is over k != i, j: the DCL of Yeh et
     al. 2022, https://arxiv.org/abs/2110.06848.
 
-    Memory grows with n d, since the n^2 similarities are computed in tiles, by log q: nothing
-    underflows.
+    Memory grows with n d, since the n^2 similarities are computed in tiles. They are computed as
+    log q, so that nothing underflows.
 
     z: embeddings (n, d); bf16 and float16 are computed in float32.
     pairs: the partner of each row.
     decoupled: leave the positive pair out of the sum; n must be at least 4.
-    reduction: "mean", or "none" for the term of each row.
+    reduction: "mean", or "none" for the loss of each row.
     Returns a scalar, which can be differentiated once, by z and by parameters of the kernel; or
     (n,) without a gradient. Raises ValueError for a decoupled loss of a single pair.
     """
     if decoupled and len(z) < 4:
-        raise ValueError(f"{len(z)} embeddings: a decoupled loss needs two pairs at least")
+        raise ValueError(f"{len(z)} embeddings: a decoupled loss needs at least two pairs")
     with torch.autocast(z.device.type, enabled=False):
         points = kernel.points(z if z.dtype == torch.float64 else z.float())
         if reduction == "none":
-            return _of_rows(points, pairs.partner, kernel.similarity, decoupled)
+            return _row_losses(points, pairs.partner, kernel.similarity, decoupled)
         loss: Tensor = _InfoNCE.apply(points, pairs.partner, kernel.similarity, decoupled)
         return loss
 
 
 class InfoNCE(nn.Module):
-    """`infonce_loss` with its kernel, whose parameters, if it has any, are those of the loss."""
+    """`infonce_loss` as a module that contains its kernel and the kernel's parameters, if any."""
 
     def __init__(self, kernel: Kernel, decoupled: bool = False):
         super().__init__()
@@ -78,7 +78,7 @@ class _InfoNCE(torch.autograd.Function):
     def forward(
         ctx: Any, z: Tensor, partner: Tensor, similarity: Similarity, decoupled: bool
     ) -> Tensor:
-        # Compiling unrolls the loop over tiles, of which there should be one.
+        # Compiling would unroll the loop over tiles, so compile only where there is a single tile.
         small = len(z) <= _GPU_TILE
         compute = _value_and_gradient if small else _value_and_gradient.function
         loss, ctx.gradient = compute(
@@ -93,16 +93,16 @@ class _InfoNCE(torch.autograd.Function):
 
 
 @torch.no_grad()
-def _of_rows(z: Tensor, partner: Tensor, similarity: Similarity, decoupled: bool) -> Tensor:
-    """The terms (n,) whose mean is the loss."""
-    measured = similarity(z)
-    excess = _excess(measured, measured.log_of(partner), partner, None)
+def _row_losses(z: Tensor, partner: Tensor, similarity: Similarity, decoupled: bool) -> Tensor:
+    """The loss of each row (n,)."""
+    similarities = similarity(z)
+    excess = _excess(similarities, similarities.log_of(partner), partner, None)
     return _loss_of(excess, decoupled).to(z.dtype)
 
 
 def _loss_of(excess: Tensor, decoupled: bool) -> Tensor:
-    """The loss of each point; as log(1 + exp(excess)), InfoNCE has a gradient that does not cancel
-    out where the partner outweighs all others, as it does in maps with large coordinates."""
+    """The loss of each point from its excess. As log(1 + exp(excess)), InfoNCE keeps a precise
+    gradient where the partner outweighs all others, as in maps with large coordinates."""
     return excess if decoupled else F.softplus(excess)
 
 
@@ -111,12 +111,12 @@ def _excess(
 ) -> Tensor:
     """log sum_{k != i, j} q_ik - log q_ij (n,).
 
-    log_q: log q_ij (n,). kept: a list that the tiles are added to, or None.
+    log_q: log q_ij (n,). kept: a list to add the tiles to, or None.
     """
     bounded = similarities.bounded
     others = torch.zeros_like(log_q) if bounded else torch.full_like(log_q, -torch.inf)
     for rows, columns, tile in _tiles(similarities, partner):
-        # The mirror image of a tile off the diagonal has the same pairs, for the other points.
+        # An off-diagonal tile, transposed, holds the similarities of its column points.
         for points, dim in ((rows, 1), (columns, 0))[: 1 if rows == columns else 2]:
             if bounded:
                 others[points] += tile.sum(dim)
@@ -129,9 +129,9 @@ def _excess(
 
 
 def _log_sum(tile: Tensor, dim: int, dtype: torch.dtype) -> Tensor:
-    """log sum exp over a dimension: differences with the digits of the tile, exponentials in
-    `dtype`, which is quicker."""
-    # Not -inf, which less itself is no number, where all are -inf.
+    """log sum exp over a dimension: differences in the precision of the tile, exponentials in
+    `dtype`, which is faster."""
+    # At least the smallest finite number, since -inf - -inf is NaN.
     largest = tile.amax(dim, keepdim=True).clamp_min(torch.finfo(tile.dtype).min)
     return (tile - largest).to(dtype).exp_().sum(dim).log() + largest.squeeze(dim)
 
@@ -140,53 +140,53 @@ def _log_sum(tile: Tensor, dim: int, dtype: torch.dtype) -> Tensor:
 def _value_and_gradient(
     z: Tensor, partner: Tensor, similarity: Similarity, decoupled: bool, with_gradient: bool
 ) -> tuple[Tensor, Tensor | None]:
-    n, measured = len(partner), similarity(z)
-    log_q = measured.log_of(partner)
+    n, similarities = len(partner), similarity(z)
+    log_q = similarities.log_of(partner)
     keep = with_gradient and n * n // 2 * log_q.element_size() <= _KEPT
     kept: list[Tile] = []
-    excess = _excess(measured, log_q, partner, kept if keep else None)
+    excess = _excess(similarities, log_q, partner, kept if keep else None)
     losses = _loss_of(excess, decoupled)
     if not with_gradient:
         return losses.mean(), None
-    # The log of the sum: a change of log q_ik is worth q_ik / sum_k q_ik to i, and as much to k for
-    # its own sum.
+    # The gradient of the loss of i with respect to log q_ik is q_ik / sum_k q_ik; as q is
+    # symmetric, the loss of k adds q_ik divided by the sum of k.
     log_sum = losses + log_q
-    share = torch.exp(-log_sum) if measured.bounded else None
-    sources = measured.sources
+    share = torch.exp(-log_sum) if similarities.bounded else None
+    sources = similarities.sources
     sums = torch.zeros_like(sources)
-    for rows, columns, tile in kept or _tiles(measured, partner):
+    for rows, columns, tile in kept or _tiles(similarities, partner):
         if share is not None:
             weights = share[rows, None] + share[columns]
         else:
-            weights = (tile - log_sum[rows, None]).to(measured.dtype).exp_()
-            weights += (tile - log_sum[columns]).to(measured.dtype).exp_()
-        weights *= measured.slopes_(tile)
+            weights = (tile - log_sum[rows, None]).to(similarities.dtype).exp_()
+            weights += (tile - log_sum[columns]).to(similarities.dtype).exp_()
+        weights *= similarities.slopes_(tile)
         weights = weights.to(sums.dtype)
         sums[rows] += weights @ sources[columns]
         if rows != columns:
             sums[columns] += weights.T @ sources[rows]
     pull = torch.ones_like(excess) if decoupled else excess.sigmoid()
-    gradient = measured.forces(sums)
-    pulls = (pull + pull[partner]).to(measured.dtype)
-    gradient -= pulls[:, None] * measured.pair_forces(log_q, partner)
+    gradient = similarities.forces(sums)
+    pulls = (pull + pull[partner]).to(similarities.dtype)
+    gradient -= pulls[:, None] * similarities.pair_forces(log_q, partner)
     return losses.mean(), gradient / n
 
 
 def _tiles(similarities: Similarities, partner: Tensor) -> Iterator[Tile]:
-    """Tiles of q or log q on and above the diagonal, the rest being their mirror image; with q = 0
-    where a point meets itself or its partner."""
+    """Tiles of q or log q on and above the diagonal; those below are their transposes. q is set to
+    0 for a point with itself and with its partner."""
     n = len(partner)
     side = _CPU_TILE if partner.device.type == "cpu" else _GPU_TILE
-    nothing = 0.0 if similarities.bounded else -torch.inf
+    zero = 0.0 if similarities.bounded else -torch.inf
     parts = [slice(first, min(first + side, n)) for first in range(0, n, side)]
     for number, rows in enumerate(parts):
         for columns in parts[number:]:
             tile = similarities.tile(rows, columns)
             if rows == columns:
-                tile.fill_diagonal_(nothing)
+                tile.fill_diagonal_(zero)
             width = tile.shape[1]
             place = partner[rows, None] - columns.start
             inside = (place >= 0) & (place < width)
             place = place.clamp(0, width - 1)
-            tile.scatter_(1, place, tile.gather(1, place).masked_fill_(inside, nothing))
+            tile.scatter_(1, place, tile.gather(1, place).masked_fill_(inside, zero))
             yield rows, columns, tile

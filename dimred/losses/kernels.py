@@ -25,17 +25,17 @@ from dimred.losses.similarities import (
 class Kernel(Protocol):
     """A similarity q(z_i, z_j) = q(z_j, z_i) > 0 of two embeddings, largest where they agree.
 
-    The loss sees log q alone, up to a constant; so q may be as small as it likes.
+    Losses use only log q, up to a constant; so q may be arbitrarily small.
     """
 
     @property
     def similarity(self) -> Callable[[Tensor], Similarities]:
-        """From points (n, d), float32 or float64, to their similarities."""
+        """Function from points (n, d), float32 or float64, to their similarities."""
         ...
 
     def points(self, z: Tensor) -> Tensor:
-        """The points that are compared, of embeddings (n, d): the gradient passes through to the
-        embeddings and to parameters of the kernel."""
+        """The points to compare, made from embeddings (n, d); differentiable with respect to the
+        embeddings and parameters of the kernel."""
         ...
 
 
@@ -46,7 +46,7 @@ class CauchyKernel:
     nu = 1 is the Cauchy kernel 1 / (1 + d^2) of t-SNE (van der Maaten, Hinton 2008) and t-SimCNE
     (Boehm, Berens, Kobak 2023); larger nu has lighter tails (van der Maaten 2009, "Learning a
     Parametric Embedding by Preserving Local Structure"), and nu -> infinity is the Gaussian kernel
-    of bandwidth 1. Right up to coordinates of 1e6.
+    of bandwidth 1. Accurate up to coordinates of 1e6.
 
     nu: degrees of freedom, above 0. Raises ValueError for others.
     """
@@ -108,7 +108,7 @@ class LearnedCosineKernel(nn.Module):
     """`CosineKernel` with a temperature that is learned, as CLIP's (Radford et al. 2021, section
     2.4), by its logarithm. It should have no weight decay.
 
-    temperature: the one to start with, at least 0.003. Raises ValueError for others.
+    temperature: the initial value, at least 0.003. Raises ValueError for others.
     """
 
     def __init__(self, temperature: float = 0.5):
@@ -118,7 +118,7 @@ class LearnedCosineKernel(nn.Module):
 
     @property
     def temperature(self) -> Tensor:
-        """tau now, a scalar."""
+        """The current tau, a scalar."""
         return self.log_temperature.exp()
 
     @property

@@ -1,4 +1,4 @@
-"""Options of the group `loss`: what a batch of embeddings and its pairs are judged by."""
+"""Options of the group `loss`: what training minimizes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class EmbeddingGroups(NamedTuple):
     """Groups of dimensions with a label each.
 
     groups: their sizes; None for one group of all dimensions.
-    margins: of each group; empty for losses without.
+    margins: one for each group; empty for losses without margins.
     """
 
     groups: list[int] | None
@@ -35,10 +35,10 @@ class EmbeddingGroups(NamedTuple):
 
 @dataclass
 class LossOptions(Choice):
-    """What every loss has.
+    """Options of every loss.
 
-    requires: what a pairing must provide. n_labels: for losses of labeled pairs, how many labels of
-    a pair they compare, in words.
+    requires: the format that the pairing must provide. n_labels: for losses of labeled pairs, the
+    number of labels that a pair must have, in words.
     """
 
     group: ClassVar[str] = "loss"
@@ -54,7 +54,7 @@ class LossOptions(Choice):
 
     @property
     def embedding_groups(self) -> EmbeddingGroups:
-        """What a contrastive loss compares."""
+        """The groups of dimensions and their margins, for contrastive losses."""
         return EmbeddingGroups(None, [])
 
     def problems(self, stage: str, out_dim: int) -> Iterator[str]:
@@ -112,7 +112,7 @@ class Drlim(LossOptions):
 @register("loss", "generalized_contrastive")
 @dataclass
 class GeneralizedContrastive(LossOptions):
-    """Angel's (2015) contrastive loss: groups of dimensions, each with a label of its own."""
+    """Angel's (2015) contrastive loss: one label for each group of dimensions."""
 
     requires: ClassVar[PairFormat] = PairFormat.labeled_pairs
     n_labels: ClassVar[str] = "one for each of loss.groups"
@@ -126,7 +126,7 @@ class GeneralizedContrastive(LossOptions):
     margins: list[float] = option(
         [1.0, 1.0], "Distance in each group up to which dissimilar pairs repel.", above=0
     )
-    weights: list[float] = option([1.0, 1.0], "What each group counts.", at_least=0)
+    weights: list[float] = option([1.0, 1.0], "Weight of each group.", at_least=0)
     form: HingeForm = option(HingeForm.squared_hinge, _FORM)
 
     @property
@@ -190,7 +190,7 @@ class CrossEntropy(LossOptions):
 
 
 class KernelName(Enum):
-    """How similar two points are."""
+    """Kernels of `InfoNCE`."""
 
     cauchy = "cauchy"
     gaussian = "gaussian"
@@ -200,7 +200,7 @@ class KernelName(Enum):
 @register("loss", "infonce")
 @dataclass
 class InfoNCE(LossOptions):
-    """InfoNCE with a kernel of your choice; tsimcne and simclr are two of these."""
+    """InfoNCE with a kernel of your choice; tsimcne and simclr are special cases."""
 
     kernel: KernelName = option(
         KernelName.cauchy,
@@ -209,30 +209,30 @@ class InfoNCE(LossOptions):
         "exp(cos / loss.temperature).",
     )
     degrees_of_freedom: float = option(
-        1.0, "Of kernel=cauchy: 1 is t-SimCNE's, more have lighter tails.", above=0
+        1.0, "For kernel=cauchy: 1 is t-SimCNE's, larger values have lighter tails.", above=0
     )
-    bandwidth: float = option(1.0, "Of kernel=gaussian: its deviation.", above=0)
-    temperature: float = option(0.5, "Of kernel=cosine: SimCLR's tau.", at_least=0.003)
+    bandwidth: float = option(1.0, "For kernel=gaussian: its standard deviation.", above=0)
+    temperature: float = option(0.5, "For kernel=cosine: SimCLR's tau.", at_least=0.003)
     learn_temperature: bool = option(
-        False, "Of kernel=cosine: learn the temperature, which starts at loss.temperature."
+        False, "For kernel=cosine: learn the temperature, which starts at loss.temperature."
     )
     decoupled: bool = option(
         False, "Leave the positive pair out of the denominator (DCL, Yeh et al. 2022)."
     )
 
     def problems(self, stage: str, out_dim: int) -> Iterator[str]:
-        of_kernel = {
+        kernels = {
             "degrees_of_freedom": KernelName.cauchy,
             "bandwidth": KernelName.gaussian,
             "temperature": KernelName.cosine,
             "learn_temperature": KernelName.cosine,
         }
-        for key, kernel in of_kernel.items():
+        for key, kernel in kernels.items():
             value = getattr(self, key)
             if self.kernel is not kernel and value != getattr(type(self), key):
                 yield (
-                    f"loss.{key}={str(value).lower()}: is of loss.kernel={kernel.value}, and the "
-                    f"kernel is {self.kernel.value}"
+                    f"loss.{key}={str(value).lower()}: applies to loss.kernel={kernel.value} only, "
+                    f"and the kernel is {self.kernel.value}"
                 )
 
     def build(self) -> Loss:

@@ -1,4 +1,4 @@
-"""What every loss is."""
+"""The contract of losses."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any, Literal, Protocol
 from torch import Tensor
 
 Reduction = Literal["mean", "none"]
-"""Over the rows of a batch, as PyTorch's losses name it: the loss, or what each row has in it,
-whose mean is the loss."""
+"""As in PyTorch's losses: "mean" is the loss of a batch, "none" the loss of each row, whose mean is
+the loss of the batch."""
 
 
 class Loss(Protocol):
-    """Of embeddings, and the pairs among them or the targets of each. A function, or an nn.Module
-    where it has parameters to learn. `check_loss` tries one out.
+    """A loss of embeddings and the pairs among them or their targets: a function, or an nn.Module
+    if it has parameters to learn. `check_loss` checks parts of this contract.
 
-    It must not depend on the order of the rows, must be finite for finite embeddings (also where
-    all coincide, and where they are far apart), and must give float32 or better, whatever the
+    It must not depend on the order of the rows, must be finite for finite embeddings (even where
+    all coincide or are far apart), and must be computed in float32 or better, whatever the
     precision of z or autocast.
     """
 
@@ -24,8 +24,8 @@ class Loss(Protocol):
         """The loss.
 
         z: embeddings (n, d), n at least 2, of any floating-point type; not changed.
-        pairs: as the pairing provides: `PositivePairs`, `LabeledPairs` or `Targets` of these rows.
-        reduction: "mean" for a scalar that can be differentiated by z; "none" for (n,), what each
-            row has in it, whose mean is the scalar, with a gradient or without.
+        pairs: as provided by the pairing: `PositivePairs`, `LabeledPairs` or `Targets`.
+        reduction: "mean" for a scalar that can be differentiated by z; "none" for (n,), the
+            loss of each row, whose mean is the scalar; it needs no gradient.
         """
         ...

@@ -1,4 +1,4 @@
-"""Similarities of n points in tiles, for the engine in `infonce`: values, slopes and forces."""
+"""Similarities of n points in tiles, for `infonce`: values, slopes and gradients."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from torch import Tensor
 class Similarities(ABC):
     """Similarities q_ij of n points, and what the gradient of a loss of log q needs.
 
-    q is symmetric, above 0, and largest where i = j. It may be as small as it likes: tiles hold
-    log q, unless q is `bounded` below, so that it cannot underflow and tiles hold q itself, which
-    costs one exponential a pair less.
+    q is symmetric, above 0, and largest where i = j. It may be arbitrarily small: tiles hold log q.
+    Only where q has a lower bound (`bounded`), so that it cannot underflow, tiles hold q itself,
+    which saves one exponential per pair.
 
-    The gradient of sum_ik w_ik log q_ik by point i is `forces` of the sums over k of
-    w_ik * slope_ik * sources_k.
+    The gradient of sum_ik w_ik log q_ik with respect to point i is `forces` applied to the sum over
+    k of w_ik * slope_ik * sources_k.
 
-    bounded: whether tiles hold q; else log q.
-    dtype: of the points, and of values and gradients. Tiles of log q should have more digits where
-        log q can be large, since its differences count: at -1e6, float32 errs by 0.03.
-    sources: (n, e), what a force on a point is a weighted sum of.
+    bounded: whether tiles hold q instead of log q.
+    dtype: of the points, values and gradients. Tiles of log q should be in higher precision where
+        log q can be large, since its differences matter: at -1e6, float32 errs by 0.03.
+    sources: (n, e), the vectors whose weighted sum becomes the gradient of a point.
     """
 
     bounded = False
@@ -30,11 +30,12 @@ class Similarities(ABC):
 
     @abstractmethod
     def tile(self, rows: slice, columns: slice) -> Tensor:
-        """log q of some points with some points, or q if it is `bounded`; a new tensor."""
+        """log q, or q if it is `bounded`, of the points `rows` with the points `columns`; a new
+        tensor."""
 
     @abstractmethod
     def log_of(self, partner: Tensor) -> Tensor:
-        """log q (n,) of each point and its partner, finite, with the digits of tiles at least."""
+        """log q (n,) of each point and its partner, finite, at least as precise as tiles."""
 
     @abstractmethod
     def slopes_(self, tile: Tensor) -> Tensor | float:
@@ -46,19 +47,19 @@ class Similarities(ABC):
 
     @abstractmethod
     def pair_forces(self, log_q: Tensor, partner: Tensor) -> Tensor:
-        """Gradient (n, d) of each point's log q with its partner, by the point."""
+        """Gradient (n, d) of each point's log q with its partner, with respect to the point."""
 
 
-class _OfDistances(Similarities):
-    """q is a function of the squared Euclidean distance; a slope is -d log q / d d^2.
+class _DistanceBased(Similarities):
+    """q is a function of the squared Euclidean distance d^2; the slope is -d log q / d(d^2).
 
     offset + |a|^2 + |b|^2 - 2ab is computed in float64: in float32 it errs by 0.06 at coordinates
     of +-500, in float64 by less than 1e-8 (1e-3 at 1e6).
     """
 
     offset = 0
-    # Forces are differences of sums, which for close points far out lose in float32 a few times
-    # what the rounding of their coordinates does. In few dimensions float64 costs nothing there.
+    # Gradients are differences of sums. For close points far from the origin, float32 sums lose a
+    # few times as much as rounding their coordinates does. In few dimensions float64 costs nothing.
     _FLOAT64_DIMS = 8
 
     def __init__(self, z: Tensor):
@@ -72,7 +73,7 @@ class _OfDistances(Similarities):
         self.sources = torch.cat((self.z, ones), 1).to(dtype)
 
     def _squares(self, rows: slice, columns: slice) -> Tensor:
-        """offset + d^2, float64; may be less than `offset` by its error."""
+        """offset + d^2, float64; rounding can make it slightly less than `offset`."""
         return self.left[rows] @ self.right[:, columns]
 
     def _partner_squares(self, partner: Tensor) -> Tensor:
@@ -87,7 +88,7 @@ class _OfDistances(Similarities):
         return forces.mul_(2).to(self.dtype)
 
 
-class Cauchy(_OfDistances):
+class Cauchy(_DistanceBased):
     """q = 1 / (1 + d^2), whose tails are so heavy that it does not underflow."""
 
     bounded = True
@@ -106,7 +107,7 @@ class Cauchy(_OfDistances):
         return self._differences(partner) * (-2 * log_q.exp())[:, None]
 
 
-class StudentT(_OfDistances):
+class StudentT(_DistanceBased):
     """q = (1 + d^2 / nu)^(-(nu + 1) / 2)."""
 
     def __init__(self, z: Tensor, nu: float):
@@ -134,7 +135,7 @@ class StudentT(_OfDistances):
         return self._differences(partner) * (-2 * self._slopes(log_q))[:, None]
 
 
-class Gaussian(_OfDistances):
+class Gaussian(_DistanceBased):
     """log q = -d^2 / (2 bandwidth^2)."""
 
     def __init__(self, z: Tensor, bandwidth: float):
@@ -155,7 +156,7 @@ class Gaussian(_OfDistances):
 
 
 class DotProduct(Similarities):
-    """log q = z_i z_j; a slope is 1."""
+    """log q = z_i z_j; the slope is 1."""
 
     def __init__(self, z: Tensor):
         self.dtype = z.dtype
@@ -179,10 +180,11 @@ class DotProduct(Similarities):
 
 class Cosine(Similarities):
     """q = exp((u_i u_j - 1) / temperature), for points u of length 1 (the constant -1 keeps q
-    below 1 and cancels out of the loss); a slope is 1."""
+    below 1 and cancels out of the loss); the slope is 1."""
 
     bounded = True
-    # exp(-2 / temperature), the least q, is a normal number of float32 and float64 above these.
+    # Above these temperatures the smallest q, exp(-2 / temperature), is a normal number of float32
+    # and float64 respectively.
     _FLOAT32_TEMPERATURE = 0.025
     MIN_TEMPERATURE = 0.003
 

@@ -1,4 +1,4 @@
-"""Losses of embeddings that are told what they should be."""
+"""Losses of embeddings with known targets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dimred.pairing.targets import Targets
 
 def squared_error_loss(z: Tensor, pairs: Targets, reduction: Reduction = "mean") -> Tensor:
     """Mean over images and dimensions of the squared difference from the targets; with
-    reduction="none" over the dimensions of each image (n,).
+    reduction="none" the mean over dimensions of each image (n,).
 
     z: embeddings (n, d); bf16 and float16 are computed in float32.
     pairs: float targets (n, d). Raises ValueError for targets of another shape.
@@ -27,8 +27,8 @@ def squared_error_loss(z: Tensor, pairs: Targets, reduction: Reduction = "mean")
 
 
 def cross_entropy_loss(z: Tensor, pairs: Targets, reduction: Reduction = "mean") -> Tensor:
-    """Cross-entropy of the classes, with embeddings as logits; mean over the images, or with
-    reduction="none" that of each (n,).
+    """Cross-entropy of the classes, with embeddings as logits: the mean over images, or with
+    reduction="none" the loss of each image (n,).
 
     z: logits (n, classes); bf16 and float16 are computed in float32.
     pairs: int64 classes (n,).

@@ -15,7 +15,7 @@ _CAUCHY = CauchyKernel()
 def tsimcne_loss(z: Tensor, pairs: PositivePairs, reduction: Reduction = "mean") -> Tensor:
     """InfoNCE with the Cauchy kernel q_ij = 1 / (1 + |z_i - z_j|^2) (t-SimCNE paper, section 3).
 
-    The minimum is 0. Right to a few times what float32 says of the coordinates, up to 1e6.
+    The minimum is 0. Accurate to a few float32 roundings of the coordinates, up to 1e6.
     Arguments and result as `infonce_loss`.
     """
     return infonce_loss(z, pairs, _CAUCHY, reduction=reduction)

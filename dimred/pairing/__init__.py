@@ -69,7 +69,7 @@ __all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    """A name of the package, imported when it is asked for: PyTorch takes seconds."""
+    """Import a name of the package on first use, since importing PyTorch takes seconds."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -37,8 +37,8 @@ def test_a_learned_temperature_is_a_parameter_that_starts_where_it_is_set():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"temperature": 0.1}, "loss.temperature=0.1: is of loss.kernel=cosine, and"),
-        ({"kernel": KernelName.cosine, "bandwidth": 2.0}, "loss.bandwidth=2.0: is of loss.kernel"),
+        ({"temperature": 0.1}, "loss.temperature=0.1: applies to loss.kernel=cosine only, and"),
+        ({"kernel": KernelName.cosine, "bandwidth": 2.0}, "loss.bandwidth=2.0: applies to"),
         ({"kernel": KernelName.gaussian, "degrees_of_freedom": 2.0}, "the kernel is gaussian"),
     ],
 )

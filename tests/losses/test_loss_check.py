@@ -62,5 +62,5 @@ def test_a_sound_loss_passes():
 
 def test_a_decoupled_loss_is_refused_where_a_step_has_one_pair():
     one = StepBatch(torch.arange(1), 2, PositivePairs(torch.tensor([1, 0])))
-    with pytest.raises(InputError, match=r"^loss=infonce: .* needs two pairs at least"):
+    with pytest.raises(InputError, match=r"^loss=infonce: .* needs at least two pairs"):
         check_loss("infonce", InfoNCE(CauchyKernel(), decoupled=True), one, 2)
