@@ -1,4 +1,4 @@
-"""Backbones: an image becomes the representation H."""
+"""Backbones: networks from images to the representation H."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ResNet18Backbone(Backbone):
             net.maxpool = nn.Identity()
         elif channels != 3:
             net.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
-        # torchvision's own initialization of convolutions, for the one that was replaced.
+        # A replaced convolution gets torchvision's initialization too.
         nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
         net.fc = nn.Identity()
         self.net = net
@@ -87,7 +87,7 @@ class LeNetBackbone(Backbone):
         if min(image_size) < 16:
             raise InputError(
                 f"model=lenet: images of {_by(image_size)} pixels are too small for its two 5x5 "
-                "convolutions; 16x16 is the least, or choose model=convnet"
+                "convolutions; use at least 16x16, or choose model=convnet"
             )
         features = nn.Sequential(
             nn.Conv2d(channels, 20, 5),
@@ -108,7 +108,7 @@ class DrlimCnnBackbone(Backbone):
     """The convolutions of DrLIM's net for MNIST: 15 @ 5x5, max-pool 9 with stride 2, 30 @ 9x9, with
     no other nonlinearity, as in Angel (2015); 30-D for 28x28 images.
 
-    The paper (Hadsell, Chopra, LeCun 2006, section 3.1) has "subsampling" for the max-pool.
+    The paper (Hadsell, Chopra, LeCun 2006, section 3.1) has "subsampling" instead of the max-pool.
 
     kernels: sides of the two convolutions.
     pool: side of the max-pool. Raises InputError for images that are too small for them.
@@ -128,7 +128,7 @@ class DrlimCnnBackbone(Backbone):
             )
         self.layers = nn.Sequential(
             nn.Conv2d(channels, 15, first),
-            # A max over a square is one over rows and then over columns: a fifth of the time.
+            # Max-pooling rows, then columns, equals pooling squares and takes a fifth of the time.
             nn.MaxPool2d((1, pool), stride=(1, 2), ceil_mode=True),
             nn.MaxPool2d((pool, 1), stride=(2, 1), ceil_mode=True),
             nn.Conv2d(15, 30, second),
@@ -161,5 +161,5 @@ def _by(image_size: tuple[int, int]) -> str:
 
 @torch.no_grad()
 def _size_after(layers: nn.Sequential, channels: int, image_size: tuple[int, int]) -> int:
-    """Features that layers make of an image."""
+    """Number of features that the layers output for an image."""
     return int(layers(torch.zeros(1, channels, *image_size)).shape[1])

@@ -1,4 +1,4 @@
-"""The encoder: an image becomes H, and H becomes the embedding Z."""
+"""The encoder: from images to the representation H and the embedding Z."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Encoder(nn.Module):
     """Normalization, backbone and projection head H -> hidden_dim -> ReLU -> Z (no batch-norm in
     the head; t-SimCNE paper, section 3), or H -> Z.
 
-    The normalization is part of the encoder, so that its weights alone say how to embed an image.
+    The normalization is part of the encoder, so that its weights suffice to embed an image.
 
     backbone: the network from normalized images to H.
     mean, std: of each channel, for pixel values in [0, 1].
@@ -55,7 +55,7 @@ class Encoder(nn.Module):
         return h, self.read_out(features)
 
     def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Everything but the readout: images -> H (b, h), and what the readout reads of it, (b,
+        """Everything but the readout: images -> H (b, h), and the input of the readout, (b,
         hidden_dim), or H again where the head has no hidden layer."""
         h = self.backbone((images - self.mean) / self.std).float()
         if self.hidden is None:
@@ -64,15 +64,15 @@ class Encoder(nn.Module):
             return h, self.hidden(h).relu()
 
     def read_out(self, features: Tensor) -> Tensor:
-        """What the readout reads -> Z (b, out_dim)."""
-        # Autocast would round Z, whose neighbors are close against their distance from 0.
+        """The input of the readout -> Z (b, out_dim)."""
+        # Autocast would round Z, in which neighbors are close compared with their distance from 0.
         with torch.autocast(features.device.type, enabled=False):
             z: Tensor = self.readout(features)
         return z
 
     def init_xavier(self) -> None:
         """Draw all weights anew as Caffe's "xavier" filler does (Glorot and Bengio 2010): uniform
-        within sqrt(3 / inputs); biases are 0."""
+        in +-sqrt(3 / inputs), with biases 0."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 bound = math.sqrt(3 / module.weight[0].numel())

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class WeightInit(Enum):
-    """How the weights begin."""
+    """Initialization of the weights."""
 
     default = "default"
     xavier = "xavier"
 
 
 class Stem(Enum):
-    """How a ResNet begins."""
+    """First layers of a ResNet."""
 
     auto = "auto"
     cifar = "cifar"
@@ -40,8 +40,8 @@ def _hidden_dim(default: int | None) -> Any:
 
 @dataclass
 class ModelOptions(Choice):
-    """What every model understands: the projection head H -> hidden_dim -> ReLU -> Z, and how
-    weights begin."""
+    """Options of every model: the projection head H -> hidden_dim -> ReLU -> Z, and the
+    initialization."""
 
     group: ClassVar[str] = "model"
     builder: ClassVar[str] = "backbone"
@@ -53,7 +53,7 @@ class ModelOptions(Choice):
     )
 
     def backbone(self, channels: int, image_size: tuple[int, int]) -> Backbone:
-        """The network (image -> H) for images of `channels` and `image_size` (height, width)."""
+        """The network from images with `channels` and `image_size` (height, width) to H."""
         raise NotImplementedError
 
     def problems(self) -> Iterator[str]:

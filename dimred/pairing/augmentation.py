@@ -1,4 +1,4 @@
-"""Pairs made by augmentation: two views of one image are similar."""
+"""Pairs by augmentation: two views of one image are similar."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ class TwoViews:
     The pairs of SimCLR (Chen et al. 2020) and t-SimCNE (Boehm, Berens, Kobak 2022).
 
     anchors: int64 (n,), positions of the images to learn from.
-    augment: uint8 (n, C, height, width), a generator and a part -> that part as float32; must draw
-        parameters for each image, since both views of a batch go through one call.
+    augment: function of images, uint8 (n, C, height, width), a generator and a slice, which returns
+        that slice of the augmented images, float32. It must draw parameters for each image, since
+        both views of a batch are made in one call.
     """
 
     def __init__(
@@ -36,5 +37,5 @@ class TwoViews:
 
     def views(self, images: Tensor, generator: torch.Generator, part: slice = ALL) -> Tensor:
         """uint8 (b, C, height, width) -> float32 (2b, C, height, width); rows i and i + b are
-        views of image i; or a part of the rows."""
+        views of image i. part: which rows to return."""
         return self.augment(torch.cat((images, images)), generator, part)

@@ -1,6 +1,6 @@
-"""Categories of pairs of images: how near two images are by neighborhood, class or viewpoint.
+"""Categories of pairs of images, by neighborhood, class or viewpoint.
 
-The category of a pair is an int; 0 is an image with itself.
+The category of a pair is an int; 0 means an image with itself.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ class PairCategories(Protocol):
     """The categories of all pairs of n images.
 
     n: number of images.
-    co_sampled: int64 (n, k), the co-sampled neighbors of each image: those that a batch holds when
-        it holds the image as an anchor. -1 fills up the rows of images with fewer than k, which may
-        be 0; an image that is named twice counts once.
+    co_sampled: int64 (n, k), the co-sampled neighbors of each image: the images that a batch also
+        includes when the image is an anchor. Rows with fewer than k are padded with -1; k may be 0,
+        and repeats count once.
     """
 
     n: int
     co_sampled: Tensor
 
     def category(self, left: Tensor, right: Tensor) -> Tensor:
-        """The categories, int64, of pairs of images, int64 tensors that broadcast; symmetric, and
-        0 for an image with itself and for no other pair."""
+        """The categories, int64, of pairs of images, int64 tensors that broadcast. Symmetric; 0 if
+        and only if both images are the same."""
         ...
 
     def counts(self) -> list[int]:
-        """Unordered pairs of each category; of category 0, the number of images."""
+        """Number of unordered pairs in each category; for category 0, the number of images."""
         ...
 
     def draw(self, category: int, count: int, generator: torch.Generator) -> Tensor:
-        """`count` random pairs of a category that is not 0 and occurs, int64 (count, 2), each
-        unordered pair equally likely."""
+        """Random pairs of a category, int64 (count, 2), each unordered pair equally likely. The
+        category must not be 0 and must have pairs."""
         ...
 
     def to(self, device: torch.device) -> Self:
-        """The same with its tensors on a device."""
+        """A copy with its tensors on a device."""
         ...
 
 
 def distinct(neighbors: Tensor) -> Tensor:
     """Neighbors of each image, int64 (n, k), with -1 in place of repeats and of the image itself.
 
-    Raises ValueError for numbers that are neither -1 nor those of images.
+    Raises ValueError for numbers other than -1 to n - 1.
     """
     n, k = neighbors.shape
     if k and not -1 <= int(neighbors.min()) <= int(neighbors.max()) < n:
@@ -63,8 +63,8 @@ def distinct(neighbors: Tensor) -> Tensor:
     return neighbors.masked_fill(repeats | itself, -1)
 
 
-class _Drawn:
-    """Draws pairs of a category by trying random ones."""
+class _RejectionSampled:
+    """Draws pairs of a category by rejection sampling."""
 
     n: int
     co_sampled: Tensor
@@ -74,14 +74,14 @@ class _Drawn:
 
     def draw(self, category: int, count: int, generator: torch.Generator) -> Tensor:
         device = generator.device
-        found: list[Tensor] = []
-        left = count
-        while left > 0:
-            tried = torch.randint(self.n, (4 * count + 64, 2), generator=generator, device=device)
-            fits = tried[self.category(tried[:, 0], tried[:, 1]) == category][:left]
-            found.append(fits)
-            left -= len(fits)
-        return torch.cat(found)
+        accepted: list[Tensor] = []
+        missing = count
+        while missing > 0:
+            pairs = torch.randint(self.n, (4 * count + 64, 2), generator=generator, device=device)
+            fitting = pairs[self.category(pairs[:, 0], pairs[:, 1]) == category][:missing]
+            accepted.append(fitting)
+            missing -= len(fitting)
+        return torch.cat(accepted)
 
     def to(self, device: torch.device) -> Self:
         moved = copy(self)
@@ -91,11 +91,11 @@ class _Drawn:
         return moved
 
 
-class Neighbors(_Drawn):
-    """Categories: 1 one is among the neighbors of the other, 2 all others.
+class Neighbors(_RejectionSampled):
+    """Categories: 1 where one image is among the neighbors of the other, 2 for all other pairs.
 
-    graph: int64 (n, k), the neighbors of each image, which are sampled together with it; -1 where
-        an image has fewer than k. Raises ValueError for other numbers than those of images.
+    graph: int64 (n, k), the neighbors of each image, which are co-sampled with it; padded with -1
+        where an image has fewer than k. Raises ValueError for numbers other than -1 to n - 1.
     """
 
     NEIGHBOR, OTHER = 1, 2
@@ -110,11 +110,11 @@ class Neighbors(_Drawn):
 
     @classmethod
     def from_pairs(cls, pairs: NDArray[np.int64], n: int) -> Self:
-        """Images are neighbors of those that they are paired with, however many those are.
+        """Neighbors from a list of pairs; an image can have any number of them.
 
-        pairs: int64 (m, 2), numbers of images, in any order; a pair named again counts once.
+        pairs: int64 (m, 2), numbers of images, in any order; repeats count once.
         n: number of images.
-        Raises ValueError for numbers that are not those of images.
+        Raises ValueError for numbers other than 0 to n - 1.
         """
         if pairs.size and not 0 <= pairs.min() <= pairs.max() < n:
             raise ValueError(f"pairs: must be of images from 0 to {n - 1}")
@@ -142,8 +142,8 @@ class Neighbors(_Drawn):
         ]
 
 
-class Classes(_Drawn):
-    """Categories: 1 of the same class, 2 of different classes.
+class Classes(_RejectionSampled):
+    """Categories: 1 for pairs of the same class, 2 for pairs of different classes.
 
     classes: int64 (n,).
     """
@@ -164,12 +164,12 @@ class Classes(_Drawn):
         return [self.n, same, self.n * (self.n - 1) // 2 - same]
 
 
-class Viewpoints(_Drawn):
-    """Categories: 1 near in azimuth and elevation, 2 in azimuth only, 3 in elevation only, 4 in
-    neither.
+class Viewpoints(_RejectionSampled):
+    """Categories: 1 for pairs near in azimuth and elevation, 2 in azimuth only, 3 in elevation
+    only, 4 in neither.
 
-    Near: at the same or the next angle that occurs among the images. Azimuths close up to a circle,
-    elevations do not. All else, such as the lighting, is ignored.
+    Near means at the same angle or at the next one that occurs among the images. Azimuths are
+    cyclic, elevations are not. All else, such as the lighting, is ignored.
 
     azimuth, elevation: (n,), in any unit.
     """
@@ -185,12 +185,12 @@ class Viewpoints(_Drawn):
         self.n_elevations = int(self.elevation.max()) + 1
 
     def category(self, left: Tensor, right: Tensor) -> Tensor:
-        category = self._of_steps(
+        category = self._category_of_angles(
             self.azimuth[left], self.elevation[left], self.azimuth[right], self.elevation[right]
         )
         return torch.where(left == right, SAME, category)
 
-    def _of_steps(self, azimuth: Tensor, elevation: Tensor, *other: Tensor) -> Tensor:
+    def _category_of_angles(self, azimuth: Tensor, elevation: Tensor, *other: Tensor) -> Tensor:
         turn = (azimuth - other[0]).remainder(self.n_azimuths)
         turned = torch.minimum(turn, self.n_azimuths - turn) > 1
         raised = (elevation - other[1]).abs() > 1
@@ -201,7 +201,9 @@ class Viewpoints(_Drawn):
             self.azimuth * self.n_elevations + self.elevation, return_counts=True
         )
         azimuth, elevation = cells // self.n_elevations, cells % self.n_elevations
-        categories = self._of_steps(azimuth[:, None], elevation[:, None], azimuth, elevation)
+        categories = self._category_of_angles(
+            azimuth[:, None], elevation[:, None], azimuth, elevation
+        )
         ordered = sizes[:, None] * sizes - torch.diag(sizes)
         totals = torch.zeros(5, dtype=torch.int64, device=sizes.device)
         totals.index_add_(0, categories.flatten(), ordered.flatten())

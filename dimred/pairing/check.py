@@ -1,5 +1,5 @@
-"""A pairing is tried out before training begins, so that a fault of it is one line and not a crash
-in the middle of a run."""
+"""A trial of the pairing before training begins: a faulty pairing gets a one-line error instead of
+a crash during the run."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from dimred.pairing.pairs import LabeledPairs, PositivePairs
 from dimred.pairing.protocol import Pairing, StepBatch
 from dimred.pairing.targets import Targets
 
-_TRIED = 8  # anchors of the trial batch
+_MAX_ANCHORS = 8  # of the trial batch
 
 
 def check_pairing(
     name: str, pairing: Pairing, batch_size: int, images: Tensor, device: torch.device
 ) -> StepBatch:
-    """Select and view a small batch; returns it.
+    """Select a small batch and make its views; returns the batch.
 
     name: of the pairing, for messages.
-    batch_size: anchors of a training step; the trial has at most 8.
+    batch_size: anchors of a training step; the trial uses at most 8.
     images: uint8 (samples, C, height, width), on any device.
-    device: of training.
-    Raises InputError for fewer anchors than a batch and for whatever does not keep to `Pairing`.
+    device: the training device.
+    Raises InputError for fewer anchors than a batch, and for a pairing that breaks the contract of
+    `Pairing`.
     """
     anchors = pairing.anchors
     if len(anchors) < batch_size:
@@ -38,7 +39,7 @@ def check_pairing(
     def generator() -> torch.Generator:
         return torch.Generator(device).manual_seed(0)
 
-    some = anchors[: min(batch_size, _TRIED)].to(device)
+    some = anchors[: min(batch_size, _MAX_ANCHORS)].to(device)
     batch = pairing.select(some, generator())
     for fault in chain(_faults_of_batch(batch, len(images)), _faults_of_pairs(batch)):
         raise InputError(f"pairing={name}: {fault}")
@@ -63,7 +64,7 @@ def _faults_of_batch(batch: StepBatch, n_samples: int) -> Iterator[str]:
 
 
 def _faults_of_pairs(batch: StepBatch) -> Iterator[str]:
-    """Of pairs of the project's formats; those of a plug-in's own are its loss's business."""
+    """Faults of pairs in dimred's formats; pairs in a plug-in's own format are left to its loss."""
     rows, pairs = batch.rows, batch.pairs
     if isinstance(pairs, PositivePairs):
         partner = pairs.partner

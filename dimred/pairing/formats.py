@@ -1,4 +1,4 @@
-"""What a pairing can tell a loss of a batch."""
+"""Formats of the pairs or targets that a pairing gives to a loss."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from enum import Enum
 
 
 class PairFormat(Enum):
-    """What a pairing provides and a loss requires; the two go together where these are equal."""
+    """What a pairing provides and a loss requires; they fit together if the two are equal."""
 
     positive_pairs = "positive_pairs"
-    """Each row has one similar row: `pairing.pairs`."""
+    """`PositivePairs`: each row has one similar row."""
     labeled_pairs = "labeled_pairs"
-    """Pairs of rows with a label for each of some components: `pairing.pairs`."""
+    """`LabeledPairs`: pairs of rows with one or more labels each."""
     classes = "classes"
-    """The class that each row should become: `pairing.targets`."""
+    """`Targets`: the class of each row."""
     targets = "targets"
-    """The values that each row should become: `pairing.targets`."""
+    """`Targets`: the target embedding of each row."""

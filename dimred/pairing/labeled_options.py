@@ -28,7 +28,7 @@ class Sampling(Enum):
 
 
 class Variant(Enum):
-    """What shifted images are to DrLIM (Hadsell, Chopra, LeCun 2006, section 3.3)."""
+    """How DrLIM treats shifted images (Hadsell, Chopra, LeCun 2006, section 3.3)."""
 
     neighbors = "neighbors"
     shifted_neighbors = "shifted_neighbors"
@@ -43,7 +43,7 @@ class ViewpointLabel(Enum):
 
 
 class Adjacency(Enum):
-    """What near means for a merged label."""
+    """Which views count as near for a merged label."""
 
     both = "both"
     either = "either"
@@ -51,12 +51,14 @@ class Adjacency(Enum):
 
 @dataclass
 class TransformationOptions:
-    """Strengths of the transformations of every image; the image itself is always among them."""
+    """Strengths of the transformations of every image; the image itself is always kept too."""
 
     shift: list[int] = option([], "Horizontal shifts in pixels, to the right.")
     rotation: list[float] = option([], "Rotations in degrees, clockwise.", above=-180, at_most=180)
     shear: list[float] = option([], "Horizontal shears in degrees.", above=-90, below=90)
-    blur: list[int] = option([], "Radii in pixels of a mean over a square.", at_least=1)
+    blur: list[int] = option(
+        [], "Box blurs: radii in pixels of the square to average over.", at_least=1
+    )
 
     def build(self) -> list[Transformation]:
         """The transformations in the order of the options."""
@@ -68,10 +70,10 @@ class TransformationOptions:
             for strength in getattr(self, kind.name)
         ]
 
-    def of(self, images: ImageSet) -> ImageSet:
-        """Every image, itself and in each transformation.
+    def variants(self, images: ImageSet) -> ImageSet:
+        """Every image and its transformations, as `transformed` orders them.
 
-        Raises InputError for a shift or blur that leaves nothing of an image.
+        Raises InputError for a shift or blur as large as the images.
         """
         from dimred.data.transformations import transformed
         from dimred.errors import InputError
@@ -90,7 +92,7 @@ class TransformationOptions:
         return transformed(images, self.build())
 
     def problems(self) -> Iterator[str]:
-        """One line for each kind with a strength that says nothing new."""
+        """One line for each kind with a strength that is 0 or repeated."""
         for name in ("shift", "rotation", "shear", "blur"):
             values = getattr(self, name)
             if 0 in values or len(set(values)) < len(values):
@@ -100,14 +102,14 @@ class TransformationOptions:
                 )
 
     @property
-    def count(self) -> int:
-        """Images that come of one image, itself included."""
+    def n_variants(self) -> int:
+        """Number of variants of an image, itself included."""
         return 1 + len(self.shift) + len(self.rotation) + len(self.shear) + len(self.blur)
 
 
 @dataclass
 class RelationOptions(PairingOptions):
-    """What every pairing with labels has."""
+    """Options of every pairing with labeled pairs."""
 
     provides: ClassVar[PairFormat] = PairFormat.labeled_pairs
 
@@ -120,22 +122,23 @@ class RelationOptions(PairingOptions):
 
     samples_per_step: int | None = option(
         None,
-        "For in_batch: embed at most this many of what the images of a batch bring along, drawn at "
-        "random; null for all. More images with fewer items each say more for the same work.",
+        "For in_batch: embed at most this many samples per step, drawn at random from the images, "
+        "neighbors and transformations of the batch; null for all. For the same work, more images "
+        "with fewer samples each are more informative.",
         at_least=2,
     )
 
     def relation(self, scope: PairingScope) -> RelationOfSamples:
-        """Which items of the images in `scope` are similar."""
+        """Which samples of the images in `scope` are similar."""
         raise NotImplementedError
 
     def build(self, scope: PairingScope, batch_size: int, device: torch.device) -> Pairing:
         from dimred.pairing import InBatchSampling, PairSampling
 
-        relation, items = self.relation(scope)
+        relation, samples = self.relation(scope)
         if self.sampling is Sampling.pairs:
-            return PairSampling(relation, items, device)
-        return InBatchSampling(relation, items, device, batch_size, self.samples_per_step)
+            return PairSampling(relation, samples, device)
+        return InBatchSampling(relation, samples, device, batch_size, self.samples_per_step)
 
 
 @register("pairing", "knn")
@@ -145,7 +148,7 @@ class Knn(RelationOptions):
 
     k: int = option(5, "Neighbors of each image.", at_least=1)
     same_class: bool = option(
-        True, "Look for neighbors among images of the same class only, as Angel (2015) did."
+        True, "Search neighbors among images of the same class only, as Angel (2015) did."
     )
 
     def relation(self, scope: PairingScope) -> RelationOfSamples:
@@ -156,14 +159,14 @@ class Knn(RelationOptions):
 
 @dataclass
 class KnnWithTransformations(Knn):
-    """A neighborhood of images with transformations."""
+    """Nearest neighbors, with transformed variants of every image."""
 
     transformations: TransformationOptions = nested(
-        TransformationOptions, "What is done to every image."
+        TransformationOptions, "Transformations of every image."
     )
 
-    def items(self, images: ImageSet) -> ImageSet:
-        return self.transformations.of(images)
+    def samples(self, images: ImageSet) -> ImageSet:
+        return self.transformations.variants(images)
 
     def problems(self) -> Iterator[str]:
         yield from self.transformations.problems()
@@ -175,17 +178,17 @@ class KnnTranslations(KnnWithTransformations):
     """DrLIM's relations of shifted images: variants (a), (b) and (c) of the paper's section 3.3."""
 
     transformations: TransformationOptions = nested(
-        lambda: TransformationOptions(shift=[-6, -3, 3, 6]), "What is done to every image."
+        lambda: TransformationOptions(shift=[-6, -3, 3, 6]), "Transformations of every image."
     )
     variant: Variant = option(
         Variant.invariant,
-        "neighbors = no shifts; shifted_neighbors = shifted images are images of their own, "
+        "neighbors = no shifts; shifted_neighbors = shifted images are separate images, "
         "similar to their nearest neighbors; invariant = an image is similar to its own shifts "
         "and to its neighbors in all shifts.",
     )
 
-    def items(self, images: ImageSet) -> ImageSet:
-        return images if self.variant is Variant.neighbors else super().items(images)
+    def samples(self, images: ImageSet) -> ImageSet:
+        return images if self.variant is Variant.neighbors else super().samples(images)
 
     def relation(self, scope: PairingScope) -> RelationOfSamples:
         from dimred.pairing import neighborhood
@@ -203,7 +206,7 @@ class NeighborhoodTransformation(KnnWithTransformations):
     n_labels: ClassVar[str] = "2"
 
     transformations: TransformationOptions = nested(
-        lambda: TransformationOptions(shift=[-6, -3, 3, 6]), "What is done to every image."
+        lambda: TransformationOptions(shift=[-6, -3, 3, 6]), "Transformations of every image."
     )
 
     @property
@@ -217,7 +220,7 @@ class NeighborhoodTransformation(KnnWithTransformations):
 
     def problems(self) -> Iterator[str]:
         yield from super().problems()
-        if self.transformations.count == 1:
+        if self.transformations.n_variants == 1:
             yield (
                 "pairing.transformations: needs at least one strength, such as "
                 "pairing.transformations.shift=[-3,3]"
@@ -238,9 +241,9 @@ class Viewpoint(RelationOptions):
     )
     adjacency: Adjacency = option(
         Adjacency.both,
-        "What a merged label asks for: both = the same or the next azimuth and the same or the "
-        "next elevation; either = one of the two. The paper says contiguous elevation or azimuth; "
-        "taken at its word, all views of one azimuth would be alike.",
+        "Which views are similar for a merged label: both = the same or the next azimuth and the "
+        "same or the next elevation; either = one of the two. The paper says contiguous elevation "
+        "or azimuth, which taken literally makes all views of one azimuth similar.",
     )
 
     @property
@@ -250,12 +253,12 @@ class Viewpoint(RelationOptions):
     def relation(self, scope: PairingScope) -> RelationOfSamples:
         return scope.viewpoints(self._relation)
 
-    def _relation(self, kinds: Viewpoints) -> Relation:
+    def _relation(self, categories: Viewpoints) -> Relation:
         from dimred.pairing import azimuth_and_elevation, merged_viewpoint
 
         if self.label is ViewpointLabel.separate:
-            return azimuth_and_elevation(kinds)
-        return merged_viewpoint(kinds, both=self.adjacency is Adjacency.both)
+            return azimuth_and_elevation(categories)
+        return merged_viewpoint(categories, both=self.adjacency is Adjacency.both)
 
 
 @register("pairing", "class_label")

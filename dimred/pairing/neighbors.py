@@ -24,16 +24,17 @@ def neighbor_graph(
     cache: Path | None,
     side: str = "training",
 ) -> NDArray[np.int64]:
-    """The k nearest other images of each by Euclidean distance of pixels, nearest first, (n, k).
+    """The k nearest other images of each image by Euclidean distance of pixels, nearest first,
+    int64 (n, k).
 
-    The search is exact and goes by blocks (scikit-learn's brute force).
+    The search is exact (scikit-learn's brute force, in blocks).
 
     images: uint8 (n, C, height, width).
-    classes: int64 (n,), to look among images of the same class only, as in Angel (2015);
-        None for any class.
-    names: of the classes, and side: "training" or "test", for messages.
-    cache: a folder where the graph is kept under a key of its content, or None.
-    Raises InputError where a class has not more than k images.
+    classes: int64 (n,), to search among images of the same class only, as in Angel (2015); None
+        to search among all.
+    names: names of the classes, and side: "training" or "test"; for messages.
+    cache: a folder that keeps graphs, named by a hash of pixels and options; or None.
+    Raises InputError where a class has k images or fewer.
     """
     groups = np.zeros(len(images), dtype=np.int64) if classes is None else classes
     for group, size in zip(*np.unique(groups, return_counts=True), strict=True):
@@ -52,7 +53,7 @@ def neighbor_graph(
     if graph is None:
         graph = _search(pixels, k, groups)
         if file:
-            _keep(file, graph)
+            _write(file, graph)
     return graph
 
 
@@ -62,7 +63,7 @@ def _search(pixels: NDArray[np.uint8], k: int, groups: NDArray[np.int64]) -> NDA
     graph = np.empty((len(pixels), k), dtype=np.int64)
     for group in np.unique(groups):
         members = np.flatnonzero(groups == group)
-        # Floats: differences of uint8 would wrap around.
+        # As floats, since differences of uint8 wrap around.
         points = pixels[members].astype(np.float32)
         search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(points)
         graph[members] = members[search.kneighbors(return_distance=False)]
@@ -70,7 +71,7 @@ def _search(pixels: NDArray[np.uint8], k: int, groups: NDArray[np.int64]) -> NDA
 
 
 def _read(file: Path, shape: tuple[int, int]) -> NDArray[np.int64] | None:
-    """A graph that was kept, or None where there is none that is sound."""
+    """The cached graph, or None if the file is missing or invalid."""
     try:
         with np.load(io.BytesIO(file.read_bytes())) as content:
             graph: NDArray[np.int64] = content["graph"]
@@ -80,11 +81,11 @@ def _read(file: Path, shape: tuple[int, int]) -> NDArray[np.int64] | None:
     return graph if sound and graph.min() >= 0 and graph.max() < shape[0] else None
 
 
-def _keep(file: Path, graph: NDArray[np.int64]) -> None:
+def _write(file: Path, graph: NDArray[np.int64]) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, graph=graph)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, buffer.getbuffer())
     except OSError:
-        pass  # a cache is a convenience
+        pass  # training works without a cache

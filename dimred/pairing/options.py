@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class PairingOptions(Choice):
-    """What every pairing has.
+    """Options of every pairing.
 
-    provides: what a loss is told of a batch. n_labels: for pairings with labeled pairs, how many
-    labels a pair has, in words.
+    provides: the format of the pairs or targets that it gives to a loss. n_labels: for pairings
+    with labeled pairs, the number of labels of a pair, in words.
     """
 
     group: ClassVar[str] = "pairing"
@@ -39,8 +39,8 @@ class PairingOptions(Choice):
         """Number of labels of a pair."""
         return 1
 
-    def items(self, images: ImageSet) -> ImageSet:
-        """The images in all transformations that this pairing knows, T of each image."""
+    def samples(self, images: ImageSet) -> ImageSet:
+        """Every image and its transformed variants, if this pairing has any, image by image."""
         return images
 
     def build(self, scope: PairingScope, batch_size: int, device: torch.device) -> Pairing:
@@ -48,7 +48,7 @@ class PairingOptions(Choice):
         raise NotImplementedError
 
     def group_sizes(self, scope: PairingScope) -> list[int] | None:
-        """Sizes of the groups of dimensions that targets are given for; None for other pairings."""
+        """Sizes of the groups of dimensions that have a target each; None for pairings without."""
         return None
 
     def problems(self) -> Iterator[str]:
@@ -56,14 +56,14 @@ class PairingOptions(Choice):
         return iter(())
 
     def without_color(self) -> BatchAugmentation:
-        """Random maps of the plane only: what linear evaluation trains on (t-SimCNE paper: crops
-        and flips)."""
+        """The geometric part of the augmentation, which linear evaluation trains on (t-SimCNE
+        paper: crops and flips)."""
         from dimred.data.augmentation import BatchAugmentation
 
         return BatchAugmentation(AugmentationOptions(jitter=0.0, grayscale=0.0))
 
 
-# The values of augmentation_digits are in conf/pairing/.
+# Values of augmentation_digits: conf/pairing/augmentation_digits.yaml.
 @register("pairing", "augmentation", "augmentation_digits")
 @dataclass
 class Augmentation(AugmentationOptions, PairingOptions):

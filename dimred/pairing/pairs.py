@@ -1,4 +1,4 @@
-"""Which rows of a batch of embeddings are compared with which, and how: what a loss is given."""
+"""Pairs of rows of a batch of embeddings, for losses."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 class PositivePairs:
     """Each row has one similar row; every other row of the batch is dissimilar.
 
-    partner: int64 tensor (n,), partner[i] != i, the row that is similar to row i; each row is the
-        partner of its partner, which losses rely on.
+    partner: int64 tensor (n,), the row that is similar to row i, not i itself. Losses rely on
+        partner[partner[i]] == i.
     """
 
     partner: Tensor
@@ -21,12 +21,12 @@ class PositivePairs:
 
 @dataclass(frozen=True)
 class LabeledPairs:
-    """Pairs of rows with a label for each of p components: similar, dissimilar or not compared.
+    """Pairs of rows with p labels each, one per component: similar, dissimilar or not compared.
 
     left, right: int64 tensors (P,), the rows of each pair.
     similar: bool tensor (P, p).
-    weight: float tensor (P, p), what each pair counts in each component; 0 where the component is
-        not compared. 1 / P everywhere gives the mean over the pairs.
+    weight: float tensor (P, p), the weight of each pair in each component; 0 where it is not
+        compared. 1 / P everywhere gives the mean over the pairs.
     """
 
     left: Tensor
@@ -43,5 +43,5 @@ class LabeledPairs:
             )
 
     def at(self, rows: Tensor) -> LabeledPairs:
-        """The same pairs of rows that are elsewhere: row i is row rows[i] there."""
+        """The same pairs after moving rows: row i becomes row rows[i]."""
         return replace(self, left=rows[self.left], right=rows[self.right])

@@ -1,4 +1,4 @@
-"""What every pairing is, and what it makes of a batch."""
+"""The contract of pairings, and the batch that one selects for a training step."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ ALL = slice(None)
 
 @dataclass(frozen=True)
 class StepBatch:
-    """What one training step uses. A sample is an image in one of its transformations.
+    """The input of one training step. A sample is one variant of an image: the image itself or a
+    transformation of it.
 
     samples: int64 (m,), positions of the samples whose pixels are needed.
-    rows: how many network inputs `Pairing.views` makes of them, a multiple r * m: row i shows
-        sample i % m. So the loss of each row is that of a known sample.
+    rows: number of network inputs that `Pairing.views` makes of them, a multiple of m: row i shows
+        sample i % m, so that the loss of a row can be attributed to its sample.
     pairs: the pairs among these rows, or targets for them, as the loss requires: `PositivePairs`,
         `LabeledPairs` or `Targets`.
     """
@@ -28,15 +29,15 @@ class StepBatch:
 
 
 class Pairing(Protocol):
-    """Decides what goes through the network in a step and who is similar to whom.
+    """Selects the network inputs of each step and the pairs among them.
 
-    Random numbers come from the generators it is given, and nowhere else: the same state of a
-    generator gives the same batch, in a resumed run too. `check_pairing` tries one out.
+    All random numbers must come from the generators passed in, so that the same generator state
+    gives the same batch, in a resumed run too. `check_pairing` checks parts of this contract.
 
-    anchors: int64 (n,), what an epoch passes over once; each step is given a batch of them, so that
-        there must be at least as many as `schedule.batch_size`.
-    same_size: whether all batches of as many anchors make as many rows, which lets more be
-        compiled.
+    anchors: int64 (n,), what an epoch passes over once, in batches of `schedule.batch_size`; n must
+        be at least that.
+    same_size: whether batches with equally many anchors always have equally many rows, which lets
+        more be compiled.
     """
 
     anchors: Tensor
@@ -45,8 +46,8 @@ class Pairing(Protocol):
     def select(self, anchors: Tensor, generator: torch.Generator) -> StepBatch:
         """The samples of a step and the pairs among them.
 
-        anchors: int64 (b,), a random part of `anchors`, each once, on the training device, where
-            the result is, too; generator: there.
+        anchors: int64 (b,), a random part of `anchors` without repeats. These, the generator and
+            the result are on the training device.
         """
         ...
 
@@ -54,7 +55,7 @@ class Pairing(Protocol):
         """Network inputs, float32 (rows, C, height, width) in [0, 1].
 
         images: uint8 (m, C, height, width), the selected samples in their order; not changed.
-        part: of the rows, where several processes share a step; the same values as those rows have
-            among all of them.
+        part: which rows to return, where several processes share a step. They must equal those rows
+            of the full result.
         """
         ...

@@ -1,4 +1,4 @@
-"""Relations: which pairs of samples (an image in a transformation) are similar, dissimilar or not
+"""Relations: which pairs of samples (variants of images) are similar, dissimilar or not
 compared."""
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ class Relation:
     """Labels for any pair of samples, by the category of the two images and whether their
     transformation is the same.
 
-    A sample is an image in one of T transformations: image i in transformation t is sample
-    i * T + t.
+    A sample is one variant of an image: the image itself or a transformation of it. Variant t of
+    image i is sample i * n_variants + t.
 
-    categories: of all pairs of the images.
-    n_transformations: T, at least 1.
+    categories: the categories of all pairs of images.
+    n_variants: at least 1.
     components: names of the p components of a label.
     table: int8 (categories, 2, p), SIMILAR, DISSIMILAR or NOT_COMPARED for each category and a
         different (0) or the same (1) transformation.
     """
 
     categories: PairCategories
-    n_transformations: int
+    n_variants: int
     components: tuple[str, ...]
     table: Tensor
 
@@ -44,22 +44,23 @@ class Relation:
 
     def labels(self, left: Tensor, right: Tensor) -> Tensor:
         """Labels, int8 (..., p), of pairs of samples, int64 tensors that broadcast."""
-        t = self.n_transformations
+        t = self.n_variants
         category = self.categories.category(left // t, right // t)
         return self.table[category, (left % t == right % t).to(torch.int64)]
 
     @cached_property
     def cells(self) -> Tensor:
-        """Unordered pairs of different samples in each cell, float64 (categories, 2)."""
-        t = self.n_transformations
+        """Number of unordered pairs of different samples for each cell of `table`, float64
+        (categories, 2)."""
+        t = self.n_variants
         counts = torch.tensor(self.categories.counts(), dtype=torch.float64)
         cells = torch.stack((counts * t * (t - 1), counts * t), dim=1)
-        cells[SAME, 0] /= 2  # a pair of transformations of one image has no order
+        cells[SAME, 0] /= 2  # the formula counts ordered pairs of variants of one image
         cells[SAME, 1] = 0  # a sample with itself
         return cells
 
     def totals(self) -> Tensor:
-        """Dissimilar and similar unordered pairs of each component, float64 (p, 2)."""
+        """Numbers of dissimilar and similar unordered pairs in each component, float64 (p, 2)."""
         cells, table = self.cells[..., None], self.table.cpu()
         return torch.stack(
             [(cells * (table == label)).sum((0, 1)) for label in (DISSIMILAR, SIMILAR)], dim=1
@@ -68,21 +69,21 @@ class Relation:
     def draw(
         self, component: int, label: int, count: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Random pairs of samples with a label in a component, each equally likely.
+        """Random pairs of samples with a given label in a component, each equally likely.
 
-        Returns left and right samples, int64 (count,) each. The label must occur.
+        Returns left and right samples, int64 (count,) each. There must be such pairs.
         """
-        t, device = self.n_transformations, generator.device
-        wanted = self.table[..., component].cpu() == label
-        share = (self.cells * wanted).flatten().to(device)
+        t, device = self.n_variants, generator.device
+        eligible = self.table[..., component].cpu() == label
+        share = (self.cells * eligible).flatten().to(device)
         cell = torch.multinomial(share, count, replacement=True, generator=generator)
         images = torch.empty(count, 2, dtype=torch.int64, device=device)
         for category, of_category in enumerate(self.table):
             here = cell // len(of_category) == category
             n = int(here.sum())
             if category == SAME:
-                own = torch.randint(self.categories.n, (n,), generator=generator, device=device)
-                images[here] = own[:, None]
+                image = torch.randint(self.categories.n, (n,), generator=generator, device=device)
+                images[here] = image[:, None]
             elif n:
                 images[here] = self.categories.draw(category, n, generator)
         first = torch.randint(t, (count,), generator=generator, device=device)
@@ -91,14 +92,14 @@ class Relation:
         return images[:, 0] * t + first, images[:, 1] * t + second
 
     def test_pairs(self, generator: torch.Generator) -> LabeledPairs:
-        """The pairs of samples that a test loss is the mean over.
+        """The pairs of samples over which a test loss is averaged.
 
-        With a graph of neighbors, as Angel (2015) lists them (Angel 2015): for each image, itself
-        with its own transformations, every sample of it with every sample of its k neighbors where
-        they are similar, and 100 random samples of images that are no neighbors, in random
-        transformations (none where all others are neighbors): 4 + 125 + 100 for five neighbors,
-        four shifts and invariance to them.
-        Else all pairs, or 100 random ones a sample where those are more than 500,000.
+        With a graph of neighbors, the pairs that Angel (2015) lists. For each image these are: the
+        image with each of its transformations; every variant of it with every variant of its k
+        neighbors, where the two are similar; and 100 pairs of random variants of it and of random
+        images that are not neighbors (none where all others are neighbors). With five neighbors,
+        four shifts and invariance to them, that is 4 + 125 + 100 pairs.
+        Otherwise all pairs, or where those are more than 500,000, 100 random ones per sample.
         """
         if isinstance(self.categories, Neighbors):
             left, right = self._neighbor_pairs(self.categories, generator)
@@ -111,29 +112,29 @@ class Relation:
     def _neighbor_pairs(
         self, categories: Neighbors, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        t, n = self.n_transformations, categories.n
-        images, each = torch.arange(n), torch.arange(t)
-        own = (images * t).repeat_interleave(t - 1)
-        others = (images[:, None] * t + each[1:]).flatten()
+        t, n = self.n_variants, categories.n
+        images, variants = torch.arange(n), torch.arange(t)
+        untransformed = (images * t).repeat_interleave(t - 1)
+        others = (images[:, None] * t + variants[1:]).flatten()
         image, place = (categories.co_sampled >= 0).nonzero().T
-        grid = torch.cartesian_prod(image, each, each)
+        grid = torch.cartesian_prod(image, variants, variants)
         neighbor = categories.co_sampled[image, place]
         near = neighbor.repeat_interleave(t * t) * t + grid[:, 2]
         center = grid[:, 0] * t + grid[:, 1]
         similar = self.labels(center, near)[:, 0] == SIMILAR
         center, near = center[similar], near[similar]
-        # In a small set, all other images may be neighbors of one.
+        # In a small set, all other images may be neighbors of an image.
         images = images[categories.edges.flatten().bincount(minlength=n) < n - 1]
         far = torch.randint(n, (len(images), _DISSIMILAR_PER_IMAGE), generator=generator)
         while len(bad := (categories.category(images[:, None], far) != categories.OTHER).nonzero()):
             far[bad[:, 0], bad[:, 1]] = torch.randint(n, (len(bad),), generator=generator)
         shifts = torch.randint(t, (2, far.numel()), generator=generator)
         base = images.repeat_interleave(_DISSIMILAR_PER_IMAGE) * t
-        left = torch.cat((own, center, base + shifts[0]))
+        left = torch.cat((untransformed, center, base + shifts[0]))
         return left, torch.cat((others, near, far.flatten() * t + shifts[1]))
 
     def _all_pairs(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        n = self.categories.n * self.n_transformations
+        n = self.categories.n * self.n_variants
         if n * (n - 1) // 2 <= _MAX_ALL_PAIRS:
             left, right = torch.triu_indices(n, n, 1)
             return left, right
@@ -146,17 +147,18 @@ def _table(rows: Sequence[Sequence[Sequence[int]]]) -> Tensor:
     return torch.tensor(rows, dtype=torch.int8)
 
 
-def neighborhood(categories: Neighbors, n_transformations: int) -> Relation:
-    """DrLIM's relation (Hadsell, Chopra, LeCun 2006, section 3): an image in any transformation is
-    similar to itself and to its neighbors in any transformation, and dissimilar to all others.
+def neighborhood(categories: Neighbors, n_variants: int) -> Relation:
+    """DrLIM's relation (Hadsell, Chopra, LeCun 2006, section 3): every variant of
+    an image is similar to all variants of the image and of its neighbors, and dissimilar to all
+    other samples.
 
-    With one transformation it is the plain relation of nearest neighbors.
+    With one variant it is the plain relation of nearest neighbors.
     """
     near, far = [[SIMILAR]] * 2, [[DISSIMILAR]] * 2
-    return Relation(categories, n_transformations, ("similarity",), _table([near, near, far]))
+    return Relation(categories, n_variants, ("similarity",), _table([near, near, far]))
 
 
-def neighborhood_and_transformation(categories: Neighbors, n_transformations: int) -> Relation:
+def neighborhood_and_transformation(categories: Neighbors, n_variants: int) -> Relation:
     """The two labels of Angel (2015, section 5.3.2).
 
     "neighborhood": an image and its transformations are similar; neighbors are similar in the
@@ -168,13 +170,13 @@ def neighborhood_and_transformation(categories: Neighbors, n_transformations: in
         [[NOT_COMPARED, DISSIMILAR], [SIMILAR, SIMILAR]],
         [[DISSIMILAR, DISSIMILAR], [DISSIMILAR, SIMILAR]],
     ]
-    return Relation(categories, n_transformations, ("neighborhood", "transformation"), _table(rows))
+    return Relation(categories, n_variants, ("neighborhood", "transformation"), _table(rows))
 
 
-def same_class(categories: PairCategories, n_transformations: int) -> Relation:
+def same_class(categories: PairCategories, n_variants: int) -> Relation:
     """Samples of the same class are similar, of different classes dissimilar."""
     near, far = [[SIMILAR]] * 2, [[DISSIMILAR]] * 2
-    return Relation(categories, n_transformations, ("class",), _table([near, near, far]))
+    return Relation(categories, n_variants, ("class",), _table([near, near, far]))
 
 
 def merged_viewpoint(categories: Viewpoints, both: bool) -> Relation:
@@ -188,7 +190,7 @@ def merged_viewpoint(categories: Viewpoints, both: bool) -> Relation:
 
 
 def azimuth_and_elevation(categories: Viewpoints) -> Relation:
-    """The two labels of Angel (2015) on NORB (Angel 2015, section 5.3.2): near in azimuth, and near
-    in elevation, each whatever the other is."""
+    """The two labels of Angel (2015, section 5.3.2) on NORB, independent of one another: near in
+    azimuth, and near in elevation."""
     rows = [[[1, 1]] * 2, [[1, 1]] * 2, [[1, 0]] * 2, [[0, 1]] * 2, [[0, 0]] * 2]
     return Relation(categories, 1, ("azimuth", "elevation"), _table(rows))

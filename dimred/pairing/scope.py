@@ -1,4 +1,4 @@
-"""From some images of an image set to the relations among them."""
+"""Relations and targets of a part of the images, such as the training images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dimred.pairing.relation import Relation, same_class
 
 
 class RelationOfSamples(NamedTuple):
-    """A relation, and where each of its samples is in the whole set, int64 (samples,)."""
+    """A relation, and the positions of its samples among all samples, int64 (samples,)."""
 
     relation: Relation
     samples: Tensor
@@ -30,53 +30,51 @@ class RelationOfSamples(NamedTuple):
 class PairingScope:
     """The images that a relation is over: the training images, or the test images.
 
-    samples: all images of the run, each in its T transformations (image i in transformation t at
-        i * T + t), with what is known of them.
-    n_transformations: T.
-    positions: int64 (n,), which images.
-    cache: a folder for graphs of neighbors, or None.
+    samples: all images of the run in all their variants: variant t of image i is at
+        i * n_variants + t.
+    n_variants: number of variants of each image, itself included.
+    positions: int64 (n,), positions of the images in the scope.
+    cache: a folder that caches neighbor graphs, or None.
     side: "training" or "test", for messages.
     """
 
     samples: ImageSet
-    n_transformations: int
+    n_variants: int
     positions: NDArray[np.int64]
     cache: Path | None
     side: str = "training"
 
     def samplewise(self) -> PairingScope:
-        """The same samples, each an image of its own."""
-        return replace(self, n_transformations=1, positions=self._samples().numpy())
+        """The same samples, each treated as a separate image."""
+        return replace(self, n_variants=1, positions=self._samples().numpy())
 
     def _samples(self) -> Tensor:
-        t = self.n_transformations
+        t = self.n_variants
         return torch.from_numpy((self.positions[:, None] * t + np.arange(t)).ravel())
 
     def _classes(self) -> tuple[NDArray[np.int64], tuple[str, ...]] | None:
         labels = self.samples.labels
         if labels is None:
             return None
-        return labels.values[self.positions * self.n_transformations], labels.names
+        return labels.values[self.positions * self.n_variants], labels.names
 
     def neighbors(
         self, k: int, within_class: bool, relation: Callable[[Neighbors, int], Relation]
     ) -> RelationOfSamples:
         """A relation by the k nearest neighbors of the untransformed images.
 
-        Raises InputError where a class has not more than k images, or within_class is asked for
-        and there are no labels.
+        within_class: search among images of the same class only.
+        Raises InputError where a class has k images or fewer, and for within_class without labels.
         """
-        known = self._classes()
-        if within_class and known is None:
+        labeling = self._classes()
+        if within_class and labeling is None:
             raise InputError(
                 "pairing.same_class=true: these images have no labels; set pairing.same_class=false"
             )
-        classes, names = known if within_class and known else (None, ())
-        images = self.samples.images[torch.from_numpy(self.positions * self.n_transformations)]
+        classes, names = labeling if within_class and labeling else (None, ())
+        images = self.samples.images[torch.from_numpy(self.positions * self.n_variants)]
         graph = neighbor_graph(images, k, classes, names, self.cache, self.side)
-        return RelationOfSamples(
-            relation(Neighbors(graph), self.n_transformations), self._samples()
-        )
+        return RelationOfSamples(relation(Neighbors(graph), self.n_variants), self._samples())
 
     def viewpoints(self, relation: Callable[[Viewpoints], Relation]) -> RelationOfSamples:
         """A relation by azimuth and elevation. Raises InputError for images without them."""
@@ -90,10 +88,10 @@ class PairingScope:
             labels = self.samples.extra_labels.get(name)
             if labels is not None and len(np.unique(labels.values)) > 1:
                 raise InputError(
-                    f"pairing=viewpoint: compares views of one object by one camera, and these "
+                    f"pairing=viewpoint: compares views of one object by one camera, but these "
                     f"images are of several ({name}); choose one with dataset.{name}="
                 )
-        places = self.positions * self.n_transformations
+        places = self.positions * self.n_variants
         angles = [factors[name].values[places] for name in ("azimuth", "elevation")]
         return RelationOfSamples(relation(Viewpoints(*angles)), self._samples())
 
@@ -106,16 +104,15 @@ class PairingScope:
         labels = self.samples.labels
         if labels is None:
             raise InputError(
-                "pairing=class_target: these images have no labels, which a classifier learns"
+                "pairing=class_target: these images have no labels for a classifier to learn"
             )
         return samples, torch.from_numpy(labels.values)[samples], len(labels.names)
 
     def factor_targets(self, names: Sequence[str]) -> tuple[Tensor, list[Tensor]]:
         """Samples and fixed values of each factor, float32 (samples, d) each.
 
-        An angle all around becomes cosine and sine, any other factor a number scaled to [-1, 1],
-        "class" 1 in the dimension of the class and 0 in others.
-        Raises InputError for a factor that these images do not have.
+        A cyclic factor becomes its cosine and sine, any other factor a number scaled to [-1, 1],
+        and "class" a one-hot vector. Raises InputError for a factor that these images do not have.
         """
         samples = self._samples()
         return samples, [self._target(name)[samples].float() for name in names]
@@ -125,10 +122,10 @@ class PairingScope:
         if name == "class" and labels is not None:
             return torch.eye(len(labels.names))[torch.from_numpy(labels.values)]
         if name not in factors:
-            known = [*(["class"] if labels else []), *factors]
+            available = [*(["class"] if labels else []), *factors]
             raise InputError(
-                f"pairing.factors: {name!r} is not known of these images; known are "
-                f"{', '.join(known) or 'none'}"
+                f"pairing.factors: {name!r} is not a factor of these images; their factors are "
+                f"{', '.join(available) or 'none'}"
             )
         factor = factors[name]
         values = torch.from_numpy(factor.values)
@@ -139,12 +136,12 @@ class PairingScope:
         return (2 * (values - low) / (high - low).clamp_min(1e-12) - 1)[:, None]
 
     def classes(self) -> RelationOfSamples:
-        """The relation of equal labels. Raises InputError for images without labels."""
-        known = self._classes()
-        if known is None:
+        """The relation by class. Raises InputError for images without labels."""
+        labeling = self._classes()
+        if labeling is None:
             raise InputError(
-                "pairing=class_label: these images have no labels; without them there is "
+                "pairing=class_label: these images have no labels; without labels, use "
                 "pairing=knn with pairing.same_class=false"
             )
-        categories = Classes(known[0])
-        return RelationOfSamples(same_class(categories, self.n_transformations), self._samples())
+        categories = Classes(labeling[0])
+        return RelationOfSamples(same_class(categories, self.n_variants), self._samples())

@@ -1,4 +1,4 @@
-"""Options of the group `pairing` that say what each image should become: no pairs at all."""
+"""Options of the group `pairing` that give each image a target instead of pairs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @register("pairing", "class_target")
 @dataclass
 class ClassTarget(PairingOptions):
-    """Each image is to become its class: for classifiers."""
+    """The target of each image is its class: for classifiers."""
 
     provides: ClassVar[PairFormat] = PairFormat.classes
 
@@ -34,29 +34,29 @@ class ClassTarget(PairingOptions):
     def build(self, scope: PairingScope, batch_size: int, device: torch.device) -> Pairing:
         from dimred.pairing import FixedTargets
 
-        items, classes, count = scope.class_targets()
-        return FixedTargets(items, classes, device, count, (self.shift_x, self.shift_y))
+        samples, classes, count = scope.class_targets()
+        return FixedTargets(samples, classes, device, count, (self.shift_x, self.shift_y))
 
 
 @register("pairing", "factor_target")
 @dataclass
 class FactorTarget(PairingOptions):
-    """Each image is to become fixed values of its factors: the regression that generalized
-    contrastive maps are compared with."""
+    """The target of each image is given by its factors: a regression to compare generalized
+    contrastive maps with."""
 
     provides: ClassVar[PairFormat] = PairFormat.targets
 
     factors: list[str] = option(
         ["azimuth", "elevation"],
-        "Groups of dimensions in their order, each the target of a factor: an angle all around as "
-        "cosine and sine, others scaled to [-1, 1], `class` as 1 in the dimension of the class.",
+        "Factors that give the target of each group of dimensions, in order: cyclic ones as cosine "
+        "and sine, others scaled to [-1, 1], `class` as a one-hot vector.",
     )
     transformations: TransformationOptions = nested(
-        TransformationOptions, "What is done to every image."
+        TransformationOptions, "Transformations of every image."
     )
 
-    def items(self, images: ImageSet) -> ImageSet:
-        return self.transformations.of(images)
+    def samples(self, images: ImageSet) -> ImageSet:
+        return self.transformations.variants(images)
 
     def problems(self) -> Iterator[str]:
         yield from self.transformations.problems()
@@ -68,8 +68,8 @@ class FactorTarget(PairingOptions):
 
         from dimred.pairing import FixedTargets
 
-        items, targets = scope.factor_targets(self.factors)
-        return FixedTargets(items, torch.cat(targets, dim=1), device)
+        samples, targets = scope.factor_targets(self.factors)
+        return FixedTargets(samples, torch.cat(targets, dim=1), device)
 
     def group_sizes(self, scope: PairingScope) -> list[int]:
         return [target.shape[1] for target in scope.factor_targets(self.factors)[1]]

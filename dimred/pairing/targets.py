@@ -1,4 +1,4 @@
-"""No pairs: what each image should become, for classifiers and regressions to compare with."""
+"""Targets of images instead of pairs, for classifiers and regressions to compare maps with."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from dimred.pairing.protocol import ALL, StepBatch
 
 @dataclass(frozen=True)
 class Targets:
-    """What each row should become: float (n, d) for a regression, int64 (n,) for a classifier."""
+    """Targets of rows: float (n, d) for a regression, classes int64 (n,) for a classifier."""
 
     values: Tensor
 
 
 class FixedTargets:
-    """Each image has a target of its own.
+    """Each sample has a fixed target.
 
     samples: int64 (n,), positions of the samples to learn from.
-    targets: one for each, float (n, d), or classes, int64 (n,).
-    n_classes: of classes; None for other targets.
-    shift: images are moved at random by up to this many pixels, (horizontally, vertically), each
-        by its own whole numbers, both ways; black comes in.
+    targets: of each sample, float (n, d), or classes, int64 (n,).
+    n_classes: number of classes; None for other targets.
+    shift: largest random shift of each image, as in `randomly_shifted`.
     """
 
     def __init__(
@@ -44,30 +43,33 @@ class FixedTargets:
 
     @property
     def n_values(self) -> int:
-        """Dimensions that an embedding needs: those of the targets, or one for each class."""
+        """Dimensions that an embedding needs: those of the targets, or the number of classes."""
         return self.n_classes or self.targets.shape[1]
 
     def select(self, anchors: Tensor, generator: torch.Generator) -> StepBatch:
-        """The images of the anchors, with their targets."""
+        """The samples of the anchors, with their targets."""
         return StepBatch(self.samples[anchors], len(anchors), Targets(self.targets[anchors]))
 
     def views(self, images: Tensor, generator: torch.Generator, part: slice = ALL) -> Tensor:
-        """The images, shifted, in [0, 1]."""
+        """The images, randomly shifted and scaled to [0, 1]."""
         if any(self.shift):
             images = randomly_shifted(images, self.shift, generator)
         return images[part].float().div_(255)
 
 
-def randomly_shifted(images: Tensor, most: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """Each image (n, C, height, width) moved by its own random whole numbers of pixels.
+def randomly_shifted(
+    images: Tensor, max_shift: tuple[int, int], generator: torch.Generator
+) -> Tensor:
+    """Each image (n, C, height, width) moved by random whole numbers of pixels.
 
-    most: largest shift, (horizontally, vertically), both ways; black comes in.
+    max_shift: largest shift (horizontal, vertical), in either direction; uncovered pixels are
+        black.
     """
     n, _, height, width = images.shape
     device = images.device
     across, down = (
         torch.randint(-pixels, pixels + 1, (n, 1), generator=generator, device=device)
-        for pixels in most
+        for pixels in max_shift
     )
     rows = torch.arange(height, device=device) - down
     columns = torch.arange(width, device=device) - across

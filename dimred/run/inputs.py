@@ -39,7 +39,7 @@ class Inputs:
         self.images = config.dataset.load(config.seed)
         self.fit = fit_positions(config, self.images)
         check_sizes(config, len(self.images), len(self.fit), compute.processes.size)
-        self.samples = config.pairing.items(self.images)
+        self.samples = config.pairing.samples(self.images)
         self.scope = PairingScope(self.samples, self.n_variants, self.fit, config.dataset.cache)
         self.pairing = config.pairing.build(self.scope, config.schedule.batch_size, compute.device)
         check_targets(config, self.pairing)

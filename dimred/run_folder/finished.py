@@ -107,7 +107,7 @@ class FinishedRun:
         """The run's images in all transformations of its pairing, one for each row of its map."""
         if self.n_variants == 1:
             return images  # whatever the pairing is
-        return self.config.pairing.items(images)
+        return self.config.pairing.samples(images)
 
     def arrays(self, name: str = layout.EMBEDDING) -> RunArrays:
         """The arrays of an .npz file of the run. Raises InputError for one that is gone or bad."""

@@ -49,7 +49,7 @@ class PairingCase:
 
 def sampled(sampling, relation):
     """Samples of the relation are among more, in no order."""
-    count = relation.categories.n * relation.n_transformations
+    count = relation.categories.n * relation.n_variants
     positions = torch.randperm(count + 5, generator=torch.Generator().manual_seed(9))[:count]
     return PairingCase(partial(sampling, relation, positions, CPU), count + 5)
 

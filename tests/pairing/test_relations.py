@@ -250,7 +250,7 @@ def relations(seed, n=7, k=2, t=3):
 @pytest.mark.parametrize("which", range(7))
 def test_labels_are_what_the_papers_say(seed, which):
     relation, says = relations(seed)[which]
-    t = relation.n_transformations
+    t = relation.n_variants
     samples = torch.arange(relation.categories.n * t)
     found = relation.labels(samples[:, None], samples)
     assert found.shape == (len(samples), len(samples), len(relation.components))
@@ -263,7 +263,7 @@ def test_labels_are_what_the_papers_say(seed, which):
 @pytest.mark.parametrize("which", range(7))
 def test_totals_are_those_of_all_pairs(which):
     relation, says = relations(5)[which]
-    t = relation.n_transformations
+    t = relation.n_variants
     counts = torch.zeros(len(relation.components), 2, dtype=torch.float64)
     for a, b in combinations(range(relation.categories.n * t), 2):
         for component, of in enumerate(says(a // t, a % t, b // t, b % t)):
@@ -287,7 +287,7 @@ def test_components_are_named():
 @given(seed=st.integers(0, 1000), n=st.integers(3, 8), t=st.integers(1, 4))
 def test_labels_have_no_order(seed, n, t):
     for relation, _ in relations(seed, n=n, t=t):
-        samples = torch.arange(n * relation.n_transformations)
+        samples = torch.arange(n * relation.n_variants)
         found = relation.labels(samples[:, None], samples)
         assert torch.equal(found, found.transpose(0, 1))
 
@@ -312,7 +312,7 @@ def test_each_pair_of_a_label_is_drawn_as_often(which):
 def test_device_moves_keep_everything():
     for relation, _ in relations(2):
         moved = relation.to(torch.device("cpu"))
-        samples = torch.arange(relation.categories.n * relation.n_transformations)
+        samples = torch.arange(relation.categories.n * relation.n_variants)
         assert torch.equal(
             moved.labels(samples[:, None], samples), relation.labels(samples[:, None], samples)
         )
@@ -418,7 +418,7 @@ def test_an_image_that_is_near_all_others_has_no_dissimilar_test_pairs():
 @pytest.mark.parametrize("which", range(3, 7))
 def test_without_a_graph_all_pairs_are_test_pairs(which):
     relation, says = relations(3)[which]
-    t = relation.n_transformations
+    t = relation.n_variants
     pairs = relation.test_pairs(seeded())
     rows = listed(pairs, t)
     samples = relation.categories.n * t

@@ -76,13 +76,13 @@ each_relation = pytest.mark.parametrize("relation", RELATIONS.values(), ids=RELA
 
 def elsewhere(relation):
     """Where the samples are among more images, in no order."""
-    count = relation.categories.n * relation.n_transformations
+    count = relation.categories.n * relation.n_variants
     return torch.randperm(count + 5, generator=seeded(9))[:count]
 
 
 def balanced(relation):
     """Weights of the balanced pair distribution (samples, samples, p), from a to b for a < b."""
-    samples, p = relation.categories.n * relation.n_transformations, len(relation.components)
+    samples, p = relation.categories.n * relation.n_variants, len(relation.components)
     pairs = list(combinations(range(samples), 2))
     weight = torch.zeros(samples, samples, p, dtype=torch.float64)
     found = relation.labels(torch.arange(samples)[:, None], torch.arange(samples))
@@ -114,7 +114,7 @@ def all_batches(relation, batch_size):
 
 def mean_weight(relation, batch_size):
     """Expected weight of each pair (samples, samples, p), from a to b for a < b."""
-    samples = relation.categories.n * relation.n_transformations
+    samples = relation.categories.n * relation.n_variants
     total = torch.zeros(samples, samples, len(relation.components), dtype=torch.float64)
     batches = 0
     for selection, rows, _ in all_batches(relation, batch_size):
@@ -156,7 +156,7 @@ def test_expected_weights_are_balanced_for_any_graph(n, t, data):
 )
 def test_expected_gradient_in_batches_is_that_of_the_balanced_loss(name, batch_size, form):
     relation = RELATIONS[name]
-    samples = relation.categories.n * relation.n_transformations
+    samples = relation.categories.n * relation.n_variants
     groups = [2, 1] if len(relation.components) == 2 else [3]
     options = (groups, [1.5, 1.0][: len(groups)], None, form)
     z = 0.7 * torch.randn(samples, 3, generator=seeded(4), dtype=torch.float64)
@@ -182,7 +182,7 @@ def test_expected_gradient_in_batches_is_that_of_the_balanced_loss(name, batch_s
 @each_relation
 @pytest.mark.parametrize("batch_size", [2, 4])
 def test_a_batch_has_each_sample_and_each_pair_once(relation, batch_size):
-    t = relation.n_transformations
+    t = relation.n_variants
     for selection, rows, anchors in all_batches(relation, batch_size):
         co_sampled = relation.categories.co_sampled[list(anchors)].flatten().tolist()
         images = {*anchors, *co_sampled} - {-1}

@@ -52,7 +52,7 @@ def nearest(images, candidates, i, k):
 
 def graph_of(relation, samples):
     """Positions of the neighbors of each position, for one sample an image."""
-    whose = samples[:: relation.n_transformations]
+    whose = samples[:: relation.n_variants]
     return {
         int(whose[i]): [int(whose[j]) for j in row]
         for i, row in enumerate(relation.categories.co_sampled)
@@ -67,7 +67,7 @@ def test_neighbors_are_those_of_the_untransformed_images_in_scope(make, within_c
     first = over.positions * T
     assert samples.tolist() == [i * T + t for i in over.positions for t in range(T)]
     assert samples.dtype == torch.int64
-    assert relation.n_transformations == T
+    assert relation.n_variants == T
     assert relation.components == make(relation.categories, T).components
     labels = over.samples.labels.values
     assert graph_of(relation, samples) == {
@@ -83,11 +83,11 @@ def test_neighbors_are_those_of_the_untransformed_images_in_scope(make, within_c
 
 def test_samplewise_each_transformed_image_is_an_image_of_its_own():
     over = scope().samplewise()
-    assert over.n_transformations == 1
+    assert over.n_variants == 1
     assert over.positions.tolist() == SAMPLES
     relation, samples = over.neighbors(2, True, neighborhood)
     assert samples.tolist() == SAMPLES
-    assert relation.n_transformations == 1
+    assert relation.n_variants == 1
     labels = over.samples.labels.values
     assert graph_of(relation, samples) == {
         i: nearest(over.samples.images, [j for j in SAMPLES if labels[j] == labels[i]], i, 2)
