@@ -1,4 +1,4 @@
-"""Measures of a map and of the features behind it: functions of arrays and nothing else."""
+"""Measures of maps and features."""
 
 from dimred.evaluation.factors import FactorMeasures
 from dimred.evaluation.knn import knn_accuracy, random_split

@@ -16,8 +16,8 @@ _DENSE_UP_TO = 1_500
 def lle(points: Features, dim: int) -> NDArray[np.float64]:
     """Locally linear embedding (Roweis and Saul 2000) with 12 neighbors, by scikit-learn.
 
-    What DrLIM is compared with in its paper (Hadsell, Chopra, LeCun 2006), which does not give the
-    number of neighbors.
+    The DrLIM paper (Hadsell, Chopra, LeCun 2006) compares with LLE but does not give the number of
+    neighbors.
 
     points: (n, d), n above 12. Returns (n, dim), deterministic.
     """
@@ -46,9 +46,9 @@ def tsne_map(points: Features, seed: int) -> NDArray[np.float32]:
 def opentsne_map(points: Features, seed: int, threads: int = 1) -> NDArray[np.float64]:
     """t-SNE in 2-D by openTSNE, fast enough for tens of thousands of points (FIt-SNE).
 
-    Its defaults, among them no PCA first: with it, t-SNE of CIFAR-10's pixels has a kNN accuracy
+    openTSNE's defaults, thus without PCA, with which t-SNE of CIFAR-10's pixels has a kNN accuracy
     2 points above the t-SimCNE paper's. Perplexity 30, or a third of the points where that is less.
-    points: (n, d), n at least 5; threads: to compute with. Returns (n, 2).
+    points: (n, d), n at least 5. threads: number to compute with. Returns (n, 2).
     Raises ModuleNotFoundError without openTSNE, of the extra `baselines`.
     """
     from openTSNE import TSNE as FastTSNE

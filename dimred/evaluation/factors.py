@@ -1,4 +1,4 @@
-"""What a map says of the known causes of variation: every predictability measure, by name."""
+"""Predictability of the known causes of variation from a map: all measures, by name."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ _MAX_DIMS = 10  # of maps whose dimensions are named one by one
 
 @dataclass(frozen=True)
 class _Cause:
-    """One cause of variation of N items.
+    """One cause of variation of N samples.
 
     values: (N,), numbers or classes. period: as in Factor. targets: float (N, q), for regression.
-    ordered: whether the values have an order. fixed: (N,), equal where all other causes are.
+    ordered: whether the values have an order. fixed: (N,), a number that is equal for samples that
+    differ in this cause only.
     """
 
     values: NDArray[np.float64]
@@ -48,26 +49,27 @@ class _Cause:
 class FactorMeasures:
     """Measures maps of images that vary by known factors, on held-out images.
 
-    items: the images, each in its T transformations, image-major.
-    n_transformations: T.
-    groups: sizes of the groups of dimensions, None for one of all; their names are those of their
+    samples: the images in all their variants, image by image.
+    n_variants: number of variants of each image, itself included.
+    groups: sizes of the groups of dimensions, None for one of all; they are named by their
         dimensions, such as z12 and z3.
 
-    Test items are the set's own test images; where there are none, a random sixth of the images.
-    The names of the measures (those of single dimensions, and `transformed_r2`, up to 10-D):
+    Test samples are the variants of the official test images; where there are none, of a random
+    sixth of the images. The measures (those of single dimensions and `transformed_r2` for maps of
+    up to 10 dimensions only):
     `spearman_shift_z3`, `circular_azimuth_z12`: correlation of dimensions with a factor;
     `order_shift_z3`: Spearman's over the largest that the ties of the factor allow, at most 1.
-    `r2_shift_z12`: how well a group tells a factor (k-nearest-neighbor regression).
-    `invariance_shift_z12`: share of a group's variance that the factor alone makes.
-    `transformed_r2_shift`: how well Z of the transformed image follows from Z of the original.
-    `knn15_class_z12`: accuracy of the class from a group, untransformed images.
+    `r2_shift_z12`: how well a group predicts a factor (k-nearest-neighbor regression).
+    `invariance_shift_z12`: share of a group's variance that is due to the factor alone.
+    `transformed_r2_shift`: how well Z of the original predicts Z of the transformed image.
+    `knn15_class_z12`: kNN accuracy of the class in a group, of the untransformed images.
     """
 
-    def __init__(self, items: ImageSet, n_transformations: int, groups: Sequence[int] | None):
-        self.t = n_transformations
+    def __init__(self, samples: ImageSet, n_variants: int, groups: Sequence[int] | None):
+        self.n_variants = n_variants
         self.groups = groups
-        image = np.arange(len(items)) // self.t
-        test_image = items.is_test[:: self.t]
+        image = np.arange(len(samples)) // self.n_variants
+        test_image = samples.is_test[:: self.n_variants]
         if not 0 < test_image.sum() < len(test_image):
             _, chosen = random_split(
                 np.zeros(len(test_image), int), max(len(test_image) // 6, 1), 0
@@ -75,12 +77,12 @@ class FactorMeasures:
             test_image = np.isin(np.arange(len(test_image)), chosen)
         is_test = test_image[image]
         self.train, self.test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
-        self.labels = items.labels.values if items.labels else None
-        self.causes = _causes(items, image)
+        self.labels = samples.labels.values if samples.labels else None
+        self.causes = _causes(samples, image)
         self.moves = {name: self._moves(cause) for name, cause in self.causes.items()}
 
     def measure(self, z: Points) -> Iterator[Measurement]:
-        """Every measure of Z, float (items, d)."""
+        """Every measure of Z, float (samples, d)."""
         test = self.test
         fits = self.groups is not None and sum(self.groups) == z.shape[1]
         groups = _named(self.groups if self.groups and fits else [z.shape[1]])
@@ -101,12 +103,12 @@ class FactorMeasures:
         yield from self._class_accuracy(z, groups)
 
     def _r2(self, cause: _Cause, z: Points) -> float | None:
-        """R^2 of a cause from some dimensions, fitted on training and scored on test items; None
-        where no split of them has both.
+        """R^2 of a cause from some dimensions, fitted on training and scored on test samples; None
+        where either is missing.
 
-        Where test items have training items beside them that differ in the cause only (the other
-        lightings of a view), those would tell what the item is not: such groups are halved, and
-        each half is scored by what is fitted on the other.
+        Where training samples differ from a test sample in the cause only (other lightings of the
+        same view), they would reveal which values the test sample does not have. Such groups are
+        split in halves, and each half is scored by a regression fitted on the other.
         """
         train, test, fixed = self.train, self.test, cause.fixed
         if len(np.intersect1d(fixed[train], fixed[test])):
@@ -132,36 +134,37 @@ class FactorMeasures:
         z, values = z[self.test], cause.values[self.test]
         if cause.period is not None:
             angles = values * (2 * np.pi / cause.period)
-            # Three dimensions of one group have three planes; larger ones none to name.
+            # Groups of up to three dimensions have few enough planes to name each.
             for pair in combinations(dims, 2) if len(dims) <= 3 else ():
-                found = circular_correlation(z[:, list(pair)], angles)
-                yield Measurement(found, "circular", _name(pair), part=name)
+                correlation = circular_correlation(z[:, list(pair)], angles)
+                yield Measurement(correlation, "circular", _name(pair), part=name)
         elif cause.ordered and z.shape[1] <= _MAX_DIMS:
-            # Ties of the factor keep even a perfect order of distinct places below 1.
+            # With ties in the factor, even perfectly ordered coordinates correlate less than 1.
             ceiling = rank_correlation_ceiling(values)
             for dim in dims:
-                found = rank_correlation(z[:, dim], values)
-                yield Measurement(found, "spearman", _name([dim]), part=name)
-                order = min(1.0, found / ceiling) if ceiling else 0.0
+                correlation = rank_correlation(z[:, dim], values)
+                yield Measurement(correlation, "spearman", _name([dim]), part=name)
+                order = min(1.0, correlation / ceiling) if ceiling else 0.0
                 yield Measurement(order, "order", _name([dim]), part=name)
 
     def _class_accuracy(self, z: Points, groups: dict[str, slice]) -> Iterator[Measurement]:
         if self.labels is None:
             return
-        train, test = (part[part % self.t == 0] for part in (self.train, self.test))
+        train, test = (part[part % self.n_variants == 0] for part in (self.train, self.test))
         k, y = min(_MAX_K, len(train)), self.labels
         for group, dims in groups.items():
             accuracy = knn_accuracy(z[train, dims], y[train], z[test, dims], y[test], [k])[k]
             yield Measurement(accuracy, "knn", group, k=k, part="class")
 
     def _moves(self, cause: _Cause) -> tuple[_Move, _Move] | None:
-        """Pairs of items that differ in this cause only, and by how much, of either split."""
+        """Pairs of samples that differ in this cause only, and by how much: of the training and of
+        the test samples."""
         if not (cause.ordered or cause.period is not None):
             return None
         random = np.random.default_rng(0)
         sides = []
         for part in (self.train, self.test):
-            # In the order of `fixed`, partners are neighbors in the list.
+            # Sorted by `fixed`, samples that differ in this cause only are adjacent.
             order = part[np.argsort(cause.fixed[part], kind="stable")]
             left, right = _partners(cause.fixed[order])
             if not len(left):
@@ -177,7 +180,7 @@ _Move = tuple[Positions, Positions, NDArray[np.float64]]
 
 
 def _partners(fixed: Positions) -> tuple[Positions, Positions]:
-    """All ordered pairs of different places with equal values in a sorted array."""
+    """All ordered pairs of different positions with equal values in a sorted array."""
     _, starts, sizes = np.unique(fixed, return_index=True, return_counts=True)
     left, right = [], []
     for size in np.unique(sizes):
@@ -188,50 +191,50 @@ def _partners(fixed: Positions) -> tuple[Positions, Positions]:
     return np.concatenate(left), np.concatenate(right)
 
 
-def _causes(items: ImageSet, image: Positions) -> dict[str, _Cause]:
-    """The causes of variation of a set: its factors, and what it has further labels for."""
-    values = {name: factor.values for name, factor in items.factors.items()}
+def _causes(samples: ImageSet, image: Positions) -> dict[str, _Cause]:
+    """The causes of variation of a set: its factors and extra labels."""
+    factors = {name: factor.values for name, factor in samples.factors.items()}
     nominal = {
         name: labels.values.astype(np.float64)
-        for name, labels in items.extra_labels.items()
+        for name, labels in samples.extra_labels.items()
         if name != "transformation" and len(np.unique(labels.values)) > 1
     }
-    known = {**values, **nominal}
-    # What varies among the versions of one image was done to it.
+    by_name = {**factors, **nominal}
+    # A cause that varies among the variants of one image is a transformation.
     first = np.searchsorted(image, image)
-    done = {name for name, own in known.items() if (own != own[first]).any()}
+    transformations = {name for name, values in by_name.items() if (values != values[first]).any()}
     causes = {}
-    for name, own in known.items():
-        others = [v for other, v in known.items() if other != name]
-        if name in done:
+    for name, values in by_name.items():
+        others = [v for other, v in by_name.items() if other != name]
+        if name in transformations:
             others.append(image.astype(np.float64))
-        elif done.issuperset(values):
-            # Images without factors of their own differ by more than what is known of them.
-            others.append(np.arange(len(items), dtype=np.float64))
-        fixed = _numbered(others, len(items))
-        factor = items.factors.get(name)
-        targets = targets_of(own, factor.period) if factor else one_hot(own.astype(np.int64))
+        elif transformations.issuperset(factors):
+            # Images whose only factors are transformations also differ in unknown ways.
+            others.append(np.arange(len(samples), dtype=np.float64))
+        fixed = _numbered(others, len(samples))
+        factor = samples.factors.get(name)
+        targets = targets_of(values, factor.period) if factor else one_hot(values.astype(np.int64))
         period = factor.period if factor else None
-        causes[name] = _Cause(own, targets, period, factor is not None and period is None, fixed)
+        causes[name] = _Cause(values, targets, period, factor is not None and period is None, fixed)
     return causes
 
 
 def _numbered(columns: Sequence[NDArray[np.float64]], n: int) -> Positions:
-    """A number for each row of these columns, equal for equal rows."""
+    """A number for each row of these columns, the same for equal rows."""
     rows = np.stack([*columns, np.zeros(n)], axis=1)
     _, numbers = np.unique(rows, axis=0, return_inverse=True)
     return numbers.astype(np.int64)
 
 
 def _named(groups: Sequence[int]) -> dict[str, slice]:
-    """The dimensions of each group by its name."""
+    """The dimensions of each group, by the group's name."""
     ends = np.cumsum(groups).tolist()
     places = [slice(end - size, end) for size, end in zip(groups, ends, strict=True)]
     return {_name(range(place.start, place.stop)): place for place in places}
 
 
 def _name(dims: Sequence[int]) -> str:
-    """z12 for dimensions 0 and 1; z1-20 for a long row of them."""
+    """z12 for dimensions 0 and 1; z1-20 where numbers have two digits."""
     if max(dims) >= 9:
         return f"z{dims[0] + 1}-{dims[-1] + 1}" if len(dims) > 1 else f"z{dims[0] + 1}"
     return "z" + "".join(str(dim + 1) for dim in dims)

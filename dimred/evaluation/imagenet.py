@@ -17,7 +17,7 @@ _BATCH = 64
 
 
 def imagenet_weights() -> Path:
-    """Where torchvision keeps the weights, there or not."""
+    """The file where torchvision keeps the weights; it may not exist."""
     name = Path(ResNet18_Weights.DEFAULT.url).name
     return Path(torch.hub.get_dir()) / "checkpoints" / name
 
@@ -28,11 +28,11 @@ def imagenet_features(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     images: uint8 (n, C, h, w), C 1 or 3.
     Returns (n, 512).
-    Raises InputError where `imagenet_weights` is no file of weights, or for other channels.
+    Raises InputError where `imagenet_weights` is not a file of weights, or for other channels.
     """
     if images.shape[1] not in (1, 3):
         raise InputError(
-            f"imagenet: wants images of 1 or 3 channels, and these have {images.shape[1]}"
+            f"imagenet: needs images of 1 or 3 channels, and these have {images.shape[1]}"
         )
     network, file = resnet18(), imagenet_weights()
     try:

@@ -1,4 +1,4 @@
-"""Classification by the k nearest neighbors, and the random split that it is judged on."""
+"""Classification by the k nearest neighbors, and random splits to evaluate it on."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ def knn_accuracy(
 ) -> dict[int, float]:
     """Accuracy of k-nearest-neighbor classification, for several k from one neighbor search.
 
-    Euclidean distance, majority vote, and among classes with equally many votes the smallest
-    label: the same as `sklearn.neighbors.KNeighborsClassifier(k).score` for each k. Where several
-    points are equally far and not all are among the k nearest, which of them count is left open,
-    there as here. A class that has no training point is never predicted.
+    Euclidean distance, majority vote, ties decided for the smallest label: the same as
+    `sklearn.neighbors.KNeighborsClassifier(k).score` for each k. Where equally far points compete
+    for the k-th place, it is undefined which of them vote, as it is there. A class that has no
+    training point is never predicted.
 
-    10,000 queries among 50,000 points: 0.1 s in 2-D, in CPU time that the cores share 6 s in 512-D
-    and 44 s in 3,072-D (2026-11-26). 1,000,000 queries among as many points in 2-D: 8 s on two
-    cores, and 0.4 GiB beside the points; a sixth of them among the others 2 s (2026-11-21). Slower
-    where many points are equal: all pairs then, and in float64.
+    10,000 queries among 50,000 points take 0.1 s of CPU time in 2-D, 6 s in 512-D and 44 s in
+    3,072-D, divided among the cores (2026-11-26). 1,000,000 queries among as many points in 2-D
+    take 8 s on two cores and 0.4 GiB besides the points; a sixth of them among the others 2 s
+    (2026-11-21). Slower where many points are equal, since all distances are then computed in
+    float64.
 
     train, test: points (n, d) and (m, d); integers such as pixels are computed in float32 or wider.
     train_labels, test_labels: classes (n,) and (m,).
     ks: numbers of neighbors, each from 1 to n.
-    device: where neighbors are searched, as in `nearest`; None for the CPU.
+    device: to search neighbors on, as in `nearest`; None for the CPU.
     Returns the share of correctly classified test points, in [0, 1], for each k.
     Raises ValueError if ks is empty or holds a bad k, or if points or labels do not fit together,
     are empty or are not finite.
@@ -58,14 +59,14 @@ def knn_accuracy(
     correct = dict.fromkeys(ks, 0)
     for block, k, votes in votes_in_blocks(codes, neighbors, len(classes), ks):
         correct[k] += int(np.sum(classes[votes.argmax(axis=1)] == test_labels[block]))
-    return {int(k): right / len(test) for k, right in correct.items()}
+    return {int(k): count / len(test) for k, count in correct.items()}
 
 
 def majority(
     labels: Labels, neighbors: NDArray[np.int64]
 ) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
-    """The class that `knn_accuracy` takes each query for, and the share of its neighbors that
-    have it, in (0, 1].
+    """The class that `knn_accuracy` predicts for each query, and the share of its neighbors that
+    are of that class, in (0, 1].
 
     labels: classes (n,) of the training points. neighbors: positions among them (m, k).
     Returns two arrays (m,). Raises ValueError for k = 0.
@@ -85,9 +86,9 @@ def majority(
 def votes_in_blocks(
     codes: NDArray[np.int64], neighbors: NDArray[np.int64], n_classes: int, ks: Sequence[int]
 ) -> Iterator[tuple[slice, int, NDArray[np.int32]]]:
-    """For blocks of queries and each of `ks`: the block, k, and how many of the k nearest have each
-    class, (b, n_classes); good until the next is asked for. argmax of it takes the first of equal
-    counts, the smallest class.
+    """For each block of queries and each of `ks`: the block, k, and the number of the k nearest
+    that are of each class, (b, n_classes). The counts are overwritten in the next iteration. Their
+    argmax is the smallest class among ties.
 
     codes: classes (n,), below n_classes. neighbors: positions among them (m, k), nearest first.
     """
@@ -107,14 +108,14 @@ def random_split(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """A random split of all points into train and test, stratified by class.
 
-    A class with a single member goes to the training side, where it can do no more than be a
-    neighbor; the other classes are split in proportion. Where the sizes forbid that (fewer places
-    on one side than classes), the split of all points is plainly random.
+    A class with a single member goes to the training side; the other classes are split in
+    proportion. Where that is impossible (fewer places on one side than classes), the split is
+    random without stratification.
 
     labels: classes (N,).
     n_test: number of test points, from 1 to N - 1.
     seed: of the split; equal arguments give equal splits.
-    Returns the positions of the training and of the test points, int64, each in rising order.
+    Returns the positions of the training and of the test points, int64, each ascending.
     Raises ValueError for an n_test out of range.
     """
     if not 1 <= n_test < len(labels):

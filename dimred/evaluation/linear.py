@@ -24,8 +24,9 @@ def logistic_accuracy(
 ) -> float:
     """Accuracy of multinomial logistic regression on standardized features.
 
-    Mean and deviation are of the training features; L2 penalty with scikit-learn's C = 1, L-BFGS
-    until the gradient is below 1e-4 or for 1,000 iterations, whichever is first. Deterministic.
+    Mean and deviation are those of the training features; L2 penalty with scikit-learn's C = 1,
+    L-BFGS until the gradient is below 1e-4 or for 1,000 iterations, whichever is first.
+    Deterministic.
 
     50,000 training points in 512-D on two cores took at most 50 iterations: 1 to 3 s with 10
     classes and 2 to 9 s with 100 (made-up features; float64 takes about twice as long as float32).
@@ -62,10 +63,10 @@ def sgd_softmax_accuracy(
     (here stepped per epoch), training images freshly cropped and flipped in every epoch, test
     images as they are. Momentum 0.9 and weight decay 5e-4 as in the authors' code. Features are not
     standardized: lr 30 fits the size that a batch-normalized ResNet gives them. The last epoch's
-    classifier is judged, not the best one.
+    classifier is scored, not the best one.
 
-    batches: epoch, from 0 -> (features (b, d), labels (b,) int64) batches, all on one device. It
-        augments, shuffles and chooses the batch size.
+    batches: function from the epoch, from 0, to its batches of features (b, d) and labels (b,)
+        int64, all on one device. It augments, shuffles and chooses the batch size.
     test, test_labels: (m, d) and (m,), on the same device.
     n_classes: labels are in [0, n_classes).
     seed: of the initial weights; the global random state is neither read nor changed.
@@ -101,7 +102,7 @@ def _train_epoch(
     bias: Tensor,
     optimizer: torch.optim.Optimizer,
 ) -> int:
-    """One step for each batch; the number of batches."""
+    """Take one step for each batch; returns the number of batches."""
     n_batches = 0
     for features, labels in batches:
         # Copies, since autograd refuses tensors that were made in inference mode.

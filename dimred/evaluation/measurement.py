@@ -1,4 +1,4 @@
-"""What a measure says: a number, and what it is a number of."""
+"""The result of a measure: a number and what it describes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Measurement:
-    """A number that a measure found.
+    """The value of a measure.
 
-    measure: which measure, such as "knn". k: its number of neighbors. part: what of the images it
-    is about, such as a factor or a labeling. space: where, such as "z", "h" or "z12" for the first
-    two dimensions of Z. split: of the images. Each is "" (or None) where it has no bearing.
+    measure: its name, such as "knn". k: its number of neighbors. part: the factor, labeling or
+    component that it is about. space: the embedding measured, such as "z", "h" or "z12" for the
+    first two dimensions of Z. split: of the images. Each is "" (or None) where it does not apply.
     """
 
     value: float
@@ -23,10 +23,10 @@ class Measurement:
 
     @property
     def name(self) -> str:
-        """What it is called in files and on the terminal: knn15_superclass_z_official."""
+        """Its name in files and on the terminal, such as knn15_superclass_z_official."""
         measure = self.measure if self.k is None else f"{self.measure}{self.k}"
-        return "_".join(word for word in (measure, self.part, self.space, self.split) if word)
+        return "_".join(part for part in (measure, self.part, self.space, self.split) if part)
 
     def described(self) -> dict[str, str | int | None]:
-        """What it is a number of, as plain JSON."""
+        """All but the value, as plain JSON."""
         return {key: value for key, value in vars(self).items() if key != "value"}

@@ -1,8 +1,8 @@
-"""Images that are copies of one another but for a shift, compression, noise or brightness.
+"""Images that are copies of one another except for a shift, compression, noise or brightness.
 
-Candidates are nearest neighbors in features and in what a shift leaves alone of the pixels. Pixels
-alone judge them: how much of the one image no shift, gain and offset of the other explain, held
-against what images that are near the two, but no copies, leave unexplained.
+Candidates are nearest neighbors in features and in shift-invariant Fourier amplitudes. They are
+compared by pixels alone: the part of one image that no shift, gain and offset of the other explains
+is compared with the part left unexplained by nearby images that are not copies.
 """
 
 from __future__ import annotations
@@ -30,23 +30,25 @@ _FARTHEST = 100  # rank among the neighbors
 COPY_RESIDUAL = 0.01
 _LONGEST_SIDE = 48  # pixels; larger images are compared reduced
 _MAX_SHIFT = 3
-_SIDES_A_SHIFT = 8  # a shift of one pixel for each so many of the side
+_SIDES_A_SHIFT = 8  # shifts are at most the side divided by this
 _FREQUENCIES = 12
 _FLOOR = 0.05  # quantile
-_LEAST_DEVIATION = 0.5  # gray levels; below, an image is flat
+_MIN_DEVIATION = 0.5  # gray levels; images below have no contrast
 _VALUES_IN_BLOCK = 2**24
 
 
 @dataclass(frozen=True)
 class NearDuplicates:
-    """M pairs of near-duplicates, the surest first.
+    """M pairs of near-duplicates, most certain first.
 
     pairs: positions of the images (M, 2), the lower first.
-    residual: (M,), sqrt(1 - ZNCC^2) at the best shift: the standard deviation of what the one image
-        leaves unexplained of the other, as a share of its own. 0 for equal images, 1 for unrelated.
-    ratio: (M,), residual over the residual that is usual among the two images' neighbors but
-        copies.
-    shift: (M, 2), by how many pixels (x to the right, y down) the second lies from the first.
+    residual: (M,), sqrt(1 - ZNCC^2) at the best shift: the standard deviation of the part of
+        one image that the other does not explain, as a share of the image's standard deviation. 0
+        for equal images, 1 for unrelated ones.
+    ratio: (M,), residual over the typical residual between the two images and their neighbors that
+        are not copies.
+    shift: (M, 2), shift of the second image relative to the first in pixels (x to the right, y
+        down).
     identical: (M,), whether all pixels are equal.
     group: (M,), number of the group (connected component of the pairs) from 0.
     """
@@ -70,7 +72,7 @@ class NearDuplicates:
 
     @property
     def kinds(self) -> list[str]:
-        """Of each pair: "identical", "shifted" (but for a residual of 0.01) or "similar"."""
+        """The kind of each pair: "identical", "shifted" (residual of at most 0.01) or "similar"."""
         moved = (self.shift != 0).any(axis=1) & (self.residual <= COPY_RESIDUAL)
         named = np.where(self.identical, "identical", np.where(moved, "shifted", "similar"))
         return [str(kind) for kind in named]
@@ -81,27 +83,30 @@ def near_duplicates(
     features: Features,
     device: torch.device | None = None,
     k: int = NEIGHBORS,
-    most_ratio: float = MAX_RATIO,
+    max_ratio: float = MAX_RATIO,
 ) -> NearDuplicates:
-    """The pairs of images that are copies but for a shift, compression, noise or brightness.
+    """Pairs of images that are copies except for a shift, compression, noise or brightness.
 
-    The score is the zero-mean normalized cross-correlation (ZNCC) on the overlap at the best of all
-    shifts by up to 3 pixels, or an eighth of the side, each channel less its mean. What correlation
-    is high differs between sets and images, so it is compared, as in Lowe's ratio test (2004,
-    https://doi.org/10.1023/B:VISI.0000029664.99615.94): a pair counts if its residual is at most
-    most_ratio of what is usual for each of the two (of the set's 5th percentile of that, if it is
-    more), or at most 0.01. Usual is the median residual among an image's candidates. Those at most
-    most_ratio of the median among k farther neighbors, up to the 100th in the features, seem to be
-    copies, and the farther ones stand in for them, or what is usual in a group would be its copies.
-    So groups of up to some 50 images are found; of larger ones altered copies may be missed.
+    The score is the zero-mean normalized cross-correlation (ZNCC) on the overlap, each channel less
+    its mean, at the best of all shifts by up to 3 pixels, or an eighth of the side. How high it is
+    for images that are not copies differs between sets and images, so it is compared, as in Lowe's
+    ratio test (2004, https://doi.org/10.1023/B:VISI.0000029664.99615.94): a pair is reported if its
+    residual is at most max_ratio times the typical residual of each of the two images (or times the
+    set's 5th percentile of typical residuals, if that is more), or at most 0.01.
 
-    Of equal images all are paired with the first of them, and only that one with others. Images
-    without contrast pair with equal ones alone. Images with a side of more than 48 pixels are
-    compared reduced by a whole factor, and their shifts are multiples of it.
+    The typical residual is the median among an image's candidates. Candidates whose residual is at
+    most max_ratio times the median among k farther neighbors, up to the 100th in the features, are
+    taken for copies and replaced by those farther ones, since otherwise the typical residual in a
+    group of copies would be that of copies. So groups of up to some 50 images are found; in larger
+    ones, altered copies may be missed.
+
+    Equal images are all paired with the first of them, and only that one is paired with others.
+    Images without contrast are paired with equal ones only. Images with a side of more than 48
+    pixels are reduced by a whole factor for comparison, and their shifts are multiples of it.
 
     images: uint8 (N, C, H, W). features: (N, h), in which copies are near, such as H.
-    device: where to search and compare; None for the CPU.
-    k: candidates of each image in the features and as many in the pixels.
+    device: to search and compare on; None for the CPU.
+    k: number of candidates of each image in the features, and again in the pixels.
     Raises ValueError for another number of features than images.
     """
     if len(images) != len(features):
@@ -115,16 +120,17 @@ def near_duplicates(
     shift.append(np.zeros((len(copies), 2), dtype=np.int64))
     if len(alone) > 1:
         reduced, factor = _reduced(images[torch.from_numpy(alone)])
-        k, far = (min(most, len(alone) - 1) for most in (k, max(k, _FARTHEST)))
+        k, far = (min(count, len(alone) - 1) for count in (k, max(k, _FARTHEST)))
         near = nearest(features[alone], None, far, device)
         alike = nearest(_spectrum(reduced), None, k, device)
         candidates = np.concatenate([near[:, :k], alike], axis=1)
         farther = near[:, np.linspace(min(k, far - 1), far - 1, k).astype(np.int64)]
-        found = _judged(_Registration(reduced, device), candidates, farther, most_ratio)
-        pairs.append(alone[found[0]])
-        residual.append(found[1])
-        ratio.append(found[2])
-        shift.append(found[3] * factor)
+        registration = _Registration(reduced, device)
+        confirmed = _confirmed(registration, candidates, farther, max_ratio)
+        pairs.append(alone[confirmed[0]])
+        residual.append(confirmed[1])
+        ratio.append(confirmed[2])
+        shift.append(confirmed[3] * factor)
     joined = np.concatenate(pairs)
     identical = np.arange(len(joined)) < len(copies)
     return _ordered(
@@ -167,7 +173,7 @@ def _first_equal(images: Tensor) -> Rows:
 
 
 def _reduced(images: Tensor) -> tuple[Tensor, int]:
-    """The images with no side over 48 pixels, by means of squares; and the squares' side."""
+    """The images with sides of at most 48 pixels, by averaging squares, and the squares' side."""
     factor = -(-max(images.shape[2:]) // _LONGEST_SIDE)
     if factor == 1:
         return images, 1
@@ -180,8 +186,8 @@ def _reduced(images: Tensor) -> tuple[Tensor, int]:
 
 
 def _spectrum(images: Tensor) -> NDArray[np.float32]:
-    """Amplitudes of the low frequencies of the gray image at length 1 (N, f): shifts hardly change
-    them, nor gain or offset."""
+    """Low-frequency Fourier amplitudes of the gray image, normalized to length 1 (N, f); shifts,
+    gain and offset hardly change them."""
     parts = []
     for block in torch.split(images, _VALUES_IN_BLOCK // images[0].numel() + 1):
         gray = block.float().mean(dim=1)
@@ -213,8 +219,8 @@ class _Registration:
         return pixels - self.mean[positions].to(dtype)[:, :, None, None]
 
     def residuals(self, first: Rows, others: Rows, double: bool = False) -> tuple[Tensor, Tensor]:
-        """The least residual over all shifts of `others` (n, K) against `first` (n,), both (n, K),
-        and the number of that shift; the shift nearest to none among equals."""
+        """The smallest residual over all shifts of `others` (n, K) against `first` (n,), and the
+        number of that shift, both (n, K); the smallest shift among ties."""
         dtype = torch.float64 if double else torch.float32
         device = self.images.device
         masks, kept = self.masks.to(dtype), others.shape
@@ -231,11 +237,11 @@ class _Registration:
         covariance = product - torch.einsum("nsc,nkcs->nsk", sum_a, sum_b) / count[:, None]
         variance_a = square_a - sum_a.square().sum(dim=2) / count
         variance_b = (square_b - sum_b.square().sum(dim=2) / count).transpose(1, 2)
-        least = (count * _LEAST_DEVIATION**2)[:, None]
+        least = (count * _MIN_DEVIATION**2)[:, None]
         usable = (variance_a[:, :, None] > least) & (variance_b > least) & (covariance > 0)
         explained = covariance.square() / (variance_a[:, :, None] * variance_b)
         unexplained = torch.where(usable, 1 - explained, 1.0).clamp_min(0)
-        # Rounded, so that of shifts that explain all the same, as in a pattern, the least is taken.
+        # Rounded, so that the smallest of equally good shifts is taken, as in a repeating pattern.
         order = sorted(range(len(self.shifts)), key=lambda s: sum(x * x for x in self.shifts[s]))
         near_first = torch.tensor(order, device=device)
         best = ((unexplained * 1e6).round() / 1e6)[:, near_first].min(dim=1).indices
@@ -243,7 +249,7 @@ class _Registration:
         return unexplained.gather(1, which[:, None])[:, 0].sqrt(), which
 
     def _moved(self, a: Tensor) -> Tensor:
-        """Images under each shift, 0 coming in (n, S, C, H * W)."""
+        """Images under each shift, padded with 0 (n, S, C, H * W)."""
         (ry, rx), (height, width) = self.reach, a.shape[2:]
         padded = F.pad(a, (rx, rx, ry, ry))
         parts = [
@@ -252,17 +258,17 @@ class _Registration:
         return torch.stack(parts, dim=1).flatten(3)
 
     def blocks(self, n: int, others: int) -> Iterator[slice]:
-        """Of n images with so many others each, as many as fit into memory at once."""
+        """Blocks of n images, each compared with `others` images, that fit in memory."""
         values = (len(self.shifts) + 3 * others) * self.images[0].numel()
         size = max(_VALUES_IN_BLOCK // values, 1)
         return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
-def _judged(
-    registration: _Registration, candidates: Rows, farther: Rows, most_ratio: float
+def _confirmed(
+    registration: _Registration, candidates: Rows, farther: Rows, max_ratio: float
 ) -> tuple[Rows, NDArray[np.float64], NDArray[np.float64], Rows]:
-    """Pairs (m, 2), residual (m,), ratio (m,) and shift x, y (m, 2) of those that count among the
-    candidates (N, 2 k) of each image, given farther neighbors (N, k) of each."""
+    """Pairs (m, 2), residual (m,), ratio (m,) and shift x, y (m, 2) of the near-duplicates among
+    the candidates (N, 2 k) of each image, given farther neighbors (N, k) of each."""
     n, k = farther.shape
     compared = np.concatenate([candidates, farther], axis=1)
     residuals = np.empty(compared.shape)
@@ -270,11 +276,11 @@ def _judged(
         positions = np.arange(block.start, block.stop)
         residuals[block] = registration.residuals(positions, compared[block])[0].cpu().numpy()
     rough, beyond = residuals[:, : 2 * k], residuals[:, 2 * k :]
-    copies = rough <= most_ratio * np.median(beyond, axis=1, keepdims=True)
-    usual = np.median(np.where(copies, np.tile(beyond, 2), rough), axis=1)
-    usual = np.maximum(usual, np.quantile(usual, _FLOOR))
-    at_most = most_ratio * np.minimum(usual[:, None], usual[candidates])
-    # In float32 the residual of a copy is up to 0.002; those that may count are measured again.
+    copies = rough <= max_ratio * np.median(beyond, axis=1, keepdims=True)
+    typical = np.median(np.where(copies, np.tile(beyond, 2), rough), axis=1)
+    typical = np.maximum(typical, np.quantile(typical, _FLOOR))
+    at_most = max_ratio * np.minimum(typical[:, None], typical[candidates])
+    # In float32 the residual of a copy can reach 0.002, so near-duplicates are measured again.
     row, column = np.nonzero(rough <= np.maximum(at_most, COPY_RESIDUAL) + 0.005)
     pairs = np.unique(np.sort(np.stack([row, candidates[row, column]], axis=1), axis=1), axis=0)
     residual, which = np.empty(len(pairs)), np.empty(len(pairs), dtype=np.int64)
@@ -282,8 +288,8 @@ def _judged(
         exact, best = registration.residuals(pairs[block, 0], pairs[block, 1:], double=True)
         residual[block], which[block] = exact[:, 0].cpu().numpy(), best[:, 0].cpu().numpy()
     residual = residual.round(6)
-    least_usual = usual[pairs].min(axis=1)
-    counts = (residual <= COPY_RESIDUAL) | (residual <= most_ratio * least_usual)
+    lower_typical = typical[pairs].min(axis=1)
+    confirmed = (residual <= COPY_RESIDUAL) | (residual <= max_ratio * lower_typical)
     shifts = np.array(registration.shifts, dtype=np.int64)[which][:, ::-1]
-    ratio = residual / np.maximum(least_usual, 1e-6)
-    return pairs[counts], residual[counts], ratio[counts], shifts[counts]
+    ratio = residual / np.maximum(lower_typical, 1e-6)
+    return pairs[confirmed], residual[confirmed], ratio[confirmed], shifts[confirmed]

@@ -1,4 +1,4 @@
-"""How well a map keeps the neighborhoods of the space it was made from."""
+"""How well a map preserves the neighborhoods of the space it was made from."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ def neighbor_overlap(
 
     high, low: the same n points in two spaces, (n, d) and (n, e).
     k: number of neighbors, from 1 to n - 1.
-    device: where neighbors are searched, as in `nearest`; None for the CPU.
+    device: to search neighbors on, as in `nearest`; None for the CPU.
     Raises ValueError for a bad k or arrays of different length.
     """
     _check_lengths(high, low)
-    found = [nearest(points, None, k, device) for points in (high, low)]
-    # No row has a position twice, so in both together the positions that they share are doubled.
-    both = np.concatenate(found, axis=1)
+    neighbors = [nearest(points, None, k, device) for points in (high, low)]
+    # A row has no position twice, so in both together exactly the shared positions are doubled.
+    both = np.concatenate(neighbors, axis=1)
     both.sort(axis=1)
     return float(np.sum(both[:, 1:] == both[:, :-1])) / (len(high) * k)
 
 
 def trustworthiness(high: Features, low: Features, k: int, max_points: int, seed: int) -> float:
-    """How far the k nearest neighbors in `low` are also near in `high`.
+    """How near the k nearest neighbors in `low` are in `high`.
 
-    Venna and Kaski 2001, as `sklearn.manifold.trustworthiness` computes it: 1 where no point comes
-    among the k nearest only in `low`, less the farther in `high` such intruders are. Euclidean.
+    Venna and Kaski 2001, as `sklearn.manifold.trustworthiness` computes it: 1 where no point
+    is among the k nearest in `low` only, and less the farther such points are in `high`. Euclidean.
 
-    Memory grows with the square of the number of points (2.4 GB and 4 s at 10,000), so more than
-    max_points points are judged by a random subset; neighbors are then those in the subset.
+    Memory grows with the square of the number of points (2.4 GB and 4 s at 10,000), so of more
+    than max_points points a random subset is measured, with neighbors within the subset.
 
     high, low: the same n points in two spaces, (n, d) and (n, e).
-    k: number of neighbors, at least 1 and less than half of the points that are judged.
+    k: number of neighbors, at least 1 and less than half of the points measured.
     seed: of the subset.
     Returns a number in [0, 1].
     Raises ValueError for a bad k or arrays of different length.
@@ -52,7 +52,9 @@ def trustworthiness(high: Features, low: Features, k: int, max_points: int, seed
     _check_lengths(high, low)
     n = min(len(high), max_points)
     if not 1 <= k < n / 2:
-        raise ValueError(f"k = {k}: must be at least 1 and less than half of the {n} points judged")
+        raise ValueError(
+            f"k = {k}: must be at least 1 and less than half of the {n} points measured"
+        )
     if n < len(high):
         subset = np.random.default_rng(seed).choice(len(high), n, replace=False)
         high, low = high[subset], low[subset]

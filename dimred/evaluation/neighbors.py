@@ -1,4 +1,4 @@
-"""Exact search of the nearest neighbors, by a KD-tree or in blocks of all distances."""
+"""Exact nearest-neighbor search, by a KD-tree or by all distances in blocks."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ Features = NDArray[np.number]
 Rows = NDArray[np.int64]
 Float = type[np.float32 | np.float64]
 
-# A block of distances has 16 MiB in float32. It is wide, since the smallest of few long rows are
-# found sooner than those of many short ones.
+# A block of distances has 16 MiB in float32. It is wide, since selecting the smallest of few long
+# rows is faster than of many short ones.
 _QUERIES_IN_BLOCK = 256
 _POINTS_IN_BLOCK = 16_384
-_QUERIES_AT_ONCE = 16_384  # for which a block of points is moved and made float once
-_VALUES_IN_BLOCK = 2**23  # of the coordinates, 64 MiB in float64
-_VALUES_KEPT = 2**26  # of all training points, 512 MiB in float64
-_CPU_VALUES_RANKED = 2**16  # of candidates' coordinates: they stay in its cache
+_QUERIES_AT_ONCE = 16_384  # share one conversion of each block of points
+_VALUES_IN_BLOCK = 2**23  # coordinates in a block, 64 MiB in float64
+_VALUES_KEPT = 2**26  # coordinates of all training points to keep on the device, 512 MiB in float64
+_CPU_VALUES_RANKED = 2**16  # coordinates of candidates at a time, so that they stay in cache
 _TREE_DIMS = 3
 _CPU_TREE_DIMS = 8
-_MAX_DIRECT_DIMS = 15  # as scikit-learn, which takes matrix products from 16 dimensions
+_MAX_DIRECT_DIMS = 15  # as scikit-learn, which uses matrix products from 16 dimensions on
 _SPARE = 16  # candidates beyond k
-_MAX_CANDIDATES = 1 / 64  # of the points: to rank more takes longer than float32 saves
+_MAX_CANDIDATES = 1 / 64  # share of the points; ranking more takes longer than float32 saves
 _GROUP = 16
-_MAX_SQUARE = 1e37  # of lengths: sums and products of such stay finite in float32
-_UNDERFLOW = 1e-30  # more than what is lost of squares below the range of float32
+_MAX_SQUARE = 1e37  # squared lengths up to this have finite sums and products in float32
+_UNDERFLOW = 1e-30  # bounds the error from squares that underflow in float32
 
 
 def nearest(
@@ -40,90 +40,95 @@ def nearest(
 ) -> NDArray[np.int64]:
     """The k nearest training points of each query by Euclidean distance, nearest first.
 
-    In up to 3 dimensions, on the CPU up to 8, scikit-learn searches by its KD-tree, which takes a
-    second for a million points in 2-D; in more `nearest_in_blocks`. They agree wherever distances
-    differ by more than float64 rounds off. Of points that are equally far, scikit-learn leaves
-    open which come first and which are left out at the k-th place.
+    In up to 3 dimensions, on the CPU up to 8, by scikit-learn's KD-tree, which takes a second for a
+    million points in 2-D; in more by `nearest_in_blocks`. They agree where distances differ by more
+    than float64 rounding. In scikit-learn, the order of equally far points, and which of them are
+    left out at the k-th place, is undefined.
 
     train: points (n, d); integers such as pixels are computed in float32 or wider.
-    query: points (m, d), or None for the training points, each of which is then sought among the
-        others (equal points are neighbors, a point is not its own).
+    query: points (m, d), or None for the training points, each with neighbors among the others
+        (equal points are neighbors, but a point is not its own neighbor).
     k: from 1 to n, or to n - 1 without queries.
-    device: where to search; None for the CPU.
+    device: to search on; None for the CPU.
     Returns positions in train, int64 (m, k).
-    Raises ValueError for a bad k, or points that are none, not finite, or of different dimensions.
+    Raises ValueError for a bad k, or points that are empty, not finite, or of different dimensions.
     """
     device = device or torch.device("cpu")
     if train.shape[1] > (_CPU_TREE_DIMS if device.type == "cpu" else _TREE_DIMS):
         return nearest_in_blocks(train, query, k, device)
     _check_k(train, query, k)
     search = NearestNeighbors(n_neighbors=k).fit(as_float(train))
-    found: NDArray[np.int64] = search.kneighbors(
+    neighbors: NDArray[np.int64] = search.kneighbors(
         None if query is None else as_float(query), return_distance=False
     )
-    return found
+    return neighbors
 
 
-@torch.inference_mode(False)  # which its threads would not be in
+@torch.inference_mode(False)  # worker threads would not inherit inference mode
 @torch.no_grad()
 def nearest_in_blocks(
     train: Features, query: Features | None, k: int, device: torch.device
 ) -> NDArray[np.int64]:
-    """`nearest` by all distances on any device.
+    """`nearest` by all distances, on any device.
 
-    Float32 finds k + 16 candidates of each query, of which float64 takes the k nearest. Where the
-    bound of float32's error leaves it open whether another point is nearer, as with many that are
-    almost equally far, float64 takes all distances of the query.
+    Distances in float32 give k + 16 candidates for each query, of which the k nearest are chosen in
+    float64. If the error bound of float32 does not exclude that another point is nearer, as where
+    many are almost equally far, all distances of the query are computed in float64.
 
-    Takes some 250 MiB beside the points and the results, and on another device than the CPU up to
-    512 more to keep the training points.
+    Takes some 250 MiB besides the points and the results, and on devices other than the CPU up to
+    512 MiB more to keep the training points.
 
-    Of points that are equally far the lowest positions come first, and are kept at the k-th place.
-    Where float64 takes all distances of more than 15 dimensions, from matrix products, that holds
-    for integers; for other numbers rounding may tell equal distances apart.
+    Equally far points are ordered by position, and the lowest positions are kept at the k-th place.
+    Where all distances are computed in float64 in more than 15 dimensions, that is guaranteed for
+    integers only, since rounding in matrix products can make equal distances differ.
     """
     _check_k(train, query, k)
     train = check_array(as_float(train))
-    asked = train if query is None else check_array(as_float(query))
-    if asked.shape[1] != train.shape[1]:
+    queries = train if query is None else check_array(as_float(query))
+    if queries.shape[1] != train.shape[1]:
         raise ValueError(
-            f"queries in {asked.shape[1]} dimensions, training points in {train.shape[1]}"
+            f"queries in {queries.shape[1]} dimensions, training points in {train.shape[1]}"
         )
-    search = _Search(train, asked, k, device, among=query is None)
-    found = np.empty((len(asked), k), dtype=np.int64)
-    certain = np.zeros(len(asked), dtype=bool)
+    search = _Search(train, queries, k, device, among=query is None)
+    neighbors = np.empty((len(queries), k), dtype=np.int64)
+    certain = np.zeros(len(queries), dtype=bool)
     if search.float32_helps:
-        for rows in _parts(np.arange(len(asked)), search.at_once):
-            found[rows], certain[rows] = search.by_candidates(rows)
+        for rows in _parts(np.arange(len(queries)), search.at_once):
+            neighbors[rows], certain[rows] = search.by_candidates(rows)
             if certain[rows].mean() < 0.5:
                 break
     for rows in _parts(np.flatnonzero(~certain), search.at_once):
-        found[rows] = search.in_float64(rows)
-    return found
+        neighbors[rows] = search.in_float64(rows)
+    return neighbors
 
 
 class _Search:
-    """The k nearest of training points (n, d) to queries (m, d), which are the same if `among`."""
+    """Search of the k nearest training points (n, d) of queries (m, d).
 
-    def __init__(self, train: Features, asked: Features, k: int, device: torch.device, among: bool):
-        narrow = np.result_type(train, asked) == np.float32
+    among: the queries are the training points, and no point is its own neighbor.
+    """
+
+    def __init__(
+        self, train: Features, queries: Features, k: int, device: torch.device, among: bool
+    ):
+        narrow = np.result_type(train, queries) == np.float32
         dtype: Float = np.float32 if narrow else np.float64
         home = device if train.size <= _VALUES_KEPT else torch.device("cpu")
         self.k, self.device, self.among = k, device, among
         self.points = _tensor(train, dtype).to(home)
-        self.asked = self.points if among else _tensor(asked, dtype)
-        # Where to measure from: matrix products lose digits far from the origin. A median of
-        # integers is one of them or half between two, so that they stay exact.
+        self.queries = self.points if among else _tensor(queries, dtype)
+        # Points are centered, since matrix products lose precision far from the origin. The median
+        # of integers is a multiple of one half, so that integers stay exact.
         some = train[:: len(train) // 1_000 + 1].astype(np.float64)
         self.origin = _tensor(np.median(some, axis=0), dtype).to(device)
         n, dims = train.shape
-        most = max(_VALUES_IN_BLOCK // dims, 1)
-        self.n_queries = min(_QUERIES_IN_BLOCK, most)
-        self.n_points = min(_POINTS_IN_BLOCK, most)
+        max_points = max(_VALUES_IN_BLOCK // dims, 1)
+        self.n_queries = min(_QUERIES_IN_BLOCK, max_points)
+        self.n_points = min(_POINTS_IN_BLOCK, max_points)
         self.at_once = min(_QUERIES_AT_ONCE, max(_VALUES_IN_BLOCK // (dims + 4 * (k + _SPARE)), 1))
-        # With u = eps / 2 and whatever the order of its sums, float32 errs in |p|^2 - 2pq, of
-        # coordinates that are rounded first, by at most (2d + 8)u |p|^2 + (d + 6)u |q|^2 and terms
-        # in (du)^2: less than `slack` times |p|^2 + |q|^2.
+        # With u = eps / 2, the float32 error of |p|^2 - 2pq, including the rounding of coordinates
+        # and for any order of summation, is at most (2d + 8)u |p|^2 + (d + 6)u |q|^2 plus terms in
+        # (du)^2: less than `slack` times |p|^2 + |q|^2.
         rounding = (dims + 8) * torch.finfo(torch.float32).eps
         self.slack = rounding / (1 - rounding)
         self.float32_helps = (
@@ -134,30 +139,30 @@ class _Search:
         )
 
     def by_candidates(self, rows: Rows) -> tuple[Rows, NDArray[np.bool_]]:
-        """Positions (m, k) for the queries at `rows`, and which of these are sure to be right."""
+        """Neighbors (m, k) of the queries at `rows`, and which are certain to be correct (m,)."""
         queries = self._queries(rows)
         bounds, places = self._ranked(queries, rows, self.k + _SPARE, torch.float32)
-        # In the order of positions, which the sort by distances keeps among equals.
+        # Sorted by position, which the stable sort by distance keeps for ties.
         places = places.clamp_(max=len(self.points) - 1).sort(1).values
         distances, order = self._distances(queries, places).sort(dim=1, stable=True)
         lengths = _squares(self._moved(queries, torch.float32))
-        others = bounds[:, -1] + (1 - self.slack) * lengths  # are at least so far
+        others = bounds[:, -1] + (1 - self.slack) * lengths  # lower bound of all other distances
         certain = (distances[:, self.k - 1] + _UNDERFLOW < others) & (lengths < _MAX_SQUARE)
         return places.gather(1, order[:, : self.k]).cpu().numpy(), certain.cpu().numpy()
 
     def in_float64(self, rows: Rows) -> Rows:
-        """Positions (m, k) for the queries at `rows`."""
+        """Neighbors (m, k) of the queries at `rows`."""
         queries = self._queries(rows)
         return self._ranked(queries, rows, self.k, torch.float64)[1].cpu().numpy()
 
     def _ranked(
         self, queries: Tensor, rows: Rows, kept: int, dtype: torch.dtype
     ) -> tuple[Tensor, Tensor]:
-        """The smallest distances of each query in rising order, squared and less the same constant,
+        """The smallest squared distances of each query, ascending, less a constant of the query,
         and the points' positions, both (m, kept). In float32 they are lower bounds."""
-        quick = dtype == torch.float32
+        is_bound = dtype == torch.float32
         measure = _differences if self._direct(dtype) else torch.mm
-        own = torch.from_numpy(rows).to(self.device)
+        positions = torch.from_numpy(rows).to(self.device)
         # NaN comes last in a sort.
         values = queries.new_full((len(rows), kept), torch.nan, dtype=dtype)
         places = torch.zeros_like(values, dtype=torch.int64)
@@ -167,10 +172,10 @@ class _Search:
             def search(part: slice, first: int = first, right: Tensor = right) -> None:
                 distances = measure(self._left(queries[part], dtype), right)
                 if self.among:
-                    _leave_out(distances, own[part] - first)
+                    _leave_out(distances, positions[part] - first)
                 some = min(kept, distances.shape[1])
-                near = _some_smallest(distances, some) if quick else _smallest(distances, some)
-                # Stable, and what was found before has lower positions: these win among equals.
+                near = _some_smallest(distances, some) if is_bound else _smallest(distances, some)
+                # A stable sort prefers earlier results for ties, which have lower positions.
                 both = torch.cat([values[part], distances.gather(1, near)], 1)
                 ordered, order = both.sort(dim=1, stable=True)
                 values[part] = ordered[:, :kept]
@@ -185,23 +190,23 @@ class _Search:
         dims = queries.shape[1]
         values = _CPU_VALUES_RANKED if self.device.type == "cpu" else _VALUES_IN_BLOCK
         size = max(values // (places.shape[1] * dims), 1)
-        found = queries.new_empty(places.shape, dtype=torch.float64)
+        result = queries.new_empty(places.shape, dtype=torch.float64)
 
         def measure(part: slice) -> None:
             near = places[part].flatten().to(self.points.device)
             points = self.points.index_select(0, near).to(self.device).double()
             differences = points.view(-1, places.shape[1], dims).sub_(queries[part, None].double())
-            found[part] = differences.square_().sum(2)
+            result[part] = differences.square_().sum(2)
 
         _for_parts(measure, len(places), size, self.device)
-        return found
+        return result
 
     def _queries(self, rows: Rows) -> Tensor:
-        return self.asked[torch.from_numpy(rows).to(self.asked.device)].to(self.device)
+        return self.queries[torch.from_numpy(rows).to(self.queries.device)].to(self.device)
 
     def _direct(self, dtype: torch.dtype) -> bool:
-        """Whether distances are sums of squared differences, not products of `_left`
-        and `_right`, |p|^2 - 2pq."""
+        """Whether distances are sums of squared differences, instead of |p|^2 - 2pq as the product
+        of `_left` and `_right`."""
         return dtype == torch.float64 and len(self.origin) <= _MAX_DIRECT_DIMS
 
     def _left(self, queries: Tensor, dtype: torch.dtype) -> Tensor:
@@ -236,14 +241,14 @@ class _Search:
 
 
 def as_float(x: Features) -> NDArray[np.floating]:
-    """The same numbers as float32 or wider, without a copy where they already are."""
+    """The same numbers as float32 or wider, without a copy where possible."""
     return np.asarray(x, dtype=np.result_type(x, np.float32))
 
 
 def _check_k(train: Features, query: Features | None, k: int) -> None:
-    most = len(train) - (query is None)
-    if not 1 <= k <= most:
-        raise ValueError(f"k = {k}: must be from 1 to {most} with {len(train)} points")
+    max_k = len(train) - (query is None)
+    if not 1 <= k <= max_k:
+        raise ValueError(f"k = {k}: must be from 1 to {max_k} with {len(train)} points")
 
 
 def _parts(rows: Rows, size: int) -> Iterator[Rows]:
@@ -253,7 +258,7 @@ def _parts(rows: Rows, size: int) -> Iterator[Rows]:
 def _for_parts(work: Callable[[slice], None], n: int, size: int, device: torch.device) -> None:
     """Call `work` for the parts of range(n), on the CPU in PyTorch's number of threads.
 
-    Each of these computes alone: threads that share every operation wait for one another in each,
+    Each thread computes its part alone. Threads that share every operation wait for one another,
     which takes several times as long where other programs keep the cores busy.
     """
     parts = [slice(start, start + size) for start in range(0, n, size)]
@@ -263,7 +268,7 @@ def _for_parts(work: Callable[[slice], None], n: int, size: int, device: torch.d
             work(part)
         return
     try:
-        # The number is a thread's own, and what threads that start later begin with.
+        # set_num_threads applies to the calling thread and to threads started later.
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             list(pool.map(work, parts))
     finally:
@@ -304,9 +309,9 @@ def _leave_out(distances: Tensor, places: Tensor) -> None:
 
 
 def _some_smallest(distances: Tensor, k: int) -> Tensor:
-    """Columns of k smallest of each row, in any order.
+    """Columns of the k smallest values of each row, in any order; ties are arbitrary.
 
-    Groups of columns first: the k that have the smallest minima hold k smallest.
+    Searches only the k groups of columns with the smallest minima, which hold k smallest values.
     """
     m, n = distances.shape
     width = n // _GROUP
@@ -320,9 +325,9 @@ def _some_smallest(distances: Tensor, k: int) -> Tensor:
 
 
 def _smallest(distances: Tensor, k: int) -> Tensor:
-    """Columns of the k smallest of each row, the lowest columns among equals; in rising order."""
+    """Columns of the k smallest values of each row, ascending; the lowest columns among ties."""
     values, columns = distances.topk(k, largest=False)
-    # topk leaves open which of equals it takes; only rows that have more of them need a sort.
+    # topk chooses arbitrarily among ties; only rows with more ties than places need a sort.
     crowded = (distances <= values[:, -1:]).sum(1) > k
     columns[crowded] = distances[crowded].argsort(dim=1, stable=True)[:, :k]
     return columns.sort(1).values

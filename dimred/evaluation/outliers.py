@@ -1,4 +1,4 @@
-"""What stands out among embedded images: outliers, labels that neighbors contradict, clusters."""
+"""Outliers, labels that neighbors disagree with, and clusters among embedded images."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _DISTANCES_IN_BLOCK = 2**22
 
 
 def neighbors_up_to(k: int, features: Features, device: torch.device | None = None) -> Rows:
-    """The k nearest others of each point by `nearest`, all of them where there are fewer (n, k)."""
+    """The k nearest other points of each by `nearest` (n, k); all others where there are fewer."""
     k = min(k, len(features) - 1)
     return nearest(features, None, k, device) if k else np.empty((len(features), 0), np.int64)
 
 
 def kth_distances(features: Features, neighbors: Rows) -> Scores:
-    """The distance of each point to the last of its nearest neighbors (n,), NaN where it has none:
-    the outlier score of Ramaswamy et al. (2000, https://doi.org/10.1145/342009.335437).
+    """The distance of each point to the last of its neighbors (n,), NaN where it has none: the
+    outlier score of Ramaswamy et al. (2000, https://doi.org/10.1145/342009.335437).
 
     features: (n, d). neighbors: positions (n, k).
     """
@@ -45,53 +45,52 @@ def kth_distances(features: Features, neighbors: Rows) -> Scores:
 def class_kth_distances(
     features: Features, labels: Rows, k: int, device: torch.device | None = None
 ) -> Scores:
-    """`kth_distances` among the points of the same class; k: neighbors, or all of a smaller class.
-    labels: (n,)."""
-    found = np.full(len(features), np.nan)
-    for members in _of_classes(labels):
-        own = features[members]
-        found[members] = kth_distances(own, neighbors_up_to(k, own, device))
-    return found
+    """`kth_distances` within each class. labels: (n,). k: number of neighbors; in smaller classes,
+    all other members."""
+    result = np.full(len(features), np.nan)
+    for members in _class_members(labels):
+        points = features[members]
+        result[members] = kth_distances(points, neighbors_up_to(k, points, device))
+    return result
 
 
 def distances(features: Features, pairs: Rows) -> Scores:
     """The Euclidean distance between the points (n, d) of each pair (m, 2), (m,)."""
-    found = np.empty(len(pairs))
+    result = np.empty(len(pairs))
     size = max(_DISTANCES_IN_BLOCK // max(features.shape[1], 1), 1)
     for start in range(0, len(pairs), size):
         a, b = pairs[start : start + size].T
         difference = features[a].astype(np.float64) - features[b]
-        found[start : start + size] = np.sqrt(np.square(difference).sum(axis=1))
-    return found
+        result[start : start + size] = np.sqrt(np.square(difference).sum(axis=1))
+    return result
 
 
 def ratio_to_median(scores: Scores, labels: Rows | None = None) -> tuple[Scores, Scores]:
-    """How far a score is out: its ratio to the median of all, and the Tukey threshold of these
-    ratios, above which they are outliers, both (n,): Q3 + 1.5 IQR (Tukey 1977, Exploratory data
-    analysis) of their logarithms.
+    """The ratio of each score to the median, and the Tukey threshold above which ratios are
+    outliers, both (n,). The threshold is Q3 + 1.5 IQR of the logarithms (Tukey 1977, Exploratory
+    data analysis).
 
-    labels: (n,), to compare each score with those of its class alone. NaN stays NaN. Where the
-    median is 0, the ratio of what is not 0 itself is infinite.
+    labels: (n,), to compare each score with those of its class only. NaN stays NaN. Where the
+    median is 0, the ratios of other scores are infinite.
     """
     ratios, thresholds = np.full(len(scores), np.nan), np.full(len(scores), np.inf)
     everything: list[Rows] = [np.arange(len(scores))]
-    for members in everything if labels is None else _of_classes(labels):
-        own = scores[members]
-        known = own[~np.isnan(own)]
-        if not len(known):
+    for members in everything if labels is None else _class_members(labels):
+        values = scores[members]
+        defined = values[~np.isnan(values)]
+        if not len(defined):
             continue
-        median = float(np.median(known))
+        median = float(np.median(defined))
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratios[members] = np.where(own == median, 1.0, own / median)
-        finite = np.log(known[known > 0] / median) if median > 0 else np.zeros(1)
+            ratios[members] = np.where(values == median, 1.0, values / median)
+        finite = np.log(defined[defined > 0] / median) if median > 0 else np.zeros(1)
         low, high = np.quantile(finite, [0.25, 0.75])
         thresholds[members] = np.exp(high + TUKEY_FACTOR * (high - low))
     return ratios, thresholds
 
 
 def beyond_threshold(ratios: Scores, thresholds: Scores) -> Rows:
-    """The positions of ratios above their threshold, as `ratio_to_median` gives both, the farthest
-    first."""
+    """The positions of ratios above their threshold, highest first, both by `ratio_to_median`."""
     beyond = np.nan_to_num(ratios / thresholds, nan=0.0)
     order = np.argsort(-beyond, kind="stable")
     listed: Rows = order[beyond[order] > 1]
@@ -100,11 +99,11 @@ def beyond_threshold(ratios: Scores, thresholds: Scores) -> Rows:
 
 @dataclass(frozen=True)
 class Disagreement:
-    """How the neighbors of n points disagree with their labels.
+    """Disagreement of n points' labels with those of their neighbors.
 
     kdn: (n,), k-disagreeing neighbors: the share of the k nearest that are of another class (Smith
         et al. 2014, https://doi.org/10.1007/s10994-013-5422-z).
-    other: (n,), the class that most of these are of, the lowest of several; the point's own where
+    other: (n,), the most frequent of those classes, the lowest among ties; the point's class where
         there is none.
     share: (n,), the share of the k nearest that are of that class.
     """
@@ -115,16 +114,16 @@ class Disagreement:
 
 
 def disagreement(neighbors: Rows, labels: Rows) -> Disagreement:
-    """What the nearest neighbors of n points, positions (n, k), say of their labels (n,)."""
+    """Compare the labels (n,) of n points with those of their neighbors, positions (n, k)."""
     n, k = neighbors.shape
-    own, most, other = np.empty(n), np.empty(n), np.empty(n, dtype=np.int64)
+    same, most, other = np.empty(n), np.empty(n), np.empty(n, dtype=np.int64)
     for block, _, votes in votes_in_blocks(labels, neighbors, int(labels.max()) + 1, [k]):
         rows, classes = np.arange(len(votes)), labels[block]
-        own[block] = votes[rows, classes]
+        same[block] = votes[rows, classes]
         votes[rows, classes] = 0
         most[block] = votes.max(axis=1)
         other[block] = np.where(most[block] > 0, votes.argmax(axis=1), classes)
-    return Disagreement(1 - own / k, other, most / k)
+    return Disagreement(1 - same / k, other, most / k)
 
 
 @dataclass(frozen=True)
@@ -132,8 +131,8 @@ class Cluster:
     """A cluster of a map.
 
     rows: positions of its m points by their distance to its medoid, which comes first.
-    density: how many times nearer its points are to their 10th nearest than those of the whole map,
-        median to median; infinite where they coincide.
+    density: median distance to the 10th nearest neighbor in the whole map, over the median in the
+        cluster; infinite where the points coincide.
     """
 
     rows: Rows
@@ -141,14 +140,14 @@ class Cluster:
 
 
 def clusters(z: Features) -> list[Cluster]:
-    """The clusters of a map, the densest first, as HDBSCAN (Campello et al. 2015,
-    https://doi.org/10.1145/2733381; scikit-learn's, excess of mass) finds them, of at least a
-    hundredth of the points and 10.
+    """The clusters of a map by HDBSCAN (Campello et al. 2015, https://doi.org/10.1145/2733381;
+    scikit-learn's, excess of mass), densest first. A cluster has at least a hundredth of the points
+    and at least 10.
 
-    Of more than 60,000 points that many are drawn and clustered, which takes 10 s (one core,
-    2026-11-21); the others belong to where the nearest of these does.
+    Of more than 60,000 points, a random 60,000 are clustered, which takes 10 s (one core,
+    2026-11-21); the others join the cluster of the nearest of these.
 
-    z: (n, d), at best of up to 3 dimensions, where densities mean something.
+    z: (n, d), preferably of up to 3 dimensions, where densities are meaningful.
     """
     n = len(z)
     drawn = np.arange(n)
@@ -157,36 +156,36 @@ def clusters(z: Features) -> list[Cluster]:
     smallest = max(_SMALLEST, len(drawn) // _SMALLEST_SHARE)
     points = as_float(z).astype(np.float64)
     if len(drawn) < 2 * smallest or not np.ptp(points, axis=0).any():
-        return []  # nothing to tell a cluster from
+        return []  # too few points, or all are equal
     method = HDBSCAN(min_cluster_size=smallest, min_samples=_MIN_SAMPLES, copy=True)
     labels: Rows = method.fit(points[drawn]).labels_.astype(np.int64)
     if n > len(drawn):
         labels = labels[nearest(points[drawn], points, 1)[:, 0]]
     reach = kth_distances(points, neighbors_up_to(_MIN_SAMPLES, points))
-    found = []
+    result = []
     for number in range(int(labels.max()) + 1):
         rows = np.flatnonzero(labels == number)
-        own = float(np.median(reach[rows]))
-        density = float(np.median(reach)) / own if own else float("inf")
-        found.append(Cluster(_outwards(points, rows), density))
-    return sorted(found, key=lambda cluster: (-cluster.density, int(cluster.rows[0])))
+        median = float(np.median(reach[rows]))
+        density = float(np.median(reach)) / median if median else float("inf")
+        result.append(Cluster(_by_distance_to_medoid(points, rows), density))
+    return sorted(result, key=lambda cluster: (-cluster.density, int(cluster.rows[0])))
 
 
-def _outwards(points: Scores, rows: Rows) -> Rows:
-    """Rows by their distance to the medoid: the one of the 200 nearest to their mean that is least
-    far from all."""
-    own = points[rows]
-    from_mean = np.square(own - own.mean(axis=0)).sum(axis=1)
+def _by_distance_to_medoid(points: Scores, rows: Rows) -> Rows:
+    """Rows by their distance to the medoid: of the 200 nearest to their mean, the one with the
+    smallest sum of distances to all."""
+    members = points[rows]
+    from_mean = np.square(members - members.mean(axis=0)).sum(axis=1)
     near = np.argsort(from_mean, kind="stable")[:_MEDOID_CANDIDATES]
-    sums = [np.sqrt(np.square(own - own[i]).sum(axis=1)).sum() for i in near]
+    sums = [np.sqrt(np.square(members - members[i]).sum(axis=1)).sum() for i in near]
     medoid = near[int(np.argmin(sums))]
-    away = np.square(own - own[medoid]).sum(axis=1)
-    away[medoid] = -1  # before what lies on it
+    away = np.square(members - members[medoid]).sum(axis=1)
+    away[medoid] = -1  # before other points at the same place
     ordered: Rows = rows[np.argsort(away, kind="stable")]
     return ordered
 
 
-def _of_classes(labels: Rows) -> Iterator[Rows]:
-    """The positions of each class that is there."""
+def _class_members(labels: Rows) -> Iterator[Rows]:
+    """The positions of the members of each class."""
     for label in np.unique(labels):
         yield np.flatnonzero(labels == label)

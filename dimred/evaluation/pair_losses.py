@@ -1,4 +1,4 @@
-"""The contrastive loss on listed pairs of test images."""
+"""The contrastive loss on fixed pairs of test samples."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _BLOCK = 500_000  # pairs at a time
 
 
 class PairLosses:
-    """The contrastive loss on the same pairs of items whenever it is measured, in both forms.
+    """The contrastive loss on fixed pairs of samples, in both forms of the hinge.
 
     name: first part of the measures' names: `NAME_legacy_caffe`, `NAME_squared_hinge`, and with
         more than one component `NAME_legacy_caffe_COMPONENT`.
     pairs: of rows of the embedding; one component for each group.
     components: their names.
-    groups: sizes of the groups of dimensions, from the first dimension on; later dimensions are
-        left out; None for one group of all.
+    groups: sizes of the groups of dimensions, from the first dimension on, ignoring later ones;
+        None for one group of all dimensions.
     margins: of each group.
     """
 
@@ -42,9 +42,9 @@ class PairLosses:
         self.margins = margins
 
     def measure(self, z: NDArray[np.floating]) -> Iterator[Measurement]:
-        """The losses of Z, float (items, d); none where Z has fewer dimensions than the groups."""
+        """The losses of Z, float (samples, d); none if Z has fewer dimensions than the groups."""
         groups = self.groups or [z.shape[1]]
-        if sum(groups) > z.shape[1]:  # a stage of other dimensions
+        if sum(groups) > z.shape[1]:  # a stage with fewer dimensions
             return
         points = torch.from_numpy(np.ascontiguousarray(z[:, : sum(groups)], np.float64))
         for form in HingeForm:

@@ -1,7 +1,7 @@
 """How predictably a factor of variation moves a map: numbers for "distortion-predictable".
 
-Angel, Distortion-Predictable Embedding of Neural Networks, 2015, shows such maps in plots only. An
-array of points is (n, number of dimensions); all sums are in float64.
+Angel, Distortion-Predictable Embedding of Neural Networks, 2015, shows such maps in plots only.
+Arrays of points are (n, dimensions); all sums are computed in float64.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from dimred.evaluation.neighbors import Features
 
 Float64 = NDArray[np.float64]
 
-# det(U'U) / n^2 of unit vectors U whose directions differ from one line by about a microradian,
-# which is what float32 points on a line come to.
+# det(U'U) / n^2 of unit vectors U within about a microradian of one line, the precision of float32
+# points on a line.
 _ON_ONE_LINE = 1e-12
 
 
@@ -42,7 +42,7 @@ def rank_correlation(values: Features, factor: Features) -> float:
 def rank_correlation_ceiling(factor: Features) -> float:
     """The largest |Spearman's rank correlation| that distinct values can have with a factor.
 
-    Below 1 where the factor has ties: sqrt(1 - 1 / L^2) for L strengths equally often, 0.980 for 5.
+    Below 1 where the factor has ties: sqrt(1 - 1 / L^2) for L equally frequent values, 0.980 for 5.
 
     factor: (n,). Returns 0 for a constant factor. Raises ValueError as `rank_correlation`.
     """
@@ -54,16 +54,16 @@ def circular_correlation(points: Features, angles: Features) -> float:
     """|Circular correlation| of the direction of 2-D points, seen from their mean, with angles.
 
     Fisher and Lee 1983 (Biometrika 70(2), 327-332):
-    sum_{i<j} sin(a_i - a_j) sin(b_i - b_j), over the root of the product of the same sum with a for
-    b and that with b for a. It needs no mean direction, unlike the coefficient of Jammalamadaka and
-    Sarma (Jammalamadaka and SenGupta 2001, 8.2), which is arbitrary where angles are uniform, as
-    the turns of an object are.
+    sum_{i<j} sin(a_i - a_j) sin(b_i - b_j) = S(a, b), over sqrt(S(a, a) S(b, b)). Unlike the
+    coefficient of Jammalamadaka and Sarma (Jammalamadaka and SenGupta 2001, 8.2), it needs no mean
+    direction, which is arbitrary where angles are uniform, as the azimuths of an object are.
 
-    a_i = atan2 of point i minus the mean of all points (0 for a point at that mean), so neither
-    place, size, turn nor sense of the curve counts. 1 for a circle run through once at even speed
-    in either sense, if the mean is its center: even cover of the angles is assumed. About 0 for
-    random points and for a curve that goes round twice. 0 where the directions of the points, or
-    the angles, all lie on one line through the center (a collapsed group; angles 0 and pi only).
+    a_i = atan2 of point i minus the mean of all points (0 for a point at that mean), so position,
+    size, rotation and direction of the curve do not matter. 1 for a circle traversed once at even
+    speed in either direction, if the mean is its center; this assumes evenly distributed angles.
+    About 0 for random points and for a curve that goes round twice. 0 where the directions of the
+    points, or the angles, all lie on one line through the center (a collapsed group; angles 0 and
+    pi only).
 
     points: (n, 2), a group of two embedding dimensions.
     angles: (n,), radians.
@@ -92,15 +92,16 @@ def factor_r2(
 ) -> float:
     """R^2 of predicting a factor from points by the mean of the k nearest training points.
 
-    Euclidean, in the map as it is. Nonlinear on purpose: a linear test misses a factor that a bent
-    map carries. 1 minus squared error over squared deviation of the test targets from their own
-    mean, both summed over points and columns. Use `targets_of` or `one_hot` for the targets.
+    Euclidean, without scaling the map. Nonlinear on purpose: a linear regression would miss factors
+    that vary along curves in the map. 1 minus squared error over squared deviation of the test
+    targets from their own mean, both summed over points and columns. Use `targets_of` or `one_hot`
+    for the targets.
 
     train_points, test_points: (n, d) and (m, d).
     train_targets, test_targets: (n, q) and (m, q).
     k: number of neighbors, from 1 to n.
-    Returns a number of at most 1: about -1/k where the points say nothing of the factor, less where
-    they mislead, 0 where the test targets are constant.
+    Returns a number of at most 1: about -1/k where the points carry no information on the factor,
+    less where they mislead, 0 where the test targets are constant.
     Raises ValueError for a bad k, or arrays that are empty, not finite or do not fit together.
     """
     train_points, train_targets = _checked(
@@ -149,12 +150,12 @@ def one_hot(classes: Labels) -> Float64:
 
 
 def invariance_ratio(points: Features, groups: Labels) -> float:
-    """Share of the map's variance that a nuisance factor makes.
+    """Share of the map's variance that is due to a nuisance factor.
 
     Mean squared distance of the points from the mean of their group, over that from the mean of
     all. 0 for a map that the factor does not move; (N - G) / (N - 1) is expected of G groups of N
-    points placed without regard to the groups. A map collapsed to one point tells no images apart,
-    so it is not called invariant: 1.
+    points placed without regard to the groups. 1 for a map collapsed to one point, which
+    cannot tell images apart and so is not called invariant.
 
     points: (n, d).
     groups: (n,), equal for points that differ in the nuisance factor only, such as the number of
@@ -168,11 +169,11 @@ def invariance_ratio(points: Features, groups: Labels) -> float:
         groups, return_index=True, return_inverse=True, return_counts=True
     )
     if sizes.max() == 1:
-        raise ValueError("no group has two points: nothing says what the nuisance factor does")
+        raise ValueError("no group has two points, so the effect of the nuisance factor is unknown")
     total = _variance(points)
     if total == 0:
         return 1.0
-    # From the first of each group rather than from 0, so that equal points differ by exactly 0.
+    # Relative to the first point of each group, so that equal points differ by exactly 0.
     deviations = points - points[first][codes]
     means = np.zeros((len(sizes), points.shape[1]))
     np.add.at(means, codes, deviations)
@@ -192,18 +193,18 @@ def transformed_embedding_r2(
     """R^2 of predicting where a transformation moves a point of the map, as Angel (2015) proposes.
 
     Ridge regression (alpha 1e-3) on all monomials of degree 1 to 3 in the coordinates of the
-    original and the strength. These are standardized first, and the monomials once more, so that
-    alpha means the same for each. Degree 3 holds a shift (degree 1) and a rotation by a given turn
-    (coordinate times cosine or sine, degree 2) with one degree to spare for bent maps. Memory is
+    original and the strength. Both these and the monomials are standardized, so that alpha
+    means the same for each. Degree 3 covers a shift (degree 1), a rotation by a given angle
+    (coordinate times cosine or sine, degree 2), and one degree more for curved maps. Memory is
     N * C(d + q + 3, 3) doubles: meant for maps of a few dimensions.
 
-    R^2 as in `factor_r2`, over the dimensions of the map together, hence high too for a map that
-    the transformation barely moves: to be read beside `invariance_ratio`.
+    R^2 as in `factor_r2`, over all dimensions of the map together. It is high also for a map that
+    the transformation barely moves, so read it together with `invariance_ratio`.
 
     train_from, test_from: embeddings of the originals, (n, d) and (m, d).
     train_strength, test_strength: `targets_of` the transformation's strength, (n, q) and (m, q).
     train_to, test_to: embeddings of the transformed images, (n, e) and (m, e).
-    Returns a number of at most 1: at or below 0 where the regression is no better than the mean, 0
+    Returns a number of at most 1: 0 or less where the regression is no better than the mean, 0
     where test_to is constant.
     Raises ValueError for arrays that are empty, not finite or do not fit together.
     """
@@ -234,7 +235,7 @@ def _r2(predicted: Float64, truth: Float64) -> float:
 
 def _variance(x: Float64) -> float:
     """Mean squared distance from the mean; exactly 0 where all rows are equal."""
-    # The mean of equal numbers may differ from them by rounding; that of zeros does not.
+    # The mean of equal numbers can differ from them by rounding, but not that of zeros.
     return float((x - x[0]).var(axis=0).sum())
 
 
@@ -244,7 +245,7 @@ def _directions(angles: Float64) -> Float64:
 
 
 def _checked(*arrays: tuple[str, Features, int]) -> list[Float64]:
-    """The arrays as float64, where each of (name, array, number of axes) is as it should be."""
+    """The arrays as float64, after checking them. arrays: (name, array, number of axes) each."""
     for name, array, n_axes in arrays:
         if np.ndim(array) != n_axes:
             raise ValueError(f"{name}: {np.ndim(array)} axes, must be {n_axes}")

@@ -26,8 +26,9 @@ class PrincipalComponents:
 
 
 def principal_components(points: Features, dims: int, seed: int = 0) -> PrincipalComponents:
-    """The first `dims` principal components of points (N, d), by scikit-learn, which draws random
-    numbers by `seed` where both N and d are large. Computed in float32 or wider, as the points are.
+    """The first `dims` principal components of points (N, d), by scikit-learn, which uses
+    random numbers from `seed` where both N and d are large. Computed in the precision of the
+    points, at least float32.
     """
     points = as_float(points)
     n, d = points.shape

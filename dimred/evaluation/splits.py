@@ -1,4 +1,4 @@
-"""How images are split into those that a measure learns from and those that it scores."""
+"""Splits of images into training and test images of a measure."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ RANDOM_SPLIT_SEED = 0
 
 
 class Splits:
-    """The splits of labeled images, always the same for the same set: its own ("official"), where
-    it has one, and a random stratified one ("random"), as both are in use (t-SimCNE's code takes
-    the random one).
+    """The splits of labeled images, always the same for the same set.
+
+    These are the "official" one, where the set has one, and a "random" stratified one, since both
+    are in use: t-SimCNE's code takes the random one.
 
     images: with labels.
-    random_test: test images of the random split; None for as many as the official, or a sixth.
+    random_test: number of test images of the random split; None for as many as in the official
+        split, or a sixth of all without one.
 
-    parts: positions to learn from and to score, by name, the one of the headline first. names: what
-    each is, in words.
+    parts: training and test positions, by name of the split, that of the headline measure first.
+    names: descriptions of the splits.
     Raises ValueError for fewer than two images or a random_test that is not below their number.
     """
 
@@ -38,7 +40,7 @@ class Splits:
                 np.flatnonzero(~images.is_test),
                 np.flatnonzero(images.is_test),
             )
-            self.names["official"] = images.split_name + self._left_of(images.split_name)
+            self.names["official"] = images.split_name + self._selected_note(images.split_name)
         n_random = random_test or (n_test if official else max(len(images) // 6, 1))
         self.parts["random"] = random_split(self.labels.values, n_random, RANDOM_SPLIT_SEED)
         kind = "random stratified" if can_stratify(self.labels.values, n_random) else "random"
@@ -47,20 +49,19 @@ class Splits:
     def _sizes(self, split: str) -> str:
         return "/".join(f"{len(part):,}" for part in self.parts[split])
 
-    def _left_of(self, name: str) -> str:
-        """What a selection of classes or images leaves of the set's own split."""
+    def _selected_note(self, name: str) -> str:
+        """A note on the sizes of the official split if only a part of its images is selected."""
         sizes = self._sizes("official")
         return "" if sizes in name else f", {sizes} of it here"
 
     @property
     def first(self) -> str:
-        """The split of the headline."""
+        """The split of the headline measure."""
         return next(iter(self.parts))
 
     @property
     def chance(self) -> float:
-        """The accuracy on the first split of whoever always answers the class that is the largest
-        among its training points."""
+        """Accuracy on the first split of always predicting the largest training class."""
         train, test = self.parts[self.first]
         largest = np.bincount(self.labels.values[train]).argmax()
         return float(np.mean(self.labels.values[test] == largest))
