@@ -1,4 +1,4 @@
-"""Other methods on the images of a finished run, measured as its map was."""
+"""Measure baseline methods on the images of a finished run, as its map was measured."""
 
 from __future__ import annotations
 
@@ -37,71 +37,71 @@ def measure_baselines(
     methods: Sequence[str] = METHODS,
     root: str | None = None,
     again: bool = False,
-    asked_for: bool = False,
+    required: bool = False,
 ) -> Iterator[str]:
-    """Measure other methods on the images of the run in a folder; yields a line on each.
+    """Measure other methods on the images of the run in a folder; yields a line of text for each.
 
-    root: where its data are now, if they have moved. again: also what was measured before.
-    asked_for: a method that cannot be had is an error, and not left out.
-    Raises InputError for a folder that holds no finished run, and data that are not there.
+    root: the current location of the data, if they have moved. again: repeat methods measured
+    before. required: raise an error for an unavailable method instead of skipping it.
+    Raises InputError for a folder without a finished run, and for missing data.
     """
     run = FinishedRun(path, root)
     with RunFolder(path) as folder:
-        yield from _Measuring(run, folder, asked_for).measure(methods, again)
+        yield from _Baselines(run, folder, required).measure(methods, again)
 
 
-class _Measuring:
-    """The baselines of one run. asked_for: whether a method that cannot be had is an error."""
+class _Baselines:
+    """Measures the baselines of one run. required: unavailable methods are an error."""
 
-    def __init__(self, run: FinishedRun, folder: RunFolder, asked_for: bool):
-        self.run, self.folder, self.asked_for = run, folder, asked_for
-        self.found: dict[str, dict[str, Any]] = dict(run.record.baselines)
+    def __init__(self, run: FinishedRun, folder: RunFolder, required: bool):
+        self.run, self.folder, self.required = run, folder, required
+        self.results: dict[str, dict[str, Any]] = dict(run.record.baselines)
         self.images = run.images()
         self.compute = run.compute()
-        self.threads = torch.get_num_threads()  # before a library changes it
+        self.threads = torch.get_num_threads()  # some libraries change it
         self._points: dict[str, NDArray[Any]] = {}
 
     def measure(self, methods: Sequence[str], again: bool) -> Iterator[str]:
-        """Measure and keep one after the other, so that what is done is not lost; yields a line on
-        each."""
+        """Measure one method after the other, saving the results after each; yields a line of text
+        for each."""
         if self.images.labels is None:
-            yield f"{self.run.path}: no labels, so maps are judged by trustworthiness alone"
+            yield f"{self.run.path}: no labels, so trustworthiness is the only measure"
         for method in methods:
-            if method in self.found and not again:
+            if method in self.results and not again:
                 yield f"{method:<14} measured before"
                 continue
             baseline = BASELINES.get(method)
             missing = baseline.missing() if baseline else ""
-            if missing and self.asked_for:
+            if missing and self.required:
                 raise InputError(f"--only {method}: {missing}")
             if missing:
                 yield f"{method:<14} left out: {missing}"
                 continue
-            self.found[method] = self._one(method, baseline)
-            self.folder.write_json(layout.BASELINES, self.found)
-            yield f"{method:<14} {_said(self.found[method])}"
+            self.results[method] = self._result(method, baseline)
+            self.folder.write_json(layout.BASELINES, self.results)
+            yield f"{method:<14} {_summary(self.results[method])}"
 
-    def _one(self, method: str, baseline: Baseline | None) -> dict[str, Any]:
+    def _result(self, method: str, baseline: Baseline | None) -> dict[str, Any]:
         images, positions = self.images, np.arange(len(self.images))
         threads = self.threads
         session = self.run.record.environment["sessions"][-1]
-        made = {"device": session["device"], "threads": session["threads"]}
+        hardware = {"device": session["device"], "threads": session["threads"]}
         if baseline is None:
             z, library, places = self.points("z"), "dimred", "yes"
             label = f"its own map, {z.shape[1]}-D"
             seconds = self.run.record.summary["training_seconds"]
         else:
-            if baseline.most is not None:
-                images = limit(images, baseline.most)
+            if baseline.max_images is not None:
+                images = limit(images, baseline.max_images)
                 positions = np.flatnonzero(np.isin(self.images.index, images.index))
             points, seed = self.points(baseline.space)[positions], self.run.config.seed
-            # What is imported and compiled on first use is no part of the time of a method.
+            # A first call, so that imports and compilation on first use are not timed.
             baseline.place(points[: baseline.warm_up], seed, threads)
             began = time.monotonic()
             z = baseline.place(points, seed, threads)
             seconds = time.monotonic() - began
             label, library, places = baseline.label, baseline.version, baseline.places
-            made = {"device": f"cpu ({platform.machine()})", "threads": threads}
+            hardware = {"device": f"cpu ({platform.machine()})", "threads": threads}
         if z.shape[1] == 2:
             self.folder.write_arrays(layout.baseline_map(method), {"z": z, "index": images.index})
             subtitle = f"{len(z):,} images, {library}"
@@ -113,28 +113,30 @@ class _Measuring:
             "places": places,
             "images": len(images),
             "seconds": round(seconds, 3),
-            **made,
+            **hardware,
             "date": datetime.now(UTC).date().isoformat(),
             "commit": commit(),
-            **self._judged(images, self.points("pixels")[positions], z),
+            **self._measures(images, self.points("pixels")[positions], z),
         }
 
-    def _judged(self, images: ImageSet, pixels: NDArray[Any], z: NDArray[Any]) -> dict[str, float]:
+    def _measures(
+        self, images: ImageSet, pixels: NDArray[Any], z: NDArray[Any]
+    ) -> dict[str, float]:
         random_test = self.run.config.eval.random_test
-        if random_test is not None:  # the same share of fewer images
+        if random_test is not None:  # the same share, where there are fewer images
             random_test = max(random_test * len(images) // len(self.images), 1)
-        found: dict[str, float] = {}
-        most = len(images) // 2
+        accuracies: dict[str, float] = {}
+        max_k = len(images) // 2
         if images.labels is not None:
             splits, device = Splits(images, random_test), self.compute.device
-            most = splits.max_k
-            if most >= _K:
-                numbers = knn_measurements(z, "", splits, [_K], device)
-                found = {number.name: number.value for number in numbers}
-        if most < _K:
+            max_k = splits.max_k
+            if max_k >= _K:
+                measurements = knn_measurements(z, "", splits, [_K], device)
+                accuracies = {each.name: each.value for each in measurements}
+        if max_k < _K:
             raise InputError(f"{self.run.path}: has too few images for {_K} neighbors")
         trust = trustworthiness(pixels, z, _K, MAX_TRUSTWORTHINESS_POINTS, seed=0)
-        return {**found, f"trustworthiness{_K}": trust}
+        return {**accuracies, f"trustworthiness{_K}": trust}
 
     def points(self, space: str) -> NDArray[Any]:
         """Pixels in [0, 1], H or Z of every image (N, d)."""
@@ -148,7 +150,7 @@ class _Measuring:
         return self._points[space]
 
 
-def _said(measured: dict[str, Any]) -> str:
-    judged = [key for key in measured if key.startswith(("knn", "trustworthiness"))]
-    words = [f"{key} {measured[key]:.4f}" for key in judged]
-    return f"{'  '.join(words)}  {measured['seconds']:.0f} s"
+def _summary(result: dict[str, Any]) -> str:
+    measures = [key for key in result if key.startswith(("knn", "trustworthiness"))]
+    values = [f"{key} {result[key]:.4f}" for key in measures]
+    return f"{'  '.join(values)}  {result['seconds']:.0f} s"

@@ -1,4 +1,4 @@
-"""What deserves a look among the images of a finished run."""
+"""Inspect a finished run for near-duplicates, outliers, label issues and clusters."""
 
 from __future__ import annotations
 
@@ -34,45 +34,45 @@ from dimred.run_folder.folder import RunFolder
 K_OUTLIER = 10
 K_CONFLICT = 15
 CONFLICT_SHARE = 0.8
-MAX_LISTED = 100  # outliers of each of the two scores; conflicts
+MAX_LISTED = 100  # outliers by each of the two scores; label issues
 
 _MAX_TILES = 60
 _MAX_CLUSTERS = 15
 _PICTURES_A_CLUSTER = 14
 _NAMED = 3
-_MAX_DIMS = 3  # in which densities of a map mean something
+_MAX_DIMS = 3  # densities in maps of more dimensions are not meaningful
 
-# What is called clusters now.
-_WRITTEN_BEFORE = ("islands.csv", "islands.png", "label_conflicts.csv", "label_conflicts.png")
+# Names of earlier versions of dimred.
+_OLD_FILES = ("islands.csv", "islands.png", "label_conflicts.csv", "label_conflicts.png")
 
 Rows = NDArray[np.int64]
 
 
-def inspect(run: FinishedRun, folder: RunFolder) -> Iterator[tuple[str, Found]]:
-    """Look for each kind of what deserves a look, and write it to the run's folder; yields the
-    kind's name and what was found."""
+def inspect(run: FinishedRun, folder: RunFolder) -> Iterator[tuple[str, Report]]:
+    """Search for each kind of finding and write a report to the run's folder; yields each kind's
+    name and report."""
     inspection = _Inspection(run)
     findings: dict[str, Findings] = {}
-    for kind, look in {
+    for kind, search in {
         "near_duplicates": inspection.near_duplicates,
         "outliers": inspection.outliers,
         "label_issues": inspection.label_issues,
         "clusters": inspection.clusters,
     }.items():
-        found = look()
-        found.write(folder, kind, f"{run.record.data}: {kind.replace('_', ' ')}")
-        findings[kind] = found.findings
-        yield kind, found
+        report = search()
+        report.write(folder, kind, f"{run.record.data}: {kind.replace('_', ' ')}")
+        findings[kind] = report.findings
+        yield kind, report
     folder.write_json(layout.FINDINGS, as_json(findings))
-    folder.remove(*(f"{layout.INSPECTED}/{name}" for name in _WRITTEN_BEFORE))
+    folder.remove(*(f"{layout.INSPECTED}/{name}" for name in _OLD_FILES))
 
 
 @dataclass
-class Found:
-    """What was found of a kind.
+class Report:
+    """The findings of one kind.
 
-    summary: in one line. table: rows of the CSV under `columns`. findings: what findings.json gets.
-    first: lines on the first few. tiles: of the sheet, `across` of them in a row.
+    summary: one line. table: rows of the CSV file with `columns`. findings: for findings.json.
+    first: a line on each of the first few. tiles: of the contact sheet, `across` in a row.
     """
 
     summary: str
@@ -84,7 +84,7 @@ class Found:
     across: int = 1
 
     def write(self, folder: RunFolder, kind: str, title: str) -> None:
-        """Write KIND.csv and KIND.png; what there is nothing for is removed."""
+        """Write KIND.csv and KIND.png; files without content are removed."""
         table, picture = (f"{layout.INSPECTED}/{kind}.{ending}" for ending in ("csv", "png"))
         if self.columns:
             write_atomically(folder.path / table, csv_file(self.columns, self.table))
@@ -98,54 +98,54 @@ class Found:
 
 
 class _Inspection:
-    """The images of a run, less the transformations of its pairing, and what stands out in them."""
+    """Searches the untransformed images of a run."""
 
     def __init__(self, run: FinishedRun):
         compute = run.compute()
         self.images = run.images()
         self.device = compute.device
-        # The image itself comes first of so many rows.
+        # Rows of embedding.npz for each image; the first is the image itself.
         self.n_variants = run.n_variants
         self.h, self.z = run.embeddings(self.images, compute, self.n_variants)
         self.shown = ShownImages(self.images, self.n_variants)
         self.neighbors = neighbors_up_to(K_CONFLICT, self.h, self.device)
 
-    def near_duplicates(self) -> Found:
-        """Pairs and groups of copies, the surest first."""
-        found = near_duplicates(self.images.images, self.h, self.device)
-        groups = found.members
-        far, zncc = distances(self.h, found.pairs), np.sqrt(1 - found.residual**2)
+    def near_duplicates(self) -> Report:
+        """Pairs and groups of copies, most certain first."""
+        pairs = near_duplicates(self.images.images, self.h, self.device)
+        groups = pairs.members
+        far, zncc = distances(self.h, pairs.pairs), np.sqrt(1 - pairs.residual**2)
         table = []
-        for i, ((a, b), kind) in enumerate(zip(found.pairs, found.kinds, strict=True)):
+        for i, ((a, b), kind) in enumerate(zip(pairs.pairs, pairs.kinds, strict=True)):
             of_b = {f"{key}_2": value for key, value in self.shown.line(b).items()}
-            scores = {"h_distance": far[i], "zncc": zncc[i], "residual": found.residual[i]}
-            scores["ratio"] = found.ratio[i]
+            scores = {"h_distance": far[i], "zncc": zncc[i], "residual": pairs.residual[i]}
+            scores["ratio"] = pairs.ratio[i]
             table.append(
                 {
                     **self.shown.line(a),
                     **of_b,
                     **{key: number(value) for key, value in scores.items()},
-                    "dx": int(found.shift[i, 0]),
-                    "dy": int(found.shift[i, 1]),
+                    "dx": int(pairs.shift[i, 0]),
+                    "dy": int(pairs.shift[i, 1]),
                     "kind": kind,
-                    "group": int(found.group[i]) + 1,
-                    "group_size": len(groups[found.group[i]]),
+                    "group": int(pairs.group[i]) + 1,
+                    "group_size": len(groups[pairs.group[i]]),
                 }
             )
         captions = [
             pair_caption(kind, shift, ratio)
-            for kind, shift, ratio in zip(found.kinds, found.shift, found.ratio, strict=True)
+            for kind, shift, ratio in zip(pairs.kinds, pairs.shift, pairs.ratio, strict=True)
         ]
-        names = [" and ".join(map(self.shown.name, pair)) for pair in found.pairs[:_NAMED]]
+        names = [" and ".join(map(self.shown.name, pair)) for pair in pairs.pairs[:_NAMED]]
         first = [f"{name}: {line}" for name, line in zip(names, captions, strict=False)]
         tiles = [
-            Tile(tuple(map(self.shown.picture, found.pairs[i])), captions[i])
-            for i in self._pairs_shown(found)
+            Tile(tuple(map(self.shown.picture, pairs.pairs[i])), captions[i])
+            for i in self._pairs_shown(pairs)
         ]
-        own = list(self.shown.line(0))
-        columns = [*own, *(f"{key}_2" for key in own), "h_distance", "zncc", "residual", "ratio"]
-        return Found(
-            self._pairs_summary(found),
+        keys = list(self.shown.line(0))
+        columns = [*keys, *(f"{key}_2" for key in keys), "h_distance", "zncc", "residual", "ratio"]
+        return Report(
+            self._pairs_summary(pairs),
             [*columns, "dx", "dy", "kind", "group", "group_size"],
             table,
             Findings(
@@ -159,8 +159,8 @@ class _Inspection:
             across=5,
         )
 
-    def outliers(self) -> Found:
-        """Images whose 10th neighbor in H is far, of all images and of their class."""
+    def outliers(self) -> Report:
+        """Images far from their 10th nearest neighbor in H, among all images or in their class."""
         near = self.neighbors[:, :K_OUTLIER]
         scores = {"knn_distance": ratio_to_median(kth_distances(self.h, near))}
         labels = self.images.labels
@@ -169,9 +169,9 @@ class _Inspection:
             scores["knn_distance_class"] = ratio_to_median(far, labels.values)
         listed = {name: beyond_threshold(*score) for name, score in scores.items()}
         beyond = np.stack([ratios / thresholds for ratios, thresholds in scores.values()])
-        most = np.nan_to_num(beyond, nan=0.0).max(axis=0)
+        highest = np.nan_to_num(beyond, nan=0.0).max(axis=0)
         rows = np.unique(np.concatenate([members[:MAX_LISTED] for members in listed.values()]))
-        rows = rows[np.argsort(-most[rows], kind="stable")]
+        rows = rows[np.argsort(-highest[rows], kind="stable")]
         table = []
         for i in rows:
             line = self.shown.line(i)
@@ -199,22 +199,22 @@ class _Inspection:
         ]
         return self._of_images(summary, columns, table, rows, notes)
 
-    def label_issues(self) -> Found:
-        """Images whose neighbors in H agree on another class."""
+    def label_issues(self) -> Report:
+        """Images whose neighbors in H agree on a class that is not theirs."""
         labels, k = self.images.labels, self.neighbors.shape[1]
         if labels is None or not k:
             reason = "too few images" if labels else "no labels"
-            return Found(f"left out: {reason}")
-        found = disagreement(self.neighbors, labels.values)
-        order = np.lexsort((kth_distances(self.h, self.neighbors), -found.kdn, -found.share))
-        conflicts = order[found.share[order] >= CONFLICT_SHARE]
+            return Report(f"left out: {reason}")
+        votes = disagreement(self.neighbors, labels.values)
+        order = np.lexsort((kth_distances(self.h, self.neighbors), -votes.kdn, -votes.share))
+        conflicts = order[votes.share[order] >= CONFLICT_SHARE]
         rows = conflicts[:MAX_LISTED]
         table = [
             {
                 **self.shown.line(i),
-                "other_class": labels.names[found.other[i]],
-                "share": number(found.share[i]),
-                "kdn": number(found.kdn[i]),
+                "other_class": labels.names[votes.other[i]],
+                "share": number(votes.share[i]),
+                "kdn": number(votes.kdn[i]),
                 "k": k,
             }
             for i in rows
@@ -222,51 +222,51 @@ class _Inspection:
         summary = f"{len(conflicts)} whose neighbors agree on another class"
         if len(conflicts) > len(rows):
             summary += f"; the first {len(rows)} are listed"
-        notes = [f"→ {labels.names[found.other[i]]} {round(found.share[i] * k)}/{k}" for i in rows]
+        notes = [f"→ {labels.names[votes.other[i]]} {round(votes.share[i] * k)}/{k}" for i in rows]
         columns = [*self.shown.line(0), "other_class", "share", "kdn", "k"]
         return self._of_images(summary, columns, table, rows, notes)
 
-    def clusters(self) -> Found:
+    def clusters(self) -> Report:
         """The densest clusters of the map."""
         z: NDArray[np.floating] = self.z
         space = "Z"
         if z.shape[1] > _MAX_DIMS:
             z = principal_components(z.astype(np.float64), 2).coordinates
             space = f"the first two principal components of {self.z.shape[1]}-D Z"
-        found = clusters(z)
-        table = [self._cluster(i, cluster) for i, cluster in enumerate(found, start=1)]
-        covered = sum(len(cluster.rows) for cluster in found) / len(z)
+        densest = clusters(z)
+        table = [self._cluster(i, cluster) for i, cluster in enumerate(densest, start=1)]
+        covered = sum(len(cluster.rows) for cluster in densest) / len(z)
         columns = ["cluster", *self.shown.line(0), "size", "density"]
         columns += ["main_class", "main_share", "composition"] if self.images.labels else []
         captions = [cluster_caption(line) for line in table]
         groups = [
             RowGroup(f"cluster {caption}", self._rows(cluster.rows))
-            for cluster, caption in zip(found, captions, strict=True)
+            for cluster, caption in zip(densest, captions, strict=True)
         ]
         tiles = []
-        for cluster, caption in zip(found[:_MAX_CLUSTERS], captions, strict=False):
+        for cluster, caption in zip(densest[:_MAX_CLUSTERS], captions, strict=False):
             count = min(_PICTURES_A_CLUSTER, len(cluster.rows))
             shown = cluster.rows[np.linspace(0, len(cluster.rows) - 1, count).astype(np.int64)]
             tiles.append(Tile(tuple(self.shown.picture(i) for i in shown), caption))
         summary = f"none in {space}"
-        if found:
+        if densest:
             summary = (
-                f"{len(found)} in {space}, with {covered:.0%} of the images; the densest first"
+                f"{len(densest)} in {space}, with {covered:.0%} of the images; the densest first"
             )
         findings = Findings(tuple(groups))
-        return Found(summary, columns, table, findings, first=captions[:_NAMED], tiles=tiles)
+        return Report(summary, columns, table, findings, first=captions[:_NAMED], tiles=tiles)
 
     def _cluster(self, i: int, cluster: Cluster) -> dict[str, Any]:
-        """A line of the table, its image the medoid."""
+        """A line of the table; its image is the medoid."""
         line = {"cluster": i, **self.shown.line(cluster.rows[0]), "size": len(cluster.rows)}
         line["density"] = number(cluster.density)
         labels = self.images.labels
         if labels:
             counts = np.bincount(labels.values[cluster.rows], minlength=len(labels.names))
-            most = [int(c) for c in np.argsort(-counts, kind="stable") if counts[c]]
-            line["main_class"] = labels.names[most[0]]
-            line["main_share"] = number(counts[most[0]] / len(cluster.rows))
-            line["composition"] = "; ".join(f"{labels.names[c]}: {counts[c]}" for c in most)
+            classes = [int(c) for c in np.argsort(-counts, kind="stable") if counts[c]]
+            line["main_class"] = labels.names[classes[0]]
+            line["main_share"] = number(counts[classes[0]] / len(cluster.rows))
+            line["composition"] = "; ".join(f"{labels.names[c]}: {counts[c]}" for c in classes)
         return line
 
     def _of_images(
@@ -276,39 +276,39 @@ class _Inspection:
         table: list[dict[str, Any]],
         rows: Rows,
         notes: list[str],
-    ) -> Found:
-        """What was found of single images, with a note on each."""
+    ) -> Report:
+        """A report on single images, with a note on each."""
         noted = list(zip(rows, notes, strict=True))
         first = [f"{self.shown.name(i)}: {note}" for i, note in noted[:_NAMED]]
         tiles = [Tile((self.shown.picture(i, note),)) for i, note in noted[:_MAX_TILES]]
         findings = single_rows(dict(zip(self._rows(rows), notes, strict=True)))
-        return Found(summary, columns, table, findings, first, tiles, across=12)
+        return Report(summary, columns, table, findings, first, tiles, across=12)
 
     def _rows(self, positions: Rows) -> tuple[int, ...]:
         """Rows of embedding.npz."""
         return tuple((positions * self.n_variants).tolist())
 
-    def _pairs_summary(self, found: NearDuplicates) -> str:
-        kinds = ", ".join(f"{found.kinds.count(kind)} {kind}" for kind in KINDS)
+    def _pairs_summary(self, pairs: NearDuplicates) -> str:
+        kinds = ", ".join(f"{pairs.kinds.count(kind)} {kind}" for kind in KINDS)
         summary = (
-            f"{counted(len(found), 'pair')} in {counted(len(found.members), 'group')}: {kinds}"
+            f"{counted(len(pairs), 'pair')} in {counted(len(pairs.members), 'group')}: {kinds}"
         )
         if self.images.is_test.any():
-            summary += f"; {int(np.diff(self.images.is_test[found.pairs]).sum())} across the split"
+            summary += f"; {int(np.diff(self.images.is_test[pairs.pairs]).sum())} across the split"
         if self.images.labels:
-            differ = np.diff(self.images.labels.values[found.pairs]) != 0
+            differ = np.diff(self.images.labels.values[pairs.pairs]) != 0
             summary += f"; {int(differ.sum())} of two classes"
         return summary
 
-    def _pairs_shown(self, found: NearDuplicates) -> Rows:
-        """A pair of each group: those of two classes first, others evenly from the surest to the
-        least sure."""
-        first = np.unique(found.group, return_index=True)[1]
+    def _pairs_shown(self, pairs: NearDuplicates) -> Rows:
+        """One pair of each group: first those of two classes, then others, evenly chosen from the
+        most to the least certain."""
+        first = np.unique(pairs.group, return_index=True)[1]
         labels = self.images.labels
-        classes = labels.values[found.pairs[first]] if labels else np.zeros((len(first), 2))
+        classes = labels.values[pairs.pairs[first]] if labels else np.zeros((len(first), 2))
         differ = classes[:, 0] != classes[:, 1]
-        loud, others = first[differ][:_MAX_TILES], first[~differ]
-        room = min(_MAX_TILES - len(loud), len(others))
+        urgent, others = first[differ][:_MAX_TILES], first[~differ]
+        room = min(_MAX_TILES - len(urgent), len(others))
         evenly = np.linspace(0, len(others) - 1, room).astype(np.int64)
-        shown: Rows = np.concatenate([loud, others[evenly]])
+        shown: Rows = np.concatenate([urgent, others[evenly]])
         return shown

@@ -1,7 +1,7 @@
-"""A finished run from Python: `dimred.load_run`.
+"""A finished run in Python: `dimred.load_run`.
 
-Importing it and reading a run's map take NumPy alone; PyTorch is imported when images are read,
-embedded or searched, and left as the caller has it.
+Importing it and reading a run's map need NumPy only. PyTorch is imported when images are read,
+embedded or searched, and its global settings are not changed.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 
 
 def load_run(path: str | os.PathLike[str], root: str | None = None) -> LoadedRun:
-    """A finished run, to look at and to place new images on its map.
+    """Load a finished run, to examine it and to place new images on its map.
 
     path: its folder.
-    root: where its images are now, if they have moved; needed only for what reads them.
-    Raises InputError for a folder that holds no finished run.
+    root: the current location of its images, if they have moved; used only where they are read.
+    Raises InputError for a folder without a finished run.
     """
     return LoadedRun(FinishedRun(expanded(path), root))
 
 
 class LoadedRun:
-    """A finished run: its map and what is known of its images.
+    """A finished run: its map, its images and data of these.
 
-    The map has N rows, one for each image, or, where the run learned from transformed images, one
-    for each image in each of its `n_variants` transformations, image by image, the image itself
-    first. Rows are numbered as in embedding.npz, here and wherever the run is shown.
+    The map has N rows: one for each image, or, where the run learned from transformed images, one
+    for each of the `n_variants` variants of each image, image by image, the image itself first. Row
+    numbers are those of embedding.npz, here and everywhere else.
 
     finished: the run as the commands read it.
     """
@@ -67,7 +67,7 @@ class LoadedRun:
 
     @property
     def config(self) -> RunConfig:
-        """Its configuration. Raises InputError for one of another version of dimred."""
+        """Its configuration. Raises InputError for a configuration of another version of dimred."""
         return self.finished.config
 
     @property
@@ -76,8 +76,8 @@ class LoadedRun:
         return self.finished.record.summary
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The rows of its metrics.jsonl, one an epoch; `pandas.DataFrame(run.metrics())` takes
-        them."""
+        """The rows of its metrics.jsonl, one per epoch, such as for
+        `pandas.DataFrame(run.metrics())`."""
         return self.finished.metrics()
 
     @property
@@ -86,15 +86,15 @@ class LoadedRun:
         return self.finished.map.z
 
     def h(self) -> NDArray[np.float32]:
-        """The features H before the projection head, float32 (N, h): as the run kept them
-        (eval.save_h=true), else computed from its images."""
+        """The features H before the projection head, float32 (N, h): as saved by the run
+        (eval.save_h=true), or computed from its images."""
         return self._h
 
     @cached_property
     def _h(self) -> NDArray[np.float32]:
-        kept = self.finished.map.h
-        if kept is not None:
-            return kept
+        saved = self.finished.map.h
+        if saved is not None:
+            return saved
         return self.finished.embeddings(self._samples, self.finished.compute())[0]
 
     @property
@@ -104,7 +104,7 @@ class LoadedRun:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """One a class; () without labels."""
+        """The name of each class; () without labels."""
         return self.finished.map.class_names
 
     @property
@@ -124,7 +124,7 @@ class LoadedRun:
 
     @property
     def n_variants(self) -> int:
-        """Rows of each image: itself and its transformations."""
+        """Rows of each image: the image itself and its transformations."""
         return self.finished.n_variants
 
     @property
@@ -133,9 +133,9 @@ class LoadedRun:
         return self.finished.shape
 
     def images(self) -> NDArray[np.uint8]:
-        """Its images, read from where the run had them, uint8 (N, C, height, width).
+        """Its images, uint8 (N, C, height, width), read from where the run read them.
 
-        Raises InputError where they are gone or have changed since.
+        Raises InputError where they are missing or have changed since.
         """
         return self._samples.images.numpy()
 
@@ -144,21 +144,21 @@ class LoadedRun:
         return self.finished.samples(self.finished.images())
 
     def encoder(self) -> Encoder:
-        """The trained encoder, a torch.nn.Module on the CPU: pixels in [0, 1], float32
+        """The trained encoder, a torch.nn.Module on the CPU: from pixels in [0, 1], float32
         (N, C, height, width), to H (N, h) and Z (N, d).
 
-        Raises InputError for weights that are gone or bad.
+        Raises InputError for missing or damaged weights.
         """
         return self.finished.encoder()
 
     def place(self, images: Images, k: int | None = None) -> Placed:
-        """Embed images with the run's weights and find their neighbors among those it learned.
+        """Embed images with the run's weights and find their nearest training images on the map.
 
         images: image files, folders (all images below, sorted) and .npz files with an array
             `images`; or such an array: uint8, or floats in [0, 1], (N, H, W), (N, C, H, W) or
-            (N, H, W, C). Files are cropped and resized as a folder of images is for training.
-        k: neighbors; None for the first of the run's eval.k.
-        Raises InputError for what is not there, is no image, or does not fit the run.
+            (N, H, W, C). Files are cropped and resized as in training on a folder of images.
+        k: number of neighbors; None for the first of the run's eval.k.
+        Raises InputError for images that are missing, unreadable or do not fit the run.
         """
         return self._placement.place(images, k)
 
@@ -177,11 +177,10 @@ class LoadedRun:
     ) -> NDArray[np.int64]:
         """The nearest rows by Euclidean distance, nearest first, int64 (n, k).
 
-        of: n rows of the run, None for all; a row is not its own neighbor. Or n images that `place`
-            has placed, whose neighbors are the run's training images.
+        of: n rows of the run, None for all; a row is not its own neighbor. Or n new images, as
+            returned by `place`, whose neighbors are the run's training images.
         space: "z" for the map, "h" for the features.
-        Raises InputError for rows that are not there, more neighbors than there are, or another
-        space.
+        Raises InputError for invalid rows, k or space.
         """
         from dimred.evaluation.neighbors import nearest
 
@@ -190,9 +189,9 @@ class LoadedRun:
         points = self.z if space == "z" else self.h()
         rows = None if hasattr(of, "paths") else self._checked_rows(of)
         among = np.arange(len(self)) if rows is not None else self.finished.map.training_images
-        most = len(among) - (rows is not None)
-        if not 1 <= k <= most:
-            raise InputError(f"k={k}: must be from 1 to {most}")
+        max_k = len(among) - (rows is not None)
+        if not 1 <= k <= max_k:
+            raise InputError(f"k={k}: must be from 1 to {max_k}")
         device = self.finished.compute().device
         if rows is None:
             return among[nearest(points[among], getattr(of, space), k, device)]
@@ -200,25 +199,26 @@ class LoadedRun:
             return nearest(points, None, k, device)
         near = nearest(points, points[rows], k + 1, device)
         others = near != rows[:, None]
-        others[others.all(axis=1), -1] = False  # of more equal points than were asked for
-        found: NDArray[np.int64] = near[others].reshape(len(rows), k)
-        return found
+        others[others.all(axis=1), -1] = False  # rows with more than k equal points
+        neighbors: NDArray[np.int64] = near[others].reshape(len(rows), k)
+        return neighbors
 
     def _checked_rows(self, rows: Any) -> NDArray[np.int64]:
         if rows is None:
             return np.arange(len(self))
-        found = np.asarray(rows)
-        known = found.ndim == 1 and found.dtype.kind in "iu" and len(found)
-        if not known or found.min() < 0 or found.max() >= len(self):
+        positions = np.asarray(rows)
+        valid = positions.ndim == 1 and positions.dtype.kind in "iu" and len(positions)
+        if not valid or positions.min() < 0 or positions.max() >= len(self):
             raise InputError(
-                f"rows {rows}: must be whole numbers from 0 to {len(self) - 1}, or what `place` "
-                "returned"
+                f"rows {rows}: must be whole numbers from 0 to {len(self) - 1}, or the result of "
+                "`place`"
             )
-        return found.astype(np.int64)
+        return positions.astype(np.int64)
 
     def inspect(self) -> dict[str, Findings]:
-        """Look for what deserves a look, as `dimred inspect` does, and write it to the run's
-        folder. Returns `findings()`. Raises InputError where the images are gone."""
+        """Search for near-duplicates, outliers, label issues and clusters, as `dimred inspect`
+        does, and write reports to the run's folder. Returns `findings()`. Raises InputError where
+        the images are missing."""
         from dimred.analysis.inspection import inspect
         from dimred.run_folder.folder import RunFolder
 
@@ -228,54 +228,54 @@ class LoadedRun:
         return self.findings()
 
     def findings(self) -> dict[str, Findings]:
-        """What was found by `inspect` or `dimred inspect`: near_duplicates, outliers,
-        label_issues and clusters, each with its rows, in groups, and a note on some of them.
+        """The findings of the last `inspect` or `dimred inspect`: near_duplicates, outliers,
+        label_issues and clusters, each with groups of rows, and notes on some rows.
 
         Raises InputError where the run has not been inspected.
         """
-        found = self.finished.findings()
-        if not found:
+        findings = self.finished.findings()
+        if not findings:
             raise InputError(
-                f"{self.path}: has not been inspected; inspect() or dimred inspect does"
+                f"{self.path}: has not been inspected; call inspect() or run dimred inspect"
             )
-        return found
+        return findings
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """What is known of each row, by name, each (N,): index, split, class and source where there
-        are any, z1 to zd, and what else the run wrote, such as the angles of its images."""
+        """Data of each row, by name, each (N,): index, split, class and source where there are any,
+        z1 to zd, and further columns of embedding.npz, such as the angles of its images."""
         on = self.finished.map
-        found: dict[str, NDArray[Any]] = {"index": on.index, "split": on.split}
+        columns: dict[str, NDArray[Any]] = {"index": on.index, "split": on.split}
         if on.labels is not None:
-            found["class"] = np.array(on.class_names, dtype=object)[on.labels]
+            columns["class"] = np.array(on.class_names, dtype=object)[on.labels]
         if on.sources is not None:
-            found["source"] = on.sources
-        found |= {f"z{j}": column for j, column in enumerate(on.z.T, start=1)}
-        return found | on.further_columns
+            columns["source"] = on.sources
+        columns |= {f"z{j}": column for j, column in enumerate(on.z.T, start=1)}
+        return columns | on.further_columns
 
     def to_dataframe(self) -> Any:
         """`columns` as a pandas.DataFrame of N rows. Raises ImportError without pandas."""
         try:
             pandas = import_module("pandas")
         except ImportError as error:
-            raise ImportError("to_dataframe wants pandas: pip install pandas") from error
+            raise ImportError("to_dataframe needs pandas: pip install pandas") from error
         return pandas.DataFrame(self.columns())
 
     def view(self, thumbnail: int | None = None, height: int = 700) -> MapView:
-        """The map as a page to look into, which a notebook shows: what `dimred view` writes.
+        """The interactive page of the map that `dimred view` writes, shown by notebooks.
 
-        thumbnail: the longer side of its images in pixels; None for theirs, less where they are
-            many. height: of the page in a notebook, in pixels.
-        Raises InputError where the images are gone or have changed.
+        thumbnail: longer side of the images on the page in pixels; None for their size, or smaller
+            where there are many. height: of the page in a notebook, in pixels.
+        Raises InputError where the images are missing or have changed.
         """
         from dimred.analysis.map_page import MapView
 
         return MapView.of(self.finished, thumbnail, height)
 
     def export_onnx(self, file: str | os.PathLike[str]) -> Exported:
-        """Write the encoder as an ONNX file, held against PyTorch as `dimred export` does.
+        """Write the encoder as an ONNX file and compare it with PyTorch, as `dimred export` does.
 
         Raises InputError without the packages of the extra `onnx`, where ONNX Runtime computes
-        something else, and for a file that would replace what the run wrote.
+        something else, and for a file that would replace a file of the run.
         """
         from dimred.analysis.onnx import export
 

@@ -1,4 +1,4 @@
-"""A finished run's map as a page to look into."""
+"""The interactive page of a finished run's map."""
 
 from __future__ import annotations
 
@@ -31,16 +31,15 @@ THUMBNAILS = range(4, 257)  # pixels
 
 @dataclass(frozen=True)
 class MapView:
-    """A page that a notebook shows. content: the HTML file, which needs no network. height: in a
-    notebook, in pixels."""
+    """The page of a map, shown by notebooks. content: the HTML file, which needs no network.
+    height: in a notebook, in pixels."""
 
     content: bytes
     height: int
 
     @classmethod
     def of(cls, run: FinishedRun, thumbnail: int | None = None, height: int = 700) -> MapView:
-        """The page of a run, as `map_page` says. Raises InputError for a thumbnail too small or too
-        large."""
+        """The page of a run; see `map_page`. Raises InputError for a thumbnail out of range."""
         if thumbnail is not None and thumbnail not in THUMBNAILS:
             raise InputError(
                 f"thumbnail={thumbnail}: must be from {THUMBNAILS[0]} to {THUMBNAILS[-1]}"
@@ -52,7 +51,7 @@ class MapView:
         write_atomically(expanded(file), self.content)
 
     def _repr_html_(self) -> str:
-        """The page in a frame of its own, whose scripts cannot reach the notebook."""
+        """The page in a sandboxed frame, whose scripts cannot access the notebook."""
         return (
             f'<iframe sandbox="allow-scripts allow-downloads" width="100%" height="{self.height}" '
             f'style="border:0" srcdoc="{html.escape(self.content.decode())}"></iframe>'
@@ -63,21 +62,21 @@ class MapView:
 
 
 def map_page(run: FinishedRun, thumbnail: int | None = None) -> MapPage:
-    """All that the page of a run shows. Reads the run's images, and computes H where it was not
-    written.
+    """The content of a run's page. Reads the run's images, and computes H where it was not saved.
 
-    thumbnail: the longer side of its images in pixels; None for theirs, less where they are many.
+    thumbnail: longer side of the images on the page in pixels; None for their size, or smaller
+        where there are many.
     """
     samples = run.samples(run.images())
     compute, n = run.compute(), len(samples)
     h, z = run.embeddings(samples, compute)
     k = min(_K, n - 1)
     *_, last = stage_names = list(run.config.schedule.stages)
-    # Of a stage whose arrays have been left out, as they may be large, the page does not tell.
-    kept = [name for name in stage_names if (run.path / layout.stage_arrays(name)).exists()]
-    of_stages = {name: run.arrays(layout.stage_arrays(name)) for name in kept}
-    own = {name: part.get("z", "f", n, dims=2) for name, part in of_stages.items()}
-    stages = _stages(run, {**own, last: z})
+    # Stages whose arrays are missing are not shown; users may delete them, as they can be large.
+    saved = [name for name in stage_names if (run.path / layout.stage_arrays(name)).exists()]
+    of_stages = {name: run.arrays(layout.stage_arrays(name)) for name in saved}
+    maps = {name: part.get("z", "f", n, dims=2) for name, part in of_stages.items()}
+    stages = _stages(run, {**maps, last: z})
     losses = [part.get("loss", "f", n) for part in of_stages.values() if "loss" in part]
     name, findings = run.path.absolute().name, run.findings()
     return MapPage(
@@ -86,7 +85,7 @@ def map_page(run: FinishedRun, thumbnail: int | None = None) -> MapPage:
         run=name,
         stages=stages,
         projected=z.shape[1] not in _MAP_DIMS,
-        # Of all stages or none, such as of runs before dimred kept them.
+        # Losses of all stages or none; early versions of dimred did not save them.
         columns=[
             *_columns(samples, losses if len(losses) == len(stages) else []),
             *_cluster_column(findings.get("clusters"), n),
@@ -105,11 +104,11 @@ def map_page(run: FinishedRun, thumbnail: int | None = None) -> MapPage:
             Finding(
                 kind,
                 _TITLES.get(kind, kind),
-                [(group.title, group.rows) for group in found.groups],
-                found.notes,
+                [(group.title, group.rows) for group in of_kind.groups],
+                of_kind.notes,
             )
-            for kind, found in findings.items()
-            if found
+            for kind, of_kind in findings.items()
+            if of_kind
         ],
     )
 
@@ -127,23 +126,23 @@ def _subtitle(run: FinishedRun) -> str:
 
 
 def _stages(run: FinishedRun, z: Mapping[str, NDArray[np.float32]]) -> list[StageMap]:
-    """The map after each stage, in as many dimensions as the last and turned to fit the next."""
+    """The map after each stage, in as many dimensions as the last and rotated to match the next."""
     last = list(z.values())[-1].shape[1]
     dims = last if last in _MAP_DIMS else 2
-    found: list[StageMap] = []
-    for name, own in reversed(list(z.items())):
-        shown, how = _placed(own, dims)
-        if found:
-            shown = aligned(shown, found[0].z)
+    stages: list[StageMap] = []
+    for name, points in reversed(list(z.items())):
+        shown, note = _displayed(points, dims)
+        if stages:
+            shown = aligned(shown, stages[0].z)
         epochs = run.config.schedule.stages[name].epochs
-        counted = f"{own.shape[1]} dimension{'s' if own.shape[1] > 1 else ''}"
-        caption = f"{name}, {epochs:,} epochs: Z has {counted}{how}"
-        found.insert(0, StageMap(name, caption, shown))
-    return found
+        size = f"{points.shape[1]} dimension{'s' if points.shape[1] > 1 else ''}"
+        caption = f"{name}, {epochs:,} epochs: Z has {size}{note}"
+        stages.insert(0, StageMap(name, caption, shown))
+    return stages
 
 
-def _placed(z: NDArray[np.float32], dims: int) -> tuple[NDArray[np.floating], str]:
-    """Z (N, d) in `dims` dimensions, and how it got there."""
+def _displayed(z: NDArray[np.float32], dims: int) -> tuple[NDArray[np.floating], str]:
+    """Z (N, d) in `dims` dimensions, and a note on the projection, if any."""
     if z.shape[1] < dims:
         padding = np.zeros((len(z), dims - z.shape[1]), dtype=z.dtype)
         return np.concatenate([z, padding], axis=1), ""
@@ -154,9 +153,9 @@ def _placed(z: NDArray[np.float32], dims: int) -> tuple[NDArray[np.floating], st
 
 
 def _columns(samples: ImageSet, losses: Sequence[NDArray[np.float32]]) -> list[Column]:
-    """What points can be colored by, the class first where there is one.
+    """The columns to color points by, the class first where there is one.
 
-    losses: of the samples after each stage; empty where the run did not keep them.
+    losses: of the samples after each stage; empty where the run did not save them.
     """
     columns = []
     labelings = {"class": samples.labels, **samples.extra_labels}
@@ -169,13 +168,13 @@ def _columns(samples: ImageSet, losses: Sequence[NDArray[np.float32]]) -> list[C
         columns.append(Column(name, name, factor.values, unit=factor.unit, period=factor.period))
     if losses:
         columns.append(Column("loss", "loss in this stage", losses, skewed=True))
-    # A page has something to color by in any case.
+    # A page always needs a column to color by.
     order = Column("index", "order in the data", samples.index.astype(float))
     return columns or [order]
 
 
 def _cluster_column(clusters: Findings | None, n: int) -> list[Column]:
-    """Which cluster each of n rows is in, where clusters are known."""
+    """The cluster of each of n rows, where the run has been inspected."""
     if not clusters:
         return []
     codes = np.zeros(n, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""A finished run's encoder as ONNX, held against PyTorch."""
+"""Export of a finished run's encoder as ONNX, compared with PyTorch."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from dimred.run_folder import layout
 from dimred.run_folder.finished import FinishedRun
 
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-_CHECKED = 256  # images
+_CHECKED = 256  # images to compare on, at most
 TOLERANCE = 1e-4  # of the largest value of H, and of Z
-_ONLY_ERRORS = 3  # of ONNX Runtime's levels
+_ONLY_ERRORS = 3  # a log level of ONNX Runtime
 
 
 @dataclass(frozen=True)
 class Exported:
     """An encoder as ONNX. differences: of H and Z from PyTorch, as shares of the largest value.
-    images: on which. h, z: their dimensions."""
+    images: describes the images compared on. h, z: dimensions of H and Z."""
 
     content: bytes
     differences: dict[str, float]
@@ -36,49 +36,49 @@ class Exported:
 
     @property
     def agrees(self) -> bool:
-        """Whether ONNX Runtime computes what PyTorch does."""
+        """Whether ONNX Runtime and PyTorch agree within TOLERANCE."""
         return all(difference <= TOLERANCE for difference in self.differences.values())
 
     @property
     def differences_text(self) -> str:
-        """The differences in words."""
+        """The differences as text."""
         return ", ".join(f"{name} {value:.1e}" for name, value in self.differences.items())
 
 
 def missing_packages() -> list[str]:
-    """What has to be installed before a run can be exported."""
+    """Packages that must be installed before a run can be exported."""
     return [name for name in _PACKAGES if find_spec(name) is None]
 
 
 def export(run: FinishedRun, file: Path, option: str) -> Exported:
-    """Write the encoder of a run as an ONNX file, held against PyTorch.
+    """Write the encoder of a run as an ONNX file and compare it with PyTorch.
 
-    option: how the user named the file.
-    Raises InputError without the packages, where ONNX Runtime computes something else than PyTorch,
-    and for a file that is a folder or would replace what the run wrote.
+    option: how error messages name the file, such as the option that set it.
+    Raises InputError without the packages, where ONNX Runtime differs from PyTorch, and for a file
+    that is a folder or would replace a file of the run.
     """
     missing = missing_packages()
     if missing:
         raise InputError(
-            f"dimred export: wants {', '.join(missing)}, which "
-            "pip install -e '.[onnx]' in dimred's clone brings"
+            f"dimred export: needs {', '.join(missing)}; run "
+            "pip install -e '.[onnx]' in dimred's clone"
         )
     if file.is_dir():
         raise InputError(f"{option}: is a folder; name a file")
     run.check_output(option, file, layout.ENCODER)
-    made = exported(run, moved=run.root is not None)
-    if not made.agrees:
+    result = exported(run, moved=run.root is not None)
+    if not result.agrees:
         raise InputError(
-            f"{file}: is not written: on {made.images} ONNX Runtime differs from PyTorch by more "
-            f"than {TOLERANCE:g} of the largest value ({made.differences_text})"
+            f"{file}: not written: on {result.images} ONNX Runtime differs from PyTorch by more "
+            f"than {TOLERANCE:g} of the largest value ({result.differences_text})"
         )
-    write_atomically(file, made.content)
-    return made
+    write_atomically(file, result.content)
+    return result
 
 
 def exported(run: FinishedRun, moved: bool) -> Exported:
-    """The encoder of a run as ONNX, held against PyTorch. moved: the user has said where the run's
-    data are, so that it is an error if they are not there."""
+    """The encoder of a run as ONNX, compared with PyTorch. moved: the user has given a new location
+    of the data, so that it is an error if they are not there."""
     model = FromPixels(run.encoder()).eval()
     images, which = _images(run, moved)
     content = to_onnx(model, run.shape)
@@ -95,13 +95,13 @@ class FromPixels(nn.Module):
         self.encoder = encoder
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """As `dimred.training.embed` computes them."""
+        """H and Z, as `dimred.training.embed` computes them."""
         h, z = self.encoder(images.float() / 255)
         return h, z
 
 
 def to_onnx(model: FromPixels, shape: tuple[int, int, int]) -> bytes:
-    """An ONNX file of `images` (N, *shape), any N, to `h` and `z`."""
+    """An ONNX file from `images` (N, *shape), any N, to `h` and `z`."""
     example = torch.zeros(2, *shape, dtype=torch.uint8)
     program = torch.onnx.export(
         model,
@@ -121,7 +121,7 @@ def to_onnx(model: FromPixels, shape: tuple[int, int, int]) -> bytes:
 @torch.inference_mode()
 def check(model: FromPixels, content: bytes, images: Tensor) -> dict[str, float]:
     """The largest difference of H and of Z between ONNX Runtime and PyTorch, both on the CPU, as a
-    share of the largest value. Images go through in two batches of different sizes."""
+    share of the largest value, on two batches of different sizes."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -129,33 +129,34 @@ def check(model: FromPixels, content: bytes, images: Tensor) -> dict[str, float]
     options.log_severity_level = _ONLY_ERRORS
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     batches = [batch for batch in (images[:1], images[1:]) if len(batch)]
-    wanted = [[part.numpy() for part in model(batch)] for batch in batches]
-    found = [session.run(["h", "z"], {"images": batch.numpy()}) for batch in batches]
+    expected = [[part.numpy() for part in model(batch)] for batch in batches]
+    computed = [session.run(["h", "z"], {"images": batch.numpy()}) for batch in batches]
     return {
         name: _difference(np.concatenate(ours), np.concatenate(theirs))
         for name, ours, theirs in zip(
-            ("h", "z"), zip(*wanted, strict=True), zip(*found, strict=True), strict=True
+            ("h", "z"), zip(*expected, strict=True), zip(*computed, strict=True), strict=True
         )
     }
 
 
-def _difference(wanted: NDArray[np.float32], found: NDArray[np.float32]) -> float:
-    """NaN where one of them is not finite, inf where shapes differ."""
-    if wanted.shape != found.shape:
+def _difference(expected: NDArray[np.float32], computed: NDArray[np.float32]) -> float:
+    """Largest difference as a share of the largest expected value; NaN where a value is not finite,
+    inf where shapes differ."""
+    if expected.shape != computed.shape:
         return float("inf")
-    return float(np.abs(found - wanted).max() / max(np.abs(wanted).max(), 1e-12))
+    return float(np.abs(computed - expected).max() / max(np.abs(expected).max(), 1e-12))
 
 
 def _images(run: FinishedRun, moved: bool) -> tuple[Tensor, str]:
-    """Images to check on, uint8 (n, C, height, width), and what they are: the run's own, or random
-    ones where those are not there, unless the user has said where."""
+    """Images to compare on, uint8 (n, C, height, width), and a description: images of the run, or
+    random ones where those are missing and the user has not given their location."""
     try:
         images = run.images().images
     except (InputError, OSError):
         if moved:
             raise
         pixels = np.random.default_rng(0).integers(0, 256, (_CHECKED, *run.shape), dtype=np.uint8)
-        return torch.from_numpy(pixels), f"{_CHECKED} random images, as the run's own are not here"
+        return torch.from_numpy(pixels), f"{_CHECKED} random images, as the run's are missing"
     if tuple(images.shape[1:]) != run.shape:
         raise InputError(
             f"{run.path / layout.SUMMARY}: dataset.shape={list(run.shape)}: its images have "

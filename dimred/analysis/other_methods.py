@@ -1,4 +1,4 @@
-"""Maps of pixels or of H by other methods, which are measured as a run's own map is."""
+"""Baseline methods that map pixels or H, to compare with a run's map."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ from dimred.evaluation.principal import principal_components
 
 # LLE and trustworthiness grow with the square of the number of images.
 MAX_LLE_IMAGES = 5_000
-_UMAP_WARM_UP = 4_500  # it compiles another search from 4,096 on
+_UMAP_WARM_UP = 4_500  # from 4,096 points on it compiles another search
 
 Map = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """Another way to place images.
+    """A baseline method.
 
-    label: what it is called in tables.
-    space: what it places: "pixels" in [0, 1] or "h", (n, d); or "images", uint8 (n, C, h, w).
-    library: the distribution that does it, named with its version in results.
-    places: whether it can place new images on a finished map, in words.
+    label: its name in tables.
+    space: its input: "pixels" in [0, 1] or "h", (n, d); or "images", uint8 (n, C, h, w).
+    library: the distribution that implements it, given with its version in results.
+    places: whether it can place new images on a finished map, as text for tables.
     place: (points, seed, threads) -> coordinates (n, e), on the CPU.
-    missing: what must be done before this can be had, "" where nothing is missing.
-    most: images at most; of more, a draw that keeps the shares of classes and splits.
-    warm_up: images after which all has been imported and compiled that is on first use.
+    missing: returns what must be done before the method can be used, "" if nothing.
+    max_images: maximum number of images; of more, a random selection with the same shares of
+        classes and splits.
+    warm_up: number of images in an untimed first call, which imports and compiles everything.
     """
 
     label: str
@@ -43,7 +44,7 @@ class Baseline:
     places: str
     place: Callable[[NDArray[Any], int, int], Map]
     missing: Callable[[], str] = lambda: ""
-    most: int | None = None
+    max_images: int | None = None
     warm_up: int = 50
 
     @property
@@ -52,7 +53,7 @@ class Baseline:
         return f"{self.library} {version(self.library)}"
 
 
-def _as_they_are(points: NDArray[Any], seed: int, threads: int) -> Map:
+def _unchanged(points: NDArray[Any], seed: int, threads: int) -> Map:
     return as_float(points)
 
 
@@ -87,9 +88,11 @@ _BY_DESCENT = "yes, each by optimization"
 _NEEDS_TSNE, _NEEDS_UMAP = _not_installed("openTSNE"), _not_installed("umap")
 
 BASELINES = {
-    "pixels": Baseline("raw pixels", "pixels", "numpy", "yes", _as_they_are),
+    "pixels": Baseline("raw pixels", "pixels", "numpy", "yes", _unchanged),
     "pixels_pca": Baseline("PCA of pixels", "pixels", _SKLEARN, "yes", _pca),
-    "pixels_lle": Baseline("LLE of pixels", "pixels", _SKLEARN, "yes", _lle, most=MAX_LLE_IMAGES),
+    "pixels_lle": Baseline(
+        "LLE of pixels", "pixels", _SKLEARN, "yes", _lle, max_images=MAX_LLE_IMAGES
+    ),
     "pixels_tsne": Baseline(
         "t-SNE of pixels",
         "pixels",

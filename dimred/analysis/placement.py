@@ -1,4 +1,4 @@
-"""New images on the map of a finished run."""
+"""Placing new images on the map of a finished run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from dimred.run_folder.finished import FinishedRun
 if TYPE_CHECKING:
     from dimred.run_folder.finished import Embedder
 
-_BYTES = 2**28  # of pixels decoded at a time
+_MAX_BYTES = 2**28  # of pixels decoded at a time
 
 Source = str | os.PathLike[str]
 Images = Source | Sequence[Source] | NDArray[Any] | Tensor
@@ -36,17 +36,18 @@ Images = Source | Sequence[Source] | NDArray[Any] | Tensor
 
 @dataclass(frozen=True)
 class Placed:
-    """N new images on the map of a run, in the order in which they were given.
+    """N new images on the map of a run, in the order of the input.
 
-    paths: N files; for images of an array FILE.npz[0] and on, of one in memory images[0] and on.
+    paths: the file of each image, or FILE.npz[0], ... for images in a file of arrays, or images[0],
+        ... for images in memory.
     z: float32 (N, d). h: float32 (N, h).
     neighbors: int64 (N, k), the training images nearest in Z, nearest first, as rows of the run's
-        embedding.npz. neighbor_index: int64 (N, k), their positions in the whole data set (its
-        `index`).
+        embedding.npz. neighbor_index: int64 (N, k), their positions in the whole data set (`index`
+        there).
     neighbor_sources: their files (N, k), None where images have none.
     neighbor_labels: int64 (N, k), positions in class_names. votes: int64 (N,), the class of most
-        neighbors, of equally many the smallest. vote_shares: float64 (N,), how many of them have
-        it, in (0, 1]. All three are None for a run without labels.
+        neighbors, the smallest among ties. vote_shares: float64 (N,), the share of neighbors of
+        that class, in (0, 1]. All three are None for a run without labels.
     left_out: (path, reason) for each image that could not be placed.
     """
 
@@ -66,7 +67,7 @@ class Placed:
         return len(self.paths)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What FILE.npz holds."""
+        """The arrays of FILE.npz."""
         arrays: dict[str, NDArray[Any]] = {
             "path": np.array(self.paths),
             "z": self.z,
@@ -82,11 +83,11 @@ class Placed:
         return arrays
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """A row of FILE.csv for each image, by column; neighbor1 is the `index` of the nearest."""
+        """The row of FILE.csv for each image; neighbor1 is the `index` of the nearest neighbor."""
         names, labels = self.class_names, self.neighbor_labels
         for i, path in enumerate(self.paths):
             row: dict[str, Any] = {"path": path}
-            # The shortest text of a float32, as its float64 has twice the digits.
+            # The shortest text of the float32; as a float64 it would have twice the digits.
             row |= {f"z{j}": float(str(value)) for j, value in enumerate(self.z[i], start=1)}
             if self.votes is not None and self.vote_shares is not None:
                 row |= {"vote": names[self.votes[i]], "vote_share": float(self.vote_shares[i])}
@@ -100,21 +101,21 @@ class Placed:
 
 
 class Placement:
-    """Places new images on the map of a finished run, as often as asked to."""
+    """Places new images on the map of a finished run; reusable."""
 
     def __init__(self, run: FinishedRun):
         self.run = run
 
     def place(self, images: Images, k: int | None = None) -> Placed:
-        """As `LoadedRun.place`."""
+        """See `LoadedRun.place`."""
         on = self.run.map
         training = on.training_images
-        most = len(training)
-        if k is not None and not 1 <= k <= most:
+        max_k = len(training)
+        if k is not None and not 1 <= k <= max_k:
             raise InputError(
-                f"k={k}: must be from 1 to the {most} training images of {self.run.path}"
+                f"k={k}: must be from 1 to the {max_k} training images of {self.run.path}"
             )
-        k = min(self.run.config.eval.k[0], most) if k is None else k
+        k = min(self.run.config.eval.k[0], max_k) if k is None else k
         left_out: list[tuple[str, str]] = []
         paths, h, z = self._embedded(images, left_out)
         near = training[nearest(on.z[training], z, k)]
@@ -136,7 +137,7 @@ class Placement:
     def _embedded(
         self, images: Images, left_out: list[tuple[str, str]]
     ) -> tuple[list[str], NDArray[np.float32], NDArray[np.float32]]:
-        """Names, H and Z of what can be placed; what cannot goes to `left_out`."""
+        """Names, H and Z of the images that can be placed; others are added to `left_out`."""
         names: list[str] = []
         parts: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
         for some, pixels in self._batches(images, left_out):
@@ -159,19 +160,19 @@ class Placement:
     def _batches(
         self, images: Images, left_out: list[tuple[str, str]]
     ) -> Iterator[tuple[list[str], Tensor]]:
-        """Names and pixels of what can be placed, uint8 (b, C, H, W), in the order given; what
-        cannot goes to `left_out`."""
+        """Names and pixels, uint8 (b, C, H, W), of the images that can be placed, in order; others
+        are added to `left_out`."""
         if isinstance(images, Tensor):
             images = images.numpy(force=True)
         if isinstance(images, np.ndarray):
             pixels = image_tensor(images, lambda problem: InputError(f"images: {problem}"))
             yield _numbered("images", len(pixels)), self._fitting(pixels, "images")
             return
-        given = [images] if isinstance(images, str | os.PathLike) else images
-        files = [file for source in given for file in _files(source)]
+        sources = [images] if isinstance(images, str | os.PathLike) else images
+        files = [file for source in sources for file in _files(source)]
         if not files:
             raise InputError("images=[]: name image files, folders or .npz files")
-        at_a_time = max(_BYTES // (3 * math.prod(self.run.shape[1:])), 1)
+        at_a_time = max(_MAX_BYTES // (3 * math.prod(self.run.shape[1:])), 1)
         for are_arrays, group in groupby(files, key=lambda file: file.holds_arrays):
             some = list(group)
             if are_arrays:
@@ -190,7 +191,7 @@ class Placement:
         n, c, h, w = pixels.shape
         if (h, w) != (height, width):
             raise InputError(
-                f"{name}: array 'images' has images of {h}x{w} pixels; {self.run.path} wants "
+                f"{name}: array 'images' has images of {h}x{w} pixels; {self.run.path} needs "
                 f"{height}x{width}"
             )
         if c > channels:
@@ -209,15 +210,15 @@ class Placement:
             # Gray may be stored as three equal channels.
             if problems[i] is None and (pixels[i] != pixels[i, :1]).any():
                 problems[i] = "is in color, and the run learned from gray images"
-        found = list(zip(files, problems, strict=True))
-        left_out += [(file.name, problem) for file, problem in found if problem is not None]
-        names = [file.name for file, problem in found if problem is None]
+        decoded = list(zip(files, problems, strict=True))
+        left_out += [(file.name, problem) for file, problem in decoded if problem is not None]
+        names = [file.name for file, problem in decoded if problem is None]
         kept = np.array([problem is None for problem in problems])
         return names, torch.from_numpy(pixels[kept, :channels])
 
 
 class _File(NamedTuple):
-    """A file to place: its name as the user knows it, and where it is opened."""
+    """A file to place: its name for the user, and its path."""
 
     name: str
     path: str
@@ -229,23 +230,23 @@ class _File(NamedTuple):
 
 def _files(source: Source) -> list[_File]:
     """A file, or the image files below a folder, sorted. Raises InputError for anything else."""
-    given = os.fspath(source)
-    path = str(expanded(given))
-    # A spreadsheet would take such a name for a formula.
-    name = printable(f"./{given}" if given.startswith(FORMULA) else given)
+    named = os.fspath(source)
+    path = str(expanded(named))
+    # In a CSV file, spreadsheets would take such a name for a formula.
+    name = printable(f"./{named}" if named.startswith(FORMULA) else named)
     if Path(path).is_file() and path.lower().endswith((*SUFFIXES, ".npz")):
         return [_File(name, path)]
     if not Path(path).exists():
-        raise InputError(f"{name}: is not there")
+        raise InputError(f"{name}: does not exist")
     if not Path(path).is_dir():
         raise InputError(
             f"{name}: must be an image ({' '.join(READ)}), a folder of images or an .npz file"
         )
     if (Path(path) / layout.EMBEDDING).exists():
-        raise InputError(f"{name}: is a run folder; name one run, and then images")
+        raise InputError(f"{name}: is a run folder; name one run, then images")
     inside = sorted(image_paths(path, name), key=lambda file: file.split("/"))
     if not inside:
-        raise InputError(f"{name}: no images there; files count that end in {' '.join(READ)}")
+        raise InputError(f"{name}: no images there; image files end in {' '.join(READ)}")
     name = name.rstrip("/")
     return [_File(f"{name}/{printable(file)}", f"{path}/{file}") for file in inside]
 

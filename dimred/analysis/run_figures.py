@@ -29,13 +29,13 @@ from dimred.run_folder.finished import FinishedRun
 from dimred.run_folder.record import RunRecord
 from dimred.tables import grouped
 
-_FEWEST_SHARED = 3
+_MIN_SHARED = 3
 _MAX_NAMED = 2
 
 
 @dataclass(frozen=True)
 class _Images:
-    """The n images of a run on its map, without their transformations.
+    """The n untransformed images of a run on its map.
 
     z: (n, d). index: int64 (n,). split: (n,), "train" or "test". labels: their classes, or None.
     """
@@ -61,7 +61,7 @@ def _title(run: FinishedRun) -> str:
 
 
 def _maps(run: FinishedRun) -> list[tuple[str, NDArray[np.float32]]]:
-    """Z at the end of each stage, of the images themselves."""
+    """Z of the untransformed images at the end of each stage, with the stage's name."""
     of_stages = {
         name: run.arrays(layout.stage_arrays(name)) for name in run.record.summary["stages"]
     }
@@ -72,36 +72,36 @@ def _maps(run: FinishedRun) -> list[tuple[str, NDArray[np.float32]]]:
 
 
 def _epochs(run: FinishedRun) -> list[dict[str, Any]]:
-    """metrics.jsonl, with epochs counted over all stages."""
+    """The rows of metrics.jsonl, with epochs counted over all stages."""
     return [{**row, "epoch": number} for number, row in enumerate(run.metrics(), start=1)]
 
 
 def _by_configuration(
     runs: Sequence[FinishedRun], curve: Callable[[FinishedRun], Curve]
 ) -> dict[str, list[Curve]]:
-    """Curves of runs that differ in the seed only, under one name; equal names are told apart by
-    what differs."""
-    of = {id(run.record): run for run in runs}
+    """The curves of runs, grouped by runs that differ in the seed only. Groups with equal names get
+    the options that differ added to their names."""
+    by_record = {id(run.record): run for run in runs}
     groups = grouped([run.record for run in runs])
     names = [f"{group[0].name}, {group[0].data}" for group in groups]
-    found: dict[str, list[Curve]] = {}
+    curves: dict[str, list[Curve]] = {}
     for group, name in zip(groups, names, strict=True):
-        alike = [other[0] for other, its in zip(groups, names, strict=True) if its == name]
-        found[", ".join([name, *_told_apart(group[0], alike)])] = [
-            curve(of[id(record)]) for record in group
+        namesakes = [other[0] for other, its in zip(groups, names, strict=True) if its == name]
+        curves[", ".join([name, *_distinction(group[0], namesakes)])] = [
+            curve(by_record[id(record)]) for record in group
         ]
-    return found
+    return curves
 
 
-def _told_apart(record: RunRecord, alike: Sequence[RunRecord]) -> list[str]:
-    """What a run has otherwise than others of its name: its epochs, else what names it best."""
-    if len({other.epochs for other in alike}) == len(alike) > 1:
+def _distinction(record: RunRecord, namesakes: Sequence[RunRecord]) -> list[str]:
+    """What distinguishes a run from its namesakes: its epochs, or up to two options."""
+    if len({other.epochs for other in namesakes}) == len(namesakes) > 1:
         return [f"{record.epochs:,} epochs"]
-    keys = sorted({key for other in alike for key in other.values} - {"seed"})
+    keys = sorted({key for other in namesakes for key in other.values} - {"seed"})
     keys = [key for key in keys if not key.startswith("eval.")]
-    other = [k for k in keys if len({str(other.values.get(k)) for other in alike}) > 1]
-    other.sort(key=lambda key: (not key.endswith(".epochs"), "warmup" in key))
-    return [f"{key.split('.')[-1]}={record.values.get(key)}" for key in other[:_MAX_NAMED]]
+    differing = [k for k in keys if len({str(other.values.get(k)) for other in namesakes}) > 1]
+    differing.sort(key=lambda key: (not key.endswith(".epochs"), "warmup" in key))
+    return [f"{key.split('.')[-1]}={record.values.get(key)}" for key in differing[:_MAX_NAMED]]
 
 
 def _knn(runs: Sequence[FinishedRun]) -> Figure:
@@ -121,8 +121,8 @@ def _knn(runs: Sequence[FinishedRun]) -> Figure:
             n_test = n_test or len(test) if 0 < len(test) < len(y) else max(len(y) // 6, 1)
             train, test = random_split(y, n_test, RANDOM_SPLIT_SEED)
         ks = range(1, min(CURVE_MAX_K, len(train)) + 1)
-        found = knn_accuracy(z[train], y[train], z[test], y[test], ks)
-        return np.array(list(found), float), 100 * np.array(list(found.values()))
+        accuracies = knn_accuracy(z[train], y[train], z[test], y[test], ks)
+        return np.array(list(accuracies), float), 100 * np.array(list(accuracies.values()))
 
     split = "official" if official else "random"
     ylabel = f"kNN accuracy in Z, %, {split} split"
@@ -132,7 +132,7 @@ def _knn(runs: Sequence[FinishedRun]) -> Figure:
 def _stages(runs: Sequence[FinishedRun]) -> Figure:
     """The maps after each stage (t-SimCNE paper, figures A.4 and A.5)."""
     if len(runs) != 1:
-        raise InputError(f"of one run, and {len(runs)} were named")
+        raise InputError(f"stages: a figure of one run, but {len(runs)} were named")
     run = runs[0]
     epochs = {name: stage["epoch"] for name, stage in run.record.summary["stages"].items()}
     maps = [(f"{name}, {epochs[name]:,} epochs", z) for name, z in _maps(run)]
@@ -156,7 +156,7 @@ def _spectrum(runs: Sequence[FinishedRun]) -> Figure:
 
 
 def _norms(runs: Sequence[FinishedRun]) -> Figure:
-    """Lengths of Z by class (t-SimCNE paper, figure 4)."""
+    """Norms of Z by class (t-SimCNE paper, figure 4)."""
     labels = _shared_labels(runs)
     if labels is None:
         raise InputError(f"{runs[0].path}: its images have no labels")
@@ -165,15 +165,17 @@ def _norms(runs: Sequence[FinishedRun]) -> Figure:
 
 
 def _seeds(runs: Sequence[FinishedRun]) -> Figure:
-    """Maps side by side, turned and mirrored to fit the first (t-SimCNE paper, figure A.8), of the
-    images that all have."""
+    """Maps side by side, rotated and mirrored to match the first (t-SimCNE paper, figure A.8), of
+    the images that all runs share."""
     images = [_Images.of(run) for run in runs]
     shared = images[0].index
     for other in images[1:]:
         shared = np.intersect1d(shared, other.index)
-    if len(shared) < _FEWEST_SHARED:
-        raise InputError(f"{runs[-1].path}: has hardly any image in common with {runs[0].path}")
-    chosen = [np.searchsorted(each.index, shared) for each in images]  # index rises
+    if len(shared) < _MIN_SHARED:
+        raise InputError(
+            f"{runs[-1].path}: shares fewer than {_MIN_SHARED} images with {runs[0].path}"
+        )
+    chosen = [np.searchsorted(each.index, shared) for each in images]  # index is sorted
     maps = [each.z[rows] for each, rows in zip(images, chosen, strict=True)]
     for run, z in zip(runs, maps, strict=True):
         if z.shape != maps[0].shape:
@@ -193,7 +195,7 @@ def _seeds(runs: Sequence[FinishedRun]) -> Figure:
 
 
 def _shared_labels(runs: Sequence[FinishedRun]) -> LabelSet | None:
-    """The classes of the images, which must be the same in all runs."""
+    """The labels of the images; images and labels must be the same in all runs."""
     first = _Images.of(runs[0])
     for run in runs[1:]:
         other = _Images.of(run)
@@ -223,8 +225,8 @@ def _loss(runs: Sequence[FinishedRun]) -> Figure:
 
 
 def _contrast(runs: Sequence[FinishedRun]) -> Figure:
-    """Losses on test pairs against epochs (Angel 2015, section 5.3.2): DrLIM's where all runs have
-    it, else those of their own pairs."""
+    """Losses on test pairs against epochs (Angel 2015, section 5.3.2): on DrLIM's pairs where all
+    runs have those, else on the pairs of each run's pairing."""
     rows = {run.path: _epochs(run) for run in runs}
     form = runs[0].record.values.get("loss.form", "squared_hinge")
     keys = (f"drlim_{form}", f"contrast_{form}")
@@ -233,10 +235,10 @@ def _contrast(runs: Sequence[FinishedRun]) -> Figure:
         raise InputError(f"the runs have no losses on test pairs in common ({' or '.join(keys)})")
 
     def curve(run: FinishedRun) -> Curve:
-        found = [(row["epoch"], row[shared[0]]) for row in rows[run.path] if shared[0] in row]
-        if len(found) == 1:
+        points = [(row["epoch"], row[shared[0]]) for row in rows[run.path] if shared[0] in row]
+        if len(points) == 1:
             raise InputError(f"{run.path}: was measured once; train it with eval.every=1")
-        x, y = np.array(found, dtype=float).T
+        x, y = np.array(points, dtype=float).T
         return x, y
 
     whose = "DrLIM's" if shared[0].startswith("drlim") else "each run's own"
@@ -245,8 +247,8 @@ def _contrast(runs: Sequence[FinishedRun]) -> Figure:
 
 
 def figure_of(name: str, paths: Sequence[Path]) -> Figure:
-    """A figure of FIGURES of finished runs, by their folders. Raises InputError for runs that it
-    cannot be drawn of."""
+    """Draw a figure of finished runs. name: a key of FIGURES. paths: folders of the runs. Raises
+    InputError for runs without the data that it needs."""
     runs = [FinishedRun(path) for path in paths]
     try:
         return FIGURES[name](runs)

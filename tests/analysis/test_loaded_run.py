@@ -156,7 +156,7 @@ def test_columns_are_what_is_known_of_each_row(copy, monkeypatch):
     assert columns["class"][3] == run.class_names[run.labels[3]]
     assert columns["superclass"][:3].tolist() == ["even", "odd", "even"]
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ImportError, match="wants pandas: pip install pandas"):
+    with pytest.raises(ImportError, match="needs pandas: pip install pandas"):
         run.to_dataframe()
     monkeypatch.setitem(sys.modules, "pandas", types.SimpleNamespace(DataFrame=list))
     assert run.to_dataframe() == list(columns)

@@ -262,9 +262,9 @@ def test_a_run_that_does_not_say_the_shape_of_its_images(copy, gray, tmp_path):
     ("words", "named"),
     [
         (["run"], "required: images"),
-        (["run", "nowhere"], "nowhere: is not there"),
-        (["run", "~nobody-of-that-name/x.png"], "x.png: is not there"),
-        (["run", "empty"], "empty: no images there; files count that end in .jpg"),
+        (["run", "nowhere"], "nowhere: does not exist"),
+        (["run", "~nobody-of-that-name/x.png"], "x.png: does not exist"),
+        (["run", "empty"], "empty: no images there; image files end in .jpg"),
         (["run", "notes.txt"], "notes.txt: must be an image"),
         (["run", "run"], "run: is a run folder"),
         (["run", "small.npz"], "small.npz: array 'images' has images of 10x10 pixels"),

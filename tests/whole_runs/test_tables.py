@@ -310,7 +310,7 @@ def test_a_figure_drawn_twice_is_the_same_to_the_byte(made, tmp_path):
 def test_figures_of_runs_that_do_not_go_together_are_refused(made):
     cwd, _ = made
     runs = [str(path) for path in folders(cwd)]
-    assert "of one run, and 11 were named" in refused(cwd, "plot", "stages", *runs)
+    assert "of one run, but 11 were named" in refused(cwd, "plot", "stages", *runs)
     assert "have no losses on test pairs in common" in refused(cwd, "plot", "contrast", *runs)
 
 
