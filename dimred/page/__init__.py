@@ -1,4 +1,4 @@
-"""The page of a map: one HTML file with the points, the images and what draws them."""
+"""The page of a map: one HTML file with its points, images and viewer."""
 
 from dimred.page.atlas import Atlas, make_atlas
 from dimred.page.document import Column, Finding, MapPage, StageMap, page_parts

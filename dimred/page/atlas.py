@@ -1,4 +1,4 @@
-"""Many images as a few: thumbnails side by side in WebP sheets."""
+"""Thumbnails of many images, side by side in a few WebP sheets."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-_SHEET = 1024  # side in pixels; a sheet is decoded at once, and takes 4 MiB then
+_SHEET = 1024  # side in pixels; a decoded sheet takes 4 MiB
 _BLOCK = 16  # lossy WebP mixes colors within such blocks
 _QUALITY = 92
 _MAX_SIDE = 64
-_MAX_LOSSLESS = 32  # pixels of a side; larger ones would take several times as much
+_MAX_LOSSLESS = 32  # side in pixels; lossless files of larger images would be several times as big
 _MAX_PIXELS = 80_000_000  # of all thumbnails, so that a page stays below 150 MB
 
 
@@ -24,9 +24,10 @@ _MAX_PIXELS = 80_000_000  # of all thumbnails, so that a page stays below 150 MB
 class Atlas:
     """Thumbnails of N images.
 
-    sheets: WebP files. slot: uint32 (N,), the place of each image: slot // per_sheet is its sheet,
-        slot % per_sheet its cell there, row by row.
-    width, height: of a thumbnail in pixels. cell: pixels from one to the next. columns: in a row.
+    sheets: WebP files. slot: uint32 (N,), the position of each image: slot // per_sheet is its
+        sheet, slot % per_sheet its cell there, row by row.
+    width, height: of a thumbnail in pixels. cell: side of a cell in pixels. columns: cells in a
+        row.
     """
 
     sheets: tuple[bytes, ...]
@@ -49,14 +50,14 @@ def thumbnail_side(count: int, longest: int) -> int:
 
 
 def make_atlas(images: Tensor, places: NDArray[np.floating], side: int | None = None) -> Atlas:
-    """An atlas in which images near one another on the map lie on the same sheets, so that what is
-    looked at together is decoded together.
+    """An atlas in which images near one another on the map are on the same sheets, so that few
+    sheets are decoded at a time.
 
-    Gray images of up to 32 pixels are kept without loss, others in WebP's quality 92, where the
-    outermost pixels take on some color of the image beside.
+    Gray images of up to 32 pixels are compressed without loss, others in WebP quality 92, in
+    which the outermost pixels can take on some color of a neighboring image.
 
-    images: uint8 (N, C, H, W), C = 1 or 3. places: (N, d), of the map; d at least 1.
-    side: of the thumbnails, their longer one; None for that of the images, less for many.
+    images: uint8 (N, C, H, W), C = 1 or 3. places: (N, d), positions on the map; d at least 1.
+    side: longer side of the thumbnails; None for that of the images, or smaller for many.
     """
     count, channels, *shape = images.shape
     side = side or thumbnail_side(count, max(shape))
@@ -100,7 +101,7 @@ def _sheet(thumbnails: NDArray[np.uint8], cell: int, columns: int, lossless: boo
     rows = -(-count // columns)
     across = columns if rows > 1 else count
     cells = np.zeros((rows * columns, cell, cell, channels), dtype=np.uint8)
-    # Repeated at the edges, so that what is beside an image does not show through.
+    # Edge pixels are repeated, so that compression does not mix in neighboring images.
     edges = ((0, 0), (0, cell - height), (0, cell - width), (0, 0))
     cells[:count] = np.pad(thumbnails, edges, mode="edge")
     table = cells.reshape(rows, columns, cell, cell, channels).transpose(0, 2, 1, 3, 4)

@@ -1,4 +1,4 @@
-"""The HTML file of a map, from data and the page's own template, style and script."""
+"""The HTML file of a map, from its data and the page's template, style and script."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _ALSO_3D = "; the right button moves"
 
 @dataclass(frozen=True)
 class Column:
-    """Something known of every row of the map, which points can be colored by.
+    """A value for every row of the map, by which points can be colored.
 
-    title: what users read. values: (N,), or one such array for each stage. names: of categories,
-        whose values are positions in it; None for numbers, where NaN is unknown.
-    unit: of numbers. period: of cyclic ones. skewed: colors leave out 1 % at either end.
+    title: shown to users. values: (N,), or one such array for each stage. names: names of
+        categories, in which values are positions; None for numbers, where NaN means unknown.
+    unit: of numbers. period: of cyclic numbers. skewed: clip the color scale by 1 % at both ends.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Column:
 
 @dataclass(frozen=True)
 class StageMap:
-    """The map after a stage: z (N, d), d = 2 or 3, and a line on what is shown."""
+    """The map after a stage: z (N, d), d = 2 or 3, with a caption."""
 
     name: str
     caption: str
@@ -51,8 +51,8 @@ class StageMap:
 
 @dataclass(frozen=True)
 class Finding:
-    """Rows that deserve a look, in groups, each with a title of its own ("" for none); notes: why,
-    by row."""
+    """The findings of one kind, such as outliers. groups: a title ("" for none) and rows each.
+    notes: reasons, by row."""
 
     name: str
     title: str
@@ -62,11 +62,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class MapPage:
-    """All that a page shows of N rows.
+    """The content of a page on N rows.
 
-    run: its name, for file names. stages: at least one; the last is the map. projected: whether
-        that is not Z itself but a projection of it. index: (N,), of each row's image in the data.
-    near: the nearest rows of each row, uint32 (N, k), for "z" and "h".
+    run: name of the run, for file names. stages: at least one; the last is the map. projected:
+        whether the map is a projection of Z. index: (N,), position of each row's image in the data.
+    near: the nearest rows of each row, uint32 (N, k), in "z" and "h".
     """
 
     title: str
@@ -84,13 +84,13 @@ class MapPage:
 
 
 def page_parts(page: MapPage) -> Iterator[bytes]:
-    """The HTML file in parts. All text of the data is escaped; scripts other than the page's own
-    and addresses other than its own data are forbidden to the browser besides."""
+    """The HTML file in parts. All text from the data is escaped, and a Content-Security-Policy
+    makes the browser refuse other scripts than the page's, and all network access."""
     arrays = dict(_arrays(page))
     about = _about(page, arrays)
     solid = page.stages[-1].z.shape[1] == 3
-    style, script = (_own(name) for name in ("page.css", "page.js"))
-    words = {
+    style, script = (_asset(name) for name in ("page.css", "page.js"))
+    values = {
         "title": html.escape(page.title),
         "subtitle": html.escape(page.subtitle),
         "version": dimred.__version__,
@@ -101,21 +101,21 @@ def page_parts(page: MapPage) -> Iterator[bytes]:
         "script": script,
         "script_hash": _hash(script),
     }
-    # Cut before anything is put in, which may hold any text.
-    template, end = _own("template.html").split("$sheets")
+    # Split before substitution, since the substituted text may contain the markers.
+    template, end = _asset("template.html").split("$sheets")
     head, rest = template.split("$data")
-    yield Template(head).substitute(words).encode()
+    yield Template(head).substitute(values).encode()
     yield f'<script type="application/json" id="about">{_json(about)}</script>\n'.encode()
-    for name, values in arrays.items():
-        yield from _embedded(f"array-{name}", values.tobytes())
-    yield Template(rest).substitute(words).encode()
-    # Last, so that the map is drawn before they are read.
+    for name, array in arrays.items():
+        yield from _embedded(f"array-{name}", array.tobytes())
+    yield Template(rest).substitute(values).encode()
+    # The sheets come last, so that the map is drawn before they are loaded.
     for number, sheet in enumerate(page.atlas.sheets):
         yield from _embedded(f"sheet-{number}", sheet)
     yield end.encode()
 
 
-def _own(name: str) -> str:
+def _asset(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
 
 
@@ -156,7 +156,7 @@ def _about(page: MapPage, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
 
 
 def _stage(stage: StageMap) -> dict[str, Any]:
-    """With the middle of the map and half of its longest side."""
+    """A stage for the script, with the center of the map and half of its longest side as scale."""
     low, high = stage.z.min(axis=0), stage.z.max(axis=0)
     scale = max(float((high - low).max()) / 2, 1e-9)
     center = [float(value) for value in (low + high) / 2]
@@ -198,18 +198,18 @@ def _arrays(page: MapPage) -> Iterator[tuple[str, NDArray[Any]]]:
 
 
 def _embedded(name: str, content: bytes) -> Iterator[bytes]:
-    """Data that the browser does not run, as base64."""
+    """Data as base64, in an element that the browser does not run."""
     yield f'<script type="text/plain" id="{html.escape(name)}">'.encode()
     yield base64.b64encode(content)
     yield b"</script>\n"
 
 
 def _json(content: Any) -> str:
-    """JSON without the characters that could end the element it stands in."""
+    """JSON in which characters that could end the enclosing element are escaped."""
     text = json.dumps(content, ensure_ascii=True, allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _hash(text: str) -> str:
-    """Of a script or style, as a Content-Security-Policy names it."""
+    """Hash of a script or style for a Content-Security-Policy."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,6 +1,6 @@
 """Figures of several runs, or of several stages of one, for papers.
 
-Each function takes data and returns a matplotlib figure, drawn as `style` says.
+Each function takes data and returns a matplotlib figure in the style of `style`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dimred.plots.style import (
     Points,
     displayable,
     new_figure,
-    own_style,
+    plot_style,
     write_legend,
 )
 
@@ -48,7 +48,7 @@ def curves_figure(
     """
     if not groups or not all(groups.values()):
         raise ValueError("no curves to draw")
-    with own_style():
+    with plot_style():
         figure, axes = new_figure(5.5, 3.6)
         lines = []
         for i, curves in enumerate(groups.values()):
@@ -68,8 +68,8 @@ def curves_figure(
 
 
 def _averaged(curves: Sequence[Curve], log_y: bool) -> tuple[Points, Points, Points, Points]:
-    """x, and the mean with what is a standard deviation (n - 1) below and above it, of curves where
-    all have a value; of the logarithms for a logarithmic axis."""
+    """x, mean, and mean minus and plus a standard deviation (n - 1), where all curves have a value;
+    computed on logarithms for a logarithmic axis."""
     shared = sorted(set.intersection(*(set(x.tolist()) for x, _ in curves)))
     if not shared:
         raise ValueError("the curves of a group have no x in common")
@@ -89,17 +89,17 @@ def panels_figure(
     labels: LabelSet | None,
     shared_axes: bool = False,
 ) -> Figure:
-    """2-D maps of the same images side by side at a scale of their own, with one legend.
+    """2-D maps of the same images side by side, each with its own scale, with one legend.
 
-    Of more than two dimensions the first two principal components are shown, and the title says so.
+    Maps of more dimensions are shown in their first two principal components, noted in the title.
 
     maps: title and coordinates (N, d), d at least 2. labels: the classes of the N images, or None.
-    shared_axes: show all in the principal components of the first, all being of its dimension.
+    shared_axes: project all on the principal components of the first; all must have its dimension.
     Raises ValueError without maps, or for maps of one dimension.
     """
     if not maps or any(z.ndim != 2 or z.shape[1] < 2 for _, z in maps):
         raise ValueError("no maps of two or more dimensions to draw")
-    with own_style():
+    with plot_style():
         figure, panels = _panels(len(maps))
         for axes, (title, z) in zip(panels, maps, strict=True):
             points = z.astype(np.float64)
@@ -122,15 +122,15 @@ def panels_figure(
 
 
 def norms_figure(norms: Sequence[tuple[str, NDArray[np.floating]]], labels: LabelSet) -> Figure:
-    """Lengths of Z by class, a panel for each run: box from quartile to quartile, line at the
+    """Norms of Z by class, a panel for each run: box from quartile to quartile, line at the
     median, whiskers to the 5th and 95th percentile (t-SimCNE paper, figure 4).
 
-    norms: title and lengths (N,). Raises ValueError without any.
+    norms: title and norms (N,) for each run. Raises ValueError without any.
     """
     if not norms:
         raise ValueError("no norms to draw")
     present = np.unique(labels.values)
-    with own_style():
+    with plot_style():
         figure, panels = _panels(len(norms), height=2.4, gap=0.75)
         for axes, (title, lengths) in zip(panels, norms, strict=True):
             boxes = axes.boxplot(
@@ -152,14 +152,15 @@ def norms_figure(norms: Sequence[tuple[str, NDArray[np.floating]]], labels: Labe
 
 
 def aligned(z: NDArray[np.floating], reference: NDArray[np.floating]) -> Points:
-    """`z` turned and mirrored to fit `reference` best (orthogonal Procrustes), both centered.
+    """`z` centered, then rotated and mirrored to match the centered `reference` (orthogonal
+    Procrustes).
 
     z, reference: (N, d), rows of the same images. Returns (N, d); distances are those of `z`.
     """
     points = z.astype(np.float64) - z.mean(axis=0)
     rotation, _ = orthogonal_procrustes(points, reference - reference.mean(axis=0))
-    turned: Points = points @ rotation
-    return turned
+    rotated: Points = points @ rotation
+    return rotated
 
 
 def eigenvalues(z: NDArray[np.floating]) -> Points:
@@ -168,7 +169,7 @@ def eigenvalues(z: NDArray[np.floating]) -> Points:
 
 
 def _panels(count: int, height: float = _PANEL, gap: float = 0.45) -> tuple[Figure, list[Any]]:
-    """Square-ish axes in rows of up to four, with room for names at the right."""
+    """Panels in rows of up to four, with space for a legend at the right."""
     columns = min(count, _PANELS_A_ROW)
     rows = -(-count // columns)
     right = 1.8

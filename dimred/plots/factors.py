@@ -1,6 +1,6 @@
 """Plots of what a map has learned: images on it, lines through copies, measured factors.
 
-Figures are drawn as those of `plots`, and what is chosen from many is a seeded choice.
+Figures are in the style of `style`. Random selections have a fixed seed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from dimred.plots.style import (
     displayable,
     dot_style,
     new_figure,
-    own_style,
+    plot_style,
     write_legend,
     write_title,
 )
@@ -59,13 +59,13 @@ def thumbnail_figure(
     labels: LabelSet | None = None,
     axes: tuple[int, int] = (0, 1),
 ) -> Figure:
-    """Two dimensions of a map, with images centered at their points, none on another.
+    """Two dimensions of a map, with non-overlapping images centered at their points.
 
-    Scales are equal unless one range is over three times the other: then there are ticks.
+    Scales are equal and without ticks unless one range is over three times the other.
 
     z: finite coordinates (N, d), d at least 2.
     images: (N, C, H, W), C = 1 or 3.
-    count: images shown at most.
+    count: maximum number of images shown.
     labels: colors points and frames, with a legend of up to 20 classes; None for gray.
     axes: the two dimensions, from 0.
     Raises ValueError for other shapes, another number of images or labels, z not finite, axes that
@@ -77,7 +77,7 @@ def thumbnail_figure(
     colors = np.full(len(z), "#b4b4b4")
     if values is not None:
         colors = np.array(COLORS)[values % N_COLORS]
-    with own_style():
+    with plot_style():
         figure, panel = _new_panel(xy, axes, 0.6 * _THUMBNAIL)
         _add_dots(panel, xy, colors, alpha=0.6)
         for i in _apart(panel.transData.transform(xy), _box(images), count):
@@ -104,21 +104,22 @@ def lines_figure(
 ) -> Figure:
     """Two dimensions of a map, colored by strength, with lines through the copies of some images.
 
-    A line joins the points of one group in increasing strength. Beside it are images: of the
-    strength nearest 0 and of both ends, then of others, wherever one covers no line and no image.
+    A line joins the points of one group in increasing strength. Images are placed beside it where
+    they cover no line and no other image: first that of the strength nearest 0 and those of both
+    ends, then others.
 
     z, images, axes: as in `thumbnail_figure`.
-    groups: (N,), which original image each point comes from.
-    order: (N,), how strongly the original was transformed, finite.
-    count: lines at most, of groups of at least two points.
-    order_name: of the strength, beside the color bar.
+    groups: (N,), the original image of each point.
+    order: (N,), the strength of the transformation of the original, finite.
+    count: maximum number of lines; groups of a single point have none.
+    order_name: label of the color bar.
     Raises ValueError as `thumbnail_figure` does, and where no group has two points.
     """
     points = checked(z, {"images": images, "groups": groups, "order": order})
     xy = points[:, _checked_choice(z, images, axes, count)]
     strength = Factor(np.asarray(order, dtype=np.float64), "")
     lines = _some_lines(groups, strength.values, count)
-    with own_style():
+    with plot_style():
         figure, panel = _new_panel(xy, axes, 1.5 * _THUMBNAIL)
         values, color = colored(strength)
         _add_dots(panel, xy, values, alpha=0.35, **color)
@@ -137,25 +138,26 @@ def lines_figure(
 def factor_figure(
     z: NDArray[np.floating], factors: Mapping[str, Factor], title: str, subtitle: str
 ) -> Figure:
-    """A map colored by measured factors: a row each, in 3-D of dimensions 1, 2 and of 1, 3.
+    """A map colored by measured factors: a row for each, for 3-D maps with a panel of dimensions 1
+    and 2 and a panel of dimensions 1 and 3.
 
-    All panels have one scale, unless the ranges differ more than threefold: then there are ticks.
-    The colors of a cyclic factor are cyclic, of its values modulo the period.
+    All panels have one scale and no ticks unless the ranges differ more than threefold. A cyclic
+    factor has cyclic colors, by its values modulo the period.
 
     z: finite coordinates (N, 2) or (N, 3).
-    factors: at least one, of N finite values each.
-    Raises ValueError for z of another shape or not finite, no factors, or others.
+    factors: at least one, with N finite values each.
+    Raises ValueError for z of another shape or not finite, or invalid or no factors.
     """
     points = checked(z, {name: factor.values for name, factor in factors.items()})
     if z.shape[1] > 3 or not factors:
         raise ValueError(
-            f"z of shape {z.shape}, {len(factors)} factors: d must be 2 or 3, factors some"
+            f"z of shape {z.shape}, {len(factors)} factors: must be 2-D or 3-D, with factors"
         )
     columns = [[0, 1], [0, 2]][: z.shape[1] - 1]
     extent, to_scale = extent_of(points)
     limits = 1.06 * (np.full(z.shape[1], extent.max()) if to_scale else extent)
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
-    with own_style():
+    with plot_style():
         figure, panels = _new_grid(len(factors), len(columns))
         for (name, factor), row in zip(factors.items(), panels, strict=True):
             values, color = colored(factor)
@@ -181,7 +183,7 @@ def checked(z: NDArray[np.floating], parts: Mapping[str, Sized | None]) -> Point
 def _checked_choice(
     z: NDArray[np.floating], images: Images, axes: tuple[int, int], count: int
 ) -> list[int]:
-    """The two dimensions."""
+    """The two dimensions, after checking the arguments. Raises ValueError."""
     if images.ndim != 4 or images.shape[1] not in (1, 3) or images.dtype != np.uint8:
         raise ValueError(f"images {images.shape}, {images.dtype}: must be (N, 1 or 3, H, W), uint8")
     if len(set(axes)) != 2 or not all(0 <= axis < z.shape[1] for axis in axes) or count < 0:
@@ -190,16 +192,16 @@ def _checked_choice(
 
 
 def extent_of(z: Points) -> tuple[Points, bool]:
-    """Ranges (d,), all above 0, and whether they are so alike that one scale can show them."""
+    """Ranges (d,), all above 0, and whether they are similar enough for one scale."""
     extent = np.ptp(z, axis=0)
-    # Of a collapsed map too, limits must differ by more than rounding.
+    # Limits must differ by more than rounding even for a collapsed map.
     longest = max(float(extent.max()), 1e-9 * float(np.abs(z).max())) or 1.0
     extent = np.where(extent < 1e-6 * longest, longest, extent)
     return extent, bool(3 * extent.min() >= extent.max())
 
 
 def _new_panel(xy: Points, axes: tuple[int, int], margin: float) -> tuple[Figure, Axes]:
-    """Axes around points, with so many pixels free on each side."""
+    """Axes around points, with a margin in pixels on each side."""
     extent, to_scale = extent_of(xy)
     free = 2 * margin / rcParams["figure.dpi"]
     sides = np.array([6.0, 4.5])
@@ -241,14 +243,14 @@ def _frame(
 
 
 def _add_dots(panel: Axes, xy: Points, colors: NDArray[Any], **style: Any) -> None:
-    # Shuffled, so that no value lies on top of another everywhere.
+    # Shuffled, so that no value covers the others everywhere.
     order = np.random.default_rng(0).permutation(len(xy))
     x, y = xy[order].T
     panel.scatter(x, y, c=colors[order], **dot_style(len(xy)), **style)
 
 
 def colored(factor: Factor) -> tuple[Points, dict[str, Any]]:
-    """Values (N,) to be shown by "norm" and "cmap"."""
+    """The values (N,) to plot, and arguments "norm" and "cmap" that color them."""
     values = np.asarray(factor.values, dtype=np.float64)
     if values.ndim != 1 or not np.isfinite(values).all():
         raise ValueError(f"values of a factor of shape {values.shape}: must be (N,), and finite")
@@ -287,7 +289,7 @@ def _thumbnail(image: Images) -> Images:
 
 
 def _box(images: Images) -> Points:
-    """Width and height in pixels that a thumbnail takes up."""
+    """Width and height in pixels of a thumbnail with its padding."""
     height, width, _ = _thumbnail(images[0]).shape
     return np.array([width, height], dtype=np.float64) + 2 * _PADDING
 
@@ -301,7 +303,7 @@ def _add_image(panel: Axes, image: Images, at: Points, frame: str, **options: An
 
 
 def _apart(places: Points, box: Points, count: int) -> list[int]:
-    """Positions of boxes that do not overlap, the first that fit in a seeded random order."""
+    """Positions of boxes that do not overlap, chosen greedily in a random order."""
     order = np.random.default_rng(0).permutation(len(places))
     chosen: list[int] = []
     while len(order) and len(chosen) < count:
@@ -325,20 +327,20 @@ def _some_lines(groups: NDArray[np.int64], order: Points, count: int) -> list[ND
 def _add_images_beside(
     panel: Axes, images: Images, xy: Points, lines: Sequence[NDArray[np.int64]], order: Points
 ) -> None:
-    """Images beside their points on the lines, each joined to it."""
+    """Images beside their points on the lines, each joined to its point."""
     places = panel.transData.transform(xy)
     background = np.random.default_rng(0).permutation(places)[:2000]
     covered = np.concatenate([_dense(places[line]) for line in lines] or [places[:0]])
     taken = np.empty((0, 2))
     box = _box(images)
     inside = np.array(panel.bbox.extents).reshape(2, 2) + np.outer([1, -1], box / 2)
-    wanted: list[tuple[int, int]] = []
+    candidates: list[tuple[int, int]] = []
     for rank in range(max(map(len, lines), default=0)):
         for i, line in enumerate(lines):
             first = [np.abs(order[line]).argmin(), 0, len(line) - 1]
             ranked = list(dict.fromkeys([*first, *range(len(line))]))
-            wanted += [(i, int(line[ranked[rank]]))] if rank < len(line) else []
-    for i, member in wanted:
+            candidates += [(i, int(line[ranked[rank]]))] if rank < len(line) else []
+    for i, member in candidates:
         place = _free_place(places[member], box, covered, taken, background, inside)
         if place is None:
             continue
@@ -363,10 +365,11 @@ def _dense(path: Points) -> Points:
 def _free_place(
     point: Points, box: Points, covered: Points, taken: Points, background: Points, inside: Points
 ) -> Points | None:
-    """The center near `point` of a box over nothing `covered` and no box in `taken`, if any."""
+    """The center, near `point`, of a box that covers no point in `covered` and no box in `taken`;
+    None if there is none."""
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     ring = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    best, least = None, np.inf
+    best, lowest = None, np.inf
     for distance in (0.8, 1.1, 1.5, 2.0):
         for center in point + distance * box.max() * ring:
             leader = _dense(np.stack([point, center]))
@@ -381,6 +384,6 @@ def _free_place(
                 continue
             hidden = (np.abs(background - center) < box / 2).all(axis=1).sum()
             cost = distance + 10 * hidden / len(background)
-            if cost < least:
-                best, least = center, cost
+            if cost < lowest:
+                best, lowest = center, cost
     return best

@@ -1,6 +1,6 @@
 """Plots of a run: maps, loss, kNN accuracy.
 
-Each function takes data and returns a matplotlib figure, drawn as `style` says.
+Each function takes data and returns a matplotlib figure in the style of `style`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dimred.plots.style import (
     displayable,
     dot_style,
     new_figure,
-    own_style,
+    plot_style,
     write_legend,
     write_title,
 )
@@ -39,9 +39,9 @@ def map_figure(
 ) -> Figure:
     """The map of an image set, colored by class.
 
-    2-D: a scatter plot at equal scales. 1-D: one row of points a class, or a histogram without
-    labels. 3-D and more: the first two principal components, named so on the axes. Classes are
-    named in a legend, or at their medians where there are more than 20.
+    2-D: a scatter plot with equal scales. 1-D: one row of points per class, or a histogram without
+    labels. 3-D and more: the first two principal components, labeled as such. Classes are named in
+    a legend, or at their medians where there are more than 20.
 
     z: finite coordinates (N, d), N and d at least 1.
     labels: the classes of the N points, or None.
@@ -53,7 +53,7 @@ def map_figure(
     if labels is not None and len(labels.values) != len(z):
         raise ValueError(f"{len(z)} points with {len(labels.values)} labels")
     points = z.astype(np.float64)
-    with own_style():
+    with plot_style():
         if z.shape[1] > 1:
             figure, axes = _plane_map(points, labels)
         elif labels is not None:
@@ -65,10 +65,10 @@ def map_figure(
 
 
 def loss_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Loss against epochs counted over all stages: a color for each, a mark where it starts.
+    """Loss against epochs counted over all stages, each with a color and a mark where it starts.
 
-    rows: one an epoch, in order, with "stage" (str), "epoch" (int, from 1 in each stage) and "loss"
-        (float; a gap where it is not finite). Losses of different stages are not joined.
+    rows: one per epoch, in order, with "stage" (str), "epoch" (int, from 1 in each stage) and
+        "loss" (float; a gap where it is not finite). Losses of different stages are not joined.
     Raises ValueError without rows.
     """
     if not rows:
@@ -76,7 +76,7 @@ def loss_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     stages: dict[str, list[tuple[int, float]]] = {}
     for row in rows:
         stages.setdefault(row["stage"], []).append((row["epoch"], row["loss"]))
-    with own_style():
+    with plot_style():
         figure, axes = new_figure(7.0, 4.0)
         start, lines = 0, []
         for i, curve in enumerate(stages.values()):
@@ -96,24 +96,24 @@ def knn_figure(curves: Mapping[str, Mapping[int, float]], chance: float | None) 
     """kNN accuracy against the number of neighbors k.
 
     curves: name, such as "Z, official split" -> k -> accuracy in [0, 1].
-    chance: accuracy of the best constant answer, named in the legend and a dotted line, where the
-        curves come near it; None for neither.
+    chance: accuracy of the best constant answer, given in the legend and, within the range of the
+        curves, shown as a dotted line; None for neither.
     """
-    with own_style():
+    with plot_style():
         figure, axes = new_figure(7.0, 4.0)
-        named = {}
+        lines = {}
         for i, (name, curve) in enumerate(curves.items()):
             ks = sorted(curve)
             percent = [100 * curve[k] for k in ks]
-            named[name] = axes.plot(ks, percent, COLORS[i % N_COLORS], marker=".")[0]
+            lines[name] = axes.plot(ks, percent, COLORS[i % N_COLORS], marker=".")[0]
         if chance is not None:
             limits = axes.get_ylim()
             line = axes.axhline(100 * chance, color=GRAY, linestyle=":")
-            named[f"chance, {100 * chance:.1f} %"] = line
+            lines[f"chance, {100 * chance:.1f} %"] = line
             axes.set_ylim(limits)
         axes.set(xlabel="number of neighbors k", ylabel="kNN accuracy, %")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-        write_legend(axes, list(named.values()), list(named))
+        write_legend(axes, list(lines.values()), list(lines))
     return figure
 
 
@@ -128,7 +128,7 @@ def _plane_map(z: Points, labels: LabelSet | None) -> tuple[Figure, Axes]:
     side = 6.0 if len(present) <= N_COLORS else 7.5
 
     extent = 1.04 * np.ptp(z, axis=0)
-    # Of a collapsed map too, limits must differ by more than rounding.
+    # Limits must differ by more than rounding even for a collapsed map.
     longest = max(float(extent.max()), 1e-9 * float(np.abs(z).max())) or 1.0
     extent = np.maximum(extent, longest / 2)
     low = (z.min(axis=0) + z.max(axis=0) - extent) / 2
@@ -146,14 +146,14 @@ def _plane_map(z: Points, labels: LabelSet | None) -> tuple[Figure, Axes]:
 
 
 def write_class_legend(axes: Axes, labels: LabelSet) -> None:
-    """A dot and a name for each class that is there, at the right of the axes."""
+    """A legend at the right of the axes with the classes that occur."""
     present = np.unique(labels.values)
     dots = [Line2D([], [], color=COLORS[c % N_COLORS], marker="o", ls="") for c in present]
     write_legend(axes, dots, [labels.names[c] for c in present])
 
 
 def _rows_map(z: Points, labels: LabelSet) -> tuple[Figure, Axes]:
-    """The 1-D map (N,), a row for each class, the first at the top."""
+    """A 1-D map (N,) with a row for each class, the first at the top."""
     present, rows = np.unique(labels.values, return_inverse=True)
     spacing = 0.35 if len(present) <= N_COLORS else 0.13
     figure, axes = new_figure(7.0, spacing * (len(present) + 1))
@@ -167,7 +167,7 @@ def _rows_map(z: Points, labels: LabelSet) -> tuple[Figure, Axes]:
 
 def _histogram_map(z: Points) -> tuple[Figure, Axes]:
     figure, axes = new_figure(7.0, 3.0)
-    # Of a collapsed map too, bins must differ by more than rounding.
+    # Bins must differ by more than rounding even for a collapsed map.
     pad = 1e-9 * float(np.abs(z).max()) or 0.5
     limits = (z.min() - pad, z.max() + pad)
     axes.hist(z, min(100, 5 + len(z) // 10), range=limits, color=COLORS[0])
@@ -177,7 +177,7 @@ def _histogram_map(z: Points) -> tuple[Figure, Axes]:
 
 def scatter(axes: Axes, xy: Points, labels: LabelSet | None) -> None:
     """Draw a 2-D map (N, 2), colored by class."""
-    # Shuffled, so that no class lies on top of another everywhere.
+    # Shuffled, so that no class covers the others everywhere.
     order = np.random.default_rng(0).permutation(len(xy))
     classes = np.zeros_like(order) if labels is None else labels.values[order]
     colors = [COLORS[c % N_COLORS] for c in classes]
@@ -187,7 +187,7 @@ def scatter(axes: Axes, xy: Points, labels: LabelSet | None) -> None:
 
 
 def _write_names(axes: Axes, medians: Points, names: Sequence[str], scale: float) -> None:
-    """Class names at the medians, moved where they would overlap; scale: points a map unit."""
+    """Class names at the medians, moved where they would overlap. scale: points per map unit."""
     shown = [displayable(name, 16) for name in names]
     sizes = _NAME_POINTS * np.array([[0.58 * len(name) + 1, 1.3] for name in shown])
     places = _spread(medians * scale, sizes) / scale
@@ -200,7 +200,7 @@ def _write_names(axes: Axes, medians: Points, names: Sequence[str], scale: float
 
 
 def _spread(centers: Points, sizes: Points) -> Points:
-    """Centers (n, 2) of boxes of these sizes (n, 2), moved until hardly any two overlap."""
+    """Centers (n, 2) of boxes of these sizes (n, 2), moved until they barely overlap."""
     places = centers + np.random.default_rng(0).normal(scale=1e-3, size=centers.shape)
     apart = (sizes[:, None] + sizes[None]) / 2
     np.fill_diagonal(apart[..., 0], 0)
@@ -210,7 +210,7 @@ def _spread(centers: Points, sizes: Points) -> Points:
         overlaps[(overlaps == 0).any(axis=2)] = 0
         if overlaps.max() < 0.5:
             break
-        # Along the axis where less is to move.
+        # Move along the axis with the smaller overlap.
         overlaps[overlaps > overlaps.min(axis=2, keepdims=True)] = 0
         places += 0.5 * (np.sign(offsets) * overlaps).sum(axis=1)
     return places

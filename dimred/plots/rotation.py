@@ -1,4 +1,4 @@
-"""A 3-D map turning, as an animated GIF."""
+"""A rotating 3-D map as an animated GIF."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _MAX_POINTS = 5000
 def rotating_gif(
     z: NDArray[np.floating], name: str, factor: Factor, frames: int = 36, size: int = 480
 ) -> bytes:
-    """A 3-D map turning once about its third dimension, as a GIF that repeats without end.
+    """A 3-D map rotating about its third dimension, as a GIF that repeats endlessly.
 
-    Near points are larger, darker and in front. The box around the points is named 1, 2, 3 by
-    dimension; it is a cube, and says so, where the ranges differ more than threefold. Of more than
-    5,000 points, 5,000 are drawn.
+    Near points are larger, darker and in front. The edges of the box around the points are numbered
+    by dimension. Where the ranges differ more than threefold, the box is a cube and the picture
+    says that scales differ. Of more than 5,000 points, a random 5,000 are drawn.
 
     z: finite coordinates (N, 3).
-    name, factor: what the points are colored by, N finite values.
-    frames: at least 1, ten a second; size: of the square image in pixels, at least 100.
-    Raises ValueError for other shapes, values not finite, or smaller numbers.
+    name, factor: colors of the points, N finite values.
+    frames: at least 1, ten per second. size: side of the image in pixels, at least 100.
+    Raises ValueError for other shapes, values not finite, or smaller frames or size.
     """
     points = checked(z, {name: factor.values})
     if z.shape[1] != 3 or frames < 1 or size < 100:
@@ -43,18 +43,18 @@ def rotating_gif(
     centered /= (extent.max() if to_scale else extent) / 2
     half = extent / extent.max() if to_scale else np.ones(3)
     some = np.random.default_rng(0).permutation(len(z))[:_MAX_POINTS]
-    # At twice the size, then halved: Pillow draws without antialiasing.
+    # Drawn at twice the size, then halved, as Pillow draws without antialiasing.
     legend = _gif_legend(name, factor, to_scale, 2 * size)
     pictures = [
-        _turned(centered[some], rgb[some], half, 2 * np.pi * i / frames, legend).reduce(2)
+        _frame(centered[some], rgb[some], half, 2 * np.pi * i / frames, legend).reduce(2)
         for i in range(frames)
     ]
     sample = Image.fromarray(np.vstack([np.asarray(p) for p in pictures[:: max(1, frames // 4)]]))
     palette = sample.quantize(256)
-    found = np.array(palette.getpalette(), dtype=np.uint8).reshape(-1, 3)
-    # Else the background is nearly white: Pillow finds means of colors.
-    found[found.min(axis=1) > 240] = 255
-    palette.putpalette(found.ravel().tolist())
+    colors = np.array(palette.getpalette(), dtype=np.uint8).reshape(-1, 3)
+    # Pillow averages similar colors, which would make the background slightly gray.
+    colors[colors.min(axis=1) > 240] = 255
+    palette.putpalette(colors.ravel().tolist())
     shown = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     file = io.BytesIO()
     shown[0].save(file, "GIF", save_all=True, append_images=shown[1:], duration=100, loop=0)
@@ -62,7 +62,7 @@ def rotating_gif(
 
 
 def _gif_legend(name: str, factor: Factor, to_scale: bool, side: int) -> Image.Image:
-    """A white picture with the color bar of a factor at its foot."""
+    """A white picture with the color bar of a factor at the bottom."""
     picture = Image.new("RGB", (side, side), "white")
     draw = ImageDraw.Draw(picture)
     font = _gif_font(side)
@@ -84,15 +84,15 @@ def _gif_font(side: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(font_manager.findfont("DejaVu Sans"), side // 36)
 
 
-def _turned(
+def _frame(
     points: Points, rgb: Points, half: Points, angle: float, legend: Image.Image
 ) -> Image.Image:
-    """The legend with points (n, 3) in a box, `half` its sides, seen from this angle."""
+    """The legend with points (n, 3) in a box of half sides `half`, seen from this angle."""
     picture = legend.copy()
     draw, side = ImageDraw.Draw(picture), picture.width
     signs = np.array([[i & 1, i >> 1 & 1, i >> 2] for i in range(8)]) * 2.0 - 1
-    _draw_box(draw, _gif_font(side), *_seen(signs * half, half, angle, side))
-    at, nearness = _seen(points, half, angle, side)
+    _draw_box(draw, _gif_font(side), *_projected(signs * half, half, angle, side))
+    at, nearness = _projected(points, half, angle, side)
     near = (nearness - nearness.min()) / (np.ptp(nearness) or 1)
     base = side / 480 * float(np.clip(6 * (300 / len(points)) ** 0.3, 1.6, 6))
     sizes = base * (0.6 + 0.6 * near)[:, None]
@@ -104,8 +104,8 @@ def _turned(
     return picture
 
 
-def _seen(xyz: Points, half: Points, angle: float, side: int) -> tuple[Points, Points]:
-    """Pixels (n, 2) of points turned by this angle, and how near each is (n,)."""
+def _projected(xyz: Points, half: Points, angle: float, side: int) -> tuple[Points, Points]:
+    """Pixels (n, 2) of points rotated by this angle, and the nearness of each (n,)."""
     radius = float(np.linalg.norm(half[:2]))
     scale = 0.42 * side / max(radius, half[2] * np.cos(_TILT) + radius * np.sin(_TILT))
     x = xyz[:, 0] * np.cos(angle) - xyz[:, 1] * np.sin(angle)
@@ -118,14 +118,14 @@ def _seen(xyz: Points, half: Points, angle: float, side: int) -> tuple[Points, P
 def _draw_box(
     draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, corners: Points, nearness: Points
 ) -> None:
-    """The edges of a box that are not in front of what is in it, three of them named."""
+    """The edges of a box that are not in front of its content, three of them numbered."""
     nearest, center = nearness.argmax(), corners.mean(axis=0)
     for axis in range(3):
         pairs = [(i, i | 1 << axis) for i in range(8) if not i >> axis & 1]
         edges = [corners[[i, j]] for i, j in pairs if nearest not in (i, j)]
         for edge in edges:
             draw.line(edge.ravel().tolist(), "#c8c8c8", 2)
-        # The lowest edge of dimension 1 or 2, the leftmost of 3.
+        # Number the lowest edge of dimensions 1 and 2, and the leftmost of dimension 3.
         middles = [edge.mean(axis=0) for edge in edges]
         middle = min(middles, key=lambda m: m[0] if axis == 2 else -m[1])
         x, y = middle + font.size * 1.1 * (middle - center) / np.linalg.norm(middle - center)

@@ -1,4 +1,4 @@
-"""Sheets of captioned pictures, drawn as `style` says."""
+"""Contact sheets of captioned pictures, in the style of `style`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from dimred.plots.style import GRAY, displayable, own_style, write_title
+from dimred.plots.style import GRAY, displayable, plot_style, write_title
 
-_CELL = 0.8  # inches, of a picture and what is free at its side
+_CELL = 0.8  # inches, of a picture with the gap beside it
 _PICTURE = 0.72
 _LINE = 0.1
 _GAP = 0.16  # between tiles
 _TEXT = 5.5  # points
-_LETTERS = 18  # that fit under a picture
+_LETTERS = 18  # fit under a picture
 _LETTERS_AN_INCH = 22
 
 
@@ -40,7 +40,9 @@ class Tile:
 
 
 def sheet(tiles: Sequence[Tile], columns: int, title: str, subtitle: str) -> Figure:
-    """Tiles in rows of so many, each as wide as the one with most pictures.
+    """Tiles in rows, all as wide as the one with most pictures.
+
+    columns: tiles in a row.
 
     Raises ValueError without tiles, or with one that has no pictures.
     """
@@ -53,7 +55,7 @@ def sheet(tiles: Sequence[Tile], columns: int, title: str, subtitle: str) -> Fig
     tall = heading + _PICTURE + _LINE * lines + _GAP
     width = columns * wide + (columns - 1) * _GAP
     height = tall * -(-len(tiles) // columns)
-    with own_style():
+    with plot_style():
         figure = Figure(figsize=(max(width, 4.0), height + 0.8))
         FigureCanvasAgg(figure)
         w, h = figure.get_size_inches()
@@ -72,8 +74,8 @@ def _draw(axes: Axes, tile: Tile, x: float, y: float, wide: float, heading: floa
     if tile.heading:
         text = displayable(tile.heading, int(wide * _LETTERS_AN_INCH))
         axes.text(x, y + heading / 2, text, fontsize=_TEXT + 0.5, va="center")
-    for number, picture in enumerate(tile.pictures):
-        left, top = x + number * _CELL, y + heading
+    for i, picture in enumerate(tile.pictures):
+        left, top = x + i * _CELL, y + heading
         height, width = picture.image.shape[1:]
         longest = max(height, width)
         across, down = _PICTURE * width / longest, _PICTURE * height / longest
@@ -84,8 +86,8 @@ def _draw(axes: Axes, tile: Tile, x: float, y: float, wide: float, heading: floa
         )
         corner = (left_edge, low - down)
         axes.add_patch(Rectangle(corner, across, down, fill=False, ec="#cccccc", lw=0.4))
-        for line, words in enumerate(picture.lines):
-            color = "black" if line == 0 else GRAY
-            text = displayable(words, _LETTERS)
-            below = low + _LINE * (line + 0.6)
+        for number, line in enumerate(picture.lines):
+            color = "black" if number == 0 else GRAY
+            text = displayable(line, _LETTERS)
+            below = low + _LINE * (number + 0.6)
             axes.text(left, below, text, fontsize=_TEXT, color=color, va="center")

@@ -1,7 +1,7 @@
-"""How figures of dimred look: colors, fonts, axes, titles, legends, and figures as files.
+"""The style of dimred's figures: colors, fonts, axes, titles, legends, and figures as files.
 
-Without pyplot, a display or the user's matplotlib settings. Text is shown as it is: no mathematics,
-and escapes for what no font can show.
+Uses neither pyplot, a display nor the user's matplotlib settings. Text is shown literally, without
+mathematics, and characters that no font can show are escaped.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 Points = NDArray[np.float64]
 
 # Okabe and Ito's eight (https://jfly.uni-koeln.de/color/; yellow and black moved from the ends of
-# the scale), then twelve chosen to be far from them and from each other in OKLab, also as simulated
-# for red- and green-blind eyes (Machado et al. 2009).
+# the scale), then twelve far from these and from each other in OKLab, also as simulated for red-
+# and green-blind eyes (Machado et al. 2009).
 COLORS = (
     *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#5B2A9B", "#DECB14"),
     *("#8C5A2B", "#2B2B2B", "#CC00FF", "#00E0A3", "#A31466", "#0000E0", "#005200", "#AD7AFF"),
@@ -33,14 +33,14 @@ COLORS = (
 )
 N_COLORS = len(COLORS)
 GRAY = "#666666"
-# For names in scripts that DejaVu Sans lacks, where one of these is installed.
+# Used, if installed, for scripts that DejaVu Sans lacks.
 _WIDER_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Microsoft YaHei", "Arial Unicode MS")
 
 
 def to_png(figure: Figure) -> bytes:
-    """The figure as a PNG file; equal figures give equal bytes, with no date or version in them."""
+    """The figure as a PNG file without date or version, so that equal figures give equal bytes."""
     file = io.BytesIO()
-    with own_style():
+    with plot_style():
         figure.savefig(
             file, format="png", bbox_inches="tight", pad_inches=0.15, metadata={"Software": None}
         )
@@ -48,9 +48,9 @@ def to_png(figure: Figure) -> bytes:
 
 
 def to_pdf(figure: Figure) -> bytes:
-    """The figure as a PDF file, text as text; dots of scatter plots are pixels within it."""
+    """The figure as a PDF file, with text as text and dots of scatter plots rasterized."""
     file = io.BytesIO()
-    with own_style():
+    with plot_style():
         figure.savefig(
             file,
             format="pdf",
@@ -62,8 +62,9 @@ def to_pdf(figure: Figure) -> bytes:
     return file.getvalue()
 
 
-def own_style() -> AbstractContextManager[None]:
-    own = {
+def plot_style() -> AbstractContextManager[None]:
+    """Context in which matplotlib uses dimred's settings."""
+    settings = {
         "text.parse_math": False,
         "font.family": _families(),
         "font.size": 9,
@@ -74,7 +75,7 @@ def own_style() -> AbstractContextManager[None]:
         "legend.frameon": False,
         "legend.handletextpad": 0.4,
     }
-    return style.context(["default", own])
+    return style.context(["default", settings])
 
 
 @cache
@@ -91,14 +92,14 @@ def _characters() -> frozenset[int]:
 
 
 def displayable(text: str, limit: int = 24) -> str:
-    """Text that can be shown in any case: what is not printable escaped, cut to `limit`."""
-    known = _characters()
-    shown = "".join(c if c.isprintable() and ord(c) in known else ascii(c)[1:-1] for c in text)
+    """Text with unprintable and unsupported characters escaped, cut to `limit` characters."""
+    supported = _characters()
+    shown = "".join(c if c.isprintable() and ord(c) in supported else ascii(c)[1:-1] for c in text)
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
-    """Axes of this size in inches, with room for a title above and for names at the right."""
+    """Axes of this size in inches, with space for a title above and a legend at the right."""
     left, right, below, above = 0.8, 2.2, 0.6, 0.7
     w, h = left + width + right, below + height + above
     figure = Figure(figsize=(w, h))
@@ -116,13 +117,13 @@ def write_legend(
     axes: Axes, handles: Sequence[Line2D], names: Sequence[str], limit: int = 24
 ) -> None:
     """A legend at the right of the axes."""
-    # Names are set afterwards: matplotlib leaves out those that start with an underscore.
+    # Names are set afterwards, as matplotlib omits those that start with an underscore.
     legend = axes.legend(handles, ["-"] * len(handles), loc="upper left", bbox_to_anchor=(1.01, 1))
     for text, name in zip(legend.get_texts(), names, strict=True):
         text.set_text(displayable(name, limit))
 
 
 def dot_style(n: int) -> dict[str, Any]:
-    """Of each of n points in a scatter plot."""
+    """Arguments for a scatter plot of n points."""
     size = float(np.clip(20 * (300 / n) ** 0.62, 0.5, 24))
     return {"s": size, "linewidths": 0, "rasterized": True}
