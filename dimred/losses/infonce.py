@@ -78,7 +78,7 @@ class _InfoNCE(torch.autograd.Function):
     def forward(
         ctx: Any, z: Tensor, partner: Tensor, similarity: Similarity, decoupled: bool
     ) -> Tensor:
-        # Compiling would unroll the loop over tiles, so compile only where there is a single tile.
+        # Compiling unrolls the loop over tiles, so larger batches, of several GPU tiles, run eager.
         small = len(z) <= _GPU_TILE
         compute = _value_and_gradient if small else _value_and_gradient.function
         loss, ctx.gradient = compute(

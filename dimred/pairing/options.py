@@ -56,8 +56,8 @@ class PairingOptions(Choice):
         return iter(())
 
     def without_color(self) -> BatchAugmentation:
-        """The geometric part of the augmentation, which linear evaluation trains on (t-SimCNE
-        paper: crops and flips)."""
+        """Augmentation without color changes, which linear evaluation trains on (t-SimCNE paper:
+        crops and flips)."""
         from dimred.data.augmentation import BatchAugmentation
 
         return BatchAugmentation(AugmentationOptions(jitter=0.0, grayscale=0.0))

@@ -222,5 +222,5 @@ def test_an_unknown_factor_is_named_with_those_that_are_known():
     over = scope(t=1, factors=angles())
     with pytest.raises(InputError, match=r"'hue' .* class, azimuth, elevation, shift$"):
         over.factor_targets(["azimuth", "hue"])
-    with pytest.raises(InputError, match=r"'class' .* known are none$"):
+    with pytest.raises(InputError, match=r"'class' .* their factors are none$"):
         scope(labels=False).factor_targets(["class"])
