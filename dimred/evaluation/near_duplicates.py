@@ -280,7 +280,7 @@ def _confirmed(
     typical = np.median(np.where(copies, np.tile(beyond, 2), rough), axis=1)
     typical = np.maximum(typical, np.quantile(typical, _FLOOR))
     at_most = max_ratio * np.minimum(typical[:, None], typical[candidates])
-    # In float32 the residual of a copy can reach 0.002, so near-duplicates are measured again.
+    # In float32 the residual of a copy can reach 0.002, so float64 measures likely copies again.
     row, column = np.nonzero(rough <= np.maximum(at_most, COPY_RESIDUAL) + 0.005)
     pairs = np.unique(np.sort(np.stack([row, candidates[row, column]], axis=1), axis=1), axis=0)
     residual, which = np.empty(len(pairs)), np.empty(len(pairs), dtype=np.int64)

@@ -90,7 +90,7 @@ def ratio_to_median(scores: Scores, labels: Rows | None = None) -> tuple[Scores,
 
 
 def beyond_threshold(ratios: Scores, thresholds: Scores) -> Rows:
-    """The positions of ratios above their threshold, highest first, both by `ratio_to_median`."""
+    """The positions of ratios above their threshold (see `ratio_to_median`), farthest first."""
     beyond = np.nan_to_num(ratios / thresholds, nan=0.0)
     order = np.argsort(-beyond, kind="stable")
     listed: Rows = order[beyond[order] > 1]
