@@ -48,6 +48,15 @@ class PairingScope:
         """The same samples, each treated as a separate image."""
         return replace(self, n_variants=1, positions=self._samples().numpy())
 
+    @property
+    def index(self) -> NDArray[np.int64]:
+        """The places of the n images in the dataset, int64 (n,)."""
+        return self.samples.index[self.positions * self.n_variants]
+
+    def related(self, relation: Relation) -> RelationOfSamples:
+        """A relation among the n images, whose pair categories count them from 0."""
+        return RelationOfSamples(relation, self._samples())
+
     def _samples(self) -> Tensor:
         t = self.n_variants
         return torch.from_numpy((self.positions[:, None] * t + np.arange(t)).ravel())
@@ -74,7 +83,7 @@ class PairingScope:
         classes, names = labeling if within_class and labeling else (None, ())
         images = self.samples.images[torch.from_numpy(self.positions * self.n_variants)]
         graph = neighbor_graph(images, k, classes, names, self.cache, self.side)
-        return RelationOfSamples(relation(Neighbors(graph), self.n_variants), self._samples())
+        return self.related(relation(Neighbors(graph), self.n_variants))
 
     def viewpoints(self, relation: Callable[[Viewpoints], Relation]) -> RelationOfSamples:
         """A relation by azimuth and elevation. Raises InputError for images without them."""
@@ -93,7 +102,7 @@ class PairingScope:
                 )
         places = self.positions * self.n_variants
         angles = [factors[name].values[places] for name in ("azimuth", "elevation")]
-        return RelationOfSamples(relation(Viewpoints(*angles)), self._samples())
+        return self.related(relation(Viewpoints(*angles)))
 
     def class_targets(self) -> tuple[Tensor, Tensor, int]:
         """Samples, their classes, int64, and the number of classes.
@@ -144,4 +153,4 @@ class PairingScope:
                 "pairing=knn with pairing.same_class=false"
             )
         categories = Classes(labeling[0])
-        return RelationOfSamples(same_class(categories, self.n_variants), self._samples())
+        return self.related(same_class(categories, self.n_variants))

@@ -128,6 +128,10 @@ def test_a_pairing_is_one_file_and_its_data_are_part_of_the_run(tmp_path):
     (run,) = runs(tmp_path)
     assert list(identity(run)["files"]) == ["pairing"]
     assert "finished before" in dimred(tmp_path, *named)[0]
+    labeled = ["pairing=listed_labels", "loss=drlim", "pairing.file=my=odd,path~.csv"]
+    dimred(tmp_path, *words, *labeled, "run_dir=labeled")
+    numbers = summary(tmp_path / "labeled")["final"]
+    assert "contrast_squared_hinge" in numbers
     # Not where the file lies decides, but what is in it.
     moved = file.rename(tmp_path / "moved.csv")
     assert (
