@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from dimred.config.renamed import current_config, current_identity, current_words
+from dimred.config.renamed import current_config, current_identity, current_overrides
 from dimred.errors import InputError
 from dimred.run_folder import layout
 
@@ -78,7 +78,7 @@ class RunRecord:
     @property
     def command(self) -> list[str]:
         """The words of `dimred train` that made it, less where its outputs went."""
-        words = current_words(self.environment["sessions"][-1]["command"][2:])
+        words = current_overrides(self.environment["sessions"][-1]["command"][2:])
         return [_unquoted(w) for w in words if not w.startswith(("output_dir=", "run_dir="))]
 
     @property
