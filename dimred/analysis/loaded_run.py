@@ -250,7 +250,7 @@ class LoadedRun:
         if on.sources is not None:
             found["source"] = on.sources
         found |= {f"z{j}": column for j, column in enumerate(on.z.T, start=1)}
-        return found | on.further_columns
+        return found | on.extra_columns
 
     def to_dataframe(self) -> Any:
         """`columns` as a pandas.DataFrame of N rows. Raises ImportError without pandas."""

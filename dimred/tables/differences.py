@@ -30,7 +30,7 @@ def of_published_data(record: RunRecord, protocol: Values) -> bool:
         return True
     # cifar10 is meant by CIFAR-10, cifar10-jpeg and cifar_10, and not by cifar100.
     pattern = re.sub(r"(\d+)$", r"[-_]?\1(?!\\d)", name)
-    return record.is_own and re.search(pattern, record.data.lower()) is not None
+    return record.has_own_images and re.search(pattern, record.data.lower()) is not None
 
 
 def differences(group: Sequence[RunRecord], protocol: Values) -> list[str]:
