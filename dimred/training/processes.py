@@ -68,7 +68,7 @@ class Processes:
             gradient.copy_(part.view_as(gradient))
 
     def broadcast(self, message: Any = None) -> Any:
-        """The message of the main process, returned in all; the argument of the others is unused."""
+        """The message of the main process, in all processes; that of the others is ignored."""
         if self.size == 1:
             return message
         box = [message]

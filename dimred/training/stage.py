@@ -323,7 +323,7 @@ class StageTrainer:
             return (total / counts).astype(np.float32)
 
     def _everything(self) -> Iterator[StepBatch]:
-        """Batches of all anchors in random order; the last one is filled up with earlier anchors."""
+        """Batches of all anchors in random order; the last one is filled with earlier anchors."""
         device, size = self.compute.device, self.batch_size
         order = torch.randperm(
             len(self.anchors), generator=self._generator("order of item losses"), device=device
