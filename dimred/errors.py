@@ -22,16 +22,16 @@ class TrainingDiverged(TrainingFailed):
 
 
 class WrongGradients(TrainingFailed):
-    """In a stage's first step, a parameter that is to learn has no finite gradient, or a frozen one
-    has a gradient; the message names the stage and the parameters."""
+    """In a stage's first step, a trained parameter has no finite gradient, or a frozen one has a
+    gradient; the message names the stage and the parameters."""
 
 
 class ProcessLost(RuntimeError):
-    """Of the processes that share a run another has ended, so that this one cannot go on."""
+    """Another process of the same run has ended, so that this one cannot go on."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """The run was asked to stop by a signal and has stopped; the message says how to go on."""
+    """A signal has stopped the run; the message says how to go on."""
 
     def __init__(self, number: int, message: str):
         super().__init__(message)

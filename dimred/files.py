@@ -1,4 +1,4 @@
-"""Paths as users give them, files that are either whole or not there, and tables as CSV."""
+"""User paths, atomic writes and CSV."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a text begins with that a spreadsheet would compute."""
+"""First characters of a text that a spreadsheet would evaluate as a formula."""
 
 
 def expanded(path: str | os.PathLike[str]) -> Path:
@@ -22,7 +22,7 @@ def expanded(path: str | os.PathLike[str]) -> Path:
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """Write a file under a temporary name in the same folder, sync it, and rename it into place.
 
-    Raises OSError, naming `path`, when it cannot be written; what was there before stays.
+    Raises OSError, naming `path`, when it cannot be written; an existing file is then kept.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
@@ -40,8 +40,8 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
 
 
 def csv_file(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """A CSV file in UTF-8, with the mark by which spreadsheets know it; a text that they would
-    compute gets an apostrophe before it."""
+    """A CSV file in UTF-8 with a byte-order mark, by which spreadsheets recognize the encoding. An
+    apostrophe is put before texts that they would evaluate as formulas."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns)
     writer.writeheader()

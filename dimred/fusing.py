@@ -1,6 +1,6 @@
-"""Chains of small kernels, such as an augmentation or a loss, that torch.compile makes few of.
+"""Functions of many small kernels, such as augmentations and losses, fused by torch.compile.
 
-On a GPU each of them waits for memory and for the host; on a CPU they are quick as they are.
+On a GPU every kernel waits for memory and for the host; on a CPU fusing does not pay.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _mode: ContextVar[str | None] = ContextVar("mode", default=None)
 
 @contextmanager
 def fusing(mode: str | None) -> Iterator[None]:
-    """Within it, functions marked `fusable` are compiled in a mode of torch.compile; with None they
-    are not."""
+    """Context in which functions marked `fusable` are compiled, in this mode of torch.compile; None
+    compiles nothing."""
     token = _mode.set(mode)
     try:
         yield
@@ -31,11 +31,12 @@ def fusing(mode: str | None) -> Iterator[None]:
 
 
 class fusable(Generic[P, R]):
-    """A function of tensors, without gradients and random numbers, that may be compiled.
+    """Decorator of a function of tensors, without gradients and random numbers, that may be
+    compiled.
 
-    It is compiled for each combination of shapes that it meets, up to PyTorch's limit (8), beyond
-    which it is not. The result is the same up to the rounding of its last digits. Raises what
-    torch.compile does where it cannot compile.
+    It is compiled for each new combination of shapes, up to PyTorch's limit (8), and interpreted
+    for further ones. Results differ only by rounding. Raises the errors of torch.compile where
+    compiling fails.
     """
 
     def __init__(self, function: Callable[P, R]):
@@ -48,6 +49,6 @@ class fusable(Generic[P, R]):
         if mode is None:
             return self.function(*args, **kwargs)
         if mode not in self.compiled:
-            # Of one shape in a stage; code for any shape is slower and takes longer to make.
+            # A stage has one shape; code for dynamic shapes is slower and takes longer to compile.
             self.compiled[mode] = torch.compile(self.function, dynamic=False, mode=mode)
         return self.compiled[mode](*args, **kwargs)

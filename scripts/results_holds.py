@@ -9,13 +9,13 @@ from results_lines import TABLE_NAMES, Measured, Runs, table_of
 
 from dimred.analysis.other_methods import BASELINES
 from dimred.tables import TABLES, Cell, Column, Row
-from dimred.tables.baselines import PUBLISHED, places_the_learned
+from dimred.tables.baselines import PUBLISHED, uses_encoder
 from dimred.tables.conditions import (
     conditions,
     has_all_images,
     in_a_cell,
     other_data,
-    speaks,
+    is_comparable,
     title,
 )
 from dimred.tables.formats import number_text
@@ -114,10 +114,10 @@ def says(line: Measured, column: Column, cell: Cell) -> bool:
     if line.row is None:
         run = line.record
         whole = run.baselines[line.line.method]["images"] == run.summary["dataset"]["images"]
-        learned = places_the_learned(line.line.method)
-        fit = speaks(run, protocol) if learned else has_all_images(run, protocol)
+        learned = uses_encoder(line.line.method)
+        fit = is_comparable(run, protocol) if learned else has_all_images(run, protocol)
         return cell.published is not None and whole and fit
-    if not speaks(line.record, protocol):
+    if not is_comparable(line.record, protocol):
         return False
     in_numbers = cell.published is not None and cell.comparable
     return in_numbers or (line.table, line.line.key, column.key) in IN_WORDS
@@ -139,7 +139,7 @@ def _rows(line: Measured, of: dict[Runs, str]) -> list[list[str]]:
 
 def _conditions(line: Measured, column: Column) -> list[str]:
     protocol, row = line.protocol or {}, line.row
-    if row is None and not places_the_learned(line.line.method):
+    if row is None and not uses_encoder(line.line.method):
         return other_data(line.record, protocol)
     words = conditions(line.record, protocol, column)
     brief = row.brief.get(column.key, row.brief.get("", "")) if row else ""

@@ -9,7 +9,7 @@ from results_lines import TABLE_NAMES, Measured, Runs, demos, table_of
 
 from dimred.run_folder.record import RunRecord
 from dimred.tables import grouped, summarize
-from dimred.tables.conditions import speaks, title
+from dimred.tables.conditions import is_comparable, title
 from dimred.tables.differences import stage_epochs
 from dimred.tables.formats import number_text
 from dimred.tables.published import Value
@@ -101,7 +101,7 @@ def appendix_a(
 
 
 def _speaks(line: Measured) -> bool:
-    return line.protocol is not None and speaks(line.record, line.protocol)
+    return line.protocol is not None and is_comparable(line.record, line.protocol)
 
 
 def _of_table1(lines: Sequence[Measured], of: dict[Runs, str]) -> str:

@@ -250,7 +250,7 @@ class LoadedRun:
         if on.sources is not None:
             columns["source"] = on.sources
         columns |= {f"z{j}": column for j, column in enumerate(on.z.T, start=1)}
-        return columns | on.further_columns
+        return columns | on.extra_columns
 
     def to_dataframe(self) -> Any:
         """`columns` as a pandas.DataFrame of N rows. Raises ImportError without pandas."""

@@ -1,20 +1,20 @@
-"""The commands of `dimred`: words in, lines out.
+"""The commands of `dimred`: they parse arguments and print results.
 
-Each is a module named like it, with the text of its --help (`HELP`, whose first paragraph is its
-usage) and `run`, which takes its arguments and returns its exit code. What a command does stands
-elsewhere and is imported when it runs, so that help is quick.
+Each command is a module of the same name, with its help text (`HELP`, whose first paragraph is the
+usage) and `run(arguments)`, which returns an exit code. The work is done by other packages, which
+are imported in `run`, so that help is quick.
 """
 
 COMMANDS = {
     "train": "train a map and write it to a run folder",
     "options": "every key of the configuration, with its type, value and meaning",
-    "view": "a finished run's map as a page to look into",
-    "inspect": "what deserves a look: duplicates, outliers, label issues, clusters",
+    "view": "a finished run's map as an interactive page",
+    "inspect": "images worth checking: duplicates, outliers, label issues, clusters",
     "embed": "place new images on a finished run's map",
     "export": "a finished run's encoder as ONNX",
     "reproduce": "the runs of a paper's table",
-    "table": "a paper's table beside what the runs gave",
+    "table": "a paper's table beside the results of your runs",
     "baselines": "other methods on the images of a finished run",
     "plot": "a figure of finished runs, as PDF and PNG",
 }
-"""What each command is for, in the order of the help."""
+"""A description of each command, in the order of the help."""

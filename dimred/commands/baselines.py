@@ -11,10 +11,10 @@ HELP = """\
 dimred baselines RUN [RUN ...] [--only METHOD,...] [--root DATA] [--again]
                  [--plugin FILE|MODULE]
 
-Places the images of a finished run by other methods, from their pixels and from the run's H, and
-measures those maps as it was measured: kNN accuracy on the same splits, trustworthiness, time.
-Results go to RUN/baselines.json, maps to RUN/baselines/ and RUN/plots/; what is there is not
-measured again unless --again. --root names the data where they have moved.
+Maps the images of a finished run by other methods, from their pixels and from the run's H, and
+measures those maps like the run's own: kNN accuracy on the same splits, trustworthiness, time.
+Writes results to RUN/baselines.json, maps to RUN/baselines/ and RUN/plots/. A method that has been
+measured before is skipped, except with --again. --root is the folder of data that have moved.
 t-SNE and UMAP come with the extra `baselines` (pip install -e '.[baselines]' in dimred's clone).
 
 METHOD is one of
@@ -28,28 +28,28 @@ METHOD is one of
 
 
 def run(arguments: list[str]) -> int:
-    """Measure what the arguments say; returns the exit code."""
+    """Measure the methods that the arguments name; returns the exit code."""
     parser = Parser(HELP)
     parser.add_argument("runs", nargs="+")
     parser.add_argument("--only")
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
     parser.add_argument("--again", action="store_true")
-    given = parser.parse_args(arguments)
-    load_plugins(given.plugin)
+    args = parser.parse_args(arguments)
+    load_plugins(args.plugin)
     from dimred.analysis.baselines import METHODS, measure_baselines
     from dimred.run_folder.record import read_record
 
-    methods = given.only.split(",") if given.only else list(METHODS)
+    methods = args.only.split(",") if args.only else list(METHODS)
     for method in methods:
         if method not in METHODS:
             raise InputError(f"--only {method}: must be of {', '.join(METHODS)}")
-    paths = [expanded(path) for path in given.runs]
+    paths = [expanded(path) for path in args.runs]
     for path in paths:
-        read_record(path)  # of several runs, all are looked at before the first is measured
+        read_record(path)  # check all runs before the first is measured
     for path in paths:
-        asked_for = given.only is not None
-        for line in measure_baselines(path, methods, given.root, given.again, asked_for):
+        asked_for = args.only is not None
+        for line in measure_baselines(path, methods, args.root, args.again, asked_for):
             print(line, flush=True)
     print("\ndimred table baselines shows them side by side")
     return 0

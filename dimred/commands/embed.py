@@ -17,21 +17,21 @@ from dimred.options.plugins import load_plugins
 if TYPE_CHECKING:
     from dimred.run_folder.finished import FinishedRun
 
-_MAX_NAMED = 20  # images left out
+_MAX_NAMED = 20  # unreadable images
 
 HELP = """\
 dimred embed RUN IMAGES [IMAGES ...] [--out FILE] [--k K] [--root DATA] [--plugin FILE|MODULE]
 
-Places new images on the map of a finished run by its weights; the run's own images need not be
-there. IMAGES are image files, folders (all images below), or .npz files with an array `images`.
-Files are cropped and resized as for training; what cannot be read is named and left out. Writes
-FILE.npz and FILE.csv (default: in RUN/embedded/): path, z, the class that most of the K nearest
-training images in Z have and the share that has it, and these images: neighbor1 is the `index` of
-the nearest in RUN/embedding.npz; `neighbors` in FILE.npz are rows of it.
+Places new images on the map of a finished run by its weights; the run's own images are not needed.
+IMAGES are image files, folders (searched recursively), or .npz files with an array `images`. Files
+are cropped and resized as for training; unreadable ones are named and left out. Writes FILE.npz and
+FILE.csv (default: in RUN/embedded/) with path, z, the most frequent class among the K nearest
+training images in Z, its share, and these neighbors: in FILE.csv by their `index` in
+RUN/embedding.npz (neighbor1 is the nearest), in FILE.npz (`neighbors`) by their rows there.
 
-  --out   FILE, .npz, .csv or neither
+  --out   FILE, with or without .npz or .csv
   --k     default: the first of the run's eval.k
-  --root  the run's data, wanted only by runs of an early version
+  --root  the run's data; needed only for runs of early versions
 
   dimred embed outputs/demo-seed0-9b6bf014 new_images/
 
@@ -51,18 +51,18 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--k", type=int)
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
-    given = parser.parse_args(arguments)
-    load_plugins(given.plugin)
+    args = parser.parse_args(arguments)
+    load_plugins(args.plugin)
     import numpy as np
 
     from dimred.analysis.placement import Placement
     from dimred.run_folder.finished import FinishedRun
 
-    finished = FinishedRun(expanded(given.run), given.root)
-    out = None if given.out is None else _checked_out(finished, given.images, given.out)
-    placed = Placement(finished).place(given.images, given.k)
-    named = out or _own_place(finished, given.images[0], placed.paths)
-    table, arrays = _beside(named)
+    finished = FinishedRun(expanded(args.run), args.root)
+    out = None if args.out is None else _checked_out(finished, args.images, args.out)
+    placed = Placement(finished).place(args.images, args.k)
+    stem = out or _default_out(finished, args.images[0], placed.paths)
+    table, arrays = _output_files(stem)
     for path, reason in placed.left_out[:_MAX_NAMED]:
         print(f"dimred: {path!r} is left out: {reason}", file=sys.stderr)
     left_out = len(placed.left_out)
@@ -79,43 +79,43 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _beside(named: Path) -> tuple[Path, Path]:
+def _output_files(stem: Path) -> tuple[Path, Path]:
     """FILE.csv and FILE.npz."""
-    return named.with_name(f"{named.name}.csv"), named.with_name(f"{named.name}.npz")
+    return stem.with_name(f"{stem.name}.csv"), stem.with_name(f"{stem.name}.npz")
 
 
 def _checked_out(run: FinishedRun, images: list[str], out: str) -> Path:
-    """FILE, without .csv or .npz. Raises InputError where that would replace what is read, or what
-    the run wrote."""
-    named = expanded(out)
-    if named.is_dir() or not named.name:
+    """FILE, without .csv or .npz. Raises InputError where writing it would replace an input or a
+    file of the run."""
+    stem = expanded(out)
+    if stem.is_dir() or not stem.name:
         raise InputError(f"--out {out}: must name a file, not a folder")
-    if named.suffix in (".csv", ".npz"):
-        named = named.with_suffix("")
+    if stem.suffix in (".csv", ".npz"):
+        stem = stem.with_suffix("")
     from dimred.run_folder import layout
 
-    for file in _beside(named):
+    for file in _output_files(stem):
         run.check_output(f"--out {out}", file, layout.PLACED)
         for other in map(expanded, images):
             if file.exists() and other.exists() and file.samefile(other):
                 raise InputError(f"--out {out}: would replace {file}, which is read")
-    return named
+    return stem
 
 
-def _own_place(run: FinishedRun, first: str, paths: Sequence[str]) -> Path:
-    """FILE in the run's folder, called after the first images; numbered where other images have
-    that name."""
+def _default_out(run: FinishedRun, first: str, paths: Sequence[str]) -> Path:
+    """FILE in the run's folder, named after the first of IMAGES, with a number where that name is
+    taken by other images."""
     from dimred.run_folder import layout
 
     source = expanded(first).absolute()
     stem = (source.resolve().name if source.is_dir() else source.stem) or "images"
     names = chain([stem], (f"{stem}-{number}" for number in count(2)))
-    places = (run.path / layout.PLACED / name for name in names)
-    return next(named for named in places if _is_free(_beside(named)[1], paths))
+    candidates = (run.path / layout.PLACED / name for name in names)
+    return next(path for path in candidates if _is_free(_output_files(path)[1], paths))
 
 
 def _is_free(file: Path, paths: Sequence[str]) -> bool:
-    """Whether nothing is there, or these very images."""
+    """Whether the file does not exist or holds these same images."""
     from dimred.run_folder.arrays import RunArrays
 
     return not file.exists() or RunArrays(file).get("path", "U").tolist() == list(paths)

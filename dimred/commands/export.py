@@ -10,10 +10,10 @@ HELP = """\
 dimred export RUN [--out FILE] [--root DATA] [--plugin FILE|MODULE]
 
 Writes the encoder of a finished run as one ONNX file (default: RUN/encoder.onnx): `images`, uint8
-(N, C, height, width), to `h` and `z`, normalization included. Holds what ONNX Runtime makes of 256
-of the run's images (of random ones, where these are not there) against PyTorch; a file that is off
-by more than 1e-4 of the largest value is not written. Wants the extra `onnx`
-(pip install -e '.[onnx]' in dimred's clone).
+(N, C, height, width), to `h` and `z`, normalization included. Compares ONNX Runtime with PyTorch on
+256 of the run's images, or on random ones without the run's data; no file is written if they differ
+by more than 1e-4 of the largest value. Needs the extra `onnx` (pip install -e '.[onnx]' in dimred's
+clone).
 
   --out   the file
   --root  the run's data, where they have moved
@@ -28,21 +28,21 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--out")
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
-    given = parser.parse_args(arguments)
-    load_plugins(given.plugin)
+    args = parser.parse_args(arguments)
+    load_plugins(args.plugin)
     from dimred.analysis.onnx import export
     from dimred.run_folder import layout
     from dimred.run_folder.finished import FinishedRun
 
-    finished = FinishedRun(expanded(given.run), given.root)
-    file = expanded(given.out) if given.out else finished.path / layout.ENCODER
-    made = export(finished, file, f"--out {given.out}")
+    finished = FinishedRun(expanded(args.run), args.root)
+    file = expanded(args.out) if args.out else finished.path / layout.ENCODER
+    exported = export(finished, file, f"--out {args.out}")
     channels, height, width = finished.shape
     shape = f"(N, {channels}, {height}, {width})"
-    print(f"images: uint8 {shape} -> h (N, {made.h}), z (N, {made.z}), float32")
+    print(f"images: uint8 {shape} -> h (N, {exported.h}), z (N, {exported.z}), float32")
     print(
-        f"largest difference from PyTorch, of the largest value, on {made.images}: "
-        f"{made.differences_text}"
+        f"largest difference from PyTorch, of the largest value, on {exported.images}: "
+        f"{exported.differences_text}"
     )
     print(file)
     return 0

@@ -1,4 +1,4 @@
-"""The command `dimred inspect`: what deserves a look among the images of a finished run."""
+"""The command `dimred inspect`: images of a finished run that are worth checking."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dimred.options.plugins import load_plugins
 HELP = """\
 dimred inspect RUN [--root DATA] [--plugin FILE|MODULE]
 
-Looks for what deserves a look among the images of a finished run, and writes each kind to
-RUN/inspect/ as CSV and as a sheet of pictures, the rows of embedding.npz to findings.json:
+Looks for images of a finished run that are worth checking. Writes each kind to RUN/inspect/ as CSV
+and as a sheet of pictures, and their rows in embedding.npz to findings.json:
 
-  near_duplicates   pairs and groups of images that are copies but for shift, compression or noise
-  outliers          images whose 10th neighbor in H is far, of all images or of their class
-  label_issues   images 12 or more of whose 15 neighbors in H are of one other class
-  clusters          the clusters that HDBSCAN finds in the map, the densest first
+  near_duplicates   pairs and groups of images that differ only in shift, compression or noise
+  outliers          images far from their 10th neighbor in H, compared with all or their own class
+  label_issues      images with 12 or more of 15 neighbors in H of one other class
+  clusters          clusters of the map, found by HDBSCAN, the densest first
 
   --root   the data, where they have moved
 
@@ -23,24 +23,24 @@ RUN/inspect/ as CSV and as a sheet of pictures, the rows of embedding.npz to fin
 
 
 def run(arguments: list[str]) -> int:
-    """Look for what deserves a look; returns the exit code."""
+    """Inspect the run that the arguments name; returns the exit code."""
     parser = Parser(HELP)
     parser.add_argument("run")
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
-    given = parser.parse_args(arguments)
-    load_plugins(given.plugin)
+    args = parser.parse_args(arguments)
+    load_plugins(args.plugin)
     from dimred.analysis.inspection import inspect
     from dimred.run_folder import layout
     from dimred.run_folder.finished import FinishedRun
     from dimred.run_folder.folder import RunFolder
 
-    path = expanded(given.run)
-    finished = FinishedRun(path, given.root)  # no folder is made for a run that is not there
+    path = expanded(args.run)
+    finished = FinishedRun(path, args.root)  # no folder is made for a run that is not there
     with RunFolder(path) as folder:
-        for name, found in inspect(finished, folder):
-            print(f"{name:<16} {found.summary}")
-            print("".join(f"{'':<16} {line}\n" for line in found.first), end="", flush=True)
-    folder_of_findings = path / layout.INSPECTED
-    print(f"\n{folder_of_findings} has them as CSV and sheets; dimred view {path} marks them")
+        for name, findings in inspect(finished, folder):
+            print(f"{name:<16} {findings.summary}")
+            print("".join(f"{'':<16} {line}\n" for line in findings.first), end="", flush=True)
+    output = path / layout.INSPECTED
+    print(f"\n{output} has them as CSV and sheets; dimred view {path} marks them")
     return 0

@@ -1,4 +1,4 @@
-"""The command `dimred`. Heavy imports wait until a command needs them, so that help is quick."""
+"""The command `dimred`. Commands import heavy modules only when they run, so that help is quick."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from dimred.errors import Interrupted
 
 
 def entry() -> NoReturn:
-    """The command as a process of its own, which ends at once: to free what PyTorch made object by
-    object takes a second."""
-    # What PyTorch's import makes lasts: looking through it for garbage takes as long as the import.
+    """Run the command and exit without cleaning up: freeing PyTorch's objects takes a second."""
+    # Collecting garbage among the objects that importing PyTorch makes takes as long as the import.
     gc.set_threshold(200_000, 20, 20)
     code = main()
     try:
@@ -40,15 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 = done, 1 = the run failed, 2 = input or a disk that cannot be used, 130 and 143 = stopped by
     Ctrl-C and SIGTERM.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    if words[0:1] == ["help"] and words[1:2]:
-        words = [words[1], "--help"]
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments[0:1] == ["help"] and arguments[1:2]:
+        arguments = [arguments[1], "--help"]
     try:
-        return _run(words)
+        return _run(arguments)
     except BrokenPipeError:
-        # The reader of a pipe, such as `head`, has seen enough; nothing is left to flush to.
+        # The reader of a pipe, such as `head`, has closed it; flushing would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        trains = words[0:1] in (["train"], ["reproduce"])
+        trains = arguments[0:1] in (["train"], ["reproduce"])
         if trains:
             _complain("nobody reads the output any more; the same command goes on")
         return 1 if trains else 0
@@ -57,24 +56,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return getattr(interrupt, "exit_code", 130)
 
 
-def _run(words: list[str]) -> int:
-    if not words or words[0] in ("-h", "--help", "help"):
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(command_help())
         return 0
-    if words[0] == "--version":
+    name, *rest = arguments
+    if name == "--version":
         print(f"dimred {dimred.__version__}")
         return 0
-    if words[0] not in COMMANDS:
-        close = get_close_matches(words[0], COMMANDS, 1)
+    if name not in COMMANDS:
+        close = get_close_matches(name, COMMANDS, 1)
         hint = f"did you mean {close[0]}? " if close else ""
-        _complain(f"{words[0]}: no such command; {hint}the commands are {', '.join(COMMANDS)}")
+        _complain(f"{name}: no such command; {hint}the commands are {', '.join(COMMANDS)}")
         return 2
-    command = import_module(f"dimred.commands.{words[0]}")
-    if any(word in ("-h", "--help") for word in words[1:]):
+    command = import_module(f"dimred.commands.{name}")
+    if any(argument in ("-h", "--help") for argument in rest):
         print(command.HELP)
         return 0
     signal.signal(signal.SIGTERM, _terminated)
-    return run_reporting_errors(lambda: int(command.run(words[1:])))
+    return run_reporting_errors(lambda: int(command.run(rest)))
 
 
 def command_help() -> str:

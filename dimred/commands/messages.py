@@ -1,4 +1,4 @@
-"""What the command says of an error, and which exit code it has."""
+"""Error messages of the command, and its exit codes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CLUSTER = ("hydra/launcher/submitit_local", "hydra/launcher/submitit_slurm")
 class Parser(ArgumentParser):
     """An ArgumentParser whose errors are InputErrors.
 
-    help_text: of the command; its first paragraph is the usage.
+    help_text: help of the command, whose first paragraph is the usage.
     """
 
     def __init__(self, help_text: str):
@@ -34,8 +34,8 @@ class Parser(ArgumentParser):
 
 
 def run_reporting_errors(action: Callable[[], int]) -> int:
-    """Call `action`, which returns an exit code; an error that is no bug becomes one line and an
-    exit code."""
+    """Call `action`, which returns an exit code. An error that is no bug is printed as one line,
+    and its exit code is returned."""
     try:
         return action()
     except Exception as error:

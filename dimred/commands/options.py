@@ -15,22 +15,22 @@ from dimred.options.plugins import load_plugins
 HELP = """\
 dimred options [GROUP=CHOICE ...] [KEY=VALUE ...]
 
-Prints every key of the configuration that these words make: its type, its value, what it may be,
-and a sentence on what it does. The words are those of `dimred train`.
+Prints every key of the configuration that these arguments of `dimred train` make: its value, type,
+allowed range and meaning.
 
   dimred options
   dimred options loss=simclr dataset=image_folder"""
 
 
 def run(arguments: list[str]) -> int:
-    """Print every key of the configuration that the arguments make; returns the exit code."""
-    given = parsed(arguments)
-    if given.multirun:
+    """Print the configuration that the arguments make, key by key; returns the exit code."""
+    args = parsed(arguments)
+    if args.multirun:
         raise InputError("-m: options are those of one run")
-    load_plugins(given.plugin)
+    load_plugins(args.plugin)
     from dimred.config.compose import composed
 
-    config = composed(given.overrides, given.config_dir)
+    config = composed(args.overrides, args.config_dir)
     for key, spec, value in walk(config):
         shown = value.value if isinstance(value, Enum) else value
         print(f"{key} = {'null' if shown is None else shown}")
@@ -47,6 +47,6 @@ def run(arguments: list[str]) -> int:
 def _type_name(value: object, spec: Field[Any]) -> str:
     if isinstance(value, Enum):
         return "one of " + ", ".join(member.value for member in type(value))
-    # Under deferred annotations a field's type is the text written in the source.
-    written = spec.type.__name__ if isinstance(spec.type, type) else str(spec.type)
-    return written.replace(" | None", " or null")
+    # Under deferred annotations a field's type is its source text.
+    text = spec.type.__name__ if isinstance(spec.type, type) else str(spec.type)
+    return text.replace(" | None", " or null")

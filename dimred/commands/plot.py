@@ -14,7 +14,7 @@ Draws a figure of finished runs to NAME.pdf and NAME.png (default: outputs/figur
 FIGURE is one of
   knn        kNN accuracy of the map against k = 1..30
   stages     the maps after each stage side by side, of one run
-  spectrum   eigenvalues of the covariance of Z, of its stage with the most dimensions
+  spectrum   eigenvalues of the covariance of Z after the stage with the most dimensions
   norms      lengths of Z by class
   seeds      maps side by side, turned and mirrored to fit the first
   loss       training loss against epochs
@@ -25,25 +25,25 @@ FIGURE is one of
 
 
 def run(arguments: list[str]) -> int:
-    """Draw what the arguments say; returns the exit code."""
+    """Draw the figure that the arguments name; returns the exit code."""
     parser = Parser(HELP)
     parser.add_argument("figure")
     parser.add_argument("runs", nargs="*")
     parser.add_argument("--out")
-    given = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     from dimred.analysis.run_figures import FIGURES, figure_of
     from dimred.plots.style import to_pdf, to_png
 
-    if given.figure not in FIGURES:
-        raise InputError(f"{given.figure}: no such figure; the figures are {', '.join(FIGURES)}")
-    if not given.runs:
-        raise InputError(f"{given.figure}: of which runs? Name their folders")
-    figure = figure_of(given.figure, [expanded(path) for path in given.runs])
-    out = expanded(given.out or f"outputs/figures/{given.figure}")
+    if args.figure not in FIGURES:
+        raise InputError(f"{args.figure}: no such figure; the figures are {', '.join(FIGURES)}")
+    if not args.runs:
+        raise InputError(f"{args.figure}: no runs given; name their folders")
+    figure = figure_of(args.figure, [expanded(path) for path in args.runs])
+    out = expanded(args.out or f"outputs/figures/{args.figure}")
     if out.suffix in (".pdf", ".png", ".svg", ".eps"):
         out = out.with_suffix("")
     if not out.name:
-        raise InputError(f"--out {given.out}: must be a name for the files, without .pdf and .png")
+        raise InputError(f"--out {args.out}: must be a name for the files, without .pdf and .png")
     for suffix, draw in ((".pdf", to_pdf), (".png", to_png)):
         path = out.with_name(out.name + suffix)
         write_atomically(path, draw(figure))

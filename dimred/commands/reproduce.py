@@ -21,17 +21,17 @@ HELP = """\
 dimred reproduce TABLE [--budget full|short|smoke] [--rows KEY,...] [--seeds 0,1,2] [--list]
                        [--plugin FILE|MODULE] [GROUP=CHOICE ...] [KEY=VALUE ...]
 
-Makes the runs of a paper's table, first all rows with the first seed. Skips what is finished, goes
-on with what was interrupted, and says before it starts how long training will take. TABLE is one
-of those of `dimred table`; baselines trains Table 1's SimCLR and measures `dimred baselines` on it.
+Makes the runs of a paper's table: all rows with the first seed, then with the next. Skips finished
+runs, continues interrupted ones, and prints an estimate of the training time first. TABLE is one of
+those of `dimred table`; baselines trains Table 1's SimCLR and runs `dimred baselines` on it.
 
   --budget   full = as published (default); short = small networks and embedded or fewer images,
-             minutes to hours on a CPU; smoke = seconds a row, proves the path and not the numbers
-  --rows     some rows only, by their key in the table
+             minutes to hours on a CPU; smoke = seconds a row, to test that everything runs
+  --rows     only these rows, by their key in the table
   --seeds    default 0,1,2; smoke: 0
-  --list     print the commands and the time, run nothing
+  --list     print the commands and the estimate, run nothing
 
-Words as of `dimred train` go to every run:
+Overrides as in `dimred train` apply to every run:
   dimred reproduce table1 dataset.root=data dataset.download=true
   dimred reproduce table1 --budget short --rows 4,8 dataset=fashion_mnist dataset.root=data"""
 
@@ -42,21 +42,21 @@ _SEEDS = {"full": "0,1,2", "short": "0,1,2", "smoke": "0"}
 
 @dataclass(frozen=True)
 class _Job:
-    """One run to be made."""
+    """One run to make."""
 
-    words: list[str]
+    arguments: list[str]
     config: RunConfig
 
     @property
     def command(self) -> str:
-        """As typed in a shell."""
-        return shlex.join(["dimred", "train", *self.words])
+        """The command line that makes the run."""
+        return shlex.join(["dimred", "train", *self.arguments])
 
 
 def run(arguments: list[str]) -> int:
-    """Make the runs that the arguments say; returns the exit code.
+    """Make the runs that the arguments name; returns the exit code.
 
-    A run that fails does not keep the others from being made.
+    The other runs are made even if one fails.
     """
     parser = Parser(HELP)
     parser.add_argument("table")
@@ -67,25 +67,25 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--config-dir")
     parser.add_argument("--plugin", action="append", default=[])
     parser.add_argument("overrides", nargs="*")
-    given = parser.parse_intermixed_args(arguments)
-    load_plugins(given.plugin)
+    args = parser.parse_intermixed_args(arguments)
+    load_plugins(args.plugin)
     from dimred.run_folder.lookup import finished_run
     from dimred.tables import BUDGETS, NAMES, TABLES
 
-    if given.table not in NAMES:
-        raise InputError(f"{given.table}: no such table; the tables are {', '.join(NAMES)}")
-    if given.budget not in BUDGETS:
-        raise InputError(f"--budget {given.budget}: must be one of {', '.join(BUDGETS)}")
-    for word in given.overrides:
-        if word.startswith(("name=", "run_dir=")):
-            raise InputError(f"{word}: the runs of a table are named by their rows")
-    of_baselines = given.table == "baselines"
-    if of_baselines and given.rows:
-        raise InputError(f"--rows {given.rows}: baselines has no rows")
-    table, rows = (TABLES["table1"], _SIMCLR) if of_baselines else (TABLES[given.table], given.rows)
-    seeds = _seeds(given.seeds or _SEEDS[given.budget])
-    flags = train.flags_of(given)
-    jobs = _jobs(table, given.budget, rows, seeds, given.overrides, flags, given.config_dir)
+    if args.table not in NAMES:
+        raise InputError(f"{args.table}: no such table; the tables are {', '.join(NAMES)}")
+    if args.budget not in BUDGETS:
+        raise InputError(f"--budget {args.budget}: must be one of {', '.join(BUDGETS)}")
+    for override in args.overrides:
+        if override.startswith(("name=", "run_dir=")):
+            raise InputError(f"{override}: the runs of a table are named by their rows")
+    of_baselines = args.table == "baselines"
+    if of_baselines and args.rows:
+        raise InputError(f"--rows {args.rows}: baselines has no rows")
+    table, rows = (TABLES["table1"], _SIMCLR) if of_baselines else (TABLES[args.table], args.rows)
+    seeds = _seeds(args.seeds or _SEEDS[args.budget])
+    flags = train.flags_of(args)
+    jobs = _jobs(table, args.budget, rows, seeds, args.overrides, flags, args.config_dir)
     left = [job for job in jobs if finished_run(job.config) is None]
     for job in jobs:
         print(f"{'' if job in left else 'finished: '}{job.command}")
@@ -93,22 +93,22 @@ def run(arguments: list[str]) -> int:
     if left:
         from dimred.run.rate import estimate
 
-        print(estimate([job.config for job in left], may_download=not given.list), flush=True)
-    if given.list:
+        print(estimate([job.config for job in left], may_download=not args.list), flush=True)
+    if args.list:
         return 0
     code = _make(left) if left else 0
     if of_baselines and not code:
         code = _measure_baselines(jobs)
-    print(f"\ndimred table {given.table} shows them")
+    print(f"\ndimred table {args.table} shows them")
     return code
 
 
 def _make(jobs: Sequence[_Job]) -> int:
-    """Train one run after the other; the worst exit code."""
+    """Train one run after the other; returns the worst exit code."""
     codes = []
     for number, job in enumerate(jobs, start=1):
         print(f"\n[{number}/{len(jobs)}] {job.command}", flush=True)
-        codes.append(_trained(job.words))
+        codes.append(_train(job.arguments))
     failed = [job for job, code in zip(jobs, codes, strict=True) if code]
     print(f"\n{len(jobs) - len(failed)} of {len(jobs)} runs made")
     for job in failed:
@@ -116,8 +116,8 @@ def _make(jobs: Sequence[_Job]) -> int:
     return max(codes)
 
 
-def _trained(words: list[str]) -> int:
-    return run_reporting_errors(lambda: train.run(words))
+def _train(arguments: list[str]) -> int:
+    return run_reporting_errors(lambda: train.run(arguments))
 
 
 def _measure_baselines(jobs: Sequence[_Job]) -> int:
@@ -130,7 +130,7 @@ def _measure_baselines(jobs: Sequence[_Job]) -> int:
 def _seeds(text: str) -> list[int]:
     if not re.fullmatch(r"[0-9]+(,[0-9]+)*", text):
         raise InputError(
-            f"--seeds {text}: must be whole numbers with commas between, such as 0,1,2"
+            f"--seeds {text}: must be whole numbers separated by commas, such as 0,1,2"
         )
     return [int(part) for part in text.split(",")]
 
@@ -144,7 +144,7 @@ def _jobs(
     flags: Sequence[str],
     folder: str | None,
 ) -> list[_Job]:
-    """All runs, those of the first seed before any second."""
+    """All runs, seed by seed."""
     from dimred.config.compose import composed
 
     rows = {row.key: row for row in table.rows}
@@ -155,6 +155,6 @@ def _jobs(
     jobs = []
     for seed in seeds:
         for key in chosen:
-            words = [*table.command(rows[key], budget), *overrides, f"seed={seed}"]
-            jobs.append(_Job([*flags, *words], composed(words, folder)))
+            row_overrides = [*table.command(rows[key], budget), *overrides, f"seed={seed}"]
+            jobs.append(_Job([*flags, *row_overrides], composed(row_overrides, folder)))
     return jobs

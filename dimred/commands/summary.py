@@ -10,11 +10,11 @@ from dimred.options.registry import registered
 from dimred.run_folder import layout
 
 _NAMED_FILES = 5
-_OF_TRAINING = ("stage", "epoch", "loss", "lr", "images_per_s", "seconds", "compiled")
+_TRAINING_KEYS = ("stage", "epoch", "loss", "lr", "images_per_s", "seconds", "compiled")
 
 
 def describe(folder: Path, summary: dict[str, Any]) -> str:
-    """The lines that a run ends with: the data, how good the map is, and where everything is."""
+    """The lines printed at the end of a run: data, quality of the map, and paths of the results."""
     last = list(summary["stages"])[-1]
     lines = [*_data(summary["dataset"]), "", *_table(summary), ""]
     for name, measure in registered("measure").items():
@@ -53,9 +53,9 @@ def _data(dataset: dict[str, Any]) -> list[str]:
 
 
 def _table(summary: dict[str, Any]) -> list[str]:
-    """Numbers down, stages across, and beside them what is had otherwise: without learning, by
-    LLE."""
-    numbers = [key for key in summary["final"] if key not in _OF_TRAINING]
+    """A table of numbers (rows) by stage (columns), with further columns for the references without
+    learning and for LLE."""
+    numbers = [key for key in summary["final"] if key not in _TRAINING_KEYS]
     numbers += [key for key in summary["lle"] if key not in numbers]
     columns: dict[str, dict[str, Any]] = dict(summary["stages"])
     for space, values in _references(summary).items():
@@ -72,16 +72,16 @@ def _table(summary: dict[str, Any]) -> list[str]:
 
 
 def _references(summary: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """By space, what is had there, named like the number of Z that it compares with."""
-    described = summary.get("measures", {}).get("numbers", {})
-    of_z = {_besides_space(what): name for name, what in described.items() if what["space"] == "z"}
-    found: dict[str, dict[str, float]] = {}
+    """The references by space, each under the name of the number of Z that it compares with."""
+    parts = summary.get("measures", {}).get("numbers", {})
+    names_in_z = {_without_space(p): name for name, p in parts.items() if p["space"] == "z"}
+    references: dict[str, dict[str, float]] = {}
     for name, value in summary["references"].items():
-        what = described.get(name)
-        if what and _besides_space(what) in of_z:
-            found.setdefault(what["space"], {})[of_z[_besides_space(what)]] = value
-    return found
+        part = parts.get(name)
+        if part and _without_space(part) in names_in_z:
+            references.setdefault(part["space"], {})[names_in_z[_without_space(part)]] = value
+    return references
 
 
-def _besides_space(what: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(value for key, value in sorted(what.items()) if key != "space")
+def _without_space(part: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(value for key, value in sorted(part.items()) if key != "space")

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
     from omegaconf import DictConfig
 
-# As torchrun sets them.
+# Environment variables that torchrun sets.
 _SHARED = os.environ.get("WORLD_SIZE", "1") != "1"
 _IS_WORKER = _SHARED and os.environ.get("RANK", "0") != "0"
-_MAIN_SPEAKS_FIRST = 5.0  # seconds
+_WORKER_ERROR_DELAY = 5.0  # seconds, so that the main process reports its error first
 
 _HELP_HEAD = """\
 dimred train [GROUP=CHOICE ...] [KEY=VALUE ...] [-m]
@@ -45,14 +45,14 @@ Examples:
   dimred train -m seed=0,1,2 loss=tsimcne,simclr            a sweep: one run for each combination
 
 Results go to outputs/NAME-seedSEED-HASH/ (output_dir=FOLDER or run_dir=FOLDER change that).
-The same command goes on where a stopped run was; a finished run is not repeated unless
-restart=true, only measured again where what is measured at the end differs (see dimred options).
+The same command continues a stopped run. A finished run is not repeated, except with restart=true;
+it is only measured again where options of eval differ (see dimred options).
 
 Single values:  schedule.stages.finetune.epochs=20   dataset.classes=[4,9]
 All of them:    dimred options
 Your own YAML:  dimred train --config-dir FOLDER ..., FOLDER laid out like conf/
 Your own code:  dimred train --plugin my_loss.py loss=mine ...
-                a Python file, or a module, that registers a loss, pairing, dataset or model"""
+                a Python file or module that registers a loss, pairing, dataset, model or measure"""
 
 
 def _help() -> str:
@@ -63,12 +63,12 @@ def _help() -> str:
     return "\n".join([_HELP_HEAD, *lines, _HELP_TAIL])
 
 
-def _wrapped(words: list[str], width: int = 84) -> list[str]:
+def _wrapped(names: list[str], width: int = 84) -> list[str]:
     lines = [" " * 13]
-    for word in words:
-        if len(lines[-1]) + len(word) + 1 > width:
+    for name in names:
+        if len(lines[-1]) + len(name) + 1 > width:
             lines.append(" " * 13)
-        lines[-1] += f" {word}"
+        lines[-1] += f" {name}"
     return lines
 
 
@@ -76,39 +76,39 @@ HELP = _help()
 
 
 @dataclass(frozen=True)
-class _Ended:
-    """How a job of a sweep ended: in words, since the job may have run in another process, and its
-    error itself would keep its tensors alive."""
+class _JobResult:
+    """How a job of a sweep ended. Holds text instead of the error, which would keep tensors alive
+    and may come from another process."""
 
     overrides: str
-    line: str  # the run folder, or what went wrong
+    line: str  # the run folder, or the error
     code: int
 
 
 def run(arguments: list[str]) -> int:
-    """Train what the arguments say, one run or a sweep; returns the exit code."""
+    """Train one run or a sweep; returns the exit code."""
     if not _IS_WORKER:
         return _run(arguments)
-    # The main one of several processes says it all.
+    # Only the main process prints.
     sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
     try:
         return _run(arguments)
     except Exception:
-        time.sleep(_MAIN_SPEAKS_FIRST)  # torchrun ends the others meanwhile
+        time.sleep(_WORKER_ERROR_DELAY)  # torchrun ends the workers meanwhile
         raise
 
 
 def _run(arguments: list[str]) -> int:
-    given = parsed(arguments)
-    load_plugins(given.plugin)
-    from dimred.config.compose import check_words, with_stage_losses
+    args = parsed(arguments)
+    load_plugins(args.plugin)
+    from dimred.config.compose import check_overrides, with_stage_losses
 
-    check_words(given.overrides, given.config_dir)
-    return with_stage_losses(lambda: _launch(given), given.overrides)
+    check_overrides(args.overrides, args.config_dir)
+    return with_stage_losses(lambda: _launch(args), args.overrides)
 
 
 def parsed(arguments: list[str]) -> Namespace:
-    """Flags and overrides, in whatever order they were typed."""
+    """The parsed flags and overrides, which may come in any order."""
     parser = Parser(
         "the flags are -m (--multirun), --config-dir FOLDER and --plugin FILE.py or MODULE"
     )
@@ -119,34 +119,35 @@ def parsed(arguments: list[str]) -> Namespace:
     return parser.parse_intermixed_args(arguments)
 
 
-def flags_of(given: Namespace) -> list[str]:
-    """The flags that the configuration of a run depends on, as they were given."""
-    folder = ["--config-dir", given.config_dir] if given.config_dir else []
-    return folder + [word for plugin in given.plugin for word in ("--plugin", plugin)]
+def flags_of(args: Namespace) -> list[str]:
+    """The flags that affect the configuration of a run, as command-line arguments."""
+    folder = ["--config-dir", args.config_dir] if args.config_dir else []
+    return folder + [argument for plugin in args.plugin for argument in ("--plugin", plugin)]
 
 
-def _launch(given: Namespace) -> int:
+def _launch(args: Namespace) -> int:
     from hydra.types import RunMode
 
-    from dimred.config.compose import hydra_app, overrides
+    from dimred.config.compose import hydra_app, hydra_overrides
 
-    flags = flags_of(given)
-    words = overrides(given.overrides, given.config_dir, given.multirun)
+    flags = flags_of(args)
+    overrides = hydra_overrides(args.overrides, args.config_dir, args.multirun)
     with hydra_app() as app:
-        if given.multirun or app.get_mode("config", words) is RunMode.MULTIRUN:
+        if args.multirun or app.get_mode("config", overrides) is RunMode.MULTIRUN:
             if _SHARED:
                 raise InputError("-m: torchrun starts the processes of one run, not of a sweep")
-            return _sweep(app, partial(_job, flags), words)
-        for word in words:
-            if word.startswith("hydra/launcher="):
-                raise InputError(f"{word}: launches the jobs of a sweep; add -m")
-        error: Exception | None = app.run("config", partial(_single, flags), words).return_value
+            return _sweep(app, partial(_job, flags), overrides)
+        for override in overrides:
+            if override.startswith("hydra/launcher="):
+                raise InputError(f"{override}: launches the jobs of a sweep; add -m")
+        result = app.run("config", partial(_single, flags), overrides)
+        error: Exception | None = result.return_value
     if error is not None:
         raise error
     return 0
 
 
-def _sweep(app: Hydra, job: Callable[[DictConfig], _Ended], overrides: list[str]) -> int:
+def _sweep(app: Hydra, job: Callable[[DictConfig], _JobResult], overrides: list[str]) -> int:
     """Run or submit the jobs of a sweep and wait for them; returns the exit code."""
     import hydra
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -154,13 +155,13 @@ def _sweep(app: Hydra, job: Callable[[DictConfig], _Ended], overrides: list[str]
 
     from dimred.config.hydra_schema import typed
 
-    parsed_words = OverridesParser.create(app.config_loader).parse_overrides(overrides)
-    for words in BasicSweeper.split_arguments(parsed_words, None)[0]:
-        # What is wrong with a job should not come out after hours in a queue.
-        config = typed(hydra.compose("config", overrides=words))
-    if any(word.startswith("hydra/launcher=") for word in overrides):
+    parsed_overrides = OverridesParser.create(app.config_loader).parse_overrides(overrides)
+    for job_overrides in BasicSweeper.split_arguments(parsed_overrides, None)[0]:
+        # Check every job before any of them waits in a queue.
+        config = typed(hydra.compose("config", overrides=job_overrides))
+    if any(override.startswith("hydra/launcher=") for override in overrides):
         share_with_processes(expanded(config.output_dir) / "sweeps" / "plugins")
-    # A launcher that submits says what, and where it will be.
+    # Launchers log which jobs they submit, and where the logs are.
     launchers = logging.getLogger("hydra_plugins")
     launchers.addHandler(logging.StreamHandler(sys.stdout))
     launchers.setLevel(logging.INFO)
@@ -169,45 +170,47 @@ def _sweep(app: Hydra, job: Callable[[DictConfig], _Ended], overrides: list[str]
     except (RuntimeError, ValueError) as error:
         if exit_code(error) is not None:
             raise
-        # The launcher's error: what a job raises is among the results.
+        # An error of the launcher: `job` returns its errors.
         line, code = str(error), 2
         if type(error).__name__ == "UncompletedJobError":
-            # Killed, such as for its memory. The text goes on with all that the job printed.
+            # The job was killed, such as for its memory. Only the first lines are the message; the
+            # rest is what the job printed.
             line = " ".join(line.splitlines()[:2]) + "; its log lies there; the other jobs go on"
             code = 1
         print(f"dimred: {line}", file=sys.stderr)
         return code
-    ended: list[_Ended] = [result.return_value for batch in batches for result in batch]
-    done = [f"{end.overrides}: {end.line}" for end in ended if not end.code]
-    failed = [f"  {end.overrides}: {end.line}" for end in ended if end.code]
+    results: list[_JobResult] = [result.return_value for batch in batches for result in batch]
+    done = [f"{result.overrides}: {result.line}" for result in results if not result.code]
+    failed = [f"  {result.overrides}: {result.line}" for result in results if result.code]
     print("", *done, sep="\n", flush=True)
     if failed:
         head = f"\ndimred: {len(failed)} job(s) of the sweep failed:"
         print(head, *failed, sep="\n", file=sys.stderr)
-    return max(end.code for end in ended)
+    return max(result.code for result in results)
 
 
 def _as_sweeps(app: Hydra, overrides: list[str]) -> list[str]:
-    """Keys that the default configuration lacks, as choices of one value: Hydra composes once
-    without what is swept over, and would refuse `dataset.root` beside `experiment=a,b`."""
+    """The overrides, with keys that the default configuration lacks written as sweeps over one
+    value. Hydra first composes without the swept overrides, where a plain `dataset.root=...` beside
+    `experiment=a,b` would be refused."""
     import hydra
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from omegaconf import DictConfig, OmegaConf
 
-    default, words = hydra.compose("config"), []
+    default, rewritten = hydra.compose("config"), []
     for override in OverridesParser.create(app.config_loader).parse_overrides(overrides):
-        word, path = str(override.input_line), override.key_or_group
-        key, _, value = word.partition("=")
+        text, path = str(override.input_line), override.key_or_group
+        key, _, value = text.partition("=")
         parent = OmegaConf.select(default, path.rpartition(".")[0]) if "." in path else default
         known = isinstance(parent, DictConfig) and path.rpartition(".")[2] in parent
         if not (known or override.is_sweep_override() or path.startswith("hydra") or "/" in path):
-            word = word if value in ("", "null") else f"{key}=choice({value})"
-        words.append(word)
-    return words
+            text = text if value in ("", "null") else f"{key}=choice({value})"
+        rewritten.append(text)
+    return rewritten
 
 
 def _single(flags: list[str], composed: DictConfig) -> Exception | None:
-    """A single run. Its error is returned, since Hydra would report it in its own words."""
+    """Train a single run. Returns its error, since Hydra would catch and report it itself."""
     try:
         _train(flags, composed)
     except Exception as error:
@@ -215,14 +218,14 @@ def _single(flags: list[str], composed: DictConfig) -> Exception | None:
     return None
 
 
-def _job(flags: list[str], composed: DictConfig) -> _Ended:
-    """A job of a sweep. It returns its error too, so that the other jobs still run."""
+def _job(flags: list[str], composed: DictConfig) -> _JobResult:
+    """Train a job of a sweep. Returns its error, so that the other jobs still run."""
     from hydra.core.hydra_config import HydraConfig
 
     overrides = " ".join(HydraConfig.get().overrides.task)
     print(f"\n{overrides}", flush=True)
     try:
-        return _Ended(overrides, _train(flags, composed), 0)
+        return _JobResult(overrides, _train(flags, composed), 0)
     except BrokenPipeError:
         raise
     except Exception as error:
@@ -231,11 +234,11 @@ def _job(flags: list[str], composed: DictConfig) -> _Ended:
         code = exit_code(error)
         if code is None:
             traceback.print_exc()
-        return _Ended(overrides, line + _log(), code or 1)
+        return _JobResult(overrides, line + _log(), code or 1)
 
 
 def _log() -> str:
-    """Where the errors of a job are that submitit started."""
+    """A note on the log file of a job that submitit started; "" for others."""
     if "SUBMITIT_FOLDER" not in os.environ:
         return ""
     from submitit import JobEnvironment
@@ -244,24 +247,24 @@ def _log() -> str:
 
 
 def _train(flags: list[str], composed: DictConfig) -> str:
-    """Train, and print what came out; returns where it is."""
+    """Train, and print a summary; returns the run folder."""
     from hydra.core.hydra_config import HydraConfig
 
     from dimred.commands.summary import describe
     from dimred.config.hydra_schema import typed
 
     config = typed(composed)
-    # torch is imported only once the configuration is known to be good.
+    # torch is imported only after the configuration has been checked.
     from dimred.run.train import run
 
     outcome = run(config, ["dimred", "train", *flags, *HydraConfig.get().overrides.task])
-    if outcome is None:  # the first of several processes says it
+    if outcome is None:  # a worker process
         return ""
     before = f"{outcome.path}: finished before; restart=true runs it again\n\n"
     text = describe(outcome.path, outcome.summary)
     try:
         print(f"{before if outcome.finished_before else ''}{text}", flush=True)
     except BrokenPipeError:
-        # Nobody reads what is in the summary too.
+        # The reader is gone; summary.json has the same numbers.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return f"{outcome.path}{', finished before' if outcome.finished_before else ''}"

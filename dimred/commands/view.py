@@ -1,4 +1,4 @@
-"""The command `dimred view`: a finished run's map as a page to look into."""
+"""The command `dimred view`: a finished run's map as an interactive page."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ dimred view RUN [--out FILE] [--open] [--root DATA] [--thumbnail PIXELS]
 Writes the map of a finished run as one HTML file (default: RUN/map.html) that needs no server and
 no network: hover over a point to see its image, click to pin it with its nearest neighbors in Z
 and in H, zoom in until images replace points, select with a box or a lasso, color by class, split,
-loss or what else is known of the images, go through the stages of training. What `dimred inspect`
-found is marked, where it has been run.
+loss or other attributes of the images, step through the stages of training. Findings of `dimred
+inspect` are marked.
 
   --out        the file
   --open       open it in the browser
   --root       the data, where they have moved
-  --thumbnail  side of the images in the page; default: theirs, less for many or large images
+  --thumbnail  side of the images in the page, in pixels; default: as they are, smaller for many or
+               large images
 
   dimred view outputs/demo-seed0-* --open"""
 
 
 def run(arguments: list[str]) -> int:
-    """Write the page that the arguments ask for; returns the exit code."""
+    """Write the page of the run that the arguments name; returns the exit code."""
     parser = Parser(HELP)
     parser.add_argument("run")
     parser.add_argument("--out")
@@ -35,18 +36,18 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
     parser.add_argument("--thumbnail", type=int)
-    given = parser.parse_args(arguments)
-    load_plugins(given.plugin)
+    args = parser.parse_args(arguments)
+    load_plugins(args.plugin)
     from dimred.analysis.map_page import MapView
     from dimred.run_folder import layout
     from dimred.run_folder.finished import FinishedRun
 
-    finished = FinishedRun(expanded(given.run), given.root)
-    file = expanded(given.out) if given.out else finished.path / layout.PAGE
-    finished.check_output(f"--out {given.out}", file, layout.PAGE)
-    page = MapView.of(finished, given.thumbnail)
+    finished = FinishedRun(expanded(args.run), args.root)
+    file = expanded(args.out) if args.out else finished.path / layout.PAGE
+    finished.check_output(f"--out {args.out}", file, layout.PAGE)
+    page = MapView.of(finished, args.thumbnail)
     page.save(file)
     print(f"{file}: {len(page.content) / 1e6:.1f} MB; opens in any browser")
-    if given.open and not webbrowser.open(file.absolute().as_uri()):
+    if args.open and not webbrowser.open(file.absolute().as_uri()):
         print("no browser was found to open it")
     return 0

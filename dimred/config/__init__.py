@@ -1,6 +1,6 @@
 """The typed configuration of a run: one dataclass per choice, every field documented.
 
-Importing this package is quick: torch and Hydra wait until a run is built.
+Importing this package imports neither torch nor Hydra.
 """
 
 from dimred.config.run import (

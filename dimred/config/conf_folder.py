@@ -1,4 +1,4 @@
-"""The groups of choices: those registered in Python, and the folder of YAML beside them."""
+"""The groups of choices: those registered in Python, and those in the YAML files of conf/."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ GROUPS = {
     "dataset": "which images",
     "pairing": "which images are similar (digits and mnist choose augmentation_digits)",
     "model": "the network",
-    "loss": "what the embedding is judged by",
+    "loss": "the loss that is minimized",
     "schedule": "stages, epochs, learning rates",
     "device": "where to compute",
-    "experiment": "a whole recipe; what you set besides it wins",
+    "experiment": "a whole configuration; keys that you set yourself override it",
 }
 
 

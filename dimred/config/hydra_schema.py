@@ -1,4 +1,4 @@
-"""Registers the typed configuration with Hydra, and turns what Hydra composed into it."""
+"""Registers the typed configuration with Hydra, and converts composed configurations to it."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from dimred.options.registry import registered
 from dimred.training.device import DeviceName, DeviceOptions
 from dimred.training.schedule import ScheduleOptions
 
-# What a choice's own options are taken from.
+# Groups whose choices have options of their own.
 CHOICES = ("dataset", "pairing", "model", "loss")
-# Names of schemas that the YAML of users may still have: (group, name) -> choice.
+# Earlier names of schemas, which YAML files of users may contain: (group, name) -> choice.
 _FORMER_SCHEMAS = {("dataset", "torchvision"): "mnist"}
-# What Hydra was given, by group and name; once, since it takes a while.
+# Nodes stored with Hydra so far, by group and name: storing all of them again would be slow.
 _stored: dict[tuple[str, str], type] = {}
 
 
 def register() -> None:
-    """Make all choices known to Hydra, and `schema`, `schema/GROUP/NAME` to its defaults lists."""
+    """Store all choices with Hydra, and `schema`, `schema/GROUP/NAME` for its defaults lists."""
     load_installed_plugins()
     nodes = dict(_nodes())
     for place in [place for place in _stored if place not in nodes]:
-        _drop(*place)  # of a plug-in that has it no more
+        _drop(*place)  # a plug-in has dropped it
     for place, (kind, choice) in nodes.items():
         if _stored.get(place) is not kind:
             _store(*place, kind, choice)
 
 
 def _nodes() -> Iterator[tuple[tuple[str, str], tuple[type, object]]]:
-    """What Hydra is to know, (group, name): a dataclass of options, and the value of its field
-    `name` (None leaves it as it is)."""
+    """The nodes of Hydra's store, as (group, name), (dataclass of options, value of its field
+    `name`, where None keeps the default)."""
     yield ("", "schema"), (run_schema(), None)
     yield ("schema/schedule", "stages"), (ScheduleOptions, None)
     yield ("schema/device", "device"), (DeviceOptions, None)
@@ -50,8 +50,8 @@ def _nodes() -> Iterator[tuple[tuple[str, str], tuple[type, object]]]:
             yield (f"schema/{group}", name), (kind, name)
             if not (config_folder() / group / f"{name}.yaml").exists():
                 yield (group, name), (kind, name)
-        for (of, name), choice in _FORMER_SCHEMAS.items():
-            if of == group:
+        for (former_group, name), choice in _FORMER_SCHEMAS.items():
+            if former_group == group:
                 yield (f"schema/{group}", name), (options[choice], choice)
 
 
@@ -72,7 +72,7 @@ def _drop(group: str, name: str) -> None:
 
 
 def typed(composed: DictConfig) -> RunConfig:
-    """The checked RunConfig of a composed config. Raises InputError for bad values."""
+    """The checked RunConfig of a composed config. Raises InputError for invalid values."""
     for line in _unknown_keys(composed, ""):
         raise InputError(line)
     for key in OmegaConf.missing_keys(composed):
@@ -80,7 +80,7 @@ def typed(composed: DictConfig) -> RunConfig:
         raise InputError(f"{key}: must be given; the stages here are {stages}")
     try:
         config = OmegaConf.to_object(composed)
-    except ValueError as error:  # of the checks of a dataclass of options, not of OmegaConf
+    except ValueError as error:  # raised by a dataclass of options, not by OmegaConf
         if isinstance(error, OmegaConfBaseException):
             raise
         raise InputError(str(error)) from error
@@ -91,7 +91,7 @@ def typed(composed: DictConfig) -> RunConfig:
 
 
 def _unknown_keys(node: DictConfig, prefix: str) -> Iterator[str]:
-    """Keys that were forced in with +KEY=VALUE, which Hydra lets pass."""
+    """One line for each unknown key added by +KEY=VALUE, which Hydra does not check."""
     schema = OmegaConf.get_type(node)
     known = [spec.name for spec in fields(schema)] if is_dataclass(schema) else None
     for key in map(str, node):

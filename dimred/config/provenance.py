@@ -1,4 +1,4 @@
-"""What decides a run's result besides its configuration and images: plug-ins and their data."""
+"""What affects a run's result besides its configuration and images: plug-ins and their data."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dimred.files import expanded
 from dimred.options.registry import Choice
 
 KEYS = ("plugins", "files")
-"""What `provenance` may hold."""
+"""The keys of `provenance`."""
 
 
 def provenance(config: RunConfig) -> dict[str, Any]:
-    """By the key of each choice that has any: `plugins`, the name, version and source digest of
-    the plug-in that it comes from; `files`, digests of its `data_files`. Without the plug-ins and
-    files of other choices, so that they do not make another run.
+    """The plug-ins and data files of a run's choices, by configuration key.
 
+    `plugins`: name, version and source digest of the plug-in that a choice comes from. `files`:
+    digests of its `data_files`. Both without choices that have none, and left out if empty.
     Raises InputError for a file that cannot be read.
     """
     choices = dict(_choices(config))

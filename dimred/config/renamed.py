@@ -1,5 +1,5 @@
-"""What options, choices and runs were called before: old words are refused with the new ones, and
-run folders that hold them are still read."""
+"""Renamed options, choices and runs. The command line refuses an old name and gives the new one;
+run folders with old names are still read."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ VALUES = {
 }
 """Choices and values, by key: old to new."""
 GONE = ("device.cuda_graphs",)
-"""Keys that mean nothing any more."""
-# A run is called after its experiment, a schedule after its choice.
+"""Keys that were removed."""
+# Names that contain renamed choices: a run is named after its experiment.
 _IN_FILES = {
     "name": VALUES["experiment"],
     "schedule.name": VALUES["schedule"],
@@ -33,9 +33,9 @@ _IN_FILES = {
 }
 
 
-def refusal(word: str) -> str | None:
-    """What to say of a word of the command line that has an old name; None for others."""
-    key, equals, value = word.partition("=")
+def refusal(override: str) -> str | None:
+    """The error message for an override with an old name; None for others."""
+    key, equals, value = override.partition("=")
     bare = key.lstrip("+~")
     if bare in KEYS:
         return f"{bare}: is called {KEYS[bare]} now"
@@ -45,18 +45,18 @@ def refusal(word: str) -> str | None:
     return None
 
 
-def current_words(words: Sequence[str]) -> list[str]:
-    """Words of a command line under their present names."""
-    found = []
-    for word in words:
-        key, equals, value = word.partition("=")
+def current_overrides(overrides: Sequence[str]) -> list[str]:
+    """Overrides of a command line under their current names."""
+    current = []
+    for override in overrides:
+        key, equals, value = override.partition("=")
         value = {**VALUES, **_IN_FILES}.get(key, {}).get(value, value)
-        found.append(f"{KEYS.get(key, key)}{equals}{value}")
-    return found
+        current.append(f"{KEYS.get(key, key)}{equals}{value}")
+    return current
 
 
 def current_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's identity under the present names: without what is measured, which was part of it."""
+    """A run's identity under the current names, without `eval`, which earlier versions included."""
     values = {
         KEYS.get(key, key): _current(key, value)
         for key, value in identity["config"].items()
@@ -66,8 +66,8 @@ def current_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def current_config(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The content of a config.yaml under its present names."""
-    found = {}
+    """The content of a config.yaml under its current names."""
+    current = {}
     for key, value in content.items():
         dotted = f"{prefix}{key}"
         if dotted in GONE:
@@ -75,8 +75,8 @@ def current_config(content: Mapping[str, Any], prefix: str = "") -> dict[str, An
         name = KEYS.get(dotted, dotted).removeprefix(prefix)
         if isinstance(value, Mapping):
             value = current_config(value, f"{dotted}.")
-        found[name] = _current(dotted, value)
-    return found
+        current[name] = _current(dotted, value)
+    return current
 
 
 def _current(key: str, value: Any) -> Any:

@@ -13,7 +13,7 @@ from dimred.data.options import DatasetOptions
 from dimred.errors import InputError
 from dimred.losses.options import LossOptions
 from dimred.models.options import ModelOptions
-from dimred.options.option import copy_of, decides, nested, option, violations, walk
+from dimred.options.option import changes_result, copied, nested, option, violations, walk
 from dimred.options.registry import Unknown, registered
 from dimred.pairing.formats import PairFormat
 from dimred.pairing.options import PairingOptions
@@ -23,59 +23,59 @@ from dimred.training.schedule import ScheduleOptions, StageOptions
 
 @dataclass
 class EvalOptions:
-    """What is measured, and when; to these every measure adds its own (see `eval_options`).
+    """What is measured, and when. Every measure adds its options (see `eval_options`).
 
-    None of them decides a run's result: a finished run that is typed again with others is measured
-    again, without training.
+    None of them affects training: when they change, a finished run is measured again, not trained
+    again.
     """
 
     every: int = option(
-        0, "Measure every so many epochs besides the end of each stage; 0 = never.", at_least=0
+        0, "Also measure every this many epochs, not only after each stage; 0 = off.", at_least=0
     )
     k: list[int] = option(
         [15], "Numbers of neighbors of the kNN accuracy; the first is the headline.", at_least=1
     )
     random_test: int | None = option(
         None,
-        "Test images of the random stratified split; null takes as many as the dataset's own test "
-        "split, or a sixth.",
+        "Test images of the random stratified split; null = as many as the dataset's test split "
+        "has, or a sixth of the images without one.",
         at_least=1,
     )
     batch_size: int = option(
         1024,
-        "Images embedded at a time: less needs less memory, and changes no result.",
+        "Images embedded at a time; a smaller number needs less memory. Does not change results.",
         at_least=1,
     )
     save_h: bool = option(False, "Also write H (float32) to embedding.npz.")
 
 
-# Of `eval`, what has no bearing on the numbers of a finished run.
-_NO_NUMBERS = ("every", "batch_size")
+# Options of `eval` that do not affect the numbers of a finished run.
+_NOT_COMPARED = ("every", "batch_size")
 
 
 @cache
 def eval_options(measures: tuple[type[Any], ...]) -> type[EvalOptions]:
     """`EvalOptions` with the options of these measures.
 
-    Raises TypeError for an option that two of them have.
+    Raises TypeError for an option that two of them define.
     """
-    known = {spec.name: "eval" for spec in fields(EvalOptions)}
-    own = []
+    owners = {spec.name: "eval" for spec in fields(EvalOptions)}
+    added = []
     for measure in measures:
         for spec in fields(measure):
             if spec.name == "name":
                 continue
-            if spec.name in known:
+            if spec.name in owners:
                 raise TypeError(
-                    f"eval.{spec.name}: an option of {measure.__name__}, and of {known[spec.name]}"
+                    f"eval.{spec.name}: an option of {measure.__name__}, and of {owners[spec.name]}"
                 )
-            known[spec.name] = measure.__name__
-            own.append((spec.name, get_type_hints(measure)[spec.name], copy_of(spec)))
-    return _importable(make_dataclass("EvalSchema", own, bases=(EvalOptions,)))
+            owners[spec.name] = measure.__name__
+            added.append((spec.name, get_type_hints(measure)[spec.name], copied(spec)))
+    return _importable(make_dataclass("EvalSchema", added, bases=(EvalOptions,)))
 
 
 def run_schema() -> type[RunConfig]:
-    """`RunConfig` with the options of all measures that are registered."""
+    """`RunConfig` with the options of all registered measures."""
     return _run_schema(_measures())
 
 
@@ -86,19 +86,19 @@ def _measures() -> tuple[type[Any], ...]:
 @cache
 def _run_schema(measures: tuple[type[Any], ...]) -> type[RunConfig]:
     options = eval_options(measures)
-    own = nested(options, "What is measured.", changes_result=False)
-    return _importable(make_dataclass("RunSchema", [("eval", options, own)], bases=(RunConfig,)))
+    spec = nested(options, "What is measured.", changes_result=False)
+    return _importable(make_dataclass("RunSchema", [("eval", options, spec)], bases=(RunConfig,)))
 
 
 def _importable(schema: type[Any]) -> type[Any]:
-    """A class that other processes find in this module by its name: the jobs of a sweep, which are
-    sent configurations of it."""
+    """Let other processes import a generated class from this module: the jobs of a sweep unpickle
+    configurations of it."""
     schema.__module__ = __name__
     return schema
 
 
 def __getattr__(name: str) -> type[Any]:
-    """The classes made of the measures that are registered."""
+    """The classes generated from the registered measures."""
     if name == "RunSchema":
         return run_schema()
     if name == "EvalSchema":
@@ -107,23 +107,23 @@ def __getattr__(name: str) -> type[Any]:
 
 
 def measures_of(config: RunConfig) -> dict[str, Any]:
-    """All measures that are registered, with the options that a run has for them."""
-    found = {}
+    """All registered measures, by name, with the run's options for them."""
+    measures = {}
     for name, kind in registered("measure").items():
-        names = [spec.name for spec in fields(kind) if spec.name != "name"]
-        own = {key: getattr(config.eval, key) for key in names if hasattr(config.eval, key)}
-        found[name] = kind(**own)
-    return found
+        keys = [spec.name for spec in fields(kind) if spec.name != "name"]
+        values = {key: getattr(config.eval, key) for key in keys if hasattr(config.eval, key)}
+        measures[name] = kind(**values)
+    return measures
 
 
 @dataclass
 class RunConfig:
-    """Everything that decides a run."""
+    """The configuration of a run."""
 
     dataset: DatasetOptions = nested(DatasetOptions, "Which images.")
-    pairing: PairingOptions = nested(PairingOptions, "Which of them are similar.")
+    pairing: PairingOptions = nested(PairingOptions, "Which images are similar.")
     model: ModelOptions = nested(ModelOptions, "The network.")
-    loss: LossOptions = nested(LossOptions, "What the embedding is judged by.")
+    loss: LossOptions = nested(LossOptions, "The loss that is minimized.")
     schedule: ScheduleOptions = nested(ScheduleOptions, "The stages of training.")
     device: DeviceOptions = nested(DeviceOptions, "Where to compute.")
     eval: EvalOptions = nested(EvalOptions, "What is measured.", changes_result=False)
@@ -138,7 +138,7 @@ class RunConfig:
     )
     budget: str | None = option(
         None,
-        "A word for tables on how large the run is, such as smoke; set by dimred reproduce.",
+        "The run's size for tables, such as smoke; set by dimred reproduce.",
         changes_result=False,
     )
     output_dir: str = option(
@@ -146,24 +146,24 @@ class RunConfig:
     )
     run_dir: str | None = option(
         None,
-        "The run folder itself; null = OUTPUT_DIR/NAME-seedSEED-HASH, where the hash tells "
-        "configurations apart.",
+        "The run folder; null = OUTPUT_DIR/NAME-seedSEED-HASH, with a hash of the configuration "
+        "and the data.",
         changes_result=False,
         is_path=True,
     )
     restart: bool = option(
-        False, "Begin anew where the run folder holds a run, replacing it.", changes_result=False
+        False, "Replace a run that the run folder already holds.", changes_result=False
     )
     checkpoint_every: float = option(
         60.0,
-        "Seconds between checkpoints; they are also written at the end of each stage.",
+        "Seconds between checkpoints. One is also written at the end of each stage.",
         at_least=0,
         changes_result=False,
     )
 
     @property
     def title(self) -> str:
-        """What figures are called by."""
+        """The title of the run's figures."""
         return self.name or self.dataset.name
 
     @property
@@ -177,12 +177,12 @@ class RunConfig:
 
     @property
     def last_loss(self) -> LossOptions:
-        """The loss of the last stage, which made the map that is measured."""
+        """The loss of the last stage, which the final map is learned by."""
         return self.loss_of(list(self.schedule.stages.values())[-1])
 
 
 def check(config: RunConfig) -> None:
-    """Raise InputError, naming the key, for values that no run could use."""
+    """Raise InputError, naming the key, for invalid values."""
     for line in (*violations(config), *_choice_mismatches(config), *_contradictions(config)):
         raise InputError(line)
 
@@ -208,7 +208,7 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
     yield from config.pairing.problems()
     if config.device.compile not in (True, False, "auto"):
         yield f"device.compile={config.device.compile}: must be auto, true or false"
-    before = None
+    previous = None
     for name, stage in stages.items():
         yield from _mismatches(config.pairing, config.loss_of(stage), name, stage.out_dim)
         key = f"schedule.stages.{name}"
@@ -219,11 +219,12 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
                 f"{key}.warmup_epochs={stage.warmup_epochs}: "
                 f"must be at most the stage's epochs, {stage.epochs}"
             )
-        if before is not None and stage.out_dim > before:
+        if previous is not None and stage.out_dim > previous:
             yield (
-                f"{key}.out_dim={stage.out_dim}: must be at most that of the stage before, {before}"
+                f"{key}.out_dim={stage.out_dim}: must be at most that of the previous stage, "
+                f"{previous}"
             )
-        before = stage.out_dim
+        previous = stage.out_dim
     if not config.eval.k:
         yield "eval.k=[]: must hold at least one number of neighbors"
     yield from config.model.problems()
@@ -234,7 +235,7 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
 def _mismatches(
     pairing: PairingOptions, loss: LossOptions, stage: str, out_dim: int
 ) -> Iterator[str]:
-    """What the loss of a stage requires and a pairing does not provide."""
+    """One line for a loss that requires what the pairing does not provide."""
     if isinstance(pairing, Unknown) or isinstance(loss, Unknown):
         return
     losses, pairings = registered("loss"), registered("pairing")
@@ -249,16 +250,17 @@ def _mismatches(
     yield from loss.problems(stage, out_dim)
     groups = len(loss.embedding_groups.margins)
     if loss.requires is PairFormat.labeled_pairs and groups not in (0, pairing.components):
-        wanted = _n_labels(kind for kind in losses.values() if kind.requires is loss.requires)
-        given = _n_labels(kind for kind in pairings.values() if kind.provides is loss.requires)
+        required = _n_labels(kind for kind in losses.values() if kind.requires is loss.requires)
+        provided = _n_labels(kind for kind in pairings.values() if kind.provides is loss.requires)
         yield (
-            f"loss={loss.name}: wants {groups} label(s) for a pair, and pairing={pairing.name} "
-            f"gives {pairing.components} here; losses want {wanted}; pairings give {given}"
+            f"loss={loss.name}: requires {groups} label(s) for a pair, and pairing={pairing.name} "
+            f"provides {pairing.components} here; losses require {required}; pairings provide "
+            f"{provided}"
         )
 
 
 def _n_labels(kinds: Iterable[type[Any]]) -> str:
-    """How many labels of a pair losses or pairings have, in words."""
+    """A list of how many labels of a pair each loss or pairing has."""
     counts: dict[str, list[str]] = {}
     for kind in kinds:
         counts.setdefault(kind.n_labels, []).append(kind.choices[0])
@@ -266,13 +268,13 @@ def _n_labels(kinds: Iterable[type[Any]]) -> str:
 
 
 def identity_fields(config: RunConfig) -> dict[str, Any]:
-    """The values that decide a run's result, by dotted key, as plain JSON types: all but those that
-    say `changes_result=False` of themselves."""
-    free = {spec.name for spec in fields(config) if not decides(spec)}
+    """The values that affect a run's result, by dotted key, as plain JSON types: all without
+    `changes_result=False`."""
+    ignored = {spec.name for spec in fields(config) if not changes_result(spec)}
     return {
         key: _plain(value)
         for key, spec, value in walk(config)
-        if key.partition(".")[0] not in free and (spec is None or decides(spec))
+        if key.partition(".")[0] not in ignored and (spec is None or changes_result(spec))
     }
 
 
@@ -281,14 +283,14 @@ def eval_values(config: RunConfig) -> dict[str, Any]:
     return {key: _plain(value) for key, _, value in walk(config.eval)}
 
 
-def measured_alike(config: RunConfig, was: Mapping[str, Any]) -> bool:
-    """Whether a run whose summary.json has these values of `eval` was measured as `config` asks
-    for. A key of a measure that was not known then counts as its default."""
+def measured_alike(config: RunConfig, recorded: Mapping[str, Any]) -> bool:
+    """Whether a run was measured as `config` says. recorded: `eval` in its summary.json; a key that
+    it lacks, of a measure added since, counts as its default."""
     defaults = {key: _plain(value) for key, _, value in walk(type(config.eval)())}
     return all(
-        was.get(key, defaults[key]) == value
+        recorded.get(key, defaults[key]) == value
         for key, value in eval_values(config).items()
-        if key not in _NO_NUMBERS
+        if key not in _NOT_COMPARED
     )
 
 

@@ -19,7 +19,7 @@ from dimred.options.plugins import load_installed_plugins
 from dimred.options.registry import Choice, registered, unknown
 from dimred.pairing.options import PairingOptions
 
-# config.yaml names the choice of these groups, and which class it has follows from that.
+# The class of these groups' options follows from the choice that config.yaml names.
 _GROUPS: dict[str, type[Choice]] = {
     "dataset": DatasetOptions,
     "pairing": PairingOptions,
@@ -29,18 +29,18 @@ _GROUPS: dict[str, type[Choice]] = {
 
 
 def read_config(text: str, origins: Mapping[str, Any] | None = None) -> RunConfig:
-    """The RunConfig that a config.yaml holds.
+    """The RunConfig in the text of a config.yaml.
 
-    origins: the plug-ins that the run used, as `provenance` has them. Where one is not loaded, its
-        options are kept as plain values (see `unknown`): nothing is imported for a run folder.
-    Raises InputError for a text that is none, such as one of another version of dimred.
+    origins: the plug-ins that the run used, as returned by `provenance`. They are not imported:
+        options of one that is not loaded are kept as plain values (see `unknown`).
+    Raises InputError for a text that is no configuration, or one of another version of dimred.
     """
     load_installed_plugins()
     origins = origins or {}
     try:
         content = current_config(yaml.safe_load(text))
         schema = run_schema()
-        # A measure of a plug-in is not needed to read a run.
+        # Options of measures that are not loaded are dropped: reading a run does not need them.
         known = {spec.name for spec in fields(schema().eval)}
         content["eval"] = {key: value for key, value in content["eval"].items() if key in known}
         groups = {key: _options(key, content.pop(key), origins.get(key)) for key in _GROUPS}
@@ -60,7 +60,7 @@ def read_config(text: str, origins: Mapping[str, Any] | None = None) -> RunConfi
 
 
 def _options(group: str, values: dict[str, Any], origin: Mapping[str, Any] | None) -> Any:
-    """The options of a group with these values, of the class whose choice they name."""
+    """The options of a group with these values, of the class that their `name` selects."""
     options = registered(group)
     if origin is not None and values["name"] not in options:
         return unknown(_GROUPS[group], values, origin)

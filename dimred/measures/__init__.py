@@ -1,5 +1,5 @@
-"""Measures of a run's maps, each a file with its options.
+"""Measures of a run's maps, each in its own file.
 
-A measure is a dataclass that registers itself; `protocol.py` says what it must have. Its options
-become keys of `eval`; what it finds stands in metrics.jsonl and summary.json, and on the terminal.
+A measure is a dataclass of options that registers itself; `protocol.py` has its base class. The
+options become keys of `eval`; the results go to metrics.jsonl, summary.json and the terminal.
 """

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from dimred.evaluation.measurement import Measurement
 
 _SHIFTED_COPIES = 10
-_BATCH = 1024  # each is moved by one draw
+_BATCH = 1024  # fixed, since the random shifts depend on it
 
 
 @register("measure", "errors")
 @dataclass
 class ClassifierErrors(Measure):
-    """Shares of test images that a classifier gets wrong, as they are and randomly shifted."""
+    """Error rate of a classifier on test images, unchanged and randomly shifted."""
 
     shifted_test: list[int] = option(
         [],
-        "For classifiers: also measure the error on test images moved at random by up to these "
-        "pixels, [horizontally, vertically], ten times each; [] for none.",
+        "For classifiers: also measure the error on test images shifted at random by up to "
+        "[horizontal, vertical] pixels, ten times each; [] = off.",
         at_least=0,
     )
 
@@ -53,10 +53,10 @@ class ClassifierErrors(Measure):
         kind = "test_error" if setting.config.dataset.fit_on is FitOn.train else "training_error"
         yield Measurement(float(np.mean(embedding.z[test].argmax(1) != y)), kind)
         if self.shifted_test:
-            wrong = [
+            errors = [
                 self._shifted_error(embedding, test, y, copy) for copy in range(_SHIFTED_COPIES)
             ]
-            yield Measurement(float(np.mean(wrong)), f"shifted_{kind}")
+            yield Measurement(float(np.mean(errors)), f"shifted_{kind}")
 
     def _shifted_error(
         self, embedding: Embedding, test: NDArray[np.int64], y: NDArray[np.int64], copy: int
@@ -72,11 +72,11 @@ class ClassifierErrors(Measure):
         across, down = self.shifted_test
         generator = generator_at(compute.device, setting.config.seed, "shifted test", copy)
         encoder.eval()
-        answers = []
+        predictions = []
         samples = torch.from_numpy(test * setting.n_variants).to(compute.device)
         with torch.inference_mode():
             for batch in setting.resident.batches(torch.split(samples, _BATCH)):
                 pixels = randomly_shifted(batch, (across, down), generator).float().div_(255)
                 logits = encoder(pixels.contiguous(memory_format=compute.memory_format))[1]
-                answers.append(logits.argmax(1).cpu().numpy())
-        return float(np.mean(np.concatenate(answers) != y))
+                predictions.append(logits.argmax(1).cpu().numpy())
+        return float(np.mean(np.concatenate(predictions) != y))

@@ -1,4 +1,4 @@
-"""What a map says of the known causes of variation, and what LLE says of them."""
+"""How well a map, and LLE for comparison, represents the known factors of variation."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from dimred.evaluation.measurement import Measurement
 
 _MAX_LLE_DIMS = 10
-_FEWEST_LLE_SAMPLES = 20  # LLE wants more images than neighbors
+_MIN_LLE_SAMPLES = 20  # LLE needs more images than neighbors
 
 
 @register("measure", "factors")
 @dataclass
 class Factors(Measure):
-    """What the map says of the factors that images are known to vary in, such as a shift or an
-    azimuth: correlations, R^2, invariance (see `dimred.evaluation.factors`)."""
+    """How the map represents known factors of variation, such as a shift or an azimuth:
+    correlations, R^2, invariance (see `dimred.evaluation.factors`)."""
 
     when: ClassVar[When] = When.every
 
@@ -39,14 +39,14 @@ class Factors(Measure):
 @register("measure", "lle")
 @dataclass
 class LleOfPixels(Measure):
-    """The same measures of a map by locally linear embedding, of some of the images in all
-    transformations (Hadsell, Chopra, LeCun 2006 compare DrLIM with it)."""
+    """The measures of `Factors` for a map by locally linear embedding of some images in all
+    transformations (the comparison of Hadsell, Chopra, LeCun 2006)."""
 
     files: ClassVar[tuple[str, ...]] = ("plots/lle.png",)
     lle: int | None = option(
         None,
-        "Also measure locally linear embedding (LLE) of this many images at most, in as many "
-        "dimensions as Z; null for none.",
+        "Also measure locally linear embedding (LLE) of at most this many images, in as many "
+        "dimensions as Z; null = off.",
         at_least=20,
     )
 
@@ -64,11 +64,12 @@ class LleOfPixels(Measure):
         setting, dim = embedding.setting, embedding.z.shape[1]
         if dim > _MAX_LLE_DIMS:
             raise LeftOut(f"Z has {dim} dimensions, more than {_MAX_LLE_DIMS}")
-        t = setting.n_variants
+        n_variants = setting.n_variants
         order = np.random.default_rng(0).permutation(len(setting.images))
-        chosen = np.sort(order[: max(self.lle // t, 2)])
-        samples = setting.samples.take((chosen[:, None] * t + np.arange(t)).ravel())
-        if len(samples) < _FEWEST_LLE_SAMPLES:
+        chosen = np.sort(order[: max(self.lle // n_variants, 2)])
+        rows = chosen[:, None] * n_variants + np.arange(n_variants)
+        samples = setting.samples.take(rows.ravel())
+        if len(samples) < _MIN_LLE_SAMPLES:
             raise LeftOut(f"{len(samples)} images are too few")
         try:
             z = lle(samples.images.flatten(1).numpy() / 255.0, dim)
@@ -76,15 +77,15 @@ class LleOfPixels(Measure):
             raise LeftOut(f"of {len(samples)} images: {error}") from error
         yield Picture("lle", map_figure(z, samples.labels, "LLE", "of pixels"))
         groups = _factor_measures(setting).groups
-        yield from FactorMeasures(samples, t, groups).measure(z)
+        yield from FactorMeasures(samples, n_variants, groups).measure(z)
 
     @classmethod
-    def lines(cls, found: dict[str, Any]) -> list[str]:
-        return []  # they stand beside the map's own, in the table
+    def lines(cls, results: dict[str, Any]) -> list[str]:
+        return []  # they are a column of the run's table
 
 
 def _factor_measures(setting: Setting) -> FactorMeasures:
-    """Those of the groups of dimensions that the run's loss or pairing gives a meaning."""
+    """Measures of the groups of dimensions that the run's loss or pairing defines."""
     from dimred.evaluation.factors import FactorMeasures
 
     groups = setting.config.last_loss.embedding_groups.groups

@@ -1,4 +1,4 @@
-"""kNN accuracy, where images have labels."""
+"""kNN accuracy, for labeled images."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ CURVE_MAX_K = 30
 @register("measure", "knn")
 @dataclass
 class KnnAccuracy(Measure):
-    """kNN accuracy in Z and in H on every split, for every k; of further labelings, such as
-    CIFAR-100's superclasses, in Z (t-SimCNE paper, Table A.1). Euclidean, in maps of the cosine
-    loss too."""
+    """kNN accuracy in Z and in H on every split, for every k; for further labelings, such as
+    CIFAR-100's superclasses, in Z (t-SimCNE paper, Table A.1). Distances are Euclidean, also in
+    maps of the cosine loss."""
 
     when: ClassVar[When] = When.every
 
@@ -63,15 +63,16 @@ class KnnCurves(Measure):
         for split, (train, _) in splits.parts.items():
             ks = range(1, min(CURVE_MAX_K, len(train)) + 1)
             for space, points in (("Z", embedding.z), ("H", embedding.h)):
-                found = _accuracies(points, splits, split, ks, setting.compute.device)
-                curves[f"{space}, {split} split"] = found
+                curves[f"{space}, {split} split"] = _accuracies(
+                    points, splits, split, ks, setting.compute.device
+                )
         yield Picture("knn", knn_figure(curves, splits.chance))
 
 
-def check_ks(ks: Sequence[int], most: int, n_images: int) -> None:
-    """Raise LeftOut for more neighbors than there are."""
-    if max(ks) > most:
-        raise LeftOut(f"eval.k={list(ks)}: must be at most {most} with these {n_images} images")
+def check_ks(ks: Sequence[int], max_k: int, n_images: int) -> None:
+    """Raise LeftOut for numbers of neighbors above max_k."""
+    if max(ks) > max_k:
+        raise LeftOut(f"eval.k={list(ks)}: must be at most {max_k} with these {n_images} images")
 
 
 def knn_measurements(
@@ -85,8 +86,8 @@ def knn_measurements(
 ) -> Iterator[Measurement]:
     """kNN accuracy of points (N, d) on every split, for every k.
 
-    labels: what is to be told, called `part`; None for the classes.
-    device: where neighbors are searched; None for the CPU.
+    labels: of all points, named `part`; None for the classes.
+    device: where to search neighbors; None for the CPU.
     """
     from dimred.evaluation.measurement import Measurement
 

@@ -31,12 +31,13 @@ class LinearProbe(Enum):
 @register("measure", "linear")
 @dataclass
 class LinearAccuracy(Measure):
-    """Linear accuracy in H on the official split, or the random one where there is none."""
+    """Linear accuracy in H on the official split, or on the random one without an official one."""
 
     linear: LinearProbe = option(
         LinearProbe.logistic,
-        "Linear accuracy in H at the end: logistic = scikit-learn's regression, sgd = the paper's "
-        "softmax classifier (the pairing's crops and flips, no color changes), none.",
+        "Linear accuracy in H at the end: logistic = scikit-learn's logistic regression, sgd = the "
+        "t-SimCNE paper's softmax classifier (with the pairing's crops and flips, without color "
+        "changes), none = off.",
     )
     linear_epochs: int = option(100, "Epochs of eval.linear=sgd.", at_least=1)
     linear_lr: float = option(30.0, "Learning rate of eval.linear=sgd.", above=0)
@@ -117,8 +118,8 @@ class LinearAccuracy(Measure):
                 yield h, classes
 
     @classmethod
-    def lines(cls, found: dict[str, Any]) -> list[str]:
-        if "accuracy" not in found:
+    def lines(cls, results: dict[str, Any]) -> list[str]:
+        if "accuracy" not in results:
             return []
-        how = f"({found['method']}, {found['split']} split)"
-        return [f"linear accuracy in H  {found['accuracy']:.4f} {how}"]
+        method = f"({results['method']}, {results['split']} split)"
+        return [f"linear accuracy in H  {results['accuracy']:.4f} {method}"]

@@ -1,4 +1,4 @@
-"""How well the map keeps the neighborhoods of H, where images have no labels."""
+"""How well the map preserves the neighborhoods of H, for images without labels."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ MAX_TRUSTWORTHINESS_POINTS = 5_000
 @register("measure", "neighborhoods")
 @dataclass
 class Neighborhoods(Measure):
-    """Trustworthiness of Z, and the share of neighbors in H that are neighbors in Z, for every k,
-    where images have no labels. Trustworthiness is that of at most 5,000 images, and always
-    computed on the CPU."""
+    """Trustworthiness of Z against H, and the share of neighbors in H that are neighbors in Z, for
+    every k. Trustworthiness is computed for at most 5,000 images, always on the CPU."""
 
     when: ClassVar[When] = When.every
 
@@ -30,7 +29,7 @@ class Neighborhoods(Measure):
 
     def prepare(self, setting: Setting) -> None:
         n = len(setting.images)
-        # scikit-learn's trustworthiness needs k below half of the points.
+        # scikit-learn's trustworthiness needs k below half the number of points.
         check_ks(setting.ks, (min(n, MAX_TRUSTWORTHINESS_POINTS) - 1) // 2, n)
 
     def measure(self, embedding: Embedding) -> Iterator[Measurement]:

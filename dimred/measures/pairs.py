@@ -21,10 +21,10 @@ _SEED = 0
 @register("measure", "contrast")
 @dataclass
 class TestPairs(Measure):
-    """The contrastive loss on pairs of held-out images by the run's own pairing, in both forms."""
+    """The contrastive loss, in both forms, on pairs of held-out images by the run's pairing."""
 
     when: ClassVar[When] = When.every
-    __test__: ClassVar[bool] = False  # pytest takes it for a test by its name
+    __test__: ClassVar[bool] = False  # no test, as pytest would conclude from the name
 
     def applies(self, setting: Setting) -> bool:
         from dimred.pairing.labeled_options import RelationOptions
@@ -40,7 +40,7 @@ class TestPairs(Measure):
         try:
             return setting.config.pairing.relation(setting.test)  # type: ignore[attr-defined,no-any-return]
         except InputError as error:
-            raise LeftOut(str(error).partition(";")[0]) from error  # without advice for training
+            raise LeftOut(str(error).partition(";")[0]) from error  # drop the advice for training
 
     def measure(self, embedding: Embedding) -> Iterator[Measurement]:
         yield from self._losses.measure(embedding.samples_z)
@@ -49,8 +49,8 @@ class TestPairs(Measure):
 @register("measure", "drlim")
 @dataclass
 class DrlimPairs(TestPairs):
-    """DrLIM's loss on its own list of test pairs, of neighbors in all transformations, in the
-    first group of dimensions: for maps learned from other relations of neighbors too."""
+    """DrLIM's loss on its test pairs (neighbors in all transformations), in the first group of
+    dimensions. It is comparable between maps learned from different relations of neighbors."""
 
     def applies(self, setting: Setting) -> bool:
         from dimred.pairing.labeled_options import Knn
@@ -70,16 +70,19 @@ class DrlimPairs(TestPairs):
         try:
             return setting.test.neighbors(pairing.k, pairing.same_class, neighborhood)  # type: ignore[attr-defined]
         except InputError as error:
-            raise LeftOut(str(error).partition(";")[0]) from error  # without advice for training
+            raise LeftOut(str(error).partition(";")[0]) from error  # drop the advice for training
 
 
 def _pair_losses(
-    name: str, of: RelationOfSamples, groups: list[int] | None, margins: list[float]
+    name: str,
+    relation_of_samples: RelationOfSamples,
+    groups: list[int] | None,
+    margins: list[float],
 ) -> PairLosses:
     import torch
 
     from dimred.evaluation.pair_losses import PairLosses
 
-    relation, items = of
-    pairs = relation.test_pairs(torch.Generator().manual_seed(_SEED)).at(items)
+    relation, samples = relation_of_samples
+    pairs = relation.test_pairs(torch.Generator().manual_seed(_SEED)).at(samples)
     return PairLosses(name, pairs, relation.components, groups, margins)

@@ -1,11 +1,11 @@
-"""What every measure is, and what it is given.
+"""The base class of measures, their inputs and their results.
 
-A measure of one's own is one file:
+A new measure is one file:
 
     @register("measure", "silhouette")
     @dataclass
     class Silhouette(Measure):
-        \"""How well H keeps the classes apart: scikit-learn's silhouette, in [-1, 1].\"""
+        \"""How well H separates the classes: scikit-learn's silhouette, in [-1, 1].\"""
 
         silhouette: bool = option(False, "Also measure the silhouette of the classes in H.")
 
@@ -47,20 +47,20 @@ class When(Enum):
     """When a measure is taken."""
 
     every = "every"
-    """Each time the map is measured: at the end of every stage, and every `eval.every` epochs."""
+    """At the end of every stage, and every `eval.every` epochs."""
     end = "end"
-    """Once, of the finished map."""
+    """Once, for the finished map."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What the maps of a run are measured on; the same throughout the run.
+    """What measures need besides the map; the same throughout a run.
 
-    images: the N images. samples: each of them in its n_variants transformations, image-major.
-    resident: the samples where the network reads them.
-    test: the images that are held out, or all where none are, as a pairing sees them.
-    splits: of labeled images; None without labels.
-    compute: where to compute. config: the run's.
+    images: the N images. samples: each of them in n_variants variants, image-major.
+    resident: the samples on the device, or on the host where they do not fit there.
+    test: the pairing's view of the held-out images, or of all images where none are held out.
+    splits: train/test splits of labeled images; None without labels.
+    compute: device and arithmetic. config: the run's configuration.
     """
 
     config: RunConfig
@@ -73,12 +73,12 @@ class Setting:
 
     @property
     def n_variants(self) -> int:
-        """Samples of an image: itself and its transformations."""
+        """Samples per image: the image itself and its transformations."""
         return len(self.samples) // len(self.images)
 
     @property
     def ks(self) -> list[int]:
-        """Numbers of neighbors to measure with, the first that of the headline."""
+        """Numbers of neighbors; the first is that of the headline."""
         return self.config.eval.k
 
 
@@ -86,8 +86,9 @@ class Setting:
 class Embedding:
     """A map of a run.
 
-    samples_h: float32 (N * n_variants, h), features of every sample. samples_z: (N * n_variants,
-    d), their places on the map. encoder: what made them.
+    samples_h: float32 (N * n_variants, h), features of every sample.
+    samples_z: float32 (N * n_variants, d), positions on the map.
+    encoder: the encoder that computed them.
     """
 
     setting: Setting
@@ -97,18 +98,18 @@ class Embedding:
 
     @property
     def h(self) -> NDArray[np.float32]:
-        """Features of the untransformed images (N, h)."""
+        """float32 (N, h), features of the untransformed images."""
         return self.samples_h[:: self.setting.n_variants]
 
     @property
     def z(self) -> NDArray[np.float32]:
-        """Places of the untransformed images (N, d)."""
+        """float32 (N, d), positions of the untransformed images on the map."""
         return self.samples_z[:: self.setting.n_variants]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure that a measure draws, for plots/NAME.png."""
+    """A figure, written to plots/NAME.png."""
 
     name: str
     figure: Figure
@@ -116,7 +117,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Arrays:
-    """Arrays that a measure keeps, for NAME.npz."""
+    """Arrays, written to NAME.npz."""
 
     name: str
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
@@ -124,7 +125,7 @@ class Arrays:
 
 @dataclass(frozen=True)
 class Detail:
-    """Something in words that stands beside what a measure found, such as a method."""
+    """A text beside the numbers of a measure, such as the method used."""
 
     key: str
     value: str
@@ -139,11 +140,11 @@ class LeftOut(Exception):
 
 @dataclass
 class Measure(Choice):
-    """Measures the maps of a run. Made once a run, with the values of its options.
+    """Base class of measures. One instance, with the values of its options, measures a run's maps.
 
-    when: when it is taken. files: what it may write, which is removed before it is taken anew.
+    when: when it is taken. files: the files it may write, removed before it is taken again.
 
-    Whatever it raises leaves it out, with a line that says why: a measure never fails a run.
+    A measure never fails a run: any exception leaves it out, with a line that gives the reason.
     """
 
     group: ClassVar[str] = "measure"
@@ -156,22 +157,24 @@ class Measure(Choice):
         return iter(())
 
     def applies(self, setting: Setting) -> bool:
-        """Whether it is asked for, and means something for such images."""
+        """Whether it is switched on and meaningful for these images."""
         return True
 
     def prepare(self, setting: Setting) -> None:
-        """Called once, before it is first taken: whatever is the same for all maps of the run.
+        """Prepare what is the same for all maps of the run; called once, before the first map.
 
         Raises LeftOut where it cannot be taken.
         """
 
     def measure(self, embedding: Embedding) -> Iterator[Measurement | Picture | Arrays | Detail]:
-        """What it finds of a map. Raises LeftOut where it cannot be taken."""
+        """Yield the results for a map. Raises LeftOut where it cannot be taken."""
         raise NotImplementedError
 
     @classmethod
-    def lines(cls, found: dict[str, Any]) -> list[str]:
-        """What the terminal says at the end of a run of what was found, as summary.json has it;
-        only for measures of When.end."""
-        numbers = {key: value for key, value in found.items() if isinstance(value, float)}
+    def lines(cls, results: dict[str, Any]) -> list[str]:
+        """The lines printed at the end of a run, for a measure of When.end.
+
+        results: its entry in summary.json.
+        """
+        numbers = {key: value for key, value in results.items() if isinstance(value, float)}
         return [f"{key.replace('_', ' '):<22}{value:.4f}" for key, value in numbers.items()]

@@ -1,4 +1,4 @@
-"""What is had without learning, to compare a map with."""
+"""References to compare a map with, which need no learning."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_VALUES = 300_000_000
 @register("measure", "references")
 @dataclass
 class References(Measure):
-    """kNN accuracy without learning: in raw pixels, and in their first two principal components."""
+    """kNN accuracy in raw pixels and in their first two principal components."""
 
     references: bool = option(
         True,
@@ -48,5 +48,5 @@ class References(Measure):
         yield from knn_measurements(plane, "pca2", splits, ks, device)
 
     @classmethod
-    def lines(cls, found: dict[str, Any]) -> list[str]:
-        return []  # they stand beside the map's own, in the table
+    def lines(cls, results: dict[str, Any]) -> list[str]:
+        return []  # they are columns of the run's table

@@ -13,20 +13,20 @@ from dimred.options.registry import register
 if TYPE_CHECKING:
     from dimred.evaluation.measurement import Measurement
 
-_FEWEST = 12  # that t-SNE can place
+_MIN_IMAGES = 12  # that t-SNE can place
 
 
 @register("measure", "tsne")
 @dataclass
 class TsneOfH(Measure):
-    """H of test images mapped by t-SNE after PCA to 50 dimensions: tsne.npz, a plot, and its kNN
-    accuracy (Angel 2015, section 5.3.1)."""
+    """A t-SNE map of H of test images, after PCA to 50 dimensions: tsne.npz, a plot, and the map's
+    kNN accuracy (Angel 2015, section 5.3.1)."""
 
     files: ClassVar[tuple[str, ...]] = ("tsne.npz", "plots/tsne.png")
     tsne: int | None = option(
         None,
-        "Also map H of this many test images at most by t-SNE, after PCA to 50 dimensions; null "
-        "for none.",
+        "Also map H of at most this many test images by t-SNE, after PCA to 50 dimensions; null = "
+        "off.",
         at_least=100,
     )
 
@@ -45,7 +45,7 @@ class TsneOfH(Measure):
         held_out = np.random.default_rng(0).permutation(setting.images.held_out)
         chosen = np.sort(held_out[: self.tsne])
         images = setting.images.take(chosen)
-        if len(chosen) < _FEWEST:
+        if len(chosen) < _MIN_IMAGES:
             raise LeftOut(f"{len(chosen)} test images are too few for t-SNE to place")
         z = tsne_map(embedding.h[chosen], config.seed)
         yield Arrays("tsne", {"z": z, "index": images.index})
@@ -57,5 +57,5 @@ class TsneOfH(Measure):
         train, test = random_split(images.labels.values, len(z) // 6, 0)
         y, k = images.labels.values, min(setting.ks[0], len(train))
         device = setting.compute.device
-        found = knn_accuracy(z[train], y[train], z[test], y[test], [k], device)
-        yield Measurement(found[k], "knn", "tsne", k=k)
+        accuracies = knn_accuracy(z[train], y[train], z[test], y[test], [k], device)
+        yield Measurement(accuracies[k], "knn", "tsne", k=k)

@@ -1,7 +1,6 @@
 """Typed options, one documented field each, and the registry of the choices that they configure.
 
-All that a choice of one's own needs besides the base class of its group: `register`, `option`,
-`nested`.
+A new choice needs these (`register`, `option`, `nested`) and the base class of its group.
 """
 
 from dimred.options.option import nested, option

@@ -1,4 +1,4 @@
-"""One configuration field: its default, its sentence of documentation, and what it may be."""
+"""One configuration field: its default, documentation and bounds."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def option(
 ) -> Any:
     """A dataclass field with documentation and bounds.
 
-    Bounds hold for numbers and for each number of a list. A field with `changes_result=False` may
-    differ between the run that wrote a checkpoint and the run that continues it; where the data lie
-    is such a field, since a run's identity holds a fingerprint of the data themselves. `is_path`
-    marks the name of a file or folder: on the command line it may hold any character, and a leading
-    `~` is expanded.
+    Bounds apply to a number, or to each number of a list. A field with `changes_result=False` may
+    differ between the run that wrote a checkpoint and the run that continues it. The data's
+    location is such a field, since a run's identity includes a fingerprint of the data. `is_path`
+    marks the name of a file or folder: on the command line it may contain any character, and a
+    leading `~` is expanded.
     """
     metadata = {
         "doc": doc,
@@ -42,46 +42,46 @@ def option(
 
 
 def nested(factory: Any, doc: str, *, changes_result: bool = True) -> Any:
-    """A dataclass field that holds further options; with `changes_result=False`, none of them
-    does."""
+    """A dataclass field that holds nested options; `changes_result=False` applies to all of
+    them."""
     metadata = {"doc": doc, "changes_result": changes_result}
     return field(default_factory=factory, metadata=metadata)
 
 
-def decides(spec: Field[Any]) -> bool:
-    """Whether a field's value decides a run's result."""
+def changes_result(spec: Field[Any]) -> bool:
+    """Whether a field's value affects a run's result."""
     return bool(spec.metadata.get("changes_result", True))
 
 
-def copy_of(spec: Field[Any]) -> Any:
-    """A field like another, for a class of its own."""
+def copied(spec: Field[Any]) -> Any:
+    """A new field with the default and metadata of another, for use in a second class."""
     if spec.default_factory is not MISSING:
         return field(default_factory=spec.default_factory, metadata=spec.metadata)
     return field(default=spec.default, metadata=spec.metadata)
 
 
 def leaves(options: Any, prefix: str = "") -> Iterator[tuple[str, Field[Any]]]:
-    """The fields of a dataclass, of a class or an object of it: (dotted key, field); those of
-    nested dataclasses in place of the field that holds them."""
+    """(dotted key, field) for each field of a dataclass or an instance of one. A field that holds a
+    dataclass is replaced by the fields of that dataclass."""
     for spec in fields(options):
-        held = spec.default_factory() if spec.default_factory is not MISSING else None
-        if is_dataclass(held):
-            yield from leaves(held, f"{prefix}{spec.name}.")
+        default = spec.default_factory() if spec.default_factory is not MISSING else None
+        if is_dataclass(default):
+            yield from leaves(default, f"{prefix}{spec.name}.")
         else:
             yield f"{prefix}{spec.name}", spec
 
 
 def allowed(spec: Field[Any]) -> str:
-    """The bounds of a field in words, or "" where it has none."""
-    words = {
+    """The bounds of a field as text, "" without any."""
+    templates = {
         "at_least": "at least {}",
         "above": "above {}",
         "at_most": "at most {}",
         "below": "below {}",
     }
     bounds = [
-        text.format(_plain(spec.metadata[key]))
-        for key, text in words.items()
+        template.format(_plain(spec.metadata[key]))
+        for key, template in templates.items()
         if spec.metadata.get(key) is not None
     ]
     return " and ".join(bounds)
@@ -103,7 +103,7 @@ def _within(number: float, spec: Field[Any]) -> bool:
 
 
 def walk(options: Any, prefix: str = "") -> Iterator[tuple[str, Field[Any] | None, Any]]:
-    """Every leaf of nested option dataclasses: (dotted key, its field, its value)."""
+    """(dotted key, field, value) for every leaf of nested option dataclasses."""
     items: list[tuple[str, Field[Any] | None, Any]]
     if is_dataclass(options):
         items = [(spec.name, spec, getattr(options, spec.name)) for spec in fields(options)]

@@ -1,4 +1,4 @@
-"""Where the code of a choice comes from, if not from dimred."""
+"""Which plug-in a choice comes from."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ _FILE_MODULE = re.compile(r"dimred_plugin_(.*)_[0-9a-f]{8}")
 
 
 def file_module(path: Path) -> str:
-    """What the module of a plug-in that is a file is called: by the file's name and its place."""
-    place = sha256(str(path).encode()).hexdigest()[:8]
-    return f"dimred_plugin_{re.sub(r'[^A-Za-z0-9]', '_', path.stem)}_{place}"
+    """The module name of a single-file plug-in: the file's name and a digest of its path."""
+    digest = sha256(str(path).encode()).hexdigest()[:8]
+    return f"dimred_plugin_{re.sub(r'[^A-Za-z0-9]', '_', path.stem)}_{digest}"
 
 
 @dataclass(frozen=True)
 class Origin:
     """A plug-in.
 
-    name: of its file (letters, digits and _) or package. version: of its distribution, None without
-    one. sha256: of its source (of a package all its Python files), None where there is no file.
+    name: file name (letters, digits and _) or package name.
+    version: of the distribution it belongs to, or None.
+    sha256: digest of the source (for a package, of all its Python files); None without a file.
     """
 
     name: str
@@ -32,20 +33,20 @@ class Origin:
     sha256: str | None
 
     def as_json(self) -> dict[str, Any]:
-        """As plain JSON types."""
+        """The fields as a JSON-serializable dict."""
         return asdict(self)
 
 
 def origin_of(module: str) -> Origin | None:
-    """The plug-in that a module belongs to; None for dimred's own modules."""
+    """The plug-in that a module belongs to; None for modules of dimred."""
     top = module.partition(".")[0]
     if top == "dimred":
         return None
     loaded = sys.modules.get(top)
     file = getattr(loaded, "__file__", None)
     folders = sorted(getattr(loaded, "__path__", ()))
-    if of_file := _FILE_MODULE.fullmatch(top):
-        return Origin(f"{of_file[1]}.py", None, _digest(file, []))
+    if match := _FILE_MODULE.fullmatch(top):
+        return Origin(f"{match[1]}.py", None, _digest(file, []))
     name = top if folders or file is None else Path(file).name
     return Origin(name, _version(top), _digest(file, folders))
 

@@ -1,7 +1,7 @@
 """Plug-ins: Python files and modules outside dimred that register choices.
 
-Only what the user names (`--plugin`) or has installed (the entry-point group `dimred.plugins`) is
-imported; nothing that a run folder says ever is.
+Only plug-ins that the user names (`--plugin`) or has installed (entry-point group `dimred.plugins`)
+are imported, never one that only a run folder names.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from dimred.options.registry import forget
 
 ENTRY_POINTS = "dimred.plugins"
 
-_files: dict[str, bytes] = {}  # module name of each plug-in that is a file: its source
+_files: dict[str, bytes] = {}  # source of each single-file plug-in, by module name
 _installed_loaded = False
 
 
-def load_plugins(given: Sequence[str]) -> None:
-    """Import plug-ins as named by --plugin: .py files, or modules that Python can import.
+def load_plugins(names: Sequence[str]) -> None:
+    """Import the plug-ins named by --plugin: .py files, or importable modules.
 
-    A file that has changed since it was imported is imported anew.
+    A file that has changed since it was imported is imported again.
     Raises InputError, naming file and line, for one that cannot be imported.
     """
-    for name in given:
+    for name in names:
         if name.endswith(".py") or "/" in name:
             _load_file(name)
         elif not re.fullmatch(r"[A-Za-z_][\w.]*", name) or not _exists(name):
@@ -43,26 +43,26 @@ def load_plugins(given: Sequence[str]) -> None:
                 f"--plugin {name}: no such module; give a .py file, or a module that Python finds"
             )
         else:
-            _reported(f"--plugin {name}", lambda name=name: import_module(name))  # type: ignore[misc]
+            _import(f"--plugin {name}", lambda name=name: import_module(name))  # type: ignore[misc]
 
 
 def load_installed_plugins() -> None:
-    """Import the plug-ins that are installed, once; one that cannot be imported is named on the
-    standard error, and the run goes on without it."""
+    """Import the installed plug-ins, once. One that cannot be imported is skipped, with a line on
+    standard error."""
     global _installed_loaded
     if _installed_loaded:
         return
     _installed_loaded = True
     for point in entry_points(group=ENTRY_POINTS):
         try:
-            _reported(_described(point), point.load)
+            _import(_described(point), point.load)
         except InputError as error:
             print(f"dimred: {error}; going on without it", file=sys.stderr)
 
 
 def share_with_processes(folder: Path) -> None:
-    """Let processes that this one starts import the plug-ins that are files by the names that they
-    have here, as they are now: from copies below `folder`, which PYTHONPATH then has."""
+    """Copy the single-file plug-ins, as they are now, below `folder` and put them on PYTHONPATH, so
+    that child processes can import them under the same module names."""
     if not _files:
         return
     copies = folder.absolute() / sha256(b"".join(_files.values())).hexdigest()[:12]
@@ -72,12 +72,12 @@ def share_with_processes(folder: Path) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(copies), before)))
 
 
-def _load_file(given: str) -> None:
-    path = expanded(given).resolve()
+def _load_file(file: str) -> None:
+    path = expanded(file).resolve()
     try:
         source = path.read_bytes()
     except OSError as error:
-        raise InputError(f"--plugin {given}: {error.strerror}") from error
+        raise InputError(f"--plugin {file}: {error.strerror}") from error
     name = file_module(path)
     if _files.get(name) == source:
         return
@@ -85,12 +85,12 @@ def _load_file(given: str) -> None:
     module.__file__ = str(path)
     forget(name)
     _files.pop(name, None)
-    # Dataclasses look up their types in it.
+    # Dataclasses look up their types in sys.modules.
     sys.modules[name] = module
     try:
-        _reported(
-            f"--plugin {given}",
-            # Not by an import, which might take the bytecode of an earlier version.
+        _import(
+            f"--plugin {file}",
+            # exec, since an import might use cached bytecode of an earlier version.
             lambda: exec(compile(source, str(path), "exec"), vars(module)),
             path,
         )
@@ -101,9 +101,9 @@ def _load_file(given: str) -> None:
     _files[name] = source
 
 
-def _reported(what: str, action: Callable[[], object], file: Path | None = None) -> None:
-    """Call what imports a plug-in (from a file, if it is one); its errors become one line with the
-    place in it."""
+def _import(plugin: str, action: Callable[[], object], file: Path | None = None) -> None:
+    """Call `action`, which imports a plug-in. Raises InputError, naming file and line, for any
+    error. file: of a single-file plug-in."""
     try:
         action()
     except (Exception, SystemExit) as error:
@@ -112,18 +112,22 @@ def _reported(what: str, action: Callable[[], object], file: Path | None = None)
             place, message = f"{error.filename}, line {error.lineno}", error.msg
         else:
             place = _place(error, file)
-        raise InputError(f"{what}: {place}: {type(error).__name__}: {message}") from error
+        raise InputError(f"{plugin}: {place}: {type(error).__name__}: {message}") from error
 
 
 def _place(error: BaseException, file: Path | None) -> str:
-    """The innermost line of an error that is in the file; where there is no file, that is neither
-    dimred's nor the import system's."""
-    own = Path(__file__).resolve().parent.parent
+    """The innermost line of a traceback that is in `file`; without a file, the innermost outside
+    dimred and the import system."""
+    package = Path(__file__).resolve().parent.parent
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith("<")
-        and (Path(frame.filename) == file if file else not Path(frame.filename).is_relative_to(own))
+        and (
+            Path(frame.filename) == file
+            if file
+            else not Path(frame.filename).is_relative_to(package)
+        )
     ]
     return f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else "cannot be imported"
 
@@ -136,5 +140,5 @@ def _exists(module: str) -> bool:
 
 
 def _described(point: EntryPoint) -> str:
-    of = f" of {point.dist.name} {point.dist.version}" if point.dist else ""
-    return f"plug-in {point.name}{of}"
+    distribution = f" of {point.dist.name} {point.dist.version}" if point.dist else ""
+    return f"plug-in {point.name}{distribution}"

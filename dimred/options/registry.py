@@ -1,6 +1,6 @@
 """The choices of every group of options: losses, pairings, datasets, models.
 
-A choice is a dataclass of options that stands beside what it builds and registers itself:
+A choice is a dataclass of options that is defined beside what it builds and registers itself:
 
     @register("loss", "dcl")
     @dataclass
@@ -11,8 +11,8 @@ A choice is a dataclass of options that stands beside what it builds and registe
 
         def build(self): ...
 
-The command line, its help, the checks of a configuration and the reading of a finished run take
-their choices from here.
+The command line, its help, the configuration checks and the reader of finished runs take their
+choices from here.
 """
 
 from __future__ import annotations
@@ -43,11 +43,12 @@ C = TypeVar("C", bound="Choice")
 
 @dataclass
 class Choice:
-    """What the options of every choice have.
+    """Base class of the options of every choice.
 
-    group: the group, set by its base class. builder: the method of the base class that each choice
-    must define. choices: the names of this choice. origin: the plug-in that it comes from, None for
-    dimred's own.
+    group: name of the group, set by its base class.
+    builder: method of the base class that each choice must define.
+    choices: names of this choice.
+    origin: plug-in that it comes from; None for choices of dimred.
     """
 
     group: ClassVar[str] = ""
@@ -58,25 +59,25 @@ class Choice:
     name: str = option("", "Which choice this is.")
 
     def data_files(self) -> Sequence[str | PathLike[str]]:
-        """Files whose content decides a run's result, besides the images of a dataset."""
+        """Files whose content affects a run's result, besides the images of a dataset."""
         return ()
 
 
 class Unknown:
-    """Mixed into the options of a choice that is not registered here: plain values, whose methods
+    """Mixin for the options of a choice that is not registered here: plain values, whose methods
     raise InputError naming the plug-in. See `unknown`."""
 
 
 def register(group: str, *names: str) -> Callable[[type[C]], type[C]]:
-    """Make a dataclass of options the choice of these names; the first is its default name.
+    """Decorator that registers a dataclass of options under these names; the first is the default.
 
-    Raises TypeError for a class that cannot be one, or a name that another class has.
+    Raises TypeError for an unsuitable class, or a name that another class has.
     """
 
     def decorate(options: type[C]) -> type[C]:
         origin = origin_of(options.__module__)
         if origin is not None:
-            _discover()  # so that a name that dimred has is found taken
+            _discover()  # so that names of dimred are known to be taken
         _check(group, names, options)
         options.choices, options.origin = names, origin
         _name(options, names[0])
@@ -93,7 +94,7 @@ def registered(group: str) -> dict[str, type[Any]]:
 
 
 def forget(module: str) -> None:
-    """Drop what a module has registered, which is about to be imported anew."""
+    """Drop the choices of a module, before it is imported again."""
     for group in _choices.values():
         for name in [name for name, options in group.items() if options.__module__ == module]:
             del group[name]
@@ -102,17 +103,17 @@ def forget(module: str) -> None:
 def unknown(base: type[C], values: Mapping[str, Any], origin: Mapping[str, Any]) -> C:
     """Options of a choice that is not registered here, as plain values.
 
-    base: the base class of the group. values: by key, `name` among them. origin: the plug-in, as
-    `Origin.as_json` has it.
-    Whatever the base class offers to be built or asked, besides `problems`, raises InputError.
+    base: base class of the group. values: by key, including `name`. origin: the plug-in, as
+    returned by `Origin.as_json`.
+    All public methods and properties of the base class, except `problems`, raise InputError.
     """
-    line = (
+    message = (
         f"{base.group}={values['name']}: comes from the plug-in {origin.get('name')}, which is not "
         "loaded; name its file or module by --plugin"
     )
 
     def refuse(*_: object, **__: object) -> Any:
-        raise InputError(line)
+        raise InputError(message)
 
     members: dict[str, Any] = {"data_files": refuse}
     for name, member in vars(base).items():
@@ -123,16 +124,16 @@ def unknown(base: type[C], values: Mapping[str, Any], origin: Mapping[str, Any])
     for key in values:
         if key.startswith("_") or key in members:
             raise TypeError(f"{base.group}.{key} is no option")
-    own = [(key, Any, option(value, "Of a plug-in.")) for key, value in values.items()]
-    made: type[C] = make_dataclass(
-        f"Unknown{base.__name__}", own, bases=(Unknown, base), namespace=members
+    specs = [(key, Any, option(value, "Of a plug-in.")) for key, value in values.items()]
+    options: type[C] = make_dataclass(
+        f"Unknown{base.__name__}", specs, bases=(Unknown, base), namespace=members
     )
-    made.choices = (str(values["name"]),)
-    return made()
+    options.choices = (str(values["name"]),)
+    return options()
 
 
 def _discover() -> None:
-    """Import the modules of dimred that register something."""
+    """Import the modules of dimred that register choices."""
     global _discovered
     if _discovered:
         return
@@ -146,13 +147,13 @@ def _discover() -> None:
 
 
 def _check(group: str, names: Sequence[str], options: type[Choice]) -> None:
-    """Raise TypeError for a class that cannot be the choice of these names."""
+    """Raise TypeError for a class that cannot be registered under these names."""
     where = options.__qualname__
     if not (isinstance(options, type) and issubclass(options, Choice) and options.group == group):
-        raise TypeError(f"{where}: is registered as a {group} and has not the base class of one")
+        raise TypeError(f"{where}: is registered as a {group}, but is no {group}'s options")
     if "__dataclass_fields__" not in vars(options):
         raise TypeError(f"{where}: must be a dataclass; put @dataclass below @register")
-    # A dataclass without a docstring is given its signature as one.
+    # For a dataclass without a docstring Python generates one from its signature.
     if not options.__doc__ or options.__doc__.startswith(f"{options.__name__}("):
         raise TypeError(f"{where}: needs a docstring of at least a sentence")
     if not names:
@@ -170,11 +171,11 @@ def _check(group: str, names: Sequence[str], options: type[Choice]) -> None:
             raise TypeError(f"{where}: {name!r} is no name; use letters, digits and _")
         other = _choices.get(group, {}).get(name)
         if other is not None and _place(other) != _place(options):
-            raise TypeError(f"{where}: {group}={name} is {'.'.join(_place(other))} already")
+            raise TypeError(f"{where}: {group}={name} is already {'.'.join(_place(other))}")
 
 
 def _place(options: type[Choice]) -> tuple[str, str]:
-    """Module and name of a class: the same for a class whose module is imported anew."""
+    """Module and name of a class: unchanged when its module is imported again."""
     return options.__module__, options.__qualname__
 
 
@@ -184,11 +185,11 @@ def _base(options: type[Choice]) -> type[Choice]:
 
 
 def _name(options: type[Choice], name: str) -> None:
-    """Give the field `name` a default: in the fields, the class, and the generated constructor,
-    where it comes first."""
-    known: dict[str, Any] = vars(options)["__dataclass_fields__"]
-    known["name"] = copy(known["name"])  # the base class has the same field
-    known["name"].default = name
+    """Set the default of the field `name`: in the fields, the class, and the generated constructor,
+    where it is the first parameter."""
+    specs: dict[str, Any] = vars(options)["__dataclass_fields__"]
+    specs["name"] = copy(specs["name"])  # the base class shares the field object
+    specs["name"].default = name
     options.name = name
     constructor: Any = vars(options).get("__init__")
     if constructor is not None:

@@ -1,4 +1,4 @@
-"""Which figures a run gets besides its maps: thumbnails, transformations, factors."""
+"""Figures of a run besides its maps: thumbnails, transformations, factors."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from dimred.run_folder.folder import RunFolder
 
 
 def write_figures(
-    folder: RunFolder, items: ImageSet, n_images: int, z: NDArray[np.float32], title: str
+    folder: RunFolder, samples: ImageSet, n_images: int, z: NDArray[np.float32], title: str
 ) -> None:
-    """Write the figures of a map of 2 or 3 dimensions: `thumbnails`, and where the images vary by
-    known factors `factors`, `lines_FACTOR` for transformations, and `rotating.gif` in 3-D.
+    """Write the figures of a 2-D or 3-D map: `thumbnails`; for images with known factors of
+    variation also `factors`, with transformations `lines_FACTOR`, and in 3-D `rotating.gif`.
 
-    items: the n_images images in all transformations, image-major; z: (items, d).
+    samples: the n_images images in all transformations, image-major. z: (samples, d).
     """
     if z.shape[1] not in (2, 3):
         return
-    images = items.images.numpy()
-    every = len(items) // n_images
+    images = samples.images.numpy()
+    n_variants = len(samples) // n_images
     subtitle = f"{len(z):,} images, some of them shown where the map places them"
-    figure = thumbnail_figure(z, images, title, subtitle, labels=items.labels)
+    figure = thumbnail_figure(z, images, title, subtitle, labels=samples.labels)
     folder.write_plot("thumbnails", to_png(figure))
-    if not items.factors:
+    if not samples.factors:
         return
-    figure = factor_figure(z, items.factors, title, f"{len(z):,} images by what they vary in")
+    figure = factor_figure(z, samples.factors, title, f"{len(z):,} images by factor of variation")
     folder.write_plot("factors", to_png(figure))
-    if every > 1:
-        groups = np.arange(len(items)) // every
-        for name, factor in items.factors.items():
+    if n_variants > 1:
+        groups = np.arange(len(samples)) // n_variants
+        for name, factor in samples.factors.items():
             figure = lines_figure(
                 z,
                 images,
                 groups,
                 factor.values,
                 title,
-                f"a line for each of some images, through its copies by {name}",
+                f"each line connects the copies of one image, by {name}",
                 axes=(0, z.shape[1] - 1),
                 order_name=f"{name} ({factor.unit})",
             )
             folder.write_plot(f"lines_{name}", to_png(figure))
     if z.shape[1] == 3:
-        name, factor = next(iter(items.factors.items()))
+        name, factor = next(iter(samples.factors.items()))
         folder.write_picture("rotating.gif", rotating_gif(z, name, factor))

@@ -1,4 +1,4 @@
-"""Which run a configuration is: the values that decide its result, and the folder they name."""
+"""The identity of a run: the values that affect its result, and the folder named after them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from dimred.training.compute import Compute
 
 
 def identity_of(config: RunConfig, compute: Compute, images: ImageSet) -> dict[str, Any]:
-    """What decides a run's result: {"config": values by dotted key, `auto` replaced by what it came
-    to on this machine; "data": the fingerprint of the images; and what plug-ins and files add}."""
+    """The identity of a run: {"config": `identity_values`, "data": fingerprint of the images}, and
+    the keys of `provenance`."""
     return {
         "config": identity_values(config, compute),
         "data": images.fingerprint(),
@@ -25,7 +25,8 @@ def identity_of(config: RunConfig, compute: Compute, images: ImageSet) -> dict[s
 
 
 def identity_values(config: RunConfig, compute: Compute) -> dict[str, Any]:
-    """The values that decide the result, `auto` replaced by what it came to on this machine."""
+    """The values that affect the result, by dotted key, with every `auto` resolved for this
+    machine."""
     values = identity_fields(config)
     values["device.name"] = compute.device.type
     values["device.precision"] = "bf16" if compute.bf16 else "float32"
@@ -34,7 +35,8 @@ def identity_values(config: RunConfig, compute: Compute) -> dict[str, Any]:
 
 
 def run_path(config: RunConfig, identity: dict[str, Any]) -> Path:
-    """The run folder: the same for the same identity, so that a run typed again goes on."""
+    """The run folder. Equal identities give the same folder, so that the same command continues a
+    run."""
     if config.run_dir is not None:
         return expanded(config.run_dir)
     parts = (config.dataset.name, config.model.name, config.loss.name, config.schedule.name)

@@ -1,4 +1,4 @@
-"""What a run learns from: its images, their pairing, and where they are read."""
+"""What a run learns from: images, their pairing, and their place in memory."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from dimred.training.stage import on_device
 
 
 class Inputs:
-    """What a run learns from, in each of its processes, and where it computes.
+    """What a run learns from, built in each of its processes.
 
     images: the N images of the data set.
-    samples: the images in all transformations of the pairing, image-major (N * n_variants): what
-        is embedded.
+    samples: the images in all transformations of the pairing, image-major (N * n_variants). They
+        are what is embedded.
     fit: int64 (n,), positions of the images to learn from.
     scope: the pairing's view of the images to learn from.
-    resident: the samples where training reads them.
+    resident: the samples on the device, or on the host where they do not fit there.
 
     Raises InputError for data that cannot be read, or are too few for the batch or the processes.
     """
@@ -49,23 +49,25 @@ class Inputs:
 
     @property
     def n_variants(self) -> int:
-        """Samples of an image: itself and its transformations."""
+        """Samples per image: the image itself and its transformations."""
         return len(self.samples) // len(self.images)
 
     @property
     def test_scope(self) -> PairingScope:
-        """The pairing's view of the images that are held out, or all where none are."""
+        """The pairing's view of the held-out images, or of all images where none are held out."""
         return replace(self.scope, positions=self.images.held_out, side="test")
 
     @property
     def steps(self) -> int:
-        """Steps of an epoch."""
+        """Steps per epoch."""
         return len(self.pairing.anchors) // self.config.schedule.batch_size
 
 
 def try_out(inputs: Inputs) -> None:
-    """Raise InputError where the pairing, the loss of a stage or the network does not keep to its
-    contract for these images, on a small batch, so that a run does not begin with it."""
+    """Check the pairing, the losses and the network on a small batch, before the run begins.
+
+    Raises InputError for one that breaks its contract on these images.
+    """
     config, samples = inputs.config, inputs.samples.images
     pairing, batch_size = config.pairing.name, config.schedule.batch_size
     device = inputs.compute.device
@@ -94,7 +96,7 @@ def fit_positions(config: RunConfig, images: ImageSet) -> NDArray[np.int64]:
 
 
 def check_sizes(config: RunConfig, n_images: int, n_fit: int, n_processes: int) -> None:
-    """Raise InputError for a batch that these images or processes do not allow."""
+    """Raise InputError for a batch too large for the images, or too small for the processes."""
     batch_size = config.schedule.batch_size
     if batch_size < n_processes:
         raise InputError(
@@ -114,7 +116,7 @@ def check_sizes(config: RunConfig, n_images: int, n_fit: int, n_processes: int) 
 
 
 def check_targets(config: RunConfig, pairing: Pairing) -> None:
-    """Raise InputError for targets of another number of dimensions than Z."""
+    """Raise InputError where the targets and Z have different dimensions."""
     if not isinstance(pairing, FixedTargets):
         return
     for name, stage in config.schedule.stages.items():

@@ -1,4 +1,4 @@
-"""The measures of a run: which are taken, what they find, and why one is left out."""
+"""Takes the measures of a run, and records which are left out and why."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from dimred.plots.style import to_png
 from dimred.run.inputs import Inputs
 from dimred.run_folder.folder import RunFolder
 
-# The measures of runs whose summary does not name them.
-_FORMER = (
+# The measures of earlier runs, whose summary does not list them.
+_UNLISTED = (
     "contrast",
     "drlim",
     "errors",
@@ -39,7 +39,7 @@ _FORMER = (
 
 
 def setting_of(inputs: Inputs) -> Setting:
-    """What the maps of a run are measured on."""
+    """The `Setting` for measures of a run."""
     images, config = inputs.images, inputs.config
     return Setting(
         config=config,
@@ -55,10 +55,11 @@ def setting_of(inputs: Inputs) -> Setting:
 class Measuring:
     """Takes the measures of a run.
 
-    A measure that cannot be taken, for whatever reason, is left out with a line and named in
-    `left_out`; the run goes on.
+    A measure that fails, for whatever reason, is left out: it is printed and added to `left_out`,
+    and the run goes on.
 
-    described: what each number found is a number of, by its name. left_out: reasons by measure.
+    described: the parts of each number's name (measure, space, split, k), by name.
+    left_out: reason by measure.
     """
 
     def __init__(self, setting: Setting):
@@ -71,7 +72,7 @@ class Measuring:
             for name, measure in measures_of(setting.config).items()
             if self._applies(name, measure)
         }
-        # That of the headline first.
+        # The measure of the headline comes first.
         self._measures = dict(sorted(self._measures.items(), key=lambda kv: kv[0] != self._first))
 
     @property
@@ -80,12 +81,12 @@ class Measuring:
 
     @property
     def names(self) -> list[str]:
-        """The measures that are taken, or were to be."""
+        """All measures that apply to the run, including those left out."""
         return [*self._measures, *self.left_out]
 
     @property
     def headline(self) -> str:
-        """The name of the number that stands for how good a map is."""
+        """The name of the number that summarizes how good a map is."""
         setting, k = self.setting, self.setting.ks[0]
         if setting.splits is None:
             return f"trustworthiness{k}_z"
@@ -93,58 +94,61 @@ class Measuring:
 
     @property
     def headline_label(self) -> str:
-        """The headline in a word, for a line of progress."""
+        """A short name of the headline, for the progress line."""
         return f"{'knn' if self.setting.splits else 'trustworthiness'}{self.setting.ks[0]}"
 
     def covers(self, summary: dict[str, Any]) -> bool:
-        """Whether a finished run was measured as this would measure it."""
-        known = summary.get("measures", {}).get("taken", _FORMER)
+        """Whether a finished run has all these measures, taken with the same options."""
+        taken = summary.get("measures", {}).get("taken", _UNLISTED)
         same = measured_alike(self.setting.config, summary.get("eval", {}))
-        return same and set(self.names) <= set(known)
+        return same and set(self.names) <= set(taken)
 
     @property
     def chance(self) -> float:
-        """The accuracy of the largest class; without labels, the overlap of random neighbors."""
+        """The headline by chance: the share of the largest class; without labels, the overlap of
+        random neighbors."""
         setting = self.setting
         if setting.splits is None:
             return setting.ks[0] / (len(setting.images) - 1)
         return setting.splits.chance
 
     def measure(self, embedding: Embedding) -> dict[str, float]:
-        """The numbers of a map, by name, of the measures that are taken every time."""
-        found: dict[str, float] = {}
-        for name in self._of(When.every):
-            for finding in self._findings(name, embedding):
-                if isinstance(finding, Measurement):
-                    found[finding.name] = self._noted(finding)
-        return found
+        """Take the measures of `When.every`: their numbers by name."""
+        numbers: dict[str, float] = {}
+        for name in self._names_of(When.every):
+            for result in self._results(name, embedding):
+                if isinstance(result, Measurement):
+                    numbers[result.name] = self._value(result)
+        return numbers
 
     def finish(self, embedding: Embedding, folder: RunFolder) -> dict[str, dict[str, Any]]:
-        """What the measures of the end find, by measure; their arrays and figures are written."""
+        """Take the measures of `When.end`: numbers and details by measure and name. Writes their
+        arrays and figures."""
         for measure in measures_of(self.setting.config).values():
-            folder.remove(*measure.files)  # of an earlier measuring
-        results: dict[str, dict[str, Any]] = {}
-        for name in self._of(When.end):
-            found: dict[str, Any] = {}
-            for finding in self._findings(name, embedding):
-                match finding:
+            folder.remove(*measure.files)  # written when the run was measured before
+        summaries: dict[str, dict[str, Any]] = {}
+        for name in self._names_of(When.end):
+            summary: dict[str, Any] = {}
+            for result in self._results(name, embedding):
+                match result:
                     case Measurement():
-                        found[finding.name] = self._noted(finding)
+                        summary[result.name] = self._value(result)
                     case Detail():
-                        found[finding.key] = finding.value
+                        summary[result.key] = result.value
                     case Arrays():
-                        folder.write_arrays(f"{finding.name}.npz", finding.arrays)
+                        folder.write_arrays(f"{result.name}.npz", result.arrays)
                     case Picture():
-                        folder.write_plot(finding.name, to_png(finding.figure))
-            results[name] = found
-        return results
+                        folder.write_plot(result.name, to_png(result.figure))
+            summaries[name] = summary
+        return summaries
 
-    def _of(self, when: When) -> list[str]:
+    def _names_of(self, when: When) -> list[str]:
         return [name for name, measure in self._measures.items() if measure.when is when]
 
-    def _noted(self, finding: Measurement) -> float:
-        self.described[finding.name] = finding.described()
-        return finding.value
+    def _value(self, measurement: Measurement) -> float:
+        """The value of a measurement, whose description is kept."""
+        self.described[measurement.name] = measurement.described()
+        return measurement.value
 
     def _applies(self, name: str, measure: Measure) -> bool:
         try:
@@ -156,10 +160,10 @@ class Measuring:
             return False
         return True
 
-    def _findings(
+    def _results(
         self, name: str, embedding: Embedding
     ) -> Iterator[Measurement | Picture | Arrays | Detail]:
-        """What a measure finds, all of it or nothing."""
+        """All results of a measure; none if it fails part-way."""
         try:
             yield from list(self._measures[name].measure(embedding))
         except Exception as error:
@@ -170,15 +174,15 @@ class Measuring:
         if not isinstance(error, LeftOut):
             reason = f"{type(error).__name__}: {reason}"
         if self._announced and self.left_out.get(name) != reason:
-            _say(name, reason)
+            _print_left_out(name, reason)
         self.left_out[name] = reason
 
     def announce(self) -> None:
-        """Say which measures are left out, now and from now on."""
+        """Print which measures are left out so far, and from now on each one as it is left out."""
         self._announced = True
         for name, reason in self.left_out.items():
-            _say(name, reason)
+            _print_left_out(name, reason)
 
 
-def _say(name: str, reason: str) -> None:
+def _print_left_out(name: str, reason: str) -> None:
     print(f"the measure {name} is left out: {reason}", flush=True)

@@ -1,4 +1,4 @@
-"""How a stage's progress is shown."""
+"""Progress of a stage on the terminal."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tqdm import tqdm
 
 
 class StageProgress:
-    """One line for a stage on a terminal, one plain line for each epoch elsewhere.
+    """One progress bar a stage on a terminal, one plain line an epoch elsewhere.
 
-    headline: the number shown beside the loss, when it is measured: its name and its label.
+    done: steps done before. headline: name and label of the number shown beside the loss.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class StageProgress:
         self._bar.set_description_str(f"{stage} {min(done // steps + 1, epochs)}/{epochs}")
 
     def compiling(self) -> None:
-        """The network is being compiled, which takes seconds to a minute and is no training."""
+        """Show that the network is being compiled, which takes seconds to a minute."""
         self._began = time.monotonic()
         if self._bar.disable:
             print(f"{self.stage}: compiling", flush=True)
@@ -55,42 +55,42 @@ class StageProgress:
             self._bar.set_postfix_str("compiling")
 
     def compiled(self, obstacle: str | None) -> None:
-        """It has been, or, where an obstacle is named, training goes on without."""
-        words = f"compiled in {time.monotonic() - self._began:.0f} s"
+        """Show that compiling is done, or the obstacle that it failed on."""
+        text = f"compiled in {time.monotonic() - self._began:.0f} s"
         if obstacle:
-            words = f"goes on without compiling: {obstacle[:200]}"
+            text = f"goes on without compiling: {obstacle[:200]}"
         self._bar.set_postfix_str("", refresh=False)
-        self._bar.write(f"{self.stage}: {words}", file=sys.stdout)
+        self._bar.write(f"{self.stage}: {text}", file=sys.stdout)
         sys.stdout.flush()
         self._began = time.monotonic()
         self._bar.unpause()
 
     def step(self) -> None:
-        """One batch is done."""
+        """Count a finished batch."""
         self._images += self.batch_size
         self._bar.update(self.batch_size)
 
     def epoch(self, row: dict[str, Any]) -> None:
-        """An epoch is done: `row` as in metrics.jsonl."""
-        shown = f"loss {row['loss']:.4f}"
+        """Show a finished epoch. row: as in metrics.jsonl."""
+        text = f"loss {row['loss']:.4f}"
         if self.headline in row:
             self._measured = f", {self.label} {row[self.headline]:.3f}"
         if not self._bar.disable:
-            # What was measured stands until the next measurement.
-            self._bar.set_postfix_str(shown + self._measured, refresh=False)
+            # The last measurement stays on the bar until the next one.
+            self._bar.set_postfix_str(text + self._measured, refresh=False)
             current = min(row["epoch"] + 1, self.epochs)
             self._bar.set_description_str(f"{self.stage} {current}/{self.epochs}")
             return
         if self.headline in row:
-            shown += self._measured
+            text += self._measured
         rate = self._images / max(time.monotonic() - self._began, 1e-9) or row["images_per_s"]
         left = (self._left - self._images) / rate
         print(
-            f"{self.stage} epoch {row['epoch']}/{self.epochs}: {shown}, "
+            f"{self.stage} epoch {row['epoch']}/{self.epochs}: {text}, "
             f"{row['images_per_s']:,.0f} images/s, {tqdm.format_interval(left)} left in the stage",
             flush=True,
         )
 
     def close(self) -> None:
-        """Leave the line as it is."""
+        """End the bar and leave it on the terminal."""
         self._bar.close()

@@ -1,4 +1,4 @@
-"""How fast a configuration trains, by a few steps of it."""
+"""Estimates training time from a few steps of each configuration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dimred.config import RunConfig, identity_fields
 from dimred.data.options import Torchvision
 from dimred.errors import InputError
 from dimred.run.inputs import Inputs
-from dimred.run.stages import StagedTraining, forget_compiled
+from dimred.run.stages import StagedTraining, release_compiled
 from dimred.training.compute import torch_settings
 from dimred.training.stage import StageTrainer
 
@@ -22,7 +22,10 @@ _MAX_STEPS = 20
 
 
 def estimate(configs: Sequence[RunConfig], may_download: bool) -> str:
-    """How long training takes, by a few steps of each kind of run."""
+    """A line on how long training these configurations takes.
+
+    Raises InputError where none of them can be trained, except when downloads are not allowed.
+    """
     began, total, unknown = time.monotonic(), 0.0, 0
     measured: dict[str, float | None] = {}
     problem: InputError | None = None
@@ -42,14 +45,15 @@ def estimate(configs: Sequence[RunConfig], may_download: bool) -> str:
         total += epochs * (seconds or 0)
         unknown += seconds is None
     took = time.monotonic() - began
-    if problem and unknown == len(configs) and may_download:  # none of them could be made
+    if problem and unknown == len(configs) and may_download:
         raise problem
     if unknown == len(configs):
         return f"how long training {len(configs)} runs takes is unknown"
-    beside = f", besides {unknown} that cannot be estimated" if unknown else ""
+    not_estimated = f", besides {unknown} that cannot be estimated" if unknown else ""
     return (
         f"training {len(configs) - unknown} runs takes about {_duration(total)} on this machine"
-        f"{beside} (without measuring their maps; by a few steps of each kind, {took:.0f} s)"
+        f"{not_estimated} (without measuring their maps; estimated from a few steps of each kind, "
+        f"{took:.0f} s)"
     )
 
 
@@ -61,8 +65,8 @@ def _duration(seconds: float) -> str:
 
 
 def rate_key(config: RunConfig) -> str:
-    """Equal for configurations that train equally fast: they differ in seed or epochs only, and on
-    a GPU, where long runs may be compiled, in the seed."""
+    """A key that is equal for configurations that train equally fast: those that differ only in
+    seed or epochs; on a GPU, where long runs may be compiled, only in the seed."""
     values = identity_fields(config)
     parts = ("dataset.", "pairing.", "model.", "schedule.batch_size", "device.")
     place = [vars(config.dataset).get(key) for key in ("root", "path")]
@@ -74,8 +78,10 @@ def rate_key(config: RunConfig) -> str:
 
 
 def seconds_per_epoch(config: RunConfig) -> float:
-    """Seconds of an epoch of the first stage, by one step to warm up and some seconds of further
-    ones. Raises what `train.run` raises for data that cannot be used."""
+    """Seconds per epoch of the first stage, from some seconds of steps after one warm-up step.
+
+    Raises InputError for data that cannot be used, as `train.run` does.
+    """
     compute = config.device.compute()
     with torch_settings(compute.device, config.device.threads, config.device.deterministic):
         training = StagedTraining(Inputs(config, compute))
@@ -86,11 +92,11 @@ def seconds_per_epoch(config: RunConfig) -> float:
             training.compile(trainer)
             return _measured(trainer)
         finally:
-            forget_compiled()
+            release_compiled()
 
 
 def _measured(trainer: StageTrainer) -> float:
-    """Seconds of an epoch of a stage."""
+    """Seconds per epoch of a stage."""
     state = trainer.new_epoch()
     began, steps = time.monotonic(), 0
     for number, _ in enumerate(trainer.train_epoch(0, state)):

@@ -1,4 +1,4 @@
-"""What training leaves behind as it goes: checkpoints, metrics, maps, and lines on the terminal."""
+"""Records training as it proceeds: checkpoints, metrics, maps, and progress on the terminal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dimred.training.stage import EpochState, StageTrainer
 
 
 def checkpoint_of(folder: RunFolder, identity: dict[str, Any]) -> Checkpoint | None:
-    """The checkpoint in a run folder, or None. Raises InputError for that of another run."""
+    """The checkpoint in a run folder, or None. Raises InputError for one of another run."""
     if not folder.checkpoint.exists():
         return None
     checkpoint = load_checkpoint(folder.checkpoint)
@@ -32,11 +32,10 @@ def checkpoint_of(folder: RunFolder, identity: dict[str, Any]) -> Checkpoint | N
 
 
 class RunRecorder(TrainingObserver):
-    """Saves, measures and shows the training of a run. Enter it while training goes on.
+    """Saves, measures and shows the training of a run. A context manager around the training.
 
-    Raises, as it is told of a step, an epoch or a stage: Interrupted where a signal asked for it
-    (a checkpoint is written first), TrainingDiverged for an embedding that is not finite, OSError
-    for a file that cannot be written.
+    Its methods raise Interrupted after a signal (once a checkpoint is written), TrainingDiverged
+    for an embedding that is not finite, and OSError for a file that cannot be written.
     """
 
     def __init__(self, training: StagedTraining, report: RunReport, identity: dict[str, Any]):
@@ -67,14 +66,14 @@ class RunRecorder(TrainingObserver):
         self._close_progress()
 
     def _measure_again(self) -> None:
-        """The map of a run whose training is done."""
+        """Measure the map of a run whose training is done."""
         if self.rows:
             self.rows[-1] |= self.report.measure(self.training.encoder)
             self.folder.reset_metrics(self.rows)
 
     @property
     def progress(self) -> StageProgress:
-        """That of the stage that is being trained."""
+        """The progress of the current stage."""
         assert self._progress is not None
         return self._progress
 
@@ -84,7 +83,7 @@ class RunRecorder(TrainingObserver):
             self._progress = None
 
     def before_stage(self, stage: Stage, start: Position) -> None:
-        """Begin a line of progress."""
+        """Start the progress line."""
         steps, batch_size = self.training.inputs.steps, self.config.schedule.batch_size
         done, epochs = start.epoch * steps + start.step, stage.options.epochs
         measuring = self.report.measuring
@@ -92,15 +91,15 @@ class RunRecorder(TrainingObserver):
         self._progress = StageProgress(stage.name, epochs, done, steps, batch_size, headline)
 
     def compiling(self) -> None:
-        """Say so."""
+        """Show it."""
         self.progress.compiling()
 
     def compiled(self, obstacle: str | None) -> None:
-        """Say so."""
+        """Show it."""
         self.progress.compiled(obstacle)
 
     def after_step(self, trainer: StageTrainer, epoch: int, state: EpochState) -> None:
-        """Save where it is time to, or a signal has come; then stop."""
+        """Save when a checkpoint is due; after a signal, save and stop."""
         self.report.forget()
         self.progress.step()
         due = time.monotonic() - self.saved_at >= self.config.checkpoint_every
@@ -109,7 +108,7 @@ class RunRecorder(TrainingObserver):
             self._stop_if_asked(trainer.stage.name)
 
     def after_epoch(self, trainer: StageTrainer, epoch: int, state: EpochState) -> None:
-        """Measure where it is time to, and add a row to the metrics."""
+        """Measure if due, and add a row to the metrics."""
         self.report.forget()
         stage, every = trainer.stage, self.config.eval.every
         last = epoch + 1 == stage.options.epochs
@@ -120,7 +119,7 @@ class RunRecorder(TrainingObserver):
                 f"the embedding is not finite after stage {stage.name}, epoch {epoch + 1}"
             )
         if last:
-            # Measuring can take minutes; what was trained must not be lost meanwhile.
+            # Measuring can take minutes; save first so that training is not lost meanwhile.
             self._save_within(trainer, epoch, state)
         row = {
             "stage": stage.name,
@@ -158,7 +157,7 @@ class RunRecorder(TrainingObserver):
         trainer: StageTrainer | None = None,
         state: EpochState | None = None,
     ) -> None:
-        """Write a checkpoint; without a trainer, one at the start of a stage."""
+        """Write a checkpoint; without a trainer and state, one for the start of a stage."""
         encoder = self.training.encoder
         checkpoint = Checkpoint(
             identity=self.identity,

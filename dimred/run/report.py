@@ -1,4 +1,4 @@
-"""What is measured and written at the end of a stage and of a run."""
+"""Measures and writes results at the end of a stage and of a run."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
 from dimred.training.embed import embed
 
-# Of summary.json, though the run does not take the measure.
+# Keys that summary.json has even if the run does not take the measure.
 _ALWAYS: dict[str, Any] = {"linear": None, "references": {}, "lle": {}, "tsne": {}, "errors": {}}
 
 
 @dataclass
 class RunReport:
-    """Measures the encoder of a run and writes what comes of it into the run folder."""
+    """Measures the encoder of a run and writes the results to the run folder."""
 
     inputs: Inputs
     measuring: Measuring
@@ -35,11 +35,11 @@ class RunReport:
 
     @property
     def config(self) -> RunConfig:
-        """The run's."""
+        """The run's configuration."""
         return self.inputs.config
 
     def embed(self, encoder: Encoder) -> Embedding:
-        """H and Z of every sample; kept until `forget`."""
+        """H and Z of every sample, cached until `forget`."""
         if self._embedding is None:
             inputs = self.inputs
             size = self.config.eval.batch_size
@@ -48,15 +48,15 @@ class RunReport:
         return self._embedding
 
     def forget(self) -> None:
-        """The encoder has changed."""
+        """Drop the cached embedding, since the encoder has changed."""
         self._embedding = None
 
     def measure(self, encoder: Encoder) -> dict[str, float]:
-        """The measures of the map as it is now."""
+        """Measure the current map: numbers by name."""
         return self.measuring.measure(self.embed(encoder))
 
     def write_stage(self, name: str, encoder: Encoder, losses: NDArray[np.float32]) -> None:
-        """The embedding, the losses of the samples and the map at the end of a stage."""
+        """Write the embedding, the samples' losses and a plot of the map at the end of a stage."""
         z = self.embed(encoder).samples_z
         self.folder.write_arrays(layout.stage_arrays(name), {"z": z, "loss": losses})
         epochs = self.config.schedule.stages[name].epochs
@@ -66,16 +66,16 @@ class RunReport:
         self.folder.write_plot(f"map_{name}", to_png(figure))
 
     def finish(self, encoder: Encoder, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Write embedding, weights, plots and, last, the summary, which is returned."""
+        """Write embedding, weights, plots and, last, the summary; returns the summary."""
         embedding = self.embed(encoder)
         self._write_embedding(embedding)
         self.folder.write_weights(encoder.state_dict())
         self.folder.write_plot("loss", to_png(loss_figure(rows)))
         z, n_images = embedding.samples_z, len(self.inputs.images)
         write_figures(self.folder, self.inputs.samples, n_images, z, self.config.title)
-        found = self.measuring.finish(embedding, self.folder)
-        found = {name: values for name, values in found.items() if values or name not in _ALWAYS}
-        summary = {**self._summary(rows), **_ALWAYS, **found}
+        measured = self.measuring.finish(embedding, self.folder)
+        measured = {name: part for name, part in measured.items() if part or name not in _ALWAYS}
+        summary = {**self._summary(rows), **_ALWAYS, **measured}
         summary["measures"] = {
             "taken": self.measuring.names,
             "left_out": self.measuring.left_out,
@@ -113,9 +113,9 @@ class RunReport:
         seconds = sum(row["seconds"] for row in rows)
         stages: dict[str, Any] = {}
         for name in self.config.schedule.stages:
-            of_stage = [row for row in rows if row["stage"] == name]
-            stages[name] = {key: value for key, value in of_stage[-1].items() if key != "stage"}
-            stages[name]["seconds"] = round(sum(row["seconds"] for row in of_stage), 3)
+            stage_rows = [row for row in rows if row["stage"] == name]
+            stages[name] = {key: value for key, value in stage_rows[-1].items() if key != "stage"}
+            stages[name]["seconds"] = round(sum(row["seconds"] for row in stage_rows), 3)
         images, splits = self.inputs.images, self.measuring.setting.splits
         return {
             "name": self.folder.path.name,

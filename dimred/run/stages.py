@@ -17,26 +17,27 @@ from dimred.training.schedule import ReadoutInit, Stage
 from dimred.training.seeds import derived_seed
 from dimred.training.stage import EpochState, StageTrainer
 
-# Steps after which compiling has paid for itself: on an H200 some 3,500 with ResNet-18 at batch
-# 1,024 (30 s to compile, 8.6 ms less a step), 5,400 with the demo's network (12 s, 2.2 ms).
-COMPILE_PAYS = 5_000
+# Steps after which compiling saves more time than it takes. On an H200: about 3,500 with ResNet-18
+# at batch 1,024 (30 s to compile, 8.6 ms saved a step), 5,400 with the demo's network (12 s,
+# 2.2 ms).
+COMPILE_MIN_STEPS = 5_000
 
 
-def compiles(inputs: Inputs, stage: Stage) -> bool:
-    """Whether a stage is compiled: by `device.compile`, or, where that is auto and there is one
-    GPU, if CUDA graphs can be made (compiled without, a small network was slower than plain) and
-    the stages that share the code have enough steps."""
-    wanted = inputs.compute.compile
-    if wanted is not None:
-        return wanted
+def should_compile(inputs: Inputs, stage: Stage) -> bool:
+    """Whether to compile a stage: as `device.compile` says, or, if that is auto and there is one
+    GPU, where CUDA graphs can be recorded (without them, compiling made a small network slower) and
+    the stages that share the compiled code have enough steps."""
+    option = inputs.compute.compile
+    if option is not None:
+        return option
     trainable = stage.options.trainable
-    alike = [s for s in stage.schedule.stages.values() if s.trainable is trainable]
-    steps = inputs.steps * sum(s.epochs for s in alike)
-    return inputs.pairing.same_size and steps >= COMPILE_PAYS
+    sharing = [s for s in stage.schedule.stages.values() if s.trainable is trainable]
+    steps = inputs.steps * sum(s.epochs for s in sharing)
+    return inputs.pairing.same_size and steps >= COMPILE_MIN_STEPS
 
 
 def new_encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
-    """An encoder for these images with random weights, on the host."""
+    """An encoder for these images, with random weights, on the CPU."""
     options, shape = config.model, images.images.shape
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(config.seed, "weights"))
@@ -52,28 +53,28 @@ def new_encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
     return encoder
 
 
-def forget_compiled() -> None:
-    """Give back what the compiler made and the memory of its graphs, which in a sweep would count
-    against the number of variants that it makes of a function, and the memory of the next run."""
+def release_compiled() -> None:
+    """Drop compiled code and the memory of its graphs. In a sweep they would otherwise count toward
+    the compiler's limit of variants of a function, and take memory from the next run."""
     torch.compiler.reset()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 class TrainingObserver:
-    """Is told how far the training of a run is. This one does nothing."""
+    """Callbacks of training. This base class does nothing."""
 
     def before_stage(self, stage: Stage, start: Position) -> None:
-        """A stage begins, or goes on from `start`."""
+        """A stage is about to begin, or to continue from `start`."""
 
     def compiling(self) -> None:
-        """What the stage computes is being compiled."""
+        """Compiling the stage begins."""
 
     def compiled(self, obstacle: str | None) -> None:
-        """It has been, or, where an obstacle is named, training goes on without."""
+        """Compiling has ended; if it failed, `obstacle` says why and training goes on without."""
 
     def after_step(self, trainer: StageTrainer, epoch: int, state: EpochState) -> None:
-        """A step has been taken; `state` says which."""
+        """A step is done; `state.step` counts it."""
 
     def after_epoch(self, trainer: StageTrainer, epoch: int, state: EpochState) -> None:
         """An epoch is done, and its losses are finite."""
@@ -85,8 +86,8 @@ class TrainingObserver:
 class StagedTraining:
     """The stages of one run, trained one after the other. Writes and prints nothing.
 
-    checkpoint: where to go on from; None to begin.
-    obstacle: why nothing is compiled that was to be, where `device.compile=auto` found one.
+    checkpoint: to continue from; None to begin.
+    obstacle: why compiling failed, where `device.compile=auto`; None if it did not.
     """
 
     def __init__(self, inputs: Inputs, checkpoint: Checkpoint | None = None):
@@ -105,28 +106,28 @@ class StagedTraining:
 
     @property
     def start(self) -> Position:
-        """Where training begins or goes on."""
+        """Where training begins or continues."""
         return self.checkpoint.position if self.checkpoint else Position(0, 0, 0)
 
     def run(self, observer: TrainingObserver | None = None) -> None:
-        """Train what is left.
+        """Train the remaining stages.
 
-        Raises TrainingDiverged, WrongGradients, ProcessLost, InputError as `StageTrainer` does, and
-        whatever the observer raises.
+        Raises TrainingDiverged, WrongGradients, ProcessLost and InputError as `StageTrainer` does,
+        and the exceptions of the observer.
         """
         self.observer = observer or self.observer
         try:
             for stage in self.stages[self.start.stage :]:
-                here = self.start.stage == stage.number
-                self._train(stage, self.start if here else Position(stage.number, 0, 0))
+                continued = self.start.stage == stage.number
+                self._train(stage, self.start if continued else Position(stage.number, 0, 0))
         finally:
             if self._compiled:
-                forget_compiled()
+                release_compiled()
 
     def trainer(self, stage: Stage) -> StageTrainer:
-        """What trains the encoder in a stage."""
+        """The trainer of the encoder in a stage."""
         inputs = self.inputs
-        compiled = self.obstacle is None and compiles(inputs, stage)
+        compiled = self.obstacle is None and should_compile(inputs, stage)
         return StageTrainer(
             stage,
             self.encoder,
@@ -152,7 +153,7 @@ class StagedTraining:
         self.observer.after_stage(trainer)
 
     def _fit_readout(self, stage: Stage) -> None:
-        """A new last layer, where Z has other dimensions than in the stage before."""
+        """Replace the last layer if Z has another dimension than in the previous stage."""
         if self.encoder.out_dim == stage.options.out_dim:
             return
         with torch.random.fork_rng(devices=[]):
@@ -161,8 +162,12 @@ class StagedTraining:
             self.encoder.new_readout(stage.options.out_dim, normal)
 
     def compile(self, trainer: StageTrainer) -> None:
-        """Compile what a stage computes. Where that fails and was not asked for, go on without from
-        now on; `obstacle` says what stood in the way."""
+        """Compile the steps of a stage.
+
+        Where that fails under `device.compile=auto`, sets `obstacle`, and this and the following
+        stages are not compiled. Raises what `StageTrainer.compile` raises under
+        `device.compile=true`.
+        """
         self.observer.compiling()
         self._compiled = True
         try:
@@ -173,9 +178,9 @@ class StagedTraining:
             cause = error.__cause__ or error
             self.obstacle = (str(cause).strip() or type(cause).__name__).splitlines()[0]
         if self.obstacle:
-            # Here, since an exception keeps what was computed until it was raised.
+            # Outside the except block, where the exception would keep the computed tensors alive.
             trainer.interpret()
-            forget_compiled()
+            release_compiled()
         self.observer.compiled(self.obstacle)
 
     def _restore(self, trainer: StageTrainer) -> EpochState:
@@ -195,6 +200,6 @@ class StagedTraining:
             state.seconds = time.monotonic() - began
             self.observer.after_step(trainer, epoch, state)
         trainer.check_finite(epoch, state)
-        # Now, since the check above has waited for the device.
+        # Measured here, since the check above waits for the device.
         state.seconds = max(time.monotonic() - began, 1e-9)
         self.observer.after_epoch(trainer, epoch, state)

@@ -1,4 +1,4 @@
-"""One run: builds the objects, trains the stages, and has the results written."""
+"""One run: builds its objects, trains its stages and writes its results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from dimred.training.processes import Processes, connect, processes_of_torchrun
 
 @dataclass(frozen=True)
 class Outcome:
-    """What `run` returns: the run folder, its summary, and whether it was finished before."""
+    """The result of `run`: the run folder, its summary, and whether it was finished before."""
 
     path: Path
     summary: dict[str, Any]
@@ -36,13 +36,13 @@ class Outcome:
 
 
 def run(config: RunConfig, command: list[str]) -> Outcome | None:
-    """Train and measure what `config` says, or continue where an earlier call was stopped.
+    """Train and measure a run, or continue it where an earlier call was stopped.
 
-    command: the words typed by the user, for the record.
-    Returns None in all but the first of several processes, which write nothing.
+    command: the command line, for the record.
+    Returns None in worker processes, which write nothing.
     Raises InputError for input that cannot be used, TrainingFailed for a loss that is not finite or
-    gradients that are not those of the stage, Interrupted after SIGINT or SIGTERM, ProcessLost
-    where another of several processes has ended, and OSError for files that cannot be written.
+    wrong gradients, Interrupted after SIGINT or SIGTERM, ProcessLost where another process of the
+    run has ended, and OSError for files that cannot be written.
     """
     processes = processes_of_torchrun()
     options = config.device
@@ -50,16 +50,16 @@ def run(config: RunConfig, command: list[str]) -> Outcome | None:
     connect(processes, compute.device.type)
     with torch_settings(compute.device, options.threads, options.deterministic):
         if not processes.is_main:
-            _work(config, compute)
+            _run_worker(config, compute)
             return None
         with _Workers(processes) as workers:
-            return _lead(Inputs(config, compute), command, workers)
+            return _run_main(Inputs(config, compute), command, workers)
 
 
-def _lead(inputs: Inputs, command: list[str], workers: _Workers) -> Outcome:
+def _run_main(inputs: Inputs, command: list[str], workers: _Workers) -> Outcome:
     """The run in its main or only process."""
     config, images, compute = inputs.config, inputs.images, inputs.compute
-    try_out(inputs)  # before a folder is made for the run
+    try_out(inputs)  # before the run folder is created
     measuring = Measuring(setting_of(inputs))
     identity = identity_of(config, compute, images)
     with RunFolder(run_path(config, identity)) as folder:
@@ -70,7 +70,7 @@ def _lead(inputs: Inputs, command: list[str], workers: _Workers) -> Outcome:
                 return Outcome(folder.path, summary, finished_before=True)
             if not folder.checkpoint.exists():
                 raise InputError(
-                    f"{folder.checkpoint}: is gone, so the run cannot be measured again; "
+                    f"{folder.checkpoint}: is missing, so the run cannot be measured again; "
                     "restart=true trains it again"
                 )
         _record(folder, inputs, identity, command)
@@ -92,7 +92,8 @@ def _lead(inputs: Inputs, command: list[str], workers: _Workers) -> Outcome:
 
 
 class _Workers:
-    """The processes beside the main one, which wait for its word before they train with it."""
+    """The worker processes, which wait for the main one before they train. Used as a context
+    manager, it dismisses them if training does not begin."""
 
     def __init__(self, processes: Processes):
         self.processes = processes
@@ -102,7 +103,7 @@ class _Workers:
         return self
 
     def begin(self, checkpoint: Checkpoint | None) -> None:
-        """Let them train, from a checkpoint or the start."""
+        """Let them train, from a checkpoint or from the start."""
         self._waiting = False
         self.processes.broadcast((checkpoint,))
 
@@ -112,10 +113,10 @@ class _Workers:
                 self.processes.broadcast(None)
 
 
-def _work(config: RunConfig, compute: Compute) -> None:
-    """The run in another process than the main one, which alone writes, prints and saves.
+def _run_worker(config: RunConfig, compute: Compute) -> None:
+    """The run in a worker process, which trains only; the main process writes and prints.
 
-    Waits for the main one, which may fetch the data and search neighbors, before it reads them.
+    Waits for the main process, which may download data and search neighbors, before it reads them.
     """
     with SignalWatch() as signals:
         try:
@@ -125,7 +126,7 @@ def _work(config: RunConfig, compute: Compute) -> None:
             (checkpoint,) = message
             StagedTraining(Inputs(config, compute), checkpoint).run()
         except TrainingFailed:
-            return  # the main process says it
+            return  # the main process reports it
         except ProcessLost as error:
             if signals.received is None:
                 raise
@@ -136,19 +137,19 @@ def _work(config: RunConfig, compute: Compute) -> None:
 def _record(
     folder: RunFolder, inputs: Inputs, identity: dict[str, Any], command: list[str]
 ) -> None:
-    """Write what the run is and what it is made with; a continued run adds a session."""
+    """Write the run's identity, environment and configuration; a continued run adds a session."""
     config, compute = inputs.config, inputs.compute
-    known = (folder.path / layout.ENVIRONMENT).exists()
-    sessions = folder.read_json(layout.ENVIRONMENT)["sessions"] if known else []
+    exists = (folder.path / layout.ENVIRONMENT).exists()
+    sessions = folder.read_json(layout.ENVIRONMENT)["sessions"] if exists else []
     sessions.append(environment(compute.device, command, compute.processes.size))
     content = {"seed": config.seed, "sessions": sessions, "identity": identity}
-    # First, as the mark of a folder of dimred.
+    # Written first, since it marks the folder as one of dimred.
     folder.write_json(layout.ENVIRONMENT, content)
     folder.write_text(layout.CONFIG, OmegaConf.to_yaml(OmegaConf.structured(config)))
 
 
 def _announce(folder: RunFolder, inputs: Inputs) -> None:
-    """Say what begins, and where it will be."""
+    """Print what the run trains on, and its folder."""
     config, compute, images = inputs.config, inputs.compute, inputs.images
     size = compute.processes.size
     print(

@@ -1,4 +1,4 @@
-"""The arrays of a run, read with NumPy alone and checked when they are asked for."""
+"""The arrays of a run, read with NumPy alone and checked on access."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from dimred.errors import InputError
 
 
 def read_arrays(file: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz file of a run, of plain numbers and texts: nothing that it holds is
-    executed. Raises InputError for one that is gone or bad."""
+    """The arrays of an .npz file of a run. Only plain numbers and texts are read, never code.
+
+    Raises InputError for a file that is missing or damaged.
+    """
     try:
         with file.open("rb") as opened:  # NumPy would leave a damaged file open
             content = np.load(opened, allow_pickle=False)
@@ -24,15 +26,17 @@ def read_arrays(file: Path) -> dict[str, NDArray[Any]]:
                 raise ValueError("a single array")
             arrays = dict(content)
         if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-            raise ValueError("something else than arrays")
+            raise ValueError("not only arrays")
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{file}: holds no arrays of a run ({error})") from error
     return arrays
 
 
 class RunArrays:
-    """The arrays of an .npz file of a run; each is checked when it is asked for. Raises InputError
-    for a file that is gone or bad."""
+    """The arrays of an .npz file of a run, each checked on access.
+
+    Raises InputError for a file that is missing or damaged.
+    """
 
     def __init__(self, file: Path):
         self.file = file
@@ -42,9 +46,11 @@ class RunArrays:
         return name in self._arrays
 
     def get(self, name: str, kind: str, n: int | None = None, dims: int = 1) -> NDArray[Any]:
-        """An array of a kind ("f", "i", "U") and so many dimensions, with n rows if n is given, at
-        least one. Raises InputError for another; numbers that are not finite are refused in
-        arrays of points (dims=2)."""
+        """A non-empty array of this dtype kind ("f", "i", "U"), number of dimensions and, unless
+        None, number of rows n.
+
+        Raises InputError for any other array, and for points (dims=2) that are not finite.
+        """
         array = self._arrays.get(name)
         if array is None:
             raise self.error(name, "is missing")
@@ -60,7 +66,7 @@ class RunArrays:
         return iter(self._arrays)
 
     def error(self, name: str, problem: str) -> InputError:
-        """What is wrong with an array."""
+        """The InputError for a problem of an array."""
         return InputError(f"{self.file}: array {name!r} {problem}")
 
 
@@ -68,13 +74,13 @@ _KNOWN = {"z", "h", "index", "split", "label", "class_names", "source"}
 
 
 class RunMap:
-    """What embedding.npz says of the N samples of a run: each image in its n_variants
-    transformations, image-major, the image itself first.
+    """The content of embedding.npz: N samples, which are each image in n_variants variants,
+    image-major, the untransformed image first.
 
-    z: float32 (N, d). h: float32 (N, h), or None where the run did not keep it.
+    z: float32 (N, d). h: float32 (N, h), or None where the run did not save it.
     index: int64 (N,), the position of each sample's image in the data set.
     split: (N,), "train" or "test".
-    labels: int64 (N,), positions in class_names; None without labels. class_names: one a class.
+    labels: int64 (N,), positions in class_names; None without labels.
     sources: (N,), file names; None where images have no files.
 
     Raises InputError for arrays that are not as a run writes them.
@@ -86,7 +92,7 @@ class RunMap:
         self.z: NDArray[np.float32] = arrays.get("z", "f", dims=2)
         n = len(self.z)
         if n % n_variants:
-            raise arrays.error("z", f"has {n} rows, which {n_variants} an image do not divide")
+            raise arrays.error("z", f"has {n} rows, no multiple of {n_variants} an image")
         self.index: NDArray[np.int64] = arrays.get("index", "i", n)
         self.split: NDArray[np.str_] = arrays.get("split", "U", n)
         self.h: NDArray[np.float32] | None = None
@@ -108,26 +114,26 @@ class RunMap:
 
     @property
     def images(self) -> NDArray[np.int64]:
-        """int64 (n,), the rows of the images themselves, untransformed."""
+        """int64 (n,), the rows of the untransformed images."""
         return np.arange(0, len(self), self.n_variants)
 
     @property
     def training_images(self) -> NDArray[np.int64]:
-        """int64 (n,), the rows of the images of the train split, untransformed; of all images where
-        there is no split."""
+        """int64 (n,), the rows of the untransformed images of the train split, or of all images
+        without a split."""
         rows = self.images
-        learned = rows[self.split[rows] == "train"]
-        return learned if len(learned) else rows
+        training = rows[self.split[rows] == "train"]
+        return training if len(training) else rows
 
     @property
-    def further_columns(self) -> dict[str, NDArray[Any]]:
-        """What else the run wrote of each sample, by name, each (N,): further labels as names, and
-        factors, such as angles, as numbers."""
-        found: dict[str, NDArray[Any]] = {}
+    def extra_columns(self) -> dict[str, NDArray[Any]]:
+        """Other columns of the samples by name, each (N,): further labels as class names; factors,
+        such as angles, as numbers."""
+        columns: dict[str, NDArray[Any]] = {}
         for name in self._arrays:
             if f"{name}_names" in self._arrays:
                 names = self._arrays.get(f"{name}_names", "U").astype(object)
-                found[name] = names[self._arrays.get(name, "i", len(self))]
+                columns[name] = names[self._arrays.get(name, "i", len(self))]
             elif name not in _KNOWN and not name.endswith("_names"):
-                found[name] = self._arrays.get(name, "f", len(self))
-        return found
+                columns[name] = self._arrays.get(name, "f", len(self))
+        return columns

@@ -1,4 +1,4 @@
-"""What a run was made with."""
+"""The environment of a run: versions, machine, device, command."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "hydra-core", "ome
 def environment(device: torch.device, command: list[str], processes: int) -> dict[str, Any]:
     """Versions, git commit, machine, device, command and the time, as plain JSON types.
 
-    processes: how many share the run.
+    processes: number of processes that share the run.
     """
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {
@@ -37,15 +37,16 @@ def environment(device: torch.device, command: list[str], processes: int) -> dic
 
 
 def commit() -> str | None:
-    """The commit of the checkout that dimred runs from, "+changes" if it differs; else None."""
+    """The commit of the checkout that dimred runs from, with "+changes" if there are uncommitted
+    ones; None outside a checkout."""
     package = Path(dimred.__file__).resolve().parent
 
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(package.parent), *words]
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(package.parent), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        # An installed dimred may lie within somebody else's repository.
+        # An installed dimred may lie within another project's repository.
         if Path(git("rev-parse", "--show-toplevel")).resolve() != package.parent:
             return None
         changed = git("status", "--porcelain", "--", "dimred", "conf")

@@ -1,4 +1,4 @@
-"""inspect/findings.json: what `dimred inspect` found in a run, by kind.
+"""inspect/findings.json: the findings of `dimred inspect` in a run, by kind.
 
     {"near_duplicates": {"groups": [{"title": "group 1: 2 images", "rows": [0, 3]}, ...],
                          "notes": {"3": "..."}}, ...}
@@ -17,13 +17,13 @@ from typing import Any
 from dimred.errors import InputError
 
 KINDS = ("near_duplicates", "outliers", "label_issues", "clusters")
-# What runs of before call a kind.
-_CALLED_BEFORE = {"clusters": "islands", "label_issues": "label_conflicts"}
+# Names of kinds in files of earlier versions.
+_FORMER_KINDS = {"clusters": "islands", "label_issues": "label_conflicts"}
 
 
 @dataclass(frozen=True)
 class RowGroup:
-    """Rows that belong together. title: what users read, "" where a kind has one group only."""
+    """Rows that belong together. title: shown to users, "" where a kind has one group only."""
 
     title: str
     rows: tuple[int, ...]
@@ -31,7 +31,7 @@ class RowGroup:
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found of one kind, the surest first. notes: why, by row."""
+    """Findings of one kind, the most certain first. notes: the reason, by row."""
 
     groups: tuple[RowGroup, ...] = ()
     notes: Mapping[int, str] = field(default_factory=dict)
@@ -46,59 +46,61 @@ class Findings:
 
 
 def single_rows(notes: Mapping[int, str]) -> Findings:
-    """Findings of single rows, in one group without a title; of none without rows."""
+    """Findings of single rows, in one group without a title; no group if there are none."""
     return Findings((RowGroup("", tuple(notes)),) if notes else (), dict(notes))
 
 
 def as_json(findings: Mapping[str, Findings]) -> dict[str, Any]:
-    """What findings.json holds."""
+    """The content of findings.json."""
     return {
         kind: {
-            "groups": [{"title": group.title, "rows": list(group.rows)} for group in found.groups],
-            "notes": {str(row): note for row, note in found.notes.items()},
+            "groups": [
+                {"title": group.title, "rows": list(group.rows)} for group in of_kind.groups
+            ],
+            "notes": {str(row): note for row, note in of_kind.notes.items()},
         }
-        for kind, found in findings.items()
+        for kind, of_kind in findings.items()
     }
 
 
 def read_findings(file: Path, n: int) -> dict[str, Findings]:
-    """What findings.json says, by kind, in the order of KINDS; {} where there is no such file.
+    """The content of findings.json, by kind, in the order of KINDS; {} without such a file.
 
-    n: rows of embedding.npz.
-    Raises InputError for a file that cannot be read or names rows that are not there.
+    n: number of rows of embedding.npz.
+    Raises InputError for a file that cannot be read or names rows beyond n.
     """
     if not file.exists():
         return {}
     try:
         content = json.loads(file.read_text())
-        found = {kind: _read(kind, content) for kind in KINDS}
-        rows = [row for each in found.values() for row in (*each.rows, *each.notes)]
+        findings = {kind: _read(kind, content) for kind in KINDS}
+        rows = [row for of_kind in findings.values() for row in (*of_kind.rows, *of_kind.notes)]
         if not all(type(row) is int and 0 <= row < n for row in rows):
             raise ValueError("a row that the map does not have")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{file}: cannot be read ({error}); run dimred inspect again") from error
-    return found
+    return findings
 
 
 def _read(kind: str, content: Mapping[str, Any]) -> Findings:
-    found = content.get(kind, content.get(_CALLED_BEFORE.get(kind, kind), ()))
-    if isinstance(found, dict):
-        groups = [RowGroup(str(group["title"]), tuple(group["rows"])) for group in found["groups"]]
-        notes = found["notes"]
+    entry = content.get(kind, content.get(_FORMER_KINDS.get(kind, kind), ()))
+    if isinstance(entry, dict):
+        groups = [RowGroup(str(group["title"]), tuple(group["rows"])) for group in entry["groups"]]
+        notes = entry["notes"]
     else:
         notes = content.get("notes", {}).get(kind, {})
-        groups = list(_groups_of_before(kind, found))
+        groups = list(_former_groups(kind, entry))
     return Findings(tuple(groups), {int(row): str(note) for row, note in notes.items()})
 
 
-def _groups_of_before(kind: str, found: Sequence[Any]) -> Iterator[RowGroup]:
-    """The groups as runs of before wrote them: a list of lists of rows (near-duplicates), of
+def _former_groups(kind: str, entry: Sequence[Any]) -> Iterator[RowGroup]:
+    """The groups in the format of earlier versions: a list of lists of rows (near-duplicates), of
     {"rows", "said"} (clusters), or of rows."""
     if kind == "near_duplicates":
-        for number, rows in enumerate(found, start=1):
+        for number, rows in enumerate(entry, start=1):
             yield RowGroup(f"group {number}: {len(rows)} images", tuple(rows))
     elif kind == "clusters":
-        for cluster in found:
+        for cluster in entry:
             yield RowGroup(f"cluster {cluster['said']}", tuple(cluster["rows"]))
-    elif found:
-        yield RowGroup("", tuple(found))
+    elif entry:
+        yield RowGroup("", tuple(entry))

@@ -1,7 +1,7 @@
 """A finished run: its record, its map, its configuration, its images and its encoder.
 
-Reading one imports neither PyTorch nor Hydra, and sets nothing up: PyTorch is imported when images
-are read or embedded.
+Reading one imports no Hydra and changes no global state. PyTorch is imported only when images are
+read or embedded.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ if TYPE_CHECKING:
 
 
 class FinishedRun:
-    """What a finished run learned, and from what.
+    """A finished run: its map, encoder and images.
 
-    record: what its folder says of it. root: where its data are now, if they have moved.
-    Raises InputError for a folder that holds no finished run, and for a root that it cannot have.
+    record: its JSON and YAML files. root: location of its data, if they have moved.
+    Raises InputError for a folder that holds no finished run, and for a root of data that have no
+    location.
     """
 
     def __init__(self, path: Path, root: str | None = None):
@@ -48,12 +49,12 @@ class FinishedRun:
         if root is not None:
             dataset = self.config.dataset
             if dataset.location_key is None and not isinstance(dataset, Unknown):
-                raise InputError(f"--root {root}: the images of {dataset.name} are nowhere else")
+                raise InputError(f"--root {root}: the images of {dataset.name} are built in")
 
     @cached_property
     def config(self) -> RunConfig:
-        """Its configuration, with the data where they are now, which are never fetched: who looks
-        at a stranger's run does not ask for its data.
+        """Its configuration, with the data's location replaced by `root` and downloads switched
+        off: looking at a run should not fetch its data.
 
         Raises InputError for one that is damaged or of another version.
         """
@@ -73,12 +74,12 @@ class FinishedRun:
 
     @property
     def n_variants(self) -> int:
-        """Rows of embedding.npz for each image: itself and its transformations."""
+        """Rows of embedding.npz per image: the image itself and its transformations."""
         return self.record.n_variants
 
     def compute(self) -> Compute:
-        """Where to compute: as the run did, or on the CPU where it has no GPU here. Changes nothing
-        in PyTorch."""
+        """Where to compute: as the run did, or on the CPU if this machine has no GPU. Changes no
+        setting of PyTorch."""
         import torch
 
         from dimred.training.device import DeviceName
@@ -89,16 +90,16 @@ class FinishedRun:
         return device.compute()
 
     def images(self) -> ImageSet:
-        """The images of the run, read again from where it had them.
+        """The images of the run, read again from their location.
 
-        Raises InputError where they are gone or have changed since.
+        Raises InputError where they are missing or have changed since.
         """
         try:
             images = self.config.dataset.load(self.config.seed)
         except InputError as error:
             if isinstance(self.config.dataset, Unknown):
                 raise
-            raise InputError(f"{error}; --root names data that have moved") from error
+            raise InputError(f"{error}; give --root if the data have moved") from error
         if images.fingerprint() != self.record.fingerprint:
             raise InputError(f"{self.path}: its images have changed since it was trained")
         return images
@@ -110,17 +111,16 @@ class FinishedRun:
         return self.config.pairing.samples(images)
 
     def arrays(self, name: str = layout.EMBEDDING) -> RunArrays:
-        """The arrays of an .npz file of the run. Raises InputError for one that is gone or bad."""
+        """The arrays of an .npz file of the run. Raises InputError for a missing or damaged one."""
         return RunArrays(self.path / name)
 
     @cached_property
     def map(self) -> RunMap:
-        """What embedding.npz says. Raises InputError for arrays that are not as a run writes
-        them."""
+        """The content of embedding.npz. Raises InputError for arrays not as a run writes them."""
         return RunMap(self.arrays(), self.n_variants)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The rows of metrics.jsonl, one an epoch. Raises InputError where it cannot be read."""
+        """The rows of metrics.jsonl, one per epoch. Raises InputError where it cannot be read."""
         file = self.path / layout.METRICS
         try:
             return [json.loads(line) for line in file.read_text().splitlines()]
@@ -128,15 +128,19 @@ class FinishedRun:
             raise InputError(f"{file}: cannot be read ({error})") from error
 
     def findings(self) -> dict[str, Findings]:
-        """What `dimred inspect` wrote, by kind; {} where it has not been run. Raises InputError for
-        a file that cannot be read."""
+        """The findings of `dimred inspect`, by kind; {} where it has not been run.
+
+        Raises InputError for a file that cannot be read.
+        """
         file = self.path / layout.FINDINGS
         return read_findings(file, len(self.map)) if file.exists() else {}
 
     @cached_property
     def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of the run's images, which are read only where a run of an
-        earlier version does not say."""
+        """Channels, height and width of the run's images.
+
+        For some runs of earlier versions, the images are read to find out.
+        """
         dataset = self.record.summary["dataset"]
         if "shape" in dataset:
             shape = dataset["shape"]
@@ -154,9 +158,9 @@ class FinishedRun:
         return shape[0], shape[1], shape[2]
 
     def encoder(self) -> Encoder:
-        """The trained encoder, on the host, without a look at the run's images.
+        """The trained encoder, on the CPU. The run's images are not needed.
 
-        Raises InputError for weights that are gone or bad.
+        Raises InputError for weights that are missing or damaged.
         """
         import torch
 
@@ -164,14 +168,15 @@ class FinishedRun:
 
         (channels, height, width), weights = self.shape, self._weights()
         model, stages = self.config.model, list(self.config.schedule.stages.values())
-        unknown = [0.0] * channels  # the normalization is among the weights
+        placeholder = [0.0] * channels  # the mean and std are among the weights
         try:
             with torch.device("meta"):
                 backbone = model.backbone(channels, (height, width))
-                encoder = Encoder(backbone, unknown, unknown, model.hidden_dim, stages[-1].out_dim)
+                out_dim = stages[-1].out_dim
+                encoder = Encoder(backbone, placeholder, placeholder, model.hidden_dim, out_dim)
             encoder.to_empty(device="cpu").load_state_dict(weights)
         except RuntimeError as error:
-            raise self._no_weights(error) from error
+            raise self._weights_error(error) from error
         return encoder
 
     def _weights(self) -> dict[str, Tensor]:
@@ -180,15 +185,15 @@ class FinishedRun:
         try:
             return safetensors.torch.load_file(self.path / layout.WEIGHTS)
         except (OSError, safetensors.SafetensorError) as error:
-            raise self._no_weights(error) from error
+            raise self._weights_error(error) from error
 
-    def _no_weights(self, error: Exception) -> InputError:
+    def _weights_error(self, error: Exception) -> InputError:
         reason = str(error).splitlines()[0]
         return InputError(f"{self.path / layout.WEIGHTS}: holds no weights of this run ({reason})")
 
     def embedder(self, compute: Compute) -> Embedder:
-        """What gives H (N, h) and Z (N, d) of images, uint8 (N, C, height, width), by the run's
-        weights."""
+        """A function from images, uint8 (N, C, height, width), to H (N, h) and Z (N, d) by the
+        run's encoder."""
         from dimred.data.resident import ResidentImages
         from dimred.training.embed import embed
 
@@ -203,30 +208,31 @@ class FinishedRun:
     def embed(
         self, images: ImageSet, compute: Compute
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """H (N, h) and Z (N, d) of images of this run's kind, by its weights."""
+        """H (N, h) and Z (N, d) of images with this run's shape, by its encoder."""
         return self.embedder(compute)(images.images)
 
     def embeddings(
-        self, samples: ImageSet, compute: Compute, every: int = 1
+        self, samples: ImageSet, compute: Compute, rows_per_sample: int = 1
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """H (N, h) and Z (N, d) of the run's own samples: as they were written, H computed again
-        where it was not.
+        """H (N, h) and Z (N, d) of the run's own samples, as saved; H is computed again where the
+        run did not save it.
 
-        every: rows of embedding.npz for each of the samples, of which the first is meant.
+        rows_per_sample: rows of embedding.npz for each sample, of which the first is returned.
         Raises InputError for arrays that are not as a run writes them.
         """
-        arrays, rows = self.arrays(), len(samples) * every
-        z = arrays.get("z", "f", rows, dims=2)[::every]
+        arrays, rows = self.arrays(), len(samples) * rows_per_sample
+        z = arrays.get("z", "f", rows, dims=2)[::rows_per_sample]
         if "h" in arrays:
-            return arrays.get("h", "f", rows, dims=2)[::every], z
+            return arrays.get("h", "f", rows, dims=2)[::rows_per_sample], z
         return self.embed(samples, compute)[0], z
 
-    def check_output(self, option: str, file: Path, own: str) -> None:
-        """Raise InputError for a file that would replace what the run wrote.
+    def check_output(self, option: str, file: Path, allowed: str) -> None:
+        """Raise InputError for an output file that would replace a file of the run.
 
-        option: as the user gave it. own: the one name in the run's folder that may be written.
+        option: the command-line option, for the message. allowed: the one name in the run's folder
+        that may be written.
         """
         folder, target = self.path.resolve(), file.resolve()
         inside = target.relative_to(folder).parts[:1] if target.is_relative_to(folder) else ()
-        if inside and inside[0] in layout.WRITTEN and inside[0] != own:
+        if inside and inside[0] in layout.WRITTEN and inside[0] != allowed:
             raise InputError(f"{option}: would replace what the run wrote; name another file")

@@ -1,4 +1,4 @@
-"""The folder of one run: what is in it, who may write it, and whether it is complete."""
+"""The folder of one run: its files, its lock, and whether it is complete."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from dimred.run_folder import layout
 
 
 class RunFolder:
-    """One run's files. A run is complete when its summary.json, written last, exists.
+    """The files of a run. A run is complete when its summary.json, written last, exists.
 
-    Enter it to lock it: a second run that enters it meanwhile gets an InputError.
+    Used as a context manager, it locks the folder; InputError if another run holds the lock.
     """
 
     def __init__(self, path: Path):
@@ -69,26 +69,26 @@ class RunFolder:
             self._lock = None
 
     def admit(self, identity: dict[str, Any], restart: bool) -> None:
-        """Make sure that the folder is empty, or holds this very run.
+        """Check that the folder is empty or holds the run of this identity; restart clears it.
 
         identity: {"config": values by dotted key, "data": fingerprint of the images}.
         Raises InputError, naming what differs, for the folder of another run.
         """
-        there = self._identity()
-        if there is None:
-            strangers = sorted(p.name for p in self.path.iterdir() if not p.name.startswith("."))
-            if strangers:
+        existing = self._identity()
+        if existing is None:
+            others = sorted(p.name for p in self.path.iterdir() if not p.name.startswith("."))
+            if others:
                 if self._made_lock:
                     (self.path / layout.LOCK).unlink()
                 raise InputError(
-                    f"run_dir={self.path}: holds files but no run of dimred ({strangers[0]}); name "
+                    f"run_dir={self.path}: holds files but no run of dimred ({others[0]}); name "
                     "an empty or new folder"
                 )
             return
         if restart:
             self.clear()
             return
-        differences = _differences(there, identity)
+        differences = _differences(existing, identity)
         if differences:
             raise InputError(
                 f"{self.path}: holds another run ({differences}); restart=true replaces it, "
@@ -96,7 +96,7 @@ class RunFolder:
             )
 
     def _identity(self) -> dict[str, Any] | None:
-        """The identity of the run that is here, or None where none is."""
+        """The identity of the run in this folder, or None without one."""
         if not (self.path / layout.ENVIRONMENT).exists():
             return None
         record = self.read_json(layout.ENVIRONMENT)
@@ -106,7 +106,7 @@ class RunFolder:
         return current_identity(identity)
 
     def clear(self) -> None:
-        """Remove a run; other files stay."""
+        """Remove the files of a run, and no others."""
         for name in layout.FILES:
             (self.path / name).unlink(missing_ok=True)
         for name in layout.FOLDERS:
@@ -114,7 +114,7 @@ class RunFolder:
         (self.path / layout.ENVIRONMENT).unlink(missing_ok=True)
 
     def remove(self, *names: str) -> None:
-        """Remove files where they are there."""
+        """Remove files that may not exist."""
         for name in names:
             (self.path / name).unlink(missing_ok=True)
 
@@ -128,7 +128,7 @@ class RunFolder:
             ) from error
 
     def read_summary(self) -> dict[str, Any]:
-        """The summary of a complete run. Raises InputError if it is none."""
+        """The summary of a complete run. Raises InputError for a file that is no summary."""
         summary = self.read_json(layout.SUMMARY)
         if not isinstance(summary, dict) or "stages" not in summary:
             raise InputError(f"{self.summary}: is no summary of a run; restart=true begins anew")
@@ -163,7 +163,7 @@ class RunFolder:
         write_atomically(self.plots / name, content)
 
     def reset_metrics(self, rows: list[dict[str, Any]]) -> None:
-        """Make metrics.jsonl hold just these rows."""
+        """Replace the rows of metrics.jsonl."""
         text = "".join(json.dumps(row) + "\n" for row in rows)
         write_atomically(self.path / layout.METRICS, text.encode())
 
@@ -177,18 +177,18 @@ class RunFolder:
             raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _differences(there: dict[str, Any], here: dict[str, Any]) -> str:
-    """What differs between two identities, in words; "" where nothing does."""
-    old, new = there["config"], here["config"]
+def _differences(existing: dict[str, Any], given: dict[str, Any]) -> str:
+    """The differences between two identities as text, "" for equal ones."""
+    old, new = existing["config"], given["config"]
     keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
-    words = [f"{key} is {old.get(key)} there, {new.get(key)} here" for key in keys[:3]]
+    differences = [f"{key} is {old.get(key)} there, {new.get(key)} here" for key in keys[:3]]
     if len(keys) > 3:
-        words.append(f"and {len(keys) - 3} more keys")
-    if not keys and there["data"] != here["data"]:
-        words.append("the images have changed since")
+        differences.append(f"and {len(keys) - 3} more keys")
+    if not keys and existing["data"] != given["data"]:
+        differences.append("the images have changed since")
     for part in ("plugins", "files"):
-        old, new = there.get(part, {}), here.get(part, {})
+        old, new = existing.get(part, {}), given.get(part, {})
         for key in sorted({*old, *new}):
             if not keys and old.get(key) != new.get(key):
-                words.append(f"the {part} of {key} have changed since")
-    return "; ".join(words)
+                differences.append(f"the {part} of {key} have changed since")
+    return "; ".join(differences)

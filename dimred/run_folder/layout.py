@@ -1,8 +1,8 @@
-"""The files of a run folder, by name. No other module spells them."""
+"""The names of the files in a run folder. No other module spells them."""
 
-SUMMARY = "summary.json"  # written last: a run is complete when it exists
+SUMMARY = "summary.json"  # written last: marks a complete run
 CONFIG = "config.yaml"
-ENVIRONMENT = "environment.json"  # written first: the mark of a folder of dimred
+ENVIRONMENT = "environment.json"  # written first: marks a folder of dimred
 METRICS = "metrics.jsonl"
 CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.safetensors"
@@ -10,7 +10,7 @@ EMBEDDING = "embedding.npz"
 TSNE = "tsne.npz"
 STAGES = "stages"
 PLOTS = "plots"
-# What commands on a finished run add.
+# Added by commands on a finished run.
 PAGE = "map.html"
 ENCODER = "encoder.onnx"
 BASELINES = "baselines.json"
@@ -20,7 +20,7 @@ INSPECTED = "inspect"
 FINDINGS = f"{INSPECTED}/findings.json"
 LOCK = ".lock"
 
-# In the order in which they are removed: first the mark of a complete run, last that of any run.
+# In the order of removal: the mark of a complete run first (ENVIRONMENT is removed last).
 FILES = (
     SUMMARY,
     CONFIG,
@@ -35,14 +35,14 @@ FILES = (
 )
 FOLDERS = (STAGES, PLOTS, BASELINE_MAPS, PLACED, INSPECTED)
 WRITTEN = frozenset((*FILES, ENVIRONMENT, *FOLDERS, LOCK))
-"""The names in a run's folder that are dimred's."""
+"""All names that dimred writes in a run folder."""
 
 
 def stage_arrays(stage: str) -> str:
-    """The arrays at the end of a stage: z and loss of each sample."""
+    """The file of arrays at the end of a stage: z and loss of each sample."""
     return f"{STAGES}/{stage}.npz"
 
 
 def baseline_map(method: str) -> str:
-    """The map that another method made of the run's images."""
+    """The file of another method's map of the run's images."""
     return f"{BASELINE_MAPS}/{method}.npz"

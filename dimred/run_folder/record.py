@@ -1,4 +1,4 @@
-"""Finished runs as their folders tell of them."""
+"""Records of finished runs: the JSON and YAML files of their folders."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 
 import yaml
 
-from dimred.config.renamed import current_config, current_identity, current_words
+from dimred.config.renamed import current_config, current_identity, current_overrides
 from dimred.errors import InputError
 from dimred.run_folder import layout
 
-_PLACES = {"image_folder": "root", "npz": "path"}
+_LOCATION_KEYS = {"image_folder": "root", "npz": "path"}  # of data sets of a user's own images
 _UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError)
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a finished run's folder says of it, without its arrays.
+    """The JSON and YAML files of a finished run.
 
-    folder: the folder's name. summary, baselines: its summary.json and baselines.json ({} without).
-    config: its config.yaml. environment: its environment.json.
+    folder: the folder's name. summary: summary.json. config: config.yaml. environment:
+    environment.json. baselines: baselines.json, {} without one.
     """
 
     folder: str
@@ -34,12 +34,12 @@ class RunRecord:
 
     @property
     def name(self) -> str:
-        """What the configuration calls the run."""
+        """The run's name in its configuration."""
         return str(self.config["name"])
 
     @property
     def values(self) -> dict[str, Any]:
-        """The values that decided the result, by dotted key."""
+        """The values that affect the result, by dotted key."""
         values: dict[str, Any] = self.environment["identity"]["config"]
         return values
 
@@ -50,69 +50,71 @@ class RunRecord:
 
     @property
     def data(self) -> str:
-        """The data set; of a user's own images the name of the folder or file."""
+        """The name of the data set; for a user's own images, of the folder or file."""
         dataset = self.config["dataset"]
-        place = _PLACES.get(dataset["name"])
-        return Path(dataset[place]).absolute().name if place else str(dataset["name"])
+        key = _LOCATION_KEYS.get(dataset["name"])
+        return Path(dataset[key]).absolute().name if key else str(dataset["name"])
 
     @property
-    def is_own(self) -> bool:
+    def has_own_images(self) -> bool:
         """Whether the images are a user's own files."""
-        return self.config["dataset"]["name"] in _PLACES
+        return self.config["dataset"]["name"] in _LOCATION_KEYS
 
     @property
     def fingerprint(self) -> str:
-        """Of the images."""
+        """The fingerprint of the images."""
         return str(self.environment["identity"]["data"])
 
     @property
     def measured(self) -> dict[str, Any]:
-        """What was measured and how, by dotted key: `eval.linear` and the like."""
+        """The options of measuring, by dotted key, such as `eval.linear`."""
         return {f"eval.{key}": value for key, value in self.summary["eval"].items()}
 
     @property
     def budget(self) -> str:
-        """The word on how large it is, "" for none."""
+        """The run's size, such as "smoke"; "" for none."""
         return self.config.get("budget") or ""
 
     @property
     def command(self) -> list[str]:
-        """The words of `dimred train` that made it, less where its outputs went."""
-        words = current_words(self.environment["sessions"][-1]["command"][2:])
-        return [_unquoted(w) for w in words if not w.startswith(("output_dir=", "run_dir="))]
+        """The arguments of `dimred train` that made it, except the output folder."""
+        arguments = current_overrides(self.environment["sessions"][-1]["command"][2:])
+        places = ("output_dir=", "run_dir=")
+        return [_unquoted(a) for a in arguments if not a.startswith(places)]
 
     @property
     def n_variants(self) -> int:
-        """Rows of embedding.npz for each image: itself and its transformations."""
+        """Rows of embedding.npz per image: the image itself and its transformations."""
         transformations: int = self.summary["dataset"]["transformations"]
         return transformations + 1
 
     @property
     def epochs(self) -> int:
-        """Epochs of all stages together."""
+        """The total epochs of all stages."""
         return sum(stage["epochs"] for stage in self.config["schedule"]["stages"].values())
 
     def check(self) -> None:
-        """Raise an exception of whatever kind where something that tables read is not there."""
+        """Raise an exception, of any type, where something is missing that tables read."""
         for part in (self.summary, self.config, self.environment, self.baselines):
             part.keys()
         numbers = {**self.summary["final"], **(self.summary["linear"] or {})}
         if any(isinstance(numbers.get(key), str) for key in ("loss", "accuracy")):
             raise TypeError("a number is a text")
-        known = (self.name, self.started, self.data, self.epochs, self.budget, self.command)
-        of_summary = [self.summary[key] for key in ("seed", "training_seconds", "stages")]
+        config_values = (self.name, self.started, self.data, self.epochs, self.budget, self.command)
+        summary_values = [self.summary[key] for key in ("seed", "training_seconds", "stages")]
         if not range(self.summary["dataset"]["images"] * self.n_variants):
             raise ValueError("no images")
         headline = self.summary["final"].get(self.summary["headline"], 0.0) + 0.0
         groups = [self.values[f"{name}.name"] for name in ("dataset", "model", "pairing", "loss")]
         session = [self.environment["sessions"][-1][key] for key in ("device", "commit")]
-        json.dumps([known, of_summary, headline, groups, session, self.fingerprint, self.measured])
-        for measured in self.baselines.values():
-            made = [measured[key] for key in ("images", "device", "threads")]
-            json.dumps([measured["label"], measured["library"], measured["places"], made])
+        json.dumps([config_values, summary_values, headline, groups, session])
+        json.dumps([self.fingerprint, self.measured])
+        keys = ("label", "library", "places", "images", "device", "threads")
+        for baseline in self.baselines.values():
+            json.dumps([baseline[key] for key in keys])
 
     def as_json(self) -> dict[str, Any]:
-        """What `read_records` reads again from a .jsonl file."""
+        """The record as one line of a .jsonl file, which `read_records` reads."""
         return {
             "folder": self.folder,
             "summary": self.summary,
@@ -122,31 +124,31 @@ class RunRecord:
         }
 
 
-def _unquoted(word: str) -> str:
-    """A word as typed: Hydra records texts with its own quotes."""
-    key, _, value = word.partition("=")
+def _unquoted(argument: str) -> str:
+    """The argument without the quotes that Hydra adds to recorded texts."""
+    key, _, value = argument.partition("=")
     quoted = len(value) > 1 and value[0] == value[-1] == "'"
-    return f"{key}={value[1:-1]}" if quoted and "\\" not in value else word
+    return f"{key}={value[1:-1]}" if quoted and "\\" not in value else argument
 
 
 def read_records(place: Path) -> tuple[list[RunRecord], list[str]]:
-    """The finished runs below a folder, or of a .jsonl file with a record in each line.
+    """The finished runs below a folder, or in a .jsonl file with one record per line.
 
-    Returns the records, of equal runs the one that began last, in the order of their names; and a
-    line for each folder that cannot be read, which is left out.
-    Raises InputError for a place that is not there, or a .jsonl file that holds something else.
+    Returns the records in the order of their names, of equal runs the last one, and an error line
+    for each folder that cannot be read.
+    Raises InputError for a place that does not exist, or a .jsonl file with other content.
     """
     if place.suffix == ".jsonl" and place.is_file():
-        found, damaged = list(_lines(place)), list[str]()
+        records, damaged = list(_lines(place)), list[str]()
     elif place.is_dir():
-        found, damaged = _folders(place)
+        records, damaged = _folders(place)
     else:
         raise InputError(f"{place}: must be a folder of run folders, or a .jsonl file of records")
-    return latest(sorted(found, key=lambda record: record.started)), damaged
+    return latest(sorted(records, key=lambda record: record.started)), damaged
 
 
 def latest(records: Iterable[RunRecord]) -> list[RunRecord]:
-    """Of equal runs the last one given, in the order of their names."""
+    """The last of each set of equal runs, in the order of their names."""
     last = {json.dumps([r.environment["identity"], r.data, r.name]): r for r in records}
     return sorted(last.values(), key=lambda record: (record.name, record.folder))
 
@@ -156,9 +158,9 @@ def read_record(folder: Path) -> RunRecord:
     if not (folder / layout.SUMMARY).exists():
         reason = "no summary.json"
         if not folder.exists():
-            reason = "it is not there"
+            reason = "it does not exist"
         elif (folder / layout.ENVIRONMENT).exists():
-            reason = "it is unfinished; the command that began it goes on"
+            reason = "it is unfinished; the command that began it continues it"
         raise InputError(f"{folder}: holds no finished run ({reason})")
     try:
         baselines = folder / layout.BASELINES
@@ -171,13 +173,14 @@ def read_record(folder: Path) -> RunRecord:
         )
     except _UNREADABLE as error:
         raise InputError(
-            f"{folder}: is no folder of a finished run, or damaged ({error!r})"
+            f"{folder}: is not the folder of a finished run, or damaged ({error!r})"
         ) from error
     return record
 
 
 def _record(config: dict[str, Any], environment: dict[str, Any], **rest: Any) -> RunRecord:
-    """A record under present names, checked. Raises an exception of whatever kind for another."""
+    """A checked record, under current names. Raises an exception, of any type, for an invalid
+    one."""
     identity = current_identity(environment["identity"])
     environment = {**environment, "identity": identity}
     record = RunRecord(config=current_config(config), environment=environment, **rest)
@@ -186,13 +189,13 @@ def _record(config: dict[str, Any], environment: dict[str, Any], **rest: Any) ->
 
 
 def _folders(place: Path) -> tuple[list[RunRecord], list[str]]:
-    found, damaged = [], []
+    records, damaged = [], []
     for summary in sorted(place.rglob(layout.SUMMARY)):
         try:
-            found.append(read_record(summary.parent))
+            records.append(read_record(summary.parent))
         except InputError as error:
             damaged.append(str(error))
-    return found, damaged
+    return records, damaged
 
 
 def _lines(file: Path) -> Iterator[RunRecord]:

@@ -1,4 +1,4 @@
-"""The papers' tables: what was published, what the run folders hold, and one beside the other."""
+"""The papers' tables: published values beside the results in run folders."""
 
 from dimred.tables.baselines import compare_baselines
 from dimred.tables.compare import Cell, Comparison, Line, compare, grouped, summarize

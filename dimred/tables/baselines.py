@@ -27,21 +27,22 @@ PUBLISHED = {
     ("cifar100", "pixels_tsne"): printed("13"),
     ("cifar100", "h_tsne"): printed("57"),
 }
-# Methods that place what the run has learned; the published ones that of these rows.
-_OF_RUN = ("h_", "z")
+# Prefixes of methods on Z or H of a run; the published ones are on H of the runs of these rows.
+_LEARNED = ("h_", "z")
 PUBLISHED_RUNS = {"cifar10": ("table1", "1"), "cifar100": ("table_a1", "1")}
 
 
 def compare_baselines(records: Iterable[RunRecord]) -> Comparison:
-    """What `dimred baselines` measured: a line for each data set, space and method, of equal
-    images, library, device and, for H, configuration; each seed once."""
+    """The results of `dimred baselines`: one line for each data set, space and method, and for each
+    set of images, library, device and, for Z and H, configuration. The last run of each seed
+    counts."""
     groups: dict[str, dict[int, tuple[RunRecord, str, dict[str, Any]]]] = {}
     for record in sorted(records, key=lambda record: record.started):
         for method, measured in record.baselines.items():
-            made = [measured[key] for key in ("images", "library", "device", "threads")]
-            key = json.dumps([_title(record), method, made, _decisive(record, method)])
+            how = [measured[key] for key in ("images", "library", "device", "threads")]
+            key = json.dumps([_title(record), method, how, _identity(record, method)])
             groups.setdefault(key, {})[record.summary["seed"]] = (record, method, measured)
-    # By data; methods in the order in which they were measured.
+    # Sorted by data set, then in the order of measuring.
     ordered = sorted(groups.values(), key=lambda group: _title(next(iter(group.values()))[0]))
     lines = [line for group in ordered for line in _lines(list(group.values()))]
     if not lines:
@@ -56,24 +57,24 @@ def compare_baselines(records: Iterable[RunRecord]) -> Comparison:
     )
 
 
-def places_the_learned(method: str) -> bool:
-    """Whether a method places what the run has learned, and not pixels."""
-    return method.startswith(_OF_RUN)
+def uses_encoder(method: str) -> bool:
+    """Whether a method starts from Z or H of the run, not from pixels."""
+    return method.startswith(_LEARNED)
 
 
-def _number_of(record: RunRecord) -> int:
+def _n_images(record: RunRecord) -> int:
     return int(record.summary["dataset"]["images"])
 
 
-def _decisive(record: RunRecord, method: str) -> list[Any]:
-    """What a result depends on besides the seed: the images, for Z and H the whole run."""
-    of_run = places_the_learned(method)
+def _identity(record: RunRecord, method: str) -> list[Any]:
+    """What a result depends on besides the seed: the images, and for Z and H the whole run."""
+    learned = uses_encoder(method)
     values = {
         key: value
         for key, value in record.values.items()
-        if key != "seed" and not key.startswith("eval.") and (of_run or key.startswith("dataset."))
+        if key != "seed" and not key.startswith("eval.") and (learned or key.startswith("dataset."))
     }
-    return [record.fingerprint, record.name if of_run else "", values]
+    return [record.fingerprint, record.name if learned else "", values]
 
 
 def _lines(group: list[tuple[RunRecord, str, dict[str, Any]]]) -> list[Line]:
@@ -83,21 +84,21 @@ def _lines(group: list[tuple[RunRecord, str, dict[str, Any]]]) -> list[Line]:
         if column.key == "places":
             cells.append(Cell(text=measured["places"]))
             continue
-        found = [m[column.path] * column.scale for _, _, m in group if column.path in m]
-        value = summarize(found) if len(found) == len(group) else None
+        numbers = [m[column.path] * column.scale for _, _, m in group if column.path in m]
+        value = summarize(numbers) if len(numbers) == len(group) else None
         cells.append(Cell(value, _published(record, method) if column.key == "knn" else None))
-    words = [measured["library"]]
-    if measured["images"] != _number_of(record):
-        words.append(f"{measured['images']:,} of the images")
-    if places_the_learned(method):
+    remarks = [measured["library"]]
+    if measured["images"] != _n_images(record):
+        remarks.append(f"{measured['images']:,} of the images")
+    if uses_encoder(method):
         values = record.values
         net = f"{values['model.name']}, {values['loss.name']}, {record.epochs:,} epochs"
-        words.append(f"run {record.name}: {net}")
-    words.append(f"{len(group)} seed{'s' if len(group) > 1 else ''}")
-    words.append(f"{measured['device']}, {measured['threads']} thread(s)")
+        remarks.append(f"run {record.name}: {net}")
+    remarks.append(f"{len(group)} seed{'s' if len(group) > 1 else ''}")
+    remarks.append(f"{measured['device']}, {measured['threads']} thread(s)")
     key = f"{_title(record)}: {measured['label']}"
     folders = tuple(record.folder for record, _, _ in group)
-    lines = [Line(key, "", "measured", tuple(cells), "; ".join(words), "", folders, method)]
+    lines = [Line(key, "", "measured", tuple(cells), "; ".join(remarks), "", folders, method)]
     if cells[0].published:
         printed_cells = (Cell(published=cells[0].published), *[Cell()] * (len(_COLUMNS) - 1))
         lines.insert(0, Line(key, "", "published", printed_cells))
@@ -105,14 +106,14 @@ def _lines(group: list[tuple[RunRecord, str, dict[str, Any]]]) -> list[Line]:
 
 
 def _title(record: RunRecord) -> str:
-    return f"{record.data}, {_number_of(record):,} images"
+    return f"{record.data}, {_n_images(record):,} images"
 
 
 def _published(record: RunRecord, method: str) -> Value | None:
-    """What the paper prints for this method; of H for that of SimCLR only."""
-    if places_the_learned(method) and record.values["loss.name"] != "simclr":
+    """The published value for this method; for methods on H only if the run is SimCLR's."""
+    if uses_encoder(method) and record.values["loss.name"] != "simclr":
         return None
-    for (data, of), value in PUBLISHED.items():
-        if of == method and of_published_data(record, {"dataset.name": data}):
+    for (data, published_method), value in PUBLISHED.items():
+        if published_method == method and of_published_data(record, {"dataset.name": data}):
             return value
     return None

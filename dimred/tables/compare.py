@@ -1,4 +1,4 @@
-"""What was published beside what the run folders hold, row by row."""
+"""Published values beside the results in run folders, row by row."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from dimred.run_folder.record import RunRecord
 from dimred.tables.differences import SHOWN_EVAL, differences, of_published_data
 from dimred.tables.published import SEEDS, Column, Row, Table, Value
 
-_BY_SEED = ("dataset.train_per_class", "dataset.n_test")
+_DRAWN_BY_SEED = ("dataset.train_per_class", "dataset.n_test")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A measured value beside its published one, either of which may be unknown; or words.
+    """A measured value beside its published one, either of which may be unknown; or a text.
 
-    comparable: whether their difference means anything. missing: published, not measured.
+    comparable: whether their difference is meaningful.
     """
 
     value: Value | None = None
@@ -31,12 +31,12 @@ class Cell:
 
     @property
     def missing(self) -> bool:
-        """Whether a value that was published has not been measured."""
+        """Whether the value is published but not measured."""
         return self.value is None and self.published is not None
 
     @property
     def difference(self) -> float:
-        """Measured less published; nan where one is unknown, or they are no pair."""
+        """Measured minus published; nan where one is unknown, or they are not comparable."""
         if self.value is None or self.published is None or not self.comparable:
             return nan
         return self.value.mean - self.published.mean
@@ -44,10 +44,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a comparison: what was published, or runs of one configuration.
+    """One line of a comparison: published values, or runs of one configuration.
 
-    kind: "published", "measured" or "missing". remark: what differs from the paper's protocol.
-    command: what makes what is missing. runs: folders. method: a baseline's, as in its file.
+    key, label: of the row.
+    kind: "published", "measured" or "missing".
+    remark: differences from the paper's protocol.
+    command: makes the missing runs or numbers.
+    runs: names of the run folders.
+    method: of a baseline, as in baselines.json.
     """
 
     key: str
@@ -62,7 +66,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A table as it is shown."""
+    """A table to show, with published and measured lines."""
 
     name: str
     title: str
@@ -72,7 +76,7 @@ class Comparison:
 
 
 def summarize(numbers: Sequence[float]) -> Value | None:
-    """Mean and standard deviation (of a sample: n - 1) of runs; None without any."""
+    """Mean and sample standard deviation (n - 1) over runs; None without any."""
     if not numbers:
         return None
     return Value(fmean(numbers), stdev(numbers) if len(numbers) > 1 else nan, len(numbers))
@@ -84,11 +88,11 @@ def compare(
     records: Iterable[RunRecord],
     protocols: Mapping[str, Mapping[str, Any]],
 ) -> Comparison:
-    """A table's published values beside the runs that are named as its rows.
+    """A table's published values beside the runs named after its rows.
 
-    protocols: for each row's key the values of its experiment, those of `eval` among them, by
-        dotted key, which a run's are held against.
-    Runs that differ in more than the seed stand in lines of their own.
+    protocols: by row key, the values of the row's experiment by dotted key (including `eval`), with
+        which those of a run are compared.
+    Runs that differ in more than the seed are in separate lines.
     """
     records = list(records)
     lines: list[Line] = []
@@ -100,8 +104,8 @@ def compare(
         measured = [_measured(table, row, group, protocols[row.key]) for group in groups]
         lines += sorted(measured, key=lambda line: line.remark)
         if not groups:
-            words = [*table.command(row, "full"), "seed=" + ",".join(map(str, SEEDS))]
-            lines.append(Line(row.key, row.label, "missing", command=_sweep(words)))
+            overrides = [*table.command(row, "full"), "seed=" + ",".join(map(str, SEEDS))]
+            lines.append(Line(row.key, row.label, "missing", command=_sweep(overrides)))
     return Comparison(name, table.title, table.source, table.columns, tuple(lines))
 
 
@@ -110,43 +114,48 @@ def _measured(
 ) -> Line:
     cells = []
     for column in table.columns:
-        found = [number for record in group if (number := look_up(record, column)) is not None]
-        # A mean of some of the runs would not be that of the others' values.
-        value = summarize(found) if len(found) == len(group) else None
+        numbers = [number for record in group if (number := look_up(record, column)) is not None]
+        # Only if all runs have it: a line's means should be over the same runs.
+        value = summarize(numbers) if len(numbers) == len(group) else None
         comparable = column.comparable and of_published_data(group[0], protocol)
         values = group[0].values
         comparable &= all(values.get(key) == protocol.get(key) for key in column.same)
         cells.append(Cell(value, row.published.get(column.key), comparable=comparable))
-    words = [*differences(group, protocol), *([row.remark] if row.remark else [])]
-    line = Line(row.key, row.label, "measured", tuple(cells), "; ".join(words))
+    remarks = [*differences(group, protocol), *([row.remark] if row.remark else [])]
+    line = Line(row.key, row.label, "measured", tuple(cells), "; ".join(remarks))
     line = replace(line, runs=tuple(record.folder for record in group))
-    return replace(line, command=_of_missing(group, protocol, any(c.missing for c in cells)))
+    return replace(line, command=_completion(group, protocol, any(c.missing for c in cells)))
 
 
-def _of_missing(group: Sequence[RunRecord], protocol: Mapping[str, Any], cell: bool) -> str:
-    """The command that makes what runs of one configuration lack: seeds, or measures of the
-    protocol, which are taken without training again."""
+def _completion(group: Sequence[RunRecord], protocol: Mapping[str, Any], has_missing: bool) -> str:
+    """The command that adds what runs of one configuration lack: measures of the protocol, which
+    need no training, or seeds. "" where they lack nothing.
+
+    has_missing: whether a published value has not been measured.
+    """
     record = group[0]
     if record.budget == "smoke":
         return ""
-    typed = [word for word in record.command if not word.startswith("seed=")]
-    lacking = [seed for seed in SEEDS if seed not in {r.summary["seed"] for r in group}]
+    overrides = [override for override in record.command if not override.startswith("seed=")]
+    missing_seeds = [seed for seed in SEEDS if seed not in {r.summary["seed"] for r in group}]
     measures = [
         f"{key}={protocol[key]}"
         for key, value in record.measured.items()
-        if cell and protocol.get(key, value) != value
+        if has_missing and protocol.get(key, value) != value
     ]
     if measures:
-        return _sweep([*typed, *measures, "seed=" + ",".join(map(str, SEEDS))])
-    return _sweep([*typed, "seed=" + ",".join(map(str, lacking))]) if lacking else ""
+        return _sweep([*overrides, *measures, "seed=" + ",".join(map(str, SEEDS))])
+    if missing_seeds:
+        return _sweep([*overrides, "seed=" + ",".join(map(str, missing_seeds))])
+    return ""
 
 
-def _sweep(words: Sequence[str]) -> str:
-    return shlex.join(["dimred", "train", "-m", *words])
+def _sweep(overrides: Sequence[str]) -> str:
+    return shlex.join(["dimred", "train", "-m", *overrides])
 
 
 def look_up(record: RunRecord, column: Column) -> float | None:
-    """A column's value in a summary, in the unit of the column; None where it is not there."""
+    """A column's value in a run's summary, in the unit of the column; None where it is missing."""
     value: Any = record.summary
     for part in column.path.split("."):
         if not isinstance(value, dict) or part not in value:
@@ -156,13 +165,13 @@ def look_up(record: RunRecord, column: Column) -> float | None:
 
 
 def grouped(records: Iterable[RunRecord]) -> list[list[RunRecord]]:
-    """Runs of equal configuration, data and measuring but for the seed, by data and name; each seed
-    once, the last of its runs, in their order."""
+    """Groups of runs that differ only in the seed, sorted by data and name; in each group the last
+    run of every seed, sorted by seed."""
     groups: dict[str, dict[int, RunRecord]] = {}
     for record in sorted(records, key=lambda record: (record.data, record.name, record.started)):
         values = {k: v for k, v in record.values.items() if k != "seed"}
         values = {k: v for k, v in values.items() if not k.startswith("eval.")}
-        drawn = any(values.get(key) is not None for key in _BY_SEED)
+        drawn = any(values.get(key) is not None for key in _DRAWN_BY_SEED)
         shown = {k: v for k, v in record.summary["eval"].items() if k in SHOWN_EVAL}
         data = [record.data, record.summary["dataset"]["images"], drawn or record.fingerprint]
         key = json.dumps([record.name, values, shown, data], sort_keys=True)

@@ -1,4 +1,4 @@
-"""In a few words, whether a measured number was made as the published one beside it."""
+"""Short texts on how the conditions of a measured number differ from the published one's."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from dimred.tables.published import Column
 
 Values = Mapping[str, Any]
 
-# A run of fewer of the published epochs says nothing about what they give.
-LEAST_EPOCHS = 0.1
-CELL = 60
+# Runs with a smaller share of the published epochs are not compared with published numbers.
+MIN_EPOCHS_SHARE = 0.1
+MAX_CELL_LENGTH = 60
 _TITLES = {
     "cifar10": "CIFAR-10",
     "cifar10-jpeg": "CIFAR-10 as JPEG",
@@ -32,81 +32,85 @@ _TITLES = {
     "norb_small": "NORB",
     "resnet18": "ResNet-18",
 }
-_WORDS = {"schedule.batch_size": "batch {}", "eval.linear": "{} for the linear accuracy"}
+_TEMPLATES = {"schedule.batch_size": "batch {}", "eval.linear": "{} for the linear accuracy"}
 
 
 def has_all_images(record: RunRecord, protocol: Values) -> bool:
-    """Whether a run has no fewer images than were published, as far as its options say."""
+    """Whether a run has at least as many images as its protocol, judging by `dataset.limit`."""
     limit, published = (values.get("dataset.limit") for values in (record.values, protocol))
     return limit is None or (published is not None and bool(limit >= published))
 
 
-def speaks(record: RunRecord, protocol: Values) -> bool:
-    """Whether a run says something about what a protocol gave: one of its network, all its images
-    and a good part of its epochs."""
+def is_comparable(record: RunRecord, protocol: Values) -> bool:
+    """Whether a run's numbers can be compared with those of a protocol: it has the same network,
+    all the images and at least MIN_EPOCHS_SHARE of the epochs."""
     if record.budget == "smoke" or not has_all_images(record, protocol):
         return False
     same = all(record.values.get(k) == protocol.get(k) for k in ("model.name", "model.widths"))
     published = sum(stage_epochs(protocol).values())
-    return same and record.epochs >= LEAST_EPOCHS * published
+    return same and record.epochs >= MIN_EPOCHS_SHARE * published
 
 
 def conditions(record: RunRecord, protocol: Values, column: Column) -> list[str]:
-    """What a run does otherwise than a protocol that bears on a column, a few words each."""
+    """The differences of a run from a protocol that matter for a column, a few words each."""
     values = {**record.values, **record.measured}
     other = other_groups(values, protocol)
-    words = [*other_data(record, protocol), *_other_epochs(values, protocol)]
-    words += [_instead(values, protocol, name) for name in other if name != "dataset"]
+    texts = [*other_data(record, protocol), *_other_epochs(values, protocol)]
+    texts += [_instead(values, protocol, name) for name in other if name != "dataset"]
     if set(stage_epochs(values)) == set(stage_epochs(protocol)):
         options = other_stage_options(values, protocol)
-        words += [f"{key.replace('.', ' ')} {value}" for key, value in options.items()]
+        texts += [f"{key.replace('.', ' ')} {value}" for key, value in options.items()]
     for key, value in other_options(values, protocol).items():
         if column.path.startswith("linear.") or not key.startswith("eval.linear"):
-            words.append(_WORDS.get(key, key.rpartition(".")[2] + " {}").format(value))
-    return words + (["bf16"] if values.get("device.precision") == "bf16" else [])
+            texts.append(_TEMPLATES.get(key, key.rpartition(".")[2] + " {}").format(value))
+    return texts + (["bf16"] if values.get("device.precision") == "bf16" else [])
 
 
 def other_data(record: RunRecord, protocol: Values) -> list[str]:
-    """What a run's images are instead of a protocol's."""
-    words = []
+    """The differences of a run's images from a protocol's."""
+    texts = []
     if record.values["dataset.name"] != protocol["dataset.name"]:
         if not of_published_data(record, protocol):
-            words.append(f"{title(record.data)}, not {title(protocol['dataset.name'])}")
+            texts.append(f"{title(record.data)}, not {title(protocol['dataset.name'])}")
         elif re.search("jpe?g", record.data.lower()):
-            words.append("JPEG copy")
+            texts.append("JPEG copy")
         else:
-            words.append(f"copy {record.data}")
+            texts.append(f"copy {record.data}")
     if record.values.get("dataset.limit") != protocol.get("dataset.limit"):
-        words.append(f"{record.summary['dataset']['images']:,} images")
-    return words
+        texts.append(f"{record.summary['dataset']['images']:,} images")
+    return texts
 
 
-def in_a_cell(words: list[str], limit: int = CELL) -> str:
-    """Words for one cell of a table, "yes" for none; of too many, how many more there are."""
-    text = "; ".join(words) or "yes"
-    shown = len(words)
+def in_a_cell(differences: list[str], limit: int = MAX_CELL_LENGTH) -> str:
+    """The differences as one cell of a table, "yes" without any. Those that do not fit are
+    counted."""
+    text = "; ".join(differences) or "yes"
+    shown = len(differences)
     while len(text) > limit and shown:
         shown -= 1
-        text = "; ".join([*words[:shown], f"{len(words) - shown} more differences"])
+        more = len(differences) - shown
+        text = "; ".join([*differences[:shown], f"{more} more differences"])
     return text
 
 
 def title(name: str) -> str:
-    """A data set or network as one writes it."""
+    """The usual spelling of the name of a data set or network."""
     return _TITLES.get(name, name)
 
 
 def _other_epochs(values: Values, protocol: Values) -> list[str]:
     counts, published = stage_epochs(values), stage_epochs(protocol)
-    total, of = sum(counts.values()), sum(published.values())
-    words = [f"{total:,} epochs instead of {of:,}"] if total != of else []
+    total, published_total = sum(counts.values()), sum(published.values())
+    texts = []
+    if total != published_total:
+        texts.append(f"{total:,} epochs instead of {published_total:,}")
     if set(counts) != set(published):
-        words.append("other stages")
+        texts.append("other stages")
     elif not of_one_factor(counts, published):
-        words.append("divided otherwise")
-    return words
+        texts.append("divided otherwise")
+    return texts
 
 
 def _instead(values: Values, protocol: Values, group: str) -> str:
-    ours, theirs = (title(of[f"{group}.name"]) for of in (values, protocol))
+    ours, theirs = (title(each[f"{group}.name"]) for each in (values, protocol))
     return f"{ours}, not {theirs}"

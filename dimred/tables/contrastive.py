@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dimred.tables.published import Column, Row, Table, printed
 
-_THESIS = "Angel 2015, sections 5.3.1 to 5.3.3; losses in its legacy form"
+_ANGEL2015 = "Angel 2015, sections 5.3.1 to 5.3.3; losses in its legacy form"
 
 _SMOKE = ("schedule.epochs_scale=0.001", "device=cpu")
 # LeNet's kernels do not fit into 8x8 pixels.
@@ -20,7 +20,7 @@ _TEN_SHIFTS = "ten random shifts of each test image (Angel 2015: every shift)"
 _OUR_TRAINING = (
     "printed form, AdamW, all pairs of a batch (Angel 2015: legacy form, SGD, drawn pairs)"
 )
-# In a few words; "own" is AdamW on all pairs of a batch, LeNet's rates and epochs.
+# Brief remarks. "own training": AdamW on all pairs of a batch; for LeNet, other rates and epochs.
 _OWN = {"": "own training"}
 _LENET = {"": "own training", "shifted": "own training; ten shifts each"}
 _ANGEL2015_TRAINING = ("schedule=angel2015", "pairing.sampling=pairs", "loss.form=legacy_caffe")
@@ -58,7 +58,7 @@ DRLIM = Table(
 
 ANGEL2015_MNIST = Table(
     "Angel (2015), MNIST: DrLIM against the generalized loss, and LeNet",
-    _THESIS,
+    _ANGEL2015,
     (
         Column("loss", "DrLIM's loss", "final.drlim_legacy_caffe", digits=3),
         _KNN_Z12,
@@ -101,7 +101,7 @@ ANGEL2015_MNIST = Table(
 
 ANGEL2015_NORB = Table(
     "Angel (2015), NORB: azimuth in z1 z2, elevation in z3",
-    _THESIS + "; at 50,000 iterations, generalized with m = 10, on its own test pairs",
+    _ANGEL2015 + "; at 50,000 iterations, generalized with m = 10, on its own test pairs",
     (
         Column("loss", "loss, legacy form"  , "final.contrast_legacy_caffe", digits=4),
         Column("azimuth", "loss of azimuth", "final.contrast_legacy_caffe_azimuth", digits=3),

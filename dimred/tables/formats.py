@@ -35,16 +35,16 @@ _LATEX = str.maketrans(
 
 
 def as_text(table: Comparison) -> str:
-    """For a terminal: remarks and commands stand below their lines."""
+    """As terminal text, with remarks and commands below their lines."""
     head = ["", *(column.head for column in table.columns)]
-    rows = [[_who(line), *texts(line, table.columns)] for line in table.lines]
+    rows = [[_label(line), *texts(line, table.columns)] for line in table.lines]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     text = [table.title, table.source, "", _row(head, widths)]
-    before = None
+    previous = None
     for line, row in zip(table.lines, rows, strict=True):
-        if line.key != before:
+        if line.key != previous:
             text += ["", f"{line.key}  {line.label}".rstrip()]
-        before = line.key
+        previous = line.key
         if line.kind == "missing":
             text.append(f"    missing: {line.command}")
             continue
@@ -57,21 +57,21 @@ def as_text(table: Comparison) -> str:
 
 
 def as_markdown(table: Comparison) -> str:
-    """A table of pipes."""
+    """As a Markdown table."""
     head = ["row", "", *(column.head for column in table.columns), "other than published"]
     text = [pipes(head), pipes(["---"] * len(head))]
     for name, line in _named(table):
         command = f"missing: `{line.command}`" if line.command else ""
-        about = "; ".join(word for word in (line.remark, command) if word)
+        about = "; ".join(part for part in (line.remark, command) if part)
         text.append(pipes([name, line.kind, *texts(line, table.columns), about]))
     return "\n".join([f"{table.title}. {table.source}.", "", *text, "", f"{_LEGEND}."])
 
 
 def as_latex(table: Comparison) -> str:
-    """A tabular for the package booktabs."""
+    """As a LaTeX tabular, for the package booktabs."""
     head = ["", "", *(column.head for column in table.columns), "other than published"]
     text = [
-        "% wants the package booktabs",
+        "% needs the package booktabs",
         "% " + table.title + ". " + table.source,
         "% " + _LEGEND,
         r"\begin{tabular}{ll" + "r" * len(table.columns) + "p{6cm}}",
@@ -86,18 +86,18 @@ def as_latex(table: Comparison) -> str:
 
 
 def as_csv(table: Comparison) -> str:
-    """One line for each value, so that a program needs to know no layout."""
+    """As CSV in long format: one line per value."""
     file = io.StringIO()
     write = csv.writer(file, lineterminator="\n").writerow
     write(_CSV_HEAD)
     for line in table.lines:
         about = [line.remark, line.command, ";".join(line.runs)]
-        who = [table.name, line.key, line.label, line.kind]
+        row = [table.name, line.key, line.label, line.kind]
         for column, cell in zip(table.columns, line.cells, strict=False):
             if cell.value or cell.published or cell.text:
-                write([*who, column.key, *_values(cell), cell.text, *about])
+                write([*row, column.key, *_values(cell), cell.text, *about])
         if not line.cells:
-            write([*who, *[""] * 8, *about])
+            write([*row, *[""] * 8, *about])
     return file.getvalue().rstrip("\n")
 
 
@@ -110,12 +110,12 @@ FORMATS: dict[str, Callable[[Comparison], str]] = {
 
 
 def _named(table: Comparison) -> Iterator[tuple[str, Line]]:
-    """Each line with the name of its row where a row begins."""
-    before = None
+    """The lines, each with the name of its row if it is the row's first line, else ""."""
+    previous = None
     for line in table.lines:
         name = f"{line.key}: {line.label}" if line.label else line.key
-        yield ("" if line.key == before else name), line
-        before = line.key
+        yield ("" if line.key == previous else name), line
+        previous = line.key
 
 
 def _values(cell: Cell) -> list[str]:
@@ -131,12 +131,12 @@ def _plain(number: float) -> str:
     return "" if isnan(number) else f"{number:.6g}"
 
 
-def _who(line: Line) -> str:
+def _label(line: Line) -> str:
     return f"    {line.kind}" if line.kind != "missing" else ""
 
 
 def texts(line: Line, columns: Sequence[Column]) -> list[str]:
-    """The cells of a line as every format shows them."""
+    """The cells of a line as text, the same in all formats but CSV."""
     cells = line.cells or (Cell(),) * len(columns)
     return [_text(line, cell, column) for cell, column in zip(cells, columns, strict=True)]
 
@@ -146,7 +146,7 @@ def _text(line: Line, cell: Cell, column: Column) -> str:
         return cell.text
     shown = cell.published if line.kind == "published" else cell.value
     if shown is None:
-        # What was published and not measured is missing; the rest is no part of the row.
+        # A cell with neither a measured nor a published value stays empty.
         return "missing" if line.kind == "measured" and cell.missing else ""
     text = number_text(shown, column.digits)
     if line.kind == "measured" and not isnan(cell.difference):
@@ -155,7 +155,7 @@ def _text(line: Line, cell: Cell, column: Column) -> str:
 
 
 def number_text(value: Value, digits: int) -> str:
-    """A mean with its deviation where it is known."""
+    """A mean, with its standard deviation if known."""
     mean = f"{value.mean:,.{digits}f}"
     return mean if isnan(value.deviation) else f"{mean} ± {value.deviation:.{digits}f}"
 

@@ -1,4 +1,4 @@
-"""A paper's table by its name, and the protocols of its rows as published."""
+"""A paper's table by name, and the published protocols of its rows."""
 
 from __future__ import annotations
 
@@ -13,33 +13,32 @@ from dimred.errors import InputError
 from dimred.run_folder.record import RunRecord
 from dimred.tables import TABLES, Column, Comparison, compare, compare_baselines
 
-# Of summary.json, what is no measure's.
-_NO_MEASURES = ("dataset", "eval", "stages", "measures")
+# Parts of summary.json that are not results of a measure.
+_NOT_MEASURES = ("dataset", "eval", "stages", "measures")
 
 
 def comparison(name: str, records: Sequence[RunRecord], measures: Sequence[str] = ()) -> Comparison:
     """The table of this name, one of NAMES.
 
-    measures: names of numbers that the runs have besides, such as silhouette_h, for columns of
-        their own.
-    Raises InputError for a number that no run has, and for columns in the table of baselines.
+    measures: names of other numbers of the runs, such as silhouette_h, to add as columns.
+    Raises InputError for a number that no run has, and for measures in the table of baselines.
     """
     if name == "baselines":
         if measures:
             raise InputError("--measures: the table of baselines has no further columns")
         return compare_baselines(records)
-    further = tuple(_column(measure, records) for measure in measures)
+    extra = tuple(_column(measure, records) for measure in measures)
     table = TABLES[name]
-    table = replace(table, columns=(*table.columns, *further))
+    table = replace(table, columns=(*table.columns, *extra))
     return compare(name, table, records, protocols(name))
 
 
 def _column(measure: str, records: Sequence[RunRecord]) -> Column:
-    """A column of a number, wherever summary.json has it."""
+    """A column for a number, by its name alone, which is searched in all parts of summary.json."""
     known: dict[str, str] = {}
     for record in records:
         for place, values in record.summary.items():
-            if isinstance(values, dict) and place not in _NO_MEASURES:
+            if isinstance(values, dict) and place not in _NOT_MEASURES:
                 numbers = (key for key, value in values.items() if type(value) is float)
                 known |= {key: f"{place}.{key}" for key in numbers if "." not in key}
     if measure not in known:
@@ -52,11 +51,11 @@ def _column(measure: str, records: Sequence[RunRecord]) -> Column:
 
 @cache
 def protocols(name: str) -> dict[str, dict[str, Any]]:
-    """By the keys of the rows of a table of TABLES the values of their experiments as published,
+    """The published protocols of a table of TABLES: by row key, the values of the row's experiment
     by dotted key."""
-    table, found = TABLES[name], {}
+    table, values = TABLES[name], {}
     for row in table.rows:
         config = composed(table.command(row, "full"))
         measured = {f"eval.{key}": value for key, value in eval_values(config).items()}
-        found[row.key] = {**identity_fields(config), **measured}
-    return found
+        values[row.key] = {**identity_fields(config), **measured}
+    return values

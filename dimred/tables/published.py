@@ -1,4 +1,4 @@
-"""What a table of a paper is: rows, columns, published values, and the runs that make it again."""
+"""A table of a paper: rows, columns, published values, and the commands that reproduce it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BUDGETS = ("full", "short", "smoke")
 
 @dataclass(frozen=True)
 class Value:
-    """A mean of `count` runs with their standard deviation, nan where it is unknown."""
+    """A mean over `count` runs and their standard deviation, nan if unknown."""
 
     mean: float
     deviation: float = nan
@@ -20,12 +20,14 @@ class Value:
 
 @dataclass(frozen=True)
 class Column:
-    """What is measured.
+    """A measured quantity.
 
-    path: where summary.json has it, such as "final.loss". scale: factor to the unit of the head.
-    digits: decimals shown. comparable: whether a difference from the published value means
-        anything, which it does not for times on other machines; same: keys that must have the
-        published values for that, such as the batch size of a loss with as many negatives.
+    path: its place in summary.json, such as "final.loss".
+    scale: factor to the unit in `head`.
+    digits: decimals shown.
+    comparable: whether differences from published values are meaningful; those of times are not.
+    same: keys that must have the published values for a comparison, such as the batch size, which
+        affects losses with in-batch negatives.
     """
 
     key: str
@@ -41,12 +43,12 @@ class Column:
 class Row:
     """One model of a table.
 
-    experiment: its conf/experiment, which is the name of its runs.
-    published: by column.
-    small: words that stand in for `experiment=...` in smaller budgets, on embedded data.
+    experiment: its file in conf/experiment, and the name of its runs.
+    published: values by column.
+    small: overrides that replace `experiment=...` in smaller budgets, on embedded data.
     annealed: whether it has a stage `finetune`.
-    remark: what its experiment does otherwise than was published.
-    brief: the same in a few words by column, for all columns under "".
+    remark: differences of its experiment from the published one.
+    brief: a shorter remark by column; under "" for all columns.
     """
 
     key: str
@@ -61,33 +63,36 @@ class Row:
     @property
     def names(self) -> set[str]:
         """The names of the runs that belong here."""
-        small = dict(word.split("=", 1) for word in self.small)
+        small = dict(override.split("=", 1) for override in self.small)
         return {self.experiment, small.get("name", small.get("experiment", self.experiment))}
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a paper. words: what each budget sets; annealed_words: in annealed rows too."""
+    """A table of a paper.
+
+    overrides: by budget. annealed_overrides: further ones for annealed rows, by budget.
+    """
 
     title: str
     source: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
-    words: dict[str, tuple[str, ...]]
-    annealed_words: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    overrides: dict[str, tuple[str, ...]]
+    annealed_overrides: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def command(self, row: Row, budget: str) -> list[str]:
-        """The words of `dimred train` that make a row, without seeds."""
-        own = (f"experiment={row.experiment}",)
+        """The arguments of `dimred train` that make a row, without seeds."""
+        published = (f"experiment={row.experiment}",)
         return [
-            *(own if budget == "full" or not row.small else row.small),
+            *(published if budget == "full" or not row.small else row.small),
             *(() if budget == "full" else (f"budget={budget}",)),
-            *self.words.get(budget, ()),
-            *(self.annealed_words.get(budget, ()) if row.annealed else ()),
+            *self.overrides.get(budget, ()),
+            *(self.annealed_overrides.get(budget, ()) if row.annealed else ()),
         ]
 
 
 def printed(text: str) -> Value:
-    """A published value, such as "91.0 +- 0.2", of three runs where it has a deviation."""
+    """A published value, such as "91.0 +- 0.2"; with a deviation it is a mean of three runs."""
     mean, _, deviation = text.partition(" +- ")
     return Value(float(mean), float(deviation) if deviation else nan, 3 if deviation else 1)

@@ -13,7 +13,7 @@ _SUPERCLASS = Column("superclass", "superclass kNN, %", "final.knn15_superclass_
 
 
 def _tsimcne(prefix: str, key: str, label: str, *published: str, superclass: str = "") -> Row:
-    """linear, kNN, loss and, where printed, hours."""
+    """A row. published: linear accuracy, kNN accuracy, loss and, where printed, hours."""
     values = {
         name: printed(text)
         for name, text in zip(("linear", "knn", "loss", "hours"), published, strict=False)
@@ -23,7 +23,7 @@ def _tsimcne(prefix: str, key: str, label: str, *published: str, superclass: str
     return Row(key, label, f"{prefix}{key}", values, annealed=int(key) >= 6)
 
 
-# 1/25 of the epochs of a small network on 5,000 images: minutes on two CPU cores.
+# A small network, 5,000 images and 1/25 of the epochs: minutes on two CPU cores.
 _SHORT = (
     "dataset.limit=5000",
     "model=convnet",
@@ -88,6 +88,6 @@ TABLE_A1 = Table(
         _tsimcne("table_a1_row", "7", "Euclidean to Euclidean, 2-D, 1,500 epochs",
                  "55.9", "51.4", "2.9", superclass="68"),
     ),
-    TABLE1.words,
-    TABLE1.annealed_words,
+    TABLE1.overrides,
+    TABLE1.annealed_overrides,
 )  # fmt: skip

@@ -1,1 +1,1 @@
-"""Training: its options, where to compute, one stage, several processes, checkpoints."""
+"""Training of one stage: options, device, optimizer steps, several processes, checkpoints."""

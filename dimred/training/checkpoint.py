@@ -1,4 +1,4 @@
-"""What a checkpoint holds, written so that a crash at any moment leaves the one before intact."""
+"""Checkpoints, written so that a crash at any moment leaves the previous one intact."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMAT = 1
 
 
 class Position(NamedTuple):
-    """What comes next: the stage, the epoch in it and the step in that, each from 0."""
+    """The next step: its stage, the epoch in the stage and the step in the epoch, each from 0."""
 
     stage: int
     epoch: int
@@ -27,13 +27,15 @@ class Position(NamedTuple):
 
 @dataclass
 class Checkpoint:
-    """A run in the middle.
+    """The state of an unfinished run.
 
-    identity: what decides the result (configuration and data), to refuse another run's checkpoint.
-    encoder: state dict; out_dim: its dimension of Z. loss: state dict, if it has parameters.
+    identity: of the run (configuration and data), so that another run's checkpoint is refused.
+    position: the next step.
+    encoder: state dict. out_dim: dimension of Z.
     optimizer: state dict, or None at the start of a stage.
-    losses: losses of the epoch so far; seconds: time spent in it so far.
-    rows: what metrics.jsonl holds.
+    losses: losses of the epoch so far, or None. seconds: time spent in the epoch so far.
+    rows: the rows of metrics.jsonl.
+    loss: state dict of the loss, or None if it has no parameters.
     """
 
     identity: dict[str, Any]
@@ -48,7 +50,7 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint. Raises OSError when it cannot be written; the one before is kept."""
+    """Write a checkpoint. Raises OSError when it cannot be written; the previous one is kept."""
     buffer = io.BytesIO()
     content = {**vars(checkpoint), "position": tuple(checkpoint.position), "format": FORMAT}
     torch.save(content, buffer)
@@ -56,11 +58,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint, its tensors on the host.
+    """Read a checkpoint, with its tensors on the CPU. Only tensors and plain values are unpickled,
+    never code.
 
     Raises InputError if it is corrupt or of another format, OSError if it cannot be read.
-
-    Only tensors and plain values are unpickled, never code.
     """
     try:
         # PyTorch's reader does not verify the checksums that its writer stores.
@@ -71,8 +72,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         content = torch.load(path, map_location="cpu", weights_only=True)
         if content.pop("format") != FORMAT:
             raise InputError(
-                f"{path}: written by another version of dimred; go on with that version, or begin "
-                "anew with restart=true"
+                f"{path}: written by another version of dimred; continue with that version, or "
+                "start again with restart=true"
             )
         content["position"] = Position(*content["position"])
         return Checkpoint(**content)
@@ -81,5 +82,5 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"{path}: the checkpoint is corrupt ({reason}); begin anew with restart=true"
+            f"{path}: the checkpoint is corrupt ({reason}); start again with restart=true"
         ) from error

@@ -1,4 +1,4 @@
-"""Where and in which arithmetic a run computes, and what PyTorch is told for it."""
+"""The device and arithmetic of a run, and PyTorch's settings for it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from dimred.training.processes import ALONE, Processes
 
 @dataclass(frozen=True)
 class Compute:
-    """A device and the arithmetic used on it. To make one changes nothing in PyTorch.
+    """A device and the arithmetic used on it. Creating one changes no setting of PyTorch.
 
     bf16: run the backbone under bf16 autocast while training; the head and the losses are float32,
         and so are all embeddings.
     channels_last, fused_optimizer: as in `DeviceOptions`.
-    compile: whether network, augmentation and loss are compiled; None where that is to follow from
-        the number of steps.
-    processes: those that share every step.
+    compile: whether network, augmentation and loss are compiled; None = decide by the number of
+        steps.
+    processes: the processes that share every step.
     """
 
     device: torch.device
@@ -34,11 +34,11 @@ class Compute:
 
     @property
     def memory_format(self) -> torch.memory_format:
-        """EmbeddingGroups of images and of convolution weights."""
+        """Memory layout of images and of convolution weights."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
     def autocast(self) -> torch.autocast:
-        """The context that the network's forward pass runs in while training."""
+        """The context of the network's forward pass in training."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
 
@@ -46,29 +46,29 @@ class Compute:
 def torch_settings(
     device: torch.device, threads: int | None = None, deterministic: bool = False
 ) -> Iterator[None]:
-    """PyTorch as training wants it, in the whole process; as it was before on leaving.
+    """Context with PyTorch's process-wide settings for training; restores them on exit.
 
-    threads: of the CPU; None for as many as there are now.
-    deterministic: only kernels that repeat themselves to the bit.
+    threads: CPU threads; None keeps the current number.
+    deterministic: use only kernels with bit-identical results.
     """
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     flags = cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
     gpu = torch.cuda.current_device() if device.type == "cuda" else None
     with warnings.catch_warnings():
-        # The compiler advises TF32 for products too, which would cost the losses their digits.
+        # The compiler advises TF32 for matrix products, which would make the losses inexact.
         warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores")
-        # What it records first, to have memory for graphs, is an empty one.
+        # The compiler first records an empty graph, to reserve memory.
         warnings.filterwarnings("ignore", message="The CUDA Graph is empty")
         try:
             if device.type == "cuda":
                 torch.cuda.set_device(device)
             torch.set_num_threads(threads or before[0])
             if deterministic:
-                os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+                os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required by cuBLAS
             _set_deterministic(deterministic)
             cudnn.benchmark = not deterministic
-            # What float32 means on a GPU, as the option `device.precision` has it.
+            # float32 on a GPU as documented by the option `device.precision`.
             cudnn.allow_tf32, matmul.allow_tf32 = True, False
             yield
         finally:

@@ -1,4 +1,4 @@
-"""Options of the group `device`: where and in which arithmetic a run computes."""
+"""Options of the group `device`: the device and arithmetic of a run."""
 
 from __future__ import annotations
 
@@ -41,44 +41,44 @@ class DeviceOptions:
     )
     precision: Precision = option(
         Precision.auto,
-        "auto = bf16 autocast on a GPU that has it, float32 elsewhere (bf16 is faster on a CPU "
-        "only if it has AVX512-BF16 or the like). On a GPU float32 means convolutions in TF32 "
-        "(float32 with 10 bits of mantissa in the factors), as the t-SimCNE authors have them, and "
-        "all else, head, losses and neighbors, in full float32 or better.",
+        "auto = bf16 autocast on a GPU that supports it, float32 elsewhere (CPUs are faster in bf16 "
+        "only with AVX512-BF16 or similar). On a GPU, float32 means convolutions in TF32 (a "
+        "mantissa of 10 bits in the factors), as in the t-SimCNE authors' code, and all else "
+        "(head, losses, neighbors) in full float32 or better.",
     )
     channels_last: bool = option(
-        True, "Memory layout NHWC for images and convolutions: faster on CPUs and GPUs alike."
+        True, "Memory layout NHWC for images and convolutions: faster on both CPUs and GPUs."
     )
     compile: bool | str = option(
         "auto",
-        "true or false: compile the network with torch.compile, on a GPU augmentation and loss "
-        "too; wants a C++ compiler, and up to a minute at the start. auto = on one GPU, where all "
-        "steps are of one size (not with labeled pairs), if the stages that train the same part "
+        "true: compile the network with torch.compile, on a GPU also augmentation and loss; needs "
+        "a C++ compiler and up to a minute at the start. auto: on one GPU, if all steps have the "
+        "same size (not with labeled pairs) and the stages that train the same part of the network "
         "have 5,000 steps or more.",
     )
     fused_optimizer: bool = option(
-        True, "Update all weights in one kernel: faster on CPUs and GPUs alike."
+        True, "Update all weights in one kernel: faster on both CPUs and GPUs."
     )
     deterministic: bool = option(
-        False, "Only deterministic GPU kernels: slower there; the CPU always repeats itself."
+        False, "Use only deterministic GPU kernels, which are slower; the CPU's always are."
     )
     threads: int | None = option(
-        None, "CPU threads; null takes PyTorch's choice (one a core).", at_least=1, at_most=1024
+        None, "CPU threads; null = PyTorch's default (one per core).", at_least=1, at_most=1024
     )
     memory_fraction: float = option(
         0.5,
-        "Keep the images on the GPU when they fit in this share of its free memory, else on the "
-        "host; same results either way.",
+        "Keep the images on the GPU if they fit into this share of its free memory, else on the "
+        "CPU. Does not change results.",
         at_least=0,
         at_most=1,
         changes_result=False,
     )
 
     def device(self, processes: Processes | None = None) -> torch.device:
-        """The device that `name` means on this machine, the GPU of this process where several
-        share a run.
+        """The device that `name` selects on this machine; with several processes, the GPU of this
+        one.
 
-        Raises InputError for a GPU where there is none, or for more processes than GPUs.
+        Raises InputError if a GPU is required and there is none, and for more processes than GPUs.
         """
         import torch
 
@@ -97,9 +97,9 @@ class DeviceOptions:
         return torch.device("cuda", processes.local_rank)
 
     def compute(self, processes: Processes | None = None) -> Compute:
-        """How to compute here, every `auto` resolved; changes nothing in PyTorch.
+        """The `Compute` on this machine, with every `auto` resolved. Changes no setting of PyTorch.
 
-        processes: those that share a run; None for this one alone.
+        processes: the processes that share the run; None for this one alone.
         Raises InputError as `device` does, and for compiling in several processes.
         """
         import torch
@@ -115,8 +115,8 @@ class DeviceOptions:
         if device.type == "cpu" or several:
             compile = bool(compile)
         bf16 = self.precision is Precision.bf16 or (
-            # Not on CPUs: only some multiply bf16 faster than float32, and a configuration should
-            # give the same result on all.
+            # Not on CPUs: bf16 is faster than float32 on only some of them, and a configuration
+            # should give the same result on all.
             self.precision is Precision.auto
             and device.type == "cuda"
             and torch.cuda.is_bf16_supported(including_emulation=False)

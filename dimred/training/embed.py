@@ -15,7 +15,7 @@ from dimred.training.compute import Compute
 def embed(
     encoder: Encoder, images: ResidentImages, batch_size: int, compute: Compute
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """H (N, h) and Z (N, out_dim) of all images, in eval mode, float32, unaugmented."""
+    """H (N, h) and Z (N, out_dim), float32, of all images, unaugmented and in eval mode."""
     training = encoder.training
     encoder.eval()
     h_parts, z_parts = [], []

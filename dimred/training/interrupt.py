@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: noted, and acted upon where nothing is lost."""
+"""Ctrl-C and SIGTERM, recorded so that a run can save before it stops."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from dimred.errors import Interrupted
 
 
 class SignalWatch:
-    """While entered, keeps the first SIGINT or SIGTERM in `received`; a second acts at once."""
+    """Context that keeps the number of the first SIGINT or SIGTERM in `received`; a second one
+    raises Interrupted at once."""
 
     def __init__(self) -> None:
         self.received: int | None = None
@@ -24,12 +25,12 @@ class SignalWatch:
         self.received = number
 
     def __enter__(self) -> Self:
-        # Python allows handlers in the main thread only; elsewhere signals keep their meaning.
+        # Python allows handlers in the main thread only.
         if threading.current_thread() is threading.main_thread():
             numbers = [signal.SIGINT, signal.SIGTERM]
             if "SUBMITIT_EXECUTOR" in os.environ:
-                # Slurm announces preemption by SIGTERM; submitit ignores it and requeues the job at
-                # the signal that follows, for which the run must still be there.
+                # Slurm announces preemption by SIGTERM. submitit ignores it and requeues the job at
+                # the next signal, so the run must survive the SIGTERM.
                 numbers.remove(signal.SIGTERM)
             for number in numbers:
                 self._before[number] = signal.signal(number, self._note)

@@ -13,15 +13,15 @@ _INV_POWER = 0.75
 def learning_rate(
     base: float, done: int, total: int, warmup: int, anneal: Anneal, iteration: int = 0
 ) -> float:
-    """The learning rate for what follows after `done` of `total` epochs (or steps).
+    """The learning rate of the next epoch (or step) after `done` of `total`.
 
     Rises linearly to `base` within `warmup`. Then, by `anneal`:
-    cosine: falls to 0 on a cosine. The t-SimCNE authors' schedule one epoch early: theirs spends
-        its first epoch at the rate 0. Without a warm-up theirs does not, and its cosine takes an
-        epoch more than there are.
+    cosine: falls to 0 along a cosine. This is the t-SimCNE authors' schedule shifted one epoch
+        earlier, since theirs has the rate 0 in its first epoch. Without a warm-up theirs does not,
+        and its cosine is one epoch longer than the training.
     inv: base * (1 + 0.0001 * iteration)^-0.75, Caffe's policy as in Angel (2015);
         `iteration` counts the steps of the stage.
-    none: stays.
+    none: stays at `base`.
     """
     if done + 1 < warmup:
         return base * (done + 1) / (warmup - 1)

@@ -1,8 +1,8 @@
-"""Several processes that share every step of a run, as torchrun starts them.
+"""Several processes, started by torchrun, that share every step of a run.
 
-Each embeds its part of a step's rows; all compute the loss of all rows, so that negatives come from
-the whole step, and add up their parts of the gradient. The weights stay equal in all of them and
-equal, up to rounding, to those of one process.
+Each process embeds its part of a step's rows. All of them compute the loss of all rows, so that
+negatives come from the whole batch, and sum their parts of the gradient. The weights are the same
+in all processes and, up to rounding, the same as with one process.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from torch import Tensor, nn
 from dimred.errors import InputError, ProcessLost
 
 RENDEZVOUS_TIMEOUT = 300.0
-"""Seconds that a process waits for the others to begin."""
+"""Seconds that a process waits for the others to start."""
 _COLLECTIVE_TIMEOUT = timedelta(days=1)  # while the main process measures and the others wait
 
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those that share a run.
+    """The processes of a run, and which of them this one is.
 
-    rank: its number; that of rank 0, the main process, writes and prints.
-    size: how many there are.
-    local_rank, local_size: the same among those on this machine.
+    rank: number of this process; rank 0, the main process, writes and prints.
+    size: number of processes.
+    local_rank, local_size: the same among the processes on this machine.
     """
 
     rank: int = 0
@@ -42,7 +42,7 @@ class Processes:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process is the one that writes."""
+        """Whether this is the process that writes and prints."""
         return self.rank == 0
 
     def part(self, rows: int) -> slice:
@@ -50,29 +50,29 @@ class Processes:
         return slice(rows * self.rank // self.size, rows * (self.rank + 1) // self.size)
 
     def gather(self, z: Tensor, rows: int) -> Tensor:
-        """All rows (rows, d) from this process' part of them, differentiable in that part."""
+        """The rows (rows, d) of all processes, differentiable in this process's part `z`."""
         if self.size == 1:
             return z
         gathered: Tensor = _Gather.apply(z, self.part(rows), rows)
         return gathered
 
     def all_reduce_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Replace gradients by their sums over all processes, in one message."""
+        """Replace gradients by their sums over all processes, with one all-reduce."""
         if self.size == 1:
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
-        _together(dist.all_reduce, flat)
+        _collective(dist.all_reduce, flat)
         parts = flat.split([gradient.numel() for gradient in gradients])  # type: ignore[no-untyped-call]
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
     def broadcast(self, message: Any = None) -> Any:
-        """The message of the main process, in all; that of the others is not used."""
+        """The message of the main process, in all processes; that of the others is ignored."""
         if self.size == 1:
             return message
         box = [message]
-        _together(dist.broadcast_object_list, box)
+        _collective(dist.broadcast_object_list, box)
         return box[0]
 
 
@@ -82,7 +82,7 @@ ALONE = Processes()
 def processes_of_torchrun() -> Processes:
     """The processes that torchrun started, by its environment variables; ALONE without torchrun.
 
-    They are not connected yet. Raises InputError for variables that say no number.
+    They are not connected yet. Raises InputError for missing or invalid variables.
     """
     if os.environ.get("WORLD_SIZE", "1") == "1":
         return ALONE
@@ -96,16 +96,16 @@ def processes_of_torchrun() -> Processes:
         )
     except (KeyError, ValueError) as error:
         raise InputError(
-            f"WORLD_SIZE={os.environ['WORLD_SIZE']}: of several processes each must be told its "
-            f"number ({error}); start them with torchrun"
+            f"WORLD_SIZE={os.environ['WORLD_SIZE']}: each of several processes needs its rank "
+            f"({error}); start them with torchrun"
         ) from error
 
 
 def connect(processes: Processes, device_type: str) -> None:
     """Connect this process to the others of a run.
 
-    Waits minutes for those that have not begun, and hears signals meanwhile. Raises InputError
-    where they cannot be connected.
+    Waits up to RENDEZVOUS_TIMEOUT for the others; signals are handled meanwhile. Raises InputError
+    where connecting fails.
     """
     if processes.size == 1 or dist.is_initialized():
         return
@@ -118,13 +118,13 @@ def connect(processes: Processes, device_type: str) -> None:
         except Exception as error:
             failures.append(error)
 
-    # In a thread, since Python's handlers of signals do not run while PyTorch waits in C++.
+    # In a thread, since Python's signal handlers do not run while PyTorch waits in C++.
     thread = threading.Thread(target=join, daemon=True)
     thread.start()
     until = time.monotonic() + RENDEZVOUS_TIMEOUT
     while thread.is_alive() and time.monotonic() < until:
         thread.join(0.1)
-    reason = f"they did not come within {RENDEZVOUS_TIMEOUT / 60:g} minutes"
+    reason = f"they did not start within {RENDEZVOUS_TIMEOUT / 60:g} minutes"
     if failures:
         reason = str(failures[0]).splitlines()[0]
     if failures or thread.is_alive():
@@ -134,8 +134,8 @@ def connect(processes: Processes, device_type: str) -> None:
         )
 
 
-def _together(operation: Callable[..., object], *arguments: Any) -> None:
-    """Do what all processes do at the same time. Raises ProcessLost where another has ended."""
+def _collective(operation: Callable[..., object], *arguments: Any) -> None:
+    """Call a collective operation. Raises ProcessLost where another process has ended."""
     try:
         operation(*arguments)
     except RuntimeError as error:
@@ -144,7 +144,7 @@ def _together(operation: Callable[..., object], *arguments: Any) -> None:
 
 
 def sync_batchnorm(module: nn.Module, processes: Processes, device_type: str) -> None:
-    """Let batch-norms within `module` take, in training, the statistics of all processes' rows."""
+    """Let batch-norms in `module` use the statistics of all processes' rows in training."""
     if processes.size == 1:
         return
     if device_type == "cuda":
@@ -152,7 +152,7 @@ def sync_batchnorm(module: nn.Module, processes: Processes, device_type: str) ->
         return
     for layer in module.modules():
         if type(layer) is nn.BatchNorm2d:
-            layer.__class__ = _SharedBatchNorm  # the same state, another forward
+            layer.__class__ = _SharedBatchNorm  # keeps the state, replaces the forward pass
 
 
 class _Gather(torch.autograd.Function):
@@ -161,12 +161,12 @@ class _Gather(torch.autograd.Function):
         ctx.part = part
         gathered = z.new_zeros(rows, z.shape[1])
         gathered[part] = z
-        _together(dist.all_reduce, gathered)
+        _collective(dist.all_reduce, gathered)
         return gathered
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
-        # Every process has the same gradient of the same loss.
+        # All processes have the same gradient, since they compute the same loss.
         return upstream[0][ctx.part], None, None
 
 
@@ -176,18 +176,18 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         total = x.clone()
-        _together(dist.all_reduce, total)
+        _collective(dist.all_reduce, total)
         return total
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> Tensor:
         total = upstream[0].clone()
-        _together(dist.all_reduce, total)
+        _collective(dist.all_reduce, total)
         return total
 
 
 class _SharedBatchNorm(nn.BatchNorm2d):
-    """Batch-norm over the rows of all processes on CPUs, for which nn.SyncBatchNorm is not made.
+    """Batch-norm over the rows of all processes, on CPUs, which nn.SyncBatchNorm does not support.
 
     Computes in float32, also under autocast.
     """
@@ -201,7 +201,7 @@ class _SharedBatchNorm(nn.BatchNorm2d):
         assert self.momentum is not None
         dtype, x = x.dtype, x.float()
         count = x.new_tensor(x.numel() / x.shape[1])
-        _together(dist.all_reduce, count)
+        _collective(dist.all_reduce, count)
         mean = _sum(x.sum((0, 2, 3))) / count
         centered = x - mean[:, None, None]
         variance = _sum(centered.square().sum((0, 2, 3))) / count

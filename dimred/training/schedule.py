@@ -17,7 +17,7 @@ class Trainable(Enum):
 
 
 class Anneal(Enum):
-    """What becomes of the learning rate after the warm-up."""
+    """How the learning rate changes after the warm-up."""
 
     cosine = "cosine"
     inv = "inv"
@@ -25,7 +25,7 @@ class Anneal(Enum):
 
 
 class ReadoutInit(Enum):
-    """How a new last layer begins."""
+    """How a new last layer is initialized."""
 
     normal = "normal"
     default = "default"
@@ -39,14 +39,14 @@ class FrozenBatchNorm(Enum):
 
 
 class OptimizerName(Enum):
-    """Which optimizer."""
+    """The optimizer."""
 
     sgd = "sgd"
     adamw = "adamw"
 
 
 class LrUpdate(Enum):
-    """How often the learning rate moves."""
+    """How often the learning rate is updated."""
 
     epoch = "epoch"
     step = "step"
@@ -58,20 +58,20 @@ class StageOptions:
 
     epochs: int = option(
         "???",
-        "Passes over the images (with pairing.sampling=pairs, as many pairs); must be given.",
+        "Passes over the images (with pairing.sampling=pairs, over as many pairs); required.",
         at_least=1,
     )
     out_dim: int = option(
         "???",
-        "Dimension of Z, must be given; a new random readout where it differs from the stage "
-        "before.",
+        "Dimension of Z; required. Where it differs from the previous stage, the readout is new "
+        "and random.",
         at_least=1,
         at_most=2**16,
     )
     loss: LossOptions | None = option(
         None,
-        "A loss for this stage only, set by +loss@schedule.stages.STAGE.loss=NAME; null takes the "
-        "run's.",
+        "A loss for this stage only, set by +loss@schedule.stages.STAGE.loss=NAME; null = the "
+        "run's loss.",
     )
     trainable: Trainable = option(
         Trainable.all, "Train all parameters, or only the readout (last linear layer)."
@@ -80,8 +80,8 @@ class StageOptions:
     warmup_epochs: int = option(10, "Epochs of linear warm-up.", at_least=0)
     anneal: Anneal = option(
         Anneal.cosine,
-        "After the warm-up: cosine = to 0 on a cosine; inv = Caffe's "
-        "rate * (1 + 0.0001 * step)^-0.75 (Angel's (2015)); none = constant.",
+        "After the warm-up: cosine = to 0 along a cosine; inv = Caffe's "
+        "rate * (1 + 0.0001 * step)^-0.75 (Angel 2015); none = constant.",
     )
     readout_init: ReadoutInit = option(
         ReadoutInit.normal,
@@ -89,12 +89,12 @@ class StageOptions:
     )
     frozen_batchnorm: FrozenBatchNorm = option(
         FrozenBatchNorm.update,
-        "In a readout stage the frozen batch-norms update their running statistics, as in the "
-        "authors' code, or are frozen too.",
+        "In a readout stage: update = batch-norms of the frozen network update their running "
+        "statistics, as in the authors' code; freeze = they do not.",
     )
 
     def scaled(self, factor: float) -> StageOptions:
-        """The stage with so many times its epochs and warm-up, at least one epoch."""
+        """The stage with epochs (at least one) and warm-up multiplied by `factor`."""
         epochs = max(round(self.epochs * factor), 1)
         warmup = round(self.warmup_epochs * factor)
         if self.warmup_epochs and factor < 1:
@@ -109,64 +109,63 @@ class OptimizerOptions:
     name: OptimizerName = option(OptimizerName.sgd, "SGD with momentum (the paper's) or AdamW.")
     lr_per_256: float | None = option(
         None,
-        "Learning rate for a batch of 256 images; grows linearly with the batch; null = 0.03 for "
-        "SGD (the paper's), 0.001 for AdamW.",
+        "Learning rate for a batch of 256 images, scaled linearly with the batch size; null = 0.03 "
+        "for SGD (the paper's), 0.001 for AdamW.",
         above=0,
     )
     momentum: float = option(0.9, "Momentum of SGD.", at_least=0, below=1)
     weight_decay: float = option(5e-4, "Weight decay on all parameters.", at_least=0)
     bias_lr_factor: float = option(
-        1.0, "Factor on the learning rate of biases; Angel (2015) had 2.", at_least=0
+        1.0, "Factor on the learning rate of biases; 2 in Angel (2015).", at_least=0
     )
 
 
 @dataclass
 class ScheduleOptions:
-    """Ordered stages and what they share."""
+    """Ordered stages, and the options that they share."""
 
-    name: str = option("custom", "What the run is called after; set by schedule=NAME.")
+    name: str = option("custom", "Name of the schedule; set by schedule=NAME.")
     batch_size: int = option(
         1024,
-        "Images in a batch; an incomplete last batch is left out of an epoch. For labeled pairs "
-        "see pairing.sampling.",
+        "Images in a batch; an incomplete last batch of an epoch is dropped. For labeled pairs see "
+        "pairing.sampling.",
         at_least=2,
     )
     lr_update: LrUpdate = option(
-        LrUpdate.epoch, "Move the learning rate once an epoch, as the authors' code, or every step."
+        LrUpdate.epoch, "Update the learning rate every epoch, as in the authors' code, or step."
     )
     epochs_scale: float = option(
         1.0,
-        "Factor on the epochs of all stages and their warm-ups; 0.1 makes a schedule of 1,000 "
-        "epochs one of 100. No stage falls below one epoch.",
+        "Factor on the epochs and warm-ups of all stages: 0.1 turns 1,000 epochs into 100. Every "
+        "stage keeps at least one epoch.",
         above=0,
-        changes_result=False,  # what it makes of the epochs does
+        changes_result=False,  # the resulting numbers of epochs do
     )
     optimizer: OptimizerOptions = nested(OptimizerOptions, "How parameters are updated.")
     stages: dict[str, StageOptions] = option({}, "The stages by name, in their order.")
 
     def scaled(self) -> ScheduleOptions:
-        """The schedule with `epochs_scale` applied, which is 1 in it: a run keeps the epochs that
-        it has."""
+        """The schedule with `epochs_scale` applied to its stages and then reset to 1."""
         stages = {name: stage.scaled(self.epochs_scale) for name, stage in self.stages.items()}
         return replace(self, stages=stages, epochs_scale=1.0)
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate of the batch size, before a stage's lr_scale."""
+        """The learning rate for the batch size, before a stage's lr_scale."""
         default = 0.03 if self.optimizer.name is OptimizerName.sgd else 0.001
         return (self.optimizer.lr_per_256 or default) * self.batch_size / 256
 
     def numbered(self, seed: int) -> list[Stage]:
-        """The stages in their order, each with what it shares with the others."""
+        """The stages in their order, each with the shared options and the run's seed."""
         named = enumerate(self.stages.items())
         return [Stage(number, name, options, self, seed) for number, (name, options) in named]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage, and what it shares with the others of its run.
+    """One stage, with the options that it shares with the others.
 
-    number: from 0. seed: the run's, from which all that is random in the stage follows.
+    number: from 0. seed: the run's, from which all randomness of the stage is derived.
     """
 
     number: int

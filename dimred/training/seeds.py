@@ -1,6 +1,6 @@
 """Random generators derived from a run's seed and a place in it.
 
-Every step has a generator of its own, so that a run can continue at any step without stored state.
+Every step has its own generator, so that a run can continue at any step without stored state.
 """
 
 from __future__ import annotations

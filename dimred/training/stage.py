@@ -27,20 +27,20 @@ from dimred.training.seeds import generator_at
 
 @dataclass
 class EpochState:
-    """How far an epoch is: `losses` float32 (steps,) on the device, filled up to `step`."""
+    """Progress of an epoch. losses: float32 (steps,) on the device, filled up to `step`."""
 
     losses: Tensor
     step: int = 0
     seconds: float = 0.0
 
 
-# Of torch.compile: what it makes is also recorded as CUDA graphs, so that the host starts one
-# thing where it started hundreds.
+# The mode of torch.compile that also records CUDA graphs, which the CPU starts by one call instead
+# of hundreds.
 GRAPHS = "reduce-overhead"
 
 
 def compile_mode(compute: Compute, pairing: Pairing) -> str | None:
-    """The mode of torch.compile that a stage computes in; None where nothing is compiled."""
+    """The mode of torch.compile for a stage; None where nothing is compiled."""
     if not compute.compile:
         return None
     graphs = compute.device.type == "cuda" and pairing.same_size
@@ -53,7 +53,7 @@ def on_device(loss: Loss, device: torch.device) -> Loss:
 
 
 def parameters_of(loss: Loss) -> Iterator[nn.Parameter]:
-    """What is learned in a loss, such as a temperature; nothing in most."""
+    """The learned parameters of a loss, such as a temperature; most have none."""
     if isinstance(loss, nn.Module):
         yield from loss.parameters()
 
@@ -64,7 +64,7 @@ def _named(loss: Loss) -> Iterator[tuple[str, nn.Parameter]]:
 
 
 class StageTrainer:
-    """Trains an encoder through one stage. Knows nothing of files, metrics or the terminal."""
+    """Trains an encoder through one stage. Writes no files and prints nothing."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class StageTrainer:
         self.batch_size = stage.schedule.batch_size
         self.compute = compute
         self.steps = len(self.anchors) // self.batch_size
-        # Those of the stage before would stay where this one has none.
+        # Gradients of the previous stage would remain on parameters that this one freezes.
         encoder.zero_grad(set_to_none=True)
         encoder.requires_grad_(not self.stage.readout_only)
         encoder.readout.requires_grad_(True)
@@ -93,7 +93,7 @@ class StageTrainer:
         self.mode = compile_mode(compute, pairing)
         self.features = encoder.features
         if self.mode is not None:
-            # Without the readout, so that stages of different dimensions share what is compiled.
+            # Without the readout, so that stages of different dimensions share the compiled code.
             varies = None if pairing.same_size else True
             self.features = torch.compile(encoder.features, mode=self.mode, dynamic=varies)
         self._checked = False
@@ -111,7 +111,7 @@ class StageTrainer:
         if learned := list(parameters_of(self.loss)):
             groups.append({"params": learned, "lr_factor": 1.0, "weight_decay": 0.0})
         lr, decay = self.stage.base_lr, options.weight_decay
-        # False would leave PyTorch's choice for None.
+        # None lets PyTorch choose; False would also rule out its faster non-fused kernels.
         fused = self.compute.fused_optimizer or None
         if options.name is OptimizerName.adamw:
             return torch.optim.AdamW(groups, lr, weight_decay=decay, fused=fused)
@@ -135,12 +135,12 @@ class StageTrainer:
     def train_epoch(self, epoch: int, state: EpochState) -> Iterator[None]:
         """Train an epoch from `state.step` on, updating `state`; yields after each step.
 
-        An incomplete last batch is left out. Raises InputError where the device's memory does not
-        hold a batch or there is no compiler for torch.compile, WrongGradients after the first step
-        of a trainer whose gradients are not those of its stage.
+        An incomplete last batch is dropped. Raises InputError where a batch does not fit into the
+        device's memory or torch.compile has no compiler, and WrongGradients in the first step if a
+        trained parameter has no finite gradient or a frozen one has a gradient.
         """
         self._train_or_freeze()
-        with self._explained():
+        with self._input_errors():
             for step, selection, images in self._batches(epoch, state.step):
                 self._set_lr(self.lr(epoch, step))
                 state.losses[step] = self._step(images, selection, self._views_at(epoch, step))
@@ -148,8 +148,8 @@ class StageTrainer:
                 yield
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Of what a step raises, make InputErrors of what the user can mend."""
+    def _input_errors(self) -> Iterator[None]:
+        """Context that turns errors of a step that the user can fix into InputErrors."""
         try:
             yield
         except torch.OutOfMemoryError as error:
@@ -164,14 +164,14 @@ class StageTrainer:
             raise InputError(f"device.compile=true: cannot compile here: {reason}") from error
 
     def _batches(self, epoch: int, first: int) -> Iterator[tuple[int, StepBatch, Tensor]]:
-        """Number, selection and images of the steps of an epoch, from step `first` on."""
+        """Number, batch and images of the steps of an epoch, from step `first` on."""
         selections, again = tee(self._selections(epoch, first))
         batches = self.images.batches(selection.samples for selection in selections)
         for step, (selection, images) in enumerate(zip(again, batches, strict=True), first):
             yield step, selection, images
 
     def _selections(self, epoch: int, first: int) -> Iterator[StepBatch]:
-        """What the steps of an epoch use, from step `first` on."""
+        """The batches of an epoch, from step `first` on."""
         device, number = self.compute.device, self.stage.number
         order = generator_at(device, self.stage.seed, "order", number, epoch)
         permutation = torch.randperm(len(self.anchors), generator=order, device=device)
@@ -190,12 +190,13 @@ class StageTrainer:
         )
 
     def _step(self, images: Tensor, selection: StepBatch, generator: torch.Generator) -> Tensor:
-        """Take a step; its loss."""
+        """Take a step; returns its loss."""
         loss = self._gradients(images, selection, generator)
-        first = not self._checked and bool(loss.isfinite())  # else `check_finite` has more to say
+        # A loss that is not finite is left to `check_finite`, whose message says more.
+        first = not self._checked and bool(loss.isfinite())
         if first:
             self._check_which_learn()
-        # Those of a loss are of all rows already.
+        # Gradients of the loss's own parameters already include all rows.
         self.compute.processes.all_reduce_gradients(self.encoder.parameters())
         if first:
             self._check_gradients_finite()
@@ -206,14 +207,14 @@ class StageTrainer:
     def _gradients(
         self, images: Tensor, selection: StepBatch, generator: torch.Generator
     ) -> Tensor:
-        """The loss of a step, and its gradients in the parameters."""
+        """Compute the gradients of a step; returns its loss."""
         processes = self.compute.processes
         self.optimizer.zero_grad(set_to_none=True)
         with self.computing():
             inputs = self.pairing.views(images, generator, processes.part(selection.rows))
             inputs = inputs.contiguous(memory_format=self.compute.memory_format)
-            # Frozen weights by the mode of computing, not by `requires_grad` alone, which code
-            # that torch.compile made for another stage may not ask for (seen in PyTorch 2.11).
+            # Freezing by the grad mode too, since code that torch.compile made for another stage
+            # may ignore `requires_grad` (seen in PyTorch 2.11).
             with self.compute.autocast(), torch.set_grad_enabled(not self.stage.readout_only):
                 _, features = self.features(inputs)
             z = self.encoder.read_out(features)
@@ -223,14 +224,14 @@ class StageTrainer:
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """Within it a step computes what leads to its loss, compiled if it is to be."""
+        """Context of the computations up to the loss, which fuses them if the stage is compiled."""
         if self.mode == GRAPHS:
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         with fusing(self.mode if self.compute.device.type == "cuda" else None):
             yield
 
     def _check_which_learn(self) -> None:
-        """Raise WrongGradients unless exactly the parameters that are to learn have gradients."""
+        """Raise WrongGradients unless exactly the trained parameters have gradients."""
         parameters = [*self.encoder.named_parameters(), *_named(self.loss)]
         missing = [name for name, p in parameters if p.requires_grad and p.grad is None]
         frozen = [name for name, p in parameters if not p.requires_grad and p.grad is not None]
@@ -240,8 +241,8 @@ class StageTrainer:
     def _check_gradients_finite(self) -> None:
         """Raise WrongGradients for gradients that are not finite."""
         parameters = [*self.encoder.named_parameters(), *_named(self.loss)]
-        learning = [(name, p.grad) for name, p in parameters if p.grad is not None]
-        bad = [name for name, gradient in learning if not gradient.isfinite().all()]
+        gradients = [(name, p.grad) for name, p in parameters if p.grad is not None]
+        bad = [name for name, gradient in gradients if not gradient.isfinite().all()]
         self._refuse("with a gradient that is not finite", bad)
 
     def _refuse(self, fault: str, names: list[str]) -> None:
@@ -253,13 +254,13 @@ class StageTrainer:
             )
 
     def compile(self) -> None:
-        """Have what this stage computes compiled, by steps on the first batch that change neither
-        weights nor running statistics. Raises what `train_epoch` does."""
+        """Compile this stage by trial steps on its first batch, which change neither weights nor
+        running statistics. Raises the errors of `train_epoch`."""
         _, selection, images = next(self._batches(0, 0))
         kept = {name: buffer.clone() for name, buffer in self.encoder.named_buffers()}
         self._train_or_freeze()
         try:
-            with self._explained():
+            with self._input_errors():
                 # A graph is recorded in the second call and replayed from the third on.
                 for _ in range(3 if self.mode == GRAPHS else 1):
                     self._gradients(images, selection, self._views_at(0, 0))
@@ -277,12 +278,12 @@ class StageTrainer:
         return self.loss.state_dict() if isinstance(self.loss, nn.Module) else None
 
     def load_loss_state(self, state: dict[str, Tensor] | None) -> None:
-        """Go on with what the loss had learned."""
+        """Restore the parameters of the loss, if it has any."""
         if isinstance(self.loss, nn.Module) and state is not None:
             self.loss.load_state_dict(state)
 
     def learned_in_loss(self) -> dict[str, float]:
-        """The numbers that the loss has learned, by name: loss.kernel.log_temperature."""
+        """The learned scalars of the loss, by name, such as loss.kernel.log_temperature."""
         return {name: float(p.detach()) for name, p in _named(self.loss) if p.numel() == 1}
 
     def _train_or_freeze(self) -> None:
@@ -291,9 +292,9 @@ class StageTrainer:
 
     @torch.no_grad()
     def sample_losses(self) -> NDArray[np.float32]:
-        """The loss that each item (N,) has now, in eval mode, in batches as in training: the mean
-        over the rows that it is in; NaN for items that are not learned from, and for all where one
-        device does not hold the batch that several share."""
+        """The current loss of each sample (N,), in eval mode, in batches as in training: the mean
+        over its rows. NaN for samples that are not learned from, and for all samples where a batch
+        shared by several processes does not fit into one device's memory."""
         training = self.encoder.training
         self.encoder.eval()
         try:
@@ -304,7 +305,7 @@ class StageTrainer:
             self.encoder.train(training)
 
     def _sample_losses(self) -> NDArray[np.float32]:
-        total, times = np.zeros(len(self.images)), np.zeros(len(self.images))
+        total, counts = np.zeros(len(self.images)), np.zeros(len(self.images))
         selections, again = tee(self._everything())
         batches = self.images.batches(selection.samples for selection in selections)
         for step, (selection, images) in enumerate(zip(again, batches, strict=True)):
@@ -313,15 +314,16 @@ class StageTrainer:
             with self.compute.autocast():
                 _, z = self.encoder(inputs.contiguous(memory_format=self.compute.memory_format))
             losses = self.loss(z, selection.pairs, reduction="none").double().cpu().numpy()
-            # Rows are the items in their order, once or, of several views, again.
-            items = selection.samples.repeat(selection.rows // len(selection.samples)).cpu().numpy()
-            np.add.at(total, items, losses)
-            np.add.at(times, items, 1)
+            # The rows are the samples in their order, repeated for each view.
+            n_views = selection.rows // len(selection.samples)
+            samples = selection.samples.repeat(n_views).cpu().numpy()
+            np.add.at(total, samples, losses)
+            np.add.at(counts, samples, 1)
         with np.errstate(invalid="ignore"):
-            return (total / times).astype(np.float32)
+            return (total / counts).astype(np.float32)
 
     def _everything(self) -> Iterator[StepBatch]:
-        """Batches of all anchors in random order; some are in the last one a second time."""
+        """Batches of all anchors in random order; the last one is filled with earlier anchors."""
         device, size = self.compute.device, self.batch_size
         order = torch.randperm(
             len(self.anchors), generator=self._generator("order of item losses"), device=device

@@ -314,7 +314,7 @@ class Malice:
         ("embedding.npz", "embedding.npz: holds no arrays"),
         ("embedding.npz of objects", "embedding.npz: holds no arrays"),
         ("weights.safetensors", "weights.safetensors: holds no weights"),
-        ("config.yaml", "run: is no folder of a finished run, or damaged"),
+        ("config.yaml", "run: is not the folder of a finished run, or damaged"),
         ("checkpoint.pt", None),
     ],
 )

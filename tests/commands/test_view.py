@@ -59,7 +59,7 @@ def test_what_the_run_wrote_is_not_replaced(run, tmp_path):
         assert "would replace what the run wrote" in line
     line = refused(tmp_path, "export", str(run), "--out", str(run / "summary.json"))
     assert "would replace what the run wrote" in line
-    assert "nowhere else" in refused(tmp_path, "view", str(run), "--root", "data")
+    assert "are built in" in refused(tmp_path, "view", str(run), "--root", "data")
 
 
 def test_a_run_is_called_by_its_folder(run):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from dimred.config.compose import composed, overrides
+from dimred.config.compose import composed, hydra_overrides
 from dimred.errors import InputError
 from dimred.losses.options import SimCLR
 from dimred.options import register
@@ -52,7 +52,7 @@ def test_yaml_with_the_former_name_of_a_schema_still_works(folder):
     ],
 )
 def test_paths_are_quoted_for_hydra_and_nothing_else(key):
-    (word,) = overrides([f"{key}=a=b, (c)'d\\"], None)
+    (word,) = hydra_overrides([f"{key}=a=b, (c)'d\\"], None)
     if key.endswith("margin"):
         assert word == f"{key}=a=b, (c)'d\\"
     else:
@@ -61,10 +61,10 @@ def test_paths_are_quoted_for_hydra_and_nothing_else(key):
 
 def test_a_home_folder_is_expanded_in_each_value_of_a_sweep(monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
-    assert overrides(["dataset.root=~/a,~/b"], None, sweep=True) == [
+    assert hydra_overrides(["dataset.root=~/a,~/b"], None, sweep=True) == [
         "dataset.root='/home/me/a','/home/me/b'"
     ]
-    assert overrides(["dataset.root=~/a,~/b"], None) == ["dataset.root='/home/me/a,~/b'"]
+    assert hydra_overrides(["dataset.root=~/a,~/b"], None) == ["dataset.root='/home/me/a,~/b'"]
 
 
 def test_a_value_that_options_refuse_themselves_is_one_line():

@@ -7,7 +7,7 @@ import yaml
 
 from dimred.config import identity_fields
 from dimred.config.compose import composed
-from dimred.config.renamed import KEYS, VALUES, current_config, current_identity, current_words
+from dimred.config.renamed import KEYS, VALUES, current_config, current_identity, current_overrides
 from dimred.config.saved import read_config
 from dimred.errors import InputError
 
@@ -59,4 +59,4 @@ def test_an_identity_of_before_is_that_of_now():
 def test_a_command_of_before_can_be_typed_now():
     before = ["experiment=thesis_mnist_drlim", "pairing.items_per_step=9", "seed=0,1", "--flag"]
     now = ["experiment=angel2015_mnist_drlim", "pairing.samples_per_step=9", "seed=0,1", "--flag"]
-    assert current_words(before) == now
+    assert current_overrides(before) == now

@@ -122,8 +122,8 @@ def _classes():
         ("loss", ["x"], "File", r"File.file: must be a str: option\(..., is_path=True\)"),
         ("loss", [], "Good", "without a name"),
         ("loss", ["a b"], "Good", "'a b' is no name"),
-        ("loss", ["simclr"], "Good", "loss=simclr is dimred.losses.options.SimCLR already"),
-        ("model", ["x"], "Good", "is registered as a model and has not the base class of one"),
+        ("loss", ["simclr"], "Good", "loss=simclr is already dimred.losses.options.SimCLR"),
+        ("model", ["x"], "Good", "is registered as a model, but is no model's options"),
     ],
 )
 def test_what_cannot_be_a_choice_is_refused(group, names, kind, line):

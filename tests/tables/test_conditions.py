@@ -4,7 +4,7 @@ import pytest
 from records import EVAL, VALUES, record
 
 from dimred.tables import Column
-from dimred.tables.conditions import conditions, in_a_cell, speaks
+from dimred.tables.conditions import conditions, in_a_cell, is_comparable
 
 PROTOCOL = {**VALUES, **EVAL}
 KNN = Column("knn", "kNN, %", "final.knn15_z_random", 100)
@@ -101,4 +101,4 @@ def test_words_fit_into_a_cell():
     ],
 )
 def test_a_small_run_says_nothing_about_a_published_number(changes, expected):
-    assert speaks(record(**changes), PROTOCOL) is expected
+    assert is_comparable(record(**changes), PROTOCOL) is expected

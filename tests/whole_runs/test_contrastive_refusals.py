@@ -168,19 +168,27 @@ def test_a_margin_that_is_not_positive_and_finite(cwd, margin):
         # As many labels as groups.
         (
             ["pairing=viewpoint", "pairing.label=separate", "loss=drlim"],
-            ["loss=drlim: wants 1", "pairing=viewpoint gives 2 here", "generalized_contrastive"],
+            [
+                "loss=drlim: requires 1",
+                "pairing=viewpoint provides 2 here",
+                "generalized_contrastive",
+            ],
         ),
         (
             [*VIEWS, "pairing.label=merged"],
             [
-                "loss=generalized_contrastive: wants 2",
-                "pairing=viewpoint gives 1 here",
+                "loss=generalized_contrastive: requires 2",
+                "pairing=viewpoint provides 1 here",
                 "1, or 2 with pairing.label=separate (viewpoint)",
             ],
         ),
         (
             ["pairing=knn", "loss=generalized_contrastive", "loss.groups=[64,64]"],
-            ["loss=generalized_contrastive: wants 2", "pairing=knn gives 1 here", "1 (drlim)"],
+            [
+                "loss=generalized_contrastive: requires 2",
+                "pairing=knn provides 1 here",
+                "1 (drlim)",
+            ],
         ),
         # The stage whose dimension does not fit is named.
         (
@@ -189,7 +197,7 @@ def test_a_margin_that_is_not_positive_and_finite(cwd, margin):
         ),
         (
             [*GENERALIZED, "loss.groups=[1,1,1]", "loss.margins=[1,1,1]", "loss.weights=[1,1,1]"],
-            ["wants 3", "gives 2 here", "one for each of loss.groups"],
+            ["requires 3", "provides 2 here", "one for each of loss.groups"],
         ),
     ],
 )

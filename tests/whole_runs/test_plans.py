@@ -13,7 +13,7 @@ from dimred.errors import InputError
 from dimred.losses.options import SimCLR, TSimCNE
 from dimred.pairing import PositivePairs
 from dimred.run.identity import identity_values, run_path
-from dimred.run.stages import COMPILE_PAYS, compiles
+from dimred.run.stages import COMPILE_MIN_STEPS, should_compile
 from dimred.run.train import run
 from dimred.training.compute import Compute
 from dimred.training.device import DeviceName, DeviceOptions
@@ -102,15 +102,15 @@ def test_stages_are_compiled_on_a_gpu_where_their_steps_are_many():
     def compiled(compute, steps, same_size=True):
         pairing = SimpleNamespace(same_size=same_size)
         inputs = SimpleNamespace(compute=compute, pairing=pairing, steps=steps)
-        return [compiles(inputs, stage) for stage in options.schedule.numbered(0)]
+        return [should_compile(inputs, stage) for stage in options.schedule.numbered(0)]
 
-    assert compiled(gpu, COMPILE_PAYS // 4) == [True, False, True]
-    assert compiled(gpu, COMPILE_PAYS // 4 - 1) == [False] * 3
-    assert compiled(gpu, COMPILE_PAYS) == [True] * 3
-    assert compiled(gpu, COMPILE_PAYS, same_size=False) == [False] * 3
+    assert compiled(gpu, COMPILE_MIN_STEPS // 4) == [True, False, True]
+    assert compiled(gpu, COMPILE_MIN_STEPS // 4 - 1) == [False] * 3
+    assert compiled(gpu, COMPILE_MIN_STEPS) == [True] * 3
+    assert compiled(gpu, COMPILE_MIN_STEPS, same_size=False) == [False] * 3
     for choice in (True, False):
         for same_size in (True, False):
-            asked = compiled(replace(gpu, compile=choice), COMPILE_PAYS // 2, same_size)
+            asked = compiled(replace(gpu, compile=choice), COMPILE_MIN_STEPS // 2, same_size)
             assert asked == [choice] * 3
 
 
@@ -174,7 +174,7 @@ def test_where_compiling_fails_a_run_goes_on_without_if_it_was_not_asked_for(
     plain = config(tmp_path / "plain")
     run(plain, [])
     monkeypatch.setattr(dimred.run.stages, "StageTrainer", Broken)
-    monkeypatch.setattr(dimred.run.stages, "COMPILE_PAYS", 1)
+    monkeypatch.setattr(dimred.run.stages, "COMPILE_MIN_STEPS", 1)
     auto = config(tmp_path / "auto")
     on_a_cpu = Compute(torch.device("cpu"), compile=None)
     monkeypatch.setattr(DeviceOptions, "compute", lambda *_: on_a_cpu)

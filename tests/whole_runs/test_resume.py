@@ -63,7 +63,7 @@ def test_a_finished_run_without_its_checkpoint_is_not_trained_again(tmp_path):
     again(tmp_path / "run")
     (tmp_path / "run/checkpoint.pt").unlink()
     before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*.*") if p.is_file()}
-    with pytest.raises(InputError, match=r"checkpoint\.pt: is gone.*restart=true"):
+    with pytest.raises(InputError, match=r"checkpoint\.pt: is missing.*restart=true"):
         again(tmp_path / "run", save_h=True)
     assert {p: p.read_bytes() for p in (tmp_path / "run").rglob("*.*") if p.is_file()} == before
     assert again(tmp_path / "run").finished_before
