@@ -14,8 +14,8 @@ from dimred.tables.conditions import (
     conditions,
     has_all_images,
     in_a_cell,
-    other_data,
     is_comparable,
+    other_data,
     title,
 )
 from dimred.tables.formats import number_text

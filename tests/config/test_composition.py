@@ -174,7 +174,7 @@ def test_drlims_protocol_on_mnist(experiment, pairing):
         rotated = experiment.endswith("rotations")
         assert changes.shift == ([] if rotated else [-6, -3, 3, 6])
         assert changes.rotation == ([-40, -20, 20, 40] if rotated else [])
-        assert (changes.shear, changes.blur, changes.count) == ([], [], 5)
+        assert (changes.shear, changes.blur, changes.n_variants) == ([], [], 5)
     if pairing == "knn_translations":
         variant = "shifted_neighbors" if experiment.endswith("naive") else "invariant"
         assert config.pairing.variant.value == variant
