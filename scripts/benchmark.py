@@ -1,23 +1,26 @@
-"""How fast dimred is on this machine: training steps, loss, kNN, epochs, start.
+"""Benchmarks of dimred on this machine: training steps, loss, kNN, epochs, start.
 
     python scripts/benchmark.py --out benchmark.json --figure scaling.png
 
-Prints tables and writes JSON. `steps`: training of each model in each precision on images of noise
-(32x32, three channels), out_dim 128: images/s, the arithmetic rate (floating-point operations of
-convolutions and matrix products, forward and backward, as PyTorch counts them) and its share of the
-ceiling, which is the fastest matrix product of the same precision measured before and after in the
-same process; the bytes that the network moves (with --compile, if all that can be is done on the
-way) and the share of what a copy moves in that time, the other ceiling; the share of each part of a
-step; seconds of compiling; peak memory. `loss`: the t-SimCNE loss, forward and backward, against
-the number of points. `knn`: kNN accuracy against the number of points, and above 8 dimensions how
-many times as long scikit-learn takes for the neighbors on the CPU. `epochs`: an epoch of the small
-network against the number of images. `start`: `dimred --help`, and what a
-smoke run takes besides its training. `demo`: operators by their share of the demo's training steps.
+Prints tables and writes JSON. Sections:
 
-On a CPU every measurement has a process of its own, so that its peak memory is its own; on a GPU
-that is counted anew for each. Steps are a median of turns, loss and epochs the shortest. Parts are
-each waited for, without what lies between them. On a GPU, convolutions of float32 run in TF32, the
-float32 product does not.
+- `steps`: training steps of each model in each precision, on noise images (32x32, three channels),
+  out_dim 128. Images/s; the arithmetic rate (floating-point operations of convolutions and matrix
+  products, forward and backward, as counted by PyTorch) and its share of the rate of the fastest
+  matrix product in the same precision and process; the bytes moved by the network (with --compile,
+  assuming that all elementwise work is fused) and their share of the bytes that a copy moves in the
+  same time; the share of each part of a step; seconds of compiling; peak memory.
+- `loss`: the t-SimCNE loss, forward and backward, against the number of points.
+- `knn`: kNN accuracy against the number of points; above 8 dimensions also the time of
+  scikit-learn's neighbor search on the CPU, as a multiple.
+- `epochs`: an epoch of the small network against the number of images.
+- `start`: time of `dimred --help`, and of a smoke run minus its training.
+- `demo`: operators by their share of the demo's training steps.
+
+On a CPU every measurement runs in its own process, so that peak memory is its own; on a GPU the
+peak is reset before each. Steps are medians of several turns, loss and epochs minima. Parts of a
+step are timed with a synchronization after each, without the time between them. On a GPU,
+convolutions of float32 run in TF32, matrix products do not.
 """
 
 from __future__ import annotations
@@ -77,7 +80,7 @@ def wait(device: torch.device) -> None:
 
 
 def timed(device: torch.device, work: Callable[[], object], turns: int) -> list[float]:
-    """Seconds of each of some turns of the same work."""
+    """Seconds of each turn of the same work."""
     seconds = []
     for _ in range(turns):
         wait(device)
@@ -89,15 +92,15 @@ def timed(device: torch.device, work: Callable[[], object], turns: int) -> list[
 
 
 def peak_memory(device: torch.device) -> float:
-    """GiB: of the GPU since its last reset, or of this process at its largest."""
+    """Peak memory in GiB: of the GPU since the last reset, or of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated() / 2**30
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def products(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
-    """The rate of matrix products, FLOP/s, at its best: as torch.mm, and as the 1x1 convolution
-    that is the same product (on a CPU another library computes it)."""
+    """The best rate of matrix products, FLOP/s: by torch.mm, and as an equivalent 1x1 convolution
+    (which another library computes on a CPU)."""
     size = 8192 if device.type == "cuda" else 2048
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     images = a.reshape(1, size, size, 1).to(memory_format=torch.channels_last)
@@ -109,7 +112,7 @@ def products(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
 
 
 def steps(model: str, precision: str, batch: int, compute: Compute, turns: int) -> dict[str, Any]:
-    """Training steps of a model."""
+    """Measure training steps of a model."""
     device = compute.device
     torch.manual_seed(0)
     encoder = Encoder(MODELS[model](), [0.5] * 3, [0.25] * 3, 1024, 128).to(device)
@@ -167,7 +170,7 @@ def steps(model: str, precision: str, batch: int, compute: Compute, turns: int) 
 def parts(
     trainer: StageTrainer, images: ResidentImages, pairing: TwoViews, batch: int, turns: int
 ) -> dict[str, float]:
-    """The share of each part of a step, each waited for before the next begins."""
+    """The share of each part of a step, synchronized before the next begins."""
     compute = trainer.compute
     device = compute.device
     generator = torch.Generator(device).manual_seed(0)
@@ -215,7 +218,7 @@ def parts(
 
 
 def loss(points: int, dim: int, kind: str, device: torch.device) -> dict[str, Any]:
-    """The loss of many points, forward and backward."""
+    """Measure a loss, forward and backward."""
     generator = torch.Generator().manual_seed(0)
     z = (20 * torch.randn(points, dim, generator=generator)).to(device).requires_grad_()
     pairs = PositivePairs(torch.arange(points, device=device).roll(points // 2))
@@ -239,7 +242,7 @@ def loss(points: int, dim: int, kind: str, device: torch.device) -> dict[str, An
 
 
 def knn(points: int, dim: int, device: torch.device) -> dict[str, Any]:
-    """kNN accuracy, k = 15, of a sixth of the points by the others."""
+    """Measure the kNN accuracy, k = 15, of a sixth of the points from the others."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 10, points)
     x = (rng.normal(size=(points, dim)) + 0.5 * labels[:, None]).astype(np.float32)
@@ -265,7 +268,7 @@ def knn(points: int, dim: int, device: torch.device) -> dict[str, Any]:
 
 
 def epochs(sizes: list[int], batch: int, compute: Compute) -> list[dict[str, Any]]:
-    """An epoch of the small network over so many images; the sizes take turns."""
+    """Measure an epoch of the small network for each number of images; the sizes take turns."""
     device = compute.device
     encoder = Encoder(MODELS["convnet"](), [0.5] * 3, [0.25] * 3, 1024, 2).to(device)
     encoder = encoder.to(memory_format=compute.memory_format)
@@ -288,7 +291,7 @@ def epochs(sizes: list[int], batch: int, compute: Compute) -> list[dict[str, Any
 
 
 def start() -> dict[str, Any]:
-    """Seconds of `dimred --help`, and of a smoke run besides its training."""
+    """Seconds of `dimred --help`, and of a smoke run minus its training."""
     command = [sys.executable, "-m", "dimred"]
     here = Path(__file__).resolve().parents[1]
     helps, overheads = [], []
@@ -298,9 +301,9 @@ def start() -> dict[str, Any]:
         helps.append(time.perf_counter() - began)
     for _ in range(3):
         with tempfile.TemporaryDirectory() as folder:
-            words = ["train", "experiment=smoke", f"run_dir={folder}/run"]
+            arguments = ["train", "experiment=smoke", f"run_dir={folder}/run"]
             began = time.perf_counter()
-            subprocess.run([*command, *words], check=True, capture_output=True, cwd=here)
+            subprocess.run([*command, *arguments], check=True, capture_output=True, cwd=here)
             whole = time.perf_counter() - began
             summary = json.loads(Path(folder, "run", "summary.json").read_text())
             overheads.append(whole - summary["training_seconds"])
@@ -331,12 +334,12 @@ def demo(compute: Compute) -> list[dict[str, Any]]:
         epoch()
     kinds = {event.key: event.self_cpu_time_total for event in profile.key_averages()}
     whole = sum(kinds.values())
-    most = sorted(kinds, key=lambda key: -kinds[key])[:8]
-    return [{"operator": key, "share": kinds[key] / whole} for key in most]
+    longest = sorted(kinds, key=lambda key: -kinds[key])[:8]
+    return [{"operator": key, "share": kinds[key] / whole} for key in longest]
 
 
 def alone(device: torch.device, function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function returns, its peak memory its own: on a CPU, in a process of its own."""
+    """Call a function with a fresh count of peak memory: on a CPU, in its own process."""
     if device.type == "cuda":
         torch.compiler.reset()
         torch.cuda.empty_cache()
@@ -352,17 +355,17 @@ def _called(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
 
 
 def show(row: dict[str, Any], headed: bool) -> None:
-    """Print a row as aligned text, under a line of its keys if it is the first of its kind."""
+    """Print a row as aligned text, below a line of its keys if `headed`."""
     cells = flat(row)
     widths = [max(len(key), 8) for key in cells]
     values = [f"{v:,.4g}" if isinstance(v, float) else str(v) for v in cells.values()]
     for line in ([list(cells)] if headed else []) + [values]:
-        words = (cell.rjust(width) for cell, width in zip(line, widths, strict=True))
-        print("  ".join(words), flush=True)
+        padded = (cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        print("  ".join(padded), flush=True)
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:
-    """A row whose inner dictionaries are columns of their own."""
+    """A row with the entries of inner dictionaries as its own."""
     cells: dict[str, Any] = {}
     for key, value in row.items():
         cells |= value if isinstance(value, dict) else {key: value}
@@ -370,7 +373,7 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def draw(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
-    """Cost against size: the loss in points, an epoch in images."""
+    """Draw cost against size: the loss by points, an epoch by images."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 3.6), layout="constrained")
@@ -430,7 +433,7 @@ def main() -> None:
 
 
 def run(options: argparse.Namespace, compute: Compute) -> None:
-    """Measure the sections that were asked for."""
+    """Measure the chosen sections."""
     device = compute.device
     gpu = device.type == "cuda"
     batch = options.batch or (1024 if gpu else 128)

@@ -1,12 +1,12 @@
-"""How fast the page of `dimred view` is in a browser: first paint, and time of a frame.
+"""Benchmark of the page of `dimred view` in a browser: first paint, and time per frame.
 
     python scripts/benchmark_page.py RUN/map.html [--browser PATH] [--gpu]
 
-Opens the page in a headless Chromium several times. First paint is from the start of loading to the
-first picture of the map; a frame is from one picture of the screen to the next while the map is
-panned, in points (whole map) and in images (zoomed in). Where points are many for the machine, the
-page draws a share of them while it moves, which is printed. Without --gpu WebGL is computed on the
-CPU (SwiftShader), as on a machine without a GPU. Wants playwright, which the extra `dev` has.
+Opens the page in a headless Chromium several times. First paint is the time from the start of
+loading to the first picture of the map. A frame is the time between two pictures while the map is
+panned, showing points (whole map) or images (zoomed in). With more points than the machine can draw
+in time, the page draws only a share of them while it moves; the share is printed. Without --gpu,
+WebGL runs on the CPU (SwiftShader). Needs playwright, which is in the extra `dev`.
 """
 
 from __future__ import annotations
@@ -56,16 +56,16 @@ def main() -> None:
     parser.add_argument("page", type=Path)
     parser.add_argument("--browser", default=next(filter(None, map(shutil.which, _BROWSERS)), None))
     parser.add_argument("--gpu", action="store_true")
-    given = parser.parse_args()
-    flags = ["--no-sandbox", *(() if given.gpu else _SOFTWARE)]
+    args = parser.parse_args()
+    flags = ["--no-sandbox", *(() if args.gpu else _SOFTWARE)]
     with sync_playwright() as api:
-        browser = api.chromium.launch(executable_path=given.browser, args=flags)
+        browser = api.chromium.launch(executable_path=args.browser, args=flags)
         print(f"{browser.browser_type.name} {browser.version}, {platform.machine()}, 1280x800")
-        print(f"{given.page.name}: {given.page.stat().st_size / 1e6:.1f} MB")
+        print(f"{args.page.name}: {args.page.stat().st_size / 1e6:.1f} MB")
         firsts, reads = [], []
         for _ in range(_REPEATS):
             page = browser.new_page(viewport={"width": 1280, "height": 800})
-            page.goto(given.page.absolute().as_uri(), timeout=120_000)
+            page.goto(args.page.absolute().as_uri(), timeout=120_000)
             while not (first := _mark(page)):
                 page.wait_for_timeout(20)
             firsts.append(first)
@@ -100,10 +100,10 @@ def main() -> None:
 
 def _mark(page: Page) -> float:
     """Milliseconds from the start of loading to the first picture of the map; 0 before it."""
-    found: float = page.evaluate(
+    milliseconds: float = page.evaluate(
         "performance.getEntriesByName('dimred-first-frame')[0]?.startTime ?? 0"
     )
-    return found
+    return milliseconds
 
 
 def _print(name: str, times: list[float]) -> None:

@@ -1,25 +1,24 @@
-"""dimred beside the authors' own package, tsimcne 0.3.12, on the same machine.
+"""Compares the speed of dimred and the authors' package, tsimcne 0.3.12, on the same machine.
 
     python scripts/benchmark_peer.py --pairs 7 --out peer.json
 
-Installs the package under constraints.txt into an environment of its own (.venv-peer), so with the
-same PyTorch. Two processes, one with dimred and one with tsimcne, take turns at the same work on
-the same images with the same network and batch size; each waits without a processor while the
-other works. Prints, for each kind of work, the medians of both and the ratios of the turns side by
-side: their median, lowest and highest.
+Installs tsimcne, constrained by constraints.txt to the same PyTorch, into a separate environment
+(.venv-peer). Two processes, one with dimred and one with tsimcne, take turns at the same task on
+the same images with the same network and batch size; one is idle while the other works. Prints, for
+each task, the medians of both, and the median, lowest and highest ratio of adjacent turns.
 
-Work: `train`, epochs of whole training, images/s by the clock and by CPU time, worker processes
+Tasks: `train`, epochs of training, images/s by the clock and by CPU time, worker processes
 included; `batches`, making both views, images/s; `loss_D`, the Euclidean loss forward and backward,
-ms. Each turn of training is a training of its own, whose first epoch is not timed; of tsimcne's,
-neither are Lightning's set-up, checkpoints, logs and progress bar. tsimcne has float32 only; on a
-GPU both leave convolutions in TF32, PyTorch's default.
+ms. Each turn of `train` is a new training, whose first epoch is not timed; neither are Lightning's
+set-up, checkpoints, logs and progress bar in tsimcne. tsimcne has float32 only; on a GPU both run
+convolutions in TF32, PyTorch's default.
 
     python scripts/benchmark_peer.py --tasks fidelity --root FOLDER --model convnet \
         --images 3840 --batch 256 --epochs 15 --seeds 0 1 2 --out fidelity.json
 
-asks instead whether both learn the same of real images (class folders, perhaps in train/):
-`peer_fidelity.py` says what is compared. --peer-python names a Python that has tsimcne where it
-cannot be installed.
+instead compares what both learn from real images (class folders, possibly below train/), as
+described in `peer_fidelity.py`. --peer-python names a Python that has tsimcne, if it cannot be
+installed.
 """
 
 from __future__ import annotations
@@ -41,24 +40,24 @@ from peer_fidelity import SWAPS, Trainings, fidelity
 
 LOSS_POINTS = 2048
 LOSS_REPEATS = 10
-BATCH_ROUNDS = 8  # over the images, so that the start of worker processes weighs little
+BATCH_ROUNDS = 8  # passes over the images, so that starting worker processes matters little
 
 
 def cpu_seconds() -> float:
-    """Of this process and of its children that have ended."""
+    """CPU seconds of this process and of its children that have ended."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def measured(work: Callable[[], object]) -> dict[str, float]:
-    """Seconds by the clock and of the CPU that some work takes."""
+    """Wall-clock and CPU seconds of some work."""
     clock, cpu = time.perf_counter(), cpu_seconds()
     work()
     return {"seconds": time.perf_counter() - clock, "cpu": cpu_seconds() - cpu}
 
 
 def pixels(count: int) -> Any:
-    """Images of noise, uint8 (count, 3, 32, 32): what they show does not change the time."""
+    """Noise images, uint8 (count, 3, 32, 32); their content does not affect the time."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
@@ -66,7 +65,7 @@ def pixels(count: int) -> Any:
 
 
 def embedding(dim: int, device: Any) -> Any:
-    """Points as a trained map has them."""
+    """Points (LOSS_POINTS, dim) at the scale of a trained map."""
     import torch
 
     return torch.randn(LOSS_POINTS, dim, generator=torch.Generator().manual_seed(0)).to(device) * 20
@@ -81,18 +80,18 @@ def timed_loss(loss: Callable[[Any], Any], dim: int, device: Any) -> dict[str, f
         z = points.clone().requires_grad_()
         loss(z).backward()
 
-    def all_of_them() -> None:
+    def repeated() -> None:
         for _ in range(LOSS_REPEATS):
             once()
         if device.type == "cuda":
             torch.cuda.synchronize()
 
     once()
-    return measured(all_of_them)
+    return measured(repeated)
 
 
 class Ours:
-    """The work as dimred does it."""
+    """The tasks with dimred."""
 
     def __init__(self, options: argparse.Namespace):
         import torch
@@ -115,7 +114,7 @@ class Ours:
         self.pairing = TwoViews(torch.arange(options.images), BatchAugmentation())
         self.loss = tsimcne_loss
         partner = torch.arange(LOSS_POINTS, device=self.compute.device).roll(LOSS_POINTS // 2)
-        self.partners = PositivePairs(partner)
+        self.positive_pairs = PositivePairs(partner)
 
     def train(self) -> dict[str, float]:
         from dimred.training.schedule import ScheduleOptions, Stage, StageOptions
@@ -166,13 +165,13 @@ class Ours:
         def loss(z: Any) -> Any:
             gpu = self.compute.device.type == "cuda"
             with fusing("default" if gpu and self.compute.compile else None):
-                return self.loss(z, self.partners)
+                return self.loss(z, self.positive_pairs)
 
         return timed_loss(loss, dim, self.compute.device)
 
 
 class Theirs:
-    """The work as tsimcne does it."""
+    """The tasks with tsimcne."""
 
     def __init__(self, options: argparse.Namespace):
         import torch
@@ -217,14 +216,14 @@ class Theirs:
 
 
 def work(options: argparse.Namespace) -> None:
-    """Do what the lines of standard input say, one at a time."""
+    """Do the tasks in the lines of standard input, one at a time."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever else is printed
+    os.dup2(2, 1)  # anything else that is printed goes to standard error
     worker = {"ours": Ours, "theirs": Theirs, "fidelity": Trainings}[options.worker](options)
     for line in sys.stdin:
         task, *arguments = json.loads(line)
-        found = getattr(worker, task)(*arguments)
-        print(json.dumps(found), file=answers, flush=True)
+        result = getattr(worker, task)(*arguments)
+        print(json.dumps(result), file=answers, flush=True)
 
 
 def compared(
@@ -232,7 +231,7 @@ def compared(
 ) -> dict[str, Any]:
     """The medians of both sides, and how many times faster ours is, turn by turn."""
     unit = 1000 / LOSS_REPEATS if task.startswith("loss") else images
-    found: dict[str, Any] = {"task": task, "turns": turns}
+    result: dict[str, Any] = {"task": task, "turns": turns}
     for kind in ("seconds", "cpu"):
         sides = [[turn[side][kind] for turn in turns] for side in (0, 1)]
         ratios = sorted(theirs / ours for ours, theirs in zip(*sides, strict=True))
@@ -241,38 +240,38 @@ def compared(
             medians = [unit / median for median in medians]
         else:
             medians = [unit * median for median in medians]
-        found[kind] = {
+        result[kind] = {
             "ours": medians[0],
             "theirs": medians[1],
             "ratio": statistics.median(ratios),
             "lowest": ratios[0],
             "highest": ratios[-1],
         }
-    return found
+    return result
 
 
 def timed(options: argparse.Namespace, python: Path | str) -> list[dict[str, Any]]:
-    """Do the tasks of timing in turns, and print and return what comes of them."""
+    """Time the tasks in turns; prints and returns the results."""
     theirs = Worker(python, "theirs", options)
     ours = Worker(sys.executable, "ours", options)
     print(f"{'':10s} {'':6s} {'dimred':>10s} {'tsimcne':>10s}   times faster (lowest, highest)")
     results = []
     for task in options.tasks:
         name, _, dim = task.partition("_")
-        words = ["loss_of", int(dim)] if dim else [name]
+        call = ["loss_of", int(dim)] if dim else [name]
         turns = []
         for number in range(options.pairs):
             if number % 2:
-                second, first = theirs(*words), ours(*words)
+                second, first = theirs(*call), ours(*call)
             else:
-                first, second = ours(*words), theirs(*words)
+                first, second = ours(*call), theirs(*call)
             turns.append((first, second))
         rounds = options.epochs if task == "train" else BATCH_ROUNDS
-        found = compared(task, turns, options.images * rounds)
-        results.append(found)
+        result = compared(task, turns, options.images * rounds)
+        results.append(result)
         unit = "ms" if task.startswith("loss") else "img/s"
         for kind, label in (("seconds", unit), ("cpu", f"{unit} CPU")):
-            one = found[kind]
+            one = result[kind]
             print(
                 f"{task if kind == 'seconds' else '':10s} {label:9s} {one['ours']:8.1f} "
                 f"{one['theirs']:9.1f}    {one['ratio']:6.2f} ({one['lowest']:.2f}, "
@@ -291,15 +290,18 @@ def main() -> None:
     parser.add_argument(
         "--widths", type=int, nargs="+", default=[32, 64, 128], help="channels of the convnet"
     )
-    parser.add_argument("--images", type=int, default=512, help="in an epoch")
+    parser.add_argument("--images", type=int, default=512, help="images in an epoch")
     parser.add_argument("--batch", type=int, default=128, help="images in a batch")
     parser.add_argument(
-        "--epochs", type=int, default=1, help="of fidelity; timed, in each turn of training"
+        "--epochs", type=int, default=1, help="epochs of fidelity, or timed in each turn of train"
     )
     parser.add_argument("--pairs", type=int, default=5, help="turns of each side")
     parser.add_argument("--precision", choices=["auto", "float32", "bf16"], default="float32")
     parser.add_argument(
-        "--compile", choices=["true", "false"], default="false", help="ours; its time is not timed"
+        "--compile",
+        choices=["true", "false"],
+        default="false",
+        help="of dimred; not timed",
     )
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count(), help="worker processes of tsimcne's loader"
@@ -308,16 +310,16 @@ def main() -> None:
         "--tasks",
         nargs="+",
         default=["train", "batches", "loss_2", "loss_128"],
-        help="of these, or fidelity",
+        help="some of the default ones, or fidelity",
     )
-    parser.add_argument("--warmup", type=int, default=0, help="epochs of it, in fidelity")
-    parser.add_argument("--root", type=Path, help="folder of fidelity's images")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of fidelity")
+    parser.add_argument("--warmup", type=int, default=0, help="warm-up epochs of fidelity")
+    parser.add_argument("--root", type=Path, help="folder of the images of fidelity")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of fidelity")
     parser.add_argument(
         "--trainings",
         nargs="+",
         default=["dimred", "tsimcne"],
-        help=f"of fidelity: tsimcne, tsimcne+raw, dimred with any of +{' +'.join(SWAPS)}",
+        help=f"for fidelity: tsimcne, tsimcne+raw, dimred with any of +{' +'.join(SWAPS)}",
     )
     parser.add_argument(
         "--peer-python", type=Path, help="Python that has tsimcne; default: in .venv-peer"

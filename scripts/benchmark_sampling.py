@@ -1,13 +1,12 @@
-"""How soon in-batch sampling reaches the test loss of sampled pairs after 10,000 iterations.
+"""Time for in-batch sampling to reach the test loss of sampled pairs after 10,000 iterations.
 
     python scripts/benchmark_sampling.py --root FOLDER_OF_MNIST --seeds 0 1 2
 
 Trains DrLIM invariant to shifts on MNIST's 4s and 9s with Angel's (2015) sampler and schedule
 (batches of 64 pairs, 10,000 iterations) and with in-batch sampling for several lengths of its own
-schedule.
-All take turns of a second, so that they see the same machine; time is that of training steps only.
-Prints, for each, seconds, share of the time of `pairs`, and the loss on the 229 pairs an image of
-the test set in the form that was trained (legacy_caffe).
+schedule. All take turns of a second, so that the machine is equally busy for each; only training
+steps are timed. Prints, for each, the seconds, their ratio to `pairs`, and the loss, in the form
+that was trained (legacy_caffe), on the test set's pairs (229 per image).
 """
 
 from __future__ import annotations
@@ -37,11 +36,11 @@ CPU = Compute(torch.device("cpu"))
 
 
 class Contender:
-    """One training run that can be continued for a while."""
+    """A training run that takes turns."""
 
-    def __init__(self, name: str, words: list[str], steps: int):
+    def __init__(self, name: str, overrides: list[str], steps: int):
         self.name = name
-        config = composed(words)
+        config = composed(overrides)
         inputs = Inputs(config, CPU)
         self.measuring = Measuring(setting_of(inputs))
         self.resident = inputs.resident
@@ -73,7 +72,7 @@ class Contender:
             self.trainer.check_finite(epoch, state)
 
     def turn(self) -> bool:
-        """Train for a turn; whether there is more to do."""
+        """Train for a turn; returns whether steps are left."""
         began = time.perf_counter()
         while self.done < self.steps and time.perf_counter() - began < TURN:
             next(self._running)
@@ -82,7 +81,7 @@ class Contender:
         return self.done < self.steps
 
     def loss(self) -> float:
-        """The test loss now."""
+        """The current test loss."""
         h, z = embed(self.encoder, self.resident, 2_000, CPU)
         embedding = Embedding(self.measuring.setting, h, z, self.encoder)
         return self.measuring.measure(embedding)["drlim_legacy_caffe"]
@@ -90,15 +89,15 @@ class Contender:
 
 def race(root: str, seed: int) -> list[Contender]:
     """All contenders, trained in turns."""
-    words = [
+    overrides = [
         "experiment=drlim_mnist_shifts_invariant",
         "loss.form=legacy_caffe",
         f"dataset.root={root}",
         f"seed={seed}",
     ]
-    thesis = [*words, "schedule=angel2015", "pairing.sampling=pairs"]
-    contenders = [Contender("pairs", thesis, ITERATIONS)]
-    contenders += [Contender(f"in_batch {steps}", words, steps) for steps in LENGTHS]
+    angel2015 = [*overrides, "schedule=angel2015", "pairing.sampling=pairs"]
+    contenders = [Contender("pairs", angel2015, ITERATIONS)]
+    contenders += [Contender(f"in_batch {steps}", overrides, steps) for steps in LENGTHS]
     left = list(contenders)
     while left:
         left = [contender for contender in left if contender.turn()]

@@ -1,8 +1,8 @@
-"""For `make docs`: how mkdocstrings reads this package.
+"""An extension of mkdocstrings for this package, used by `make docs`.
 
-Docstrings here name a parameter at the start of a line ("path: its folder.") and errors in a line
-of their own ("Raises InputError for ..."), which Markdown would run together into one paragraph.
-Packages import what they export only when it is asked for.
+Docstrings here name a parameter at the start of a line ("path: its folder.") and errors in a
+separate line ("Raises InputError for ..."), which Markdown would join into one paragraph. Packages
+import their exports lazily, so these are not seen without help.
 """
 
 import re
@@ -14,8 +14,8 @@ _PARAMETER = re.compile(r"(\w+(?:, \w+)*): (?=\S)")
 
 
 def as_markdown(docstring: str) -> str:
-    """The docstring with each parameter as an item of a list, and each line that begins with
-    "Raises" or "Returns" as a paragraph."""
+    """The docstring as Markdown: parameters as list items, and lines that begin with "Raises" or
+    "Returns" as paragraphs."""
     lines: list[str] = []
     in_list = False
     for line in docstring.splitlines():
@@ -32,15 +32,15 @@ def as_markdown(docstring: str) -> str:
 
 
 class Package(Extension):
-    """What is called for each object that is read."""
+    """Callbacks of griffe for each object that it reads."""
 
     def on_module_members(self, *, mod: Module, **_: Any) -> None:
-        """Exports of a package whose `__all__` is worked out: what it imports from its modules."""
+        """Set the exports of a package with a computed `__all__`: its imports from its modules."""
         if mod.is_init_module and not mod.exports:
             inside = f"{mod.path}."
             mod.exports = [name for name, path in mod.imports.items() if path.startswith(inside)]
 
     def on_object(self, *, obj: Object, **_: Any) -> None:
-        """Docstrings as Markdown."""
+        """Convert the docstring to Markdown."""
         if obj.docstring:
             obj.docstring.value = as_markdown(obj.docstring.value)

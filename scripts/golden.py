@@ -1,12 +1,12 @@
-"""Digests of eight small runs, which a change of structure must not change.
+"""Digests of eight small runs, which a refactoring must not change.
 
     python scripts/golden.py before.json                          in the tree before the change
     python scripts/golden.py after.json --against before.json     in the tree after it
 
-Runs the command of the interpreter's own dimred, one process a run, and writes for each run the
-digests of its map, its weights, its maps and losses after each stage, its metrics without times.
-With --against it names what differs and exits with 1. Digests hold on one machine and one PyTorch:
-its kernels add up in an order of their own.
+Trains with the dimred that this Python imports, one process per run, and writes digests of each
+run's map, weights, maps and losses after each stage, and metrics without times. With --against it
+names the differences and exits with 1 if there are any. Digests are comparable only on one machine
+and one version of PyTorch, since the order of summation differs.
 """
 
 from __future__ import annotations
@@ -52,56 +52,56 @@ _TIMES = ("seconds", "images_per_s", "training_seconds")
 
 
 def main() -> None:
-    """Run what the command line says."""
+    """Make the runs and compare their digests."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--against", type=Path)
-    given = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        digests = {name: made(Path(folder) / name) for name, made in RECIPES.items()}
-    given.out.write_text(json.dumps(digests, indent=1, sort_keys=True) + "\n")
-    if given.against is not None:
-        sys.exit(compared(json.loads(given.against.read_text()), digests))
+        digests = {name: make(Path(folder) / name) for name, make in RECIPES.items()}
+    args.out.write_text(json.dumps(digests, indent=1, sort_keys=True) + "\n")
+    if args.against is not None:
+        sys.exit(compare(json.loads(args.against.read_text()), digests))
 
 
-def compared(before: dict[str, Any], after: dict[str, Any]) -> int:
-    """Name what differs; the exit code."""
-    wrong = 0
+def compare(before: dict[str, Any], after: dict[str, Any]) -> int:
+    """Print the differences; returns the exit code."""
+    n_different = 0
     for name in sorted({*before, *after}):
         old, new = before.get(name, {}), after.get(name, {})
         other = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
         print(f"{name:<12} {'differs: ' + ', '.join(other) if other else 'equal'}")
-        wrong += bool(other)
-    return int(wrong > 0)
+        n_different += bool(other)
+    return int(n_different > 0)
 
 
 def digests_of(run: Path) -> dict[str, str]:
-    """The digests of what a run wrote, by file and array."""
+    """The digests of a run's results, by file and array."""
     arrays = {f"weights/{key}": value for key, value in load_file(run / WEIGHTS).items()}
     for file in (run / "embedding.npz", *sorted((run / "stages").glob("*.npz"))):
         with np.load(file) as content:
             arrays |= {f"{file.stem}/{key}": content[key] for key in content.files}
-    found = {}
+    digests = {}
     for key, array in arrays.items():
         array = np.ascontiguousarray(array)
         head = f"{array.dtype.str} {array.shape}".encode()
-        found[key] = hashlib.sha256(head + array.tobytes()).hexdigest()[:16]
+        digests[key] = hashlib.sha256(head + array.tobytes()).hexdigest()[:16]
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     summary = json.loads((run / "summary.json").read_text())
     kept = ("stages", "final", "linear", "references", "lle", "tsne", "errors", "headline")
-    found["metrics"] = _digest([_timeless(row) for row in rows])
-    found |= {f"summary/{key}": _digest(_timeless(summary.get(key))) for key in kept}
-    return found
+    digests["metrics"] = _digest([_without_times(row) for row in rows])
+    digests |= {f"summary/{key}": _digest(_without_times(summary.get(key))) for key in kept}
+    return digests
 
 
 WEIGHTS = "weights.safetensors"
 
 
-def _timeless(value: Any) -> Any:
+def _without_times(value: Any) -> Any:
     if isinstance(value, dict):
-        # A measure's name was spelled otherwise before.
         kept = {key: part for key, part in value.items() if key not in _TIMES}
-        return {key.replace("bour", "bor"): _timeless(part) for key, part in kept.items()}
+        # Earlier versions spelled "neighbour" in the name of a measure.
+        return {key.replace("bour", "bor"): _without_times(part) for key, part in kept.items()}
     return value
 
 
@@ -110,13 +110,13 @@ def _digest(value: Any) -> str:
 
 
 def _environment() -> dict[str, str]:
-    # One thread: how many there are decides the order of sums.
+    # One thread, since the order of summation depends on the number of threads.
     return {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
-def _train(command: Sequence[str], run: Path, words: Sequence[str]) -> None:
+def _train(command: Sequence[str], run: Path, overrides: Sequence[str]) -> None:
     subprocess.run(
-        [*command, *words, *SMALL, f"run_dir={run}", f"output_dir={run.parent}"],
+        [*command, *overrides, *SMALL, f"run_dir={run}", f"output_dir={run.parent}"],
         check=True,
         env=_environment(),
         stdout=subprocess.DEVNULL,
@@ -124,11 +124,11 @@ def _train(command: Sequence[str], run: Path, words: Sequence[str]) -> None:
 
 
 def _plain(name: str) -> Callable[[Path], dict[str, str]]:
-    def made(run: Path) -> dict[str, str]:
+    def make(run: Path) -> dict[str, str]:
         _train(COMMAND, run, RUNS[name])
         return digests_of(run)
 
-    return made
+    return make
 
 
 def _two_processes(run: Path) -> dict[str, str]:
@@ -138,14 +138,14 @@ def _two_processes(run: Path) -> dict[str, str]:
 
 
 def _resumed(run: Path) -> dict[str, str]:
-    """The run of views, stopped by SIGTERM as soon as it has saved, and typed again."""
-    words = [*COMMAND, *RUNS["views"], *SMALL, f"run_dir={run}", "checkpoint_every=0"]
-    process = subprocess.Popen(words, env=_environment(), stdout=subprocess.DEVNULL)
+    """The run `views`, stopped by SIGTERM after its first checkpoint, and continued."""
+    command = [*COMMAND, *RUNS["views"], *SMALL, f"run_dir={run}", "checkpoint_every=0"]
+    process = subprocess.Popen(command, env=_environment(), stdout=subprocess.DEVNULL)
     while not (run / "checkpoint.pt").exists() and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
     if process.wait() != 143:
-        raise SystemExit(f"resumed: the run was to be stopped and ended with {process.returncode}")
+        raise SystemExit(f"resumed: the run was not stopped, but ended with {process.returncode}")
     _train(COMMAND, run, RUNS["views"])
     return digests_of(run)
 

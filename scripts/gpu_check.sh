@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# What wants a GPU, checked and measured in at most 8 minutes, the most important first.
+# Checks and measures what needs a GPU, in at most 8 minutes, the most important first.
 #
 #   scripts/gpu_check.sh OUT [ARCHIVE]
 #
 # Writes to the folder OUT: log.txt, everything printed; plain.json and compiled.json, steps of
 # ResNet-18 in bf16; stages.json, three short stages plain and compiled; peer.json, dimred beside
 # tsimcne; sizes.json, kNN and loss against size; with ARCHIVE, the .tar.xz of CIFAR-10's JPEG copy
-# (train/CLASS/*.jpg, test/CLASS/*.jpg), fidelity.json, both on real images at equal epochs. A step
-# that fails or outruns its limit does not keep the others from running. tsimcne is taken from the
-# Python that runs this where it has it, else it is installed (scripts/benchmark_peer.py).
+# (train/CLASS/*.jpg, test/CLASS/*.jpg), fidelity.json, both on real images at equal epochs. The
+# other steps still run if one fails or exceeds its limit. tsimcne is installed unless the current
+# Python has it (scripts/benchmark_peer.py).
 set -uo pipefail
 out=${1:?usage: $0 OUT [ARCHIVE]}
 archive=${2:-}
@@ -73,7 +73,7 @@ everything() {
         --out "$out/peer.json"
     step sizes 60 "$python" scripts/benchmark.py --device cuda --only knn loss --out "$out/sizes.json"
     if [ -n "$archive" ]; then
-        # One seed: three take longer than is left.
+        # Only one seed: there is no time for three.
         step unpack 30 bash -c '. scripts/gpu_images.sh; unpack_images "$1"' _ "$archive"
         if [ -e data/cifar10-jpeg/.unpacked ] && unpack_images "$archive"; then
             step fidelity 90 "$python" scripts/benchmark_peer.py "${peer[@]}" --tasks fidelity \

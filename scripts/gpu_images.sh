@@ -1,4 +1,4 @@
-# Sourced by the scripts that train on the JPEG copy of CIFAR-10: unpacks it once.
+# Sourced by scripts that train on the JPEG copy of CIFAR-10: unpacks the archive, once.
 
 # Sets `images` to the folder that holds train/ and test/ of the archive $1.
 unpack_images() {

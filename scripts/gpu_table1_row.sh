@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Makes a row of the t-SimCNE paper's Table 1 on the JPEG copy of CIFAR-10, on a GPU, in pieces.
+# Trains a row of the t-SimCNE paper's Table 1 on the JPEG copy of CIFAR-10, on a GPU, in pieces.
 #
 #   scripts/gpu_table1_row.sh OUT ARCHIVE ROW [KEY=VALUE ...]
 #
 # ARCHIVE is the .tar.xz of the images (train/CLASS/*.jpg, test/CLASS/*.jpg), ROW a row of Table 1,
-# such as 9. A piece ends within 9 minutes (PIECE=SECONDS sets another limit); typed again on the same
-# machine, the next goes on where it stopped. Exit code 75 says that the row is not finished. What
-# the run is worth is put into OUT, in files under 16 MB: run.tar.gz (summary, metrics, maps, ...),
-# embedding.npz, and weights.safetensors in parts (cat weights.safetensors.* puts them together).
+# such as 9. A piece ends within 9 minutes (PIECE=SECONDS sets another limit); the same command on the
+# same machine continues. Exit code 75 means that the row is not finished. The results go to OUT, in
+# files under 16 MB: run.tar.gz (summary, metrics, maps, ...), embedding.npz, and
+# weights.safetensors in parts (to be joined by cat weights.safetensors.*).
 set -uo pipefail
 out=${1:?usage: $0 OUT ARCHIVE ROW [KEY=VALUE ...]}
 archive=${2:?usage: $0 OUT ARCHIVE ROW [KEY=VALUE ...]}

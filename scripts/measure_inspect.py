@@ -1,19 +1,19 @@
-"""How well `dimred inspect` finds near-duplicates: copies planted among the images of a run.
+"""Recall and precision of near-duplicates in `dimred inspect`, for copies planted in a run.
 
     python scripts/measure_inspect.py RUN --images 10000 --planted 200 --natural natural.png
 
-Draws so many of the run's images, adds copies of some, embeds all by the run's encoder and looks
-for near-duplicates as the command does. A copy is found if it is in a group with what it is a copy
-of. Besides single copies there are groups, of a source and 12 copies of it, each altered in one of
-the ways below; of them counts the share of pairs that are in one group found.
+Draws --images of the run's images, adds copies of some, embeds all by the run's encoder and
+searches near-duplicates as the command does. Recall is the share of copies that are found in a
+group with their source. There are also groups of a source and 12 copies, each altered in one of the
+ways below; their recall is the share of pairs that are found in one group.
 
-Pairs of images that are no copies of one another were there before, or are wrong: the sheet shows
-them, the surest first. Precision is the share of right pairs: strict, where a pair that was there
-before is wrong; and among the pairs that a copy is in, where a pair with a third image is right
-only if this one and the source are a pair as well.
+Pairs that are not copies of each other are either duplicates in the data or errors. The sheet shows
+them, the most certain first. Precision is the share of correct pairs, in two versions: strict,
+where duplicates in the data count as errors; and among pairs with a copy, where a pair of a copy
+with another image is correct if that image and the copy's source are also a pair.
 
 Copies: exact; moved by 1 to 3 pixels, edges repeated; JPEG of quality 75; moved, then JPEG;
-brightness (gain 0.7 to 1.3, offset up to 20 gray levels either way); noise of 5 gray levels.
+brightness (gain 0.7 to 1.3, offset of at most 20 gray levels); noise of 5 gray levels.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ COPIES_IN_GROUP = 12
 
 
 def moved(image: Pixels, random: np.random.Generator) -> Pixels:
-    """By 1 to 3 pixels along one axis and at most as many along the other."""
+    """The image moved by 1 to 3 pixels along one axis and at most as many along the other."""
     far = int(random.integers(1, 4))
     down, right = random.permutation([far * random.choice([-1, 1]), random.integers(-far, far + 1)])
     height, width = image.shape[1:]
@@ -53,7 +53,7 @@ def moved(image: Pixels, random: np.random.Generator) -> Pixels:
 
 
 def compressed(image: Pixels, random: np.random.Generator) -> Pixels:
-    """By JPEG of quality 75."""
+    """The image after JPEG compression of quality 75."""
     file = io.BytesIO()
     pixels = image[0] if len(image) == 1 else np.ascontiguousarray(np.moveaxis(image, 0, 2))
     Image.fromarray(pixels).save(file, "JPEG", quality=75)
@@ -62,12 +62,12 @@ def compressed(image: Pixels, random: np.random.Generator) -> Pixels:
 
 
 def brightened(image: Pixels, random: np.random.Generator) -> Pixels:
-    """By a gain of 0.7 to 1.3 and an offset of -20 to 20 gray levels."""
+    """The image with a gain of 0.7 to 1.3 and an offset of -20 to 20 gray levels."""
     return as_pixels(image * random.uniform(0.7, 1.3) + random.uniform(-20, 20))
 
 
 def noisy(image: Pixels, random: np.random.Generator) -> Pixels:
-    """By normal noise of 5 gray levels."""
+    """The image with normal noise of 5 gray levels."""
     return as_pixels(image + random.normal(0, 5, image.shape))
 
 
@@ -87,10 +87,11 @@ KINDS: dict[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
 
 @dataclass(frozen=True)
 class Planted:
-    """The n images with copies behind them.
+    """n images followed by copies.
 
-    source: of each image, the position of what it is a copy of: its own, unless it is one.
-    copies: positions of the copies of each kind. groups: of each group, the source first.
+    source: position of each image's source; its own for images that are no copies.
+    copies: positions of the copies, by kind.
+    groups: positions of each group, the source first.
     """
 
     images: ImageSet
@@ -101,33 +102,33 @@ class Planted:
 
 
 def planted(images: ImageSet, count: int, groups: int, random: np.random.Generator) -> Planted:
-    """The images with `count` copies of each kind and so many groups."""
+    """The images with `count` copies of each kind, and this many groups."""
     pixels, n = images.images.numpy(), len(images)
     sources = [random.choice(n, count, replace=False) for _ in KINDS]
-    made = [
+    copies = [
         make(pixels[i], random)
-        for make, of in zip(KINDS.values(), sources, strict=True)
-        for i in of
+        for make, of_kind in zip(KINDS.values(), sources, strict=True)
+        for i in of_kind
     ]
-    positions = np.split(np.arange(n, n + len(made)), len(KINDS))
+    positions = np.split(np.arange(n, n + len(copies)), len(KINDS))
     altered = [make for kind, make in KINDS.items() if kind != "exact"]
     members = []
     for i in random.choice(n, groups, replace=False):
-        start = n + len(made)
+        start = n + len(copies)
         ways = random.integers(len(altered), size=COPIES_IN_GROUP)
-        made += [altered[way](pixels[i], random) for way in ways]
+        copies += [altered[way](pixels[i], random) for way in ways]
         sources.append(np.full(len(ways), i))
         members.append(np.concatenate([[i], np.arange(start, start + len(ways))]))
     source = np.concatenate([np.arange(n), *sources])
-    every = torch.from_numpy(np.concatenate([pixels, np.stack(made)]))
-    grown = replace(images.take(source), images=every)
-    return Planted(grown, n, source, dict(zip(KINDS, positions, strict=True)), members)
+    all_pixels = torch.from_numpy(np.concatenate([pixels, np.stack(copies)]))
+    extended = replace(images.take(source), images=all_pixels)
+    return Planted(extended, n, source, dict(zip(KINDS, positions, strict=True)), members)
 
 
 def report(found: NearDuplicates, there: Planted) -> NDArray[np.bool_]:
-    """Print recall and precision; returns which pairs were there before, or are wrong."""
+    """Print recall and precision; returns, for each pair found, whether it was not planted."""
     n, source = there.n, there.source
-    group = -np.arange(1, len(source) + 1)  # what is in none is alone
+    group = -np.arange(1, len(source) + 1)  # images in no group get distinct numbers
     for number, members in enumerate(found.members):
         group[members] = number
     for kind, copies in there.copies.items():
@@ -152,7 +153,7 @@ def report(found: NearDuplicates, there: Planted) -> NDArray[np.bool_]:
 
 
 def draw(found: NearDuplicates, chosen: Rows, images: ImageSet, title: str, path: Path) -> None:
-    """The sheet of these pairs."""
+    """Write the sheet of these pairs."""
     labels = images.labels
 
     def picture(i: int) -> Picture:
@@ -170,7 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("--root", help="the data, where they have moved")
-    parser.add_argument("--images", type=int, default=10_000, help="drawn of the run's images")
+    parser.add_argument("--images", type=int, default=10_000, help="images to draw from the run")
     parser.add_argument("--planted", type=int, default=200, help="copies of each kind")
     parser.add_argument("--groups", type=int, default=10, help="groups of a source and 12 copies")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,4 +1,4 @@
-"""dimred beside tsimcne 0.3.12: its environment, its training, and processes that do tasks."""
+"""Parts of the comparison with tsimcne 0.3.12: its environment, both trainings, and workers."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ PEER = ROOT / ".venv-peer"
 
 
 def installed() -> Path:
-    """The Python of an environment with tsimcne."""
+    """The Python of an environment with tsimcne, which is installed if needed."""
     python = PEER / "bin" / "python"
     mark = PEER / ".installed"
     if not mark.exists():
         print(f"installing tsimcne 0.3.12 into {PEER.name}", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", PEER], check=True)
         constraints = ["--constraint", str(ROOT / "constraints.txt")]
-        words = [*constraints, "tsimcne==0.3.12"]
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *words], check=True)
+        packages = [*constraints, "tsimcne==0.3.12"]
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
         mark.touch()
     return python
 
 
 class Worker:
-    """A process that does the tasks of one `--worker` of benchmark_peer.py."""
+    """A process that runs one `--worker` of benchmark_peer.py."""
 
     def __init__(self, python: Path | str, worker: str, options: argparse.Namespace):
         script = Path(__file__).with_name("benchmark_peer.py")
-        words = [str(python), str(script), "--worker", worker]
+        command = [str(python), str(script), "--worker", worker]
         keys = ("model", "images", "batch", "epochs", "workers", "precision", "compile", "warmup")
         for key in keys:
-            words += [f"--{key}", str(getattr(options, key))]
-        words += ["--widths", *map(str, options.widths)]
+            command += [f"--{key}", str(getattr(options, key))]
+        command += ["--widths", *map(str, options.widths)]
         self.process = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     def __call__(self, task: str, *arguments: object) -> dict[str, Any]:
-        """What the worker's method of that name returns."""
+        """Call the worker's method named `task`; returns its result."""
         assert self.process.stdin
         assert self.process.stdout
         print(json.dumps([task, *arguments]), file=self.process.stdin, flush=True)
         line = self.process.stdout.readline()
         if not line:
             sys.exit(f"benchmark_peer: the process of {self.process.args} ended")
-        found: dict[str, Any] = json.loads(line)
-        return found
+        result: dict[str, Any] = json.loads(line)
+        return result
 
     def end(self) -> None:
         assert self.process.stdin
@@ -62,7 +62,7 @@ class Worker:
 
 
 def encoder(options: argparse.Namespace, mean: Sequence[float], std: Sequence[float]) -> Any:
-    """dimred's network with Z in 128 dimensions."""
+    """dimred's network with a Z of 128 dimensions."""
     from dimred.models import ConvNetBackbone, Encoder, ResNet18Backbone
 
     resnet = options.model == "resnet18"
@@ -71,8 +71,8 @@ def encoder(options: argparse.Namespace, mean: Sequence[float], std: Sequence[fl
 
 
 def training_images(root: Path, count: int) -> Any:
-    """`count` images in color, 32x32, equally many of every class, of the training images where
-    `root` has a split."""
+    """`count` color images of 32x32 pixels, the same number from every class; if `root` has a
+    split, training images only."""
     import numpy as np
 
     from dimred.data.image_folder import load_image_folder
@@ -83,9 +83,7 @@ def training_images(root: Path, count: int) -> Any:
 
     images = load_image_folder(str(root), 32, True, training)
     if len(images) < count or not images.labels or images.images.shape[1] != 3:
-        raise SystemExit(
-            f"--root {root}: must hold {count} images in color, in folders of their classes"
-        )
+        raise SystemExit(f"--root {root}: must hold {count} color images, in one folder per class")
     return images
 
 
@@ -99,9 +97,9 @@ def trained(
     seed: int = 0,
     adapt: Callable[[Any], None] = lambda trainer: None,
 ) -> list[float]:
-    """Train dimred's network on images on the device; the mean loss of every epoch.
+    """Train dimred's network on resident images; returns the mean loss of every epoch.
 
-    adapt: given the trainer before it begins.
+    adapt: called with the trainer before training.
     """
     import torch
 
@@ -127,8 +125,8 @@ def trained(
     return losses
 
 
-def partners(batch: int, device: Any) -> Any:
-    """Who is similar to whom among two views each of a batch."""
+def positive_pairs(batch: int, device: Any) -> Any:
+    """The positive pairs of a batch with two views of each image, rows i and i + batch."""
     import torch
 
     from dimred.pairing import PositivePairs
@@ -137,18 +135,18 @@ def partners(batch: int, device: Any) -> Any:
 
 
 def quiet() -> None:
-    """Neither warnings nor Lightning's lines."""
+    """Suppress warnings and Lightning's log."""
     warnings.filterwarnings("ignore")
     logging.disable(logging.INFO)
 
 
 def package(network: Any, options: argparse.Namespace, epochs: int, **more: Any) -> Any:
-    """tsimcne, which is to train `network`, of dimred, or None for its own ResNet-18."""
+    """tsimcne's trainer for `network`, which is dimred's, or None for tsimcne's ResNet-18."""
     from torch import nn
     from tsimcne.tsimcne import TSimCNE
 
-    class WithTheirOrder(nn.Module):
-        """dimred's encoder, with Z before H."""
+    class ZBeforeH(nn.Module):
+        """dimred's encoder with the outputs in tsimcne's order."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -159,20 +157,20 @@ def package(network: Any, options: argparse.Namespace, epochs: int, **more: Any)
             return z, h
 
     return TSimCNE(
-        model=WithTheirOrder() if network else None,
+        model=ZBeforeH() if network else None,
         total_epochs=[epochs],
         batch_size=options.batch,
         num_workers=options.workers,
         warmup=[options.warmup],
         use_ffcv=False,
-        float32_matmul_precision=False,  # PyTorch's default, as ours
+        float32_matmul_precision=False,  # PyTorch's default, as in dimred
         **more,
     )
 
 
 def fit(package: Any, data: Any, callback: Any) -> None:
-    """Train it on pairs of a PIL image and a label."""
-    package.trainer_kwargs = {  # theirs, and quiet
+    """Train tsimcne on pairs of a PIL image and a label."""
+    package.trainer_kwargs = {  # tsimcne's defaults, without output
         "gradient_clip_val": 4,
         "gradient_clip_algorithm": "value",
         "callbacks": [callback],

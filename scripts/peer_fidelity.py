@@ -1,20 +1,19 @@
 """The task `fidelity` of benchmark_peer.py: whole trainings of dimred and tsimcne on real images.
 
-Every training of a seed begins with the same weights of the same network. The last epoch's loss is
-what each training says of itself, on its own views and while the weights move; so the networks that
-came out are also given the same batches of dimred's and of tsimcne's views, made once, in
-evaluation mode, and dimred's loss is taken of all. kNN accuracy is that of every image among the
-others.
+All trainings of a seed start from the same weights of the same network. The loss of the last epoch
+is measured on each training's own views and while the weights change. So dimred's loss of every
+trained network is also measured in evaluation mode on the same batches of dimred's and of tsimcne's
+views. kNN accuracy is the leave-one-out accuracy of all images.
 
-A training is named by its side and what it has otherwise, such as `dimred+clip+views`; for dimred
-what tsimcne has:
+A training is named by its package and changes, such as `dimred+clip+views`. The changes replace a
+part of dimred by tsimcne's:
 
     schedule  the learning rate of its CosineAnnealingSchedule
     clip      gradients clipped to [-4, 4]
     views     its transforms of PIL images
     loss      its InfoNCECauchy
-    raw       pixels in [0, 1] that no mean is taken from, as in the package's own networks (for
-              tsimcne too)
+    raw       pixels in [0, 1] without normalization, as in tsimcne's own networks (also allowed for
+              tsimcne)
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from peer import Worker, encoder, fit, package, partners, quiet, trained, training_images
+from peer import Worker, encoder, fit, package, positive_pairs, quiet, trained, training_images
 
 SWAPS = ("schedule", "clip", "views", "loss", "raw")
 COLUMNS = {
@@ -36,12 +35,12 @@ COLUMNS = {
     "knn_z": "kNN in Z",
     "knn_h": "kNN in H",
 }
-ROUNDS = 4  # of views of all images that the networks are compared on
+ROUNDS = 4  # passes over all images in the common views
 K = 15
 
 
 def transformed(job: tuple[Any, int]) -> Any:
-    """tsimcne's transforms of some images (n, 32, 32, 3), uint8 (n, 3, 32, 32)."""
+    """tsimcne's random transforms of images (n, 32, 32, 3): uint8 (n, 3, 32, 32)."""
     import torch
     from PIL import Image
     from tsimcne.imagedistortions import get_transforms_unnormalized
@@ -54,7 +53,7 @@ def transformed(job: tuple[Any, int]) -> Any:
 
 
 class TheirAugmentation:
-    """tsimcne's transforms, called as dimred's augmentation is."""
+    """tsimcne's transforms with the interface of dimred's augmentation."""
 
     def __init__(self, workers: int):
         import multiprocessing
@@ -75,7 +74,7 @@ class TheirAugmentation:
 
 
 class Trainings:
-    """The trainings of both sides, in a process that has tsimcne."""
+    """The trainings of both packages, in a process that has tsimcne."""
 
     def __init__(self, options: argparse.Namespace):
         from dimred.training.compute import torch_settings
@@ -91,7 +90,7 @@ class Trainings:
         self.settings.__enter__()  # for as long as the process lasts
 
     def read(self, folder: str) -> dict[str, Any]:
-        """Take images and their statistics, and make the views to compare on."""
+        """Read the images and their statistics, and make the common views."""
         import numpy as np
         import torch
         from PIL import Image
@@ -100,9 +99,9 @@ class Trainings:
         from dimred.data.resident import ResidentImages
 
         self.folder = Path(folder)
-        with np.load(self.folder / "images.npz") as found:
-            data = found["images"]
-            self.mean, self.std = found["mean"].tolist(), found["std"].tolist()
+        with np.load(self.folder / "images.npz") as content:
+            data = content["images"]
+            self.mean, self.std = content["mean"].tolist(), content["std"].tolist()
         self.pil = [(Image.fromarray(image), 0) for image in data.transpose(0, 2, 3, 1)]
         self.images = ResidentImages(torch.from_numpy(data), self.compute.device, 0.5)
         self.common = {
@@ -112,7 +111,7 @@ class Trainings:
         return {"device": str(self.compute.device), "torch": torch.__version__}
 
     def views(self, augment: Any) -> Iterator[Any]:
-        """Batches of two views of every image, the same batches for every augmentation."""
+        """Batches of two views of every image, of the same images for every augmentation."""
         import torch
 
         generator = torch.Generator(self.compute.device).manual_seed(0)
@@ -120,11 +119,11 @@ class Trainings:
         for number in range(ROUNDS):
             order = torch.randperm(size, generator=torch.Generator().manual_seed(number))
             for images in self.images.batches(order.to(self.compute.device).split(batch)):
-                # Half the memory, and finer than 8 bits.
+                # float16: half the memory, and still finer than 8 bits.
                 yield augment(torch.cat((images, images)), generator).half()
 
     def train(self, name: str, seed: int) -> dict[str, Any]:
-        """A training: its losses by epoch and those of the network at the end; writes Z and H."""
+        """Train once; writes Z and H. Returns the losses by epoch and on the common views."""
         import numpy as np
         import torch
 
@@ -155,12 +154,12 @@ class Trainings:
         cauchy = InfoNCECauchy()
 
         def adapt(trainer: Any) -> None:
-            plan, optimizer = trainer.plan, trainer.optimizer
+            stage, optimizer = trainer.stage, trainer.optimizer
             if "schedule" in swaps:
                 rates = CosineAnnealingSchedule(
-                    torch.optim.SGD(network.parameters(), plan.base_lr),
-                    n_epochs=plan.epochs,
-                    warmup_epochs=plan.warmup_epochs,
+                    torch.optim.SGD(network.parameters(), stage.base_lr),
+                    n_epochs=stage.options.epochs,
+                    warmup_epochs=stage.options.warmup_epochs,
                 ).lr_schedule.tolist()
                 trainer.lr = lambda epoch, step: rates[epoch]
             if "clip" in swaps:
@@ -189,7 +188,7 @@ class Trainings:
             def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, *_: Any) -> None:
                 steps.append(outputs["loss"].detach())
 
-        workers = {"persistent_workers": self.options.workers > 0}  # not begun anew every epoch
+        workers = {"persistent_workers": self.options.workers > 0}  # not restarted every epoch
         peer = package(network, self.options, self.options.epochs, dl_kwargs=workers)
         fit(peer, self.pil, Losses())
         return torch.stack(steps).view(self.options.epochs, -1).mean(1).tolist()
@@ -204,14 +203,14 @@ class Trainings:
         losses = []
         with torch.no_grad():
             for inputs in self.common[views]:
-                pairs = partners(len(inputs) // 2, inputs.device)
+                pairs = positive_pairs(len(inputs) // 2, inputs.device)
                 inputs = inputs.float().contiguous(memory_format=self.compute.memory_format)
                 losses.append(float(tsimcne_loss(network(inputs)[1], pairs)))
         return statistics.mean(losses)
 
 
 def stored(options: argparse.Namespace, folder: Path) -> Any:
-    """Labels of the images that are trained on, which are written to `folder`."""
+    """Write the training images to `folder`; returns their labels."""
     import numpy as np
 
     images = training_images(options.root, options.images)
@@ -220,23 +219,24 @@ def stored(options: argparse.Namespace, folder: Path) -> Any:
 
 
 def accuracies(folder: Path, labels: Any) -> dict[str, float]:
-    """Of the class that most of an image's nearest others have, in Z and H."""
+    """Leave-one-out kNN accuracy in Z and H."""
     import numpy as np
 
     from dimred.evaluation.knn import majority
     from dimred.evaluation.neighbors import nearest
 
-    found = {}
+    values = {}
     with np.load(folder / "embedding.npz") as embedding:
         for space in ("z", "h"):
             winners, _ = majority(labels, nearest(embedding[space], None, K))
-            found[f"knn_{space}"] = float(np.mean(winners == labels))
-    return found
+            values[f"knn_{space}"] = float(np.mean(winners == labels))
+    return values
 
 
 def fidelity(worker: Worker, options: argparse.Namespace) -> dict[str, Any]:
-    """Train all, print the mean and standard deviation over the seeds, and return everything."""
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in options.trainings}
+    """Run all trainings, and print means and standard deviations over the seeds; returns all
+    results."""
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in options.trainings}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         labels = stored(options, folder)
@@ -249,24 +249,25 @@ def fidelity(worker: Worker, options: argparse.Namespace) -> dict[str, Any]:
             for training in options.trainings:
                 one = worker("train", training, seed)
                 one |= {"seed": seed, **accuracies(folder, labels)}
-                found[training].append(one)
+                results[training].append(one)
                 numbers = " ".join(f"{key} {one[key]:.4f}" for key in COLUMNS)
                 print(f"  seed {seed} {training}: {numbers}", flush=True)
-    print_table(found)
-    return {"task": "fidelity", "machine": machine, "trainings": found}
+    print_table(results)
+    return {"task": "fidelity", "machine": machine, "trainings": results}
 
 
-def print_table(found: dict[str, list[dict[str, Any]]]) -> None:
-    width = max(map(len, found))
+def print_table(results: dict[str, list[dict[str, Any]]]) -> None:
+    width = max(map(len, results))
     print(f"{'':{width}s} " + " ".join(f"{title:>17s}" for title in COLUMNS.values()))
-    for training, seeds in found.items():
+    for training, seeds in results.items():
         cells = (mean_and_deviation([one[key] for one in seeds]) for key in COLUMNS)
         print(f"{training:{width}s} " + " ".join(f"{cell:>17s}" for cell in cells))
-    first, *others = found
+    first, *others = results
     for training in others:
         cells = (
             mean_and_deviation(
-                [b[key] - a[key] for a, b in zip(found[first], found[training], strict=True)], "+"
+                [b[key] - a[key] for a, b in zip(results[first], results[training], strict=True)],
+                "+",
             )
             for key in COLUMNS
         )

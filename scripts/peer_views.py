@@ -1,12 +1,12 @@
-"""dimred's augmentation beside torchvision's on PIL images, as in tsimcne, step by step.
+"""Compares dimred's augmentation with torchvision's on PIL images (tsimcne's), step by step.
 
     python scripts/peer_views.py --root FOLDER
 
-Every image draws its parameters once, and both carry them out. Says how far the views are apart,
-how their mean, contrast and sharpness differ, and the distance between two views of an image as a
-share of that between images; and how much higher is the loss that a small network, trained with
-dimred's views, has on them (mean and standard error over the batches). The last line is how much
-the loss of one pass over the images depends on what is drawn.
+Random parameters are drawn once per image and applied by both. Prints, for each way of making
+views: the mean absolute difference from dimred's; mean, contrast and sharpness; the distance
+between two views of an image, divided by that between images; and the loss of a small network,
+trained with dimred's views, minus its loss on dimred's views (mean and standard error over the
+batches). The last line is the standard deviation of the loss between passes over the images.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from peer import ROOT, encoder, partners, trained, training_images
+from peer import ROOT, encoder, positive_pairs, trained, training_images
 
 
 def pil_crops(images: Any, drawn: Any) -> Any:
@@ -42,7 +42,7 @@ def pil_crops(images: Any, drawn: Any) -> Any:
 def pil_colors(images: Any, drawn: Any, places: list[int]) -> Any:
     """Color jitter and grayscale of uint8 images, float32 in [0, 1].
 
-    places: how many of brightness, contrast and saturation come before hue, for each image.
+    places: number of the steps brightness, contrast and saturation before hue, for each image.
     """
     import torch
     from PIL import Image
@@ -66,7 +66,7 @@ def pil_colors(images: Any, drawn: Any, places: list[int]) -> Any:
 
 
 def ways(augment: Any, places: list[int]) -> dict[str, Callable[[Any, Any], Any]]:
-    """How the views are made of uint8 images and what was drawn."""
+    """Ways of making views from uint8 images and drawn parameters, by name."""
     last = [3] * len(places)
 
     def ours(images: Any, drawn: Any) -> Any:
@@ -97,7 +97,7 @@ def ways(augment: Any, places: list[int]) -> dict[str, Callable[[Any, Any], Any]
 
 
 def described(views: Any, reference: Any) -> dict[str, float]:
-    """Numbers of a batch of views, rows i and i + b of one image."""
+    """Statistics of a batch of views, in which rows i and i + b are of the same image."""
     import torch
 
     luma = (views * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1)
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, required=True, help="class folders")
     parser.add_argument("--images", type=int, default=3840)
     parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--epochs", type=int, default=10, help="that the network is trained for")
+    parser.add_argument("--epochs", type=int, default=10, help="training epochs of the network")
     parser.add_argument("--widths", type=int, nargs="+", default=[16, 32, 64])
     parser.add_argument("--rounds", type=int, default=4, help="passes over the images")
     options = parser.parse_args()
@@ -137,11 +137,11 @@ def main() -> None:
     from dimred.training.compute import Compute
 
     compute = Compute(torch.device("cpu"))
-    found = training_images(options.root, options.images)
+    data = training_images(options.root, options.images)
     augment = BatchAugmentation()
     torch.manual_seed(0)
-    network = encoder(options, found.mean, found.std)
-    resident = ResidentImages(found.images, compute.device, 0.5)
+    network = encoder(options, data.mean, data.std)
+    resident = ResidentImages(data.images, compute.device, 0.5)
     epochs = trained(network, tsimcne_loss, augment, resident, compute, options)
     network.eval()
     print(f"convnet {options.widths}, {options.epochs} epochs of {options.images} images")
@@ -153,9 +153,9 @@ def main() -> None:
     for _ in range(options.rounds):
         order = torch.randperm(options.images, generator=generator)
         for part in order.split(options.batch):
-            images = torch.cat((found.images[part],) * 2)
+            images = torch.cat((data.images[part],) * 2)
             drawn = augment.draw(images, generator)
-            pairs = partners(len(part), compute.device)
+            pairs = positive_pairs(len(part), compute.device)
             reference = None
             for name, make in ways(augment, places).items():
                 views = make(images, drawn)

@@ -22,7 +22,7 @@ from dimred.tables.formats import number_text
 
 HEAD = ("what", "published", "measured", "seeds", "same conditions?", "run")
 
-# By heading the tables, and words on the numbers without numbers of ours.
+# By heading: the tables, and a comment that repeats none of our numbers.
 PAPERS = {
     "t-SimCNE, Tables 1 and A.1 (Böhm, Berens, Kobak 2023)": (
         ("table1", "table_a1", "baselines"),
@@ -67,7 +67,7 @@ images, so nothing here tests them.
     ),
 }
 
-# What a paper says in words of a map, by table, row and column.
+# What a paper says of a map without a number, by table, row and column.
 IN_WORDS = {
     ("drlim", "a", "knn"): "similar digits are near",
     ("drlim", "b", "shift"): "clusters by shift",
@@ -85,7 +85,7 @@ IN_WORDS = {
     ("angel2015_norb", "generalized", "leak"): "no elevation in z1 z2",
 }
 _LENGTH = re.compile(r", [\d,]+ iterations$")
-# Shorter where the split is said above the tables, or the dimensions are said in words.
+# Shorter heads of columns: the split is named above the tables, dimensions in other columns.
 _HEADS = {
     "kNN in Z, random, %": "kNN, %",
     "kNN, random, %": "kNN, %",
@@ -95,19 +95,19 @@ _HEADS = {
 }
 
 
-def what_holds(lines: Sequence[Measured], of: dict[Runs, str]) -> list[str]:
+def what_holds(lines: Sequence[Measured], references: dict[Runs, str]) -> list[str]:
     """The sections of the papers."""
     text = ["## What holds\n"]
     for heading, (tables, note) in PAPERS.items():
         here = [line for line in lines if line.table in tables]
-        rows = [row for line in here for row in _rows(line, of)]
+        rows = [row for line in here for row in _rows(line, references)]
         text += [f"### {heading}\n", *([table_of(HEAD, rows)] if rows else []), note]
         text += _not_measured(tables, here)
     return text
 
 
-def says(line: Measured, column: Column, cell: Cell) -> bool:
-    """Whether a measured value says something about a published one, a number or words."""
+def compares(line: Measured, column: Column, cell: Cell) -> bool:
+    """Whether a measured value is comparable with a published number or statement."""
     protocol = line.protocol
     if protocol is None or cell.value is None:
         return False
@@ -123,17 +123,17 @@ def says(line: Measured, column: Column, cell: Cell) -> bool:
     return in_numbers or (line.table, line.line.key, column.key) in IN_WORDS
 
 
-def _rows(line: Measured, of: dict[Runs, str]) -> list[list[str]]:
-    """A row for each value of a line that says something about a published one."""
+def _rows(line: Measured, references: dict[Runs, str]) -> list[list[str]]:
+    """A row for each value of a line that is comparable with a published one."""
     rows = []
     for column, cell in zip(line.columns, line.line.cells, strict=True):
-        if says(line, column, cell):
-            words = IN_WORDS.get((line.table, line.line.key, column.key), "")
-            published = number_text(cell.published, column.digits) if cell.published else words
-            what = f"{_model(line)}: {_HEADS.get(column.head, column.head)}"
-            seeds = str(len(line.group))
-            words = in_a_cell(_conditions(line, column))
-            rows.append([what, published, line.text(column.key), seeds, words, of[line.line.runs]])
+        if compares(line, column, cell):
+            statement = IN_WORDS.get((line.table, line.line.key, column.key), "")
+            published = number_text(cell.published, column.digits) if cell.published else statement
+            name = f"{_model(line)}: {_HEADS.get(column.head, column.head)}"
+            measured, seeds = line.text(column.key), str(len(line.group))
+            same = in_a_cell(_conditions(line, column))
+            rows.append([name, published, measured, seeds, same, references[line.line.runs]])
     return rows
 
 
@@ -141,57 +141,57 @@ def _conditions(line: Measured, column: Column) -> list[str]:
     protocol, row = line.protocol or {}, line.row
     if row is None and not uses_encoder(line.line.method):
         return other_data(line.record, protocol)
-    words = conditions(line.record, protocol, column)
+    texts = conditions(line.record, protocol, column)
     brief = row.brief.get(column.key, row.brief.get("", "")) if row else ""
-    return [*words, brief] if brief else words
+    return [*texts, brief] if brief else texts
 
 
 def _model(line: Measured) -> str:
-    """What a row is about, in few words."""
+    """A short name of the model of a line."""
     if line.row is None:
         name = title((line.protocol or {})["dataset.name"])
         return f"{line.record.baselines[line.line.method]['label']}, {name}"
     if line.table in ("table1", "table_a1"):
-        # Without its losses, which the row's number stands for.
+        # Without the losses, which follow from the row's number.
         row = f"{'A.1 ' if line.table == 'table_a1' else ''}row {line.line.key}"
         return ", ".join([row, *line.line.label.split(", ")[1:]])
     return _LENGTH.sub("", line.line.label)
 
 
 def without_run(table: str, lines: Sequence[Measured]) -> list[Row]:
-    """The rows of a table with published numbers of which no run says anything."""
-    told = {
+    """The rows of a table with published numbers and without a comparable run."""
+    measured = {
         line.line.key
         for line in lines
         for column, cell in zip(line.columns, line.line.cells, strict=True)
-        if line.table == table and cell.published and says(line, column, cell)
+        if line.table == table and cell.published and compares(line, column, cell)
     }
-    return [row for row in TABLES[table].rows if row.published and row.key not in told]
+    return [row for row in TABLES[table].rows if row.published and row.key not in measured]
 
 
 def _not_measured(tables: Sequence[str], lines: Sequence[Measured]) -> list[str]:
-    """A sentence on the published numbers that no run says anything about."""
-    words = []
+    """A sentence that lists the published numbers without a comparable run."""
+    names = []
     for name in (name for name in tables if name in TABLES):
-        lacking = [row.key for row in without_run(name, lines)]
+        missing = [row.key for row in without_run(name, lines)]
         published = [row.key for row in TABLES[name].rows if row.published]
-        if lacking:
-            which = "all rows" if lacking == published else f"rows {', '.join(lacking)}"
-            words.append(f"{TABLE_NAMES[name]} ({which})")
+        if missing:
+            which = "all rows" if missing == published else f"rows {', '.join(missing)}"
+            names.append(f"{TABLE_NAMES[name]} ({which})")
     if "baselines" in tables:
-        words += _baselines_not_measured(lines)
-    return [f"Published numbers without a run: {'; '.join(words)}.\n"] if words else []
+        names += _baselines_not_measured(lines)
+    return [f"Published numbers without a run: {'; '.join(names)}.\n"] if names else []
 
 
 def _baselines_not_measured(lines: Sequence[Measured]) -> list[str]:
-    told = {
+    measured = {
         ((line.protocol or {})["dataset.name"], line.line.method)
         for line in lines
         if line.row is None and line.protocol
-        if says(line, line.columns[0], line.line.cells[0])
+        if compares(line, line.columns[0], line.line.cells[0])
     }
-    lacking: dict[str, list[str]] = {}
+    missing: dict[str, list[str]] = {}
     for data, method in PUBLISHED:
-        if (data, method) not in told:
-            lacking.setdefault(title(data), []).append(BASELINES[method].label)
-    return [f"{', '.join(labels)} ({data})" for data, labels in lacking.items()]
+        if (data, method) not in measured:
+            missing.setdefault(title(data), []).append(BASELINES[method].label)
+    return [f"{', '.join(labels)} ({data})" for data, labels in missing.items()]

@@ -1,4 +1,4 @@
-"""The measured lines of every table, and the places of their runs in the list of commands."""
+"""The measured lines of all tables, and references to their runs in the list of commands."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TABLE_NAMES = {
 
 @dataclass(frozen=True)
 class Measured:
-    """A measured line of a table with its runs, which differ in the seed only."""
+    """A measured line of a table, with its runs, which differ in the seed only."""
 
     table: str
     columns: tuple[Column, ...]
@@ -50,13 +50,14 @@ class Measured:
 
     @property
     def row(self) -> Row | None:
-        """The row of the paper's table; none of a baseline."""
+        """The row of the paper's table; None for a baseline."""
         rows = TABLES[self.table].rows if self.table in TABLES else ()
         return next((row for row in rows if row.key == self.line.key), None)
 
     @property
     def protocol(self) -> Mapping[str, Any] | None:
-        """The values of the row's experiment; of a baseline those of the paper's run of its H."""
+        """The values of the row's experiment; for a baseline, those of the paper's run whose H it
+        uses."""
         if self.row:
             return protocols(self.table)[self.line.key]
         for data, (table, row) in PUBLISHED_RUNS.items():
@@ -66,15 +67,15 @@ class Measured:
 
     @property
     def images(self) -> str:
-        """The data and how many images of it."""
+        """The name of the data, and the number of images."""
         return f"{title(self.record.data)}, {self.record.summary['dataset']['images']:,}"
 
     def value(self, key: str) -> Value | None:
-        """What was measured of a column."""
+        """The measured value in a column."""
         return self.line.cells[self._at(key)].value
 
     def text(self, key: str) -> str:
-        """What a column shows, with the difference from the published value where it has one."""
+        """The text in a column, with the difference from a published value."""
         return texts(self.line, self.columns)[self._at(key)]
 
     def _at(self, key: str) -> int:
@@ -83,30 +84,30 @@ class Measured:
 
 def measured_lines(records: Sequence[RunRecord]) -> list[Measured]:
     """The measured lines of all tables, in their order."""
-    of = {record.folder: record for record in records}
+    by_folder = {record.folder: record for record in records}
     lines = []
     for name in NAMES:
         table = comparison(name, records)
         for line in table.lines:
             if line.kind == "measured":
-                group = tuple(of[folder] for folder in line.runs)
+                group = tuple(by_folder[folder] for folder in line.runs)
                 lines.append(Measured(name, table.columns, line, group))
     return lines
 
 
 def demos(records: Sequence[RunRecord]) -> list[list[RunRecord]]:
-    """The runs of the demo, those that differ in the seed only together."""
+    """The runs of the demo, in groups that differ in the seed only."""
     return grouped(record for record in records if record.name == "demo")
 
 
 def references(lines: Sequence[Measured], records: Sequence[RunRecord]) -> dict[Runs, str]:
-    """B1, B2 and so on for runs that stand in one line, by their folders."""
+    """References B1, B2, ... to the runs of each line, by their folders."""
     runs = [line.line.runs for line in lines]
     runs += [tuple(record.folder for record in group) for group in demos(records)]
     return {folders: f"B{n}" for n, folders in enumerate(dict.fromkeys(runs), start=1)}
 
 
 def table_of(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table with a blank line after it."""
+    """A Markdown table followed by a blank line."""
     lines = [pipes(head), pipes(["---"] * len(head)), *(pipes(row) for row in rows)]
     return "\n".join(lines) + "\n"

@@ -24,9 +24,9 @@ What makes the published rows that are without a run (those of the t-SimCNE pape
 
 
 def appendix_b(
-    lines: Sequence[Measured], records: Sequence[RunRecord], of: dict[Runs, str]
+    lines: Sequence[Measured], records: Sequence[RunRecord], references: dict[Runs, str]
 ) -> list[str]:
-    """One line for each row of the tables above, then one for each row that is missing."""
+    """One line for each row of the tables above, then one for each missing row."""
     groups: dict[Runs, Sequence[RunRecord]] = {line.line.runs: line.group for line in lines}
     groups |= {tuple(record.folder for record in group): group for group in demos(records)}
     names: dict[Runs, list[str]] = {}
@@ -34,7 +34,7 @@ def appendix_b(
         row = f", row {line.line.key}" if line.row else ""
         names.setdefault(line.line.runs, []).append(TABLE_NAMES[line.table] + row)
     text = [HEAD]
-    for runs, number in of.items():
+    for runs, number in references.items():
         label = "; ".join(dict.fromkeys(names.get(runs, ["demo"])))
         text.append(f"- **{number}** {label}: {_how(groups[runs])}")
     missing = list(_missing(lines))
@@ -44,8 +44,8 @@ def appendix_b(
 def _missing(lines: Sequence[Measured]) -> Iterator[str]:
     for name, table in TABLES.items():
         for row in without_run(name, lines):
-            words = [*table.command(row, "full"), "seed=" + ",".join(map(str, SEEDS))]
-            command = shlex.join(["dimred", "train", "-m", *words])
+            overrides = [*table.command(row, "full"), "seed=" + ",".join(map(str, SEEDS))]
+            command = shlex.join(["dimred", "train", "-m", *overrides])
             yield f"- {TABLE_NAMES[name]}, row {row.key}: `{command}`"
 
 
@@ -53,26 +53,26 @@ def _how(group: Sequence[RunRecord]) -> str:
     """Command, seeds, device, versions, date and commit of the runs of a group."""
     sessions = [record.environment["sessions"][-1] for record in group]
     seeds = ",".join(str(record.summary["seed"]) for record in group)
-    words = [word for word in group[0].command if not word.startswith("seed=")]
-    many = ["-m"] if len(group) > 1 else []
-    command = shlex.join(["dimred", "train", *many, *words, f"seed={seeds}"])
+    overrides = [override for override in group[0].command if not override.startswith("seed=")]
+    sweep = ["-m"] if len(group) > 1 else []
+    command = shlex.join(["dimred", "train", *sweep, *overrides, f"seed={seeds}"])
     commits = {s["commit"][:7] + ("+changes" if "+" in s["commit"] else "") for s in sessions}
     seconds = ", ".join(f"{record.summary['training_seconds']:.0f}" for record in group)
     parts = [
-        f"`{command}`: {_set(s['device'] for s in sessions)}",
-        f"{_set(str(s['threads']) for s in sessions)} thread(s)",
-        f"torch {_set(s['torch'] for s in sessions)}",
-        _set(record.started[:10] for record in group),
-        f"commit {_set(commits)}",
+        f"`{command}`: {_joined(s['device'] for s in sessions)}",
+        f"{_joined(str(s['threads']) for s in sessions)} thread(s)",
+        f"torch {_joined(s['torch'] for s in sessions)}",
+        _joined(record.started[:10] for record in group),
+        f"commit {_joined(commits)}",
         f"trained {seconds} s",
     ]
-    measured = [made for record in group for made in record.baselines.values()]
-    libraries = {made["library"] for made in measured} - {"dimred"}
+    baselines = [baseline for record in group for baseline in record.baselines.values()]
+    libraries = {baseline["library"] for baseline in baselines} - {"dimred"}
     if libraries:
-        where = _set(f"{made['device']}, {made['threads']} thread(s)" for made in measured)
+        where = _joined(f"{each['device']}, {each['threads']} thread(s)" for each in baselines)
         parts.append(f"then `dimred baselines RUN`: {', '.join(sorted(libraries))}; {where}")
     return "; ".join(parts)
 
 
-def _set(texts: Iterable[str]) -> str:
+def _joined(texts: Iterable[str]) -> str:
     return " and ".join(sorted(set(texts)))

@@ -3,9 +3,9 @@
     python scripts/results_page.py [OUTPUTS ...]
 
 First adds the records of the finished runs in the folders OUTPUTS that belong to a table of
-`dimred table` or to the demo, in the place of earlier ones of the same runs. Without OUTPUTS it
-only writes the page again. No number on the page is typed by hand; a test holds it to the records.
-The parts of the page are in results_holds.py, results_rest.py and results_made.py.
+`dimred table` or to the demo, replacing earlier records of equal runs. Without OUTPUTS it only
+writes the page. No number on the page is typed by hand; a test checks that the page matches the
+records. The parts of the page are in results_holds.py, results_rest.py and results_made.py.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ def main(outputs: Sequence[str]) -> None:
     """Add the records of `outputs` to runs.jsonl, and write the page."""
     records = read_records(RECORDS)[0] if RECORDS.exists() else []
     for place in outputs:
-        found, damaged = read_records(Path(place))
+        added, damaged = read_records(Path(place))
         for line in damaged:
             print(line, file=sys.stderr)
-        records += [portable(record) for record in found if record.name in _names()]
+        records += [portable(record) for record in added if record.name in _names()]
     records = latest(records)
     text = "".join(json.dumps(record.as_json()) + "\n" for record in records)
     write_atomically(RECORDS, text.encode())
@@ -76,7 +76,7 @@ def _names() -> set[str]:
 
 
 def portable(record: RunRecord) -> RunRecord:
-    """The record without what only its machine knows: where its outputs lie."""
+    """The record without the paths of its outputs."""
     sessions = [
         {**session, "command": [w for w in session["command"] if not w.startswith(_PLACES)]}
         for session in record.environment["sessions"]
@@ -89,9 +89,9 @@ def portable(record: RunRecord) -> RunRecord:
 def page(records: Sequence[RunRecord]) -> str:
     """The text of docs/results.md."""
     lines = measured_lines(records)
-    of = references(lines, records)
-    parts = [HEAD, *what_holds(lines, of), *appendix_a(lines, records, of)]
-    return "\n".join([*parts, *appendix_b(lines, records, of)])
+    names = references(lines, records)
+    parts = [HEAD, *what_holds(lines, names), *appendix_a(lines, records, names)]
+    return "\n".join([*parts, *appendix_b(lines, records, names)])
 
 
 if __name__ == "__main__":

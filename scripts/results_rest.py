@@ -1,10 +1,10 @@
-"""Appendix A of docs/results.md: what was measured and says nothing about a published number."""
+"""Appendix A of docs/results.md: measured numbers that no published one compares with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from results_holds import says
+from results_holds import compares
 from results_lines import TABLE_NAMES, Measured, Runs, demos, table_of
 
 from dimred.run_folder.record import RunRecord
@@ -24,7 +24,7 @@ Runs of a small network, of few images or of far fewer epochs than published, da
 has, and measures that no paper prints.
 """
 
-# Words on the numbers, without numbers of ours.
+# Comments that repeat none of our numbers.
 ORDERING = """\
 ### The ordering of Table 1, tested small
 
@@ -84,27 +84,27 @@ likes in its three dimensions: no pair of them is azimuth.
 
 
 def appendix_a(
-    lines: Sequence[Measured], records: Sequence[RunRecord], of: dict[Runs, str]
+    lines: Sequence[Measured], records: Sequence[RunRecord], references: dict[Runs, str]
 ) -> list[str]:
     """The sections of the appendix."""
-    small = [line for line in lines if line.table in _TABLE1 and not _speaks(line)]
+    small = [line for line in lines if line.table in _TABLE1 and not _is_comparable(line)]
     gains = list(_gains(records))
     text = [HEAD]
     if gains:
         head = ("data, images", "row", "less row", "random split", "official split", "in H")
         text += [ORDERING, table_of(head, gains)]
-    text += [SMALL, _of_table1(small, of), FASHION] if small else []
-    text += _baselines([line for line in lines if line.table == "baselines"], of)
+    text += [SMALL, _of_table1(small, references), FASHION] if small else []
+    text += _baselines([line for line in lines if line.table == "baselines"], references)
     for group in demos(records):
-        text += _demo(group, of)
-    return [*text, MEASURES, *_measures(lines, of)]
+        text += _demo(group, references)
+    return [*text, MEASURES, *_measures(lines, references)]
 
 
-def _speaks(line: Measured) -> bool:
+def _is_comparable(line: Measured) -> bool:
     return line.protocol is not None and is_comparable(line.record, line.protocol)
 
 
-def _of_table1(lines: Sequence[Measured], of: dict[Runs, str]) -> str:
+def _of_table1(lines: Sequence[Measured], references: dict[Runs, str]) -> str:
     """kNN, linear accuracy and loss of rows of Tables 1 and A.1."""
     keys = {"knn": "kNN, %", "knn_official": "official, %", "linear": "linear in H, %"}
     head = ["row", "data, images", "network", "epochs", *keys.values(), "loss", "seeds", "run"]
@@ -116,7 +116,7 @@ def _of_table1(lines: Sequence[Measured], of: dict[Runs, str]) -> str:
         network = [values["model.name"], f"{line.record.epochs:,} of {published:,}"]
         row = f"{'A.1: ' if line.table == 'table_a1' else ''}{line.line.key}"
         seeds = str(len(line.group))
-        rows.append([row, line.images, *network, *measured, seeds, of[line.line.runs]])
+        rows.append([row, line.images, *network, *measured, seeds, references[line.line.runs]])
     return table_of(head, rows)
 
 
@@ -131,7 +131,8 @@ def _number(value: Value | None, digits: int) -> str:
 
 
 def _gains(records: Sequence[RunRecord]) -> Iterator[list[str]]:
-    """Annealed less from scratch, seed by seed, where all but the stages is the same."""
+    """kNN accuracy of annealed runs minus that of runs from scratch, seed by seed, where all but
+    the stages is equal."""
     for group in grouped(record for record in records if record.name == "table1_row4"):
         of_seed = {record.summary["seed"]: record for record in group}
         for other in grouped(r for r in records if r.name in _ANNEALED):
@@ -172,7 +173,7 @@ def _knn_in_h(record: RunRecord) -> float:
     return float(next(iter(record.summary["stages"].values()))["knn15_h_random"])
 
 
-def _baselines(lines: Sequence[Measured], of: dict[Runs, str]) -> list[str]:
+def _baselines(lines: Sequence[Measured], references: dict[Runs, str]) -> list[str]:
     keys = {"knn": "kNN, %", "knn_official": "official, %", "trustworthiness": "trust."}
     head = ["data, images", "method", *keys.values(), "seconds", "new images", "run"]
     rows = []
@@ -182,11 +183,11 @@ def _baselines(lines: Sequence[Measured], of: dict[Runs, str]) -> list[str]:
         if made["images"] != images:
             label += f", {made['images']:,} images"
         cells = [_plain(line, key) for key in (*keys, "seconds")]
-        rows.append([line.images, label, *cells, line.text("places"), of[line.line.runs]])
+        rows.append([line.images, label, *cells, line.text("places"), references[line.line.runs]])
     return [BASELINES, table_of(head, rows)] if rows else []
 
 
-def _demo(group: list[RunRecord], of: dict[Runs, str]) -> list[str]:
+def _demo(group: list[RunRecord], references: dict[Runs, str]) -> list[str]:
     """The demo after each stage."""
     stages = group[0].summary["stages"]
     rows = []
@@ -199,7 +200,7 @@ def _demo(group: list[RunRecord], of: dict[Runs, str]) -> list[str]:
         rows.append([f"kNN, {split}", *cells])
     options = group[0].config["schedule"]["stages"]
     dims = [f"{name}, {options[name]['out_dim']}-D" for name in stages]
-    where = of[tuple(record.folder for record in group)]
+    where = references[tuple(record.folder for record in group)]
     return [
         "### Digits: the demo\n",
         f"After each stage; {len(group)} seeds, run {where}.\n",
@@ -208,39 +209,39 @@ def _demo(group: list[RunRecord], of: dict[Runs, str]) -> list[str]:
     ]
 
 
-def _measures(lines: Sequence[Measured], of: dict[Runs, str]) -> Iterator[str]:
-    """Each table's values that stand nowhere above, a measure a row."""
-    spoken = [line for line in lines if line.table in _TABLE1 and _speaks(line)]
-    if spoken:
+def _measures(lines: Sequence[Measured], references: dict[Runs, str]) -> Iterator[str]:
+    """The values of each table that are not shown above, one row per measure."""
+    comparable = [line for line in lines if line.table in _TABLE1 and _is_comparable(line)]
+    if comparable:
         yield "**Tables 1 and A.1**\n"
-        yield _of_table1(spoken, of)
+        yield _of_table1(comparable, references)
     for name, note in OF_TABLE.items():
         here = [line for line in lines if line.table == name]
         if here:
             yield f"**{TABLE_NAMES[name][:1].upper()}{TABLE_NAMES[name][1:]}**\n"
-            yield _turned(here, of)
+            yield _transposed(here, references)
             yield note
 
 
-def _turned(lines: Sequence[Measured], of: dict[Runs, str]) -> str:
-    """A table with the measures as rows and the lines as columns, without what is empty."""
-    found = {
+def _transposed(lines: Sequence[Measured], references: dict[Runs, str]) -> str:
+    """A table with the measures as rows and the lines as columns, without empty ones."""
+    cells = {
         (column.head, line.line.runs): _beside(line, at)
         for line in lines
         for at, column in enumerate(line.columns)
     }
     heads = [column.head for column in lines[0].columns]
-    shown = [line for line in lines if any(found[head, line.line.runs] for head in heads)]
-    rows = [[head, *(found[head, line.line.runs] for line in shown)] for head in heads]
+    shown = [line for line in lines if any(cells[head, line.line.runs] for head in heads)]
+    rows = [[head, *(cells[head, line.line.runs] for line in shown)] for head in heads]
     rows = [row for row in rows if any(row[1:])]
-    rows.append(["run", *(of[line.line.runs] for line in shown)])
+    rows.append(["run", *(references[line.line.runs] for line in shown)])
     return table_of(["", *(line.line.key for line in shown)], rows)
 
 
 def _beside(line: Measured, at: int) -> str:
-    """A value that "What holds" has not, with the published one of other data in a bracket."""
+    """A value that is not under "What holds", with a published value for other data in brackets."""
     column, cell = line.columns[at], line.line.cells[at]
-    if cell.value is None or says(line, column, cell):
+    if cell.value is None or compares(line, column, cell):
         return ""
     text = number_text(cell.value, column.digits)
     published = cell.published

@@ -1,4 +1,4 @@
-"""How many bytes a network moves through memory, for scripts/benchmark.py."""
+"""Counts the bytes that a network moves through memory, for scripts/benchmark.py."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-# Of batch-norm's kernels each reads this more often than it has it as an argument: statistics (or
-# sums of the gradient) come first, and then the map, which wants the same values again.
+# Number of leading arguments that batch-norm's kernels read twice: first for the statistics (or
+# sums of the gradient), then to normalize.
 _READ_TWICE = {"native_batch_norm": 1, "cudnn_batch_norm": 1, "_native_batch_norm_legit": 1}
 _READ_TWICE |= {"native_batch_norm_backward": 2, "cudnn_batch_norm_backward": 2}
-# A compiler can have these done by the kernel before or after them; all other work it cannot.
-_WHOLE = ("convolution", "mm", "batch_norm", "pool")
+# Operations that a compiler does not fuse into the kernels around them.
+_NOT_FUSED = ("convolution", "mm", "batch_norm", "pool")
 
 
 class Traffic(TorchDispatchMode):
-    """Counts, for all that runs within it, the bytes that each operation reads and writes.
+    """Context that counts the bytes that operations read and write.
 
-    each: where every operation reads its arguments and writes its results, as without a compiler.
-    fused: where only convolutions, matrix products, batch-norms and pooling do, and all between
-        them is done on the way.
+    each: if every operation reads its arguments and writes its results, as without a compiler.
+    fused: if only convolutions, matrix products, batch-norms and pooling do, with all other
+        operations fused into them.
     """
 
     def __init__(self) -> None:
@@ -45,24 +45,24 @@ class Traffic(TorchDispatchMode):
         moved = sum(tensor.nbytes for tensor in before + after)
         moved += sum(tensor.nbytes for tensor in before[: _READ_TWICE.get(name, 0)])
         self.each += moved
-        if any(part in name for part in _WHOLE):
+        if any(part in name for part in _NOT_FUSED):
             self.fused += moved
         return out
 
 
 def bytes_of_a_step(step: Callable[[int], object], batch: int) -> dict[str, float]:
-    """What `Traffic` counts for a step of so many images, from two small ones: what images move
-    grows with their number, what weights move does not.
+    """The bytes of a step on `batch` images, extrapolated linearly from steps on 8 and 16 images
+    (the traffic of weights is constant).
 
-    step: does one, of a number of images.
+    step: runs a step on a number of images.
     """
-    found = []
+    counts = []
     for size in (8, 16):
         step(size)
         with Traffic() as traffic:
             step(size)
-        found.append((traffic.each, traffic.fused))
-    small, large = found
+        counts.append((traffic.each, traffic.fused))
+    small, large = counts
     return {
         name: s + (batch - 8) * (m - s) / 8
         for name, s, m in zip(("each", "fused"), small, large, strict=True)
@@ -70,7 +70,7 @@ def bytes_of_a_step(step: Callable[[int], object], batch: int) -> dict[str, floa
 
 
 def bandwidth(device: torch.device, timed: Callable[..., list[float]]) -> float:
-    """Bytes a second, read and written, of copies of a tensor that no cache holds."""
+    """Bytes per second, read and written, of copying a tensor too large for any cache."""
     source = torch.ones(2**30 if device.type == "cuda" else 2**27, device=device)
     target = torch.empty_like(source)
     timed(device, lambda: target.copy_(source), 2)

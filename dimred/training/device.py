@@ -41,8 +41,8 @@ class DeviceOptions:
     )
     precision: Precision = option(
         Precision.auto,
-        "auto = bf16 autocast on a GPU that supports it, float32 elsewhere (CPUs are faster in "
-        "bf16 only with AVX512-BF16 or similar). On a GPU, float32 means convolutions in TF32 (a "
+        "auto = bf16 autocast on a GPU that supports it, float32 elsewhere (bf16 is faster on CPUs "
+        "only with AVX512-BF16 or similar). On a GPU, float32 means convolutions in TF32 (a "
         "mantissa of 10 bits in the factors), as in the t-SimCNE authors' code, and all else "
         "(head, losses, neighbors) in full float32 or better.",
     )
