@@ -25,10 +25,14 @@ class FitOn(Enum):
 
 @dataclass
 class DatasetOptions(Choice):
-    """Options of every dataset."""
+    """Options of every dataset.
+
+    of_user: whether the images are a user's own, and called after their folder or file.
+    """
 
     group: ClassVar[str] = "dataset"
     builder: ClassVar[str] = "read"
+    of_user: ClassVar[bool] = False
 
     name: str = option("", "Which dataset this is; set by dataset=NAME.")
     classes: list[str] | None = option(
@@ -150,6 +154,7 @@ class Torchvision(DatasetOptions):
 class ImageFolder(DatasetOptions):
     """Any folder of images: class sub-folders give labels, train/ and test/ give the split."""
 
+    of_user: ClassVar[bool] = True
     root: str | None = option(
         None, "The folder; must be given.", changes_result=False, is_path=True
     )
@@ -180,6 +185,7 @@ class ImageFolder(DatasetOptions):
 class Npz(DatasetOptions):
     """An .npz file with arrays `images` and, if known, `labels` and `split`."""
 
+    of_user: ClassVar[bool] = True
     path: str | None = option(None, "The file; must be given.", changes_result=False, is_path=True)
 
     def read(self, seed: int) -> ImageSet:

@@ -117,7 +117,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Arrays:
-    """Arrays, written to NAME.npz."""
+    """Arrays, written to measures/NAME.npz."""
 
     name: str
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
@@ -142,7 +142,8 @@ class LeftOut(Exception):
 class Measure(Choice):
     """Base class of measures. One instance, with the values of its options, measures a run's maps.
 
-    when: when it is taken. files: the files it may write, removed before it is taken again.
+    when: when it is taken. arrays, pictures: names of those that it may yield,
+        which are removed before it is taken again.
 
     A measure never fails a run: any exception leaves it out, with a line that gives the reason.
     """
@@ -150,7 +151,8 @@ class Measure(Choice):
     group: ClassVar[str] = "measure"
     builder: ClassVar[str] = "measure"
     when: ClassVar[When] = When.end
-    files: ClassVar[tuple[str, ...]] = ()
+    arrays: ClassVar[tuple[str, ...]] = ()
+    pictures: ClassVar[tuple[str, ...]] = ()
 
     def problems(self) -> Iterator[str]:
         """One line for each contradiction among its options."""

@@ -22,7 +22,8 @@ class TsneOfH(Measure):
     """A t-SNE map of H of test images, after PCA to 50 dimensions: tsne.npz, a plot, and the map's
     kNN accuracy (Angel 2015, section 5.3.1)."""
 
-    files: ClassVar[tuple[str, ...]] = ("tsne.npz", "plots/tsne.png")
+    arrays: ClassVar[tuple[str, ...]] = ("tsne",)
+    pictures: ClassVar[tuple[str, ...]] = ("tsne",)
     tsne: int | None = option(
         None,
         "Also map H of at most this many test images by t-SNE, after PCA to 50 dimensions; null = "

@@ -20,6 +20,7 @@ from dimred.measures.protocol import (
 )
 from dimred.plots.style import to_png
 from dimred.run.inputs import Inputs
+from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
 
 # The measures of earlier runs, whose summary does not list them.
@@ -125,7 +126,9 @@ class Measuring:
         """Take the measures of `When.end`: numbers and details by measure and name. Writes their
         arrays and figures."""
         for measure in measures_of(self.setting.config).values():
-            folder.remove(*measure.files)  # written when the run was measured before
+            # Written when the run was measured before.
+            folder.remove(*map(layout.measure_arrays, measure.arrays))
+            folder.remove(*map(layout.plot, measure.pictures))
         summaries: dict[str, dict[str, Any]] = {}
         for name in self._names_of(When.end):
             summary: dict[str, Any] = {}
@@ -136,7 +139,7 @@ class Measuring:
                     case Detail():
                         summary[result.key] = result.value
                     case Arrays():
-                        folder.write_arrays(f"{result.name}.npz", result.arrays)
+                        folder.write_arrays(layout.measure_arrays(result.name), result.arrays)
                     case Picture():
                         folder.write_plot(result.name, to_png(result.figure))
             summaries[name] = summary

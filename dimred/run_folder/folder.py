@@ -156,7 +156,7 @@ class RunFolder:
 
     def write_plot(self, name: str, png: bytes) -> None:
         """Write plots/NAME.png."""
-        self.write_picture(f"{name}.png", png)
+        write_atomically(self.path / layout.plot(name), png)
 
     def write_picture(self, name: str, content: bytes) -> None:
         """Write a file of plots/."""

@@ -9,6 +9,7 @@ WEIGHTS = "weights.safetensors"
 EMBEDDING = "embedding.npz"
 TSNE = "tsne.npz"
 STAGES = "stages"
+MEASURES = "measures"
 PLOTS = "plots"
 # Added by commands on a finished run.
 PAGE = "map.html"
@@ -33,7 +34,7 @@ FILES = (
     BASELINES,
     PAGE,
 )
-FOLDERS = (STAGES, PLOTS, BASELINE_MAPS, PLACED, INSPECTED)
+FOLDERS = (STAGES, MEASURES, PLOTS, BASELINE_MAPS, PLACED, INSPECTED)
 WRITTEN = frozenset((*FILES, ENVIRONMENT, *FOLDERS, LOCK))
 """All names that dimred writes in a run folder."""
 
@@ -41,6 +42,16 @@ WRITTEN = frozenset((*FILES, ENVIRONMENT, *FOLDERS, LOCK))
 def stage_arrays(stage: str) -> str:
     """The file of arrays at the end of a stage: z and loss of each sample."""
     return f"{STAGES}/{stage}.npz"
+
+
+def measure_arrays(name: str) -> str:
+    """The file of arrays that a measure keeps."""
+    return TSNE if name == "tsne" else f"{MEASURES}/{name}.npz"
+
+
+def plot(name: str) -> str:
+    """The file of a figure of the run."""
+    return f"{PLOTS}/{name}.png"
 
 
 def baseline_map(method: str) -> str:

@@ -12,9 +12,9 @@ import yaml
 
 from dimred.config.renamed import current_config, current_identity, current_overrides
 from dimred.errors import InputError
+from dimred.options.registry import registered
 from dimred.run_folder import layout
 
-_LOCATION_KEYS = {"image_folder": "root", "npz": "path"}  # of data sets of a user's own images
 _UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError)
 
 
@@ -52,13 +52,13 @@ class RunRecord:
     def data(self) -> str:
         """The name of the data set; for a user's own images, of the folder or file."""
         dataset = self.config["dataset"]
-        key = _LOCATION_KEYS.get(dataset["name"])
+        key = _location_of_own(dataset["name"])
         return Path(dataset[key]).absolute().name if key else str(dataset["name"])
 
     @property
     def has_own_images(self) -> bool:
         """Whether the images are a user's own files."""
-        return self.config["dataset"]["name"] in _LOCATION_KEYS
+        return _location_of_own(self.config["dataset"]["name"]) is not None
 
     @property
     def fingerprint(self) -> str:
@@ -122,6 +122,12 @@ class RunRecord:
             "environment": self.environment,
             "baselines": self.baselines,
         }
+
+
+def _location_of_own(dataset: str) -> str | None:
+    """The option that locates a user's own images; None for other data sets."""
+    options = registered("dataset").get(dataset)
+    return options().location_key if options is not None and options.of_user else None
 
 
 def _unquoted(argument: str) -> str:
