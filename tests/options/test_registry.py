@@ -175,7 +175,7 @@ def test_choices_are_listed_without_what_builds_them():
     [
         (LossOptions, lambda options: options.build()),
         (LossOptions, lambda options: options.embedding_groups),
-        (PairingOptions, lambda options: options.items(None)),
+        (PairingOptions, lambda options: options.samples(None)),
         (ModelOptions, lambda options: options.backbone(1, (8, 8))),
         (PairingOptions, lambda options: options.data_files()),
     ],

@@ -259,11 +259,11 @@ def test_options_of_pairings(cwd, words, parts):
     [
         (
             [*REGRESSION, "pairing.factors=[class,tilt]"],
-            ["pairing.factors", "'tilt'", "known are class, shift"],
+            ["pairing.factors", "'tilt'", "their factors are class, shift"],
         ),
         (
             [*PLAIN, "pairing=factor_target", "loss=squared_error"],
-            ["pairing.factors", "'azimuth'", "known are none"],
+            ["pairing.factors", "'azimuth'", "their factors are none"],
         ),
         ([*REGRESSION, "pairing.factors=[]"], ["pairing.factors=[]", "at least one factor"]),
         (
@@ -286,7 +286,7 @@ def test_options_of_pairings(cwd, words, parts):
         ([*VIEWS, "eval.lle=5"], ["eval.lle=5", "at least 20"]),
         (
             [*CLASSIFIER, "model=lenet"],
-            ["model=lenet", "8x8", "16x16 is the least", "model=convnet"],
+            ["model=lenet", "8x8", "at least 16x16", "model=convnet"],
         ),
         (
             ["dataset=digits", "model=drlim_cnn", "pairing=knn", "loss=drlim"],
