@@ -30,7 +30,7 @@ BUDGET ?= full
 reproduce-%: $(STAMP) ## Make the runs of a paper's table: BUDGET=full, short or smoke; ARGS='KEY=VALUE ...'
 	$(BIN)/dimred reproduce $* --budget $(BUDGET) $(ARGS)
 
-TEST := -m pytest -n 2 --dist worksteal
+TEST := -m pytest -n 2 --dist loadfile
 test: $(STAMP) ## Run all tests
 	$(BIN)/python $(TEST)
 

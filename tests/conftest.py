@@ -8,16 +8,25 @@ from contextlib import contextmanager
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
-import torch
 from hypothesis import settings
 
-torch.set_num_threads(1)
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
-def pytest_collection_modifyitems(items):
-    """Tests marked gpu are skipped where there is none."""
+def pytest_configure(config):
+    """Files are handed out in the order of `pytest_collection_modifyitems`, not of their sizes."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(config, items):
+    """Tests marked gpu are skipped where there is none. Where several processes share the files,
+    those that take longest come first, so that none is left at the end for one process alone."""
+    import torch  # not in the process that only hands out the tests
+
+    torch.set_num_threads(1)
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: "whole_runs" not in item.path.parts)
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):
@@ -27,6 +36,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture
 def nothing_waits():
     """A context in which a call that waits for the GPU is an error."""
+    import torch
 
     @contextmanager
     def context():
@@ -46,6 +56,8 @@ def nothing_waits():
 def full_float32():
     """Convolutions in full float32 by the same kernels every time: TF32's 10 bits of mantissa, and
     kernels chosen by their speed, differ by more than what is tested."""
+    import torch
+
     before = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic
     torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = False, True
     yield

@@ -24,14 +24,14 @@ def grid_problem(draw):
         [2**0.5 / 5, 3**0.5 / 7]
     )  # irrational: no two grid points are equally far
     test_labels = draw(arrays(np.int64, n_test, elements=st.sampled_from([-3, 0, 4, 7, 8])))
-    return train.astype(float), labels, test, test_labels
+    ks = sorted({1, draw(st.integers(1, len(train))), len(train)})
+    return train.astype(float), labels, test, test_labels, ks
 
 
 @given(problem=grid_problem())
-@settings(max_examples=60, deadline=None)
-def test_knn_accuracy_equals_scikit_learns_for_every_k(problem):
-    train, labels, test, test_labels = problem
-    ks = range(1, len(train) + 1)
+@settings(max_examples=20)
+def test_knn_accuracy_equals_scikit_learns_for_any_k(problem):
+    train, labels, test, test_labels, ks = problem
     expected = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of metrics, for classes that are only in the test part
@@ -41,10 +41,10 @@ def test_knn_accuracy_equals_scikit_learns_for_every_k(problem):
 
 
 @given(problem=grid_problem())
-@settings(max_examples=60, deadline=None)
-def test_the_majority_is_scikit_learns_for_every_k(problem):
-    train, labels, test, _ = problem
-    for k in range(1, len(train) + 1):
+@settings(max_examples=20)
+def test_the_majority_is_scikit_learns_for_any_k(problem):
+    train, labels, test, _, ks = problem
+    for k in ks:
         model = KNeighborsClassifier(k).fit(train, labels)
         winners, shares = majority(labels, nearest(train, test, k))
         assert winners.tolist() == model.predict(test).tolist()
@@ -108,7 +108,7 @@ def test_points_and_labels_that_do_not_fit_are_refused():
     share=st.floats(0.01, 0.99),
     seed=st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40)
 def test_a_random_split_has_every_point_once_and_the_asked_sizes(labels, share, seed):
     n_test = min(max(round(share * len(labels)), 1), len(labels) - 1)
     train, test = random_split(labels, n_test, seed)

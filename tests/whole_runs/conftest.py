@@ -6,9 +6,26 @@ import numpy as np
 import pytest
 from browser import FLAGS, WICKED, Watched, executable
 from command import dimred, only_run
+from matplotlib.figure import Figure
 from PIL import Image
 
+# Figures are drawn with so many dots an inch.
+COARSE = 40
+
 TINY = ["model.widths=[4,8]", "model.hidden_dim=8", "eval.references=false", "eval.linear=none"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def coarse_figures():
+    """Drawing figures as they are takes half the time of a small run; tests/plots looks at them."""
+
+    def savefig(figure, *arguments, **options):
+        return drawn(figure, *arguments, **{"dpi": COARSE, **options})
+
+    drawn = Figure.savefig
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", savefig)
+        yield
 
 
 @pytest.fixture(scope="session")

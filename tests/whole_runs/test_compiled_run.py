@@ -1,11 +1,11 @@
-"""A whole run through the real compiler."""
+"""Whole runs through the real compiler, and without one."""
 
 import copy
 import shutil
 
 import pytest
 import torch
-from command import dimred
+from command import SMOKE, dimred, refused
 from safetensors.torch import load_file
 
 from dimred.run.recorder import RunRecorder
@@ -34,3 +34,11 @@ def test_smoke_compiled_moves_every_parameter_and_is_the_plain_run(tmp_path, mon
     assert len(learned) == 22
     _, readout, finetune = compiled
     assert [name for name in learned if torch.equal(readout[name], finetune[name])] == []
+
+
+def test_compiling_without_a_compiler_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("nosuch",))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    line = refused(tmp_path, *SMOKE, "device.compile=true")
+    assert "device.compile=true: cannot compile here" in line
+    assert "nosuch" in line

@@ -3,10 +3,12 @@
 import os
 import signal
 import time
-from pathlib import Path
+from contextlib import contextmanager
+from threading import Thread
 
+import numpy as np
 import pytest
-from command import SMOKE, dimred, only_run, refused, rows, start, summary, wait_for
+from command import SMOKE, dimred, only_run, refused, rows, summary
 
 LOCAL = ["-m", "hydra/launcher=submitit_local"]
 
@@ -19,21 +21,17 @@ def logs(cwd, kind):
     return list(cwd.glob(f"outputs/sweeps/*/.submitit/*/*_0_log.{kind}"))
 
 
-def test_a_sweep_reports_what_failed_and_runs_the_rest(tmp_path):
-    out, err = dimred(tmp_path, *SMOKE, "-m", "seed=0,1", "schedule.batch_size=64,1000", code=2)
-    assert "2 job(s) of the sweep failed" in err
-    assert "seed=0 schedule.batch_size=1000" in err
-    assert "seed=0 schedule.batch_size=64: outputs/smoke-seed0-" in out
-    assert sorted(summary(path)["seed"] for path in runs(tmp_path)) == [0, 1]
-
-
-def test_a_sweep_over_losses_and_seeds_gives_one_folder_each(tmp_path):
-    out, _ = dimred(tmp_path, *SMOKE, "-m", "seed=0,1", "loss=tsimcne,simclr")
+def test_a_sweep_gives_one_folder_each_and_reports_what_failed(tmp_path):
+    words = ["seed=0,1", "loss=tsimcne,simclr", "schedule.batch_size=64,1000"]
+    out, err = dimred(tmp_path, *SMOKE, "-m", *words, "eval.linear=none", code=2)
+    assert "4 job(s) of the sweep failed" in err
+    assert "seed=0 loss=simclr schedule.batch_size=1000" in err
+    assert (
+        "seed=0 loss=tsimcne schedule.batch_size=64 eval.linear=none: outputs/smoke-seed0-" in out
+    )
     finished = runs(tmp_path)
-    assert len(finished) == 4
-    assert all((path / "summary.json").exists() for path in finished)
+    assert sorted(summary(path)["seed"] for path in finished) == [0, 0, 1, 1]
     assert len({(path / "embedding.npz").read_bytes() for path in finished}) == 4
-    assert "seed=1 loss=simclr" in out
 
 
 @pytest.mark.parametrize(
@@ -67,44 +65,74 @@ def test_without_the_extra_it_is_named(tmp_path, launcher):
     assert "pip install -e '.[cluster]' in dimred's clone" in line
 
 
-def test_jobs_in_other_processes_report_to_the_sweep(tmp_path):
+@contextmanager
+def preempted(cwd):
+    """The first job that has trained two epochs meanwhile is told to end and that it is requeued,
+    as a cluster does."""
+    failures = []
+
+    def preempt():
+        try:
+            until = time.monotonic() + 120
+            while not any(len(rows(p.parent)) >= 2 for p in cwd.glob("outputs/*/metrics.jsonl")):
+                assert time.monotonic() < until
+                time.sleep(0.002)
+            job = int((only_run(cwd) / ".lock").read_text())
+            os.kill(job, signal.SIGTERM)
+            time.sleep(0.2)
+            os.kill(job, signal.SIGUSR2)
+        except Exception as error:
+            failures.append(error)
+
+    thread = Thread(target=preempt)
+    thread.start()
+    yield
+    thread.join()
+    assert failures == []
+
+
+@pytest.fixture(scope="module")
+def submitted(tmp_path_factory):
+    """What a sweep printed whose jobs ran in other processes: one of them was preempted, the other
+    cannot run; and its folder."""
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    (tmp_path / "mine/experiment").mkdir(parents=True)
-    (tmp_path / "mine/experiment/mine.yaml").write_text(
+    cwd = tmp_path_factory.mktemp("submitted")
+    (cwd / "mine/experiment").mkdir(parents=True)
+    (cwd / "mine/experiment/mine.yaml").write_text(
         "# @package _global_\ndefaults:\n  - smoke\nname: mine\n"
     )
     words = ["train", "--config-dir", "mine", "experiment=mine", *SMOKE[2:], *LOCAL]
-    out, err = dimred(tmp_path, *words, "schedule.batch_size=64,1000", code=2)
+    words += ["schedule.stages.pretrain.epochs=50", "checkpoint_every=0", "eval.every=0"]
+    with preempted(cwd):
+        return cwd, *dimred(cwd, *words, "schedule.batch_size=64,1000", code=2)
+
+
+def test_jobs_in_other_processes_report_to_the_sweep(submitted):
+    cwd, out, err = submitted
     assert "1 job(s) of the sweep failed" in err
     assert "schedule.batch_size=1000: schedule.batch_size=1000: dataset=digits has 300" in err
-    log = Path(err.partition("(log: ")[2].partition(")")[0])
-    assert log in logs(tmp_path, "err")
+    log = cwd / err.partition("(log: ")[2].partition(")")[0]
+    assert log in logs(cwd, "err")
     assert "dataset=digits has 300 images" in log.read_text()
-    assert str(next((tmp_path / "outputs/sweeps").iterdir()).relative_to(tmp_path)) in out
-    run = only_run(tmp_path)
-    assert f"schedule.batch_size=64: {run.relative_to(tmp_path)}\n" in out
+    assert str(next((cwd / "outputs/sweeps").iterdir()).relative_to(cwd)) in out
+    run = only_run(cwd)
+    assert f"schedule.batch_size=64: {run.relative_to(cwd)}\n" in out
     assert '"--config-dir",\n        "mine"' in (run / "environment.json").read_text()
 
 
-def test_a_preempted_job_is_requeued_and_goes_on_from_its_checkpoint(tmp_path):
-    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    words = [*SMOKE, "schedule.stages.pretrain.epochs=50", "checkpoint_every=0"]
-    process = start(tmp_path, *words, *LOCAL)
-    metrics = "outputs/*/metrics.jsonl"
-    wait_for(process, lambda: any(len(rows(p.parent)) >= 2 for p in tmp_path.glob(metrics)))
-    job = int((only_run(tmp_path) / ".lock").read_text())
-    os.kill(job, signal.SIGTERM)
-    time.sleep(0.2)
-    os.kill(job, signal.SIGUSR2)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, out + err
-    (log,) = logs(tmp_path, "out")
-    assert "continuing in stage pretrain" in log.read_text()
-    assert len(rows(only_run(tmp_path))) == 53
+def test_a_preempted_job_is_requeued_and_goes_on_from_its_checkpoint(submitted):
+    cwd, _, _ = submitted
+    printed = [log.read_text() for log in logs(cwd, "out")]
+    assert ["continuing in stage pretrain" in text for text in printed].count(True) == 1
+    assert len(rows(only_run(cwd))) == 53
 
 
 def test_a_key_that_only_the_swept_choices_have_goes_to_all_jobs(tmp_path):
+    """Such as the folder of the images, which are planted here: to render them takes long."""
+    (tmp_path / "my data").mkdir()
+    np.savez(tmp_path / "my data/turntable-v1.npz", images=np.zeros((972, 96, 96), np.uint8))
     words = ["experiment=drlim_turntable,generalized_turntable", "schedule.epochs_scale=0.001"]
-    out, _ = dimred(tmp_path, "train", "-m", *words, "dataset.root='my data'", "eval.lle=null")
+    words += ["dataset.root='my data'", "eval.lle=null"]
+    out, _ = dimred(tmp_path, "train", "-m", *words)
     assert out.count("run folder") == 2
-    assert (tmp_path / "my data").is_dir()
+    assert {path.name for path in tmp_path.iterdir()} == {"my data", "outputs"}

@@ -22,14 +22,23 @@ from dimred.tables import BUDGETS, TABLES
 TINY = ["dataset.limit=100", "schedule.batch_size=30", "model.widths=[4]", "model.hidden_dim=8"]
 SMOKE = ["reproduce", "table1", "--budget", "smoke", *TINY]
 TWO_ROWS = [*SMOKE, "--rows", "4,8", "--seeds", "0,1"]
+# Of the others, 5, 7 and 9 train as these do, and 2 like the row of Table A.1 below.
+ROWS = "1468"
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """All rows of Table 1, two of them with a second seed; and what was printed of those two."""
+    """Rows of Table 1, two of them with a second seed; and what was printed of those two."""
     cwd = tmp_path_factory.mktemp("table")
-    assert "9 of 9 runs made" in dimred(cwd, *SMOKE)[0]
+    assert "4 of 4 runs made" in dimred(cwd, *SMOKE, "--rows", ",".join(ROWS))[0]
     return cwd, dimred(cwd, *TWO_ROWS)[0]
+
+
+def plant_turntable(folder):
+    """What is rendered otherwise, in seconds."""
+    folder.mkdir()
+    images = np.random.default_rng(0).integers(0, 256, (972, 96, 96), dtype=np.uint8)
+    np.savez(folder / "turntable-v1.npz", images=images)
 
 
 def folders(cwd, row="*"):
@@ -65,11 +74,11 @@ def test_what_is_finished_is_not_made_again(made, monkeypatch):
     assert [words[-1] for words in begun] == ["seed=1"]
 
 
-def test_the_table_is_complete_and_says_that_its_rows_are_smoke(made):
+def test_the_table_has_what_was_made_and_says_that_it_is_smoke(made):
     cwd, _ = made
     text, _ = dimred(cwd, "table", "table1")
-    assert "missing" not in text
-    assert text.count("      smoke; ") == 9
+    assert text.count("missing") == 9 - len(ROWS)
+    assert text.count("      smoke; ") == len(ROWS)
     assert text.count("smoke; 2 seeds; data digits, 100 images; convnet [4]") == 2
     table = list(csv.DictReader(io.StringIO(dimred(cwd, "table", "table1", "--format", "csv")[0])))
     for row in "48":
@@ -94,13 +103,14 @@ def test_a_table_goes_to_a_file(made, tmp_path):
 @pytest.mark.parametrize(
     ("name", "row", "words"),
     [
-        ("table_a1", "7", TINY),
+        ("table_a1", "2", TINY),
         ("drlim", "c", []),
         ("angel2015_mnist", "generalized", []),
-        ("angel2015_norb", "generalized", []),
+        ("angel2015_norb", "generalized", ["eval.lle=100"]),
     ],
 )
 def test_the_smoke_budget_of_the_other_tables_runs(tmp_path, name, row, words):
+    plant_turntable(tmp_path / "data")
     out, _ = dimred(tmp_path, "reproduce", name, "--budget", "smoke", "--rows", row, *words)
     assert "1 of 1 runs made" in out
     table, _ = dimred(tmp_path, "table", name)
@@ -150,6 +160,7 @@ def test_a_table_of_one_budget(made):
 
 
 def test_a_list_makes_nothing(tmp_path):
+    plant_turntable(tmp_path / "data")
     out, _ = dimred(tmp_path, "reproduce", "angel2015_norb", "--budget", "smoke", "--list")
     assert "dimred train experiment=generalized_turntable budget=smoke" in out
     assert "training 3 runs takes about" in out
@@ -294,7 +305,7 @@ def test_figures_are_written_as_pdf_and_png(made, tmp_path, figure):
     dimred(cwd, "plot", figure, *runs, "--out", str(tmp_path / "a"))
     assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF-")
     with Image.open(tmp_path / "a.png") as picture:
-        assert picture.width > 600
+        assert picture.width > 250  # in COARSE dots an inch
         assert len(picture.convert("RGB").getcolors(2**24)) > 9
 
 
@@ -310,7 +321,7 @@ def test_a_figure_drawn_twice_is_the_same_to_the_byte(made, tmp_path):
 def test_figures_of_runs_that_do_not_go_together_are_refused(made):
     cwd, _ = made
     runs = [str(path) for path in folders(cwd)]
-    assert "of one run, but 11 were named" in refused(cwd, "plot", "stages", *runs)
+    assert "of one run, but 6 were named" in refused(cwd, "plot", "stages", *runs)
     assert "have no losses on test pairs in common" in refused(cwd, "plot", "contrast", *runs)
 
 
