@@ -10,7 +10,6 @@ from dimred.options.registry import registered
 from dimred.run_folder import layout
 
 _NAMED_FILES = 5
-_TRAINING_KEYS = ("stage", "epoch", "loss", "lr", "images_per_s", "seconds", "compiled")
 
 
 def describe(folder: Path, summary: dict[str, Any]) -> str:
@@ -55,7 +54,7 @@ def _data(dataset: dict[str, Any]) -> list[str]:
 def _table(summary: dict[str, Any]) -> list[str]:
     """A table of numbers (rows) by stage (columns), with further columns for the references without
     learning and for LLE."""
-    numbers = [key for key in summary["final"] if key not in _TRAINING_KEYS]
+    numbers = [key for key in summary["final"] if key not in layout.OF_TRAINING]
     numbers += [key for key in summary["lle"] if key not in numbers]
     columns: dict[str, dict[str, Any]] = dict(summary["stages"])
     for space, values in _references(summary).items():

@@ -11,7 +11,7 @@ from dimred.errors import InputError
 from dimred.files import expanded
 from dimred.options.registry import Choice
 
-KEYS = ("plugins", "files")
+PROVENANCE = ("plugins", "files")
 """The keys of `provenance`."""
 
 
@@ -25,7 +25,7 @@ def provenance(config: RunConfig) -> dict[str, Any]:
     choices = dict(_choices(config))
     plugins = {key: it.origin.as_json() for key, it in choices.items() if it.origin is not None}
     files = {key: _digests(key, it) for key, it in choices.items() if it.data_files()}
-    return {key: value for key, value in zip(KEYS, (plugins, files), strict=True) if value}
+    return {key: value for key, value in zip(PROVENANCE, (plugins, files), strict=True) if value}
 
 
 def _choices(config: RunConfig) -> Iterator[tuple[str, Choice]]:

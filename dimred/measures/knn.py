@@ -51,6 +51,8 @@ class KnnAccuracy(Measure):
 class KnnCurves(Measure):
     """A plot of kNN accuracy in Z and H for k = 1..30 (t-SimCNE paper, figure A.3)."""
 
+    pictures: ClassVar[tuple[str, ...]] = ("knn",)
+
     def applies(self, setting: Setting) -> bool:
         return setting.splits is not None
 

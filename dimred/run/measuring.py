@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import re
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dimred.config import measured_alike, measures_of
 from dimred.evaluation.measurement import Measurement
@@ -18,11 +23,17 @@ from dimred.measures.protocol import (
     Setting,
     When,
 )
+from dimred.options.registry import registered
 from dimred.plots.style import to_png
 from dimred.run.inputs import Inputs
 from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
 
+_RESERVED = (
+    *("name", "seed", "dataset", "headline", "eval", "stages", "final"),
+    *("training_seconds", "measures"),
+)
+_OF_RUN = re.compile(r"loss|thumbnails|factors|(map|lines|baseline)_.*")
 # The measures of earlier runs, whose summary does not list them.
 _UNLISTED = (
     "contrast",
@@ -53,28 +64,53 @@ def setting_of(inputs: Inputs) -> Setting:
     )
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """A figure as PNG."""
+
+    name: str
+    png: bytes
+
+
+_Result = Measurement | Detail | Arrays | _Drawn
+
+
+@dataclass
+class EndResults:
+    """What the measures of `When.end` found: numbers and details by measure and name; arrays and
+    figures (PNG) by name, which are not written yet."""
+
+    found: dict[str, dict[str, Any]] = field(default_factory=dict)
+    arrays: dict[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
+    figures: dict[str, bytes] = field(default_factory=dict)
+
+
 class Measuring:
     """Takes the measures of a run.
 
-    A measure that fails, for whatever reason, is left out: it is printed and added to `left_out`,
-    and the run goes on.
+    A measure that fails, for whatever reason, or gives something else than its protocol says, is
+    left out: it is printed and added to `left_out`, and the run goes on.
 
     described: the parts of each number's name (measure, space, split, k), by name.
-    left_out: reason by measure.
+    left_out: reason by measure. failed: those of them that raised something else than LeftOut.
     """
 
     def __init__(self, setting: Setting):
         self.setting = setting
         self.described: dict[str, dict[str, Any]] = {}
         self.left_out: dict[str, str] = {}
+        self.failed: set[str] = set()
         self._announced = False
-        self._measures = {
+        self._taken_by: dict[str, str] = {}  # the measure that each number or file is of
+        measures = {
             name: measure
             for name, measure in measures_of(setting.config).items()
             if self._applies(name, measure)
         }
         # The measure of the headline comes first.
-        self._measures = dict(sorted(self._measures.items(), key=lambda kv: kv[0] != self._first))
+        self._measures: dict[str, Measure] = dict(
+            sorted(measures.items(), key=lambda item: item[0] != self._first)
+        )
 
     @property
     def _first(self) -> str:
@@ -83,7 +119,7 @@ class Measuring:
     @property
     def names(self) -> list[str]:
         """All measures that apply to the run, including those left out."""
-        return [*self._measures, *self.left_out]
+        return list(dict.fromkeys((*self._measures, *self.left_out)))
 
     @property
     def headline(self) -> str:
@@ -98,11 +134,24 @@ class Measuring:
         """A short name of the headline, for the progress line."""
         return f"{'knn' if self.setting.splits else 'trustworthiness'}{self.setting.ks[0]}"
 
+    @property
+    def plugins(self) -> dict[str, dict[str, Any]]:
+        """The plug-ins of the measures that apply, by measure."""
+        kinds = registered("measure")
+        origins = {name: kinds[name].origin for name in self.names}
+        return {name: it.as_json() for name, it in origins.items() if it is not None}
+
     def covers(self, summary: dict[str, Any]) -> bool:
-        """Whether a finished run has all these measures, taken with the same options."""
-        taken = summary.get("measures", {}).get("taken", _UNLISTED)
-        same = measured_alike(self.setting.config, summary.get("eval", {}))
-        return same and set(self.names) <= set(taken)
+        """Whether a finished run has all these measures, taken with the same options by the same
+        code; those that failed are to be taken again."""
+        known = summary.get("measures", {})
+        taken = set(known.get("taken", _UNLISTED)) - set(known.get("failed", ()))
+        same_code = all(known.get("plugins", {}).get(k) == v for k, v in self.plugins.items())
+        return same_code and self.measured_alike(summary) and set(self.names) <= taken
+
+    def measured_alike(self, summary: dict[str, Any]) -> bool:
+        """Whether a finished run was measured with the same options."""
+        return measured_alike(self.setting.config, summary.get("eval", {}))
 
     @property
     def chance(self) -> float:
@@ -119,63 +168,105 @@ class Measuring:
         for name in self._names_of(When.every):
             for result in self._results(name, embedding):
                 if isinstance(result, Measurement):
-                    numbers[result.name] = self._value(result)
+                    numbers[result.name] = result.value
         return numbers
 
-    def finish(self, embedding: Embedding, folder: RunFolder) -> dict[str, dict[str, Any]]:
-        """Take the measures of `When.end`: numbers and details by measure and name. Writes their
-        arrays and figures."""
-        for measure in measures_of(self.setting.config).values():
-            # Written when the run was measured before.
-            folder.remove(*map(layout.measure_arrays, measure.arrays))
-            folder.remove(*map(layout.plot, measure.pictures))
-        summaries: dict[str, dict[str, Any]] = {}
+    def finish(self, embedding: Embedding) -> EndResults:
+        """Take the measures of `When.end`."""
+        results = EndResults()
         for name in self._names_of(When.end):
-            summary: dict[str, Any] = {}
+            found: dict[str, Any] = {}
             for result in self._results(name, embedding):
                 match result:
                     case Measurement():
-                        summary[result.name] = self._value(result)
+                        found[result.name] = result.value
                     case Detail():
-                        summary[result.key] = result.value
+                        found[result.key] = result.value
                     case Arrays():
-                        folder.write_arrays(layout.measure_arrays(result.name), result.arrays)
-                    case Picture():
-                        folder.write_plot(result.name, to_png(result.figure))
-            summaries[name] = summary
-        return summaries
+                        results.arrays[result.name] = result.arrays
+                    case _Drawn():
+                        results.figures[result.name] = result.png
+            results.found[name] = found
+        return results
+
+    def remove_files(self, folder: RunFolder) -> None:
+        """Remove what measures wrote when the run was measured before."""
+        for measure in measures_of(self.setting.config).values():
+            folder.remove(*map(layout.measure_arrays, measure.arrays))
+            folder.remove(*map(layout.plot, measure.pictures))
 
     def _names_of(self, when: When) -> list[str]:
         return [name for name, measure in self._measures.items() if measure.when is when]
-
-    def _value(self, measurement: Measurement) -> float:
-        """The value of a measurement, whose description is kept."""
-        self.described[measurement.name] = measurement.described()
-        return measurement.value
 
     def _applies(self, name: str, measure: Measure) -> bool:
         try:
             if not measure.applies(self.setting):
                 return False
+            if name in _RESERVED:
+                raise LeftOut(f"{name} is a key of summary.json already")
             measure.prepare(self.setting)
         except Exception as error:
             self._leave_out(name, error)
             return False
         return True
 
-    def _results(
-        self, name: str, embedding: Embedding
-    ) -> Iterator[Measurement | Picture | Arrays | Detail]:
+    def _results(self, name: str, embedding: Embedding) -> list[_Result]:
         """All results of a measure; none if it fails part-way."""
         try:
-            yield from list(self._measures[name].measure(embedding))
+            yielded = self._measures[name].measure(embedding)
+            results = [self._checked(name, result) for result in yielded]
         except Exception as error:
             self._leave_out(name, error)
+            return []
+        for result in results:
+            if isinstance(result, Measurement):
+                self.described[result.name] = result.described()
+        return results
+
+    def _checked(self, name: str, result: object) -> _Result:
+        """A result as plain values. Raises LeftOut for one that cannot be kept."""
+        match result:
+            case Measurement():
+                self._claim(name, result.name, "number")
+                value = float(result.value)
+                if not math.isfinite(value):
+                    raise LeftOut(f"{result.name} is {value}")
+                return replace(result, value=value)
+            case Detail():
+                return Detail(str(result.key), str(result.value))
+            case Arrays():
+                self._claim_declared(name, result.name, "arrays")
+                arrays = {str(key): np.asarray(part) for key, part in result.arrays.items()}
+                if any(array.dtype.hasobject for array in arrays.values()):
+                    raise LeftOut(f"arrays {result.name!r}: must hold numbers or texts")
+                return Arrays(result.name, arrays)
+            case Picture():
+                self._claim_declared(name, result.name, "pictures")
+                return _Drawn(result.name, to_png(result.figure))
+        raise LeftOut(f"it yields {type(result).__name__}, which is no result of a measure")
+
+    def _claim_declared(self, name: str, what: str, kind: str) -> None:
+        """Raise LeftOut for a file that the measure does not declare, or that is another's."""
+        if what not in getattr(self._measures[name], kind):
+            raise LeftOut(f"it yields {kind} {what!r}, which it does not declare in `{kind}`")
+        if kind == "pictures" and _OF_RUN.fullmatch(what):
+            raise LeftOut(f"pictures {what!r}: is a plot of the run itself")
+        self._claim(name, what, kind)
+
+    def _claim(self, name: str, what: str, kind: str) -> None:
+        """Raise LeftOut for a name that is no name, or of the training or another measure."""
+        if not re.fullmatch(r"\w[\w.-]*", what):
+            raise LeftOut(f"{kind} {what!r}: is no name; use letters, digits, _, - and .")
+        of_training = kind == "number" and layout.is_of_training(what)
+        owner = "the training" if of_training else self._taken_by.setdefault(kind + what, name)
+        if owner != name:
+            raise LeftOut(f"{kind} {what!r}: is of {owner} already")
 
     def _leave_out(self, name: str, error: Exception) -> None:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         if not isinstance(error, LeftOut):
             reason = f"{type(error).__name__}: {reason}"
+            self.failed.add(name)
         if self._announced and self.left_out.get(name) != reason:
             _print_left_out(name, reason)
         self.left_out[name] = reason

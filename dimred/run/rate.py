@@ -69,7 +69,8 @@ def rate_key(config: RunConfig) -> str:
     seed or epochs; on a GPU, where long runs may be compiled, only in the seed."""
     values = identity_fields(config)
     parts = ("dataset.", "pairing.", "model.", "schedule.batch_size", "device.")
-    place = [vars(config.dataset).get(key) for key in ("root", "path")]
+    key = config.dataset.location_key
+    place = getattr(config.dataset, key) if key else None
     same = {key: value for key, value in values.items() if key.startswith(parts)}
     epochs: list[int] = []
     if config.device.compile == "auto" and torch.cuda.is_available():

@@ -50,12 +50,9 @@ class RunRecorder(TrainingObserver):
         self._progress: StageProgress | None = None
 
     def __enter__(self) -> Self:
-        self.folder.reset_metrics(self.rows)
         training = self.training
-        if training.start.stage == len(training.stages):
-            print("measuring again", flush=True)
-            self._measure_again()
-        elif training.checkpoint:
+        self.folder.reset_metrics(self.rows)
+        if training.checkpoint:
             stage = training.stages[training.start.stage].name
             print(f"continuing in stage {stage}, epoch {training.start.epoch + 1}", flush=True)
         self.signals.__enter__()
@@ -64,12 +61,6 @@ class RunRecorder(TrainingObserver):
     def __exit__(self, *error: object) -> None:
         self.signals.__exit__(*error)
         self._close_progress()
-
-    def _measure_again(self) -> None:
-        """Measure the map of a run whose training is done."""
-        if self.rows:
-            self.rows[-1] |= self.report.measure(self.training.encoder)
-            self.folder.reset_metrics(self.rows)
 
     @property
     def progress(self) -> StageProgress:

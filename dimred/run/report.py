@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,20 +66,34 @@ class RunReport:
         figure = map_figure(z, self.inputs.samples.labels, title, subtitle)
         self.folder.write_plot(f"map_{name}", to_png(figure))
 
-    def finish(self, encoder: Encoder, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Write embedding, weights, plots and, last, the summary; returns the summary."""
+    def finish(
+        self, encoder: Encoder, rows: list[dict[str, Any]], record: Callable[[], None]
+    ) -> dict[str, Any]:
+        """Measure; then write embedding, weights, plots and, last, the summary, which is returned.
+
+        record: called when all has been measured, before anything is written: until then, a run
+            that was finished before is left as it was.
+        """
         embedding = self.embed(encoder)
+        results = self.measuring.finish(embedding)
+        record()
         self._write_embedding(embedding)
         self.folder.write_weights(encoder.state_dict())
         self.folder.write_plot("loss", to_png(loss_figure(rows)))
         z, n_images = embedding.samples_z, len(self.inputs.images)
         write_figures(self.folder, self.inputs.samples, n_images, z, self.config.title)
-        measured = self.measuring.finish(embedding, self.folder)
-        measured = {name: part for name, part in measured.items() if part or name not in _ALWAYS}
-        summary = {**self._summary(rows), **_ALWAYS, **measured}
+        self.measuring.remove_files(self.folder)
+        for name, arrays in results.arrays.items():
+            self.folder.write_arrays(layout.measure_arrays(name), arrays)
+        for name, png in results.figures.items():
+            self.folder.write_plot(name, png)
+        found = {name: part for name, part in results.found.items() if part or name not in _ALWAYS}
+        summary = {**self._summary(rows), **_ALWAYS, **found}
         summary["measures"] = {
             "taken": self.measuring.names,
             "left_out": self.measuring.left_out,
+            "failed": sorted(self.measuring.failed),
+            "plugins": self.measuring.plugins,
             "numbers": self.measuring.described,
         }
         self.folder.write_json(layout.SUMMARY, summary)

@@ -109,6 +109,11 @@ class StagedTraining:
         """Where training begins or continues."""
         return self.checkpoint.position if self.checkpoint else Position(0, 0, 0)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether no stage is left to train."""
+        return self.start.stage == len(self.stages)
+
     def run(self, observer: TrainingObserver | None = None) -> None:
         """Train the remaining stages.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -64,21 +66,29 @@ def _run_main(inputs: Inputs, command: list[str], workers: _Workers) -> Outcome:
     identity = identity_of(config, compute, images)
     with RunFolder(run_path(config, identity)) as folder:
         folder.admit(identity, config.restart)
-        if folder.summary.exists():
-            summary = folder.read_summary()
-            if measuring.covers(summary):
+        summary = folder.read_summary() if folder.summary.exists() else None
+        if summary is not None:
+            trained = folder.checkpoint.exists()
+            if measuring.covers(summary) or (not trained and measuring.measured_alike(summary)):
                 return Outcome(folder.path, summary, finished_before=True)
-            if not folder.checkpoint.exists():
+            if not trained:
                 raise InputError(
                     f"{folder.checkpoint}: is missing, so the run cannot be measured again; "
                     "restart=true trains it again"
                 )
-        _record(folder, inputs, identity, command)
-        _announce(folder, inputs)
-        measuring.announce()
         checkpoint = checkpoint_of(folder, identity)
+        record = partial(_record, folder, inputs, identity, command)
         report = RunReport(inputs, measuring, folder)
         training = StagedTraining(inputs, checkpoint)
+        if training.is_done:
+            workers.dismiss()
+            print(f"{folder.path}: measuring again", flush=True)
+            measuring.announce()
+            summary = measured_again(report, training, summary, record)
+            return Outcome(folder.path, summary, finished_before=False)
+        record()
+        _announce(folder, inputs)
+        measuring.announce()
         recorder = RunRecorder(training, report, identity)
         workers.begin(checkpoint)
         try:
@@ -87,8 +97,38 @@ def _run_main(inputs: Inputs, command: list[str], workers: _Workers) -> Outcome:
         except (TrainingFailed, ProcessLost) as error:
             kept = "; the last good checkpoint is kept" if folder.checkpoint.exists() else ""
             raise type(error)(f"{error}{kept}") from error
-        summary = report.finish(training.encoder, recorder.rows)
+        summary = report.finish(training.encoder, recorder.rows, record=lambda: None)
         return Outcome(folder.path, summary, finished_before=False)
+
+
+def measured_again(
+    report: RunReport,
+    training: StagedTraining,
+    summary: dict[str, Any] | None,
+    record: Callable[[], None],
+) -> dict[str, Any]:
+    """Measure a run whose training is done; returns the new summary.
+
+    summary: the one before, if the run was finished. Until all has been measured, it stands.
+    """
+    checkpoint = training.checkpoint
+    assert checkpoint is not None
+    rows = list(checkpoint.rows)
+    if summary is not None and not report.measuring.measured_alike(summary):
+        # What was measured otherwise, such as on other splits, is not put beside new numbers.
+        rows = [training_values(row) for row in rows]
+    rows[-1] = training_values(rows[-1]) | report.measure(training.encoder)
+
+    def write() -> None:
+        record()
+        report.folder.reset_metrics([*checkpoint.rows[:-1], rows[-1]])
+
+    return report.finish(training.encoder, rows, write)
+
+
+def training_values(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of metrics.jsonl without what was measured."""
+    return {key: value for key, value in row.items() if layout.is_of_training(key)}
 
 
 class _Workers:
@@ -107,10 +147,15 @@ class _Workers:
         self._waiting = False
         self.processes.broadcast((checkpoint,))
 
-    def __exit__(self, *_: object) -> None:
+    def dismiss(self) -> None:
+        """Let them end without training."""
         if self._waiting:
+            self._waiting = False
             with suppress(ProcessLost):
                 self.processes.broadcast(None)
+
+    def __exit__(self, *_: object) -> None:
+        self.dismiss()
 
 
 def _run_worker(config: RunConfig, compute: Compute) -> None:

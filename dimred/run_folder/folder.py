@@ -15,6 +15,7 @@ import safetensors.torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dimred.config.provenance import PROVENANCE
 from dimred.config.renamed import current_identity
 from dimred.errors import InputError
 from dimred.files import write_atomically
@@ -186,7 +187,7 @@ def _differences(existing: dict[str, Any], given: dict[str, Any]) -> str:
         differences.append(f"and {len(keys) - 3} more keys")
     if not keys and existing["data"] != given["data"]:
         differences.append("the images have changed since")
-    for part in ("plugins", "files"):
+    for part in PROVENANCE:
         old, new = existing.get(part, {}), given.get(part, {})
         for key in sorted({*old, *new}):
             if not keys and old.get(key) != new.get(key):

@@ -38,6 +38,14 @@ FOLDERS = (STAGES, MEASURES, PLOTS, BASELINE_MAPS, PLACED, INSPECTED)
 WRITTEN = frozenset((*FILES, ENVIRONMENT, *FOLDERS, LOCK))
 """All names that dimred writes in a run folder."""
 
+# A row of metrics.jsonl: these are of the training, all others are measured.
+OF_TRAINING = ("stage", "epoch", "loss", "lr", "images_per_s", "seconds", "compiled")
+
+
+def is_of_training(key: str) -> bool:
+    """Whether a value in a row of metrics.jsonl is of the training, and not measured."""
+    return key in OF_TRAINING or key.startswith("loss.")
+
 
 def stage_arrays(stage: str) -> str:
     """The file of arrays at the end of a stage: z and loss of each sample."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dimred.config import RunConfig, identity_fields, measured_alike
-from dimred.config.provenance import KEYS, provenance
+from dimred.config.provenance import PROVENANCE, provenance
 from dimred.errors import InputError
 from dimred.files import expanded
 from dimred.run_folder import layout
@@ -36,6 +36,6 @@ def _is_of(record: RunRecord, config: RunConfig) -> bool:
     same_location = key is None or record.config["dataset"].get(key) == getattr(config.dataset, key)
     measured = measured_alike(config, record.summary["eval"])
     identity = record.environment["identity"]
-    same_code = {key: identity[key] for key in KEYS if key in identity} == provenance(config)
+    same_code = {key: identity[key] for key in PROVENANCE if key in identity} == provenance(config)
     same = same_location and recorded == expected and same_code
     return record.name == config.name and same and measured

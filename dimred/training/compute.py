@@ -51,7 +51,9 @@ def torch_settings(
     threads: CPU threads; None keeps the current number.
     deterministic: use only kernels with bit-identical results.
     """
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    threads_before = torch.get_num_threads()
+    was_deterministic = torch.are_deterministic_algorithms_enabled()
+    only_warned = torch.is_deterministic_algorithms_warn_only_enabled()
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     flags = cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
     gpu = torch.cuda.current_device() if device.type == "cuda" else None
@@ -63,7 +65,7 @@ def torch_settings(
         try:
             if device.type == "cuda":
                 torch.cuda.set_device(device)
-            torch.set_num_threads(threads or before[0])
+            torch.set_num_threads(threads or threads_before)
             if deterministic:
                 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required by cuBLAS
             _set_deterministic(deterministic)
@@ -72,13 +74,19 @@ def torch_settings(
             cudnn.allow_tf32, matmul.allow_tf32 = True, False
             yield
         finally:
-            torch.set_num_threads(before[0])
-            _set_deterministic(before[1])
+            torch.set_num_threads(threads_before)
+            _set_deterministic(was_deterministic, only_warned)
             cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = flags
             if gpu is not None:
                 torch.cuda.set_device(gpu)
 
 
-def _set_deterministic(deterministic: bool) -> None:
-    if deterministic != torch.are_deterministic_algorithms_enabled():
-        torch.use_deterministic_algorithms(deterministic)  # imports PyTorch's compiler: 2 s
+def _set_deterministic(deterministic: bool, warn_only: bool = False) -> None:
+    now = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    if now != (deterministic, warn_only):
+        torch.use_deterministic_algorithms(
+            deterministic, warn_only=warn_only
+        )  # imports PyTorch's compiler: 2 s

@@ -59,3 +59,13 @@ def test_what_is_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(InputError, match=r"--nproc-per-node=2: there are 1 GPU"):
         DeviceOptions().device(Processes(size=2, local_size=2))
+
+
+def test_warnings_instead_of_errors_are_restored_too():
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        with torch_settings(torch.device("cpu")):
+            assert not torch.are_deterministic_algorithms_enabled()
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)

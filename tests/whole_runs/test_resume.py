@@ -81,7 +81,7 @@ def test_a_finished_run_without_its_checkpoint_is_not_trained_again(tmp_path):
 def test_a_run_whose_measuring_again_is_cut_short_stays_finished(tmp_path, monkeypatch):
     path = tmp_path / "run"
     again(path)
-    before = (path / "summary.json").read_bytes()
+    before = {p: p.read_bytes() for p in path.rglob("*.*") if p.is_file()}
 
     def crash(*_):
         raise Crash
@@ -90,7 +90,7 @@ def test_a_run_whose_measuring_again_is_cut_short_stays_finished(tmp_path, monke
         patch.setattr(Measuring, "finish", crash)
         with pytest.raises(Crash):
             again(path, save_h=True)
-    assert (path / "summary.json").read_bytes() == before
+    assert {p: p.read_bytes() for p in path.rglob("*.*") if p.is_file()} == before
     assert again(path).finished_before
     assert not again(path, save_h=True).finished_before
     assert "h" in np.load(path / "embedding.npz")
@@ -110,6 +110,11 @@ def test_other_neighbors_are_measured_without_training_again(tmp_path):
     assert not second.finished_before
     assert second.summary["headline"] == "knn3_z_official"
     assert {"knn3_z_official", "knn3_h_random"} < set(second.summary["final"])
+    # What was measured on other splits does not stand beside it.
+    assert not any("knn15" in key for key in second.summary["final"])
+    assert not any("knn" in key for key in second.summary["stages"]["pretrain"])
+    kept = (path / "metrics.jsonl").read_text().splitlines()
+    assert "knn15_z_official" in json.loads(kept[0])
     assert second.summary["dataset"]["splits"]["random"] == "random stratified 80/20, seed 0"
     assert second.summary["training_seconds"] == first["training_seconds"]
     assert again(path, k=[3], random_test=20).finished_before
@@ -139,6 +144,12 @@ def test_a_measure_that_fails_is_left_out_and_the_run_is_finished(tmp_path, monk
     assert f"the measure knn_curves is left out: {reason}" in capsys.readouterr().out
     assert outcome.summary["measures"]["left_out"] == {"knn_curves": reason}
     assert outcome.summary["knn_curves"] == {}
+    # Typed again, it is tried again, and nothing else changes.
+    monkeypatch.undo()
+    second = again(tmp_path / "run")
+    assert not second.finished_before
+    assert second.summary["measures"]["left_out"] == {}
+    assert second.summary["stages"] == outcome.summary["stages"]
     assert again(tmp_path / "run").finished_before
 
 
