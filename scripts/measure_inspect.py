@@ -125,34 +125,36 @@ def planted(images: ImageSet, count: int, groups: int, random: np.random.Generat
     return Planted(extended, n, source, dict(zip(KINDS, positions, strict=True)), members)
 
 
-def report(found: NearDuplicates, there: Planted) -> NDArray[np.bool_]:
+def report(duplicates: NearDuplicates, truth: Planted) -> NDArray[np.bool_]:
     """Print recall and precision; returns, for each pair found, whether it was not planted."""
-    n, source = there.n, there.source
+    n, source = truth.n, truth.source
     group = -np.arange(1, len(source) + 1)  # images in no group get distinct numbers
-    for number, members in enumerate(found.members):
+    for number, members in enumerate(duplicates.members):
         group[members] = number
-    for kind, copies in there.copies.items():
+    for kind, copies in truth.copies.items():
         hits = int((group[copies] == group[source[copies]]).sum())
         print(f"recall {kind:<12} {hits / len(copies):.3f}  ({hits} of {len(copies)})")
-    together = [np.triu(group[g][:, None] == group[g], k=1).sum() for g in there.groups]
-    of_groups = len(there.groups) * (COPIES_IN_GROUP + 1) * COPIES_IN_GROUP // 2
+    together = [np.triu(group[g][:, None] == group[g], k=1).sum() for g in truth.groups]
+    of_groups = len(truth.groups) * (COPIES_IN_GROUP + 1) * COPIES_IN_GROUP // 2
     if of_groups:
         hits = int(sum(together))
         print(f"recall {'in groups':<12} {hits / of_groups:.3f}  ({hits} of {of_groups} pairs)")
-    of = np.sort(source[found.pairs], axis=1)
+    of = np.sort(source[duplicates.pairs], axis=1)
     right = of[:, 0] == of[:, 1]
-    before = {tuple(pair) for pair in of[~right & (found.pairs < n).all(axis=1)].tolist()}
-    has_copy = (found.pairs >= n).any(axis=1)
+    before = {tuple(pair) for pair in of[~right & (duplicates.pairs < n).all(axis=1)].tolist()}
+    has_copy = (duplicates.pairs >= n).any(axis=1)
     known = np.array([tuple(pair) in before for pair in of.tolist()], dtype=bool)
     good = has_copy & (right | known)
-    print(f"pairs  {len(found)}, {has_copy.sum()} with a copy; {len(before)} of originals")
-    print(f"precision strict            {right.mean():.4f}  ({right.sum()} of {len(found)})")
+    print(f"pairs  {len(duplicates)}, {has_copy.sum()} with a copy; {len(before)} of originals")
+    print(f"precision strict            {right.mean():.4f}  ({right.sum()} of {len(duplicates)})")
     print(f"precision of those of copies {good.sum() / has_copy.sum():.4f}", end="")
     print(f"  ({good.sum()} of {has_copy.sum()}; {(has_copy & ~right & ~known).sum()} wrong)")
     return ~right
 
 
-def draw(found: NearDuplicates, chosen: Rows, images: ImageSet, title: str, path: Path) -> None:
+def draw(
+    duplicates: NearDuplicates, chosen: Rows, images: ImageSet, title: str, path: Path
+) -> None:
     """Write the sheet of these pairs."""
     labels = images.labels
 
@@ -161,7 +163,9 @@ def draw(found: NearDuplicates, chosen: Rows, images: ImageSet, title: str, path
         return Picture(images.images[i].numpy(), (str(images.index[i]), *named))
 
     tiles = [
-        Tile(tuple(picture(int(i)) for i in found.pairs[p]), f"ratio {found.ratio[p]:.2f}")
+        Tile(
+            tuple(picture(int(i)) for i in duplicates.pairs[p]), f"ratio {duplicates.ratio[p]:.2f}"
+        )
         for p in chosen
     ]
     path.write_bytes(to_png(sheet(tiles, 6, title, "pairs that were not planted")))
@@ -183,20 +187,20 @@ def main() -> None:
     n = min(options.images, len(images))
     drawn = images.take(np.sort(random.choice(len(images), n, replace=False)))
     count = min(options.planted, n)
-    there = planted(drawn, count, min(options.groups, n), random)
+    truth = planted(drawn, count, min(options.groups, n), random)
     compute = run.compute()
-    h, _ = run.embed(there.images, compute)
+    h, _ = run.embed(truth.images, compute)
     began = time.monotonic()
-    found = near_duplicates(there.images.images, h, compute.device)
+    duplicates = near_duplicates(truth.images.images, h, compute.device)
     seconds = time.monotonic() - began
     threads = torch.get_num_threads()
     print(f"{run.record.data}: {n:,} images, {count} copies of each kind", end="")
-    print(f", {len(there.groups)} groups, seed {options.seed}")
+    print(f", {len(truth.groups)} groups, seed {options.seed}")
     print(f"searched in {seconds:.0f} s ({compute.device}, {threads} threads)")
-    others = np.flatnonzero(report(found, there))
+    others = np.flatnonzero(report(duplicates, truth))
     shown = others[np.linspace(0, len(others) - 1, min(len(others), MAX_SHOWN)).astype(np.int64)]
     if options.natural and len(shown):
-        draw(found, shown, there.images, run.record.data, options.natural)
+        draw(duplicates, shown, truth.images, run.record.data, options.natural)
 
 
 if __name__ == "__main__":
