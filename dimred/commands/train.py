@@ -133,7 +133,9 @@ def _launch(args: Namespace) -> int:
     flags = flags_of(args)
     overrides = hydra_overrides(args.overrides, args.config_dir, args.multirun)
     with hydra_app() as app:
-        if args.multirun or app.get_mode("config", overrides) is RunMode.MULTIRUN:
+        # Hydra composes once to read its mode, which is not ours but only a user's own to set.
+        own = args.config_dir or any("hydra" in word for word in args.overrides)
+        if args.multirun or (own and app.get_mode("config", overrides) is RunMode.MULTIRUN):
             if _SHARED:
                 raise InputError("-m: torchrun starts the processes of one run, not of a sweep")
             return _sweep(app, partial(_job, flags), overrides)

@@ -1,6 +1,6 @@
 """Trains three steps as one of several processes and saves what came of it; a test starts it.
 
-python shared_steps.py OUT: with torchrun's environment, or alone.
+python shared_steps.py OUT: with torchrun's environment.
 """
 
 import sys

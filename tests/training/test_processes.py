@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from shared_steps import CASES
+from shared_steps import CASES, train
 
-from dimred.training.processes import Processes
+from dimred.training.device import DeviceName, DeviceOptions
+from dimred.training.processes import ALONE, Processes
 
 SCRIPT = Path(__file__).with_name("shared_steps.py")
 
@@ -24,21 +25,24 @@ def free_port():
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """What one process, and each of two, make of the same three steps."""
+    """What this process, and each of two others, make of the same three steps."""
     folder = tmp_path_factory.mktemp("processes")
     shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port())}
     shared["GLOO_SOCKET_IFNAME"] = "lo"  # whatever name the machine has
-    places = {"alone": {}, "0": {**shared, "RANK": "0"}, "1": {**shared, "RANK": "1"}}
     running = [
-        subprocess.Popen([sys.executable, SCRIPT, folder / name], env={**os.environ, **place})
-        for name, place in places.items()
+        subprocess.Popen(
+            [sys.executable, SCRIPT, folder / rank], env={**os.environ, **shared, "RANK": rank}
+        )
+        for rank in "01"
     ]
     try:
-        assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
+        assert [process.wait(timeout=120) for process in running] == [0, 0]
     finally:
         for process in running:
             process.kill()
-    return {name: torch.load(folder / name) for name in places}
+    compute = DeviceOptions(name=DeviceName.cpu).compute(ALONE)
+    alone = {name: train(compute, name) for name in CASES}
+    return {"alone": alone, **{rank: torch.load(folder / rank) for rank in "01"}}
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -47,6 +47,17 @@ def test_a_sweep_with_a_job_that_cannot_run_is_refused_before_the_first(tmp_path
     assert not (tmp_path / "outputs").exists()
 
 
+def test_hydras_own_word_or_yaml_for_a_sweep_is_heard(tmp_path):
+    line = refused(tmp_path, *SMOKE, "hydra.mode=MULTIRUN", "seed=0,-1")
+    assert "seed=-1: must be at least 0" in line
+    (tmp_path / "mine/experiment").mkdir(parents=True)
+    (tmp_path / "mine/experiment/mine.yaml").write_text(
+        "# @package _global_\ndefaults: [smoke]\nname: mine\nhydra: {mode: MULTIRUN}\n"
+    )
+    words = ["train", "--config-dir", "mine", "experiment=mine", "seed=0,-1"]
+    assert "seed=-1: must be at least 0" in refused(tmp_path, *words)
+
+
 def test_a_launcher_without_a_sweep_is_refused(tmp_path):
     line = refused(tmp_path, *SMOKE, "hydra/launcher=submitit_slurm")
     assert "hydra/launcher=submitit_slurm" in line

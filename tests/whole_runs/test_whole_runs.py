@@ -66,10 +66,12 @@ def test_metrics_and_summary_can_be_judged(smoke):
     assert set(content["dataset"]["splits"]) == {"official", "random"}
     assert list(content["stages"]) == ["pretrain", "readout", "finetune"]
     for values in content["stages"].values():
-        for key in ("knn15_z_official", "knn15_h_official", "knn15_z_random", "knn15_h_random"):
-            assert 0 <= values[key] <= 1
+        # Two epochs make no map yet, but what a random network keeps of the digits tells many.
+        for split in ("official", "random"):
+            assert content["dataset"]["chance"] < values[f"knn15_z_{split}"] < 0.9
+            assert 0.6 < values[f"knn15_h_{split}"] < 0.95
     assert content["references"]["knn15_pixels_official"] > 0.8
-    assert content["linear"]["accuracy"] > 0.5
+    assert 0.6 < content["linear"]["accuracy"] < 0.95
     assert [(row["stage"], row["epoch"]) for row in rows(path)] == [
         ("pretrain", 1),
         ("pretrain", 2),
