@@ -257,6 +257,8 @@ class Measuring:
         """Raise LeftOut for a name that is no name, or of the training or another measure."""
         if not re.fullmatch(r"\w[\w.-]*", what):
             raise LeftOut(f"{kind} {what!r}: is no name; use letters, digits, _, - and .")
+        if kind == "number" and self._measures[name].when is When.end:
+            return  # those stand in a part of the summary of their own
         of_training = kind == "number" and layout.is_of_training(what)
         owner = "the training" if of_training else self._taken_by.setdefault(kind + what, name)
         if owner != name:

@@ -39,8 +39,6 @@ def taken(monkeypatch, when, *results, arrays=("kept",), pictures=("drawn",)):
         (Measurement(math.nan, "mine"), "mine is nan"),
         (Measurement(np.float32("inf"), "mine"), "mine is inf"),
         (Measurement("much", "mine"), "ValueError: could not convert"),
-        (Measurement(1.0, "seconds"), "number 'seconds': is of the training already"),
-        (Measurement(1.0, "loss.mine"), "'loss.mine': is of the training already"),
         (Measurement(1.0, "../mine"), "is no name"),
         (1.0, "it yields float"),
         (None, "it yields NoneType"),
@@ -57,6 +55,15 @@ def test_what_cannot_be_kept_leaves_the_measure_out(monkeypatch, when, result, r
     assert reason in it.left_out["mine"]
     assert found == ({} if when is When.every else measuring.EndResults({"mine": {}}))
     assert it.described == {}
+
+
+@pytest.mark.parametrize("name", ["seconds", "loss.mine"])
+def test_a_number_is_not_called_like_one_of_the_training(monkeypatch, name):
+    it, found = taken(monkeypatch, When.every, Measurement(1.0, name))
+    assert it.left_out["mine"] == f"number {name!r}: is of the training already"
+    assert found == {}
+    _, found = taken(monkeypatch, When.end, Measurement(1.0, name))
+    assert found.found["mine"] == {name: 1.0}
 
 
 def test_numbers_of_numpy_and_details_become_plain(monkeypatch):
