@@ -47,6 +47,7 @@ MAY_IMPORT = {
         "losses",
         "measures",
         "models",
+        "options",
         "pairing",
         "plots",
         "run_folder",
