@@ -10,6 +10,7 @@ from dimred.config.run import RunConfig
 from dimred.errors import InputError
 from dimred.files import expanded
 from dimred.options.registry import Choice
+from dimred.options.trial import tried
 
 PROVENANCE = ("plugins", "files")
 """The keys of `provenance`."""
@@ -24,7 +25,8 @@ def provenance(config: RunConfig) -> dict[str, Any]:
     """
     choices = dict(_choices(config))
     plugins = {key: it.origin.as_json() for key, it in choices.items() if it.origin is not None}
-    files = {key: _digests(key, it) for key, it in choices.items() if it.data_files()}
+    listed = {key: _digests(key, it) for key, it in choices.items()}
+    files = {key: digests for key, digests in listed.items() if digests}
     return {key: value for key, value in zip(PROVENANCE, (plugins, files), strict=True) if value}
 
 
@@ -39,8 +41,10 @@ def _choices(config: RunConfig) -> Iterator[tuple[str, Choice]]:
 
 
 def _digests(key: str, choice: Choice) -> list[str]:
+    with tried(choice, "data_files"):
+        files = list(choice.data_files())
     digests = []
-    for file in choice.data_files():
+    for file in files:
         try:
             digests.append(sha256(expanded(file).read_bytes()).hexdigest())
         except OSError as error:

@@ -18,6 +18,8 @@ def check_image_set(name: str, images: ImageSet) -> None:
 
     name: of the dataset, for messages.
     """
+    if not isinstance(images, ImageSet):
+        raise InputError(f"dataset={name}: gives {type(images).__name__}; it must be an ImageSet")
     for fault in _faults(images):
         raise InputError(f"dataset={name}: {fault}")
 

@@ -85,9 +85,11 @@ class DatasetOptions(Choice):
     def selected(self, seed: int) -> ImageSet:
         """Read the images and keep those that `classes` and `limit` select."""
         from dimred.data.check import check_image_set
+        from dimred.options.trial import tried
 
-        images = self.read(seed)
-        check_image_set(self.name, images)
+        with tried(self, "read"):
+            images = self.read(seed)
+            check_image_set(self.name, images)
         return self.select(images)
 
     def select(self, images: ImageSet) -> ImageSet:

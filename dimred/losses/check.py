@@ -3,27 +3,26 @@ crash after a whole stage."""
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable
-from pathlib import Path
-from typing import TypeVar
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
 
 from dimred.errors import InputError
 from dimred.losses.protocol import Loss
+from dimred.options.trial import one_line
 from dimred.pairing.protocol import StepBatch
 
-T = TypeVar("T")
+_HINT = '; a loss takes (z, pairs) and reduction="mean" or "none"'
 
 
-def check_loss(name: str, loss: Loss, batch: StepBatch, dims: int) -> None:
+def check_loss(name: str, loss: Loss, batch: StepBatch, dims: int, is_plugin: bool = True) -> None:
     """Compute the loss of random embeddings, its gradient, and the loss of each row.
 
     name: of the loss, for messages.
     batch: a small batch, as `check_pairing` returns, on the training device.
     dims: dimensions of the embeddings.
+    is_plugin: whether an error in it becomes one line (see `options.trial`).
     Raises InputError for a loss that breaks the contract of `Loss`.
     """
     device = batch.samples.device
@@ -33,19 +32,24 @@ def check_loss(name: str, loss: Loss, batch: StepBatch, dims: int) -> None:
     def refused(fault: str) -> InputError:
         return InputError(f"loss={name}: {fault}, for {batch.rows} embeddings of {dims} dimensions")
 
+    def trial() -> AbstractContextManager[None]:
+        return one_line(f"loss={name}", "fails on a trial batch", is_plugin, _HINT)
+
     with torch.enable_grad():
-        value = _trial(name, lambda: loss(z, batch.pairs))
+        with trial():
+            value = loss(z, batch.pairs)
         if not isinstance(value, Tensor) or value.shape != () or not value.is_floating_point():
             raise refused(f"returns {_described(value)} where a floating-point scalar is needed")
         if not value.isfinite():
             raise refused(f"is {float(value.detach())}, which is not finite")
         if not value.requires_grad:
             raise refused("has no gradient by the embeddings")
-        (gradient,) = _trial(name, lambda: torch.autograd.grad(value, z, allow_unused=True))
+        with trial():
+            (gradient,) = torch.autograd.grad(value, z, allow_unused=True)
     if gradient is None or not gradient.isfinite().all():
         raise refused("has no finite gradient by the embeddings")
-    with torch.no_grad():
-        rows = _trial(name, lambda: loss(z, batch.pairs, reduction="none"))
+    with torch.no_grad(), trial():
+        rows = loss(z, batch.pairs, reduction="none")
     if not isinstance(rows, Tensor) or rows.shape != (batch.rows,):
         raise refused(
             f'with reduction="none", returns {_described(rows)} where the loss of each row, '
@@ -56,26 +60,6 @@ def check_loss(name: str, loss: Loss, batch: StepBatch, dims: int) -> None:
             f'is {float(value.detach()):g}, but the mean over the rows, with reduction="none", '
             f"is {float(rows.mean()):g}: they must be equal"
         )
-
-
-def _trial(name: str, compute: Callable[[], T]) -> T:
-    """The result of a loss. Raises InputError, with file and line, for any error in it."""
-    try:
-        return compute()
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise InputError(
-            f"loss={name}: fails on a trial batch: {reason}{_location(error)}; a loss takes "
-            '(z, pairs) and reduction="mean" or "none"'
-        ) from error
-
-
-def _location(error: Exception) -> str:
-    """File and line of the loss where an error arose, passing over PyTorch and this module."""
-    passed_over = (__file__, str(Path(torch.__file__).parent))
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [f for f in frames if not f.filename.startswith(passed_over)]
-    return f" ({Path(places[-1].filename).name}, line {places[-1].lineno})" if places else ""
 
 
 def _described(value: object) -> str:

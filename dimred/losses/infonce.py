@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from dimred.errors import InputError
 from dimred.fusing import fusable
 from dimred.losses.kernels import Kernel
 from dimred.losses.protocol import Reduction
@@ -48,10 +49,12 @@ def infonce_loss(
     decoupled: leave the positive pair out of the sum; n must be at least 4.
     reduction: "mean", or "none" for the loss of each row.
     Returns a scalar, which can be differentiated once, by z and by parameters of the kernel; or
-    (n,) without a gradient. Raises ValueError for a decoupled loss of a single pair.
+    (n,) without a gradient. Raises InputError for a decoupled loss of a single pair.
     """
     if decoupled and len(z) < 4:
-        raise ValueError(f"{len(z)} embeddings: a decoupled loss needs at least two pairs")
+        raise InputError(
+            f"decoupled=true: needs at least two pairs, and these are {len(z)} embeddings"
+        )
     with torch.autocast(z.device.type, enabled=False):
         points = kernel.points(z if z.dtype == torch.float64 else z.float())
         if reduction == "none":

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dimred.errors import InputError
+from dimred.options.trial import one_line
 from dimred.pairing.pairs import LabeledPairs, PositivePairs
 from dimred.pairing.protocol import Pairing, StepBatch
 from dimred.pairing.targets import Targets
@@ -18,7 +19,12 @@ _MAX_ANCHORS = 8  # of the trial batch
 
 
 def check_pairing(
-    name: str, pairing: Pairing, batch_size: int, images: Tensor, device: torch.device
+    name: str,
+    pairing: Pairing,
+    batch_size: int,
+    images: Tensor,
+    device: torch.device,
+    is_plugin: bool = True,
 ) -> StepBatch:
     """Select a small batch and make its views; returns the batch.
 
@@ -26,10 +32,17 @@ def check_pairing(
     batch_size: anchors of a training step; the trial uses at most 8.
     images: uint8 (samples, C, height, width), on any device.
     device: the training device.
+    is_plugin: whether an error in it becomes one line (see `options.trial`).
     Raises InputError for fewer anchors than a batch, and for a pairing that breaks the contract of
     `Pairing`.
     """
-    anchors = pairing.anchors
+    anchors = getattr(pairing, "anchors", None)
+    if not isinstance(anchors, Tensor) or anchors.dtype != torch.int64 or anchors.ndim != 1:
+        raise InputError(
+            f"pairing={name}: anchors are {_described(anchors)}; they must be int64 (n,)"
+        )
+    if not isinstance(getattr(pairing, "same_size", None), bool):
+        raise InputError(f"pairing={name}: same_size must be True or False")
     if len(anchors) < batch_size:
         raise InputError(
             f"schedule.batch_size={batch_size}: pairing={name} has {len(anchors)} to make batches "
@@ -40,15 +53,22 @@ def check_pairing(
         return torch.Generator(device).manual_seed(0)
 
     some = anchors[: min(batch_size, _MAX_ANCHORS)].to(device)
-    batch = pairing.select(some, generator())
-    for fault in chain(_faults_of_batch(batch, len(images)), _faults_of_pairs(batch)):
-        raise InputError(f"pairing={name}: {fault}")
+    with one_line(f"pairing={name}", "select() fails on a trial batch", is_plugin):
+        batch = pairing.select(some, generator())
+        if not isinstance(batch, StepBatch) or not isinstance(batch.samples, Tensor):
+            raise InputError(
+                f"pairing={name}: select() gives {type(batch).__name__}; it must be a StepBatch"
+            )
+        for fault in chain(_faults_of_batch(batch, len(images)), _faults_of_pairs(batch)):
+            raise InputError(f"pairing={name}: {fault}")
     pixels = images[batch.samples.to(images.device)].to(device)
-    views = pairing.views(pixels, generator())
-    if views.dtype != torch.float32 or views.shape != (batch.rows, *views.shape[1:]):
+    with one_line(f"pairing={name}", "views() fails on a trial batch", is_plugin):
+        views = pairing.views(pixels, generator())
+    shape = (batch.rows, *images.shape[1:])
+    if not isinstance(views, Tensor) or views.dtype != torch.float32 or views.shape != shape:
         raise InputError(
-            f"pairing={name}: views are {_described(views)}; they must be float32 "
-            f"({batch.rows}, C, height, width), one for each row"
+            f"pairing={name}: views are {_described(views)}; they must be float32 {shape}, one for "
+            "each row, as large as the images"
         )
     return batch
 
@@ -95,5 +115,7 @@ def _are_rows(values: Tensor, rows: int) -> bool:
     return values.dtype == torch.int64 and bool(((values >= 0) & (values < rows)).all())
 
 
-def _described(values: Tensor) -> str:
+def _described(values: object) -> str:
+    if not isinstance(values, Tensor):
+        return type(values).__name__
     return f"{str(values.dtype).removeprefix('torch.')} {tuple(values.shape)}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from dimred.config import RunConfig
@@ -13,11 +12,9 @@ from dimred.data.image_set import ImageSet
 from dimred.data.options import FitOn
 from dimred.data.resident import ResidentImages
 from dimred.errors import InputError
-from dimred.losses.check import check_loss
+from dimred.options.trial import tried
 from dimred.pairing import FixedTargets, Pairing, PairingScope
-from dimred.pairing.check import check_pairing
 from dimred.training.compute import Compute
-from dimred.training.stage import on_device
 
 
 class Inputs:
@@ -30,7 +27,8 @@ class Inputs:
     scope: the pairing's view of the images to learn from.
     resident: the samples on the device, or on the host where they do not fit there.
 
-    Raises InputError for data that cannot be read, or are too few for the batch or the processes.
+    Raises InputError for data that cannot be read, or are too few for the batch or the processes,
+    and for a dataset or pairing of a plug-in that fails.
     """
 
     def __init__(self, config: RunConfig, compute: Compute):
@@ -39,9 +37,12 @@ class Inputs:
         self.images = config.dataset.load(config.seed)
         self.fit = fit_positions(config, self.images)
         check_sizes(config, len(self.images), len(self.fit), compute.processes.size)
-        self.samples = config.pairing.samples(self.images)
+        with tried(config.pairing, "samples"):
+            self.samples = config.pairing.samples(self.images)
         self.scope = PairingScope(self.samples, self.n_variants, self.fit, config.dataset.cache)
-        self.pairing = config.pairing.build(self.scope, config.schedule.batch_size, compute.device)
+        batch_size = config.schedule.batch_size
+        with tried(config.pairing, "build"):
+            self.pairing = config.pairing.build(self.scope, batch_size, compute.device)
         check_targets(config, self.pairing)
         self.resident = ResidentImages(
             self.samples.images, compute.device, config.device.memory_fraction
@@ -61,23 +62,6 @@ class Inputs:
     def steps(self) -> int:
         """Steps per epoch."""
         return len(self.pairing.anchors) // self.config.schedule.batch_size
-
-
-def try_out(inputs: Inputs) -> None:
-    """Check the pairing, the losses and the network on a small batch, before the run begins.
-
-    Raises InputError for one that breaks its contract on these images.
-    """
-    config, samples = inputs.config, inputs.samples.images
-    pairing, batch_size = config.pairing.name, config.schedule.batch_size
-    device = inputs.compute.device
-    batch = check_pairing(pairing, inputs.pairing, batch_size, samples, device)
-    for stage in config.schedule.stages.values():
-        options = config.loss_of(stage)
-        check_loss(options.name, on_device(options.build(), device), batch, stage.out_dim)
-    with torch.device("meta"):
-        _, channels, height, width = samples.shape
-        config.model.backbone(channels, (height, width))
 
 
 def fit_positions(config: RunConfig, images: ImageSet) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ import torch
 from dimred.config import RunConfig
 from dimred.data.image_set import ImageSet
 from dimred.models import Encoder
+from dimred.models.check import build_backbone
 from dimred.models.options import WeightInit
 from dimred.run.inputs import Inputs
 from dimred.training.checkpoint import Checkpoint, Position
@@ -42,7 +43,7 @@ def new_encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(config.seed, "weights"))
         encoder = Encoder(
-            options.backbone(shape[1], (shape[2], shape[3])),
+            build_backbone(options, shape[1], (shape[2], shape[3])),
             images.mean,
             images.std,
             options.hidden_dim,

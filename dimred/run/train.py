@@ -14,11 +14,12 @@ from omegaconf import OmegaConf
 from dimred.config import RunConfig
 from dimred.errors import InputError, Interrupted, ProcessLost, TrainingFailed
 from dimred.run.identity import identity_of, run_path
-from dimred.run.inputs import Inputs, try_out
+from dimred.run.inputs import Inputs
 from dimred.run.measuring import Measuring, setting_of
 from dimred.run.recorder import RunRecorder, checkpoint_of
 from dimred.run.report import RunReport
 from dimred.run.stages import StagedTraining
+from dimred.run.try_out import try_out
 from dimred.run_folder import layout
 from dimred.run_folder.environment import environment
 from dimred.run_folder.folder import RunFolder

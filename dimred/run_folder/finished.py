@@ -165,13 +165,14 @@ class FinishedRun:
         import torch
 
         from dimred.models import Encoder
+        from dimred.models.check import build_backbone
 
         (channels, height, width), weights = self.shape, self._weights()
         model, stages = self.config.model, list(self.config.schedule.stages.values())
         placeholder = [0.0] * channels  # the mean and std are among the weights
         try:
             with torch.device("meta"):
-                backbone = model.backbone(channels, (height, width))
+                backbone = build_backbone(model, channels, (height, width))
                 out_dim = stages[-1].out_dim
                 encoder = Encoder(backbone, placeholder, placeholder, model.hidden_dim, out_dim)
             encoder.to_empty(device="cpu").load_state_dict(weights)

@@ -62,5 +62,10 @@ def test_a_sound_loss_passes():
 
 def test_a_decoupled_loss_is_refused_where_a_step_has_one_pair():
     one = StepBatch(torch.arange(1), 2, PositivePairs(torch.tensor([1, 0])))
-    with pytest.raises(InputError, match=r"^loss=infonce: .* needs at least two pairs"):
+    with pytest.raises(InputError, match=r"^decoupled=true: needs at least two pairs"):
         check_loss("infonce", InfoNCE(CauchyKernel(), decoupled=True), one, 2)
+
+
+def test_an_error_in_a_loss_of_dimred_is_a_bug_and_keeps_its_traceback():
+    with pytest.raises(TypeError, match="reduction"):
+        check_loss("mine", without_reduction, BATCH, 2, is_plugin=False)

@@ -80,5 +80,46 @@ def test_a_batch_that_is_not_sound_is_named(change, message):
 def test_views_must_be_one_for_each_row():
     pairing = Given(GOOD)
     pairing.views = lambda images, generator: torch.zeros(8, 1, 4, 4)
-    with pytest.raises(InputError, match=r"views are float32 \(8, 1, 4, 4\).*16, C"):
+    with pytest.raises(InputError, match=r"views are float32 \(8, 1, 4, 4\).*\(16, 1, 4, 4\)"):
         check(pairing)
+
+
+class Failing(Given):
+    """A pairing whose methods raise or give what they should not."""
+
+    def __init__(self, **methods):
+        super().__init__(GOOD)
+        vars(self).update(methods)
+
+
+def fail(*_):
+    raise KeyError("mine")
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        ({"anchors": None}, r"anchors are NoneType; they must be int64 \(n,\)"),
+        ({"anchors": torch.arange(20.0)}, r"anchors are float32 \(20,\)"),
+        ({"same_size": None}, "same_size must be True or False"),
+        ({"select": lambda anchors, generator: None}, "gives NoneType; it must be a StepBatch"),
+        (
+            {"select": fail},
+            r"select\(\) fails .*KeyError: 'mine' \(test_pairing_check.py, line \d+\)",
+        ),
+        ({"views": lambda images, generator: None}, "views are NoneType"),
+        (
+            {"views": fail},
+            r"views\(\) fails .*KeyError: 'mine' \(test_pairing_check.py, line \d+\)",
+        ),
+    ],
+)
+def test_a_pairing_that_fails_is_one_line(methods, message):
+    with pytest.raises(InputError, match=rf"^pairing=mine: .*{message}") as refusal:
+        check(Failing(**methods))
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_error_in_a_pairing_of_dimred_is_a_bug_and_keeps_its_traceback():
+    with pytest.raises(KeyError):
+        check_pairing("mine", Failing(select=fail), 8, IMAGES, CPU, is_plugin=False)
