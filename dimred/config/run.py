@@ -57,7 +57,7 @@ _NOT_COMPARED = ("every", "batch_size")
 def eval_options(measures: tuple[type[Any], ...]) -> type[EvalOptions]:
     """`EvalOptions` with the options of these measures.
 
-    Raises TypeError for an option that two of them define.
+    Raises InputError for an option that two of them define.
     """
     owners = {spec.name: "eval" for spec in fields(EvalOptions)}
     added = []
@@ -66,10 +66,11 @@ def eval_options(measures: tuple[type[Any], ...]) -> type[EvalOptions]:
             if spec.name == "name":
                 continue
             if spec.name in owners:
-                raise TypeError(
-                    f"eval.{spec.name}: an option of {measure.__name__}, and of {owners[spec.name]}"
+                raise InputError(
+                    f"eval.{spec.name}: an option of measure={measure.choices[0]}, and already one "
+                    f"of {owners[spec.name]}; give it another name"
                 )
-            owners[spec.name] = measure.__name__
+            owners[spec.name] = f"measure={measure.choices[0]}"
             added.append((spec.name, get_type_hints(measure)[spec.name], copied(spec)))
     return _importable(make_dataclass("EvalSchema", added, bases=(EvalOptions,)))
 

@@ -32,6 +32,8 @@ def listed_pairs(file, index):
         listed = np.loadtxt(expanded(file), delimiter=",", dtype=np.int64, ndmin=2)
     except (OSError, ValueError) as error:
         raise InputError(f"pairing.file={file}: {error}") from error
+    if listed.shape[1] != 2:
+        raise InputError(f"pairing.file={file}: has {listed.shape[1]} columns; it must have two")
     place = {number: position for position, number in enumerate(index)}
     pairs = [[place[a], place[b]] for a, b in listed if a in place and b in place]
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
