@@ -14,6 +14,7 @@ from dimred.errors import InputError
 from dimred.losses.options import LossOptions
 from dimred.models.options import ModelOptions
 from dimred.options.option import changes_result, copied, nested, option, violations, walk
+from dimred.options.plugins import load_shared_plugins
 from dimred.options.registry import Unknown, registered
 from dimred.pairing.formats import PairFormat
 from dimred.pairing.options import PairingOptions
@@ -99,12 +100,12 @@ def _importable(schema: type[Any]) -> type[Any]:
 
 
 def __getattr__(name: str) -> type[Any]:
-    """The classes generated from the registered measures."""
-    if name == "RunSchema":
-        return run_schema()
-    if name == "EvalSchema":
-        return eval_options(_measures())
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """The classes generated from the registered measures. The jobs of a sweep look them up before
+    anything has imported the plug-ins that register some."""
+    if name not in ("RunSchema", "EvalSchema"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    load_shared_plugins()
+    return run_schema() if name == "RunSchema" else eval_options(_measures())
 
 
 def measures_of(config: RunConfig) -> dict[str, Any]:

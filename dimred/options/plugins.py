@@ -25,7 +25,11 @@ from dimred.options.registry import forget
 
 ENTRY_POINTS = "dimred.plugins"
 
+# Environment variable with the modules of all plug-ins, for child processes.
+_SHARED = "DIMRED_PLUGINS"
+
 _files: dict[str, bytes] = {}  # source of each single-file plug-in, by module name
+_modules: set[str] = set()  # names of the other plug-ins that --plugin has named
 _installed_loaded = False
 
 
@@ -44,6 +48,7 @@ def load_plugins(names: Sequence[str]) -> None:
             )
         else:
             _import(f"--plugin {name}", lambda name=name: import_module(name))  # type: ignore[misc]
+            _modules.add(name)
 
 
 def load_installed_plugins() -> None:
@@ -61,8 +66,11 @@ def load_installed_plugins() -> None:
 
 
 def share_with_processes(folder: Path) -> None:
-    """Copy the single-file plug-ins, as they are now, below `folder` and put them on PYTHONPATH, so
-    that child processes can import them under the same module names."""
+    """Let child processes import the plug-ins under the same module names.
+
+    The single-file ones are copied, as they are now, below `folder` and put on PYTHONPATH.
+    """
+    os.environ[_SHARED] = ",".join([*_files, *sorted(_modules)])
     if not _files:
         return
     copies = folder.absolute() / sha256(b"".join(_files.values())).hexdigest()[:12]
@@ -70,6 +78,13 @@ def share_with_processes(folder: Path) -> None:
         write_atomically(copies / f"{name}.py", source)
     before = os.environ.get("PYTHONPATH", "")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(copies), before)))
+
+
+def load_shared_plugins() -> None:
+    """In a child process, import the plug-ins of the process that called `share_with_processes`."""
+    load_installed_plugins()
+    for name in filter(None, os.environ.get(_SHARED, "").split(",")):
+        import_module(name)
 
 
 def _load_file(file: str) -> None:

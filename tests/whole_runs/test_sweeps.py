@@ -1,15 +1,20 @@
 """Sweeps: one run a job, in this process or in others that submitit starts."""
 
 import os
+import shutil
 import signal
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Thread
 
 import numpy as np
 import pytest
 from command import SMOKE, dimred, only_run, refused, rows, summary
 
+from dimred.options import plugins, registry
+
+PLUGINS = Path(__file__).parent.parent / "plugins"
 LOCAL = ["-m", "hydra/launcher=submitit_local"]
 
 
@@ -102,6 +107,18 @@ def preempted(cwd):
     assert failures == []
 
 
+@contextmanager
+def plugins_of_jobs():
+    """Takes back how the command shares its plug-ins with jobs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("PYTHONPATH", "DIMRED_PLUGINS"):
+            patch.setenv(name, os.environ.get(name, ""))
+        yield
+    for name in plugins._files:
+        registry.forget(name)
+    plugins._files.clear()
+
+
 @pytest.fixture(scope="module")
 def submitted(tmp_path_factory):
     """What a sweep printed whose jobs ran in other processes: one of them was preempted, the other
@@ -114,7 +131,8 @@ def submitted(tmp_path_factory):
     )
     words = ["train", "--config-dir", "mine", "experiment=mine", *SMOKE[2:], *LOCAL]
     words += ["schedule.stages.pretrain.epochs=50", "checkpoint_every=0", "eval.every=0"]
-    with preempted(cwd):
+    words += ["--plugin", shutil.copy(PLUGINS / "silhouette.py", cwd), "eval.silhouette=true"]
+    with preempted(cwd), plugins_of_jobs():
         return cwd, *dimred(cwd, *words, "schedule.batch_size=64,1000", code=2)
 
 
@@ -129,6 +147,12 @@ def test_jobs_in_other_processes_report_to_the_sweep(submitted):
     run = only_run(cwd)
     assert f"schedule.batch_size=64: {run.relative_to(cwd)}\n" in out
     assert '"--config-dir",\n        "mine"' in (run / "environment.json").read_text()
+
+
+def test_jobs_in_other_processes_have_the_measures_of_a_plugin(submitted):
+    """Nothing but the options of one is sent to them."""
+    cwd, _, _ = submitted
+    assert "silhouette_h" in str(summary(only_run(cwd)))
 
 
 def test_a_preempted_job_is_requeued_and_goes_on_from_its_checkpoint(submitted):
