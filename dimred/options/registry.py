@@ -64,8 +64,8 @@ class Choice:
 
 
 class Unknown:
-    """Mixin for the options of a choice that is not registered here: plain values, whose methods
-    raise InputError naming the plug-in. See `unknown`."""
+    """Mixin for the options of a choice whose code is not here: plain values, whose methods raise
+    InputError naming the plug-in. See `unknown`."""
 
 
 def register(group: str, *names: str) -> Callable[[type[C]], type[C]]:
@@ -100,17 +100,36 @@ def forget(module: str) -> None:
             del group[name]
 
 
-def unknown(base: type[C], values: Mapping[str, Any], origin: Mapping[str, Any]) -> C:
-    """Options of a choice that is not registered here, as plain values.
+def is_same_code(options: type[Choice], origin: Mapping[str, Any]) -> bool:
+    """Whether a choice comes from the same source as a run's. origin: the run's, as returned by
+    `Origin.as_json`; without a digest of either source they count as the same."""
+    here, there = options.origin and options.origin.sha256, origin.get("sha256")
+    return None in (here, there) or here == there
+
+
+def unknown(
+    base: type[C],
+    values: Mapping[str, Any],
+    origin: Mapping[str, Any],
+    loaded: Origin | None = None,
+    run: str = "the run",
+) -> C:
+    """Options of a choice whose code is not here, as plain values.
 
     base: base class of the group. values: by key, including `name`. origin: the plug-in, as
-    returned by `Origin.as_json`.
+    returned by `Origin.as_json`. loaded: the plug-in of other code that has the choice here.
+    run: whose options they are, for messages.
     All public methods and properties of the base class, except `problems`, raise InputError.
     """
-    message = (
-        f"{base.group}={values['name']}: comes from the plug-in {origin.get('name')}, which is not "
-        "loaded; name its file or module by --plugin"
-    )
+    message = f"{base.group}={values['name']}: comes from the plug-in {origin.get('name')}, "
+    if loaded is None:
+        message += "which is not loaded; name its file or module by --plugin"
+    else:
+        message += (
+            f"which has been edited since {run} was trained: its SHA-256 was {_short(origin)}, and "
+            f"that of the {loaded.name} loaded here is {_short(loaded.as_json())}; name the source "
+            "of then by --plugin"
+        )
 
     def refuse(*_: object, **__: object) -> Any:
         raise InputError(message)
@@ -130,6 +149,10 @@ def unknown(base: type[C], values: Mapping[str, Any], origin: Mapping[str, Any])
     )
     options.choices = (str(values["name"]),)
     return options()
+
+
+def _short(origin: Mapping[str, Any]) -> str:
+    return str(origin.get("sha256"))[:8]
 
 
 def _discover() -> None:

@@ -63,7 +63,7 @@ class FinishedRun:
         file = self.path / layout.CONFIG
         try:
             plugins = self.record.environment["identity"].get("plugins")
-            config = read_config(file.read_text(), plugins)
+            config = read_config(file.read_text(), plugins, str(self.path))
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
         dataset = config.dataset

@@ -77,6 +77,15 @@ def test_what_is_no_configuration_is_refused(before, after):
         read_config(text.replace(before, after, 1))
 
 
+@pytest.mark.parametrize("key", ["output_dir: outputs", "  mean: null"])
+def test_nothing_in_it_is_replaced_by_variables_of_the_environment(key):
+    text = written(composed(["experiment=demo"]))
+    assert f"{key}\n" in text
+    name = key.partition(":")[0]
+    with pytest.raises(InputError, match=rf"{name.strip()}=\$.oc.env:HOME.: must be a plain value"):
+        read_config(text.replace(f"{key}\n", f"{name}: [x, '${{oc.env:HOME}}']\n", 1))
+
+
 def test_a_text_that_is_no_mapping_is_refused():
     with pytest.raises(InputError, match="is no configuration of dimred"):
         read_config("3")

@@ -7,6 +7,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from importlib import util
 from pathlib import Path
 
@@ -166,6 +167,18 @@ def test_images_and_network_of_a_plugin_are_wanted_where_they_are_used(tmp_path)
     dimred(tmp_path, "view", str(run), *plugin)
     dimred(tmp_path, "embed", str(run), "new.npz", *plugin)
 
+    # An edited plug-in is another one, though it builds a network that fits the weights.
+    forget_plugins()
+    edited = tmp_path / "edited/stripes.py"
+    edited.parent.mkdir()
+    source = (PLUGINS / "stripes.py").read_text()
+    edited.write_text(source.replace("self.layer(", "-self.layer("))
+    for words in (["embed", str(run), "new.npz"], ["view", str(run)]):
+        line = refused(tmp_path, *words, "--plugin", str(edited))
+        assert f"the plug-in stripes.py, which has been edited since {run} was trained" in line
+        then, now = (sha256(code.encode()).hexdigest()[:8] for code in (source, edited.read_text()))
+        assert f"its SHA-256 was {then}, and that of the stripes.py loaded here is {now}" in line
+
     # What a run folder says is never imported.
     forget_plugins()
     evil = run / "evil.py"
@@ -249,7 +262,8 @@ def test_installed_plugins_are_found_and_a_broken_one_is_named(tmp_path, monkeyp
 
 
 def test_jobs_in_other_processes_have_the_plugin_as_it_was_submitted(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
+    for name in ("PYTHONPATH", "DIMRED_PLUGINS"):  # set by share_with_processes
+        monkeypatch.setenv(name, os.environ.get(name, ""))
     file = copied("dcl.py", tmp_path)
     load_plugins([str(file)])
     config = composed(["loss=dcl", "loss.temperature=0.3"])
