@@ -8,6 +8,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from difflib import get_close_matches
 from itertools import takewhile
+from traceback import walk_tb
 from typing import TYPE_CHECKING, NoReturn
 
 from dimred.errors import InputError, ProcessLost, TrainingFailed
@@ -81,7 +82,9 @@ def explain(error: BaseException) -> str:
             f"{error.override}: cannot be read as KEY=VALUE; quote the value: \"{key}='{value}'\""
         )
     if isinstance(error, UnicodeDecodeError):
-        return f"a YAML file is not UTF-8 ({error})"
+        modules = (str(f.f_globals.get("__name__")) for f, _ in walk_tb(error.__traceback__))
+        kind = "YAML file" if any(name.startswith("yaml.") for name in modules) else "file"
+        return f"a {kind} is not UTF-8 ({error})"
     cause = error.__cause__ or error.__context__ or error
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
         return _explain_key(cause, str(error))

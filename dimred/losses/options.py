@@ -214,7 +214,9 @@ class InfoNCE(LossOptions):
     bandwidth: float = option(1.0, "For kernel=gaussian: its standard deviation.", above=0)
     temperature: float = option(0.5, "For kernel=cosine: SimCLR's tau.", at_least=0.003)
     learn_temperature: bool = option(
-        False, "For kernel=cosine: learn the temperature, which starts at loss.temperature."
+        False,
+        "For kernel=cosine: learn the temperature, which starts at loss.temperature, anew in every "
+        "stage.",
     )
     decoupled: bool = option(
         False, "Leave the positive pair out of the denominator (DCL, Yeh et al. 2022)."

@@ -96,6 +96,9 @@ def _load_file(file: str) -> None:
     name = file_module(path)
     if _files.get(name) == source:
         return
+    for copy in [other for other, content in _files.items() if content == source]:
+        forget(copy)  # the same file in another folder
+        del _files[copy]
     module = ModuleType(name)
     module.__file__ = str(path)
     forget(name)

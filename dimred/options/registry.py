@@ -18,6 +18,7 @@ choices from here.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, make_dataclass
@@ -194,12 +195,20 @@ def _check(group: str, names: Sequence[str], options: type[Choice]) -> None:
             raise TypeError(f"{where}: {name!r} is no name; use letters, digits and _")
         other = _choices.get(group, {}).get(name)
         if other is not None and _place(other) != _place(options):
-            raise TypeError(f"{where}: {group}={name} is already {'.'.join(_place(other))}")
+            raise TypeError(f"{where}: {group}={name} is already {_owner(other)}")
 
 
 def _place(options: type[Choice]) -> tuple[str, str]:
     """Module and name of a class: unchanged when its module is imported again."""
     return options.__module__, options.__qualname__
+
+
+def _owner(options: type[Choice]) -> str:
+    """Where a class comes from, for messages."""
+    if options.origin is None:
+        return ".".join(_place(options))
+    file = getattr(sys.modules.get(options.__module__), "__file__", None)
+    return f"that of the plug-in {file or options.origin.name}, loaded before in this session"
 
 
 def _base(options: type[Choice]) -> type[Choice]:

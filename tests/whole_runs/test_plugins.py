@@ -4,6 +4,7 @@ import json
 import math
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,9 @@ from command import dimred, refused, summary
 
 from dimred import load_run
 from dimred.config.compose import composed
+from dimred.errors import InputError
 from dimred.options import plugins, registry
+from dimred.options.origin import file_module
 from dimred.options.plugins import (
     load_installed_plugins,
     load_plugins,
@@ -222,6 +225,21 @@ def test_a_plugin_that_is_not_there(tmp_path):
     assert "--plugin gone.py: No such file" in refused(tmp_path, "train", "--plugin", "gone.py")
     line = refused(tmp_path, "train", "--plugin", "not.there")
     assert "--plugin not.there: no such module; give a .py file" in line
+
+
+def test_the_same_file_in_another_folder_takes_the_place_of_the_first(tmp_path):
+    """In one Python session, such as a notebook."""
+    (tmp_path / "other").mkdir()
+    load_plugins([str(copied("dcl.py", tmp_path))])
+    second = copied("dcl.py", tmp_path / "other")
+    load_plugins([str(second)])
+    assert type(composed(["loss=dcl"]).loss).__module__ == file_module(second)
+    # Another file that registers the same name does not.
+    first = tmp_path / "dcl.py"
+    first.write_text(first.read_text() + "\n")
+    line = f"DCL: loss=dcl is already that of the plug-in {second}, loaded before"
+    with pytest.raises(InputError, match=re.escape(line)):
+        load_plugins([str(first)])
 
 
 def test_a_module_that_is_installed_is_a_plugin_too(tmp_path, monkeypatch):

@@ -152,7 +152,7 @@ def test_jobs_in_other_processes_report_to_the_sweep(submitted):
 def test_jobs_in_other_processes_have_the_measures_of_a_plugin(submitted):
     """Nothing but the options of one is sent to them."""
     cwd, _, _ = submitted
-    assert "silhouette_h" in str(summary(only_run(cwd)))
+    assert "silhouette_h" in summary(only_run(cwd))["silhouette"]
 
 
 def test_a_preempted_job_is_requeued_and_goes_on_from_its_checkpoint(submitted):
