@@ -210,6 +210,20 @@ TARGETS = {
     ),
 }
 
+# The case that each registered loss is, with these options.
+REGISTERED = {
+    "cross_entropy": ("cross_entropy", {}),
+    "drlim": ("drlim", {"margin": 1.5}),
+    "generalized_contrastive": (
+        "generalized",
+        {"groups": [2, 1], "margins": [1.3, 0.8], "weights": [0.3, 1.3]},
+    ),
+    "infonce": ("student", {"degrees_of_freedom": 3.5}),
+    "simclr": ("simclr", {"temperature": 0.5}),
+    "squared_error": ("squared_error", {}),
+    "tsimcne": ("tsimcne", {}),
+}
+
 LOSSES = POSITIVE_PAIRS | LABELED_PAIRS | TARGETS
 DIMS = 3  # of the embeddings that all of them can be given
 

@@ -11,11 +11,14 @@ import torch
 
 from dimred.data.augmentation import BatchAugmentation
 from dimred.data.augmentation_options import AugmentationOptions
+from dimred.data.image_set import Factor, ImageSet, LabelSet
+from dimred.options.registry import registered
 from dimred.pairing import (
     Classes,
     FixedTargets,
     InBatchSampling,
     Neighbors,
+    PairingScope,
     PairSampling,
     TwoViews,
     Viewpoints,
@@ -26,6 +29,12 @@ from dimred.pairing import (
 )
 
 CPU = torch.device("cpu")
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
 N, T, BATCH = 9, 3, 4
 # Images with two, one and no neighbors; 8 names one twice.
 RAGGED = np.array([[1, 2], [0, -1], [-1, 5], [-1, -1], [8, 3], [-1, -1], [7, 0], [-1, -1], [2, 2]])
@@ -74,5 +83,35 @@ PAIRINGS = {
     **{f"pairs_{name}": sampled(PairSampling, relation) for name, relation in RELATIONS.items()},
     "class_targets": targets(torch.arange(N) % 3, n_classes=3, shift=(2, 1)),
     "factor_targets": targets(torch.arange(2.0 * N).view(N, 2)),
+}
+
+
+def built(name):
+    """What the options of a registered pairing build, for images with classes and factors."""
+    count = 24
+    azimuths, elevations = np.divmod(np.arange(count), 4)
+    images = ImageSet(
+        images=torch.randint(0, 256, (count, 3, 8, 8), dtype=torch.uint8, generator=seeded(1)),
+        mean=(0.5,) * 3,
+        std=(0.2,) * 3,
+        is_test=np.zeros(count, dtype=bool),
+        split_name="",
+        labels=LabelSet(np.arange(count) % 3, ("a", "b", "c")),
+        index=np.arange(count),
+        factors={
+            "azimuth": Factor(azimuths * 20.0, "degrees", period=360.0),
+            "elevation": Factor(30.0 + 5 * elevations, "degrees"),
+        },
+    )
+    options = registered("pairing")[name]()
+    samples = options.samples(images)
+    scope = PairingScope(samples, len(samples) // count, np.arange(count), None)
+    return PairingCase(partial(options.build, scope, BATCH, CPU), len(samples))
+
+
+PAIRINGS |= {
+    f"registered_{name}": built(name)
+    for name, options in registered("pairing").items()
+    if options.origin is None
 }
 each_pairing = pytest.mark.parametrize("case", PAIRINGS.values(), ids=PAIRINGS.keys())

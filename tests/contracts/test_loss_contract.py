@@ -4,11 +4,12 @@ import copy
 
 import pytest
 import torch
-from contracts.losses import DIMS, LOSSES, each, points
+from contracts.losses import DIMS, LOSSES, REGISTERED, each, points
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dimred.losses import check_loss
+from dimred.options.registry import registered
 from dimred.pairing import LabeledPairs, PositivePairs, StepBatch, Targets
 
 each_loss = each(LOSSES)
@@ -29,6 +30,19 @@ def reordered(pairs, order):
     if isinstance(pairs, LabeledPairs):
         return pairs.at(place)
     return Targets(pairs.values[order])
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, options in registered("loss").items() if options.origin is None]
+)
+def test_every_registered_loss_is_one_of_these(name):
+    """A new loss has to be put into `REGISTERED`."""
+    key, values = REGISTERED[name]
+    case, z = LOSSES[key], points(8, DIMS)
+    loss = registered("loss")[name](**values).build()
+    expected = case.rows(z.tolist(), case.pairs(8, 0))
+    rows = loss(z, case.pairs(8, 0), reduction="none")
+    assert rows.tolist() == pytest.approx(expected, rel=1e-11, abs=3e-9)
 
 
 @each_loss
