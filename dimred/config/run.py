@@ -16,6 +16,7 @@ from dimred.models.options import ModelOptions
 from dimred.options.option import changes_result, copied, nested, option, violations, walk
 from dimred.options.plugins import load_shared_plugins
 from dimred.options.registry import Unknown, registered
+from dimred.options.trial import tried
 from dimred.pairing.formats import PairFormat
 from dimred.pairing.options import PairingOptions
 from dimred.training.device import DeviceOptions
@@ -207,7 +208,7 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
             yield f"{key}=: must name a folder"
     if not stages:
         yield "schedule.stages={}: a schedule needs at least one stage"
-    yield from config.pairing.problems()
+    yield from _problems(config.pairing)
     if config.device.compile not in (True, False, "auto"):
         yield f"device.compile={config.device.compile}: must be auto, true or false"
     previous = None
@@ -229,9 +230,15 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
         previous = stage.out_dim
     if not config.eval.k:
         yield "eval.k=[]: must hold at least one number of neighbors"
-    yield from config.model.problems()
+    yield from _problems(config.model)
     for measure in measures_of(config).values():
-        yield from measure.problems()
+        yield from _problems(measure)
+
+
+def _problems(choice: Any, *values: Any) -> Iterator[str]:
+    """The lines of a choice's `problems`."""
+    with tried(choice, "problems"):
+        yield from choice.problems(*values)
 
 
 def _mismatches(
@@ -249,7 +256,7 @@ def _mismatches(
             f"loss={' or '.join(fitting)}; loss={loss.name} goes with pairing={' or '.join(others)}"
         )
         return
-    yield from loss.problems(stage, out_dim)
+    yield from _problems(loss, stage, out_dim)
     groups = len(loss.embedding_groups.margins)
     if loss.requires is PairFormat.labeled_pairs and groups not in (0, pairing.components):
         required = _n_labels(kind for kind in losses.values() if kind.requires is loss.requires)

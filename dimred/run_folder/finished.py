@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from dimred.errors import InputError
 from dimred.options.registry import Unknown
+from dimred.options.trial import tried
 from dimred.run_folder import layout
 from dimred.run_folder.arrays import RunArrays, RunMap
 from dimred.run_folder.findings import Findings, read_findings
@@ -108,7 +109,8 @@ class FinishedRun:
         """The run's images in all transformations of its pairing, one for each row of its map."""
         if self.n_variants == 1:
             return images  # whatever the pairing is
-        return self.config.pairing.samples(images)
+        with tried(self.config.pairing, "samples"):
+            return self.config.pairing.samples(images)
 
     def arrays(self, name: str = layout.EMBEDDING) -> RunArrays:
         """The arrays of an .npz file of the run. Raises InputError for a missing or damaged one."""

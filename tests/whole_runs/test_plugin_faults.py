@@ -75,6 +75,11 @@ LOSS = ("loss", "LossOptions")
         (LOSS, "def build(self): fail()", "build() fails: KeyError: 'no' (mine.py, line 12)"),
         (
             LOSS,
+            "build = fail\n    def problems(self, *_): fail()",
+            "problems() fails: KeyError: 'no' (mine.py, line 12)",
+        ),
+        (
+            LOSS,
             "def build(self): return fail",
             "fails on a trial batch: KeyError: 'no' (mine.py, line 12)",
         ),
