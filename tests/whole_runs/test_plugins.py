@@ -42,6 +42,7 @@ def forget_plugins():
     for name in plugins._files:
         registry.forget(name)
     plugins._files.clear()
+    plugins._modules.clear()
 
 
 @pytest.fixture(autouse=True)
