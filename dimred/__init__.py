@@ -24,19 +24,27 @@ def train(
     overrides: as on the command line. config_dir: further YAML, laid out like conf/. plugins: .py
         files or modules with parts of one's own, as --plugin takes them.
     Returns the finished run; None in all but the first of several processes that share one.
-    PyTorch is left as it was. Raises InputError, or an exception of Hydra or OmegaConf, for
-    overrides and data that cannot be used, TrainingFailed for a loss that is not finite, and
-    Interrupted, a KeyboardInterrupt, when it is stopped.
+    PyTorch is left as it was. Raises InputError for overrides and data that cannot be used,
+    TrainingFailed for a loss that is not finite, and Interrupted, a KeyboardInterrupt, when it is
+    stopped.
     """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
     from dimred.analysis.loaded_run import load_run
+    from dimred.commands.messages import explain
     from dimred.config.compose import composed
+    from dimred.errors import InputError
     from dimred.options.plugins import load_plugins
     from dimred.run.train import run
 
     load_plugins(plugins)
     flags = [] if config_dir is None else ["--config-dir", config_dir]
     flags += [word for plugin in plugins for word in ("--plugin", plugin)]
-    config = composed(overrides, config_dir)
+    try:
+        config = composed(overrides, config_dir)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(explain(error)) from error
     outcome = run(config, ["dimred", "train", *flags, *overrides])
     return None if outcome is None else load_run(outcome.path)
 

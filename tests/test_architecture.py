@@ -66,7 +66,7 @@ MAY_IMPORT = {
         "training",
     },
     "commands": {"analysis", "config", "options", "page", "plots", "run", "run_folder", "tables"},
-    "__init__": {"analysis", "config", "options", "run"},
+    "__init__": {"analysis", "commands", "config", "options", "run"},
     "__main__": {"commands"},
 }
 

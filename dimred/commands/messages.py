@@ -7,17 +7,20 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
 from difflib import get_close_matches
-from itertools import takewhile
 from traceback import walk_tb
 from typing import TYPE_CHECKING, NoReturn
 
 from dimred.errors import InputError, ProcessLost, TrainingFailed
 
 if TYPE_CHECKING:
+    from hydra.errors import MissingConfigException
     from omegaconf.errors import OmegaConfBaseException
 
 # The choices of hydra-submitit-launcher, the optional extra `cluster`.
 _CLUSTER = ("hydra/launcher/submitit_local", "hydra/launcher/submitit_slurm")
+
+
+PLUGIN_GROUPS = ("dataset", "pairing", "model", "loss")
 
 
 class Parser(ArgumentParser):
@@ -95,11 +98,20 @@ def explain(error: BaseException) -> str:
             f"{word}: is not installed; it comes with pip install -e '.[cluster]' in dimred's clone"
         )
     if isinstance(error, MissingConfigException):
-        lines = list(takewhile(lambda line: not line.startswith("Config search path"), lines))
-        return ", ".join(lines).replace(":,", ":").removeprefix("In 'config': ")
+        return _explain_choice(error)
     if isinstance(error, HydraException):
         lines = [line for line in lines if not line.startswith(("See https", "^"))]
     return "; ".join(lines) or type(error).__name__
+
+
+def _explain_choice(error: MissingConfigException) -> str:
+    """One line for a choice that is not there."""
+    group, _, name = str(error.missing_cfg_file).rpartition("/")
+    names = [str(option) for option in error.options or ()]
+    close = get_close_matches(name, names, 1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    own = ", and what a plug-in adds (--plugin FILE)" if group in PLUGIN_GROUPS else ""
+    return f"{group}={name}: no such choice; {hint}the choices are {', '.join(names)}{own}"
 
 
 def _explain_key(error: OmegaConfBaseException, context: str) -> str:

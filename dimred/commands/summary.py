@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ def describe(folder: Path, summary: dict[str, Any]) -> str:
     lines = [*_data(summary["dataset"]), "", *_table(summary), ""]
     for name, measure in registered("measure").items():
         lines += measure.lines(summary.get(name) or {})
+    left_out = summary.get("measures", {}).get("left_out", {})
+    lines += [f"left out              {name}: {reason}" for name, reason in left_out.items()]
     return "\n".join(
         [
             *lines,
@@ -36,10 +39,7 @@ def _data(dataset: dict[str, Any]) -> list[str]:
         line += f", learned from {dataset['learned_from']:,}"
     counts = dataset["classes"].values()
     if counts:
-        line += (
-            f", {len(counts)} classes of {min(counts):,} to {max(counts):,}, "
-            f"chance {dataset['chance']:.4f}"
-        )
+        line += f", {len(counts)} classes of {_range(counts)}, chance {dataset['chance']:.4f}"
     else:
         line += f", no labels, overlap of neighbors by chance {dataset['chance']:.4f}"
     lines = [line, *(f"{name} split: {text}" for name, text in dataset["splits"].items())]
@@ -84,3 +84,8 @@ def _references(summary: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 def _without_space(part: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(value for key, value in sorted(part.items()) if key != "space")
+
+
+def _range(counts: Collection[int]) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"

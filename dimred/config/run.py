@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, make_dataclass
 from enum import Enum
 from functools import cache
@@ -292,14 +292,19 @@ def eval_values(config: RunConfig) -> dict[str, Any]:
     return {key: _plain(value) for key, _, value in walk(config.eval)}
 
 
-def measured_alike(config: RunConfig, recorded: Mapping[str, Any]) -> bool:
-    """Whether a run was measured as `config` says. recorded: `eval` in its summary.json; a key that
-    it lacks, of a measure added since, counts as its default."""
+def measured_alike(
+    config: RunConfig, recorded: Mapping[str, Any], keys: Collection[str] | None = None
+) -> bool:
+    """Whether a run was measured as `config` says.
+
+    recorded: `eval` in its summary.json; a key that it lacks, of a measure added since, counts as
+        its default. keys: those to compare; None for all.
+    """
     defaults = {key: _plain(value) for key, _, value in walk(type(config.eval)())}
     return all(
         recorded.get(key, defaults[key]) == value
         for key, value in eval_values(config).items()
-        if key not in _NOT_COMPARED
+        if key not in _NOT_COMPARED and (keys is None or key in keys)
     )
 
 

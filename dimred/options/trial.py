@@ -46,10 +46,10 @@ def one_line(part: str, what: str, is_plugin: bool = True, hint: str = "") -> It
         if not is_plugin:
             raise
         reason = " ".join(f"{type(error).__name__}: {error}".splitlines()[0].split())
-        raise InputError(f"{part}: {what}: {reason}{_place(error)}{hint}") from error
+        raise InputError(f"{part}: {what}: {reason}{place_of(error)}{hint}") from error
 
 
-def _place(error: Exception) -> str:
+def place_of(error: Exception) -> str:
     """File and line in the user's code where an error arose; "" where there is none."""
     places = [
         f" ({Path(frame.f_code.co_filename).name}, line {line})"

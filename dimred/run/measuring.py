@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from dimred.measures.protocol import (
     When,
 )
 from dimred.options.registry import registered
+from dimred.options.trial import place_of
 from dimred.plots.style import to_png
 from dimred.run.inputs import Inputs
 from dimred.run_folder import layout
@@ -153,6 +154,14 @@ class Measuring:
         """Whether a finished run was measured with the same options."""
         return measured_alike(self.setting.config, summary.get("eval", {}))
 
+    def same_numbers(self, summary: dict[str, Any]) -> bool:
+        """Whether the measures that are taken every time were taken with the same options, so that
+        numbers of earlier stages can stand beside new ones."""
+        kinds = registered("measure").values()
+        keys = {"k", "random_test"}
+        keys |= {spec.name for kind in kinds if kind.when is When.every for spec in fields(kind)}
+        return measured_alike(self.setting.config, summary.get("eval", {}), keys)
+
     @property
     def chance(self) -> float:
         """The headline by chance: the share of the largest class; without labels, the overlap of
@@ -267,7 +276,7 @@ class Measuring:
     def _leave_out(self, name: str, error: Exception) -> None:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         if not isinstance(error, LeftOut):
-            reason = f"{type(error).__name__}: {reason}"
+            reason = f"{type(error).__name__}: {reason}{place_of(error)}"
             self.failed.add(name)
         if self._announced and self.left_out.get(name) != reason:
             _print_left_out(name, reason)

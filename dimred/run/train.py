@@ -115,7 +115,7 @@ def measured_again(
     checkpoint = training.checkpoint
     assert checkpoint is not None
     rows = list(checkpoint.rows)
-    if summary is not None and not report.measuring.measured_alike(summary):
+    if summary is not None and not report.measuring.same_numbers(summary):
         # What was measured otherwise, such as on other splits, is not put beside new numbers.
         rows = [training_values(row) for row in rows]
     rows[-1] = training_values(rows[-1]) | report.measure(training.encoder)

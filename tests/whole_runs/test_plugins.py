@@ -94,7 +94,7 @@ def test_a_loss_is_one_file(tmp_path):
 
     # Nothing that looks at the run wants the loss.
     forget_plugins()
-    assert "Could not find 'loss/dcl'" in refused(tmp_path, "train", "loss=dcl", *TINY)
+    assert "loss=dcl: no such choice" in refused(tmp_path, "train", "loss=dcl", *TINY)
     dimred(tmp_path, "view", str(run))
     dimred(tmp_path, "inspect", str(run))
     np.savez(tmp_path / "new.npz", images=np.zeros((3, 8, 8), dtype=np.uint8))

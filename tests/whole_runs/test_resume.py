@@ -80,7 +80,7 @@ def test_a_finished_run_without_its_checkpoint_is_not_trained_again(tmp_path):
 
 def test_a_run_whose_measuring_again_is_cut_short_stays_finished(tmp_path, monkeypatch):
     path = tmp_path / "run"
-    again(path)
+    first = again(path)
     before = {p: p.read_bytes() for p in path.rglob("*.*") if p.is_file()}
 
     def crash(*_):
@@ -92,7 +92,9 @@ def test_a_run_whose_measuring_again_is_cut_short_stays_finished(tmp_path, monke
             again(path, save_h=True)
     assert {p: p.read_bytes() for p in path.rglob("*.*") if p.is_file()} == before
     assert again(path).finished_before
-    assert not again(path, save_h=True).finished_before
+    second = again(path, save_h=True)
+    assert not second.finished_before
+    assert second.summary["stages"] == first.summary["stages"]
     assert "h" in np.load(path / "embedding.npz")
 
 
