@@ -52,10 +52,16 @@ def test_training_again_returns_the_same_run(run, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "named"), [(["loss.margn=2"], "margn"), (["seed=-1"], "seed=-1"), (["x"], "x: must")]
+    ("words", "named"),
+    [
+        (["loss.margn=2"], "loss.margn: no such key"),
+        (["seed=-1"], "seed=-1"),
+        (["x"], "x: must"),
+        (["experiment=demoo"], "did you mean demo?"),
+    ],
 )
 def test_words_that_make_no_run_are_errors(words, named, tmp_path):
-    with pytest.raises(Exception, match=re.escape(named)):
+    with pytest.raises(InputError, match=re.escape(named)):
         package.train(*WORDS, f"output_dir={tmp_path / 'outputs'}", *words)
     assert not (tmp_path / "outputs").exists()
 
