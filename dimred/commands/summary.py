@@ -25,7 +25,7 @@ def describe(folder: Path, summary: dict[str, Any]) -> str:
         [
             *lines,
             f"training              {summary['training_seconds']:.0f} s",
-            f"map                   {folder / 'plots' / f'map_{last}.png'}",
+            f"map                   {folder / layout.plot(f'map_{last}')}",
             f"metrics               {folder / layout.SUMMARY}",
             f"run folder            {folder}",
             f"look into the map     dimred view {shlex.quote(str(folder))} --open",
