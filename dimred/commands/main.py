@@ -7,13 +7,12 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from typing import NoReturn
 
 import dimred
 from dimred.commands import COMMANDS
-from dimred.commands.messages import run_reporting_errors
+from dimred.commands.messages import did_you_mean, run_reporting_errors
 from dimred.errors import Interrupted
 
 
@@ -65,8 +64,7 @@ def _run(arguments: list[str]) -> int:
         print(f"dimred {dimred.__version__}")
         return 0
     if name not in COMMANDS:
-        close = get_close_matches(name, COMMANDS, 1)
-        hint = f"did you mean {close[0]}? " if close else ""
+        hint = did_you_mean(name, COMMANDS)
         _complain(f"{name}: no such command; {hint}the commands are {', '.join(COMMANDS)}")
         return 2
     command = import_module(f"dimred.commands.{name}")

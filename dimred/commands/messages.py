@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from traceback import walk_tb
 from typing import TYPE_CHECKING, NoReturn
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
 # The choices of hydra-submitit-launcher, the optional extra `cluster`.
 _CLUSTER = ("hydra/launcher/submitit_local", "hydra/launcher/submitit_slurm")
-
-
-PLUGIN_GROUPS = ("dataset", "pairing", "model", "loss")
+# Groups that a plug-in adds choices to.
+_PLUGIN_GROUPS = ("dataset", "pairing", "model", "loss")
 
 
 class Parser(ArgumentParser):
@@ -104,13 +103,18 @@ def explain(error: BaseException) -> str:
     return "; ".join(lines) or type(error).__name__
 
 
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A question with the known word nearest to `word`; "" where none is near."""
+    close = get_close_matches(word, list(known), 1)
+    return f"did you mean {close[0]}? " if close else ""
+
+
 def _explain_choice(error: MissingConfigException) -> str:
     """One line for a choice that is not there."""
     group, _, name = str(error.missing_cfg_file).rpartition("/")
     names = [str(option) for option in error.options or ()]
-    close = get_close_matches(name, names, 1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    own = ", and what a plug-in adds (--plugin FILE)" if group in PLUGIN_GROUPS else ""
+    hint = did_you_mean(name, names)
+    own = ", and what a plug-in adds (--plugin FILE)" if group in _PLUGIN_GROUPS else ""
     return f"{group}={name}: no such choice; {hint}the choices are {', '.join(names)}{own}"
 
 
@@ -122,8 +126,7 @@ def _explain_key(error: OmegaConfBaseException, context: str) -> str:
     reason = str(error).splitlines()[0]
     if isinstance(error, ConfigKeyError | ConfigAttributeError):
         siblings = [str(name) for name in error.parent_node or () if name != "hydra"]
-        close = get_close_matches(key.rpartition(".")[2], siblings, 1)
-        hint = f"did you mean {close[0]}? " if close else ""
+        hint = did_you_mean(key.rpartition(".")[2], siblings)
         return f"{key}: no such key; {hint}known here: {', '.join(siblings)}"
     assignment = context.removeprefix("Error merging override ")
     return f"{assignment if assignment != context else key}: {reason}"

@@ -1,7 +1,8 @@
 """Losses: functions of (embeddings, pairs) and nothing else."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dimred.options.lazy import lazy_names
 
 if TYPE_CHECKING:
     from dimred.losses.check import check_loss as check_loss
@@ -50,10 +51,4 @@ _MODULES = {
     "tsimcne_loss": "tsimcne",
 }
 __all__ = list(_MODULES)
-
-
-def __getattr__(name: str) -> Any:
-    """Import a name of the package on first use, since importing PyTorch takes seconds."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazy_names(__name__, _MODULES)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dimred.errors import InputError
 from dimred.losses.protocol import Loss
-from dimred.options.trial import one_line
+from dimred.options.trial import described, one_line
 from dimred.pairing.protocol import StepBatch
 
 _HINT = '; a loss takes (z, pairs) and reduction="mean" or "none"'
@@ -39,7 +39,7 @@ def check_loss(name: str, loss: Loss, batch: StepBatch, dims: int, is_plugin: bo
         with trial():
             value = loss(z, batch.pairs)
         if not isinstance(value, Tensor) or value.shape != () or not value.is_floating_point():
-            raise refused(f"returns {_described(value)} where a floating-point scalar is needed")
+            raise refused(f"returns {described(value)} where a floating-point scalar is needed")
         if not value.isfinite():
             raise refused(f"is {float(value.detach())}, which is not finite")
         if not value.requires_grad:
@@ -52,7 +52,7 @@ def check_loss(name: str, loss: Loss, batch: StepBatch, dims: int, is_plugin: bo
         rows = loss(z, batch.pairs, reduction="none")
     if not isinstance(rows, Tensor) or rows.shape != (batch.rows,):
         raise refused(
-            f'with reduction="none", returns {_described(rows)} where the loss of each row, '
+            f'with reduction="none", returns {described(rows)} where the loss of each row, '
             f"({batch.rows},), is needed"
         )
     if not torch.allclose(rows.mean().to(value), value.detach(), rtol=1e-3, atol=1e-5):
@@ -60,9 +60,3 @@ def check_loss(name: str, loss: Loss, batch: StepBatch, dims: int, is_plugin: bo
             f'is {float(value.detach()):g}, but the mean over the rows, with reduction="none", '
             f"is {float(rows.mean()):g}: they must be equal"
         )
-
-
-def _described(value: object) -> str:
-    if not isinstance(value, Tensor):
-        return type(value).__name__
-    return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"

@@ -1,7 +1,8 @@
 """Networks: backbones (image -> H), the projection head (H -> Z), and the encoder of both."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dimred.options.lazy import lazy_names
 
 if TYPE_CHECKING:
     from dimred.models.backbones import Backbone as Backbone
@@ -24,10 +25,4 @@ _MODULES = {
     "ResNet18Backbone": "backbones",
 }
 __all__ = list(_MODULES)
-
-
-def __getattr__(name: str) -> Any:
-    """Import a name of the package on first use, since importing PyTorch takes seconds."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazy_names(__name__, _MODULES)

@@ -10,7 +10,7 @@ from dimred.errors import InputError
 from dimred.models.backbones import Backbone
 from dimred.models.encoder import Encoder
 from dimred.models.options import ModelOptions
-from dimred.options.trial import one_line, tried
+from dimred.options.trial import described, one_line, tried
 
 
 def build_backbone(options: ModelOptions, channels: int, image_size: tuple[int, int]) -> Backbone:
@@ -48,15 +48,9 @@ def check_encoder(name: str, encoder: Encoder, images: Tensor, is_plugin: bool =
     rows, width = len(images), encoder.backbone.out_features
     if not isinstance(h, Tensor) or not h.is_floating_point() or h.shape != (rows, width):
         raise InputError(
-            f"model={name}: the backbone returns {_described(h)} for {rows} images; it must be "
+            f"model={name}: the backbone returns {described(h)} for {rows} images; it must be "
             f"floating-point ({rows}, {width}): out_features numbers for each"
         )
     if not h.isfinite().all():
         raise InputError(f"model={name}: the backbone returns numbers that are not finite")
     encoder.train(was_training)
-
-
-def _described(value: object) -> str:
-    if not isinstance(value, Tensor):
-        return type(value).__name__
-    return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"

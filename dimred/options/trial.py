@@ -59,5 +59,14 @@ def place_of(error: Exception) -> str:
     return places[-1] if places else ""
 
 
+def described(value: object) -> str:
+    """Type and shape of a tensor, such as "int64 (8,)"; the type of anything else."""
+    from torch import Tensor
+
+    if not isinstance(value, Tensor):
+        return type(value).__name__
+    return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+
+
 def _is_users(module: str) -> bool:
     return module not in _PASSED_OVER and module not in sys.stdlib_module_names

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dimred.errors import InputError
-from dimred.options.trial import one_line
+from dimred.options.trial import described, one_line
 from dimred.pairing.pairs import LabeledPairs, PositivePairs
 from dimred.pairing.protocol import Pairing, StepBatch
 from dimred.pairing.targets import Targets
@@ -39,7 +39,7 @@ def check_pairing(
     anchors = getattr(pairing, "anchors", None)
     if not isinstance(anchors, Tensor) or anchors.dtype != torch.int64 or anchors.ndim != 1:
         raise InputError(
-            f"pairing={name}: anchors are {_described(anchors)}; they must be int64 (n,)"
+            f"pairing={name}: anchors are {described(anchors)}; they must be int64 (n,)"
         )
     if not isinstance(getattr(pairing, "same_size", None), bool):
         raise InputError(f"pairing={name}: same_size must be True or False")
@@ -67,7 +67,7 @@ def check_pairing(
     shape = (batch.rows, *images.shape[1:])
     if not isinstance(views, Tensor) or views.dtype != torch.float32 or views.shape != shape:
         raise InputError(
-            f"pairing={name}: views are {_described(views)}; they must be float32 {shape}, one for "
+            f"pairing={name}: views are {described(views)}; they must be float32 {shape}, one for "
             "each row, as large as the images"
         )
     return batch
@@ -76,7 +76,7 @@ def check_pairing(
 def _faults_of_batch(batch: StepBatch, n_samples: int) -> Iterator[str]:
     samples = batch.samples
     if samples.dtype != torch.int64 or samples.ndim != 1 or not len(samples):
-        yield f"samples are {_described(samples)}; they must be int64 (m,), m above 0"
+        yield f"samples are {described(samples)}; they must be int64 (m,), m above 0"
     elif not 0 <= int(samples.min()) <= int(samples.max()) < n_samples:
         yield f"samples must be from 0 to {n_samples - 1}"
     elif batch.rows < 1 or batch.rows % len(samples):
@@ -90,32 +90,26 @@ def _faults_of_pairs(batch: StepBatch) -> Iterator[str]:
         partner = pairs.partner
         numbers = torch.arange(rows, device=partner.device)
         if partner.shape != (rows,) or not _are_rows(partner, rows):
-            yield f"partner is {_described(partner)}; it must be int64 ({rows},), each a row"
+            yield f"partner is {described(partner)}; it must be int64 ({rows},), each a row"
         elif (partner == numbers).any() or (partner[partner] != numbers).any():
             yield "partner: each row must be the partner of its partner, and not of itself"
     elif isinstance(pairs, LabeledPairs):
         count = len(pairs.left)
         if not (pairs.left.shape == pairs.right.shape == (count,)):
-            yield f"left and right: {_described(pairs.left)}, {_described(pairs.right)}"
+            yield f"left and right: {described(pairs.left)}, {described(pairs.right)}"
         elif not (_are_rows(pairs.left, rows) and _are_rows(pairs.right, rows)):
             yield f"left and right must be int64 rows from 0 to {rows - 1}"
         elif (pairs.left == pairs.right).any():
             yield "left and right: a row is paired with itself"
         elif pairs.similar.dtype != torch.bool or pairs.similar.ndim != 2:
-            yield f"similar is {_described(pairs.similar)}; it must be bool ({count}, p)"
+            yield f"similar is {described(pairs.similar)}; it must be bool ({count}, p)"
         elif not pairs.similar.shape == pairs.weight.shape == (count, pairs.weight.shape[-1]):
-            yield f"weight is {_described(pairs.weight)}; similar {_described(pairs.similar)}"
+            yield f"weight is {described(pairs.weight)}; similar {described(pairs.similar)}"
         elif not (pairs.weight.isfinite() & (pairs.weight >= 0)).all():
             yield "weight must be finite and at least 0"
     elif isinstance(pairs, Targets) and len(pairs.values) != rows:
-        yield f"targets are {_described(pairs.values)}; they must be one for each of {rows} rows"
+        yield f"targets are {described(pairs.values)}; they must be one for each of {rows} rows"
 
 
 def _are_rows(values: Tensor, rows: int) -> bool:
     return values.dtype == torch.int64 and bool(((values >= 0) & (values < rows)).all())
-
-
-def _described(values: object) -> str:
-    if not isinstance(values, Tensor):
-        return type(values).__name__
-    return f"{str(values.dtype).removeprefix('torch.')} {tuple(values.shape)}"
