@@ -160,7 +160,9 @@ def _norms(runs: Sequence[FinishedRun]) -> Figure:
     labels = _shared_labels(runs)
     if labels is None:
         raise InputError(f"{runs[0].path}: its images have no labels")
-    norms = [(_title(run), np.linalg.norm(_Images.of(run).z, axis=1)) for run in runs]
+    norms = [
+        (_title(run), np.linalg.norm(_Images.of(run).z.astype(np.float64), axis=1)) for run in runs
+    ]
     return norms_figure(norms, labels)
 
 

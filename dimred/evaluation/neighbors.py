@@ -35,6 +35,11 @@ _MAX_SQUARE = 1e37  # squared lengths up to this have finite sums and products i
 _UNDERFLOW = 1e-30  # bounds the error from squares that underflow in float32
 
 
+# scikit-learn first adds all values to see whether they are finite; large ones overflow there.
+_overflow_is_fine = np.errstate(over="ignore", invalid="ignore")
+
+
+@_overflow_is_fine
 def nearest(
     train: Features, query: Features | None, k: int, device: torch.device | None = None
 ) -> NDArray[np.int64]:
@@ -66,6 +71,7 @@ def nearest(
 
 @torch.inference_mode(False)  # worker threads would not inherit inference mode
 @torch.no_grad()
+@_overflow_is_fine
 def nearest_in_blocks(
     train: Features, query: Features | None, k: int, device: torch.device
 ) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import dimred
+from dimred.errors import InputError
 from dimred.page.atlas import Atlas
 
 _HERE = Path(__file__).parent
@@ -85,7 +86,10 @@ class MapPage:
 
 def page_parts(page: MapPage) -> Iterator[bytes]:
     """The HTML file in parts. All text from the data is escaped, and a Content-Security-Policy
-    makes the browser refuse other scripts than the page's, and all network access."""
+    makes the browser refuse other scripts than the page's, and all network access.
+
+    Raises InputError for a map whose coordinates float32 does not hold.
+    """
     arrays = dict(_arrays(page))
     about = _about(page, arrays)
     solid = page.stages[-1].z.shape[1] == 3
@@ -157,7 +161,8 @@ def _about(page: MapPage, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
 
 def _stage(stage: StageMap) -> dict[str, Any]:
     """A stage for the script, with the center of the map and half of its longest side as scale."""
-    low, high = stage.z.min(axis=0), stage.z.max(axis=0)
+    z = stage.z.astype(np.float64)  # the range of large float32 is not one
+    low, high = z.min(axis=0), z.max(axis=0)
     scale = max(float((high - low).max()) / 2, 1e-9)
     center = [float(value) for value in (low + high) / 2]
     return {"name": stage.name, "caption": stage.caption, "center": center, "scale": scale}
@@ -175,7 +180,7 @@ def _column(column: Column) -> dict[str, Any]:
         "kind": "number" if column.names is None else "category",
         "names": column.names,
         "unit": column.unit,
-        "period": column.period,
+        "period": column.period if np.isfinite(column.period or 0) else None,
         "skewed": column.skewed,
         "staged": _is_staged(column),
     }
@@ -184,17 +189,34 @@ def _column(column: Column) -> dict[str, Any]:
 def _arrays(page: MapPage) -> Iterator[tuple[str, NDArray[Any]]]:
     yield "index", page.index.astype("<u4")
     for number, stage in enumerate(page.stages):
-        yield f"z-{number}", stage.z.astype("<f4")
+        z = _as_float32(stage.z)
+        if not np.isfinite(z).all():
+            raise InputError(
+                f"{page.run}, stage {stage.name}: cannot be drawn: its coordinates are not finite "
+                f"numbers below {np.finfo(np.float32).max:.3g}"
+            )
+        yield f"z-{number}", z
     for column in page.columns:
-        kind = "<f4" if column.names is None else "<u2" if len(column.names) <= 2**16 else "<u4"
         if isinstance(column.values, np.ndarray):
-            yield f"column-{column.name}", column.values.astype(kind)
+            yield f"column-{column.name}", _values(column, column.values)
         else:
             for number, values in enumerate(column.values):
-                yield f"column-{column.name}-{number}", values.astype(kind)
+                yield f"column-{column.name}-{number}", _values(column, values)
     for space, rows in page.near.items():
         yield f"near-{space}", rows.astype("<u4")
     yield "slot", page.atlas.slot.astype("<u4")
+
+
+def _values(column: Column, values: NDArray[Any]) -> NDArray[Any]:
+    if column.names is None:
+        return _as_float32(values)
+    return values.astype("<u2" if len(column.names) <= 2**16 else "<u4")
+
+
+def _as_float32(values: NDArray[Any]) -> NDArray[np.float32]:
+    """float32; infinite where the number is too large for it, which the script takes as unknown."""
+    with np.errstate(over="ignore"):
+        return values.astype("<f4")
 
 
 def _embedded(name: str, content: bytes) -> Iterator[bytes]:

@@ -157,8 +157,9 @@ def aligned(z: NDArray[np.floating], reference: NDArray[np.floating]) -> Points:
 
     z, reference: (N, d), rows of the same images. Returns (N, d); distances are those of `z`.
     """
-    points = z.astype(np.float64) - z.mean(axis=0)
-    rotation, _ = orthogonal_procrustes(points, reference - reference.mean(axis=0))
+    points, towards = z.astype(np.float64), reference.astype(np.float64)
+    points -= points.mean(axis=0)
+    rotation, _ = orthogonal_procrustes(points, towards - towards.mean(axis=0))
     rotated: Points = points @ rotation
     return rotated
 

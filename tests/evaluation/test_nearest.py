@@ -180,6 +180,15 @@ def test_coordinates_beyond_what_float32_can_square_keep_their_neighbors(dims, p
     np.testing.assert_array_equal(found[1], naive(x[:-1], x[:9], 3))
 
 
+@pytest.mark.parametrize("dims", [2, 20])
+def test_coordinates_whose_sum_float32_does_not_hold_are_searched(dims):
+    x = np.random.default_rng(0).integers(-16, 17, (150, dims))
+    scaled = x.astype(np.float32) * np.float32(2.0**123)  # up to 1.7e38
+    near = np.linalg.norm(x[:, None] - x[nearest(scaled, None, 3)], axis=2)
+    expected = np.linalg.norm(x[:, None] - x[naive(x, None, 3)], axis=2)
+    np.testing.assert_array_equal(near, expected)
+
+
 def test_products_that_are_not_of_whole_float32_are_not_used(left_over):
     x = np.random.default_rng(0).normal(size=(1500, 20)).astype(np.float32)
     expected = nearest_in_blocks(x, None, 5, CPU)

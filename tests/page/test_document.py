@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dimred.page
+from dimred.errors import InputError
 from dimred.page import Column, Finding, MapPage, StageMap, make_atlas, page_parts
 
 PAGE = Path(dimred.page.__file__).parent
@@ -90,6 +91,37 @@ def test_the_file_holds_what_it_was_given():
         assert np.allclose(places.max(0), -places.min(0), atol=1e-6)
 
 
+def test_large_coordinates_are_drawn_and_larger_ones_refused():
+    z = np.array([[3e38, -3e38], [-3e38, 3e38], [0, 0], [1, 1], [2, 2]], dtype=np.float32)
+    about = json.loads(Elements(html_of(stages=[StageMap("one", "", z)])).texts["about"])
+    assert about["stages"][0]["center"] == [0, 0]
+    assert about["stages"][0]["scale"] == pytest.approx(3e38)
+    for wrong in (z.astype(float) * 10, np.where(z == 1, np.nan, z)):
+        with pytest.raises(InputError, match=r"^digits, stage one: cannot be drawn: .* 3.4e\+38$"):
+            html_of(stages=[StageMap("one", "", wrong)])
+
+
+def test_numbers_that_float32_does_not_hold_are_unknown():
+    values = np.array([1e300, -1e300, np.inf, np.nan, 1])
+    column = Column("angle", "angle", values, period=np.inf)
+    elements = Elements(html_of(columns=[column]))
+    about = json.loads(elements.texts["about"])
+    assert about["columns"][0]["period"] is None
+    assert np.isfinite(array(elements, about, "column-angle")).tolist() == [False] * 4 + [True]
+
+
+@pytest.mark.parametrize(("count", "kind"), [(2**16, "u2"), (2**16 + 4, "u4")])
+def test_every_class_has_a_code_of_its_own(count, kind):
+    codes = np.arange(count)[-5:]
+    column = Column("class", "class", codes, tuple(map(str, range(count))))
+    elements = Elements(html_of(columns=[column]))
+    about = json.loads(elements.texts["about"])
+    assert about["arrays"]["column-class"] == kind
+    assert array(elements, about, "column-class").tolist() == codes.tolist()
+    # The script reads arrays of this kind.
+    assert re.search(rf"const KINDS = .*\b{kind}: Uint", (PAGE / "src" / "data.js").read_text())
+
+
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
 
@@ -113,7 +145,8 @@ def test_nothing_but_the_pages_own_script_and_style_may_run():
     for kind in ("script", "style"):
         digest = hashlib.sha256(elements.texts[kind].encode()).digest()
         assert f"{kind}-src 'sha256-{base64.b64encode(digest).decode()}'" in policy
-    assert policy.startswith("default-src 'none';")
+    # What `default-src` does not cover is named.
+    assert policy.startswith("default-src 'none'; base-uri 'none'; form-action 'none';")
     assert not re.search(r"https?:", policy)
     assert elements.texts["script"].strip() == (PAGE / "page.js").read_text().strip()
 

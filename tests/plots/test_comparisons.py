@@ -41,6 +41,11 @@ def test_aligning_changes_no_distance():
     )
 
 
+def test_maps_as_large_as_float32_holds_are_aligned():
+    z = np.array([[3e38, 3e38], [3e38, -3e38], [2e38, 0]], dtype=np.float32)
+    assert aligned(z, z) == pytest.approx((z - z.astype(float).mean(axis=0)), rel=1e-6, abs=1e31)
+
+
 def test_eigenvalues_are_shares_largest_first():
     z = RANDOM.normal(size=(4000, 3)) * [1.0, 3.0, 2.0] + 7
     np.testing.assert_allclose(eigenvalues(z), np.array([9, 4, 1]) / 14, atol=0.02)

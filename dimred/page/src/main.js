@@ -27,6 +27,12 @@ function rowsOf(finding) {
   return [...new Set(finding.groups.flatMap((group) => group.rows))];
 }
 
+/** Say why there is no map, in its place; "" when there is one. */
+function trouble(text) {
+  byId("trouble").hidden = !text;
+  byId("trouble").textContent = text;
+}
+
 class Page {
   constructor() {
     const last = about.stages.length - 1;
@@ -54,6 +60,10 @@ class Page {
     this.#theme();
     listen(this.map, this.scene, this.overlay, this);
     this.scene.addEventListener("view", () => this.hover(null)); // its point is elsewhere now
+    this.scene.addEventListener("lost", () =>
+      trouble("The browser has stopped drawing (WebGL was lost). If the map stays blank, reload."),
+    );
+    this.scene.addEventListener("restored", () => trouble(""));
   }
 
   // ---- what is shown of each point
@@ -310,9 +320,9 @@ function start() {
   try {
     page = new Page();
   } catch (error) {
-    byId("trouble").hidden = false;
-    byId("trouble").textContent =
-      `The map cannot be drawn; it needs a browser with WebGL 2, switched on. (${error.message})`;
+    trouble(
+      `The map cannot be drawn; it needs a browser with WebGL 2, switched on. (${error.message})`,
+    );
     throw error;
   }
   page.scene.addEventListener("frame", () => performance.mark("dimred-first-frame"), {

@@ -27,7 +27,8 @@ const STILL = 180; // milliseconds, after which all of them are drawn
 export class Scene extends EventTarget {
   /**
    * canvas: to draw on. n: number of points. solid: whether the map is 3-D.
-   * Dispatches "frame" after each picture, "view" when the camera has moved.
+   * Dispatches "frame" after each picture, "view" when the camera has moved, "lost" when the browser
+   * has taken WebGL away and "restored" when it is back.
    */
   constructor(canvas, n, solid) {
     super();
@@ -42,7 +43,11 @@ export class Scene extends EventTarget {
     this.share = 1; // of the points, drawn while the map moves
     this.motion = null; // the next picture of points on their way, if they are
     // What three.js restores is drawn when something else asks for it; the page does.
-    canvas.addEventListener("webglcontextrestored", () => this.draw());
+    canvas.addEventListener("webglcontextrestored", () => {
+      this.draw();
+      this.dispatchEvent(new Event("restored"));
+    });
+    canvas.addEventListener("webglcontextlost", () => this.dispatchEvent(new Event("lost")));
     this.controls = this.#controls();
     this.reset();
     new ResizeObserver(() => this.resize()).observe(canvas.parentElement);
