@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import os
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,22 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def expanded(path: str | os.PathLike[str]) -> Path:
     """A path with `~` expanded; an unknown ~user stays as it is."""
     return Path(os.path.expanduser(path))  # noqa: PTH111  (raises nothing for an unknown ~user)
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    """A path, or a text with paths, as text that can be encoded: bytes of a name that are not
+    UTF-8 are written as a backslash, x and digits. Other text is returned as it is."""
+    text = os.fspath(path)
+    try:
+        content = text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:  # surrogates that stand for no byte, such as from JSON
+        content = text.encode(errors="backslashreplace")
+    return content.decode(errors="backslashreplace")
+
+
+def quoted(path: str | os.PathLike[str]) -> str:
+    """A path as one word of a command to type into a shell."""
+    return shlex.quote(printable(path))
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
@@ -41,7 +58,7 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
 
 def csv_file(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
     """A CSV file in UTF-8 with a byte-order mark, by which spreadsheets recognize the encoding. An
-    apostrophe is put before texts that they would evaluate as formulas."""
+    apostrophe is put before texts that they would evaluate as formulas. Texts are `printable`."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns)
     writer.writeheader()
@@ -50,13 +67,16 @@ def csv_file(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes
 
 
 def _cell(value: Any) -> Any:
-    if not isinstance(value, str) or not value.startswith(FORMULA):
+    if not isinstance(value, str):
         return value
+    text = printable(value)
+    if not text.startswith(FORMULA):
+        return text
     try:
-        float(value)
+        float(text)
     except ValueError:
-        return f"'{value}"
-    return value
+        return f"'{text}"
+    return text
 
 
 def _sync_folder(folder: Path) -> None:

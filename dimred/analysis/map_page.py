@@ -14,7 +14,7 @@ from dimred.data.image_set import ImageSet
 from dimred.errors import InputError
 from dimred.evaluation.neighbors import nearest
 from dimred.evaluation.principal import principal_components
-from dimred.files import expanded, write_atomically
+from dimred.files import expanded, printable, write_atomically
 from dimred.page import Column, Finding, MapPage, StageMap, make_atlas, page_parts
 from dimred.plots.comparisons import aligned
 from dimred.plots.style import COLORS
@@ -78,7 +78,7 @@ def map_page(run: FinishedRun, thumbnail: int | None = None) -> MapPage:
     maps = {name: part.get("z", "f", n, dims=2) for name, part in of_stages.items()}
     stages = _stages(run, {**maps, last: z})
     losses = [part.get("loss", "f", n) for part in of_stages.values() if "loss" in part]
-    name, findings = run.path.absolute().name, run.findings()
+    name, findings = printable(run.path.absolute().name), run.findings()
     return MapPage(
         title=name,
         subtitle=_subtitle(run),

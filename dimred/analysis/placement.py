@@ -16,12 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dimred.data.image_folder import READ, SUFFIXES, decode_files, image_paths, printable
+from dimred.data.image_folder import READ, SUFFIXES, decode_files, image_paths
 from dimred.data.npz import image_tensor, npz_images
 from dimred.errors import InputError
 from dimred.evaluation.knn import majority
 from dimred.evaluation.neighbors import nearest
-from dimred.files import FORMULA, expanded
+from dimred.files import FORMULA, expanded, printable
 from dimred.run_folder import layout
 from dimred.run_folder.finished import FinishedRun
 

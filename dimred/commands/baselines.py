@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dimred.commands.messages import Parser
 from dimred.errors import InputError
-from dimred.files import expanded
+from dimred.files import expanded, printable
 from dimred.options.plugins import load_plugins
 
 HELP = """\
@@ -50,6 +50,6 @@ def run(arguments: list[str]) -> int:
     for path in paths:
         asked_for = args.only is not None
         for line in measure_baselines(path, methods, args.root, args.again, asked_for):
-            print(line, flush=True)
+            print(printable(line), flush=True)
     print("\ndimred table baselines shows them side by side")
     return 0

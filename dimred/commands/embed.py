@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dimred.commands.messages import Parser
 from dimred.errors import InputError
-from dimred.files import csv_file, expanded, write_atomically
+from dimred.files import csv_file, expanded, printable, write_atomically
 from dimred.options.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def run(arguments: list[str]) -> int:
     write_atomically(table, csv_file(list(rows[0]), rows))
     images = "image" if len(placed) == 1 else "images"
     print(f"{len(placed):,} {images} placed" + (f", {left_out:,} left out" if left_out else ""))
-    print(f"{table}\n{arrays}")
+    print(printable(f"{table}\n{arrays}"))
     return 0
 
 

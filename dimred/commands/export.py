@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dimred.commands.messages import Parser
-from dimred.files import expanded
+from dimred.files import expanded, printable
 from dimred.options.plugins import load_plugins
 
 HELP = """\
@@ -44,5 +44,5 @@ def run(arguments: list[str]) -> int:
         f"largest difference from PyTorch, of the largest value, on {exported.images}: "
         f"{exported.differences_text}"
     )
-    print(file)
+    print(printable(file))
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dimred.commands.messages import Parser
-from dimred.files import expanded
+from dimred.files import expanded, printable, quoted
 from dimred.options.plugins import load_plugins
 
 HELP = """\
@@ -41,6 +41,6 @@ def run(arguments: list[str]) -> int:
         for name, findings in inspect(finished, folder):
             print(f"{name:<16} {findings.summary}")
             print("".join(f"{'':<16} {line}\n" for line in findings.first), end="", flush=True)
-    output = path / layout.INSPECTED
-    print(f"\n{output} has them as CSV and sheets; dimred view {path} marks them")
+    output = printable(path / layout.INSPECTED)
+    print(f"\n{output} has them as CSV and sheets; dimred view {quoted(path)} marks them")
     return 0

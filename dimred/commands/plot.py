@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dimred.commands.messages import Parser
 from dimred.errors import InputError
-from dimred.files import expanded, write_atomically
+from dimred.files import expanded, printable, write_atomically
 
 HELP = """\
 dimred plot FIGURE RUN [RUN ...] [--out NAME]
@@ -47,5 +47,5 @@ def run(arguments: list[str]) -> int:
     for suffix, draw in ((".pdf", to_pdf), (".png", to_png)):
         path = out.with_name(out.name + suffix)
         write_atomically(path, draw(figure))
-        print(path)
+        print(printable(path))
     return 0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from dimred.files import printable, quoted
 from dimred.options.registry import registered
 from dimred.run_folder import layout
 
@@ -21,16 +21,17 @@ def describe(folder: Path, summary: dict[str, Any]) -> str:
         lines += measure.lines(summary.get(name) or {})
     left_out = summary.get("measures", {}).get("left_out", {})
     lines += [f"left out              {name}: {reason}" for name, reason in left_out.items()]
-    return "\n".join(
+    text = "\n".join(
         [
             *lines,
             f"training              {summary['training_seconds']:.0f} s",
             f"map                   {folder / layout.plot(f'map_{last}')}",
             f"metrics               {folder / layout.SUMMARY}",
             f"run folder            {folder}",
-            f"look into the map     dimred view {shlex.quote(str(folder))} --open",
+            f"look into the map     dimred view {quoted(folder)} --open",
         ]
     )
+    return printable(text)
 
 
 def _data(dataset: dict[str, Any]) -> list[str]:

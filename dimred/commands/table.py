@@ -6,7 +6,7 @@ import sys
 
 from dimred.commands.messages import Parser
 from dimred.errors import InputError
-from dimred.files import expanded, write_atomically
+from dimred.files import expanded, printable, write_atomically
 
 HELP = """\
 dimred table TABLE [--outputs FOLDER] [--budget full|short|smoke]
@@ -55,11 +55,11 @@ def run(arguments: list[str]) -> int:
         records = [record for record in records if (record.budget or "full") == args.budget]
     measures = args.measures.split(",") if args.measures else []
     for line in damaged:
-        print(f"dimred: left out: {line}", file=sys.stderr)
-    text = FORMATS[args.format](comparison(args.name, records, measures)) + "\n"
+        print(f"dimred: left out: {printable(line)}", file=sys.stderr)
+    text = printable(FORMATS[args.format](comparison(args.name, records, measures))) + "\n"
     if args.out:
         write_atomically(expanded(args.out), text.encode())
-        print(args.out)
+        print(printable(args.out))
     else:
         print(text, end="")
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import webbrowser
 
 from dimred.commands.messages import Parser
-from dimred.files import expanded
+from dimred.files import expanded, printable
 from dimred.options.plugins import load_plugins
 
 HELP = """\
@@ -47,7 +47,7 @@ def run(arguments: list[str]) -> int:
     finished.check_output(f"--out {args.out}", file, layout.PAGE)
     page = MapView.of(finished, args.thumbnail)
     page.save(file)
-    print(f"{file}: {len(page.content) / 1e6:.1f} MB; opens in any browser")
+    print(f"{printable(file)}: {len(page.content) / 1e6:.1f} MB; opens in any browser")
     if args.open and not webbrowser.open(file.absolute().as_uri()):
         print("no browser was found to open it")
     return 0

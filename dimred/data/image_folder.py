@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
 from dimred.errors import InputError
-from dimred.files import expanded
+from dimred.files import expanded, printable
 
 READ = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
@@ -222,11 +222,6 @@ def _labels(files: Sequence[_File]) -> LabelSet | None:
         return None
     names, values = np.unique(np.array(class_names, dtype=object), return_inverse=True)
     return LabelSet(values.astype(np.int64), tuple(names))
-
-
-def printable(name: str) -> str:
-    """A path as text: bytes that are not UTF-8 are written as a backslash, x and digits."""
-    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _decode_all(

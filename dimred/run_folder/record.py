@@ -12,6 +12,7 @@ import yaml
 
 from dimred.config.renamed import current_config, current_identity, current_overrides
 from dimred.errors import InputError
+from dimred.files import printable
 from dimred.options.registry import registered
 from dimred.run_folder import layout
 
@@ -50,10 +51,10 @@ class RunRecord:
 
     @property
     def data(self) -> str:
-        """The name of the data set; for a user's own images, of the folder or file."""
+        """The name of the data set; for a user's own images, of the folder or file, as text."""
         dataset = self.config["dataset"]
         key = _location_of_own(dataset["name"])
-        return Path(dataset[key]).absolute().name if key else str(dataset["name"])
+        return printable(Path(dataset[key]).absolute().name if key else str(dataset["name"]))
 
     @property
     def has_own_images(self) -> bool:
