@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dimred.analysis.other_methods import BASELINES, Baseline
+from dimred.analysis.other_methods import BASELINES, Baseline, compile_cache
 from dimred.data.image_set import ImageSet
 from dimred.data.selection import limit
 from dimred.errors import InputError
@@ -32,21 +33,33 @@ METHODS = (OWN_MAP, *BASELINES)
 _K = 15
 
 
+class Line(NamedTuple):
+    """A line of text on a method. failed: whether its library raised an error."""
+
+    text: str
+    failed: bool = False
+
+
+class _MethodFailed(Exception):
+    """The library of a method raised an error, or gave no map; the message says why."""
+
+
 def measure_baselines(
     path: Path,
     methods: Sequence[str] = METHODS,
     root: str | None = None,
     again: bool = False,
     required: bool = False,
-) -> Iterator[str]:
-    """Measure other methods on the images of the run in a folder; yields a line of text for each.
+) -> Iterator[Line]:
+    """Measure other methods on the images of the run in a folder; yields a line for each.
 
     root: the current location of the data, if they have moved. again: repeat methods measured
     before. required: raise an error for an unavailable method instead of skipping it.
-    Raises InputError for a folder without a finished run, and for missing data.
+    A method that fails is left out, with a line that says so.
+    Raises InputError for a folder without a finished run or a damaged one, and for missing data.
     """
     run = FinishedRun(path, root)
-    with RunFolder(path) as folder:
+    with RunFolder(path) as folder, compile_cache():
         yield from _Baselines(run, folder, required).measure(methods, again)
 
 
@@ -61,46 +74,43 @@ class _Baselines:
         self.threads = torch.get_num_threads()  # some libraries change it
         self._points: dict[str, NDArray[Any]] = {}
 
-    def measure(self, methods: Sequence[str], again: bool) -> Iterator[str]:
-        """Measure one method after the other, saving the results after each; yields a line of text
-        for each."""
+    def measure(self, methods: Sequence[str], again: bool) -> Iterator[Line]:
+        """Measure one method after the other, saving the results after each; yields a line for
+        each."""
         if self.images.labels is None:
-            yield f"{self.run.path}: no labels, so trustworthiness is the only measure"
+            yield Line(f"{self.run.path}: no labels, so trustworthiness is the only measure")
         for method in methods:
             if method in self.results and not again:
-                yield f"{method:<14} measured before"
+                yield Line(f"{method:<14} measured before")
                 continue
             baseline = BASELINES.get(method)
             missing = baseline.missing() if baseline else ""
             if missing and self.required:
                 raise InputError(f"--only {method}: {missing}")
             if missing:
-                yield f"{method:<14} left out: {missing}"
+                yield Line(f"{method:<14} left out: {missing}")
                 continue
-            self.results[method] = self._result(method, baseline)
+            try:
+                self.results[method] = self._result(method, baseline)
+            except _MethodFailed as error:
+                yield Line(f"{method:<14} left out: it failed ({error})", failed=True)
+                continue
             self.folder.write_json(layout.BASELINES, self.results)
-            yield f"{method:<14} {_summary(self.results[method])}"
+            yield Line(f"{method:<14} {_summary(self.results[method])}")
 
     def _result(self, method: str, baseline: Baseline | None) -> dict[str, Any]:
         images, positions = self.images, np.arange(len(self.images))
         threads = self.threads
-        session = self.run.record.environment["sessions"][-1]
-        hardware = {"device": session["device"], "threads": session["threads"]}
         if baseline is None:
             z, library, places = self.points("z"), "dimred", "yes"
             label = f"its own map, {z.shape[1]}-D"
-            seconds = self.run.record.summary["training_seconds"]
+            seconds, hardware = self._training()
         else:
             if baseline.max_images is not None:
                 images = limit(images, baseline.max_images)
                 positions = np.flatnonzero(np.isin(self.images.index, images.index))
-            points, seed = self.points(baseline.space)[positions], self.run.config.seed
-            # A first call, so that imports and compilation on first use are not timed.
-            baseline.place(points[: baseline.warm_up], seed, threads)
-            began = time.monotonic()
-            z = baseline.place(points, seed, threads)
-            seconds = time.monotonic() - began
-            label, library, places = baseline.label, baseline.version, baseline.places
+            z, seconds, library = self._placed(baseline, self.points(baseline.space)[positions])
+            label, places = baseline.label, baseline.places
             hardware = {"device": f"cpu ({platform.machine()})", "threads": threads}
         if z.shape[1] == 2:
             self.folder.write_arrays(layout.baseline_map(method), {"z": z, "index": images.index})
@@ -119,6 +129,39 @@ class _Baselines:
             **self._measures(images, self.points("pixels")[positions], z),
         }
 
+    def _placed(
+        self, baseline: Baseline, points: NDArray[Any]
+    ) -> tuple[NDArray[np.floating[Any]], float, str]:
+        """The map of a method, the seconds that it took, and its library with its version.
+
+        Raises _MethodFailed whatever the library raises: the methods after it do not depend on it.
+        """
+        seed = self.run.config.seed
+        try:
+            # A first call, so that imports and compilation on first use are not timed.
+            baseline.place(points[: baseline.warm_up], seed, self.threads)
+            began = time.monotonic()
+            z = baseline.place(points, seed, self.threads)
+            seconds, library = time.monotonic() - began, baseline.version
+        except Exception as error:
+            reason = (str(error).strip() or "no message").splitlines()[0]
+            raise _MethodFailed(f"{type(error).__name__}: {reason}") from error
+        if not np.isfinite(z).all():
+            raise _MethodFailed("its map is not finite")
+        return z, seconds, library
+
+    def _training(self) -> tuple[float, dict[str, Any]]:
+        """The seconds that training took, and the device and threads of its last session."""
+        record, path = self.run.record, self.run.path
+        seconds, session = record.summary["training_seconds"], record.environment["sessions"][-1]
+        if type(seconds) not in (int, float) or not 0 <= seconds < math.inf:
+            raise InputError(
+                f"{path / layout.SUMMARY}: training_seconds={seconds!r}: must be seconds from 0"
+            )
+        if "threads" not in session:
+            raise InputError(f"{path / layout.ENVIRONMENT}: its last session has no threads")
+        return seconds, {"device": session["device"], "threads": session["threads"]}
+
     def _measures(
         self, images: ImageSet, pixels: NDArray[Any], z: NDArray[Any]
     ) -> dict[str, float]:
@@ -126,7 +169,7 @@ class _Baselines:
         if random_test is not None:  # the same share, where there are fewer images
             random_test = max(random_test * len(images) // len(self.images), 1)
         accuracies: dict[str, float] = {}
-        max_k = len(images) // 2
+        max_k = max_trustworthy_k = (len(images) - 1) // 2
         if images.labels is not None:
             splits, device = Splits(images, random_test), self.compute.device
             max_k = splits.max_k
@@ -135,6 +178,8 @@ class _Baselines:
                 accuracies = {each.name: each.value for each in measurements}
         if max_k < _K:
             raise InputError(f"{self.run.path}: has too few images for {_K} neighbors")
+        if max_trustworthy_k < _K:
+            return accuracies
         trust = trustworthiness(pixels, z, _K, MAX_TRUSTWORTHINESS_POINTS, seed=0)
         return {**accuracies, f"trustworthiness{_K}": trust}
 
@@ -146,6 +191,10 @@ class _Baselines:
             self._points[space] = self.images.images.flatten(1).numpy().astype(np.float32) / 255
         elif space not in self._points:
             h, z = self.run.embed(self.images, self.compute)
+            if not (np.isfinite(h).all() and np.isfinite(z).all()):
+                raise InputError(
+                    f"{self.run.path / layout.WEIGHTS}: give H or Z that is not finite"
+                )
             self._points |= {"h": h, "z": z}
         return self._points[space]
 
@@ -153,4 +202,6 @@ class _Baselines:
 def _summary(result: dict[str, Any]) -> str:
     measures = [key for key in result if key.startswith(("knn", "trustworthiness"))]
     values = [f"{key} {result[key]:.4f}" for key in measures]
+    if f"trustworthiness{_K}" not in measures:
+        values.append(f"trustworthiness{_K} left out: needs {2 * _K + 1} images")
     return f"{'  '.join(values)}  {result['seconds']:.0f} s"

@@ -231,6 +231,8 @@ class _File(NamedTuple):
 def _files(source: Source) -> list[_File]:
     """A file, or the image files below a folder, sorted. Raises InputError for anything else."""
     named = os.fspath(source)
+    if not named:
+        raise InputError("images='': name image files, folders or .npz files")
     path = str(expanded(named))
     # In a CSV file, spreadsheets would take such a name for a formula.
     name = printable(f"./{named}" if named.startswith(FORMULA) else named)

@@ -14,7 +14,8 @@ dimred baselines RUN [RUN ...] [--only METHOD,...] [--root DATA] [--again]
 Maps the images of a finished run by other methods, from their pixels and from the run's H, and
 measures those maps like the run's own: kNN accuracy on the same splits, trustworthiness, time.
 Writes results to RUN/baselines.json, maps to RUN/baselines/ and RUN/plots/. A method that has been
-measured before is skipped, except with --again. --root is the folder of data that have moved.
+measured before is skipped, except with --again. A method whose library fails is left out; the others
+are measured, and the exit code is 1. --root is the folder of data that have moved.
 t-SNE and UMAP come with the extra `baselines` (pip install -e '.[baselines]' in dimred's clone).
 
 METHOD is one of
@@ -40,16 +41,18 @@ def run(arguments: list[str]) -> int:
     from dimred.analysis.baselines import METHODS, measure_baselines
     from dimred.run_folder.record import read_record
 
-    methods = args.only.split(",") if args.only else list(METHODS)
+    methods = args.only.split(",") if args.only is not None else list(METHODS)
     for method in methods:
         if method not in METHODS:
             raise InputError(f"--only {method}: must be of {', '.join(METHODS)}")
     paths = [expanded(path) for path in args.runs]
     for path in paths:
         read_record(path)  # check all runs before the first is measured
+    failed = False
     for path in paths:
         asked_for = args.only is not None
         for line in measure_baselines(path, methods, args.root, args.again, asked_for):
-            print(printable(line), flush=True)
+            print(printable(line.text), flush=True)
+            failed |= line.failed
     print("\ndimred table baselines shows them side by side")
-    return 0
+    return int(failed)

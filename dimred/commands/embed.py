@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dimred.commands.messages import Parser
+from dimred.commands.output import out_file
 from dimred.errors import InputError
 from dimred.files import csv_file, expanded, printable, write_atomically
 from dimred.options.plugins import load_plugins
@@ -52,6 +53,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
     args = parser.parse_args(arguments)
+    file = out_file(args.out)
     load_plugins(args.plugin)
     import numpy as np
 
@@ -59,7 +61,7 @@ def run(arguments: list[str]) -> int:
     from dimred.run_folder.finished import FinishedRun
 
     finished = FinishedRun(expanded(args.run), args.root)
-    out = None if args.out is None else _checked_out(finished, args.images, args.out)
+    out = file and _checked_out(finished, args.images, args.out, file)
     placed = Placement(finished).place(args.images, args.k)
     stem = out or _default_out(finished, args.images[0], placed.paths)
     table, arrays = _output_files(stem)
@@ -84,12 +86,9 @@ def _output_files(stem: Path) -> tuple[Path, Path]:
     return stem.with_name(f"{stem.name}.csv"), stem.with_name(f"{stem.name}.npz")
 
 
-def _checked_out(run: FinishedRun, images: list[str], out: str) -> Path:
+def _checked_out(run: FinishedRun, images: list[str], out: str, stem: Path) -> Path:
     """FILE, without .csv or .npz. Raises InputError where writing it would replace an input or a
     file of the run."""
-    stem = expanded(out)
-    if stem.is_dir() or not stem.name:
-        raise InputError(f"--out {out}: must name a file, not a folder")
     if stem.suffix in (".csv", ".npz"):
         stem = stem.with_suffix("")
     from dimred.run_folder import layout

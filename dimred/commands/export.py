@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dimred.commands.messages import Parser
+from dimred.commands.output import out_file
 from dimred.files import expanded, printable
 from dimred.options.plugins import load_plugins
 
@@ -29,13 +30,14 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
     args = parser.parse_args(arguments)
+    out = out_file(args.out)
     load_plugins(args.plugin)
     from dimred.analysis.onnx import export
     from dimred.run_folder import layout
     from dimred.run_folder.finished import FinishedRun
 
     finished = FinishedRun(expanded(args.run), args.root)
-    file = expanded(args.out) if args.out else finished.path / layout.ENCODER
+    file = out or finished.path / layout.ENCODER
     exported = export(finished, file, f"--out {args.out}")
     channels, height, width = finished.shape
     shape = f"(N, {channels}, {height}, {width})"

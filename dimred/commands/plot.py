@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from dimred.commands.messages import Parser
+from dimred.commands.output import out_file
 from dimred.errors import InputError
 from dimred.files import expanded, printable, write_atomically
 
@@ -38,12 +41,11 @@ def run(arguments: list[str]) -> int:
         raise InputError(f"{args.figure}: no such figure; the figures are {', '.join(FIGURES)}")
     if not args.runs:
         raise InputError(f"{args.figure}: no runs given; name their folders")
+    out = out_file(args.out)
     figure = figure_of(args.figure, [expanded(path) for path in args.runs])
-    out = expanded(args.out or f"outputs/figures/{args.figure}")
+    out = out or Path(f"outputs/figures/{args.figure}")
     if out.suffix in (".pdf", ".png", ".svg", ".eps"):
         out = out.with_suffix("")
-    if not out.name:
-        raise InputError(f"--out {args.out}: must be a name for the files, without .pdf and .png")
     for suffix, draw in ((".pdf", to_pdf), (".png", to_png)):
         path = out.with_name(out.name + suffix)
         write_atomically(path, draw(figure))

@@ -40,7 +40,7 @@ def _data(dataset: dict[str, Any]) -> list[str]:
         line += f", learned from {dataset['learned_from']:,}"
     counts = dataset["classes"].values()
     if counts:
-        line += f", {len(counts)} classes of {_range(counts)}, chance {dataset['chance']:.4f}"
+        line += f", {len(counts)} classes of {_range(counts)}, chance {_chance(dataset)}"
     else:
         line += f", no labels, overlap of neighbors by chance {dataset['chance']:.4f}"
     lines = [line, *(f"{name} split: {text}" for name, text in dataset["splits"].items())]
@@ -50,6 +50,12 @@ def _data(dataset: dict[str, Any]) -> list[str]:
         more = ", ..." if len(unreadable) > _NAMED_FILES else ""
         lines.append(f"left out, {len(unreadable)} unreadable: {names}{more}")
     return lines
+
+
+def _chance(dataset: dict[str, Any]) -> str:
+    """The accuracy of always predicting the largest training class. It says nothing where the test
+    images have none of that class, as where there are few of each."""
+    return f"{dataset['chance']:.4f}" if dataset["chance"] else "unknown"
 
 
 def _table(summary: dict[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from dimred.commands.messages import Parser
+from dimred.commands.output import out_file
 from dimred.errors import InputError
 from dimred.files import expanded, printable, write_atomically
 
@@ -46,6 +47,7 @@ def run(arguments: list[str]) -> int:
         raise InputError(f"{args.name}: no such table; the tables are {', '.join(NAMES)}")
     if args.format not in FORMATS:
         raise InputError(f"--format {args.format}: must be one of {', '.join(FORMATS)}")
+    out = out_file(args.out)
     place = expanded(args.outputs or "outputs")
     nothing_yet = args.outputs is None and not place.exists()
     records, damaged = ([], []) if nothing_yet else read_records(place)
@@ -53,12 +55,12 @@ def run(arguments: list[str]) -> int:
         if args.budget not in BUDGETS:
             raise InputError(f"--budget {args.budget}: must be one of {', '.join(BUDGETS)}")
         records = [record for record in records if (record.budget or "full") == args.budget]
-    measures = args.measures.split(",") if args.measures else []
+    measures = args.measures.split(",") if args.measures is not None else []
     for line in damaged:
         print(f"dimred: left out: {printable(line)}", file=sys.stderr)
     text = printable(FORMATS[args.format](comparison(args.name, records, measures))) + "\n"
-    if args.out:
-        write_atomically(expanded(args.out), text.encode())
+    if out:
+        write_atomically(out, text.encode())
         print(printable(args.out))
     else:
         print(text, end="")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import webbrowser
 
 from dimred.commands.messages import Parser
+from dimred.commands.output import out_file
 from dimred.files import expanded, printable
 from dimred.options.plugins import load_plugins
 
@@ -37,13 +38,14 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--plugin", action="append", default=[])
     parser.add_argument("--thumbnail", type=int)
     args = parser.parse_args(arguments)
+    out = out_file(args.out)
     load_plugins(args.plugin)
     from dimred.analysis.map_page import MapView
     from dimred.run_folder import layout
     from dimred.run_folder.finished import FinishedRun
 
     finished = FinishedRun(expanded(args.run), args.root)
-    file = expanded(args.out) if args.out else finished.path / layout.PAGE
+    file = out or finished.path / layout.PAGE
     finished.check_output(f"--out {args.out}", file, layout.PAGE)
     page = MapView.of(finished, args.thumbnail)
     page.save(file)

@@ -68,7 +68,7 @@ class KnnCurves(Measure):
                 curves[f"{space}, {split} split"] = _accuracies(
                     points, splits, split, ks, setting.compute.device
                 )
-        yield Picture("knn", knn_figure(curves, splits.chance))
+        yield Picture("knn", knn_figure(curves, splits.chance or None))
 
 
 def check_ks(ks: Sequence[int], max_k: int, n_images: int) -> None:
