@@ -114,10 +114,9 @@ def compile_cache() -> Iterator[None]:
 
 
 def _home_can_be_written() -> bool:
-    home = expanded("~")
-    # Without a home, numba would make a folder called "~".
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return home.is_absolute() and _can_be_written(caches / "numba")
+    # numba takes an unknown home for a folder called "~".
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or expanded("~/.cache"))
+    return caches.is_absolute() and _can_be_written(caches / "numba")
 
 
 def _packages_can_be_written() -> bool:

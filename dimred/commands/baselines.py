@@ -14,8 +14,8 @@ dimred baselines RUN [RUN ...] [--only METHOD,...] [--root DATA] [--again]
 Maps the images of a finished run by other methods, from their pixels and from the run's H, and
 measures those maps like the run's own: kNN accuracy on the same splits, trustworthiness, time.
 Writes results to RUN/baselines.json, maps to RUN/baselines/ and RUN/plots/. A method that has been
-measured before is skipped, except with --again. A method whose library fails is left out; the others
-are measured, and the exit code is 1. --root is the folder of data that have moved.
+measured before is skipped, except with --again. A method whose library fails is left out, and the
+exit code is then 1. --root is the folder of data that have moved.
 t-SNE and UMAP come with the extra `baselines` (pip install -e '.[baselines]' in dimred's clone).
 
 METHOD is one of

@@ -126,7 +126,7 @@ def test_nonsense_differs():
     [
         ([], "required: run"),
         (["nowhere"], "nowhere: holds no finished run"),
-        (["run", "--out", "run"], "--out run: is a folder"),
+        (["run", "--out", "run"], "--out run: must name a file"),
         (["run", "--opset", "18"], "--opset"),
     ],
 )

@@ -14,6 +14,12 @@ def blobs(n, n_classes, dims=16, seed=0):
     return points.astype(np.float32), labels
 
 
+def test_many_small_classes_are_classes_without_a_warning():
+    x, y = np.repeat(np.eye(30, dtype=np.float32), 2, axis=0), np.repeat(np.arange(30), 2)
+    assert logistic_accuracy(x[:35], y[:35], x[35:], y[35:]) == pytest.approx(1 / 25)
+    assert logistic_accuracy(x[::2], y[::2], x, y) == 1
+
+
 def shuffled(labels):
     return np.random.default_rng(1).permutation(labels)
 

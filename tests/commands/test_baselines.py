@@ -1,0 +1,113 @@
+"""`dimred baselines` on few images, with methods that fail, and on damaged runs. Its numbers are
+tested with whole tables."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import SMOKE, dimred, refused
+
+from dimred.analysis import other_methods
+from dimred.analysis.other_methods import BASELINES, compile_cache
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A run on 18 images of two classes."""
+    cwd = tmp_path_factory.mktemp("baselines")
+    images = np.random.default_rng(0).integers(0, 256, (18, 8, 8), dtype=np.uint8)
+    np.savez(cwd / "own.npz", images=images, labels=np.arange(18) % 2)
+    words = ["dataset=npz", "dataset.path=own.npz", "dataset.limit=null", "eval.linear=none"]
+    words += ["schedule.batch_size=8", "eval.k=[3]", "eval.every=0", "run_dir=run"]
+    dimred(cwd, *SMOKE, *words)
+    return cwd
+
+
+def test_trustworthiness_is_left_out_of_few_images(made):
+    out, _ = dimred(made, "baselines", "run", "--only", "z,pixels")
+    assert out.count("trustworthiness15 left out: needs 31 images") == 2
+    found = json.loads((made / "run/baselines.json").read_text())
+    assert {key for key in found["z"] if key.endswith(("15", "15_random"))} == {"knn15_random"}
+    assert "raw pixels" in dimred(made, "table", "baselines", "--outputs", ".")[0]
+
+
+def raises(*_):
+    raise RuntimeError("cannot cache function 'seed'\nand more")
+
+
+def is_not_finite(points, *_):
+    return np.full((len(points), 2), np.nan)
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (raises, "it failed (RuntimeError: cannot cache function 'seed')"),
+        (is_not_finite, "it failed (its map is not finite)"),
+    ],
+)
+def test_a_method_that_fails_loses_no_other(made, monkeypatch, place, said):
+    monkeypatch.setitem(BASELINES, "pixels_tsne", replace(BASELINES["pixels_pca"], place=place))
+    methods = "pixels_tsne,pixels_pca"
+    out, err = dimred(made, "baselines", "run", "--again", "--only", methods, code=1)
+    assert out.startswith(f"pixels_tsne    left out: {said}\npixels_pca     knn15_random")
+    assert err == ""
+    assert "pixels_tsne" not in json.loads((made / "run/baselines.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        *(
+            ("summary.json", lambda content, value=value: content.update(training_seconds=value), s)
+            for value, s in [
+                (None, "training_seconds=None: must be seconds from 0"),
+                ("1", "training_seconds='1': must be"),
+                (float("nan"), "training_seconds=nan: must be"),
+            ]
+        ),
+        (
+            "environment.json",
+            lambda content: content["sessions"][-1].pop("threads"),
+            "its last session has no threads",
+        ),
+    ],
+)
+def test_a_damaged_record_is_one_line(made, name, change, said):
+    file = made / "run" / name
+    before = file.read_text()
+    content = json.loads(before)
+    change(content)
+    try:
+        file.write_text(json.dumps(content))
+        line = refused(made, "baselines", "run", "--again", "--only", "z")
+        assert line.startswith(f"dimred: run/{name}: {said}")
+    finally:
+        file.write_text(before)
+
+
+def test_numba_keeps_what_it_compiles_in_a_private_folder_where_nothing_else_can_be_written(
+    monkeypatch, tmp_path
+):
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setattr(other_methods, "_can_be_written", lambda folder: False)
+    with compile_cache():
+        folder = Path(os.environ["NUMBA_CACHE_DIR"])
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert not folder.exists()
+    assert "NUMBA_CACHE_DIR" not in os.environ
+    monkeypatch.undo()
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    with compile_cache():
+        assert os.environ["NUMBA_CACHE_DIR"] == str(tmp_path)
+
+
+def test_without_a_home_no_folder_is_made_for_it(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(other_methods, "expanded", Path)  # an unknown home stays as it is
+    assert not other_methods._home_can_be_written()
+    assert list(tmp_path.iterdir()) == []
