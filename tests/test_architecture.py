@@ -119,6 +119,36 @@ def test_files_of_a_run_folder_are_spelled_in_one_place():
     assert not offenders, "\n".join(offenders)
 
 
+def opened_files(path):
+    """Calls that open a file: the line, the name of the function, the mode, and whether the
+    encoding is given."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            words = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
+            modes = [
+                word for word in words if isinstance(word, str) and set(word) <= set("rwaxbt+")
+            ]
+            encoded = any(keyword.arg == "encoding" for keyword in node.keywords)
+            yield node.lineno, name, modes[0] if modes else "r", encoded
+
+
+def test_text_files_are_utf8_and_all_files_are_written_in_one_place():
+    """A locale's own encoding would not read what was written elsewhere; a file that is not written
+    atomically can be half-written."""
+    offenders = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if package(path) == "run_folder" or path == PACKAGE / "files.py":
+            continue
+        for line, name, mode, encoded in opened_files(path):
+            if name == "read_text" and not encoded:
+                offenders.append(f"{path}:{line}: {name} without an encoding")
+            writes = name == "write_bytes" or (name == "open" and set(mode) & set("wax+"))
+            if writes and path != PACKAGE / "commands" / "train.py":  # /dev/null
+                offenders.append(f"{path}:{line}: writes a file by itself")
+    assert not offenders, "\n".join(offenders)
+
+
 def test_there_are_no_circles():
     list(TopologicalSorter(MAY_IMPORT).static_order())
 

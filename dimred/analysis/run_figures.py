@@ -61,19 +61,28 @@ def _title(run: FinishedRun) -> str:
 
 
 def _maps(run: FinishedRun) -> list[tuple[str, NDArray[np.float32]]]:
-    """Z of the untransformed images at the end of each stage, with the stage's name."""
+    """Z of the untransformed images at the end of each stage, with the stage's name. Raises
+    InputError for arrays that are not of the run's images."""
+    n = len(run.map)
     of_stages = {
         name: run.arrays(layout.stage_arrays(name)) for name in run.record.summary["stages"]
     }
     return [
-        (name, arrays.get("z", "f", dims=2)[:: run.n_variants])
+        (name, arrays.get("z", "f", n, dims=2)[:: run.n_variants])
         for name, arrays in of_stages.items()
     ]
 
 
 def _epochs(run: FinishedRun) -> list[dict[str, Any]]:
-    """The rows of metrics.jsonl, with epochs counted over all stages."""
-    return [{**row, "epoch": number} for number, row in enumerate(run.metrics(), start=1)]
+    """The rows of metrics.jsonl, with epochs counted over all stages. Raises InputError for a row
+    that is not of a stage."""
+    rows = run.metrics()
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict) or not isinstance(row.get("stage"), str):
+            raise InputError(
+                f"{run.path / layout.METRICS}: line {number} is not as a run writes it"
+            )
+    return [{**row, "epoch": number} for number, row in enumerate(rows, start=1)]
 
 
 def _by_configuration(
@@ -177,7 +186,7 @@ def _seeds(runs: Sequence[FinishedRun]) -> Figure:
         raise InputError(
             f"{runs[-1].path}: shares fewer than {_MIN_SHARED} images with {runs[0].path}"
         )
-    chosen = [np.searchsorted(each.index, shared) for each in images]  # index is sorted
+    chosen = [_positions(each.index, shared) for each in images]
     maps = [each.z[rows] for each, rows in zip(images, chosen, strict=True)]
     for run, z in zip(runs, maps, strict=True):
         if z.shape != maps[0].shape:
@@ -194,6 +203,12 @@ def _seeds(runs: Sequence[FinishedRun]) -> Figure:
         LabelSet(labels[0], names.names) if names else None,
         shared_axes=True,
     )
+
+
+def _positions(index: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where the wanted values are in an index that has each of them."""
+    order = np.argsort(index, kind="stable")
+    return order[np.searchsorted(index, wanted, sorter=order)]
 
 
 def _shared_labels(runs: Sequence[FinishedRun]) -> LabelSet | None:
@@ -254,6 +269,8 @@ def figure_of(name: str, paths: Sequence[Path]) -> Figure:
     runs = [FinishedRun(path) for path in paths]
     try:
         return FIGURES[name](runs)
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(f"{name}: {error}") from error
 

@@ -2,6 +2,7 @@
 written, --out, and paths in commands to type."""
 
 import errno
+import io
 import os
 import resource
 import shlex
@@ -141,3 +142,48 @@ def test_empty_words_are_refused(made):
     assert "--only : must be of" in refused(made, "baselines", "run", "--only", "")
     assert "images='': name image files" in refused(made, "embed", "run", "")
     assert "no such number" in refused(made, "table", "table1", "--outputs", ".", "--measures", "")
+
+
+@contextmanager
+def changed(file, content):
+    before = file.read_bytes()
+    file.write_bytes(content)
+    try:
+        yield
+    finally:
+        file.write_bytes(before)
+
+
+def with_arrays(file, **changes):
+    """The content of an .npz file with other arrays."""
+    with np.load(file) as content:
+        arrays = {**content, **changes}
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("line", [b"3", b"null", b"{}", b'{"stage": 1}'])
+def test_rows_that_are_of_no_stage_are_refused(made, line):
+    file = made / "run/metrics.jsonl"
+    with changed(file, file.read_bytes() + line + b"\n"):
+        said = refused(made, "plot", "loss", "run", "--out", "figure")
+    assert said.startswith("dimred: run/metrics.jsonl: ")
+
+
+def test_a_map_as_large_as_float32_holds_is_drawn_searched_and_measured(made):
+    z = np.random.default_rng(0).choice([-3e38, 3e38, 1e38], (24, 2)).astype(np.float32)
+    embedding, stage = made / "run/embedding.npz", made / "run/stages/finetune.npz"
+    with (
+        changed(embedding, with_arrays(embedding, z=z, index=np.arange(24)[::-1])),
+        changed(stage, with_arrays(stage, z=z)),
+    ):
+        for words in (["plot", "norms"], ["plot", "seeds", "run"], ["inspect"], ["view"]):
+            dimred(made, *words, "run", *(["--out", "figure"] if words[0] == "plot" else []))
+
+
+def test_a_stage_of_other_images_is_refused(made):
+    file = made / "run/stages/finetune.npz"
+    with changed(file, with_arrays(file, z=np.zeros((5, 2), np.float32))):
+        said = refused(made, "plot", "stages", "run", "--out", "figure")
+    assert "finetune.npz: array 'z' has 5 rows, the run 24" in said

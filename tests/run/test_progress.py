@@ -56,6 +56,16 @@ def test_a_run_that_goes_on_at_the_end_of_a_stage_shows_no_nonsense(monkeypatch)
             assert shown.endswith(", 00:00 left in the stage\n")
 
 
+def test_a_rate_that_is_rounded_to_nothing_leaves_the_time_left_unknown(monkeypatch):
+    """As where a session that went on measured an epoch in which the computer was asleep."""
+    for done, left in ((4, "unknown time"), (6, "00:00")):
+        out = Terminal(False)
+        monkeypatch.setattr("sys.stdout", out)
+        progress = StageProgress("finetune", 3, done, 2, 1024, ("knn15_z_official", "knn15"))
+        progress.epoch({"epoch": 2, "loss": 1.0, "images_per_s": 0.0})
+        assert out.getvalue().endswith(f"0 images/s, {left} left in the stage\n")
+
+
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_compiling_is_said_and_no_part_of_the_rate(monkeypatch, is_terminal):
     out, err = Terminal(is_terminal), Terminal(is_terminal)

@@ -79,7 +79,8 @@ def test_a_class_that_the_training_images_lack_does_not_break_the_run(own):
     cwd, words = own
     photographs(cwd / "photos/train/cats", 60)
     photographs(cwd / "photos/test/dogs", 20, seed=1)
-    dimred(cwd, *words)
+    out, _ = dimred(cwd, *words)
+    assert ", 2 classes of 20 to 60, chance unknown\n" in out
     content = summary(cwd / "run")
     assert content["linear"] is None
     assert content["dataset"]["chance"] == 0
