@@ -7,6 +7,8 @@ import csv
 import io
 import os
 import shlex
+import stat
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,32 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def expanded(path: str | os.PathLike[str]) -> Path:
     """A path with `~` expanded; an unknown ~user stays as it is."""
     return Path(os.path.expanduser(path))  # noqa: PTH111  (raises nothing for an unknown ~user)
+
+
+def can_be_written(folder: Path) -> bool:
+    """Whether files can be made in a folder, which is made if it does not exist."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
+def private_cache(name: str) -> Path:
+    """A folder for what a library keeps for later, where there is no home to keep it in, as in a
+    container: below that of temporary files, of this user alone, the same every time.
+
+    Raises OSError where there is none.
+    """
+    folder = Path(tempfile.gettempdir(), f"dimred-cache-{os.getuid()}")
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        folder = Path(tempfile.mkdtemp(prefix="dimred-cache-"))  # another user was there first
+    (folder / name).mkdir(exist_ok=True)
+    return folder / name
 
 
 def printable(path: str | os.PathLike[str]) -> str:

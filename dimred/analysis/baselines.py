@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dimred.analysis.other_methods import BASELINES, Baseline, compile_cache
+from dimred.analysis.other_methods import BASELINES, Baseline, provide_compile_cache
 from dimred.data.image_set import ImageSet
 from dimred.data.selection import limit
 from dimred.errors import InputError
@@ -59,7 +59,8 @@ def measure_baselines(
     Raises InputError for a folder without a finished run or a damaged one, and for missing data.
     """
     run = FinishedRun(path, root)
-    with RunFolder(path) as folder, compile_cache():
+    provide_compile_cache()
+    with RunFolder(path) as folder:
         yield from _Baselines(run, folder, required).measure(methods, again)
 
 

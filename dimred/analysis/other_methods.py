@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -20,7 +18,7 @@ from dimred.evaluation.classical import lle, opentsne_map, umap_map
 from dimred.evaluation.imagenet import imagenet_features, imagenet_weights
 from dimred.evaluation.neighbors import as_float
 from dimred.evaluation.principal import principal_components
-from dimred.files import expanded
+from dimred.files import can_be_written, expanded, private_cache
 
 # LLE and trustworthiness grow with the square of the number of images.
 MAX_LLE_IMAGES = 5_000
@@ -92,46 +90,24 @@ def _imagenet_missing() -> str:
 _COMPILED = ("pynndescent", "umap")
 
 
-@contextmanager
-def compile_cache() -> Iterator[None]:
-    """A context in which t-SNE and UMAP can be imported: numba, which compiles them, refuses to
-    without a folder to keep the results in, as in a container without a home. Where there is none,
-    a private one, removed at the end."""
+def provide_compile_cache() -> None:
+    """Let t-SNE and UMAP be imported anywhere: numba, which compiles them, refuses to without a
+    folder to keep the results in. Where there is none, it gets one by its environment variable."""
     if "NUMBA_CACHE_DIR" in os.environ or _packages_can_be_written() or _home_can_be_written():
-        yield
         return
-    try:
-        folder = tempfile.mkdtemp(prefix="dimred-numba-")
-    except OSError:  # then these methods are left out
-        yield
-        return
-    os.environ["NUMBA_CACHE_DIR"] = folder
-    try:
-        yield
-    finally:
-        del os.environ["NUMBA_CACHE_DIR"]
-        shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # then these methods are left out
+        os.environ["NUMBA_CACHE_DIR"] = str(private_cache("numba"))
 
 
 def _home_can_be_written() -> bool:
     # numba takes an unknown home for a folder called "~".
     caches = Path(os.environ.get("XDG_CACHE_HOME") or expanded("~/.cache"))
-    return caches.is_absolute() and _can_be_written(caches / "numba")
+    return caches.is_absolute() and can_be_written(caches / "numba")
 
 
 def _packages_can_be_written() -> bool:
     specs = [spec for spec in map(find_spec, _COMPILED) if spec and spec.origin]
-    return all(_can_be_written(Path(str(spec.origin)).parent / "__pycache__") for spec in specs)
-
-
-def _can_be_written(folder: Path) -> bool:
-    """Whether files can be made in a folder, which is made if it does not exist."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError:
-        return False
-    return True
+    return all(can_be_written(Path(str(spec.origin)).parent / "__pycache__") for spec in specs)
 
 
 _SKLEARN = "scikit-learn"

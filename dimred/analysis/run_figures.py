@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dimred.data.image_set import LabelSet
@@ -28,6 +27,9 @@ from dimred.run_folder import layout
 from dimred.run_folder.finished import FinishedRun
 from dimred.run_folder.record import RunRecord
 from dimred.tables import grouped
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _MIN_SHARED = 3
 _MAX_NAMED = 2

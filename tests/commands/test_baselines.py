@@ -3,6 +3,7 @@ tested with whole tables."""
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from command import SMOKE, dimred, refused
 
 from dimred.analysis import other_methods
-from dimred.analysis.other_methods import BASELINES, compile_cache
+from dimred.analysis.other_methods import BASELINES, provide_compile_cache
+from dimred.files import private_cache
 
 
 @pytest.fixture(scope="module")
@@ -89,20 +91,35 @@ def test_a_damaged_record_is_one_line(made, name, change, said):
         file.write_text(before)
 
 
-def test_numba_keeps_what_it_compiles_in_a_private_folder_where_nothing_else_can_be_written(
+def test_numba_keeps_what_it_compiles_in_a_private_folder_where_it_has_no_other(
     monkeypatch, tmp_path
 ):
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    monkeypatch.setattr(other_methods, "_can_be_written", lambda folder: False)
-    with compile_cache():
-        folder = Path(os.environ["NUMBA_CACHE_DIR"])
-        assert folder.stat().st_mode & 0o777 == 0o700
-    assert not folder.exists()
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "mine")
+    provide_compile_cache()
+    assert os.environ["NUMBA_CACHE_DIR"] == "mine"
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    provide_compile_cache()  # the packages or the home can be written here
     assert "NUMBA_CACHE_DIR" not in os.environ
-    monkeypatch.undo()
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    with compile_cache():
-        assert os.environ["NUMBA_CACHE_DIR"] == str(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(other_methods, "can_be_written", lambda folder: False)
+    provide_compile_cache()
+    folder = Path(os.environ.pop("NUMBA_CACHE_DIR"))
+    assert folder == tmp_path / f"dimred-cache-{os.getuid()}" / "numba"
+    assert folder.parent.stat().st_mode & 0o777 == 0o700
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")  # so that it is taken back at the end
+
+
+def test_a_private_folder_that_others_can_write_is_not_used(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    first = private_cache("fonts")
+    assert private_cache("fonts") == first
+    first.parent.chmod(0o770)
+    second = private_cache("fonts")
+    assert second.parent != first.parent
+    assert second.parent.stat().st_mode & 0o777 == 0o700
+    shutil.rmtree(first.parent)
+    first.parent.symlink_to(second.parent)
+    assert private_cache("fonts").parent not in (first.parent, second.parent)
 
 
 def test_without_a_home_no_folder_is_made_for_it(monkeypatch, tmp_path):
