@@ -84,10 +84,11 @@ class StageProgress:
         if self.headline in row:
             text += self._measured
         rate = self._images / max(time.monotonic() - self._began, 1e-9) or row["images_per_s"]
-        left = (self._left - self._images) / rate
+        # A rate that is rounded to 0, after a pause of hours, says nothing.
+        left = tqdm.format_interval((self._left - self._images) / rate) if rate else "unknown time"
         print(
             f"{self.stage} epoch {row['epoch']}/{self.epochs}: {text}, "
-            f"{row['images_per_s']:,.0f} images/s, {tqdm.format_interval(left)} left in the stage",
+            f"{row['images_per_s']:,.0f} images/s, {left} left in the stage",
             flush=True,
         )
 
