@@ -46,7 +46,8 @@ class RunArrays:
         except InputError:
             raise
         except Exception as error:  # damaged content makes zipfile and NumPy raise many kinds
-            raise InputError(f"{self.file}: holds no arrays of a run ({error})") from error
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise InputError(f"{self.file}: holds no arrays of a run ({reason})") from error
         self._arrays: dict[str, NDArray[Any]] = {}
 
     @staticmethod

@@ -165,8 +165,10 @@ _DATASET: dict[str, Any] = {
 
 
 def _require(value: Any, kind: Any, key: str) -> Any:
-    """The value. Raises TypeError, naming the key, for one that is not of this kind."""
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+    """The value. Raises TypeError, naming the key, for one that is not of this kind, such as a
+    whole number that no count reaches."""
+    beyond = isinstance(value, bool) or (isinstance(value, int) and abs(value) >= 2**63)
+    if beyond or not isinstance(value, kind):
         raise TypeError(f"{key} is {str(value)[:40]!r}")
     return value
 
