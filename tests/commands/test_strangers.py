@@ -1,4 +1,4 @@
-"""Run folders from a stranger: no command writes outside, believes nonsense or shows a traceback."""
+"""Run folders of a stranger: no command writes outside, believes nonsense or shows a traceback."""
 
 import json
 import os
