@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any, Self
 
 import numpy as np
@@ -25,11 +26,10 @@ def checkpoint_of(folder: RunFolder, identity: dict[str, Any]) -> Checkpoint | N
     if not folder.files.exists(layout.CHECKPOINT):
         return None
     checkpoint = folder.read_checkpoint()
-    if current_identity(checkpoint.identity) != identity:
-        raise InputError(
-            f"{folder.checkpoint}: belongs to another run; begin anew with restart=true"
-        )
-    return checkpoint
+    with suppress(InputError):  # of what is no identity
+        if current_identity(checkpoint.identity) == identity:
+            return checkpoint
+    raise InputError(f"{folder.checkpoint}: belongs to another run; begin anew with restart=true")
 
 
 class RunRecorder(TrainingObserver):

@@ -85,9 +85,13 @@ class RunFolder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        lock, self._lock = self._lock, None
+        if lock is None:
+            return
+        try:
+            os.close(lock)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path / layout.LOCK)) from error
 
     def admit(self, identity: dict[str, Any], restart: bool) -> None:
         """Check that the folder is empty or holds the run of this identity; restart clears it.
@@ -121,10 +125,10 @@ class RunFolder:
         if not self.files.exists(layout.ENVIRONMENT):
             return None
         record = self._read_json(layout.ENVIRONMENT)
-        identity = record.get("identity") if isinstance(record, dict) else None
-        if not isinstance(identity, dict) or not isinstance(identity.get("config"), dict):
+        try:
+            return current_identity(record.get("identity") if isinstance(record, dict) else None)
+        except InputError:
             return None
-        return current_identity(identity)
 
     def clear(self) -> None:
         """Remove the files of a run, and no others."""
