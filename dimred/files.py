@@ -43,6 +43,12 @@ def open_regular(path: str | os.PathLike[str], *, follow: bool = True) -> Binary
         raise
 
 
+def read_regular(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a regular file. Raises OSError as `open_regular`."""
+    with open_regular(path) as file:
+        return file.read()
+
+
 def open_own(path: Path, flags: int) -> int:
     """A descriptor of a regular file, opened or made with these flags (such as os.O_RDWR), that has
     this name only: no link, and no second name of a file elsewhere.
