@@ -1,20 +1,27 @@
-"""User paths, atomic writes and CSV."""
+"""User paths, safe reading and writing of files, and CSV."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
+import errno
+import fcntl
 import io
 import os
+import re
+import secrets
 import shlex
 import stat
+import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """First characters of a text that a spreadsheet would evaluate as a formula."""
+
+_TEMPORARY = re.compile(r"\.dimred-[0-9a-f]{16}\.tmp")
 
 
 def expanded(path: str | os.PathLike[str]) -> Path:
@@ -64,23 +71,152 @@ def quoted(path: str | os.PathLike[str]) -> str:
     return shlex.quote(printable(path))
 
 
+def open_regular(path: str | os.PathLike[str], *, follow: bool = True) -> BinaryIO:
+    """Open a regular file for reading. follow: whether `path` may be a link to one.
+
+    Raises OSError, naming `path`, for a file that cannot be read and for anything else, such as a
+    pipe or a device, which would have no end.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    descriptor = os.open(path, flags)
+    try:
+        _require_regular(descriptor, path)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_regular(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a regular file. Raises OSError as `open_regular`."""
+    with open_regular(path) as file:
+        return file.read()
+
+
+def open_own(path: Path, flags: int) -> int:
+    """A descriptor of a regular file, opened or made with these flags (such as os.O_RDWR), that has
+    this name only: no link, and no second name of a file elsewhere.
+
+    Raises OSError, naming `path`, for anything else.
+    """
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    try:
+        _require_regular(descriptor, path)
+        if os.fstat(descriptor).st_nlink > 1:
+            raise OSError(errno.EMLINK, "is the same file as another one", str(path))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _require_regular(descriptor: int, path: str | os.PathLike[str]) -> None:
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
+
+
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """Write a file under a temporary name in the same folder, sync it, and rename it into place.
 
+    A link is followed: the file that it leads to is replaced. What is no file, such as a pipe or
+    /dev/stdout, is written to and stays what it is.
+
     Raises OSError, naming `path`, when it cannot be written; an existing file is then kept.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+    with _naming(path):
+        descriptor = _special(path)
+        if descriptor is not None:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+            return
+        target = Path(os.path.realpath(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(target, content)
+
+
+def replace_file(path: Path, content: bytes | memoryview) -> None:
+    """`write_atomically` for a file in an existing folder; a link of that name is replaced, not
+    followed.
+
+    The temporary file has a random name and a lock, so that no link can be laid in its way, and
+    leftovers of writers that were killed are recognized and removed.
+    """
+    with _naming(path):
+        if path.is_dir() and not path.is_symlink():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        sweep(path.parent)
+        temporary, descriptor = _temporary_in(path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                temporary.replace(path)  # while it is locked
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
         _sync_folder(path.parent)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file in a folder is a temporary one of `write_atomically`."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary files that writers which were killed have left in a folder."""
+    with contextlib.suppress(OSError):
+        for name in filter(is_temporary, os.listdir(folder)):  # noqa: PTH208  (names are enough)
+            with contextlib.suppress(OSError):
+                descriptor = open_own(folder / name, os.O_RDWR)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails for a live one
+                    (folder / name).unlink()
+                finally:
+                    os.close(descriptor)
+
+
+def _temporary_in(folder: Path) -> tuple[Path, int]:
+    """A new, locked temporary file: its path and descriptor."""
+    while True:
+        path = folder / f".dimred-{secrets.token_hex(8)}.tmp"
+        descriptor = os.open(
+            path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666
+        )
+        with contextlib.suppress(OSError):  # without locks it is only not swept
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return path, descriptor
+        os.close(descriptor)  # another process has swept it before it was locked
+
+
+def _special(path: Path) -> int | None:
+    """A descriptor to write to something else than a file: a pipe, a device, or this process's own
+    output, whatever that leads to. None for a file, a folder, or where nothing is yet."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    for stream in (sys.__stdout__, sys.__stderr__):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            if os.path.samestat(status, os.fstat(stream.fileno())):  # type: ignore[union-attr]
+                stream.flush()  # type: ignore[union-attr]
+                return os.dup(stream.fileno())  # type: ignore[union-attr]
+    return None if stat.S_ISREG(status.st_mode) else os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let an OSError name `path`, and not a temporary file."""
+    try:
+        yield
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 

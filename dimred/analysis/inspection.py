@@ -23,7 +23,7 @@ from dimred.evaluation.outliers import (
     ratio_to_median,
 )
 from dimred.evaluation.principal import principal_components
-from dimred.files import csv_file, write_atomically
+from dimred.files import csv_file
 from dimred.plots.sheets import Tile, sheet
 from dimred.plots.style import to_png
 from dimred.run_folder import layout
@@ -87,12 +87,12 @@ class Report:
         """Write KIND.csv and KIND.png; files without content are removed."""
         table, picture = (f"{layout.INSPECTED}/{kind}.{ending}" for ending in ("csv", "png"))
         if self.columns:
-            write_atomically(folder.path / table, csv_file(self.columns, self.table))
+            folder.files.write(table, csv_file(self.columns, self.table))
         else:
             folder.remove(table)
         if self.tiles:
             figure = sheet(self.tiles, self.across, title, self.summary)
-            write_atomically(folder.path / picture, to_png(figure))
+            folder.files.write(picture, to_png(figure))
         else:
             folder.remove(picture)
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dimred.errors import InputError
-from dimred.files import write_atomically
 from dimred.models import Encoder
 from dimred.run_folder import layout
 from dimred.run_folder.finished import FinishedRun
@@ -72,7 +71,7 @@ def export(run: FinishedRun, file: Path, option: str) -> Exported:
             f"{file}: not written: on {result.images} ONNX Runtime differs from PyTorch by more "
             f"than {TOLERANCE:g} of the largest value ({result.differences_text})"
         )
-    write_atomically(file, result.content)
+    run.write_output(file, result.content)
     return result
 
 

@@ -76,15 +76,8 @@ def _maps(run: FinishedRun) -> list[tuple[str, NDArray[np.float32]]]:
 
 
 def _epochs(run: FinishedRun) -> list[dict[str, Any]]:
-    """The rows of metrics.jsonl, with epochs counted over all stages. Raises InputError for a row
-    that is not of a stage."""
-    rows = run.metrics()
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row, dict) or not isinstance(row.get("stage"), str):
-            raise InputError(
-                f"{run.path / layout.METRICS}: line {number} is not as a run writes it"
-            )
-    return [{**row, "epoch": number} for number, row in enumerate(rows, start=1)]
+    """The rows of metrics.jsonl, with epochs counted over all stages."""
+    return [{**row, "epoch": number} for number, row in enumerate(run.metrics(), start=1)]
 
 
 def _by_configuration(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dimred.commands.messages import Parser
 from dimred.commands.output import out_file
 from dimred.errors import InputError
-from dimred.files import csv_file, expanded, printable, write_atomically
+from dimred.files import csv_file, expanded, printable
 from dimred.options.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ def run(arguments: list[str]) -> int:
         print(f"dimred: and {left_out - _MAX_NAMED} more are left out", file=sys.stderr)
     buffer = io.BytesIO()
     np.savez(buffer, **placed.arrays())  # type: ignore[arg-type]
-    write_atomically(arrays, buffer.getbuffer())
+    finished.write_output(arrays, buffer.getbuffer())
     rows = list(placed.rows())
-    write_atomically(table, csv_file(list(rows[0]), rows))
+    finished.write_output(table, csv_file(list(rows[0]), rows))
     images = "image" if len(placed) == 1 else "images"
     print(f"{len(placed):,} {images} placed" + (f", {left_out:,} left out" if left_out else ""))
     print(printable(f"{table}\n{arrays}"))
@@ -109,12 +109,13 @@ def _default_out(run: FinishedRun, first: str, paths: Sequence[str]) -> Path:
     source = expanded(first).absolute()
     stem = (source.resolve().name if source.is_dir() else source.stem) or "images"
     names = chain([stem], (f"{stem}-{number}" for number in count(2)))
-    candidates = (run.path / layout.PLACED / name for name in names)
-    return next(path for path in candidates if _is_free(_output_files(path)[1], paths))
+    candidates = (f"{layout.PLACED}/{name}" for name in names)
+    return run.path / next(path for path in candidates if _is_free(run, path, paths))
 
 
-def _is_free(file: Path, paths: Sequence[str]) -> bool:
-    """Whether the file does not exist or holds these same images."""
-    from dimred.run_folder.arrays import RunArrays
-
-    return not file.exists() or RunArrays(file).get("path", "U").tolist() == list(paths)
+def _is_free(run: FinishedRun, stem: str, paths: Sequence[str]) -> bool:
+    """Whether there is no such file, or it holds these same images."""
+    file = f"{stem}.npz"
+    if not run.files.exists(file):
+        return True
+    return bool(run.arrays(file).get("path", "U").tolist() == list(paths))

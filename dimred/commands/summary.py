@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from dimred.errors import InputError
 from dimred.files import printable, quoted
 from dimred.options.registry import registered
 from dimred.run_folder import layout
@@ -14,7 +15,18 @@ _NAMED_FILES = 5
 
 
 def describe(folder: Path, summary: dict[str, Any]) -> str:
-    """The lines printed at the end of a run: data, quality of the map, and paths of the results."""
+    """The lines printed at the end of a run: data, quality of the map, and paths of the results.
+
+    Raises InputError for a summary that somebody has changed.
+    """
+    try:
+        return _described(folder, summary)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        file = folder / layout.SUMMARY
+        raise InputError(f"{file}: is not as a run writes it ({error!r})") from error
+
+
+def _described(folder: Path, summary: dict[str, Any]) -> str:
     last = list(summary["stages"])[-1]
     lines = [*_data(summary["dataset"]), "", *_table(summary), ""]
     for name, measure in registered("measure").items():

@@ -48,7 +48,7 @@ def run(arguments: list[str]) -> int:
     file = out or finished.path / layout.PAGE
     finished.check_output(f"--out {args.out}", file, layout.PAGE)
     page = MapView.of(finished, args.thumbnail)
-    page.save(file)
+    finished.write_output(file, page.content)
     print(f"{printable(file)}: {len(page.content) / 1e6:.1f} MB; opens in any browser")
     if args.open and not webbrowser.open(file.absolute().as_uri()):
         print("no browser was found to open it")

@@ -8,7 +8,7 @@ from typing import Any
 
 from dimred.config.run import RunConfig
 from dimred.errors import InputError
-from dimred.files import expanded
+from dimred.files import expanded, read_regular
 from dimred.options.registry import Choice
 from dimred.options.trial import tried
 
@@ -46,7 +46,7 @@ def _digests(key: str, choice: Choice) -> list[str]:
     digests = []
     for file in files:
         try:
-            digests.append(sha256(expanded(file).read_bytes()).hexdigest())
+            digests.append(sha256(read_regular(expanded(file))).hexdigest())
         except OSError as error:
             raise InputError(f"{key}={choice.name}: {file}: {error.strerror}") from error
     return digests

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dimred.errors import InputError
+
 KEYS = {
     "pairing.greyscale": "pairing.grayscale",
     "pairing.items_per_step": "pairing.samples_per_step",
@@ -55,8 +57,15 @@ def current_overrides(overrides: Sequence[str]) -> list[str]:
     return current
 
 
-def current_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's identity under the current names, without `eval`, which earlier versions included."""
+def current_identity(identity: Any) -> dict[str, Any]:
+    """A run's identity under the current names, without `eval`, which earlier versions included.
+
+    Raises InputError for what is no identity.
+    """
+    kinds = {"config": dict, "data": str, "plugins": dict, "files": dict}
+    whole = {"plugins": {}, "files": {}, **identity} if isinstance(identity, dict) else {}
+    if not all(isinstance(whole.get(key), kind) for key, kind in kinds.items()):
+        raise InputError("holds no identity of a run")
     values = {
         KEYS.get(key, key): _current(key, value)
         for key, value in identity["config"].items()
@@ -80,4 +89,5 @@ def current_config(content: Mapping[str, Any], prefix: str = "") -> dict[str, An
 
 
 def _current(key: str, value: Any) -> Any:
-    return _IN_FILES[key].get(value, value) if key in _IN_FILES else value
+    renamed = key in _IN_FILES and isinstance(value, str)
+    return _IN_FILES[key].get(value, value) if renamed else value

@@ -8,9 +8,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from dimred.data.image_set import Factor, ImageSet, LabelSet, channel_statistics
 from dimred.errors import InputError
-from dimred.files import expanded
+from dimred.files import expanded, open_regular
 
 _URL = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
 _TRAIN = "smallnorb-5x46789x9x18x6x2x96x96-training"
@@ -272,7 +271,7 @@ class _Matrix:
     those beyond the number of dimensions are ignored. All are little-endian int32.
     """
 
-    def __init__(self, path: Path, file: BufferedReader | gzip.GzipFile, form: _FileFormat):
+    def __init__(self, path: Path, file: BinaryIO | gzip.GzipFile, form: _FileFormat):
         self.path, self.file, self.format = path, file, form
         magic, ndim = struct.unpack("<Ii", self._bytes(8))
         if magic != form.magic:
@@ -309,7 +308,8 @@ class _Matrix:
 @contextmanager
 def _opened(path: Path, kind: str) -> Iterator[_Matrix]:
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with open_regular(path) as opened:
+            file = gzip.GzipFile(fileobj=opened) if path.suffix == ".gz" else opened
             yield _Matrix(path, file, _FORMATS[kind])
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise _damaged(path, "is damaged or not a whole gzip file") from error

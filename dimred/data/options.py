@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from dimred.files import expanded
 from dimred.options.option import option
@@ -106,6 +106,11 @@ class DatasetOptions(Choice):
         seed: of random draws, such as a test split.
         """
         raise NotImplementedError
+
+    def read_only(self) -> Self:
+        """The same dataset, read without downloading or writing anything."""
+        offline: dict[str, Any] = {"download": False} if hasattr(self, "download") else {}
+        return replace(self, **offline)
 
     @property
     def location_key(self) -> str | None:
@@ -209,8 +214,11 @@ class Turntable(DatasetOptions):
     """A rendered toy airplane, in place of DrLIM's airplane from small NORB: 9 elevations, 18
     azimuths and 6 lightings, 96x96 gray, made on first use."""
 
-    root: str = option(
-        "data", "Folder that keeps the rendered images.", changes_result=False, is_path=True
+    root: str | None = option(
+        "data",
+        "Folder that keeps the rendered images; null = they are rendered each time.",
+        changes_result=False,
+        is_path=True,
     )
     n_test: int = option(
         312, "Test images of the 972, drawn by the run's seed.", at_least=0, at_most=971
@@ -220,6 +228,11 @@ class Turntable(DatasetOptions):
         from dimred.data.turntable import load_turntable
 
         return load_turntable(self.root, self.n_test, seed)
+
+    def read_only(self) -> Self:
+        from dimred.data.turntable import is_rendered
+
+        return self if self.root and is_rendered(self.root) else replace(self, root=None)
 
 
 @register("dataset", "norb_small")

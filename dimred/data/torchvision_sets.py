@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dimred.data.image_set import ImageSet, LabelSet
 from dimred.errors import InputError
-from dimred.files import expanded
+from dimred.files import expanded, read_regular
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def _unpickle(source: Any, folder: Path, name: str, md5: str) -> dict[str, Any]:
     """The content of a pickle, loaded only if its checksum matches, since a pickle can run code."""
     path = folder / source.base_folder / name
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror}") from error
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:

@@ -22,17 +22,18 @@ from dimred.data.turntable_render import (
     render_turntable,
 )
 from dimred.errors import InputError
-from dimred.files import expanded, write_atomically
+from dimred.files import expanded, open_regular, replace_file
 
 _FILE = "turntable-v1.npz"  # raise the version whenever the images change
 
 
-def load_turntable(root: str, n_test: int, seed: int) -> ImageSet:
+def load_turntable(root: str | None, n_test: int, seed: int) -> ImageSet:
     """The images of `render_turntable`, uint8 (972, 1, 96, 96), of which `n_test` are drawn by
     `seed` as test images; Hadsell et al. (2006) train on 660 and test on 312.
 
-    The images are cached in a file of the folder `root`; `~` is expanded. A missing or damaged file
-    is made anew. Where it cannot be written, the images are rendered each time.
+    The images are cached in a file of the folder `root`, unless that is None; `~` is expanded. A
+    missing or damaged file is made anew. Where it cannot be written, the images are rendered each
+    time.
 
     extra_labels has "lighting", six classes; factors has "elevation" of the camera and "azimuth"
     of the airplane, in degrees.
@@ -66,11 +67,18 @@ def load_turntable(root: str, n_test: int, seed: int) -> ImageSet:
     )
 
 
-def _images(root: str) -> NDArray[np.uint8]:
+def is_rendered(root: str) -> bool:
+    """Whether the folder has the images."""
+    return (expanded(root) / _FILE).is_file()
+
+
+def _images(root: str | None) -> NDArray[np.uint8]:
     """The images from the cache file, or rendered and then cached if possible."""
+    if root is None:
+        return render_turntable()
     path = expanded(root) / _FILE
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+        with open_regular(path) as file, np.load(file, allow_pickle=False) as content:
             kept: NDArray[np.uint8] = content["images"]
             if kept.shape == SHAPE and kept.dtype == np.uint8:
                 return kept
@@ -80,5 +88,6 @@ def _images(root: str) -> NDArray[np.uint8]:
     content = io.BytesIO()
     np.savez_compressed(content, images=images)
     with contextlib.suppress(OSError):
-        write_atomically(path, content.getbuffer())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, content.getbuffer())
     return images

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 
 from dimred.errors import InputError
-from dimred.files import expanded, write_atomically
+from dimred.files import expanded, read_regular, write_atomically
 from dimred.options.origin import file_module
 from dimred.options.registry import forget
 
@@ -90,7 +90,7 @@ def load_shared_plugins() -> None:
 def _load_file(file: str) -> None:
     path = expanded(file).resolve()
     try:
-        source = path.read_bytes()
+        source = read_regular(path)
     except OSError as error:
         raise InputError(f"--plugin {file}: {error.strerror}") from error
     name = file_module(path)

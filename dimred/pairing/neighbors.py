@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dimred.errors import InputError
-from dimred.files import write_atomically
+from dimred.files import open_regular, replace_file
 
 _VERSION = b"1"
+_VALUE = np.dtype(np.int64)
+_FILE_OVERHEAD = 2**12  # bytes of a cache file besides the graph
 
 
 def neighbor_graph(
@@ -73,19 +75,29 @@ def _search(pixels: NDArray[np.uint8], k: int, groups: NDArray[np.int64]) -> NDA
 def _read(file: Path, shape: tuple[int, int]) -> NDArray[np.int64] | None:
     """The cached graph, or None if the file is missing or invalid."""
     try:
-        with np.load(io.BytesIO(file.read_bytes())) as content:
-            graph: NDArray[np.int64] = content["graph"]
+        with open_regular(file, follow=False) as opened:
+            content = opened.read(_FILE_OVERHEAD + _VALUE.itemsize * shape[0] * shape[1])
+        with np.load(io.BytesIO(content)) as arrays:
+            if str(arrays["sha256"]) != _digest(file, arrays["graph"]):
+                return None
+            graph: NDArray[np.int64] = arrays["graph"]
     except Exception:
         return None
-    sound = graph.shape == shape and graph.dtype == np.int64
+    sound = graph.shape == shape and graph.dtype == _VALUE
     return graph if sound and graph.min() >= 0 and graph.max() < shape[0] else None
 
 
 def _write(file: Path, graph: NDArray[np.int64]) -> None:
     buffer = io.BytesIO()
-    np.savez(buffer, graph=graph)
+    np.savez(buffer, graph=graph, sha256=np.array(_digest(file, graph)))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, buffer.getbuffer())
+        if not file.parent.is_symlink():
+            replace_file(file, buffer.getbuffer())
     except OSError:
         pass  # training works without a cache
+
+
+def _digest(file: Path, graph: NDArray[np.int64]) -> str:
+    """A checksum of a graph and the images that it is of, which the file is named after."""
+    return hashlib.sha256(file.stem.encode() + graph.tobytes()).hexdigest()

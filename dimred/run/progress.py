@@ -83,19 +83,14 @@ class StageProgress:
             return
         if self.headline in row:
             text += self._measured
+        rate = self._images / max(time.monotonic() - self._began, 1e-9) or row["images_per_s"]
+        # A rate that is rounded to 0, after a pause of hours, says nothing.
+        left = tqdm.format_interval((self._left - self._images) / rate) if rate else "unknown time"
         print(
             f"{self.stage} epoch {row['epoch']}/{self.epochs}: {text}, "
-            f"{row['images_per_s']:,.0f} images/s, {self._time_left(row)} left in the stage",
+            f"{row['images_per_s']:,.0f} images/s, {left} left in the stage",
             flush=True,
         )
-
-    def _time_left(self, row: dict[str, Any]) -> str:
-        # A session may begin with an epoch's images done, and the rate of that epoch is rounded.
-        rate = self._images / max(time.monotonic() - self._began, 1e-9) or row["images_per_s"]
-        left = self._left - self._images
-        if not rate and left:
-            return "unknown time"
-        return str(tqdm.format_interval(left / rate if left else 0))
 
     def close(self) -> None:
         """End the bar and leave it on the terminal."""

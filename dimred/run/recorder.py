@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any, Self
 
 import numpy as np
@@ -12,8 +13,9 @@ from dimred.errors import InputError, Interrupted, TrainingDiverged
 from dimred.run.progress import StageProgress
 from dimred.run.report import RunReport
 from dimred.run.stages import StagedTraining, TrainingObserver
+from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
-from dimred.training.checkpoint import Checkpoint, Position, load_checkpoint, save_checkpoint
+from dimred.training.checkpoint import Checkpoint, Position
 from dimred.training.interrupt import SignalWatch
 from dimred.training.schedule import Stage
 from dimred.training.stage import EpochState, StageTrainer
@@ -21,14 +23,13 @@ from dimred.training.stage import EpochState, StageTrainer
 
 def checkpoint_of(folder: RunFolder, identity: dict[str, Any]) -> Checkpoint | None:
     """The checkpoint in a run folder, or None. Raises InputError for one of another run."""
-    if not folder.checkpoint.exists():
+    if not folder.files.exists(layout.CHECKPOINT):
         return None
-    checkpoint = load_checkpoint(folder.checkpoint)
-    if current_identity(checkpoint.identity) != identity:
-        raise InputError(
-            f"{folder.checkpoint}: belongs to another run; begin anew with restart=true"
-        )
-    return checkpoint
+    checkpoint = folder.read_checkpoint()
+    with suppress(InputError):  # of what is no identity
+        if current_identity(checkpoint.identity) == identity:
+            return checkpoint
+    raise InputError(f"{folder.checkpoint}: belongs to another run; begin anew with restart=true")
 
 
 class RunRecorder(TrainingObserver):
@@ -161,7 +162,7 @@ class RunRecorder(TrainingObserver):
             rows=self.rows,
             loss=trainer.loss_state() if trainer else None,
         )
-        save_checkpoint(self.folder.checkpoint, checkpoint)
+        self.folder.write_checkpoint(checkpoint)
         self.saved_at = time.monotonic()
 
     def _stop_if_asked(self, stage: str) -> None:

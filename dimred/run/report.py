@@ -78,7 +78,7 @@ class RunReport:
         results = self.measuring.finish(embedding)
         record()
         self._write_embedding(embedding)
-        self.folder.write_weights(encoder.state_dict())
+        digest = self.folder.write_weights(encoder.state_dict())
         self.folder.write_plot("loss", to_png(loss_figure(rows)))
         z, n_images = embedding.samples_z, len(self.inputs.images)
         write_figures(self.folder, self.inputs.samples, n_images, z, self.config.title)
@@ -96,6 +96,7 @@ class RunReport:
             "plugins": self.measuring.plugins,
             "numbers": self.measuring.described,
         }
+        summary["weights_sha256"] = digest
         self.folder.write_json(layout.SUMMARY, summary)
         return summary
 

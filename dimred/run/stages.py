@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
 
 from dimred.config import RunConfig
 from dimred.data.image_set import ImageSet
+from dimred.errors import InputError
 from dimred.models import Encoder
 from dimred.models.check import build_backbone
 from dimred.models.options import WeightInit
 from dimred.run.inputs import Inputs
+from dimred.run_folder import layout
 from dimred.training.checkpoint import Checkpoint, Position
 from dimred.training.schedule import ReadoutInit, Stage
 from dimred.training.seeds import derived_seed
@@ -62,6 +66,21 @@ def release_compiled() -> None:
         torch.cuda.empty_cache()
 
 
+def _unfit(what: str) -> InputError:
+    return InputError(
+        f"{layout.CHECKPOINT}: holds {what}, which this run never has; restart=true begins anew"
+    )
+
+
+@contextmanager
+def _fitting() -> Iterator[None]:
+    """Context that turns the errors of loading a state of other shapes into InputErrors."""
+    try:
+        yield
+    except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise _unfit(f"another state ({str(error).splitlines()[0]})") from error
+
+
 class TrainingObserver:
     """Callbacks of training. This base class does nothing."""
 
@@ -99,11 +118,32 @@ class StagedTraining:
         self.observer = TrainingObserver()
         self.obstacle: str | None = None
         self._compiled = False
+        if checkpoint:
+            self._check(checkpoint)
         out_dim = checkpoint.out_dim if checkpoint else self.stages[0].options.out_dim
         encoder = new_encoder(config, inputs.images, out_dim)
         if checkpoint:
-            encoder.load_state_dict(checkpoint.encoder)
+            with _fitting():
+                encoder.load_state_dict(checkpoint.encoder)
         self.encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
+
+    def _check(self, checkpoint: Checkpoint) -> None:
+        """Raise InputError for a checkpoint of a state that this training never has."""
+        position, steps, stages = checkpoint.position, self.inputs.steps, self.stages
+        fresh = position.epoch == position.step == 0
+        epochs = [stage.options.epochs for stage in stages]
+        within = position.stage < len(stages) and (
+            position.epoch < epochs[position.stage] and position.step <= steps
+        )
+        if not within and not (fresh and position.stage == len(stages)):
+            raise _unfit(f"step {tuple(position)}")
+        last = stages[max(position.stage - fresh, 0)].options.out_dim
+        if checkpoint.out_dim != last:
+            raise _unfit(f"a map of {checkpoint.out_dim} dimensions")
+        if len(checkpoint.rows) != sum(epochs[: position.stage]) + position.epoch:
+            raise _unfit(f"{len(checkpoint.rows)} rows of metrics at step {tuple(position)}")
+        if checkpoint.losses is not None and len(checkpoint.losses) != steps:
+            raise _unfit(f"the losses of {len(checkpoint.losses)} steps")
 
     @property
     def start(self) -> Position:
@@ -192,9 +232,10 @@ class StagedTraining:
     def _restore(self, trainer: StageTrainer) -> EpochState:
         checkpoint = self.checkpoint
         assert checkpoint is not None
-        if checkpoint.optimizer is not None:
-            trainer.optimizer.load_state_dict(checkpoint.optimizer)
-        trainer.load_loss_state(checkpoint.loss)
+        with _fitting():
+            if checkpoint.optimizer is not None:
+                trainer.optimizer.load_state_dict(checkpoint.optimizer)
+            trainer.load_loss_state(checkpoint.loss)
         if checkpoint.losses is None:
             return trainer.new_epoch()
         losses = checkpoint.losses.to(self.inputs.compute.device)

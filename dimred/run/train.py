@@ -185,9 +185,8 @@ def _record(
 ) -> None:
     """Write the run's identity, environment and configuration; a continued run adds a session."""
     config, compute = inputs.config, inputs.compute
-    exists = (folder.path / layout.ENVIRONMENT).exists()
-    sessions = folder.read_json(layout.ENVIRONMENT)["sessions"] if exists else []
-    sessions.append(environment(compute.device, command, compute.processes.size))
+    session = environment(compute.device, command, compute.processes.size)
+    sessions = [*folder.sessions(), session]
     content = {"seed": config.seed, "sessions": sessions, "identity": identity}
     # Written first, since it marks the folder as one of dimred.
     folder.write_json(layout.ENVIRONMENT, content)

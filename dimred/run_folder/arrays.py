@@ -1,49 +1,76 @@
-"""The arrays of a run, read with NumPy alone and checked on access."""
+"""The arrays of a run, read with NumPy alone and checked before they are read."""
 
 from __future__ import annotations
 
+import math
 import zipfile
-import zlib
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from dimred.errors import InputError
+from dimred.run_folder.files import RunFiles
+
+_HEADER = 2**16  # bytes that may precede the values of an array
 
 
-def read_arrays(file: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz file of a run. Only plain numbers and texts are read, never code.
+class _Described(NamedTuple):
+    """What the header of an array says."""
 
-    Raises InputError for a file that is missing or damaged.
-    """
-    try:
-        with file.open("rb") as opened:  # NumPy would leave a damaged file open
-            content = np.load(opened, allow_pickle=False)
-            if not isinstance(content, np.lib.npyio.NpzFile):
-                raise ValueError("a single array")
-            arrays = dict(content)
-        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-            raise ValueError("not only arrays")
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{file}: holds no arrays of a run ({error})") from error
-    return arrays
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
 
 
 class RunArrays:
-    """The arrays of an .npz file of a run, each checked on access.
+    """The arrays of an .npz file of a run, each checked and then read on access. Only plain numbers
+    and texts are read, never code, and no more than the file has bytes.
 
+    name: of the file in the run's folder.
     Raises InputError for a file that is missing or damaged.
     """
 
-    def __init__(self, file: Path):
-        self.file = file
-        self._arrays = read_arrays(file)
+    def __init__(self, files: RunFiles, name: str):
+        self.files = files
+        self.name = name
+        self.file = files.folder / name
+        try:
+            with files.open(name) as opened, zipfile.ZipFile(opened) as archive:
+                size = opened.seek(0, 2)
+                self._described = {
+                    member.filename.removesuffix(".npy"): self._describe(archive, member, size)
+                    for member in archive.infolist()
+                }
+        except InputError:
+            raise
+        except Exception as error:  # damaged content makes zipfile and NumPy raise many kinds
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise InputError(f"{self.file}: holds no arrays of a run ({reason})") from error
+        self._arrays: dict[str, NDArray[Any]] = {}
+
+    @staticmethod
+    def _describe(archive: zipfile.ZipFile, member: zipfile.ZipInfo, size: int) -> _Described:
+        """Shape and dtype of an array. Raises ValueError for one that is not as NumPy saves it:
+        compressed, with objects, or larger than the file."""
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size > size:
+            raise ValueError(f"{member.filename!r} is not stored as it is")
+        with archive.open(member) as file:
+            versions = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+            read_header = versions.get(npy.read_magic(file))
+            if read_header is None:
+                raise ValueError(f"{member.filename!r} is no array")
+            shape, _, dtype = read_header(file)
+        n_bytes = math.prod(shape) * dtype.itemsize
+        if dtype.hasobject or not dtype.itemsize or min(shape, default=0) < 0:
+            raise ValueError(f"{member.filename!r} holds more than numbers and texts")
+        if not 0 <= member.file_size - n_bytes <= _HEADER:
+            raise ValueError(f"{member.filename!r} has other values than its shape")
+        return _Described(tuple(shape), dtype)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._arrays
+        return name in self._described
 
     def get(self, name: str, kind: str, n: int | None = None, dims: int = 1) -> NDArray[Any]:
         """A non-empty array of this dtype kind ("f", "i", "U"), number of dimensions and, unless
@@ -51,19 +78,37 @@ class RunArrays:
 
         Raises InputError for any other array, and for points (dims=2) that are not finite.
         """
-        array = self._arrays.get(name)
+        array = self._described.get(name)
         if array is None:
             raise self.error(name, "is missing")
-        if array.dtype.kind != kind or array.ndim != dims or not array.size:
-            raise self.error(name, f"is {array.dtype} {array.shape}, not as a run writes it")
-        if n is not None and len(array) != n:
-            raise self.error(name, f"has {len(array)} rows, the run {n}")
-        if dims == 2 and kind == "f" and not np.isfinite(array).all():
+        shape, dtype = array
+        if dtype.kind != kind or len(shape) != dims or not math.prod(shape):
+            raise self.error(name, f"is {dtype} {shape}, not as a run writes it")
+        if n is not None and shape[0] != n:
+            raise self.error(name, f"has {shape[0]} rows, the run {n}")
+        if name not in self._arrays:
+            self._arrays[name] = self._read(name, points=dims == 2 and kind == "f")
+        return self._arrays[name]
+
+    def _read(self, name: str, points: bool) -> NDArray[Any]:
+        try:
+            with self.files.open(self.name) as opened, zipfile.ZipFile(opened) as archive:
+                member = archive.getinfo(f"{name}.npy")
+                with archive.open(member) as file:
+                    array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
+                    file.read(1)  # the end, where the checksum is verified
+        except InputError:
+            raise
+        except Exception as error:
+            raise self.error(name, f"cannot be read ({error})") from error
+        if (array.shape, array.dtype) != self._described[name]:
+            raise self.error(name, "has changed while it was read")
+        if points and not np.isfinite(array).all():
             raise self.error(name, "has values that are not finite")
         return array
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
+        return iter(self._described)
 
     def error(self, name: str, problem: str) -> InputError:
         """The InputError for a problem of an array."""
@@ -83,18 +128,19 @@ class RunMap:
     labels: int64 (N,), positions in class_names; None without labels.
     sources: (N,), file names; None where images have no files.
 
+    n_images: number of images.
     Raises InputError for arrays that are not as a run writes them.
     """
 
-    def __init__(self, arrays: RunArrays, n_variants: int):
+    def __init__(self, arrays: RunArrays, n_images: int, n_variants: int):
         self._arrays = arrays
         self.n_variants = n_variants
-        self.z: NDArray[np.float32] = arrays.get("z", "f", dims=2)
-        n = len(self.z)
-        if n % n_variants:
-            raise arrays.error("z", f"has {n} rows, no multiple of {n_variants} an image")
+        n = n_images * n_variants
+        self.z: NDArray[np.float32] = arrays.get("z", "f", n, dims=2)
         self.index: NDArray[np.int64] = arrays.get("index", "i", n)
         self.split: NDArray[np.str_] = arrays.get("split", "U", n)
+        if not np.isin(self.split, ("train", "test")).all():
+            raise arrays.error("split", "must hold train and test only")
         self.h: NDArray[np.float32] | None = None
         if "h" in arrays:
             self.h = arrays.get("h", "f", n, dims=2)
@@ -133,7 +179,10 @@ class RunMap:
         for name in self._arrays:
             if f"{name}_names" in self._arrays:
                 names = self._arrays.get(f"{name}_names", "U").astype(object)
-                columns[name] = names[self._arrays.get(name, "i", len(self))]
+                values = self._arrays.get(name, "i", len(self))
+                if not 0 <= values.min() <= values.max() < len(names):
+                    raise self._arrays.error(name, f"must be from 0 to {len(names) - 1}")
+                columns[name] = names[values]
             elif name not in _KNOWN and not name.endswith("_names"):
                 columns[name] = self._arrays.get(name, "f", len(self))
         return columns

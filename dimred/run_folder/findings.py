@@ -8,13 +8,13 @@ Rows are those of embedding.npz.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from dimred.errors import InputError
+from dimred.run_folder import layout
+from dimred.run_folder.files import RunFiles
 
 KINDS = ("near_duplicates", "outliers", "label_issues", "clusters")
 # Names of kinds in files of earlier versions.
@@ -63,22 +63,24 @@ def as_json(findings: Mapping[str, Findings]) -> dict[str, Any]:
     }
 
 
-def read_findings(file: Path, n: int) -> dict[str, Findings]:
-    """The content of findings.json, by kind, in the order of KINDS; {} without such a file.
+def read_findings(files: RunFiles, n: int) -> dict[str, Findings]:
+    """The content of findings.json in a run's folder, by kind, in the order of KINDS; {} without
+    such a file.
 
     n: number of rows of embedding.npz.
     Raises InputError for a file that cannot be read or names rows beyond n.
     """
-    if not file.exists():
+    if not files.exists(layout.FINDINGS):
         return {}
     try:
-        content = json.loads(file.read_text())
+        content = files.json(layout.FINDINGS)
         findings = {kind: _read(kind, content) for kind in KINDS}
         rows = [row for of_kind in findings.values() for row in (*of_kind.rows, *of_kind.notes)]
         if not all(type(row) is int and 0 <= row < n for row in rows):
             raise ValueError("a row that the map does not have")
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{file}: cannot be read ({error}); run dimred inspect again") from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        line = error if isinstance(error, InputError) else files.damaged(layout.FINDINGS, error)
+        raise InputError(f"{line}; run dimred inspect again") from error
     return findings
 
 

@@ -6,7 +6,8 @@ read or embedded.
 
 from __future__ import annotations
 
-import json
+import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -17,12 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.errors import InputError
+from dimred.files import write_atomically
 from dimred.options.registry import Unknown
 from dimred.options.trial import tried
 from dimred.run_folder import layout
 from dimred.run_folder.arrays import RunArrays, RunMap
+from dimred.run_folder.files import RunFiles, strict_json
 from dimred.run_folder.findings import Findings, read_findings
-from dimred.run_folder.record import RunRecord, read_record
+from dimred.run_folder.record import RunRecord, check_metrics, read_record
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,6 +48,7 @@ class FinishedRun:
 
     def __init__(self, path: Path, root: str | None = None):
         self.path = path
+        self.files = RunFiles(path)
         self.root = root
         self.record: RunRecord = read_record(path)
         if root is not None:
@@ -54,8 +58,8 @@ class FinishedRun:
 
     @cached_property
     def config(self) -> RunConfig:
-        """Its configuration, with the data's location replaced by `root` and downloads switched
-        off: looking at a run should not fetch its data.
+        """Its configuration, with the data's location replaced by `root` and nothing downloaded or
+        written there: looking at a run should not.
 
         Raises InputError for one that is damaged or of another version.
         """
@@ -64,14 +68,14 @@ class FinishedRun:
         file = self.path / layout.CONFIG
         try:
             plugins = self.record.environment["identity"].get("plugins")
-            config = read_config(file.read_text(), plugins, str(self.path))
+            config = read_config(self.files.text(layout.CONFIG), plugins, str(self.path))
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
         dataset = config.dataset
-        changes: dict[str, Any] = {"download": False} if hasattr(dataset, "download") else {}
         if self.root is not None and dataset.location_key is not None:
-            changes[dataset.location_key] = self.root
-        return replace(config, dataset=replace(dataset, **changes))
+            moved: dict[str, Any] = {dataset.location_key: self.root}
+            dataset = replace(dataset, **moved)
+        return replace(config, dataset=dataset.read_only())
 
     @property
     def n_variants(self) -> int:
@@ -114,28 +118,31 @@ class FinishedRun:
 
     def arrays(self, name: str = layout.EMBEDDING) -> RunArrays:
         """The arrays of an .npz file of the run. Raises InputError for a missing or damaged one."""
-        return RunArrays(self.path / name)
+        return RunArrays(self.files, name)
 
     @cached_property
     def map(self) -> RunMap:
         """The content of embedding.npz. Raises InputError for arrays not as a run writes them."""
-        return RunMap(self.arrays(), self.n_variants)
+        n_images = self.record.summary["dataset"]["images"]
+        return RunMap(self.arrays(), n_images, self.n_variants)
 
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of metrics.jsonl, one per epoch. Raises InputError where it cannot be read."""
-        file = self.path / layout.METRICS
         try:
-            return [json.loads(line) for line in file.read_text().splitlines()]
-        except (OSError, ValueError) as error:
-            raise InputError(f"{file}: cannot be read ({error})") from error
+            rows = [strict_json(line) for line in self.files.text(layout.METRICS).splitlines()]
+            check_metrics(rows)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise self.files.damaged(layout.METRICS, error) from error
+        return rows
 
     def findings(self) -> dict[str, Findings]:
         """The findings of `dimred inspect`, by kind; {} where it has not been run.
 
         Raises InputError for a file that cannot be read.
         """
-        file = self.path / layout.FINDINGS
-        return read_findings(file, len(self.map)) if file.exists() else {}
+        return read_findings(self.files, len(self.map))
 
     @cached_property
     def shape(self) -> tuple[int, int, int]:
@@ -177,6 +184,9 @@ class FinishedRun:
                 backbone = build_backbone(model, channels, (height, width))
                 out_dim = stages[-1].out_dim
                 encoder = Encoder(backbone, placeholder, placeholder, model.hidden_dim, out_dim)
+            expected = {name: part.shape for name, part in encoder.state_dict().items()}
+            if expected != {name: part.shape for name, part in weights.items()}:
+                raise RuntimeError("of a network of other shapes")  # before memory is taken
             encoder.to_empty(device="cpu").load_state_dict(weights)
         except RuntimeError as error:
             raise self._weights_error(error) from error
@@ -186,12 +196,21 @@ class FinishedRun:
         import safetensors.torch
 
         try:
-            return safetensors.torch.load_file(self.path / layout.WEIGHTS)
-        except (OSError, safetensors.SafetensorError) as error:
+            content = self.files.read(layout.WEIGHTS)
+            digest = self.record.summary.get("weights_sha256")  # early versions did not keep it
+            if digest not in (None, hashlib.sha256(content).hexdigest()):
+                raise ValueError("their SHA-256 is not that in summary.json")
+            weights: dict[str, Tensor] = safetensors.torch.load(content)
+            if not all(part.isfinite().all() for part in weights.values()):
+                raise ValueError("some are not finite")
+        except InputError:
+            raise
+        except Exception as error:  # damaged content makes safetensors raise many kinds
             raise self._weights_error(error) from error
+        return weights
 
     def _weights_error(self, error: Exception) -> InputError:
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         return InputError(f"{self.path / layout.WEIGHTS}: holds no weights of this run ({reason})")
 
     def embedder(self, compute: Compute) -> Embedder:
@@ -204,7 +223,11 @@ class FinishedRun:
         fraction, size = self.config.device.memory_fraction, self.config.eval.batch_size
 
         def embed_images(images: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-            return embed(encoder, ResidentImages(images, compute.device, fraction), size, compute)
+            resident = ResidentImages(images, compute.device, fraction)
+            h, z = embed(encoder, resident, size, compute)
+            if not (np.isfinite(h).all() and np.isfinite(z).all()):
+                raise InputError(f"{self.path / layout.WEIGHTS}: give values that are not finite")
+            return h, z
 
         return embed_images
 
@@ -239,3 +262,19 @@ class FinishedRun:
         inside = target.relative_to(folder).parts[:1] if target.is_relative_to(folder) else ()
         if inside and inside[0] in layout.WRITTEN and inside[0] != allowed:
             raise InputError(f"{option}: would replace what the run wrote; name another file")
+
+    def write_output(self, file: Path, content: bytes | memoryview) -> None:
+        """Write an output file of a command, in the run's folder or elsewhere.
+
+        In the run's folder, which may be a stranger's, links are not followed. Raises InputError
+        where that would be needed, OSError where the file cannot be written.
+        """
+        root, real = Path(os.path.realpath(self.path)), Path(os.path.realpath(file.parent))
+        typed = Path(os.path.abspath(file))  # noqa: PTH100  (`..` as typed, links as they are)
+        own = Path(os.path.abspath(self.path))  # noqa: PTH100
+        if typed.is_relative_to(own):
+            self.files.write(str(typed.relative_to(own)), content)
+        elif real.is_relative_to(root):
+            self.files.write(str(real.relative_to(root) / file.name), content)
+        else:
+            write_atomically(file, content)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import hashlib
 import io
 import json
 import os
@@ -18,8 +20,15 @@ from torch import Tensor
 from dimred.config.provenance import PROVENANCE
 from dimred.config.renamed import current_identity
 from dimred.errors import InputError
-from dimred.files import write_atomically
+from dimred.files import is_temporary, open_own
 from dimred.run_folder import layout
+from dimred.run_folder.files import RunFiles
+from dimred.run_folder.record import check_metrics, check_summary
+from dimred.training.checkpoint import Checkpoint, checkpoint_bytes, load_checkpoint
+
+_ANEW = "; restart=true begins anew, run_dir=OTHER writes elsewhere"
+# What flock answers on file systems without locks.
+_NO_LOCKS = (errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK, errno.EINVAL)
 
 
 class RunFolder:
@@ -30,9 +39,9 @@ class RunFolder:
 
     def __init__(self, path: Path):
         self.path = path
+        self.files = RunFiles(path)
         self.checkpoint = path / layout.CHECKPOINT
         self.summary = path / layout.SUMMARY
-        self.plots = path / layout.PLOTS
         self._lock: int | None = None
         self._made_lock = False
 
@@ -41,20 +50,31 @@ class RunFolder:
             raise InputError(f"run_dir={self.path}: is a file; name a folder")
         self.path.mkdir(parents=True, exist_ok=True)
         file = self.path / layout.LOCK
-        self._made_lock = not file.exists()
-        lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+        self._made_lock = not self.files.exists(layout.LOCK)
+        try:
+            lock = open_own(file, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise InputError(f"{file}: is a link; only a file can be a lock") from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(lock, 32, 0).decode() or "unknown"
+            holder = os.pread(lock, 32, 0).decode(errors="replace") or "unknown"
             os.close(lock)
             raise InputError(
                 f"{self.path}: another run (process {holder}) is writing this folder; wait for it, "
                 "or write to another folder"
             ) from None
-        except OSError as error:  # a file system without locks
-            os.close(lock)
-            raise OSError(error.errno, error.strerror, str(file)) from error
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                os.close(lock)
+                raise OSError(error.errno, error.strerror, str(file)) from error
+            print(
+                f"{self.path}: this file system has no locks; take care that no two commands "
+                "write this folder at once",
+                flush=True,
+            )
         self._lock = lock
         try:
             os.ftruncate(lock, 0)
@@ -65,9 +85,13 @@ class RunFolder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        lock, self._lock = self._lock, None
+        if lock is None:
+            return
+        try:
+            os.close(lock)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path / layout.LOCK)) from error
 
     def admit(self, identity: dict[str, Any], restart: bool) -> None:
         """Check that the folder is empty or holds the run of this identity; restart clears it.
@@ -77,7 +101,7 @@ class RunFolder:
         """
         existing = self._identity()
         if existing is None:
-            others = sorted(p.name for p in self.path.iterdir() if not p.name.startswith("."))
+            others = sorted(p.name for p in self.path.iterdir() if not _is_passing(p.name))
             if others:
                 if self._made_lock:
                     (self.path / layout.LOCK).unlink()
@@ -98,84 +122,113 @@ class RunFolder:
 
     def _identity(self) -> dict[str, Any] | None:
         """The identity of the run in this folder, or None without one."""
-        if not (self.path / layout.ENVIRONMENT).exists():
+        if not self.files.exists(layout.ENVIRONMENT):
             return None
-        record = self.read_json(layout.ENVIRONMENT)
-        identity = record.get("identity") if isinstance(record, dict) else None
-        if not isinstance(identity, dict) or not isinstance(identity.get("config"), dict):
+        record = self._read_json(layout.ENVIRONMENT)
+        try:
+            return current_identity(record.get("identity") if isinstance(record, dict) else None)
+        except InputError:
             return None
-        return current_identity(identity)
 
     def clear(self) -> None:
         """Remove the files of a run, and no others."""
-        for name in layout.FILES:
-            (self.path / name).unlink(missing_ok=True)
+        self.files.remove(*layout.FILES)
         for name in layout.FOLDERS:
-            shutil.rmtree(self.path / name, ignore_errors=True)
-        (self.path / layout.ENVIRONMENT).unlink(missing_ok=True)
+            folder = self.path / name
+            if folder.is_symlink():
+                folder.unlink()
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+        self.files.remove(layout.ENVIRONMENT)
 
     def remove(self, *names: str) -> None:
         """Remove files that may not exist."""
-        for name in names:
-            (self.path / name).unlink(missing_ok=True)
+        self.files.remove(*names)
 
-    def read_json(self, name: str) -> Any:
-        """The content of a JSON file. Raises InputError if it is not JSON."""
+    def sessions(self) -> list[Any]:
+        """The sessions of the run so far, as environment.json has them."""
+        if not self.files.exists(layout.ENVIRONMENT):
+            return []
+        sessions = self._read_json(layout.ENVIRONMENT).get("sessions")
+        if not isinstance(sessions, list):
+            raise InputError(f"{self.path / layout.ENVIRONMENT}: has no list of sessions{_ANEW}")
+        return sessions
+
+    def _read_json(self, name: str) -> Any:
         try:
-            return json.loads((self.path / name).read_text())
-        except ValueError as error:
-            raise InputError(
-                f"{self.path / name}: is damaged ({error}); delete the folder or give run_dir=OTHER"
-            ) from error
+            return self.files.json(name)
+        except InputError as error:
+            raise InputError(f"{error}{_ANEW}") from error
 
     def read_summary(self) -> dict[str, Any]:
         """The summary of a complete run. Raises InputError for a file that is no summary."""
-        summary = self.read_json(layout.SUMMARY)
-        if not isinstance(summary, dict) or "stages" not in summary:
-            raise InputError(f"{self.summary}: is no summary of a run; restart=true begins anew")
-        return summary
+        summary = self._read_json(layout.SUMMARY)
+        try:
+            check_summary(summary)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise InputError(f"{self.summary}: is no summary of a run ({error}){_ANEW}") from error
+        return dict(summary)
 
     def write_json(self, name: str, content: Any) -> None:
         """Write a JSON file."""
         text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-        write_atomically(self.path / name, text.encode())
+        self.files.write(name, text.encode())
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file."""
-        write_atomically(self.path / name, text.encode())
+        self.files.write(name, text.encode())
 
     def write_arrays(self, name: str, arrays: dict[str, NDArray[Any]]) -> None:
         """Write arrays as an .npz file; equal arrays give equal bytes."""
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
-        write_atomically(self.path / name, buffer.getbuffer())
+        self.files.write(name, buffer.getbuffer())
 
-    def write_weights(self, weights: dict[str, Tensor]) -> None:
-        """Write an encoder's state dict as weights.safetensors."""
+    def write_weights(self, weights: dict[str, Tensor]) -> str:
+        """Write an encoder's state dict as weights.safetensors; returns the file's SHA-256."""
         plain = {name: tensor.contiguous().cpu() for name, tensor in weights.items()}
-        write_atomically(self.path / layout.WEIGHTS, safetensors.torch.save(plain))
+        content = safetensors.torch.save(plain)
+        self.files.write(layout.WEIGHTS, content)
+        return hashlib.sha256(content).hexdigest()
+
+    def write_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Write checkpoint.pt; the previous one is kept where it cannot be written."""
+        self.files.write(layout.CHECKPOINT, checkpoint_bytes(checkpoint))
+
+    def read_checkpoint(self) -> Checkpoint:
+        """The content of checkpoint.pt. Raises InputError for a damaged one."""
+        with self.files.open(layout.CHECKPOINT) as file:
+            checkpoint = load_checkpoint(file, str(self.checkpoint))
+        try:
+            check_metrics(checkpoint.rows)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{self.checkpoint}: holds no rows of a run ({error}){_ANEW}"
+            ) from error
+        return checkpoint
 
     def write_plot(self, name: str, png: bytes) -> None:
         """Write plots/NAME.png."""
-        write_atomically(self.path / layout.plot(name), png)
+        self.files.write(layout.plot(name), png)
 
     def write_picture(self, name: str, content: bytes) -> None:
         """Write a file of plots/."""
-        write_atomically(self.plots / name, content)
+        self.files.write(f"{layout.PLOTS}/{name}", content)
 
     def reset_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Replace the rows of metrics.jsonl."""
         text = "".join(json.dumps(row) + "\n" for row in rows)
-        write_atomically(self.path / layout.METRICS, text.encode())
+        self.files.write(layout.METRICS, text.encode())
 
     def append_metrics(self, row: dict[str, Any]) -> None:
         """Add a row to metrics.jsonl."""
-        path = self.path / layout.METRICS
-        try:
-            with path.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(path)) from error
+        self.files.append(layout.METRICS, json.dumps(row) + "\n")
+
+
+def _is_passing(name: str) -> bool:
+    """Whether a file may lie in a folder that is new to a run: what a start that was killed
+    leaves."""
+    return name == layout.LOCK or is_temporary(name)
 
 
 def _differences(existing: dict[str, Any], given: dict[str, Any]) -> str:

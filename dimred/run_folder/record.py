@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dimred.config.renamed import current_config, current_identity, current_overrides
 from dimred.errors import InputError
-from dimred.files import printable
+from dimred.files import open_regular, printable
 from dimred.options.registry import registered
 from dimred.run_folder import layout
+from dimred.run_folder.files import RunFiles, strict_json
 
-_UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError)
+_UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -96,23 +95,22 @@ class RunRecord:
 
     def check(self) -> None:
         """Raise an exception, of any type, where something is missing that tables read."""
-        for part in (self.summary, self.config, self.environment, self.baselines):
+        check_summary(self.summary)
+        for part in (self.config, self.environment, self.baselines):
             part.keys()
-        numbers = {**self.summary["final"], **(self.summary["linear"] or {})}
-        if any(isinstance(numbers.get(key), str) for key in ("loss", "accuracy")):
-            raise TypeError("a number is a text")
         config_values = (self.name, self.started, self.data, self.epochs, self.budget, self.command)
-        summary_values = [self.summary[key] for key in ("seed", "training_seconds", "stages")]
-        if not range(self.summary["dataset"]["images"] * self.n_variants):
-            raise ValueError("no images")
-        headline = self.summary["final"].get(self.summary["headline"], 0.0) + 0.0
         groups = [self.values[f"{name}.name"] for name in ("dataset", "model", "pairing", "loss")]
-        session = [self.environment["sessions"][-1][key] for key in ("device", "commit")]
-        json.dumps([config_values, summary_values, headline, groups, session])
-        json.dumps([self.fingerprint, self.measured])
-        keys = ("label", "library", "places", "images", "device", "threads")
-        for baseline in self.baselines.values():
-            json.dumps([baseline[key] for key in keys])
+        session = self.environment["sessions"][-1]
+        json.dumps([config_values, groups, self.fingerprint])
+        _require(session["device"], str, "sessions.device")
+        _require(session["commit"], str | None, "sessions.commit")
+        _require(session.get("threads", 1), int, "sessions.threads")
+        texts, numbers = ("label", "library", "places", "device"), ("images", "threads", "seconds")
+        for method, baseline in self.baselines.items():
+            for key in texts:
+                _require(baseline[key], str, f"baselines.{method}.{key}")
+            for key in numbers:
+                _require(baseline[key], int | float, f"baselines.{method}.{key}")
 
     def as_json(self) -> dict[str, Any]:
         """The record as one line of a .jsonl file, which `read_records` reads."""
@@ -123,6 +121,73 @@ class RunRecord:
             "environment": self.environment,
             "baselines": self.baselines,
         }
+
+
+def check_summary(summary: Any) -> None:
+    """Raise an exception, of any type, for a summary that is not as a run writes it: where a key
+    that readers need is missing, or a value is of another kind."""
+    for key in ("headline", "seed", "training_seconds", "linear"):
+        _require(summary[key], _SUMMARY[key], key)
+    dataset = summary["dataset"]
+    for key in ("images", "transformations"):
+        if _require(dataset[key], int, f"dataset.{key}") < (key == "images"):
+            raise ValueError(f"dataset.{key}={dataset[key]}: is too small")
+    for part, kinds in ((summary, _SUMMARY), (dataset, _DATASET)):
+        for key, kind in kinds.items():
+            if key in part:
+                _require(part[key], kind, key)
+    for name, stage in summary["stages"].items():
+        _check_row(stage, f"stages.{name}")
+    _check_row(summary["final"], "final")
+    for key in ("references", "lle"):
+        for name, value in summary.get(key, {}).items():
+            _require(value, int | float, f"{key}.{name}")
+
+
+_SUMMARY: dict[str, Any] = {
+    "seed": int,
+    "headline": str,
+    "training_seconds": int | float,
+    "linear": dict | None,
+    **dict.fromkeys(("eval", "stages", "final", "dataset", "measures"), dict),
+    **dict.fromkeys(("references", "lle", "tsne", "errors"), dict),
+    "weights_sha256": str,
+}
+_DATASET: dict[str, Any] = {
+    "name": str,
+    "shape": list,
+    "learned_from": int,
+    "unreadable": list,
+    "classes": dict,
+    "chance": int | float,
+    "splits": dict,
+}
+
+
+def _require(value: Any, kind: Any, key: str) -> Any:
+    """The value. Raises TypeError, naming the key, for one that is not of this kind, such as a
+    whole number that no count reaches."""
+    beyond = isinstance(value, bool) or (isinstance(value, int) and abs(value) >= 2**63)
+    if beyond or not isinstance(value, kind):
+        raise TypeError(f"{key} is {str(value)[:40]!r}")
+    return value
+
+
+def _check_row(row: dict[str, Any], where: str) -> None:
+    """Raise an exception, of any type, for a row of metrics that holds more than numbers by name
+    and the texts that a run writes."""
+    for key, value in row.items():
+        text = key in ("stage", "compiled")
+        _require(value, str if text else int | float, f"{where}.{key}")
+
+
+def check_metrics(rows: Any) -> None:
+    """Raise an exception, of any type, for rows of metrics.jsonl, or of a checkpoint, that are not
+    as a run writes them."""
+    for number, row in enumerate(rows):
+        _check_row(row, f"row {number}")
+        for key, kind in (("stage", str), ("epoch", int), ("loss", int | float)):
+            _require(row[key], kind, f"row {number}.{key}")
 
 
 def _location_of_own(dataset: str) -> str | None:
@@ -162,27 +227,28 @@ def latest(records: Iterable[RunRecord]) -> list[RunRecord]:
 
 def read_record(folder: Path) -> RunRecord:
     """The record of a finished run. Raises InputError for a folder that holds none."""
-    if not (folder / layout.SUMMARY).exists():
+    files = RunFiles(folder)
+    if not files.exists(layout.SUMMARY):
         reason = "no summary.json"
         if not folder.exists():
             reason = "it does not exist"
-        elif (folder / layout.ENVIRONMENT).exists():
+        elif files.exists(layout.ENVIRONMENT):
             reason = "it is unfinished; the command that began it continues it"
         raise InputError(f"{folder}: holds no finished run ({reason})")
     try:
-        baselines = folder / layout.BASELINES
-        record = _record(
+        has_baselines = files.exists(layout.BASELINES)
+        return _record(
             folder=folder.name,
-            summary=json.loads((folder / layout.SUMMARY).read_text()),
-            config=yaml.safe_load((folder / layout.CONFIG).read_text()),
-            environment=json.loads((folder / layout.ENVIRONMENT).read_text()),
-            baselines=json.loads(baselines.read_text()) if baselines.exists() else {},
+            summary=files.json(layout.SUMMARY),
+            config=files.yaml(layout.CONFIG),
+            environment=files.json(layout.ENVIRONMENT),
+            baselines=files.json(layout.BASELINES) if has_baselines else {},
         )
     except _UNREADABLE as error:
+        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         raise InputError(
-            f"{folder}: is not the folder of a finished run, or damaged ({error!r})"
+            f"{folder}: is not the folder of a finished run, or damaged ({reason})"
         ) from error
-    return record
 
 
 def _record(config: dict[str, Any], environment: dict[str, Any], **rest: Any) -> RunRecord:
@@ -207,12 +273,13 @@ def _folders(place: Path) -> tuple[list[RunRecord], list[str]]:
 
 def _lines(file: Path) -> Iterator[RunRecord]:
     try:
-        text = file.read_text(encoding="utf-8")
+        with open_regular(file) as opened:
+            text = opened.read().decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{file}: is not UTF-8 ({error})") from error
     for number, line in enumerate(text.splitlines(), start=1):
         try:
-            record = _record(**json.loads(line))
-        except _UNREADABLE as error:
+            record = _record(**strict_json(line))
+        except (*_UNREADABLE, RecursionError) as error:
             raise InputError(f"{file}: line {number} holds no record of a run") from error
         yield record

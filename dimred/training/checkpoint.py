@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import torch
 from torch import Tensor
 
 from dimred.errors import InputError
-from dimred.files import write_atomically
 
 FORMAT = 1
 
@@ -49,38 +49,90 @@ class Checkpoint:
     loss: dict[str, Tensor] | None = None
 
 
-def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint. Raises OSError when it cannot be written; the previous one is kept."""
+def checkpoint_bytes(checkpoint: Checkpoint) -> memoryview:
+    """The content of the file of a checkpoint."""
     buffer = io.BytesIO()
     content = {**vars(checkpoint), "position": tuple(checkpoint.position), "format": FORMAT}
     torch.save(content, buffer)
-    write_atomically(path, buffer.getbuffer())
+    return buffer.getbuffer()
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load_checkpoint(file: BinaryIO, name: str) -> Checkpoint:
     """Read a checkpoint, with its tensors on the CPU. Only tensors and plain values are unpickled,
     never code.
 
-    Raises InputError if it is corrupt or of another format, OSError if it cannot be read.
+    name: of the file, for messages.
+    Raises InputError if it is corrupt, holds other values than `Checkpoint` has, or is of another
+    format, and OSError if it cannot be read.
     """
     try:
-        # PyTorch's reader does not verify the checksums that its writer stores.
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-        if damaged is not None:
-            raise zipfile.BadZipFile(f"checksum of {damaged}")
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        _check_archive(file)
+        content = torch.load(file, map_location="cpu", weights_only=True)
         if content.pop("format") != FORMAT:
             raise InputError(
-                f"{path}: written by another version of dimred; continue with that version, or "
+                f"{name}: written by another version of dimred; continue with that version, or "
                 "start again with restart=true"
             )
-        content["position"] = Position(*content["position"])
-        return Checkpoint(**content)
+        position, rows = content.pop("position"), content["rows"]
+        if not all(type(part) is int and part >= 0 for part in position):
+            raise ValueError(f"position {position}")
+        checkpoint = Checkpoint(position=Position(*position), **content)
+        if not isinstance(rows, list):
+            raise TypeError("rows are no list")
+        _check_values(checkpoint)
+        return checkpoint
     except (InputError, OSError, MemoryError):
         raise
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"{path}: the checkpoint is corrupt ({reason}); start again with restart=true"
+            f"{name}: the checkpoint is corrupt ({reason}); start again with restart=true"
         ) from error
+
+
+def _check_archive(file: BinaryIO) -> None:
+    """Raise BadZipFile where a checksum is wrong, which PyTorch's reader does not verify, or a
+    member is not stored as it is, as PyTorch stores it: little could stand for much then."""
+    size = file.seek(0, 2)
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+            raise zipfile.BadZipFile("it is compressed")
+        if sum(member.file_size for member in members) > size:
+            raise zipfile.BadZipFile("its parts are larger than the file")
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"checksum of {damaged}")
+    file.seek(0)
+
+
+def _check_values(checkpoint: Checkpoint) -> None:
+    """Raise ValueError or TypeError for values of other kinds than `Checkpoint` has."""
+    if not isinstance(checkpoint.identity, dict):
+        raise TypeError("the identity is no dict")
+    if type(checkpoint.out_dim) is not int or checkpoint.out_dim < 1:
+        raise ValueError(f"out_dim {checkpoint.out_dim!r}")
+    if not 0 <= checkpoint.seconds < math.inf:
+        raise ValueError(f"seconds {checkpoint.seconds!r}")
+    if checkpoint.losses is not None and checkpoint.losses.ndim != 1:
+        raise ValueError("the losses are no row")
+    if checkpoint.optimizer is not None and not checkpoint.optimizer.keys() >= {"state"}:
+        raise ValueError("the optimizer has no state")
+    for state in (checkpoint.encoder, checkpoint.loss or {}):
+        if not all(isinstance(part, Tensor) for part in state.values()):
+            raise TypeError("weights are no tensors")
+        if not all(part.isfinite().all() for part in state.values()):
+            raise ValueError("weights are not finite")
+    for tensor in _tensors_in(vars(checkpoint)):
+        # A tensor can be declared larger than what is stored of it.
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise ValueError("a tensor is larger than its content")
+
+
+def _tensors_in(values: Any, depth: int = 8) -> Iterator[Tensor]:
+    """All tensors in nested dicts, lists and tuples."""
+    if isinstance(values, Tensor):
+        yield values
+    elif isinstance(values, dict | list | tuple) and depth:
+        for value in values.values() if isinstance(values, dict) else values:
+            yield from _tensors_in(value, depth - 1)

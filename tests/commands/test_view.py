@@ -162,7 +162,7 @@ def test_damaged_findings_are_refused(run, tmp_path, content):
     try:
         file.write_text(content if isinstance(content, str) else json.dumps(content))
         line = refused(tmp_path, "view", str(run))
-        assert f"{file}: cannot be read" in line
+        assert f"{file}: is damaged" in line
         assert "run dimred inspect again" in line
     finally:
         file.unlink()

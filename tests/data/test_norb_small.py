@@ -346,10 +346,10 @@ def test_a_damaged_gzip_file_is_named(tmp_path, damage, kind):
 def test_a_file_that_cannot_be_opened_is_named(tmp_path, monkeypatch):
     write(tmp_path)
 
-    def denied(path, mode):
+    def denied(path):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("pathlib.Path.open", denied)
+    monkeypatch.setattr("dimred.data.norb_small.open_regular", denied)
     message = refusal(tmp_path)
     assert f"{TRAIN}-cat.mat' cannot be read: Permission denied" in message
 

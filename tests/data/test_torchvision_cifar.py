@@ -205,7 +205,7 @@ def test_a_pickle_that_cannot_be_opened_is_named(tmp_path, monkeypatch):
     def denied(path):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("pathlib.Path.read_bytes", denied)
+    monkeypatch.setattr("dimred.data.torchvision_sets.read_regular", denied)
     message = refusal("cifar100", str(tmp_path), False)
     assert str(folder / "train") in message
     assert "Permission denied" in message

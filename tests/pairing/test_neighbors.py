@@ -107,11 +107,26 @@ def test_a_graph_is_kept_and_used(tmp_path, searches):
     assert np.array_equal(neighbor_graph(images.clone(), 3, classes.copy(), NAMES, cache), first)
     assert len(searches) == 1
 
-    planted = (first + 1) % 30
-    np.savez(file, graph=planted)
-    assert np.array_equal(neighbor_graph(images, 3, classes, NAMES, cache), planted)
-    assert len(searches) == 1
-    assert np.array_equal(neighbor_graph(images, 3, classes, NAMES, None), first)
+    with np.load(file) as content:
+        kept = dict(content)
+    np.savez(file, **{**kept, "graph": (first + 1) % 30})
+    assert np.array_equal(neighbor_graph(images, 3, classes, NAMES, cache), first)
+    assert len(searches) == 2
+
+
+def test_no_link_leads_out_of_the_cache(tmp_path):
+    images, elsewhere = pictures(), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "cache").symlink_to(elsewhere)
+    graph = neighbor_graph(images, 3, None, (), tmp_path / "cache")
+    assert not list(elsewhere.iterdir())
+    neighbor_graph(images, 3, None, (), tmp_path / "own")
+    (file,) = (tmp_path / "own").iterdir()
+    file.unlink()
+    file.symlink_to(elsewhere / "precious")
+    assert np.array_equal(neighbor_graph(images, 3, None, (), tmp_path / "own"), graph)
+    assert not list(elsewhere.iterdir())
+    assert not file.is_symlink()
 
 
 def test_other_content_has_another_key(tmp_path, searches):

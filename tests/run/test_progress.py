@@ -41,6 +41,15 @@ def test_a_terminal_of_80_columns_shows_epoch_loss_knn_rate_and_time_left(monkey
         assert part in line
 
 
+def test_a_rate_that_is_rounded_to_nothing_stops_no_run(monkeypatch):
+    out = Terminal(False)
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setattr("sys.stderr", Terminal(False))
+    progress = StageProgress("finetune", 3, 6, 2, 1024, ("knn15_z_official", "knn15"))
+    progress.epoch({"epoch": 3, "loss": 1.0, "images_per_s": 0.0})  # after a pause of hours
+    assert "unknown time left" in out.getvalue()
+
+
 def test_a_run_that_goes_on_at_the_end_of_a_stage_shows_no_nonsense(monkeypatch):
     for is_terminal in (True, False):
         out, err = Terminal(is_terminal), Terminal(is_terminal)
@@ -54,16 +63,6 @@ def test_a_run_that_goes_on_at_the_end_of_a_stage_shows_no_nonsense(monkeypatch)
         assert "finetune 3/3" in shown or "finetune epoch 3/3" in shown
         if not is_terminal:
             assert shown.endswith(", 00:00 left in the stage\n")
-
-
-def test_a_rate_that_is_rounded_to_nothing_leaves_the_time_left_unknown(monkeypatch):
-    """As where a session that went on measured an epoch in which the computer was asleep."""
-    for done, left in ((4, "unknown time"), (6, "00:00")):
-        out = Terminal(False)
-        monkeypatch.setattr("sys.stdout", out)
-        progress = StageProgress("finetune", 3, done, 2, 1024, ("knn15_z_official", "knn15"))
-        progress.epoch({"epoch": 2, "loss": 1.0, "images_per_s": 0.0})
-        assert out.getvalue().endswith(f"0 images/s, {left} left in the stage\n")
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])

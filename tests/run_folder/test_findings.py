@@ -5,6 +5,8 @@ import json
 import pytest
 
 from dimred.errors import InputError
+from dimred.run_folder import layout
+from dimred.run_folder.files import RunFiles
 from dimred.run_folder.findings import (
     KINDS,
     Findings,
@@ -23,21 +25,22 @@ def test_what_is_written_is_read_again(tmp_path):
         "label_issues": single_rows({}),
         "clusters": Findings((RowGroup("cluster 1", (0, 1, 2)),)),
     }
-    file = tmp_path / "findings.json"
-    file.write_text(json.dumps(as_json(found)))
-    assert read_findings(file, 5) == found
+    files = RunFiles(tmp_path)
+    files.write(layout.FINDINGS, json.dumps(as_json(found)).encode())
+    assert read_findings(files, 5) == found
     assert found["near_duplicates"].rows == [0, 3, 1, 2]
     assert [kind for kind in KINDS if not found[kind]] == ["label_issues"]
-    with pytest.raises(InputError, match=r"findings\.json: cannot be read .* inspect again"):
-        read_findings(file, 4)
+    with pytest.raises(InputError, match=r"findings\.json: is damaged .* inspect again"):
+        read_findings(files, 4)
 
 
 def test_runs_of_before_are_read(tmp_path):
-    file = tmp_path / "findings.json"
+    files = RunFiles(tmp_path)
     notes = {"outliers": {"2": "far"}, "label_issues": {}}
     content = {"near_duplicates": [[0, 3]], "outliers": [2], "label_issues": [], "notes": notes}
-    file.write_text(json.dumps({**content, "islands": [{"rows": [1, 2], "said": "1: 2 images"}]}))
-    assert read_findings(file, 4) == {
+    content["islands"] = [{"rows": [1, 2], "said": "1: 2 images"}]
+    files.write(layout.FINDINGS, json.dumps(content).encode())
+    assert read_findings(files, 4) == {
         "near_duplicates": Findings((RowGroup("group 1: 2 images", (0, 3)),)),
         "outliers": single_rows({2: "far"}),
         "label_issues": Findings(),
@@ -46,4 +49,4 @@ def test_runs_of_before_are_read(tmp_path):
 
 
 def test_a_run_that_was_not_inspected_has_none(tmp_path):
-    assert read_findings(tmp_path / "findings.json", 4) == {}
+    assert read_findings(RunFiles(tmp_path), 4) == {}

@@ -1,6 +1,6 @@
 """A run that dies after a checkpoint, as tests let it."""
 
-import dimred.run.recorder
+from dimred.run_folder.folder import RunFolder
 
 
 class Crash(Exception):
@@ -11,12 +11,12 @@ def crash_after(monkeypatch, count):
     """Let the run die after writing `count` checkpoints."""
     saved = []
 
-    def save(path, checkpoint):
-        real(path, checkpoint)
+    def save(folder, checkpoint):
+        real(folder, checkpoint)
         saved.append(checkpoint.position)
         if len(saved) == count:
             raise Crash
 
-    real = dimred.run.recorder.save_checkpoint
-    monkeypatch.setattr(dimred.run.recorder, "save_checkpoint", save)
+    real = RunFolder.write_checkpoint
+    monkeypatch.setattr(RunFolder, "write_checkpoint", save)
     return saved

@@ -14,7 +14,7 @@ from crash import Crash, crash_after
 from PIL import Image
 
 from dimred.commands.main import main
-from dimred.training.checkpoint import load_checkpoint
+from dimred.run_folder.folder import RunFolder
 
 QUICK = ["eval.references=false", "eval.linear=none", "device.threads=1", "device=cpu"]
 
@@ -252,7 +252,7 @@ def test_a_crash_does_not_show_in_the_result(whole, tmp_path, monkeypatch, sampl
         crash_after(patch, count)
         with pytest.raises(Crash):
             four_d(tmp_path, sampling)
-    left = load_checkpoint(tmp_path / "run/checkpoint.pt").position
+    left = RunFolder(tmp_path / "run").read_checkpoint().position
     assert left.stage == 0
     assert not (tmp_path / "run/summary.json").exists()
     same(four_d(tmp_path, sampling), whole[sampling])

@@ -14,7 +14,7 @@ from command import start as start_alone
 from crash import Crash, crash_after
 
 from dimred.commands.main import main
-from dimred.training.checkpoint import load_checkpoint
+from dimred.run_folder.folder import RunFolder
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 
@@ -103,7 +103,7 @@ def test_where_one_process_is_killed_the_others_end(tmp_path):
     os.kill(int(children[1]), signal.SIGKILL)
     code, out, err = finished(process)
     assert code != 0, out + err
-    assert load_checkpoint(tmp_path / "run/checkpoint.pt").position.stage == 0
+    assert RunFolder(tmp_path / "run").read_checkpoint().position.stage == 0
 
 
 def test_a_sweep_is_not_for_several_processes(tmp_path):

@@ -11,7 +11,7 @@ import safetensors.numpy
 from command import SMOKE, dimred, only_run, refused, rows, start, summary, wait_for
 from PIL import Image
 
-from dimred.training.checkpoint import load_checkpoint
+from dimred.run_folder.folder import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -317,6 +317,6 @@ def test_a_run_that_diverges_stops_and_keeps_the_last_good_checkpoint(tmp_path, 
     assert "stage finetune, epoch 1" in line
     assert line.endswith("the last good checkpoint is kept\n")
     assert not (tmp_path / "run/summary.json").exists()
-    kept = load_checkpoint(tmp_path / "run/checkpoint.pt")
+    kept = RunFolder(tmp_path / "run").read_checkpoint()
     assert all(tensor.isfinite().all() for tensor in kept.encoder.values())
     assert line == refused(tmp_path, *words, code=1)
