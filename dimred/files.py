@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import io
 import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """First characters of a text that a spreadsheet would evaluate as a formula."""
@@ -17,6 +19,32 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def expanded(path: str | os.PathLike[str]) -> Path:
     """A path with `~` expanded; an unknown ~user stays as it is."""
     return Path(os.path.expanduser(path))  # noqa: PTH111  (raises nothing for an unknown ~user)
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """A regular file, opened for reading without ever waiting.
+
+    Raises OSError, naming `path`, for a folder, a named pipe, a device or a socket, and for a file
+    that cannot be opened.
+    """
+    name = os.fspath(path)
+    _check_regular(Path(name).stat().st_mode, name)  # before opening, which can act on a device
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(name, flags)
+    try:
+        _check_regular(os.fstat(descriptor).st_mode, name)  # another file may be there now
+        return os.fdopen(descriptor, "rb")
+    except OSError:
+        os.close(descriptor)
+        raise
+
+
+def _check_regular(mode: int, name: str) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+    if not stat.S_ISREG(mode):
+        kind = "a named pipe" if stat.S_ISFIFO(mode) else "a device or socket"
+        raise OSError(errno.EINVAL, f"is {kind}; must be a regular file", name)
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
