@@ -144,6 +144,7 @@ def first_look(images: ImageSet) -> FirstLook:
     Takes about 1 s for 1 GB of pixels.
     """
     found = images.found or Found()
+    _, channels, height, width = images.images.shape
     pixels = images.images.flatten(1)
     low, high = pixels.amin(1), pixels.amax(1)
     levels = int(low.min()), int(high.max())
@@ -154,7 +155,7 @@ def first_look(images: ImageSet) -> FirstLook:
         images=len(images),
         training=len(images) - n_test,
         test=n_test,
-        shape=tuple(images.images.shape[1:]),
+        shape=(channels, height, width),
         levels=levels,
         constant=constant,
         copies=copies,
@@ -195,7 +196,7 @@ def _copies(images: ImageSet) -> tuple[int | None, int | None]:
     training images."""
     if images.images.numel() > _MAX_BYTES:
         return None, None
-    content = memoryview(images.images.contiguous().numpy().reshape(-1))
+    content = images.images.contiguous().numpy().reshape(-1).data
     size = len(content) // len(images)
     hashes = np.array([hash(content[i : i + size].tobytes()) for i in range(0, len(content), size)])
     test, training = hashes[images.is_test], hashes[~images.is_test]

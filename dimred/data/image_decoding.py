@@ -77,7 +77,8 @@ def decode(path: str, size: tuple[int, int]) -> Decoded:
         kind, full_size = f"{image.format} {image.mode}", image.size
         # The JPEG decoder shrinks large images at little cost; the final resizing is precise.
         image.draft(None, (2 * max(size), 2 * max(size)))
-        raw_mode = image.tile[0].args if image.format == "PNG" and image.tile else None
+        tile = getattr(image, "tile", None) if image.format == "PNG" else None
+        raw_mode = tile[0].args if tile else None
         image.load()
         of_8_bits, peak = _of_8_bits(image, raw_mode)
         plain, ground = _opaque(of_8_bits)

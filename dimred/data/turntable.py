@@ -22,7 +22,7 @@ from dimred.data.turntable_render import (
     render_turntable,
 )
 from dimred.errors import InputError
-from dimred.files import expanded, write_atomically
+from dimred.files import expanded, open_regular, write_atomically
 
 _FILE = "turntable-v1.npz"  # raise the version whenever the images change
 
@@ -70,7 +70,7 @@ def _images(root: str) -> NDArray[np.uint8]:
     """The images from the cache file, or rendered and then cached if possible."""
     path = expanded(root) / _FILE
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+        with open_regular(path) as file, np.load(file, allow_pickle=False) as content:
             kept: NDArray[np.uint8] = content["images"]
             if kept.shape == SHAPE and kept.dtype == np.uint8:
                 return kept

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dimred.errors import InputError
-from dimred.files import write_atomically
+from dimred.files import open_regular, write_atomically
 
 _VERSION = b"1"
 
@@ -73,7 +73,7 @@ def _search(pixels: NDArray[np.uint8], k: int, groups: NDArray[np.int64]) -> NDA
 def _read(file: Path, shape: tuple[int, int]) -> NDArray[np.int64] | None:
     """The cached graph, or None if the file is missing or invalid."""
     try:
-        with np.load(io.BytesIO(file.read_bytes())) as content:
+        with open_regular(file) as opened, np.load(opened) as content:
             graph: NDArray[np.int64] = content["graph"]
     except Exception:
         return None
