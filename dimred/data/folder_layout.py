@@ -154,7 +154,9 @@ class _Reading:
                 else f"{_shown(called)} are called like one side of a split, but read as classes"
             )
             return {}
-        sides = {name: side for name, side in called.items() if side != "other"}
+        sides = {
+            name: side for side in ("train", "test") for name, its in called.items() if its == side
+        }
         beside = [path for path in self.paths if len(path) == 1 or path[0] not in sides]
         if beside:
             self._refuse_beside(sides, min(beside))
@@ -260,6 +262,8 @@ def _wrapper(paths: list[Parts]) -> list[str]:
 
 def _shown(names: Sequence[str] | set[str] | dict[str, str]) -> str:
     """Names of folders for a message."""
-    ordered = [f"{printable(name)}/" for name in sorted(names)]
+    ordered = [
+        f"{printable(name)}/" for name in (sorted(names) if isinstance(names, set) else names)
+    ]
     more = [f"... ({len(ordered)} in all)"] if len(ordered) > _MAX_NAMED else []
     return ", ".join(ordered[:_MAX_NAMED] + more)
