@@ -42,7 +42,7 @@ class Found:
     unreadable: the files that cannot be read, by reason.
     other_files: number of files that are no images by their suffix, by suffix.
     in_system_folders: number of image files by the system folder they lie in, such as "@eaDir".
-    hidden: number of hidden files and folders.
+    hidden: number of hidden image files and hidden folders.
     notes: what is worth saying.
     """
 
@@ -121,7 +121,7 @@ class FirstLook:
         form = f"{width}x{height} pixels, {'gray' if channels == 1 else 'color'}"
         if self.found.sizes:
             small, large = (f"{width}x{height}" for width, height in self.found.sizes)
-            form += f", of {small}{f' to {large}' if large != small else ''}"
+            form += f", from {small}{f' to {large}' if large != small else ''}"
             form += f" ({counted(self.found.kinds)})"
         low, high = self.levels
         lines = [f"first look: {parts}, {form}; levels {low} to {high} of 0 to 255"]
@@ -132,6 +132,7 @@ class FirstLook:
                 for name, count in self.found.in_system_folders.items()
                 if count
             ),
+            *([f"{self.found.hidden:,} hidden"] if self.found.hidden else []),
         ]
         if passed_over:
             lines.append(f"passed over: {', '.join(passed_over)}")

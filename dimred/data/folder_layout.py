@@ -154,7 +154,7 @@ class _Reading:
                 else f"{_shown(called)} are called like one side of a split, but read as classes"
             )
             return {}
-        sides = {
+        sides: dict[str, str] = {
             name: side for side in ("train", "test") for name, its in called.items() if its == side
         }
         beside = [path for path in self.paths if len(path) == 1 or path[0] not in sides]

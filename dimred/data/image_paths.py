@@ -40,7 +40,7 @@ class PassedOver:
         outermost folders that they lie in, and suffix.
     system: number of image files by the name of the system folder that they lie in, such as
         "@eaDir".
-    hidden: number of files and folders whose names begin with a dot.
+    hidden: number of image files and of folders whose names begin with a dot.
     """
 
     other: Counter[tuple[tuple[str, ...], str]] = field(default_factory=Counter)
@@ -95,13 +95,13 @@ def image_paths(folder: str, named: str, passed_over: PassedOver | None = None) 
             )
         for entry in entries:
             if entry.name.startswith("."):
-                passed_over.hidden += 1
+                passed_over.hidden += _is_folder(entry) or _is_image(entry.name)
             elif _is_folder(entry):
                 if entry.name.lower() in _SYSTEM_FOLDERS:
                     passed_over.system[entry.name] += _count_images(entry.path)
                 elif not (entry.is_symlink() and _is_of_kernel(entry.path)):
                     pending.append((f"{inside}{entry.name}/", above | {identity}))
-            elif entry.name.lower().endswith(SUFFIXES):
+            elif _is_image(entry.name):
                 if not _is_loop(entry):
                     yield inside + entry.name
             else:
@@ -134,7 +134,11 @@ def _identities_above(folder: str) -> Iterator[tuple[int, int]]:
 
 
 def _count_images(folder: str) -> int:
-    return sum(name.lower().endswith(SUFFIXES) for _, _, names in os.walk(folder) for name in names)
+    return sum(_is_image(name) for _, _, names in os.walk(folder) for name in names)
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -193,14 +193,27 @@ def test_thumbs_is_a_class(files):
 
 
 def test_files_that_are_not_read_are_counted_and_their_class_is_named(files):
-    root = files("a/1.png", "b/1.tga", "b/2.TGA", "b/c/3.dng", "a/notes.txt", "LICENSE", ".x")
+    root = files(
+        "a/1.png",
+        "b/1.tga",
+        "b/2.TGA",
+        "b/c/3.dng",
+        "a/notes.txt",
+        "LICENSE",
+        ".x",
+        ".y/1.png",
+        "._1.png",
+    )
     images = load(root)
     assert images.found.other_files == {".tga": 2, ".dng": 1, ".txt": 1, "": 1}
-    assert images.found.hidden == 1
+    assert images.found.hidden == 2
     assert "the folder b/ is no class: it holds no image files, but files with .dng, .tga" in (
         notes(root)
     )
-    assert "passed over: 2 .tga, 1 without suffix, 1 .dng, 1 .txt" in first_look(images).lines()
+    assert (
+        "passed over: 2 .tga, 1 without suffix, 1 .dng, 1 .txt, 2 hidden"
+        in first_look(images).lines()
+    )
     assert "there are 2 .tga" in refusal(root / "b")
 
 
