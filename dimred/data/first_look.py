@@ -124,7 +124,7 @@ class FirstLook:
             form += f", from {small}{f' to {large}' if large != small else ''}"
             form += f" ({counted(self.found.kinds)})"
         low, high = self.levels
-        lines = [f"first look: {parts}, {form}; levels {low} to {high} of 0 to 255"]
+        lines = [f"first look: {parts}, {form}; pixel values {low} to {high}"]
         passed_over = [
             *([counted(self.found.other_files)] if self.found.other_files else []),
             *(

@@ -179,9 +179,10 @@ class _Reading:
         beside = printable("/".join(path))
         advice = "put all images, or all class folders, inside these two"
         if len(path) > 1 and side_of(path[0]):
+            side = next(iter(sides))
             advice = (
                 f"put those of {_shown(path[:1])} inside these two, or learn from one folder, "
-                f"{self._at(next(iter(sides)))}"
+                f"{self._at(side, *_wrapper([p[1:] for p in self.paths if p[0] == side]))}"
             )
         raise self._error(f"{beside!r} lies beside the split folders train/ and test/; {advice}")
 
@@ -192,6 +193,9 @@ class _Reading:
         """
         wrapper = _wrapper(paths)
         if wrapper:
+            inside = [path[len(wrapper) :] for path in paths]
+            # Raises what is wrong further inside, so that the advice works.
+            _Reading(str(PurePath(self.root, *within, *wrapper)), inside, PassedOver()).layout()
             raise self._error(
                 f"all images lie in {printable('/'.join([*within, *wrapper]))}/, so that the "
                 f"folders in it would be no classes; give {self._at(*within, *wrapper)}"

@@ -31,8 +31,7 @@ def test_an_ordinary_set_is_one_line():
     look = first_look(PLAIN)
     low, high = int(PIXELS.min()), int(PIXELS.max())
     assert look.lines() == [
-        "first look: 6 training and 2 test images, 5x4 pixels, gray; levels "
-        f"{low} to {high} of 0 to 255"
+        f"first look: 6 training and 2 test images, 5x4 pixels, gray; pixel values {low} to {high}"
     ]
     assert json.loads(json.dumps(look.as_json()))["levels"] == [low, high]
 

@@ -88,6 +88,15 @@ def test_a_split_of_more_than_two_sides_is_refused(files, names, parts):
         assert part in message
 
 
+@pytest.mark.parametrize("wrapper", ["", "photos/"])
+@pytest.mark.parametrize("inside", ["a/1.png", "x/a/1.png"])
+def test_the_advice_for_a_third_side_works_when_typed(files, wrapper, inside):
+    root = files(*(f"{wrapper}{side}/{inside}" for side in ("train", "val", "test")))
+    message = refusal(root)
+    typed = shlex.split(message.partition("from one folder, ")[2])[0]
+    assert len(load(typed.removeprefix("dataset.root="))) == 1
+
+
 def test_one_side_alone_is_read_as_the_folder(files):
     root = files("val/a/1.png", "val/b/1.png")
     assert load(root).labels.names == ("a", "b")

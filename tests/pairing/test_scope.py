@@ -136,7 +136,7 @@ def test_classes_need_labels():
 def test_classes_of_one_image_each_are_refused():
     """No two images are similar, so that the loss would have no meaning."""
     each_its_own = scope(t=1, positions=np.array([0, 1, 2]))
-    with pytest.raises(InputError, match="pairing=class_label: no two .* are similar by class"):
+    with pytest.raises(InputError, match=r"pairing=class_label: no two .* are similar by class"):
         ClassLabel(name="class_label").build(each_its_own, 2, torch.device("cpu"))
 
 

@@ -41,7 +41,7 @@ def test_more_files_are_noticed_before_any_is_read(root, monkeypatch):
     finished = run(root, {"first_look": {"files": 2}})
     (root / "b/2.png").write_bytes(b"")
     monkeypatch.setattr(image_folder, "decode", None)
-    with pytest.raises(InputError, match="^run: its images have changed since it was trained$"):
+    with pytest.raises(InputError, match=r"^run: its images have changed since it was trained$"):
         FinishedRun.images(finished)
 
 

@@ -33,7 +33,9 @@ def test_a_flat_folder_is_mapped_without_labels(own):
     assert content["dataset"]["images"] == 80
     assert content["dataset"]["unreadable"] == ["broken.jpg"]
     assert "'broken.jpg' first: not an image of a known format" in out
-    assert "first look: 80 images, 16x16 pixels, color, from 24x20 (80 PNG RGB); levels" in out
+    assert (
+        "first look: 80 images, 16x16 pixels, color, from 24x20 (80 PNG RGB); pixel values" in out
+    )
     look = content["dataset"]["first_look"]
     assert (look["files"], look["copies"], look["notes"]) == (81, 0, [])
     assert look["unreadable"][0]["first"] == ["broken.jpg"]
