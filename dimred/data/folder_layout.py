@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import NoReturn
 
 from dimred.data.first_look import counted
-from dimred.data.image_paths import READ, PassedOver, printable
+from dimred.data.image_paths import READ, PassedOver, escaped, printable
 from dimred.data.spelling import one_spelling
 from dimred.errors import InputError
 
@@ -96,7 +96,7 @@ class _Reading:
         sides = self._sides()
         inside = {path: path[1:] if sides else path for path in self.paths}
         has_split = set(sides.values()) == {"train", "test"}
-        if has_split:
+        if len(sides) > 1:
             self._refuse_wrappers_in_split(sides)
         else:
             self._refuse_wrapper(list(inside.values()), [*sides])
@@ -129,7 +129,7 @@ class _Reading:
 
     def _at(self, *folders: str) -> str:
         """The option that names a folder below the root."""
-        return shlex.quote(f"dataset.root={printable(str(PurePath(self.root, *folders)))}")
+        return shlex.quote(f"dataset.root={escaped(str(PurePath(self.root, *folders)))}")
 
     def _sides(self) -> dict[str, str]:
         """The side of the split for each outermost folder that is one; {} where these are classes.
@@ -197,7 +197,7 @@ class _Reading:
             # Raises what is wrong further inside, so that the advice works.
             _Reading(str(PurePath(self.root, *within, *wrapper)), inside, PassedOver()).layout()
             raise self._error(
-                f"all images lie in {printable('/'.join([*within, *wrapper]))}/, so that the "
+                f"all images lie in {_shown(['/'.join([*within, *wrapper])])}, so that the "
                 f"folders in it would be no classes; give {self._at(*within, *wrapper)}"
             )
 
@@ -207,7 +207,7 @@ class _Reading:
         }
         if all(wrappers.values()):
             wrapped = " and ".join(
-                printable("/".join([name, *inside])) + "/" for name, inside in wrappers.items()
+                _shown(["/".join([name, *inside])]) for name, inside in wrappers.items()
             )
             raise self._error(
                 f"all images lie in {wrapped}, so that the folders in these would be no classes; "
@@ -228,11 +228,10 @@ class _Reading:
         if all(len(path) > 2 for path in paths):
             classes, inner = ({path[i] for path in paths} for i in (0, 1))
             note = (
-                f"the classes are {_shown(classes)}; the folders in them, {_shown(inner)}, are no"
+                f"the classes are {_shown(classes)}; the folders in them, {_shown(inner)}, are none"
             )
-            note += " classes"
             if all(map(side_of, inner)):
-                note += " and no split, which would have to be outermost"
+                note += ", and no split, which would have to be outermost"
             self.notes.append(note)
 
     def _note_classes_without_images(self, sides: dict[str, str], classes: set[str]) -> None:
@@ -266,8 +265,6 @@ def _wrapper(paths: list[Parts]) -> list[str]:
 
 def _shown(names: Sequence[str] | set[str] | dict[str, str]) -> str:
     """Names of folders for a message."""
-    ordered = [
-        f"{printable(name)}/" for name in (sorted(names) if isinstance(names, set) else names)
-    ]
+    ordered = [f"{escaped(name)}/" for name in (sorted(names) if isinstance(names, set) else names)]
     more = [f"... ({len(ordered)} in all)"] if len(ordered) > _MAX_NAMED else []
     return ", ".join(ordered[:_MAX_NAMED] + more)

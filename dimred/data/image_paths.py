@@ -106,12 +106,19 @@ def image_paths(folder: str, named: str, passed_over: PassedOver | None = None) 
                     yield inside + entry.name
             else:
                 outermost = tuple(inside.split("/")[:-1][:2])
-                passed_over.other[outermost, PurePath(entry.name).suffix.lower()] += 1
+                suffix = escaped(PurePath(entry.name).suffix.lower())
+                passed_over.other[outermost, suffix] += 1
 
 
 def printable(name: str) -> str:
     """A path as text: bytes that are not UTF-8 are written as a backslash, x and digits."""
     return os.fsencode(name).decode(errors="backslashreplace")
+
+
+def escaped(name: str) -> str:
+    """A path as text of one line: characters that cannot be seen are written as in Python."""
+    text = printable(name)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _real(path: str) -> str:

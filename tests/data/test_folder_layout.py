@@ -143,12 +143,18 @@ def test_one_folder_that_holds_images_is_one_class_and_said(files, names):
     assert any("all images are of one class, 'a'" in note for note in look.notes)
 
 
+def test_names_of_folders_do_not_break_a_line(files):
+    assert "a\\nb/" in refusal(files("a\nb/x/1.png", "a\nb/y/1.png"))
+    lines = first_look(load(files("x/c/1.png", "x/c\n/1.b\nc") / "x")).lines()
+    assert not any("\n" in line for line in lines)
+
+
 def test_folders_in_classes_are_said_to_be_none(files):
     root = files("2019/cat/1.png", "2020/cat/1.png", "2020/dog/1.png")
     assert load(root).labels.names == ("2019", "2020")
-    assert "the classes are 2019/, 2020/; the folders in them, cat/, dog/, are no" in notes(root)
-    root = files("../x/cat/train/1.png", "../x/dog/test/1.png").parent / "x"
-    assert "no classes and no split" in notes(root)
+    assert "the classes are 2019/, 2020/; the folders in them, cat/, dog/, are none" in notes(root)
+    root = files("x/cat/train/1.png", "x/dog/test/1.png") / "x"
+    assert "are none, and no split" in notes(root)
 
 
 NFC, NFD = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
