@@ -15,7 +15,7 @@ _MAX_NAMED = 5
 _MAX_REASONS = 10
 _MAX_BYTES = 2**31  # beyond which copies are not looked for
 _FEW_LEVELS = 64  # of 256
-_MAX_SHARE_OF_LEAK = 0.01  # of test images that are also training images
+_WORTH_SAYING = 0.01  # share of test images that are copies of training images
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,7 @@ def _notes_on_pixels(look: FirstLook) -> Iterator[str]:
             yield f"pixels are from {low} to {high} only, of 0 to 255: the images have no contrast"
     if look.copies is not None and n > 1 and 2 * look.copies >= n:
         yield f"{look.copies:,} of {n:,} images are exact copies of others"
-    if look.test_copies and look.test_copies >= _MAX_SHARE_OF_LEAK * look.test:
+    if look.test_copies and look.test_copies >= _WORTH_SAYING * look.test:
         yield (
             f"{look.test_copies:,} of {look.test:,} test images are exact copies of training "
             "images, so that accuracies are too high"
@@ -235,7 +235,7 @@ def _notes_on_pixels(look: FirstLook) -> Iterator[str]:
             "over white"
         )
     if over.get("nothing"):
-        yield f"{over['nothing']:,} image(s) are transparent all over; their colors are taken"
+        yield f"{over['nothing']:,} image(s) are transparent nearly all over; their colors are taken"
 
 
 def _notes_on_classes(images: ImageSet) -> Iterator[str]:

@@ -43,6 +43,8 @@ _SIGNATURES = {
     b"MM\0+": "TIFF",
     b"RIFF": "WebP",
 }
+# What stands after the first four bytes of formats that are not read.
+_OTHER_FORMATS = {b"ftyp": "HEIF or AVIF", b"jP  ": "JPEG 2000", b"JXL ": "JPEG XL"}
 
 
 class Decoded(NamedTuple):
@@ -123,6 +125,9 @@ def _opened(file: BinaryIO) -> Image.Image:
         for signature, name in _SIGNATURES.items():
             if start.startswith(signature):
                 raise ValueError(f"a {name} of a kind that is not read, or damaged") from error
+        if start[4:8] in _OTHER_FORMATS:
+            name = _OTHER_FORMATS[start[4:8]]
+            raise ValueError(f"{name}, which is not read; convert it to PNG or JPEG") from error
         raise ValueError("not an image of a known format") from error
 
 
