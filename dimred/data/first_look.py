@@ -235,7 +235,7 @@ def _notes_on_pixels(look: FirstLook) -> Iterator[str]:
             "over white"
         )
     if over.get("nothing"):
-        yield f"{over['nothing']:,} image(s) are transparent nearly all over; their colors are taken"
+        yield f"{over['nothing']:,} image(s) are transparent nearly all over: their colors show"
 
 
 def _notes_on_classes(images: ImageSet) -> Iterator[str]:
