@@ -77,10 +77,11 @@ def open_regular(path: str | os.PathLike[str], *, follow: bool = True) -> Binary
     Raises OSError, naming `path`, for a file that cannot be read and for anything else, such as a
     pipe or a device, which would have no end.
     """
+    _require_regular(os.stat(path), path)  # noqa: PTH116  (before opening, which can move a tape)
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     descriptor = os.open(path, flags)
     try:
-        _require_regular(descriptor, path)
+        _require_regular(os.fstat(descriptor), path)
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
@@ -101,8 +102,9 @@ def open_own(path: Path, flags: int) -> int:
     """
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     try:
-        _require_regular(descriptor, path)
-        if os.fstat(descriptor).st_nlink > 1:
+        status = os.fstat(descriptor)
+        _require_regular(status, path)
+        if status.st_nlink > 1:
             raise OSError(errno.EMLINK, "is the same file as another one", str(path))
     except BaseException:
         os.close(descriptor)
@@ -110,12 +112,12 @@ def open_own(path: Path, flags: int) -> int:
     return descriptor
 
 
-def _require_regular(descriptor: int, path: str | os.PathLike[str]) -> None:
-    mode = os.fstat(descriptor).st_mode
-    if stat.S_ISDIR(mode):
+def _require_regular(status: os.stat_result, path: str | os.PathLike[str]) -> None:
+    if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if not stat.S_ISREG(mode):
-        raise OSError(errno.EINVAL, "is no regular file", str(path))
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a named pipe" if stat.S_ISFIFO(status.st_mode) else "a device or socket"
+        raise OSError(errno.EINVAL, f"is {kind}; must be a regular file", str(path))
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:

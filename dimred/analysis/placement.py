@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dimred.data.image_folder import READ, SUFFIXES, decode_files, image_paths
+from dimred.data.image_folder import decode_files
+from dimred.data.image_paths import READ, SUFFIXES, image_paths
 from dimred.data.npz import image_tensor, npz_images
 from dimred.errors import InputError
 from dimred.evaluation.knn import majority
@@ -205,7 +206,8 @@ class Placement:
         self, files: Sequence[_File], left_out: list[tuple[str, str]]
     ) -> tuple[list[str], Tensor]:
         channels, height, width = self.run.shape
-        pixels, is_gray, problems = decode_files([file.path for file in files], (height, width))
+        decoded_files = decode_files([file.path for file in files], (height, width))
+        pixels, is_gray, problems = decoded_files[:3]
         for i in np.flatnonzero(~is_gray) if channels == 1 else ():
             # Gray may be stored as three equal channels.
             if problems[i] is None and (pixels[i] != pixels[i, :1]).any():

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from dimred.data.first_look import Found
 from dimred.data.image_set import Factor, ImageSet, LabelSet
 from dimred.errors import InputError
 
@@ -26,7 +27,12 @@ def check_image_set(name: str, images: ImageSet) -> None:
 
 def _faults(images: ImageSet) -> Iterator[str]:
     pixels, n = images.images, len(images)
-    if pixels.dtype != torch.uint8 or pixels.ndim != 4 or pixels.shape[1] not in (1, 3) or not n:
+    if (
+        pixels.dtype != torch.uint8
+        or pixels.ndim != 4
+        or pixels.shape[1] not in (1, 3)
+        or not pixels.numel()
+    ):
         kind = str(pixels.dtype).removeprefix("torch.")
         yield f"images are {kind} {tuple(pixels.shape)}; they must be uint8 (N, 1 or 3, H, W)"
     if images.is_test.dtype != np.bool_ or images.is_test.shape != (n,):
@@ -43,6 +49,9 @@ def _faults(images: ImageSet) -> Iterator[str]:
         yield from _faults_of_factor(key, factor, n)
     if images.sources is not None and len(images.sources) != n:
         yield f"sources: {len(images.sources)} file names for {n} images"
+    found: object = images.found  # a plug-in can give anything
+    if not isinstance(found, Found | None):
+        yield f"found is {type(found).__name__}; it must be a Found or None"
 
 
 def _faults_of_labels(key: str, labels: LabelSet, n: int) -> Iterator[str]:

@@ -4,57 +4,25 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from dimred.data.first_look import Found, grouped
+from dimred.data.folder_layout import File, Layout, layout_of
+from dimred.data.image_decoding import Decoded, decode, long_png_texts, reason_of
+from dimred.data.image_paths import PassedOver, image_paths
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
 from dimred.errors import InputError
-from dimred.files import expanded, printable
+from dimred.files import expanded
 
-READ = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
-    *(".ppm", ".pgm"),
-)
-# Image formats that cannot be read here: reported as unreadable instead of ignored.
-_NOT_READ = (".heic", ".heif", ".avif", ".jp2", ".jxl")
-SUFFIXES = (*READ, *_NOT_READ)
-
-# Pillow's decoders for the suffixes in READ. Pillow chooses one by the content of a file, and some
-# of its other decoders run another program (EPS).
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 _CHUNK = 256  # files a thread takes at a time
-_ORIENTATION = 0x0112  # EXIF
-_TRANSPOSE = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_ON_ITS_SIDE = {_TRANSPOSE[orientation] for orientation in (5, 6, 7, 8)}
-
-
-@dataclass(frozen=True)
-class _File:
-    """A file: its path below the root, with "/" between parts, and the split and class from it."""
-
-    path: str
-    is_test: bool
-    class_name: str | None
-
-    @property
-    def name(self) -> str:
-        """The path as text."""
-        return printable(self.path)
 
 
 def load_image_folder(
@@ -65,22 +33,32 @@ def load_image_folder(
 ) -> ImageSet:
     """The images of a folder, uint8 (N, C, image_size, image_size); C = 1 if all are gray, else 3.
 
-    Split: where root holds folders `train` and `test` (in any case) with images, these are the
-        split, and no images may lie beside them. Where it holds only one of the two, there is no
-        split, and that folder is read as if it were the root.
+    Split: where root holds folders `train` and `test` with images, these are the split, and no
+        images may lie beside them. Names that mean the same, such as `training` and `Test_Set`,
+        are taken for them. Where it holds only one such folder, there is no split, and that folder
+        is read as if it were the root; so is a lone `val` or the like.
     Labels: a sub-folder of the root (of `train` and `test`, where there is a split) is a class, and
         everything below it belongs to it. A folder without sub-folders has no labels. Images beside
-        class folders are refused, as their class is not known.
-    Order: train before test, each sorted by path. Hidden files and folders and links that lead
-        back into a folder above are ignored, as are files with other suffixes than SUFFIXES.
-    Pixels: turned as EXIF says, transparency over white, 16-bit gray scaled to 8 bits (32-bit
-        integers too, unless all are below 256), the first frame of animations. The largest central
-        square is resized, which is what resizing the shorter side and then cropping gives.
+        class folders are refused, as their class is not known, and so is a root with nothing but
+        one folder of folders, whose names would not be read. Names that differ only in their
+        Unicode form are one class.
+    Order: train before test, each sorted by path. Hidden files and folders, folders of file servers
+        and systems (thumbnails, recycle bins), links that lead back into a folder above, and files
+        with other suffixes than SUFFIXES are passed over and counted.
+    Pixels: turned as EXIF says; the first frame of animations. The largest central square is
+        resized, which is what resizing the shorter side and then cropping gives.
+    Gray of more than 8 bits: black to white is 0 to the largest value of the file's type, whatever
+        values occur: 65535 for 16 bits, 4095 for TIFF of 12 bits, 32767 for signed 16 bits. TIFF in
+        which 0 means white is inverted.
+    Transparency: over white. Where that leaves less than 16 levels between the darkest and the
+        lightest pixel of an image, as with white drawings, it is over black, or the colors are
+        taken without transparency, if these leave more.
 
     root: the folder; `~` is expanded.
     strict: refuse a file that cannot be read, instead of leaving it out and listing its name in
-        `unreadable`. Such are damaged files, links to nothing, floating-point images and those of
-        more pixels than Pillow takes for a decompression bomb.
+        `unreadable`. Such are damaged files, links to nothing, pipes and devices, floating-point
+        images, integers of 32 bits or below 0, and those of more pixels than Pillow takes for a
+        decompression bomb.
 
     select: chooses the images to read; it receives all of them without their pixels, and only
         those it returns are opened.
@@ -88,11 +66,13 @@ def load_image_folder(
     mean and std are those of the selected training images. Raises InputError for a folder that is
     missing, has no readable image, or has another layout.
     """
-    folder = str(expanded(root))
-    everything = _layout(root, image_paths(folder, f"dataset.root={root!r}"))
-    index = select(_outline(everything)).index
-    files = [everything[i] for i in index]
-    pixels, is_gray, problems = _decode_all(folder, files, image_size, strict)
+    folder, passed_over = str(expanded(root)), PassedOver()
+    paths = list(image_paths(folder, f"dataset.root={root!r}", passed_over))
+    layout = layout_of(root, paths, passed_over)
+    index = select(_outline(layout.files)).index
+    files = [layout.files[i] for i in index]
+    decoded = _decode_all(folder, files, image_size, strict)
+    pixels, is_gray, problems = decoded.pixels, decoded.is_gray, decoded.problems
     readable = np.flatnonzero([problem is None for problem in problems])
     if not len(readable):
         raise InputError(
@@ -107,8 +87,16 @@ def load_image_folder(
     if is_test.all():
         is_test = np.zeros_like(is_test)
     n_test = int(is_test.sum())
-    split_name = f"train/ and test/ folders, {len(kept) - n_test:,}/{n_test:,}" if n_test else ""
+    split_name = ""
+    if n_test and layout.split:
+        train, test = layout.split
+        split_name = f"{train}/ and {test}/ folders, {len(kept) - n_test:,}/{n_test:,}"
     mean, std = channel_statistics(images, is_test)
+    unreadable = {
+        file.name: problem
+        for file, problem in zip(files, problems, strict=True)
+        if problem is not None
+    }
     return ImageSet(
         images=images,
         mean=mean,
@@ -118,13 +106,38 @@ def load_image_folder(
         labels=_labels(kept),
         index=index[readable],
         sources=tuple(file.name for file in kept),
-        unreadable=tuple(
-            file.name for file, problem in zip(files, problems, strict=True) if problem is not None
-        ),
+        unreadable=tuple(unreadable),
+        found=_found(layout, passed_over, decoded, unreadable),
     )
 
 
-def _outline(files: Sequence[_File]) -> ImageSet:
+def _found(
+    layout: Layout, passed_over: PassedOver, decoded: DecodedFiles, unreadable: dict[str, str]
+) -> Found:
+    """What the files tell about the set."""
+    about = [file for file in decoded.about if file is not None]
+    by_area = sorted({file.size for file in about}, key=lambda size: size[0] * size[1])
+    peaks: dict[int, int] = {}
+    for file in about:
+        if file.peak:
+            value, full = file.peak
+            peaks[full] = max(value, peaks.get(full, 0))
+    grounds = Counter(file.ground for file in about if file.ground)
+    return Found(
+        files=len(layout.files),
+        kinds=dict(Counter(file.kind for file in about).most_common()),
+        sizes=(by_area[0], by_area[-1]),
+        peaks=peaks,
+        grounds=dict(grounds.most_common()),
+        unreadable=grouped(unreadable),
+        other_files=dict(passed_over.suffixes.most_common()),
+        in_system_folders=dict(passed_over.system.most_common()),
+        hidden=passed_over.hidden,
+        notes=layout.notes,
+    )
+
+
+def _outline(files: Sequence[File]) -> ImageSet:
     """All files as images without pixels."""
     return ImageSet(
         images=torch.empty(len(files), 1, 0, 0, dtype=torch.uint8),
@@ -137,86 +150,7 @@ def _outline(files: Sequence[_File]) -> ImageSet:
     )
 
 
-def image_paths(folder: str, named: str) -> Iterator[str]:
-    """Paths of all image files below `folder`, relative to it, in arbitrary order.
-
-    named: how error messages begin. Raises InputError for a folder that cannot be listed.
-    """
-    pending: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
-    while pending:
-        inside, above = pending.pop()
-        path = Path(folder, inside)
-        try:
-            status = path.stat()
-            entries = list(os.scandir(path))
-        except OSError as error:
-            below = f", folder {printable(inside)!r}" if inside else ""
-            raise InputError(
-                f"{named}{below}: {error.strerror}; must be a folder of images"
-            ) from error
-        identity = (status.st_dev, status.st_ino)
-        if identity in above:
-            continue
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if _is_folder(entry):
-                pending.append((f"{inside}{entry.name}/", above | {identity}))
-            elif entry.name.lower().endswith(SUFFIXES) and _is_openable(entry):
-                yield inside + entry.name
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
-
-
-def _is_openable(entry: os.DirEntry[str]) -> bool:
-    """False for entries other than files, such as a pipe, where opening would block."""
-    try:
-        return entry.is_file() or (entry.is_symlink() and not Path(entry).exists())
-    except OSError:
-        return False
-
-
-def _layout(root: str, paths: Iterator[str]) -> list[_File]:
-    """Split and class of every path, in their order."""
-    parts = [path.split("/") for path in paths]
-    if not parts:
-        raise InputError(
-            f"dataset.root={root!r}: no images there; image files end in {' '.join(READ)}"
-        )
-    beside = [path for path in parts if not _is_split_folder(path)]
-    has_split = len(beside) < len(parts)
-    if has_split and beside:
-        raise InputError(
-            f"dataset.root={root!r}: {printable('/'.join(min(beside)))!r} lies beside the split "
-            "folders train/ and test/; put all images, or all class folders, inside these two"
-        )
-    files = []
-    for path in parts:
-        inside = path[1:] if has_split else path
-        class_name = printable(inside[0]) if len(inside) > 1 else None
-        is_test = has_split and path[0].lower() == "test"
-        files.append(_File("/".join(path), is_test, class_name))
-    files.sort(key=lambda file: (file.is_test, file.path.split("/")))
-    loose = next((file.name for file in files if file.class_name is None), None)
-    classed = next((file.name for file in files if file.class_name is not None), None)
-    if loose is not None and classed is not None:
-        raise InputError(
-            f"dataset.root={root!r}: {loose!r} is in no class folder but {classed!r} is in one; "
-            "put every image into a class folder, or none"
-        )
-    return files
-
-
-def _is_split_folder(parts: Sequence[str]) -> bool:
-    return len(parts) > 1 and parts[0].lower() in ("train", "test")
-
-
-def _labels(files: Sequence[_File]) -> LabelSet | None:
+def _labels(files: Sequence[File]) -> LabelSet | None:
     class_names = [file.class_name for file in files if file.class_name is not None]
     if not class_names:
         return None
@@ -224,9 +158,7 @@ def _labels(files: Sequence[_File]) -> LabelSet | None:
     return LabelSet(values.astype(np.int64), tuple(names))
 
 
-def _decode_all(
-    folder: str, files: Sequence[_File], size: int, strict: bool
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_], list[str | None]]:
+def _decode_all(folder: str, files: Sequence[File], size: int, strict: bool) -> DecodedFiles:
     """`decode_files` for files below `folder`. strict: raise InputError for an unreadable file."""
 
     def refuse(i: int, problem: str) -> None:
@@ -245,16 +177,27 @@ def _decode_all(
         ) from error
 
 
+class DecodedFiles(NamedTuple):
+    """N decoded image files.
+
+    pixels: uint8 (N, 3, height, width), with three equal channels for gray images and undefined for
+        unreadable files. is_gray: bool (N,), whether each image is gray.
+    problems: for each file the reason why it cannot be read, or None.
+    about: what else is known of each file that can be read (without pixels); None for others.
+    """
+
+    pixels: NDArray[np.uint8]
+    is_gray: NDArray[np.bool_]
+    problems: list[str | None]
+    about: list[Decoded | None]
+
+
 def decode_files(
     paths: Sequence[str],
     size: tuple[int, int],
     refuse: Callable[[int, str], None] | None = None,
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_], list[str | None]]:
+) -> DecodedFiles:
     """Decode image files as `load_image_folder` describes.
-
-    Returns pixels (N, 3, height, width), with three equal channels for gray images and undefined
-    for unreadable files; whether each image is gray (N,); and for each the reason why it cannot be
-    read, or None.
 
     size: (height, width); the largest central part of that shape is resized to it.
     refuse: called with the position of a file that cannot be read, and the reason.
@@ -265,80 +208,27 @@ def decode_files(
     except ValueError as error:  # more bytes than an array can have
         raise MemoryError from error
     is_gray = np.zeros(len(paths), dtype=np.bool_)
+    problems: list[str | None] = [None] * len(paths)
+    about: list[Decoded | None] = [None] * len(paths)
+    none = np.empty((0, 0, 0), dtype=np.uint8)
 
-    def decode_chunk(start: int) -> list[str | None]:
-        problems: list[str | None] = []
+    def decode_chunk(start: int) -> None:
         for i in range(start, min(start + _CHUNK, len(paths))):
-            problem = None
             try:
-                pixels[i], is_gray[i] = _decode(paths[i], size)
+                decoded = decode(paths[i], size)
+                pixels[i], is_gray[i] = decoded.pixels, decoded.is_gray
+                about[i] = decoded._replace(pixels=none)
             except Exception as error:  # damaged files make Pillow raise many kinds
-                problem = _reason(error)
+                problem = problems[i] = reason_of(error)
                 if refuse:
                     refuse(i, problem)
-            problems.append(problem)
-        return problems
 
     Image.init()
-    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with (
+        warnings.catch_warnings(),
+        long_png_texts(),
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
         warnings.simplefilter("ignore")  # Pillow warns of damaged metadata and large images
-        chunks = pool.map(decode_chunk, range(0, len(paths), _CHUNK))
-        problems = [problem for chunk in chunks for problem in chunk]
-    return pixels, is_gray, problems
-
-
-def _reason(error: Exception) -> str:
-    """One line that says why a file cannot be read."""
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image of a known format"
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split()) or type(error).__name__
-
-
-def _decode(path: str, size: tuple[int, int]) -> tuple[NDArray[np.uint8], bool]:
-    """Pixels (1 or 3, height, width) of a file, and whether it is gray."""
-    with Image.open(path, formats=_FORMATS) as image:
-        # The JPEG decoder shrinks large images at little cost; the final resizing is precise.
-        image.draft(None, (2 * max(size), 2 * max(size)))
-        image.load()
-        plain = _gray_or_rgb(image)
-        # After load(), as TIFF images are turned while they are loaded.
-        transpose = _TRANSPOSE.get(_orientation(image))
-    height, width = reversed(size) if transpose in _ON_ITS_SIDE else size
-    inside_width = min(plain.width, plain.height * width / height)
-    inside_height = min(plain.height, plain.width * height / width)
-    left, top = (plain.width - inside_width) / 2, (plain.height - inside_height) / 2
-    box = (left, top, left + inside_width, top + inside_height)
-    part = plain.resize((width, height), Image.Resampling.BILINEAR, box, reducing_gap=3.0)
-    if transpose is not None:
-        part = part.transpose(transpose)
-    pixels: NDArray[np.uint8] = np.asarray(part)
-    if plain.mode == "L":
-        return pixels[np.newaxis], True
-    return pixels.transpose(2, 0, 1), False
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        orientation: int = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # the pixels are usable even if the metadata is damaged
-        return 1
-    return orientation
-
-
-def _gray_or_rgb(image: Image.Image) -> Image.Image:
-    """The image in mode L or RGB. Raises ValueError for pixels whose range is not known."""
-    if image.mode.startswith("I"):
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 65535:
-            raise ValueError("its integers are not in 0..65535")
-        if image.mode == "I" and values.max() <= 255:
-            return Image.fromarray(values.astype(np.uint8))
-        return Image.fromarray(np.rint(values / 257).astype(np.uint8))
-    if image.mode == "F":
-        raise ValueError("the range of its floating-point pixels is not known")
-    mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
-    if image.has_transparency_data:
-        opaque = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque)
-    return image if image.mode == mode else image.convert(mode)
+        list(pool.map(decode_chunk, range(0, len(paths), _CHUNK)))
+    return DecodedFiles(pixels, is_gray, problems, about)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from dimred.data.first_look import Found
 
 _MIN_STD = 1e-3  # below one step of a uint8 pixel; keeps normalized constant images finite
 
@@ -55,6 +59,8 @@ class ImageSet:
     factors: measured causes of variation by name, such as "azimuth".
     sources: the file name of each image, relative to the set's root; None without files.
     unreadable: names of the files that could not be read and are left out.
+    found: what else the reader has found in the files, for the first look; None where it has
+        nothing to say.
     """
 
     images: Tensor
@@ -68,6 +74,7 @@ class ImageSet:
     factors: dict[str, Factor] = field(default_factory=dict)
     sources: tuple[str, ...] | None = None
     unreadable: tuple[str, ...] = ()
+    found: Found | None = None
 
     def __len__(self) -> int:
         return len(self.images)

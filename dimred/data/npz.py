@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import zipfile
 from collections.abc import Callable
 from typing import Any, BinaryIO
@@ -11,11 +13,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dimred.data.first_look import Found
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
+from dimred.data.spelling import composed, one_spelling
 from dimred.errors import InputError
-from dimred.files import expanded
+from dimred.files import expanded, open_regular
 
 _CHANNELS = (1, 3)
+_NPY = b"\x93NUMPY"  # how an array begins
+_ONE_AN_IMAGE = ("labels", "split")
 
 
 def load_npz(path: str) -> ImageSet:
@@ -23,7 +29,8 @@ def load_npz(path: str) -> ImageSet:
 
     images: uint8, or floats in [0, 1] (which are rounded to 256 steps), of shape (N, H, W),
         (N, H, W, C) or (N, C, H, W) with C = 1 or 3.
-    labels: optional, (N,), integers or strings. The classes are the values that occur, sorted.
+    labels: optional, (N,), integers or strings. The classes are the values that occur, sorted;
+        strings that differ only in their Unicode form are one class.
     class_names: optional, (K,), unique strings. Integer labels are then positions in it, and
         string labels must be among its names.
     split: optional, (N,), "train" or "test", or True or 1 for test. If all images are on one side,
@@ -31,13 +38,24 @@ def load_npz(path: str) -> ImageSet:
 
     Other arrays are ignored. mean and std are those of the training images.
 
-    Raises InputError for a file that is missing, damaged or no .npz, and for an array that is
-    missing or invalid.
+    Raises InputError for a file that is missing, damaged or no .npz, for an array that is missing
+    or invalid, and where memory does not suffice.
     """
+    try:
+        return _load(path)
+    except MemoryError as error:
+        raise InputError(
+            f"dataset.path={path!r}: its images need more memory than there is; save fewer or "
+            "smaller ones"
+        ) from error
+
+
+def _load(path: str) -> ImageSet:
     arrays = _Arrays(path, f"dataset.path={path!r}", ("images", "labels", "class_names", "split"))
     images = _images(arrays)
     is_test = _is_test(arrays, len(images))
     n_test = int(is_test.sum())
+    labels, notes = _labels(arrays, len(images))
     mean, std = channel_statistics(images, is_test)
     return ImageSet(
         images=images,
@@ -45,8 +63,9 @@ def load_npz(path: str) -> ImageSet:
         std=std,
         is_test=is_test,
         split_name=f"split array, {len(images) - n_test:,}/{n_test:,}" if n_test else "",
-        labels=_labels(arrays, len(images)),
+        labels=labels,
         index=np.arange(len(images), dtype=np.int64),
+        found=Found(notes=tuple(notes)),
     )
 
 
@@ -55,20 +74,28 @@ def npz_images(path: str, named: str) -> Tensor:
 
     named: how error messages begin. Raises InputError as `load_npz`.
     """
-    return _images(_Arrays(path, named, ("images",)))
+    try:
+        return _images(_Arrays(path, named, ("images",)))
+    except MemoryError as error:
+        raise InputError(f"{named}: its images need more memory than there is") from error
 
 
 class _Arrays:
-    """The arrays of an .npz file that have a known name. named: how error messages begin."""
+    """The arrays of an .npz file that have a known name. named: how error messages begin.
+
+    What an array claims to be is known from its header before it is read, and refused where the
+    file does not hold as much, or the machine could not.
+    """
 
     def __init__(self, path: str, named: str, known_names: tuple[str, ...]):
         self.named, self.known_names = named, known_names
-        file = expanded(path)
         try:
-            with file.open("rb") as opened:  # NumPy would leave a damaged file open
+            with open_regular(expanded(path)) as opened:  # NumPy would leave a damaged file open
                 self.all_names, self.arrays = self._read(opened)
         except OSError as error:
             raise self.error(error.strerror or "cannot be read") from error
+        except MemoryError as error:
+            raise self.error("its arrays need more memory than there is") from error
 
     def error(self, problem: str) -> InputError:
         return InputError(f"{self.named}: {problem}")
@@ -78,8 +105,8 @@ class _Arrays:
         array = self.arrays.get(name)
         if array is None:
             return None
-        if n is not None and array.shape != (n,):
-            raise self.error(f"array '{name}' has shape {array.shape}; {n} images need ({n},)")
+        if n is not None:
+            self._check_shape(name, array.shape, n)
         if array.dtype.kind == "S":
             try:
                 return np.char.decode(array, "utf-8")
@@ -87,29 +114,92 @@ class _Arrays:
                 raise self.error(f"array '{name}' has bytes that are not UTF-8") from error
         return array
 
+    def _check_shape(self, name: str, shape: tuple[int, ...], n: int) -> None:
+        if shape != (n,):
+            raise self.error(f"array '{name}' has shape {shape}; {n} images need ({n},)")
+
     def _read(self, file: BinaryIO) -> tuple[list[str], dict[str, NDArray[Any]]]:
         """Names of all arrays, and the arrays with a known name."""
+        if file.read(len(_NPY)) == _NPY:
+            raise self.error("a single array, not an .npz file; write it with numpy.savez")
+        file.seek(0)
         try:
             content = np.load(file, allow_pickle=False)
         except (ValueError, EOFError, zipfile.BadZipFile) as error:
             raise self.error("not an .npz file, or damaged") from error
-        if not isinstance(content, np.lib.npyio.NpzFile):
-            raise self.error("a single array, not an .npz file; write it with numpy.savez")
         names = list(content)
-        return names, {
-            name: self._array(content, name) for name in self.known_names if name in names
-        }
+        arrays: dict[str, NDArray[Any]] = {}
+        for name in self.known_names:
+            if name in names:
+                arrays[name] = self._array(content, name, arrays.get("images"))
+        return names, arrays
 
-    def _array(self, content: Any, name: str) -> NDArray[Any]:
+    def _array(self, content: Any, name: str, images: NDArray[Any] | None) -> NDArray[Any]:
+        try:
+            header = _header(content.zip, name)
+        except Exception as error:  # zipfile, zlib and NumPy raise different classes
+            raise self._damaged(name) from error
+        if header is not None:
+            shape, n_bytes, held = header
+            if images is not None and images.ndim and name in _ONE_AN_IMAGE:
+                self._check_shape(name, shape, len(images))
+            if n_bytes > held:
+                raise self.error(
+                    f"array '{name}' claims the shape {shape}, but the file holds {held:,} bytes "
+                    f"of it instead of {n_bytes:,}"
+                )
+            memory = _memory()
+            if memory is not None and n_bytes > memory:
+                raise self.error(
+                    f"array '{name}' of shape {shape} needs {n_bytes / 2**30:,.1f} GiB of memory, "
+                    f"and this machine has {memory / 2**30:,.1f}"
+                )
         try:
             array = content[name]
-        except Exception as error:  # zipfile, zlib and NumPy raise different classes
+        except MemoryError as error:
+            size = "" if header is None else f" ({header[1] / 2**30:,.1f} GiB)"
             raise self.error(
-                f"array '{name}' is damaged, or of Python objects; write it with a plain dtype"
+                f"array '{name}' needs more memory than there is{size}; save fewer or smaller "
+                "images"
             ) from error
+        except Exception as error:  # zipfile, zlib and NumPy raise different classes
+            raise self._damaged(name) from error
         if not isinstance(array, np.ndarray):  # NumPy returns other members of a zip as bytes
             raise self.error(f"'{name}' is no array; write the file with numpy.savez")
         return array
+
+    def _damaged(self, name: str) -> InputError:
+        return self.error(
+            f"array '{name}' is damaged, or of Python objects; write it with a plain dtype"
+        )
+
+
+def _header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], int, int] | None:
+    """Shape and bytes of an array by its header, and the bytes that the file holds of it; None for
+    a member that is no array of a plain type."""
+    member = archive.NameToInfo.get(f"{name}.npy") or archive.getinfo(name)
+    with archive.open(member) as file:
+        if file.read(len(_NPY)) != _NPY:
+            return None
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        elif version == (2, 0):
+            shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+        else:
+            raise ValueError("a structured array")
+        if dtype.hasobject or any(side < 0 for side in shape):
+            raise ValueError("not a plain array")
+        return shape, math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
+
+
+def _memory() -> int | None:
+    """Bytes of memory of this machine; None where that is not known."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def _images(arrays: _Arrays) -> Tensor:
@@ -161,33 +251,39 @@ def _scaled(array: NDArray[Any], error: Callable[[str], InputError]) -> NDArray[
     return scaled
 
 
-def _labels(arrays: _Arrays, n: int) -> LabelSet | None:
+def _labels(arrays: _Arrays, n: int) -> tuple[LabelSet | None, list[str]]:
+    """The labels, and what is worth saying about the names of classes."""
     labels, names = arrays.get("labels", n), arrays.get("class_names")
     if labels is None:
         if names is not None:
             raise arrays.error("array 'class_names' without an array 'labels'")
-        return None
+        return None, []
     if labels.dtype.kind not in "biuU":
         raise arrays.error(f"array 'labels' is {labels.dtype}; must be integers or strings")
     if names is None:
         values, ids = np.unique(labels, return_inverse=True)
-        return LabelSet(ids.astype(np.int64), tuple(str(value) for value in values))
+        spelled, notes = one_spelling(str(value) for value in values)
+        if len(set(spelled.values())) < len(values):
+            values, ids = np.unique(
+                np.array([spelled[str(value)] for value in values])[ids], return_inverse=True
+            )
+        return LabelSet(ids.astype(np.int64), tuple(str(value) for value in values)), notes
     if names.ndim != 1 or names.dtype.kind != "U":
         raise arrays.error("array 'class_names' must be one row of strings")
-    if len(np.unique(names)) != len(names):
-        raise arrays.error("array 'class_names' has a name twice")
     class_names = tuple(str(name) for name in names)
+    position = {composed(name): i for i, name in enumerate(class_names)}
+    if len(position) != len(class_names):
+        raise arrays.error("array 'class_names' has a name twice")
     ids = labels
     if labels.dtype.kind == "U":
-        position = {name: i for i, name in enumerate(class_names)}
-        ids = np.array([position.get(str(label), -1) for label in labels])
+        ids = np.array([position.get(composed(str(label)), -1) for label in labels])
     wrong = labels[(ids < 0) | (ids >= len(class_names))]
     if len(wrong):
         raise arrays.error(
             f"array 'labels' has {wrong[0].item()!r}; with 'class_names' it must hold its names, "
             f"or positions 0 to {len(class_names) - 1} in it"
         )
-    return LabelSet(ids.astype(np.int64), class_names)
+    return LabelSet(ids.astype(np.int64), class_names), one_spelling(class_names)[1]
 
 
 def _is_test(arrays: _Arrays, n: int) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from enum import Enum
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -112,6 +113,12 @@ class DatasetOptions(Choice):
         offline: dict[str, Any] = {"download": False} if hasattr(self, "download") else {}
         return replace(self, **offline)
 
+    def has_more_files(self, count: int) -> bool:
+        """Whether the data's folder holds more than `count` image files, of which the images are
+        chosen; found without reading them, and without listing many more. False where it is not
+        known."""
+        return False
+
     @property
     def location_key(self) -> str | None:
         """The option that holds the location of the data; None where they come with dimred."""
@@ -177,6 +184,14 @@ class ImageFolder(DatasetOptions):
 
     def selected(self, seed: int) -> ImageSet:
         return self._load(self.select)  # before files are decoded
+
+    def has_more_files(self, count: int) -> bool:
+        from dimred.data.image_paths import image_paths
+
+        if self.root is None or self.classes is not None:  # which may be left as they were
+            return False
+        paths = image_paths(str(expanded(self.root)), f"dataset.root={self.root!r}")
+        return next(islice(paths, count, None), None) is not None
 
     def _load(self, select: Callable[[ImageSet], ImageSet]) -> ImageSet:
         from dimred.data.image_folder import load_image_folder

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.data.image_set import ImageSet, LabelSet
+from dimred.data.spelling import composed
 from dimred.errors import InputError
 
 _MAX_LISTED = 20
@@ -56,6 +57,8 @@ def select_classes(image_set: ImageSet, classes: Sequence[str]) -> ImageSet:
 def _class_id(entry: str, names: Sequence[str]) -> int | None:
     if entry in names:
         return names.index(entry)
+    if composed(entry) in (forms := [composed(name) for name in names]):
+        return forms.index(composed(entry))
     indices = [str(i) for i in range(len(names))]
     return indices.index(entry) if entry in indices else None
 

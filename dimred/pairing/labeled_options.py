@@ -133,9 +133,23 @@ class RelationOptions(PairingOptions):
         raise NotImplementedError
 
     def build(self, scope: PairingScope, batch_size: int, device: torch.device) -> Pairing:
+        """The pairing of the images that the map is learned from.
+
+        Raises InputError where a label has no similar pair or no dissimilar pair.
+        """
+        from dimred.errors import InputError
         from dimred.pairing import InBatchSampling, PairSampling
 
         relation, samples = self.relation(scope)
+        for component, (_, similar) in zip(
+            relation.components, relation.totals().tolist(), strict=True
+        ):
+            if similar == 0:
+                raise InputError(
+                    f"pairing={self.name}: no two of the training images are similar by "
+                    f"{component}, so that nothing would be brought together; take more images of "
+                    "each kind"
+                )
         if self.sampling is Sampling.pairs:
             return PairSampling(relation, samples, device)
         return InBatchSampling(relation, samples, device, batch_size, self.samples_per_step)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dimred.config import RunConfig
+from dimred.data.first_look import FirstLook, first_look
 from dimred.data.image_set import ImageSet
 from dimred.data.options import FitOn
 from dimred.data.resident import ResidentImages
@@ -57,6 +59,11 @@ class Inputs:
     def test_scope(self) -> PairingScope:
         """The pairing's view of the held-out images, or of all images where none are held out."""
         return replace(self.scope, positions=self.images.held_out, side="test")
+
+    @cached_property
+    def first_look(self) -> FirstLook:
+        """What the image set is made of."""
+        return first_look(self.images)
 
     @property
     def steps(self) -> int:

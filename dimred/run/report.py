@@ -143,6 +143,7 @@ class RunReport:
                 "transformations": self.inputs.n_variants - 1,
                 "learned_from": len(self.inputs.fit),
                 "unreadable": list(images.unreadable),
+                "first_look": self.inputs.first_look.as_json(),
                 "classes": self._counts(),
                 "chance": self.measuring.chance,
                 "splits": splits.names if splits else {},

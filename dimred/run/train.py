@@ -194,7 +194,7 @@ def _record(
 
 
 def _announce(folder: RunFolder, inputs: Inputs) -> None:
-    """Print what the run trains on, and its folder."""
+    """Print what the run trains on, with a first look at it, and its folder."""
     config, compute, images = inputs.config, inputs.compute, inputs.images
     size = compute.processes.size
     print(
@@ -204,4 +204,8 @@ def _announce(folder: RunFolder, inputs: Inputs) -> None:
     )
     if images.unreadable:
         count, first = len(images.unreadable), images.unreadable[0]
-        print(f"{count} unreadable file(s) left out, {first!r} first")
+        problems = images.found.unreadable if images.found else ()
+        reason = f": {problems[0].reason}" if problems else ""
+        print(f"{count} unreadable file(s) left out, {first!r} first{reason}")
+    for line in inputs.first_look.lines():
+        print(line)

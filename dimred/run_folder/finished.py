@@ -99,14 +99,24 @@ class FinishedRun:
 
         Raises InputError where they are missing or have changed since.
         """
+        changed = InputError(f"{self.path}: its images have changed since it was trained")
+        look = self.record.summary["dataset"].get("first_look")
+        files = look.get("files") if isinstance(look, dict) else None
         try:
+            # First, since there may be any number of others by now.
+            if (
+                type(files) is int
+                and 0 < files < 2**40
+                and self.config.dataset.has_more_files(files)
+            ):
+                raise changed
             images = self.config.dataset.load(self.config.seed)
         except InputError as error:
-            if isinstance(self.config.dataset, Unknown):
+            if error is changed or isinstance(self.config.dataset, Unknown):
                 raise
             raise InputError(f"{error}; give --root if the data have moved") from error
         if images.fingerprint() != self.record.fingerprint:
-            raise InputError(f"{self.path}: its images have changed since it was trained")
+            raise changed
         return images
 
     def samples(self, images: ImageSet) -> ImageSet:

@@ -44,6 +44,8 @@ def test_a_sound_set_passes():
         ({"extra_labels": {"coarse": LabelSet(np.arange(3), ("a",) * 3)}}, "coarse are int64"),
         ({"factors": {"angle": Factor(np.array([0, 1, 2, np.nan]), "m")}}, "factor 'angle'"),
         ({"factors": {"angle": Factor(np.arange(4.0), "m", 0.0)}}, "period=0.0"),
+        ({"images": GOOD.images[..., :0]}, r"\(4, 3, 5, 0\)"),
+        ({"found": "files"}, "found is str"),
         ({"sources": ("a",)}, "1 file names for 4 images"),
     ],
 )

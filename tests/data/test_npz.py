@@ -1,14 +1,17 @@
 """What an .npz may hold, and every way in which one cannot be used."""
 
 import io
+import os
+import unicodedata
 import zipfile
 
 import numpy as np
 import pytest
 import torch
 
+from dimred.data import npz
 from dimred.data.image_set import channel_statistics
-from dimred.data.npz import load_npz
+from dimred.data.npz import load_npz, npz_images
 from dimred.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -246,3 +249,78 @@ def test_a_file_that_is_not_there_or_a_folder_is_refused(tmp_path):
     assert "No such file" in refusal(tmp_path / "nowhere.npz")
     (tmp_path / "folder.npz").mkdir()
     assert "directory" in refusal(tmp_path / "folder.npz")
+
+
+def claiming(path, name, shape, dtype="|u1", data=bytes(8)):
+    """Write an .npz whose array `name` claims a shape and type that it may not hold."""
+    header = {"descr": dtype, "fortran_order": False, "shape": shape}
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, header)
+    arrays = {} if name == "images" else {"images": GRAY}
+    np.savez(path, **arrays)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"{name}.npy", file.getvalue() + data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "dtype", "part"),
+    [
+        ("images", (2**40, 8, 8), "|u1", "claims the shape (1099511627776, 8, 8)"),
+        ("images", (2**62, 2**62), "<f8", "holds 8 bytes of it"),
+        ("images", (-1, 8, 8), "|u1", "damaged"),
+        ("images", (3, 3), "|u1", "claims the shape (3, 3)"),
+        ("labels", (2**40,), "<i8", "has shape (1099511627776,); 6 images need (6,)"),
+        ("split", (2**31, 2), "|b1", "6 images need (6,)"),
+        ("class_names", (2**40,), "<U8", "claims the shape"),
+        ("labels", (6,), "<U268435456", "claims the shape"),
+    ],
+)
+def test_an_array_that_claims_more_than_there_is_is_refused(tmp_path, name, shape, dtype, part):
+    path = claiming(tmp_path / "mine.npz", name, shape, dtype)
+    assert part in refusal(path)
+
+
+def test_an_array_that_memory_does_not_hold_is_refused(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "mine.npz", images=np.zeros((9, 9, 9), np.uint8))
+    monkeypatch.setattr(npz, "_memory", lambda: 728)
+    assert "needs 0.0 GiB of memory" in refusal(tmp_path / "mine.npz")
+
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(npz, "_memory", lambda: None)
+    monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", fail)
+    assert "array 'images' needs more memory than there is" in refusal(tmp_path / "mine.npz")
+
+
+def test_images_that_need_more_memory_while_they_are_read(tmp_path, monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    np.savez(tmp_path / "mine.npz", images=GRAY)
+    monkeypatch.setattr(npz, "image_tensor", fail)
+    assert "more memory than there is" in refusal(tmp_path / "mine.npz")
+    with pytest.raises(InputError, match=r"^x.npz: its images need more memory"):
+        npz_images(str(tmp_path / "mine.npz"), "x.npz")
+
+
+def test_a_pipe_or_device_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe.npz")
+    (tmp_path / "zero.npz").symlink_to("/dev/zero")
+    assert "is a named pipe; must be a regular file" in refusal(tmp_path / "pipe.npz")
+    assert "is a device" in refusal(tmp_path / "zero.npz")
+
+
+NFC, NFD = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+
+
+def test_two_unicode_spellings_are_one_class(tmp_path):
+    image_set = load(tmp_path, images=GRAY, labels=[NFD, "a", NFC, "thé", NFD, "a"])
+    assert image_set.labels.names == ("a", NFC, "thé")
+    assert image_set.labels.values.tolist() == [1, 0, 1, 2, 1, 0]
+    assert "one class" in image_set.found.notes[0]
+    labels = load(tmp_path, images=GRAY, labels=[NFD, NFC] * 3, class_names=["a", NFC]).labels
+    assert labels.values.tolist() == [1] * 6
+    assert "twice" in refused(tmp_path, images=GRAY, labels=[0] * 6, class_names=[NFC, NFD])
+    assert load(tmp_path, images=GRAY, labels=[NFD] * 6).labels.names == (NFD,)

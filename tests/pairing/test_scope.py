@@ -15,6 +15,7 @@ from dimred.pairing import (
     neighborhood,
     neighborhood_and_transformation,
 )
+from dimred.pairing.labeled_options import ClassLabel
 
 T = 3
 POSITIONS = np.array([1, 2, 4, 5, 7, 8, 10])
@@ -130,6 +131,13 @@ def test_classes_need_labels():
         scope(labels=False).classes()
     with pytest.raises(InputError, match="class_target"):
         scope(labels=False).class_targets()
+
+
+def test_classes_of_one_image_each_are_refused():
+    """No two images are similar, so that the loss would have no meaning."""
+    each_its_own = scope(t=1, positions=np.array([0, 1, 2]))
+    with pytest.raises(InputError, match=r"pairing=class_label: no two .* are similar by class"):
+        ClassLabel(name="class_label").build(each_its_own, 2, torch.device("cpu"))
 
 
 def test_class_targets():

@@ -32,7 +32,13 @@ def test_a_flat_folder_is_mapped_without_labels(own):
     content = summary(cwd / "run")
     assert content["dataset"]["images"] == 80
     assert content["dataset"]["unreadable"] == ["broken.jpg"]
-    assert "broken.jpg" in out
+    assert "'broken.jpg' first: not an image of a known format" in out
+    assert (
+        "first look: 80 images, 16x16 pixels, color, from 24x20 (80 PNG RGB); pixel values" in out
+    )
+    look = content["dataset"]["first_look"]
+    assert (look["files"], look["copies"], look["notes"]) == (81, 0, [])
+    assert look["unreadable"][0]["first"] == ["broken.jpg"]
     assert 0 <= content["final"]["trustworthiness5_z"] <= 1
     assert 0 <= content["final"]["overlap5_hz"] <= 1
     assert content["dataset"]["chance"] == pytest.approx(5 / 79)
@@ -81,6 +87,7 @@ def test_a_class_that_the_training_images_lack_does_not_break_the_run(own):
     photographs(cwd / "photos/test/dogs", 20, seed=1)
     out, _ = dimred(cwd, *words)
     assert ", 2 classes of 20 to 60, chance unknown\n" in out
+    assert "note: 1 of 2 classes have test images (20) but no training images" in out
     content = summary(cwd / "run")
     assert content["linear"] is None
     assert content["dataset"]["chance"] == 0

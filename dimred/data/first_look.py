@@ -1,0 +1,259 @@
+"""The first look at an image set: what it is made of, and what is worth saying before training."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dimred.data.image_set import ImageSet
+
+_MAX_NAMED = 5
+_MAX_REASONS = 10
+_MAX_BYTES = 2**31  # beyond which copies are not looked for
+_FEW_LEVELS = 64  # of 256
+_WORTH_SAYING = 0.01  # share of test images that are copies of training images
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Files that cannot be read for one reason.
+
+    reason: that of the first. count: of the files. first: names of the first few.
+    """
+
+    reason: str
+    count: int
+    first: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the reader of a set has found in its files.
+
+    files: number of image files, readable or not, before any selection; None without files.
+    kinds: number of files read by format and mode, such as "PNG RGB".
+    sizes: (width, height) of the smallest and of the largest image; None if all are as stored.
+    peaks: for files of more than 8 bits, the highest gray value by the highest that is possible.
+    grounds: number of files with transparent parts by what these were laid over.
+    unreadable: the files that cannot be read, by reason.
+    other_files: number of files that are no images by their suffix, by suffix.
+    in_system_folders: number of image files by the system folder they lie in, such as "@eaDir".
+    hidden: number of hidden image files and hidden folders.
+    notes: what is worth saying.
+    """
+
+    files: int | None = None
+    kinds: dict[str, int] = field(default_factory=dict)
+    sizes: tuple[tuple[int, int], tuple[int, int]] | None = None
+    peaks: dict[int, int] = field(default_factory=dict)
+    grounds: dict[str, int] = field(default_factory=dict)
+    unreadable: tuple[Unreadable, ...] = ()
+    other_files: dict[str, int] = field(default_factory=dict)
+    in_system_folders: dict[str, int] = field(default_factory=dict)
+    hidden: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """What an image set is made of.
+
+    images, training, test: numbers of images; training and test are the official split.
+    shape: channels, height and width of an image.
+    levels: the lowest and the highest pixel value, of 0 to 255.
+    constant: number of images of one color throughout.
+    copies: number of images that are exact copies of an earlier one; None for more than 2 GiB of
+        pixels, where they are not looked for. test_copies: number of test images that are exact
+        copies of training images.
+    found: what the reader has found. notes: what is worth saying, a line each.
+    """
+
+    images: int
+    training: int
+    test: int
+    shape: tuple[int, int, int]
+    levels: tuple[int, int]
+    constant: int
+    copies: int | None
+    test_copies: int | None
+    found: Found
+    notes: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for summary.json."""
+        found = self.found
+        content: dict[str, Any] = {
+            "training": self.training,
+            "test": self.test,
+            "levels": list(self.levels),
+            "constant": self.constant,
+            "copies": self.copies,
+            "test_copies": self.test_copies,
+        }
+        if found.files is not None:
+            content |= {
+                "files": found.files,
+                "kinds": found.kinds,
+                "sizes": [list(size) for size in found.sizes or ()],
+                "transparency_over": found.grounds,
+                "unreadable": [
+                    {"reason": part.reason, "count": part.count, "first": list(part.first)}
+                    for part in found.unreadable
+                ],
+                "passed_over": {
+                    "other_files": found.other_files,
+                    "in_system_folders": found.in_system_folders,
+                    "hidden": found.hidden,
+                },
+            }
+        return content | {"notes": list(self.notes)}
+
+    def lines(self) -> list[str]:
+        """The lines printed before training."""
+        parts = f"{self.images:,} images"
+        if self.test:
+            parts = f"{self.training:,} training and {self.test:,} test images"
+        channels, height, width = self.shape
+        form = f"{width}x{height} pixels, {'gray' if channels == 1 else 'color'}"
+        if self.found.sizes:
+            small, large = (f"{width}x{height}" for width, height in self.found.sizes)
+            form += f", from {small}{f' to {large}' if large != small else ''}"
+            form += f" ({counted(self.found.kinds)})"
+        low, high = self.levels
+        lines = [f"first look: {parts}, {form}; pixel values {low} to {high}"]
+        passed_over = [
+            *([counted(self.found.other_files)] if self.found.other_files else []),
+            *(
+                f"{count:,} image(s) in {name}/"
+                for name, count in self.found.in_system_folders.items()
+                if count
+            ),
+            *([f"{self.found.hidden:,} hidden"] if self.found.hidden else []),
+        ]
+        if passed_over:
+            lines.append(f"passed over: {', '.join(passed_over)}")
+        return [*lines, *(f"note: {note}" for note in self.notes)]
+
+
+def first_look(images: ImageSet) -> FirstLook:
+    """A first look at an image set.
+
+    Takes about 1 s for 1 GB of pixels.
+    """
+    found = images.found or Found()
+    _, channels, height, width = images.images.shape
+    pixels = images.images.flatten(1)
+    low, high = pixels.amin(1), pixels.amax(1)
+    levels = int(low.min()), int(high.max())
+    constant = int((low == high).sum())
+    copies, test_copies = _copies(images)
+    n_test = int(images.is_test.sum())
+    look = FirstLook(
+        images=len(images),
+        training=len(images) - n_test,
+        test=n_test,
+        shape=(channels, height, width),
+        levels=levels,
+        constant=constant,
+        copies=copies,
+        test_copies=test_copies,
+        found=found,
+        notes=(),
+    )
+    notes = (*found.notes, *_notes_on_pixels(look), *_notes_on_classes(images))
+    return FirstLook(**(vars(look) | {"notes": notes}))
+
+
+def grouped(unreadable: dict[str, str]) -> tuple[Unreadable, ...]:
+    """Files and the reasons why they cannot be read, by reason; the numbers in it do not count."""
+    groups: dict[str, list[str]] = {}
+    for name, reason in unreadable.items():
+        groups.setdefault(re.sub(r"\d+", "0", reason), []).append(name)
+    parts = [
+        Unreadable(unreadable[names[0]], len(names), tuple(names[:_MAX_NAMED]))
+        for names in groups.values()
+    ]
+    rest = [name for names in list(groups.values())[_MAX_REASONS:] for name in names]
+    if rest:
+        other = Unreadable("other reasons", len(rest), tuple(rest[:_MAX_NAMED]))
+        return (*parts[:_MAX_REASONS], other)
+    return tuple(parts)
+
+
+def counted(counts: dict[str, int]) -> str:
+    """Numbers of things by name, such as files by suffix, the most frequent first, as text."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{count:,} {name or 'without suffix'}" for name, count in ordered[:_MAX_NAMED]]
+    more = sum(count for _, count in ordered[_MAX_NAMED:])
+    return ", ".join([*shown, f"{more:,} others"] if more else shown)
+
+
+def _copies(images: ImageSet) -> tuple[int | None, int | None]:
+    """Numbers of images that are copies of earlier ones, and of test images that are copies of
+    training images."""
+    if images.images.numel() > _MAX_BYTES:
+        return None, None
+    content = images.images.contiguous().numpy().reshape(-1).data
+    size = len(content) // len(images)
+    hashes = np.array([hash(content[i : i + size].tobytes()) for i in range(0, len(content), size)])
+    test, training = hashes[images.is_test], hashes[~images.is_test]
+    return len(hashes) - len(set(hashes.tolist())), int(np.isin(test, training).sum())
+
+
+def _notes_on_pixels(look: FirstLook) -> Iterator[str]:
+    n = look.images
+    for full, peak in look.found.peaks.items():
+        if 4 * peak <= full:
+            left = round(peak * 255 / full) + 1
+            yield (
+                f"the gray values of {full.bit_length()} bits reach only {peak} of {full}: "
+                f"{left} gray levels are left of them in 8 bits"
+            )
+    low, high = look.levels
+    if low == high:
+        yield f"all images are blank: every pixel is {low}"
+    else:
+        if look.constant:
+            yield f"{look.constant:,} of {n:,} images have one color throughout"
+        if high - low < _FEW_LEVELS:
+            yield f"pixels are from {low} to {high} only, of 0 to 255: the images have no contrast"
+    if look.copies is not None and n > 1 and 2 * look.copies >= n:
+        yield f"{look.copies:,} of {n:,} images are exact copies of others"
+    if look.test_copies and look.test_copies >= _WORTH_SAYING * look.test:
+        yield (
+            f"{look.test_copies:,} of {look.test:,} test images are exact copies of training "
+            "images, so that accuracies are too high"
+        )
+    over = {name: count for name, count in look.found.grounds.items() if name != "white"}
+    if over.get("black"):
+        yield (
+            f"{over['black']:,} transparent image(s) are laid over black, as they would be blank "
+            "over white"
+        )
+    if over.get("nothing"):
+        yield f"{over['nothing']:,} image(s) are transparent nearly all over: their colors show"
+
+
+def _notes_on_classes(images: ImageSet) -> Iterator[str]:
+    labels = images.labels
+    if labels is None:
+        return
+    classes = len(labels.names)
+    present = np.unique(labels.values)
+    if len(present) == 1:
+        name = labels.names[int(present[0])]
+        yield f"all images are of one class, {name!r}: accuracies say nothing"
+    trained = np.unique(labels.values[~images.is_test])
+    untrained = np.setdiff1d(labels.values[images.is_test], trained)
+    if len(untrained):
+        names = ", ".join(repr(labels.names[i]) for i in untrained[:_MAX_NAMED])
+        more = ", ..." if len(untrained) > _MAX_NAMED else ""
+        count = int(np.isin(labels.values[images.is_test], untrained).sum())
+        yield (
+            f"{len(untrained)} of {classes} classes have test images ({count:,}) but no training "
+            f"images, so that accuracies on the split count them as wrong: {names}{more}"
+        )

@@ -1,0 +1,271 @@
+"""The split and the classes that the folders of an image folder say."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import NoReturn
+
+from dimred.data.first_look import counted
+from dimred.data.image_paths import READ, PassedOver, escaped
+from dimred.data.spelling import one_spelling
+from dimred.errors import InputError
+from dimred.files import printable
+
+_MAX_NAMED = 5
+_SIDES = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("test", "testing", "tst"), "test"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "eval"), "other"),
+    **dict.fromkeys(("evaluation", "holdout", "heldout"), "other"),
+}
+# Words that names such as "Train_Set", "test-images" or "imagesTraining" have besides.
+_FILLING = "dataset|data|sets?|split|images?|imgs?|pictures?|photos?|files?|samples?|folder"
+
+Parts = tuple[str, ...]  # the parts of a path below the root
+
+
+@dataclass(frozen=True)
+class File:
+    """A file: its path below the root, with "/" between parts, and the split and class from it."""
+
+    path: str
+    is_test: bool
+    class_name: str | None
+
+    @property
+    def name(self) -> str:
+        """The path as text."""
+        return printable(self.path)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the folders of an image folder say.
+
+    files: train before test, each sorted by path.
+    split: names of the two folders of the split; None without one.
+    notes: what is worth saying about it.
+    """
+
+    files: list[File]
+    split: tuple[str, str] | None
+    notes: tuple[str, ...]
+
+
+def layout_of(root: str, paths: Sequence[str], passed_over: PassedOver) -> Layout:
+    """The split and class of every image file.
+
+    root: the folder as the user gave it, for messages. paths: relative to it.
+    Raises InputError for a folder without images, and for a layout that can be read in more than
+    one way, such as images beside class folders.
+    """
+    return _Reading(root, [tuple(path.split("/")) for path in paths], passed_over).layout()
+
+
+def side_of(name: str) -> str | None:
+    """The side of a split that a folder is called after: "train", "test" or, as for "val",
+    "other"; None for other names. Case, separators, digits and words such as "set" do not matter.
+    """
+    word = re.sub("[^a-z]+", "", name.lower())
+    while word and word not in _SIDES:
+        shorter = re.sub(f"^({_FILLING})|({_FILLING})$", "", word)
+        if shorter == word:
+            return None
+        word = shorter
+    return _SIDES.get(word)
+
+
+class _Reading:
+    """Reads the layout of image files below a root. paths: their parts."""
+
+    def __init__(self, root: str, paths: list[Parts], passed_over: PassedOver):
+        self.root, self.paths, self.passed_over = root, paths, passed_over
+        self.notes: list[str] = []
+
+    def layout(self) -> Layout:
+        """See `layout_of`."""
+        if not self.paths:
+            others = counted(self.passed_over.suffixes)
+            raise self._error(
+                f"no images there; image files end in {' '.join(READ)}"
+                + (f"; there are {others}" if others else "")
+            )
+        sides = self._sides()
+        inside = {path: path[1:] if sides else path for path in self.paths}
+        has_split = set(sides.values()) == {"train", "test"}
+        if len(sides) > 1:
+            self._refuse_wrappers_in_split(sides)
+        else:
+            self._refuse_wrapper(list(inside.values()), [*sides])
+        names = [printable(rest[0]) for rest in inside.values() if len(rest) > 1]
+        spelled, notes = one_spelling(names)
+        self.notes += notes
+        files = [
+            File(
+                "/".join(path),
+                has_split and sides[path[0]] == "test",
+                spelled[printable(rest[0])] if len(rest) > 1 else None,
+            )
+            for path, rest in inside.items()
+        ]
+        files.sort(key=lambda file: (file.is_test, file.path.split("/")))
+        self._refuse_loose_files(files)
+        self._note_folders_in_classes(list(inside.values()))
+        self._note_classes_without_images(sides, set(spelled))
+        split = None
+        if has_split:
+            train, test = (
+                next(printable(name).lower() for name, its in sides.items() if its == side)
+                for side in ("train", "test")
+            )
+            split = train, test
+        return Layout(files, split, tuple(self.notes))
+
+    def _error(self, problem: str) -> InputError:
+        return InputError(f"dataset.root={self.root!r}: {problem}")
+
+    def _at(self, *folders: str) -> str:
+        """The option that names a folder below the root."""
+        return shlex.quote(f"dataset.root={escaped(str(PurePath(self.root, *folders)))}")
+
+    def _sides(self) -> dict[str, str]:
+        """The side of the split for each outermost folder that is one; {} where these are classes.
+
+        Raises InputError where they are mixed with others.
+        """
+        folders = sorted({path[0] for path in self.paths if len(path) > 1})
+        called = {name: side for name in folders if (side := side_of(name)) is not None}
+        exact = any(name.lower() in ("train", "test") for name in folders)
+        loose = any(len(path) == 1 for path in self.paths)
+        if not called:
+            return {}
+        if len(called) == len(folders) == 1 and not loose:
+            (name,) = folders
+            if not exact:
+                self.notes.append(f"{_shown([name])} holds all images and is read as the folder")
+            return called
+        if not exact and len(set(called.values())) == 1:
+            self.notes.append(
+                f"{_shown(called)} is called like a side of a split, but is read as a class"
+                if len(called) == 1
+                else f"{_shown(called)} are called like one side of a split, but read as classes"
+            )
+            return {}
+        sides: dict[str, str] = {
+            name: side for side in ("train", "test") for name, its in called.items() if its == side
+        }
+        beside = [path for path in self.paths if len(path) == 1 or path[0] not in sides]
+        if beside:
+            self._refuse_beside(sides, min(beside))
+        for side in ("train", "test"):
+            names = [name for name, its in sides.items() if its == side]
+            if len({name.lower() for name in names}) > 1:
+                raise self._error(
+                    f"{_shown(names)} are all called like the {side} side of a split; put their "
+                    f"images into one folder, {side}/"
+                )
+        if any(name.lower() not in ("train", "test") for name in sides):
+            train, test = (
+                _shown([name for name, its in sides.items() if its == side])
+                for side in ("train", "test")
+            )
+            self.notes.append(f"{train} and {test} are read as the train and the test split")
+        return sides
+
+    def _refuse_beside(self, sides: dict[str, str], path: Parts) -> NoReturn:
+        beside = printable("/".join(path))
+        advice = "put all images, or all class folders, inside these two"
+        if len(path) > 1 and side_of(path[0]):
+            side = next(iter(sides))
+            advice = (
+                f"put those of {_shown(path[:1])} inside these two, or learn from one folder, "
+                f"{self._at(side, *_wrapper([p[1:] for p in self.paths if p[0] == side]))}"
+            )
+        raise self._error(f"{beside!r} lies beside the split folders train/ and test/; {advice}")
+
+    def _refuse_wrapper(self, paths: list[Parts], within: list[str]) -> None:
+        """Refuse a folder that holds nothing but one folder, whose own folders would be ignored.
+
+        within: the outer folders that `paths` lie in.
+        """
+        wrapper = _wrapper(paths)
+        if wrapper:
+            inside = [path[len(wrapper) :] for path in paths]
+            # Raises what is wrong further inside, so that the advice works.
+            _Reading(str(PurePath(self.root, *within, *wrapper)), inside, PassedOver()).layout()
+            raise self._error(
+                f"all images lie in {_shown(['/'.join([*within, *wrapper])])}, so that the "
+                f"folders in it would be no classes; give {self._at(*within, *wrapper)}"
+            )
+
+    def _refuse_wrappers_in_split(self, sides: dict[str, str]) -> None:
+        wrappers = {
+            name: _wrapper([path[1:] for path in self.paths if path[0] == name]) for name in sides
+        }
+        if all(wrappers.values()):
+            wrapped = " and ".join(
+                _shown(["/".join([name, *inside])]) for name, inside in wrappers.items()
+            )
+            raise self._error(
+                f"all images lie in {wrapped}, so that the folders in these would be no classes; "
+                f"move them up into {_shown(sides)}"
+            )
+
+    def _refuse_loose_files(self, files: list[File]) -> None:
+        loose = next((file.name for file in files if file.class_name is None), None)
+        classed = next((file.name for file in files if file.class_name is not None), None)
+        if loose is not None and classed is not None:
+            raise self._error(
+                f"{loose!r} is in no class folder but {classed!r} is in one; put every image into "
+                "a class folder, or none"
+            )
+
+    def _note_folders_in_classes(self, paths: list[Parts]) -> None:
+        """Classes in which all images lie in further folders may not be those that were meant."""
+        if all(len(path) > 2 for path in paths):
+            classes, inner = ({path[i] for path in paths} for i in (0, 1))
+            note = (
+                f"the classes are {_shown(classes)}; the folders in them, {_shown(inner)}, are none"
+            )
+            if all(map(side_of, inner)):
+                note += ", and no split, which would have to be outermost"
+            self.notes.append(note)
+
+    def _note_classes_without_images(self, sides: dict[str, str], classes: set[str]) -> None:
+        """Folders in the place of a class that hold files, but no images."""
+        missing: dict[str, set[str]] = {}
+        for folders, suffix in self.passed_over.other:
+            inside = folders[1:] if folders and folders[0] in sides else folders
+            if inside and printable(inside[0]) not in classes:
+                missing.setdefault(inside[0], set()).add(suffix or "no suffix")
+        for name, kinds in sorted(missing.items())[:_MAX_NAMED]:
+            self.notes.append(
+                f"the folder {_shown([name])} is no class: it holds no image files, but files with "
+                f"{', '.join(sorted(kinds)[:_MAX_NAMED])}"
+            )
+        if len(missing) > _MAX_NAMED:
+            self.notes.append(f"{len(missing)} folders in all hold files but no image files")
+
+
+def _wrapper(paths: list[Parts]) -> list[str]:
+    """The folders, outermost first, that hold nothing but the next one, down to the one that holds
+    the classes or the split; [] where there is no such folder."""
+    common: list[str] = []
+    for names in zip(*(path[:-1] for path in paths), strict=False):
+        if len(set(names)) > 1:
+            break
+        common.append(names[0])
+    if any(len(path) == len(common) + 1 for path in paths):
+        common = common[:-1]  # the last one holds images: it is a class
+    return common
+
+
+def _shown(names: Sequence[str] | set[str] | dict[str, str]) -> str:
+    """Names of folders for a message."""
+    ordered = [f"{escaped(name)}/" for name in (sorted(names) if isinstance(names, set) else names)]
+    more = [f"... ({len(ordered)} in all)"] if len(ordered) > _MAX_NAMED else []
+    return ", ".join(ordered[:_MAX_NAMED] + more)

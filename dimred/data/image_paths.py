@@ -1,0 +1,160 @@
+"""Finding the image files below a folder."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from dimred.errors import InputError
+from dimred.files import printable
+
+READ = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".gif"),
+    *(".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"),
+)
+# Image formats that cannot be read here: reported as unreadable instead of ignored.
+_NOT_READ = (".heic", ".heif", ".avif", ".jp2", ".jxl")
+SUFFIXES = (*READ, *_NOT_READ)
+
+# Folders in which file servers and operating systems keep thumbnails, deleted files and the like,
+# in lower case. Names that could be a class, such as "thumbs", are not among them.
+_SYSTEM_FOLDERS = {
+    *("@eadir", "@tmp", "@sharebin", "@recycle", "@recently-snapshot", "@__thumb"),
+    *("#recycle", "#snapshot", "~snapshot"),
+    *("$recycle.bin", "recycler", "recycled", "system volume information", "found.000"),
+    *("__macosx", "network trash folder", "temporary items", "lost+found"),
+}
+# Folders of the kernel, whose files are no images and may never end.
+_KERNEL = ("/proc", "/sys", "/dev")
+_MEMORY = "/dev/shm"  # an ordinary folder in memory
+_MAX_VISITS = 1000
+
+
+@dataclass
+class PassedOver:
+    """What a search for image files has passed over.
+
+    other: number of files that are no images by their suffix, by the names of the one or two
+        outermost folders that they lie in, and suffix.
+    system: number of image files by the name of the system folder that they lie in, such as
+        "@eaDir".
+    hidden: number of image files and of folders whose names begin with a dot.
+    """
+
+    other: Counter[tuple[tuple[str, ...], str]] = field(default_factory=Counter)
+    system: Counter[str] = field(default_factory=Counter)
+    hidden: int = 0
+
+    @property
+    def suffixes(self) -> Counter[str]:
+        """The other files by suffix, "" for none."""
+        counts: Counter[str] = Counter()
+        for (_, suffix), count in self.other.items():
+            counts[suffix] += count
+        return counts
+
+
+def image_paths(folder: str, named: str, passed_over: PassedOver | None = None) -> Iterator[str]:
+    """Paths of all image files below `folder`, relative to it, in arbitrary order.
+
+    Hidden files and folders, folders of file servers and systems such as @eaDir, and links that
+    lead back to a folder above or into the kernel's folders are passed over.
+
+    named: how error messages begin. passed_over: where to count what is passed over.
+    Raises InputError for a folder that cannot be listed, for the root of the file system, and for
+    the kernel's folders.
+    """
+    passed_over = passed_over or PassedOver()
+    if _real(folder) == os.sep:
+        raise InputError(f"{named}: is the root of the file system; must be a folder of images")
+    if _is_of_kernel(folder):
+        raise InputError(f"{named}: holds no images, but the system's own files")
+    visits: Counter[tuple[int, int]] = Counter()
+    pending = [("", frozenset(_identities_above(folder)))]
+    while pending:
+        inside, above = pending.pop()
+        path = Path(folder, inside)
+        try:
+            status = path.stat()
+            entries = list(os.scandir(path))
+        except OSError as error:
+            below = f", folder {printable(inside)!r}" if inside else ""
+            raise InputError(
+                f"{named}{below}: {error.strerror}; must be a folder of images"
+            ) from error
+        identity = (status.st_dev, status.st_ino)
+        if identity in above:
+            continue
+        visits[identity] += 1
+        if visits[identity] > _MAX_VISITS:
+            raise InputError(
+                f"{named}: links lead to the folder {printable(inside)!r} in more than "
+                f"{_MAX_VISITS:,} ways; remove some of them"
+            )
+        for entry in entries:
+            if entry.name.startswith("."):
+                passed_over.hidden += _is_folder(entry) or _is_image(entry.name)
+            elif _is_folder(entry):
+                if entry.name.lower() in _SYSTEM_FOLDERS:
+                    passed_over.system[entry.name] += _count_images(entry.path)
+                elif not (entry.is_symlink() and _is_of_kernel(entry.path)):
+                    pending.append((f"{inside}{entry.name}/", above | {identity}))
+            elif _is_image(entry.name):
+                if not _is_loop(entry):
+                    yield inside + entry.name
+            else:
+                outermost = tuple(inside.split("/")[:-1][:2])
+                suffix = escaped(PurePath(entry.name).suffix.lower())
+                passed_over.other[outermost, suffix] += 1
+
+
+def escaped(name: str) -> str:
+    """A path as text of one line: characters that cannot be seen are written as in Python."""
+    text = printable(name)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _real(path: str) -> str:
+    return os.path.realpath(path)  # Path.resolve() raises for links to themselves
+
+
+def _is_of_kernel(folder: str) -> bool:
+    path = PurePath(_real(folder))
+    return any(path.is_relative_to(top) for top in _KERNEL) and not path.is_relative_to(_MEMORY)
+
+
+def _identities_above(folder: str) -> Iterator[tuple[int, int]]:
+    """Device and number of each folder that `folder` lies in."""
+    for path in Path(_real(folder)).parents:
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        yield status.st_dev, status.st_ino
+
+
+def _count_images(folder: str) -> int:
+    return sum(_is_image(name) for _, _, names in os.walk(folder) for name in names)
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_loop(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a link to itself."""
+    try:
+        entry.is_file()
+    except OSError:
+        return True
+    return False

@@ -1,0 +1,90 @@
+"""The first look at an image set."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from test_image_set_check import GOOD
+
+from dimred.data.first_look import Found, first_look, grouped
+from dimred.data.image_set import LabelSet
+
+PIXELS = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (8, 1, 4, 5), dtype=np.uint8))
+PLAIN = replace(
+    GOOD,
+    images=PIXELS,
+    mean=(0.5,),
+    std=(0.1,),
+    is_test=np.arange(8) >= 6,
+    labels=LabelSet(np.arange(8) % 2, ("a", "b")),
+    index=np.arange(8),
+)
+
+
+def notes(**changes):
+    return list(first_look(replace(PLAIN, **changes)).notes)
+
+
+def test_an_ordinary_set_is_one_line():
+    look = first_look(PLAIN)
+    low, high = int(PIXELS.min()), int(PIXELS.max())
+    assert look.lines() == [
+        f"first look: 6 training and 2 test images, 5x4 pixels, gray; pixel values {low} to {high}"
+    ]
+    assert json.loads(json.dumps(look.as_json()))["levels"] == [low, high]
+
+
+def test_the_fingerprint_does_not_know_what_was_found():
+    assert replace(PLAIN, found=Found(files=3)).fingerprint() == PLAIN.fingerprint()
+
+
+@pytest.mark.parametrize(("copies", "said"), [(3, False), (4, True), (7, True)])
+def test_copies_are_counted_and_half_of_them_said(copies, said):
+    pixels = PIXELS.clone()
+    pixels[:copies] = pixels[7]
+    images = replace(PLAIN, images=pixels, is_test=np.zeros(8, dtype=bool))
+    assert first_look(images).copies == copies
+    line = f"{copies} of 8 images are exact copies of others"
+    assert (line in first_look(images).notes) == said
+
+
+def test_test_images_among_the_training_images_are_said():
+    pixels = PIXELS.clone()
+    pixels[7] = pixels[0]
+    assert any(
+        note.startswith("1 of 2 test images are exact copies") for note in notes(images=pixels)
+    )
+
+
+def test_constant_and_blank_images_are_said():
+    pixels = PIXELS.clone()
+    pixels[2] = 9
+    assert notes(images=pixels) == ["1 of 8 images have one color throughout"]
+    assert notes(images=torch.zeros_like(PIXELS))[0] == "all images are blank: every pixel is 0"
+
+
+def test_images_without_contrast_are_said():
+    assert "pixels are from 0 to 1 only" in notes(images=PIXELS % 2)[0]
+
+
+def test_one_class_alone_is_said():
+    assert (
+        "all images are of one class, 'b'"
+        in notes(labels=LabelSet(PLAIN.labels.values * 0 + 1, ("a", "b")))[0]
+    )
+
+
+def test_classes_without_training_images_are_said():
+    labels = LabelSet(np.array([0, 1, 0, 1, 0, 1, 2, 0]), ("a", "b", "c"))
+    (note,) = notes(labels=labels)
+    assert note.startswith("1 of 3 classes have test images (1) but no training images")
+    assert note.endswith(": 'c'")
+
+
+def test_reasons_that_differ_in_numbers_only_are_one():
+    groups = grouped({"a": "3 bytes", "b": "5 bytes", "c": "bad"})
+    assert [(group.reason, group.count) for group in groups] == [("3 bytes", 2), ("bad", 1)]
+    many = grouped({str(i): "x" * (i + 1) for i in range(15)})
+    assert (len(many), many[-1].reason, many[-1].count) == (11, "other reasons", 5)

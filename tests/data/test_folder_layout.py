@@ -1,0 +1,276 @@
+"""Folders of images whose layout would mislead: refused, or read as it is meant and said."""
+
+import os
+import shlex
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_image_folder import load, refusal, save
+
+from dimred.data import image_folder, image_paths
+from dimred.data.first_look import first_look
+from dimred.data.folder_layout import side_of
+from dimred.data.options import ImageFolder
+from dimred.data.selection import select_classes
+from dimred.errors import InputError
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """A function that makes files below a folder, which is returned. Images are not decoded."""
+
+    def decoded(path, size):
+        return np.zeros((1, *size), np.uint8), "PNG L", (8, 8), None, ""
+
+    def make(*names):
+        for name in names:
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"")
+        return tmp_path
+
+    def decode(path, size):
+        return image_folder.Decoded(*decoded(path, size))
+
+    monkeypatch.setattr(image_folder, "decode", decode)
+    return make
+
+
+def notes(root):
+    return " | ".join(load(root).found.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [
+        *((name, "train") for name in ("Training", "Train_Set", "train2017", "imagesTrain")),
+        *((name, "test") for name in ("testing", "Test Images", "test-set", "TESTING_DATA")),
+        *((name, "other") for name in ("val", "Valid", "validation", "dev", "eval_images")),
+        *((name, None) for name in ("cats", "images", "tests", "attest", "2017", "devil", "日本")),
+    ],
+)
+def test_folders_called_like_a_side_of_a_split(name, side):
+    assert side_of(name) == side
+
+
+@pytest.mark.parametrize(
+    ("train", "test"), [("training", "testing"), ("Train_Set", "test"), ("train", "Test Images")]
+)
+@pytest.mark.parametrize("inside", ["{}/1.png", "1{}.png"])
+def test_a_split_under_other_names_is_read_as_one_and_said(files, train, test, inside):
+    root = files(*(f"{side}/{inside.format(c)}" for side in (train, test) for c in "ab"))
+    images = load(root)
+    assert images.is_test.tolist() == [False, False, True, True]
+    assert (images.labels is None) == (inside == "1{}.png")
+    assert images.labels is None or images.labels.names == ("a", "b")
+    assert f"{train}/ and {test}/ are read as the train and the test split" in notes(root)
+    assert images.split_name == f"{train}/ and {test}/ folders, 2/2".lower()
+
+
+@pytest.mark.parametrize(
+    ("names", "parts"),
+    [
+        (["training/a/1.png", "validation/a/1.png"], ["'validation/a/1.png' lies beside"]),
+        (["train/1.png", "val/1.png", "test/1.png"], ["val/1.png", "/train"]),
+        (["train2017/1.png", "val2017/1.png"], ["val2017/", "/train2017"]),
+        (["training/a/1.png", "testing/a/1.png", "b/1.png"], ["'b/1.png' lies beside"]),
+        (
+            ["train/a/1.png", "training/a/1.png", "test/a/1.png"],
+            ["train/, training/", "one folder"],
+        ),
+    ],
+)
+def test_a_split_of_more_than_two_sides_is_refused(files, names, parts):
+    message = refusal(files(*names))
+    for part in parts:
+        assert part in message
+
+
+@pytest.mark.parametrize("wrapper", ["", "photos/"])
+@pytest.mark.parametrize("inside", ["a/1.png", "x/a/1.png"])
+def test_the_advice_for_a_third_side_works_when_typed(files, wrapper, inside):
+    root = files(*(f"{wrapper}{side}/{inside}" for side in ("train", "val", "test")))
+    message = refusal(root)
+    typed = shlex.split(message.partition("from one folder, ")[2])[0]
+    assert len(load(typed.removeprefix("dataset.root="))) == 1
+
+
+def test_one_side_alone_is_read_as_the_folder(files):
+    root = files("val/a/1.png", "val/b/1.png")
+    assert load(root).labels.names == ("a", "b")
+    assert "val/ holds all images and is read as the folder" in notes(root)
+
+
+def test_a_class_that_is_called_like_a_side_is_a_class_and_said(files):
+    root = files("training/1.png", "match/1.png")
+    assert load(root).labels.names == ("match", "training")
+    assert "training/ is called like a side of a split, but is read as a class" in notes(root)
+
+
+@pytest.mark.parametrize(
+    ("names", "inner"),
+    [
+        (["photos/a/1.png", "photos/b/1.png"], "photos"),
+        (["my photos/train/a/1.png", "my photos/test/a/1.png"], "my photos"),
+        (["x/y/a/1.png", "x/y/b/z/1.png"], "x/y"),
+        (["x/a/1.png", "x/a/2.png"], "x"),
+        (["train/x/a/1.png", "train/x/b/1.png"], "train/x"),
+        (["train/train/a/1.png", "train/train/b/1.png"], "train/train"),
+        (["x/train/1.png"], "x"),
+        (["a/b/c/1.png"], "a/b"),
+    ],
+)
+def test_a_wrapper_is_refused_and_the_advice_works_when_typed(files, names, inner):
+    root = files(*names)
+    message = refusal(root)
+    key, _, typed = shlex.split(message.partition("; give ")[2])[0].partition("=")
+    assert (key, Path(typed)) == ("dataset.root", root / inner)
+    assert len(load(typed)) == len(names)
+
+
+def test_a_wrapper_in_each_side_of_a_split_is_refused(files):
+    names = (f"{side}/photos/{c}/1.png" for side in ("train", "test") for c in "ab")
+    message = refusal(files(*names))
+    assert "train/photos/ and test/photos/" in message
+    assert "move them up into train/, test/" in message
+
+
+@pytest.mark.parametrize("names", [["a/1.png", "a/b/2.png"], ["a/1.png"], ["train/a/1.png"]])
+def test_one_folder_that_holds_images_is_one_class_and_said(files, names):
+    look = first_look(load(files(*names)))
+    assert any("all images are of one class, 'a'" in note for note in look.notes)
+
+
+def test_names_of_folders_do_not_break_a_line(files):
+    assert "a\\nb/" in refusal(files("a\nb/x/1.png", "a\nb/y/1.png"))
+    lines = first_look(load(files("x/c/1.png", "x/c\n/1.b\nc") / "x")).lines()
+    assert not any("\n" in line for line in lines)
+
+
+def test_folders_in_classes_are_said_to_be_none(files):
+    root = files("2019/cat/1.png", "2020/cat/1.png", "2020/dog/1.png")
+    assert load(root).labels.names == ("2019", "2020")
+    assert "the classes are 2019/, 2020/; the folders in them, cat/, dog/, are none" in notes(root)
+    root = files("x/cat/train/1.png", "x/dog/test/1.png") / "x"
+    assert "are none, and no split" in notes(root)
+
+
+NFC, NFD = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+
+
+def test_two_unicode_spellings_are_one_class_and_said(files):
+    root = files(f"train/{NFC}/1.png", f"test/{NFD}/1.png", "train/thé/1.png", "test/thé/1.png")
+    images = load(root)
+    assert images.labels.names == (NFC, "thé")
+    assert images.labels.values.tolist() == [0, 1, 0, 1]
+    assert f"two Unicode spellings of a name are one class: '{NFC}'" in notes(root)
+
+
+def test_a_name_of_one_spelling_stays_and_is_found_in_the_other(files):
+    images = load(files(f"{NFD}/1.png", "b/1.png"))
+    assert images.labels.names == ("b", NFD)
+    assert select_classes(images, [NFC]).labels.names == (NFD,)
+
+
+def test_names_that_differ_in_case_only_are_said(files):
+    root = files("train/Cat/1.png", "test/cat/1.png")
+    assert load(root).labels.names == ("Cat", "cat")
+    assert "differ only in case, width or spaces: 'Cat', 'cat'" in notes(root)
+
+
+@pytest.mark.parametrize(
+    "folder", ["@eaDir/1.png", "#recycle", "$RECYCLE.BIN/S-1-5", "System Volume Information"]
+)
+def test_folders_of_file_servers_and_systems_are_passed_over_and_said(files, folder):
+    root = files("a/1.png", "b/1.png", f"a/{folder}/THUMB.jpg", f"{folder}/x.png")
+    images = load(root)
+    assert images.sources == ("a/1.png", "b/1.png")
+    assert f"2 image(s) in {folder.split('/')[0]}/" in " ".join(first_look(images).lines())
+    assert len(load(root / folder)) == 1  # named by itself, it is read
+
+
+def test_a_system_folder_that_may_not_be_listed_does_not_matter(files, monkeypatch):
+    scan = os.scandir
+
+    def denied(path):
+        if "lost+found" in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    assert len(load(files("a/1.png", "lost+found/1.png"))) == 1
+
+
+def test_thumbs_is_a_class(files):
+    assert load(files("thumbs/1.png", "palms/1.png")).labels.names == ("palms", "thumbs")
+
+
+def test_files_that_are_not_read_are_counted_and_their_class_is_named(files):
+    root = files(
+        "a/1.png",
+        "b/1.tga",
+        "b/2.TGA",
+        "b/c/3.dng",
+        "a/notes.txt",
+        "LICENSE",
+        ".x",
+        ".y/1.png",
+        "._1.png",
+    )
+    images = load(root)
+    assert images.found.other_files == {".tga": 2, ".dng": 1, ".txt": 1, "": 1}
+    assert images.found.hidden == 2
+    assert "the folder b/ is no class: it holds no image files, but files with .dng, .tga" in (
+        notes(root)
+    )
+    assert (
+        "passed over: 2 .tga, 1 without suffix, 1 .dng, 1 .txt, 2 hidden"
+        in first_look(images).lines()
+    )
+    assert "there are 2 .tga" in refusal(root / "b")
+
+
+@pytest.mark.parametrize("root", ["/", "//", "/proc", "/proc/self/task", "/sys", "/dev", "up"])
+def test_the_root_of_the_file_system_and_the_kernel_are_refused(tmp_path, monkeypatch, root):
+    monkeypatch.chdir(tmp_path)
+    Path("up").symlink_to("/")
+    message = refusal(root)
+    assert "root of the file system" in message or "holds no images" in message
+
+
+def test_links_to_folders_above_the_root_and_the_kernel_are_ignored(files):
+    root = files("a/1.png", "b/1.png")
+    (root / "a/top").symlink_to("/")
+    (root / "a/above").symlink_to(root.parent)
+    (root / "a/kernel").symlink_to("/proc")
+    assert load(root).sources == ("a/1.png", "b/1.png")
+
+
+def test_links_that_multiply_are_refused(files, monkeypatch):
+    monkeypatch.setattr(image_paths, "_MAX_VISITS", 20)
+    root = files("1/1.png")
+    for number in range(1, 20):
+        (root / f"{number}").mkdir(exist_ok=True)
+        for link in "ab":
+            (root / f"{number}/{link}").symlink_to(root / f"{number + 1}")
+    (root / "20").mkdir()
+    assert "more than 20 ways" in refusal(root)
+
+
+def test_pipes_and_devices_are_unreadable(tmp_path):
+    save(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "b.png")
+    (tmp_path / "c.png").symlink_to("/dev/zero")
+    (group,) = (images := load(tmp_path)).found.unreadable[:1]
+    assert images.unreadable == ("b.png", "c.png")
+    assert group.reason == "is a named pipe; must be a regular file"
+
+
+def test_more_files_than_before_are_found_without_listing_all(files, monkeypatch):
+    options = ImageFolder(root=str(files(*(f"{i}.png" for i in range(6)))))
+    assert not options.has_more_files(6)
+    assert options.has_more_files(5)
+    with pytest.raises(InputError, match="No such file"):
+        ImageFolder(root=str(files() / "gone")).has_more_files(1)

@@ -1,0 +1,58 @@
+"""A finished run notices that its folder holds more images than it was trained on."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dimred.data import image_folder
+from dimred.data.options import ImageFolder
+from dimred.errors import InputError
+from dimred.run_folder.finished import FinishedRun
+
+
+def run(root, look, **options):
+    """What `FinishedRun.images` reads of a run on a folder of images."""
+    dataset = ImageFolder(root=str(root), image_size=8, **options)
+    record = SimpleNamespace(
+        summary={"dataset": look}, fingerprint=dataset.load(seed=0).fingerprint()
+    )
+    config = SimpleNamespace(dataset=dataset, seed=0)
+    return SimpleNamespace(path=Path("run"), record=record, config=config)
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        pixels = np.random.default_rng(ord(name)).integers(0, 256, (8, 8), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / name / "1.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize("look", [{}, {"first_look": {"files": 2}}, {"first_look": [1]}])
+def test_images_that_did_not_change_are_read(root, look):
+    assert len(FinishedRun.images(run(root, look))) == 2
+
+
+def test_more_files_are_noticed_before_any_is_read(root, monkeypatch):
+    finished = run(root, {"first_look": {"files": 2}})
+    (root / "b/2.png").write_bytes(b"")
+    monkeypatch.setattr(image_folder, "decode", None)
+    with pytest.raises(InputError, match=r"^run: its images have changed since it was trained$"):
+        FinishedRun.images(finished)
+
+
+def test_more_files_of_other_classes_do_not_matter(root):
+    finished = run(root, {"first_look": {"files": 2}}, classes=["a"])
+    (root / "b/2.png").write_bytes(b"")
+    assert len(FinishedRun.images(finished)) == 1
+
+
+def test_a_folder_that_is_gone_is_named(root):
+    finished = run(root, {"first_look": {"files": 2}})
+    root.rename(root.with_name("moved"))
+    with pytest.raises(InputError, match="give --root if the data have moved"):
+        FinishedRun.images(finished)
