@@ -47,7 +47,7 @@ COMMANDS = {
     "embed": ["embed", "{run}", LATIN],
     "export": ["export", "{run}"],
     "baselines": ["baselines", "{run}", "--only", "z"],
-    "plot": ["plot", "stages", "{run}", "--out", "{out}"],
+    "plot": ["plot", "loss", "{run}", "--out", "{out}"],
     "table": ["table", "baselines", "--outputs", "{run}", "--format", "csv", "--out", "{out}"],
 }
 
