@@ -103,8 +103,11 @@ class RunArrays:
             raise self.error(name, f"cannot be read ({error})") from error
         if (array.shape, array.dtype) != self._described[name]:
             raise self.error(name, "has changed while it was read")
-        if points and not np.isfinite(array).all():
-            raise self.error(name, "has values that are not finite")
+        if points:
+            with np.errstate(over="ignore"):
+                finite = np.isfinite(array.astype(np.float32, copy=False)).all()
+            if not finite:
+                raise self.error(name, "has values that are not finite, or not as float32")
         return array
 
     def __iter__(self) -> Iterator[str]:

@@ -202,6 +202,7 @@ def test_a_flipped_bit_in_the_values_is_noticed(files):
         (np.zeros((3, 2), np.complex64), "as a run writes it"),
         (np.zeros((0, 2), np.float32), "as a run writes it"),
         (np.full((3, 2), np.nan, np.float32), "not finite"),
+        (np.full((3, 2), 1e298), "not finite, or not as float32"),
         (np.zeros((4, 2), np.float32), "has 4 rows, the run 3"),
         (np.array(["a", "b", "c"]), "as a run writes it"),
     ],
