@@ -149,16 +149,23 @@ class Campaign:
                 for number, result in pool.imap_unordered(_numbered, numbers):
                     if result is not None:
                         self._count(counts, number, result)
-        finally:
-            if args.keep:
-                print(f"kept: {self.top}")
-            else:
-                shutil.rmtree(self.top, ignore_errors=True)
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
+            self._clear()
+            os._exit(1)
+        self._clear()
         for kind, count in sorted(counts.items()):
             print(_line(kind, count))
         every = sum(counts.values(), Counter())
         print(_line("all", every), flush=True)
         os._exit(int(every["failed"] > 0))  # without the complaints of libraries at the end
+
+    def _clear(self) -> None:
+        if self.args.keep:
+            print(f"kept: {self.top}", flush=True)
+        else:
+            shutil.rmtree(self.top, ignore_errors=True)
 
     def numbered(self, number: int) -> tuple[int, Result | None]:
         """The number of a case and its result, None where no time is left for it."""
