@@ -75,7 +75,8 @@ class Child:
     """A command line at work in a process group of its own.
 
     program: run this in place of a fork (for cold starts and torchrun). hook: called in the fork
-    before the command. memory: bytes of address space more than now. file_size: of any file.
+    before the command. memory: bytes of address space more than now. file_size: of any file. begun:
+    a pipe that the fork writes a byte to.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Child:
         memory: int | None = None,
         file_size: int | None = None,
         env: dict[str, str] | None = None,
+        begun: int | None = None,
     ):
         self.words, self.began = tuple(words), time.monotonic()
         self._code: int | None = None
@@ -108,6 +110,8 @@ class Child:
                 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
                 for number, (_, end) in enumerate(pipes, start=1):
                     os.dup2(end, number)
+                if begun is not None:
+                    os.write(begun, b".")
                 os.closerange(3, 256)
                 _limit(memory, file_size)
                 _become(self.words, program, hook)
