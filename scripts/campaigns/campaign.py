@@ -86,9 +86,12 @@ class Result:
         """Note a fault."""
         self.faults.append(Fault(kind, text))
 
-    def judge(self, outcome: Outcome, codes: Iterable[int] = (0, 2)) -> bool:
+    def judge(
+        self, outcome: Outcome, codes: Iterable[int] = (0, 2), one_line: bool = True
+    ) -> bool:
         """Note what is wrong with how a command line ended: it must be with one of these codes and,
-        unless with 0, with one line that begins with "dimred:". Returns whether all is well."""
+        unless with 0 (or for a sweep), with one line that begins with "dimred:". Returns whether all
+        is well."""
         before = len(self.faults)
         lines = outcome.err.strip().splitlines()
         if outcome.code is None:
@@ -97,7 +100,7 @@ class Result:
             self.wrong("tracebacks", str(outcome))
         elif outcome.code not in codes:
             self.wrong(OTHER, f"exit code not among {sorted(codes)}: {outcome}")
-        elif outcome.code and (len(lines) != 1 or not lines[0].startswith("dimred:")):
+        elif one_line and outcome.code and (len(lines) != 1 or not lines[0].startswith("dimred:")):
             self.wrong(OTHER, f"not one line: {outcome}")
         return len(self.faults) == before
 
@@ -137,6 +140,7 @@ class Campaign:
         global _current
         _current = self  # the forks know it by this name
         self.args = args = self.parser.parse_args()
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         warm.warm_up(self.extra)
         self.top, self.case = Path(tempfile.mkdtemp(prefix="dimred-campaign-")), case
         numbers = range(args.count) if args.case is None else [args.case]
