@@ -86,12 +86,10 @@ class Result:
         """Note a fault."""
         self.faults.append(Fault(kind, text))
 
-    def judge(
-        self, outcome: Outcome, codes: Iterable[int] = (0, 2), one_line: bool = True
-    ) -> bool:
+    def judge(self, outcome: Outcome, codes: Iterable[int] = (0, 2), one_line: bool = True) -> bool:
         """Note what is wrong with how a command line ended: it must be with one of these codes and,
-        unless with 0 (or for a sweep), with one line that begins with "dimred:". Returns whether all
-        is well."""
+        unless with 0, with one line that begins with "dimred:" (sweeps print more). Returns whether
+        all is well."""
         before = len(self.faults)
         lines = outcome.err.strip().splitlines()
         if outcome.code is None:
@@ -221,7 +219,9 @@ def _digest(path: Path) -> str:
     if path.suffix in (".json", ".jsonl"):
         with contextlib.suppress(ValueError):
             lines = [data] if path.suffix == ".json" else data.splitlines()
-            data = json.dumps([_timeless(json.loads(line)) for line in lines]).encode()
+            data = json.dumps(
+                [_timeless(json.loads(line)) for line in lines], sort_keys=True
+            ).encode()
     return hashlib.sha256(data).hexdigest()
 
 
@@ -247,9 +247,15 @@ def differences(expected: dict[str, str], found: dict[str, str]) -> str:
     parts = {
         "missing": expected.keys() - found.keys(),
         "more": found.keys() - expected.keys(),
-        "other": {name for name in expected.keys() & found.keys() if expected[name] not in ("", found[name])},
+        "other": {
+            name
+            for name in expected.keys() & found.keys()
+            if expected[name] not in ("", found[name])
+        },
     }
-    return "; ".join(f"{what}: {', '.join(sorted(names))}" for what, names in parts.items() if names)
+    return "; ".join(
+        f"{what}: {', '.join(sorted(names))}" for what, names in parts.items() if names
+    )
 
 
 def snapshot(folder: Path, allowed: Sequence[str] = ()) -> dict[str, tuple[Any, ...]]:

@@ -22,7 +22,7 @@ import torch
 import yaml
 from safetensors.numpy import load_file, save_file
 
-Damage = Callable[[Path, Random, Path], None]
+Damage = Callable[[Path, Random, Path], object]
 
 WRONG = (None, "", -1, 0, 1e308, 0.5, [], {}, True, "x" * 10_000, [[]], "\ud800", 10**30, [None])
 BOMB = 2_500_000_000
@@ -38,7 +38,7 @@ class _Payload:
         return open, (str(self.file), "w")
 
 
-def _replaced(make: Callable[[Path, Random, Path], None]) -> Damage:
+def _replaced(make: Damage) -> Damage:
     def damage(file: Path, random: Random, outside: Path) -> None:
         file.unlink(missing_ok=True)
         make(file, random, outside)
@@ -47,7 +47,7 @@ def _replaced(make: Callable[[Path, Random, Path], None]) -> Damage:
 
 
 def _bytes(change: Callable[[bytes, Random], bytes]) -> Damage:
-    return lambda file, random, outside: file.write_bytes(change(file.read_bytes(), random)) and None
+    return lambda file, random, outside: file.write_bytes(change(file.read_bytes(), random))
 
 
 def _flip(data: bytes, random: Random) -> bytes:
@@ -84,12 +84,11 @@ GENERIC: dict[str, Damage] = {
 }
 FOLDER: dict[str, Damage] = {
     "a link outside": _moved_out,
-    "a file": lambda f, random, outside: (shutil.rmtree(f), f.write_text("x"), None)[-1],
-    "a dangling link": lambda f, random, outside: (
-        shutil.rmtree(f),
-        f.symlink_to(outside / "new"),
-        None,
-    )[-1],
+    "a file": lambda file, r, outside: (shutil.rmtree(file), file.write_text("x")),
+    "a dangling link": lambda file, r, outside: (
+        shutil.rmtree(file),
+        file.symlink_to(outside / "new"),
+    ),
 }
 
 
@@ -140,7 +139,9 @@ def _yaml_damage(file: Path, random: Random, outside: Path) -> None:
 DEEP_TEXTS = {
     "deep list": _text(lambda outside: "[" * 100_000),
     "deep mapping": _text(lambda outside: '{"a":' * 100_000),
-    **{f"only {v[:9]!r}": _text(lambda outside, v=v: v) for v in ("null", "3", "[]", '"x"', "true")},
+    **{
+        f"only {v[:9]!r}": _text(lambda outside, v=v: v) for v in ("null", "3", "[]", '"x"', "true")
+    },
     "all digits": _text(lambda outside: "9" * 5000),
     "not UTF-8": _bytes(lambda data, random: data.replace(b"a", b"\xff", 1)),
     "NUL": _bytes(lambda data, random: b"\0" + data),
@@ -163,10 +164,12 @@ def _yaml_text(more: Callable[[Path], str], key: str = "") -> Damage:
     return damage
 
 
-def _laughs() -> str:
+def billion_laughs() -> str:
+    """Ten lines of YAML that stand for 9^9 letters."""
     lines = ["la: &a [x,x,x,x,x,x,x,x,x]"]
     lines += [
-        f"l{c}: &{c} [{','.join(['*' + b] * 9)}]" for b, c in zip("abcdefgh", "bcdefghi", strict=True)
+        f"l{c}: &{c} [{','.join(['*' + b] * 9)}]"
+        for b, c in zip("abcdefgh", "bcdefghi", strict=True)
     ]
     return "\n".join(lines) + "\n"
 
@@ -178,8 +181,8 @@ def _dataset(lines: str) -> Damage:
 YAML: dict[str, Damage] = {
     **DEEP_TEXTS,
     **{f"wrong kind {n}": _yaml_damage for n in range(12)},
-    "billion laughs": _yaml_text(lambda outside: _laughs()),
-    "billion laughs as name": _yaml_text(lambda outside: _laughs() + "name: *i\n", "name"),
+    "billion laughs": _yaml_text(lambda outside: billion_laughs()),
+    "billion laughs as name": _yaml_text(lambda outside: billion_laughs() + "name: *i\n", "name"),
     "itself": _yaml_text(lambda outside: "model: &a [*a]\n", "model"),
     "itself as mapping": _yaml_text(lambda outside: "model: &a {b: *a}\n", "model"),
     "Python's tags": _yaml_text(
@@ -198,7 +201,7 @@ YAML: dict[str, Damage] = {
 }
 
 
-def _npz(change: Callable[[dict[str, Any], str, Random, Path], None]) -> Damage:
+def _npz(change: Callable[[dict[str, Any], str, Random, Path], object]) -> Damage:
     def damage(file: Path, random: Random, outside: Path) -> None:
         with np.load(file) as content:
             arrays = dict(content)
@@ -286,11 +289,13 @@ def _declared(shape: str, descr: str = "'<f4'") -> Damage:
 
 def _bomb_as(name: str) -> Damage:
     """Names of five letters, so that the bomb need not be made again."""
-    return _members(lambda key, random: (bomb().replace(b"extra.npy", f"{name}.npy".encode()), name))
+    return _members(
+        lambda key, random: (bomb().replace(b"extra.npy", f"{name}.npy".encode()), name)
+    )
 
 
 NPZ: dict[str, Damage] = {
-    "array gone": _npz(lambda arrays, key, random, outside: arrays.pop(key) and None),
+    "array gone": _npz(lambda arrays, key, random, outside: arrays.pop(key)),
     "no rows": _array(lambda a: a[:0]),
     "a row less": _array(lambda a: a[:-1]),
     "a row more": _array(lambda a: np.concatenate([a, a[:1]]) if a.ndim else a[None]),
@@ -319,10 +324,8 @@ NPZ: dict[str, Damage] = {
     "bomb as label": _bomb_as("label"),
     "bomb as split": _bomb_as("split"),
     "no array": _replaced(lambda file, r, o: zipfile.ZipFile(file, "w").close()),
-    "a .npy": _replaced(lambda file, r, o: file.write_bytes(_header("(9,)") + bytes(9)) and None),
-    "a pickle": _replaced(
-        lambda f, r, o: f.write_bytes(pickle.dumps(_Payload(o / "EXECUTED"))) and None
-    ),
+    "a .npy": _replaced(lambda file, r, o: file.write_bytes(_header("(9,)") + bytes(9))),
+    "a pickle": _replaced(lambda f, r, o: f.write_bytes(pickle.dumps(_Payload(o / "EXECUTED")))),
 }
 
 
@@ -362,7 +365,7 @@ SAFETENSORS: dict[str, Damage] = {
 }
 
 
-def _checkpoint(change: Callable[[dict[str, Any]], None]) -> Damage:
+def _checkpoint(change: Callable[[dict[str, Any]], object]) -> Damage:
     def damage(file: Path, random: Random, outside: Path) -> None:
         content = torch.load(file, weights_only=True)
         change(content)
@@ -385,7 +388,15 @@ def _encoder(make: Callable[[torch.Tensor], torch.Tensor]) -> Damage:
 
 _CHECKPOINT_VALUES: dict[str, tuple[Any, ...]] = {
     "position": (
-        *((0, 0, 10**6), (0, 0, -1), (0, -1, 0), (-1, 0, 0), (9, 9, 9), (0, 10**6, 0), (0, 0, 10**30)),
+        *(
+            (0, 0, 10**6),
+            (0, 0, -1),
+            (0, -1, 0),
+            (-1, 0, 0),
+            (9, 9, 9),
+            (0, 10**6, 0),
+            (0, 0, 10**30),
+        ),
         *(("a", 0, 0), (0.5, 0, 0), (0, 0), (), None, "abc", 7, (None, None, None)),
     ),
     "out_dim": (-1, 0, 3, "2", 10**12, None, 2.5),
@@ -426,7 +437,7 @@ CHECKPOINT: dict[str, Damage] = {
     "NaN": _encoder(lambda t: torch.full_like(t, torch.nan)),
     "float64": _encoder(lambda t: t.double()),
     "sparse": _encoder(lambda t: torch.zeros(t.shape).to_sparse()),
-    "key gone": _checkpoint(lambda content: content.pop("rows") and None),
+    "key gone": _checkpoint(lambda content: content.pop("rows")),
     "a list": _replaced(lambda file, random, outside: torch.save([1], file)),
     "expanded": _declared_checkpoint,
     "bomb": _bombed,
@@ -443,5 +454,3 @@ def damages(file: str) -> dict[str, Damage]:
     if not suffix and not file.endswith(".lock"):
         return FOLDER
     return {**GENERIC, **kinds.get(suffix, {})}
-
-

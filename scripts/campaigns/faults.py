@@ -4,8 +4,8 @@ signals. Then the same command again, without the fault.
     python scripts/campaigns/faults.py --count 600 --seed 0
 
 A case is one command (train, view, inspect, embed, export, plot, baselines, table --out) and one
-fault. Wanted: exit 2 with one line (for memory 1 or 2; 130 or 143 for signals; 0 where the fault did
-not matter); nothing lost that was there; and, typed again, the files of a command that nothing
+fault. Wanted: exit 2 with one line (for memory 1 or 2; 130 or 143 for signals; 0 where the fault
+did not matter); nothing lost that was there; and, typed again, the files of a command that nothing
 happened to, and no others. Full and read-only disks are small tmpfs, where mounting is allowed;
 elsewhere these cases limit the size of files.
 """
@@ -238,7 +238,11 @@ def case(number: int, random: Random, folder: Path) -> Result:
         left = contents(work)
         # Those that the command rewrites are compared at the end.
         kept = {name: d for name, d in before.items() if GOOD[command].get(name) in ("", d)}
-        lost = [name for name in kept if name not in left or (left[name] != kept[name] and GOOD[command][name])]
+        lost = [
+            name
+            for name in kept
+            if name not in left or (left[name] != kept[name] and GOOD[command][name])
+        ]
         if lost:
             result.wrong("differing", f"lost: {', '.join(lost)}")
         again = run(COMMANDS[command], work, LIMIT)

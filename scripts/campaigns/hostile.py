@@ -4,9 +4,9 @@
 
 A case is one file of a finished or stopped run (or the neighbor cache), one way to damage it
 (damage.py), and one command that reads it. Wanted: exit 0, or exit 2 with one line; within 20
-seconds; at most 1.5 GiB more memory; no file outside the run created or changed; other runs still in
-tables; and no result other than the undamaged run gives, unless the command refuses. (A change in a
-JSON or YAML file may change what is shown: there only the exit counts.)
+seconds; at most 1.5 GiB more memory; no file outside the run created or changed; other runs still
+in tables; and no result other than the undamaged run gives, unless the command refuses. (A change
+in a JSON or YAML file may change what is shown: there only the exit counts.)
 """
 
 from __future__ import annotations
@@ -58,7 +58,16 @@ READ_BY: dict[str, tuple[str, ...]] = {
     "run/environment.json": RECORDS,
     "run/config.yaml": ("view", "inspect", "embed", "export", "baselines", "table", "norms"),
     "run/metrics.jsonl": ("loss", "train", "measure", "resume", "view", "table"),
-    "run/embedding.npz": ("view", "inspect", "embed", "baselines", "norms", "seeds", "stages", "knn"),
+    "run/embedding.npz": (
+        "view",
+        "inspect",
+        "embed",
+        "baselines",
+        "norms",
+        "seeds",
+        "stages",
+        "knn",
+    ),
     "run/stages/train.npz": ("view", "stages", "spectrum", "inspect"),
     "run/tsne.npz": ("view", "train", "inspect"),
     "run/weights.safetensors": ("embed", "export", "view", "inspect", "baselines"),
@@ -83,7 +92,16 @@ READ_BY: dict[str, tuple[str, ...]] = {
 WRITTEN = ("work/run", "work/run2", "work/figures", f"work/{CACHE}")
 TEXTS = (".json", ".jsonl", ".yaml")
 # What a run may be like, or what no reader needs to notice.
-SOUND = ("bomb", "gone", "array gone", "a folder", "a dangling link", "rows turned", "3e38", "-3e38")
+SOUND = (
+    "bomb",
+    "gone",
+    "array gone",
+    "a folder",
+    "a dangling link",
+    "rows turned",
+    "3e38",
+    "-3e38",
+)
 
 GOOD: dict[str, dict[str, str]] = {}
 CASES: list[tuple[str, str, str]] = []
@@ -156,9 +174,9 @@ def _lay_out(folder: Path, reader: str) -> Path:
 def case(number: int, random: Random, folder: Path) -> Result:
     """One file, damaged in one way, and one command. Cases are drawn without repetition, until all
     have been tried."""
-    order = list(range(len(CASES)))
-    Random(f"{CAMPAIGN.args.seed}").shuffle(order)
-    name, damage, reader = CASES[order[number % len(order)]]
+    cases = [each for each in CASES if CAMPAIGN.args.only in " ".join(each)]
+    Random(f"{CAMPAIGN.args.seed}").shuffle(cases)
+    name, damage, reader = cases[number % len(cases)]
     _lay_out(folder, reader)
     work = folder / "work"
     file = work / name
@@ -199,4 +217,5 @@ def case(number: int, random: Random, folder: Path) -> Result:
 
 if __name__ == "__main__":
     CAMPAIGN = Campaign(__doc__, 2000, extra=("torch.onnx", "onnxruntime", "onnxscript"))
+    CAMPAIGN.parser.add_argument("--only", default="", help="cases with this text, such as .npz")
     CAMPAIGN.run(case, prepare)

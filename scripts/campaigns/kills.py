@@ -1,11 +1,11 @@
 """Kills tiny training runs of eight kinds, resumes them until they are done, and compares.
 
-    python scripts/campaigns/kills.py --count 250 --seed 0       about 1,000 kills
+    python scripts/campaigns/kills.py --count 360 --seed 0       about 1,000 kills
 
 A case is one run that is killed one to eight times by SIGKILL: at a random moment, at its n-th file
-operation (a write is first torn), or, in one of forty, as a fresh Python that may still be importing.
-At the end all its files must equal those of a run that was never killed, except times; nothing may
-be left over; and summary.json may be there after a kill only if all else is.
+operation (a write is first torn), or, in one of forty, as a fresh Python that may still be
+importing. At the end all its files must equal those of a run that was never killed, except times;
+nothing may be left over; and summary.json may be there after a kill only if all else is.
 """
 
 from __future__ import annotations
@@ -98,4 +98,4 @@ def dies_at(folder: Path, last: int, share: float):  # type: ignore[no-untyped-d
 
 
 if __name__ == "__main__":
-    Campaign(__doc__, count=250).run(case, prepare)
+    Campaign(__doc__, count=360).run(case, prepare)

@@ -3,8 +3,8 @@
     intercept(folder, before)
 
 calls `before(name, path, tear)` ahead of each operation on a path below the folder: open, write,
-fsync, replace, mkdir, unlink, flock, ftruncate. `before` may raise OSError, or kill the process; for
-a write, `tear(share)` first writes that share of the bytes.
+fsync, replace, mkdir, unlink, flock, ftruncate. `before` may raise OSError, or kill the process;
+for a write, `tear(share)` first writes that share of the bytes.
 """
 
 from __future__ import annotations

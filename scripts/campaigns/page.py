@@ -3,8 +3,8 @@
     python scripts/campaigns/page.py --count 200 --seed 0
 
 A case of data puts markup and strange texts into the names of classes, files and the run, strange
-numbers into the map, or 70,000 classes; `dimred view` must refuse them with one line, or make a page
-that is then clicked through: nothing of the data may execute, nothing be asked for, nothing
+numbers into the map, or 70,000 classes; `dimred view` must refuse them with one line, or make a
+page that is then clicked through: nothing of the data may execute, nothing be asked for, nothing
 complained of. A case of policy adds an element or a call to a sound page: the page's policy must
 block it. Needs Chromium and playwright, as the tests do.
 """
@@ -32,12 +32,58 @@ from browser import FLAGS, executable
 
 CAUGHT = "document.title='caught'"
 TEXTS = (
-    *(f"<img src=x onerror={CAUGHT}>", f"</script><script>{CAUGHT}</script>", f"<svg onload={CAUGHT}>"),
-    *(f'"><b onmouseover="{CAUGHT}" style="all:unset">', f"javascript:{CAUGHT}", f"{{{{{CAUGHT}}}}}"),
-    *(f"`${{{CAUGHT}}}`", f"';{CAUGHT};//", "<!--", "-->", "]]>", "&lt;b&gt;", "</title>", "</style>"),
-    *("__proto__", "constructor", "hasOwnProperty", "toString", "null", "undefined", "NaN", "-1", "0"),
-    *("=1+1", "@SUM(1)", "a\0b", "\u2028", "\u202egnp.exe", "e\u0301", "\U0001f600", "x" * 5000, " "),
-    *("\x1b[31m", "%s%n", "../../x", "a\nb\r\nc", "\ufeff", "\ud7ff", "http://localhost/", "a,b;c\td"),
+    *(
+        f"<img src=x onerror={CAUGHT}>",
+        f"</script><script>{CAUGHT}</script>",
+        f"<svg onload={CAUGHT}>",
+    ),
+    *(
+        f'"><b onmouseover="{CAUGHT}" style="all:unset">',
+        f"javascript:{CAUGHT}",
+        f"{{{{{CAUGHT}}}}}",
+    ),
+    *(
+        f"`${{{CAUGHT}}}`",
+        f"';{CAUGHT};//",
+        "<!--",
+        "-->",
+        "]]>",
+        "&lt;b&gt;",
+        "</title>",
+        "</style>",
+    ),
+    *(
+        "__proto__",
+        "constructor",
+        "hasOwnProperty",
+        "toString",
+        "null",
+        "undefined",
+        "NaN",
+        "-1",
+        "0",
+    ),
+    *(
+        "=1+1",
+        "@SUM(1)",
+        "a\0b",
+        "\u2028",
+        "\u202egnp.exe",
+        "e\u0301",
+        "\U0001f600",
+        "x" * 5000,
+        " ",
+    ),
+    *(
+        "\x1b[31m",
+        "%s%n",
+        "../../x",
+        "a\nb\r\nc",
+        "\ufeff",
+        "\ud7ff",
+        "http://localhost/",
+        "a,b;c\td",
+    ),
 )
 MAPS = {
     "as it is": lambda z: z,
@@ -83,11 +129,12 @@ CALLS = (
     f'eval("{CAUGHT}")',
     f'new Function("{CAUGHT}")()',
     'fetch("URL")',
-    'new Promise((d, r) => { const x = new XMLHttpRequest(); x.onerror = r; x.open("GET", "URL"); x.send() })',
+    "new Promise((d, r) => { const x = new XMLHttpRequest(); x.onerror = r;"
+    'x.open("GET", "URL"); x.send() })',
     'new Promise((d, r) => { new EventSource("URL").onerror = r })',
     'new Promise((d, r) => { new WebSocket("URL".replace("http", "ws")).onerror = r })',
     'new Promise((d, r) => { new Worker("URL").onerror = r })',
-    f"new Promise((d, r) => {{ new Worker(URL.createObjectURL(new Blob(['{CAUGHT}']))).onerror = r }})",
+    "new Promise((d, r) => { new Worker(URL.createObjectURL(new Blob([]))).onerror = r })",
     'import("URL")',
     'new Promise((d, r) => setTimeout(r, 300, navigator.sendBeacon("URL")))',
 )

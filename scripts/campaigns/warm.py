@@ -59,16 +59,21 @@ def warm_up(extra: Sequence[str] = ()) -> None:
         if not name.endswith("__main__"):
             importlib.import_module(name)
     import torch
-    from matplotlib.figure import Figure
     from PIL import Image
 
     torch.set_num_threads(1)
     Image.init()
-    draw = Figure.savefig
-    # Drawing as many dots as usual takes half the time of a small run.
-    Figure.savefig = lambda figure, *a, **o: draw(figure, *a, **{**o, "dpi": 20})  # type: ignore
+    _draw_coarsely()
     gc.collect()
     gc.freeze()
+
+
+def _draw_coarsely() -> None:
+    """Drawing as many dots as usual takes half the time of a small run."""
+    from matplotlib.figure import Figure
+
+    draw = Figure.savefig
+    Figure.savefig = lambda figure, *a, **o: draw(figure, *a, **{**o, "dpi": 20})  # type: ignore
 
 
 class Child:
@@ -175,7 +180,8 @@ def run(words: Sequence[str], cwd: Path, seconds: float = 60, **more: object) ->
     return Child(words, cwd, **more).end(seconds)  # type: ignore[arg-type]
 
 
-COLD = (sys.executable, "-m", "dimred")
+COLD = (sys.executable, str(Path(__file__).resolve()))
+"""A fresh Python that runs the command with figures like those of forks."""
 
 
 def _limit(memory: int | None, file_size: int | None) -> None:
@@ -188,19 +194,24 @@ def _limit(memory: int | None, file_size: int | None) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
-def _become(
-    words: Sequence[str], program: Sequence[str], hook: Callable[[], None] | None
-) -> None:
+def _become(words: Sequence[str], program: Sequence[str], hook: Callable[[], None] | None) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if program:
         os.execv(program[0], [*program, *words])
     for name, number in (("stdout", 1), ("stderr", 2)):
-        stream = open(number, "w", closefd=False, encoding="utf-8", errors="surrogateescape")  # noqa: PTH123
+        stream = open(number, "w", closefd=False, encoding="utf-8", errors="surrogateescape")  # noqa: SIM115
         setattr(sys, name, stream)
     sys.argv = ["dimred", *words]
     if hook is not None:
         hook()
     from dimred.commands.main import entry
 
+    entry()
+
+
+if __name__ == "__main__":
+    from dimred.commands.main import entry
+
+    _draw_coarsely()
     entry()

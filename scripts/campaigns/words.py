@@ -1,17 +1,19 @@
-"""Command lines that nobody should type: hostile words picked by hand, and mutations of valid lines.
+"""Command lines that nobody should type: hostile words picked by hand, mutations of valid lines.
 
     python scripts/campaigns/words.py --count 1500 --seed 0
 
 Wanted: exit 0, or 2 with one line (1 only where training diverged or memory ran out); nothing
-written but where the words say so; devices, pipes and links given as --out still what they were. (Values
-of each key of `dimred options` are tried by scripts/fuzz_options.py.) The devices and links are made
-in the temporary folder.
+written but where the words say so; devices, pipes and links given as --out still what they were
+(they are made in the temporary folder). Values of each key of `dimred options` are tried by
+scripts/fuzz_options.py.
 """
 
 from __future__ import annotations
 
+import csv
 import os
 import re
+import shlex
 import shutil
 import stat
 from pathlib import Path
@@ -19,6 +21,7 @@ from random import Random
 
 import numpy as np
 from campaign import Campaign, Result, changed, make_images, snapshot, words_of
+from damage import billion_laughs
 from warm import MIB, run
 
 LIMIT = 30
@@ -31,87 +34,107 @@ MINE = ["--config-dir=conf", "experiment=mine"]
 # Not a fault: these may end a run with exit 1.
 FAILED_RUN = re.compile(r"became|not finite|diverge|memory", re.IGNORECASE)
 
-VALUES = (
-    *("-1", "0", "NaN", "inf", "-inf", "1e400", "1e300", "", " ", "x" * 10_000, "[1,2,3]", "[[0]]"),
-    *("{a: 1}", "{}", "[]", "null", "~", "${oc.env:HOME}", "${", "???", DIGITS, "1_0", "true"),
-    *("é日本", "e\u0301", "\u202egnp", "\U0001f600", "a\nb", "\x1b[31m", "\x07", "\udcff", "\x7f"),
-    *("'", '"', "''", "a=b", "a,b", "range(1,0)", "glob(*)", "choice(a,b)", "${seed}", "0x10", "1e3"),
-)
-PATHS = (
-    *("", ".", "..", "~", "~nobody", "a\nb", "x" * 300, "link", "dangling", "folder", "dev/null"),
-    *("dev/full", "real", "\udcff", "${oc.env:HOME}", "???", "null", "{home}/new", "no/such/x"),
-)
+VALUES = [
+    *"-1 0 NaN inf -inf 1e400 1e300 [1,2,3] [[0]] {} [] null ~ ${oc.env:HOME} ${ ??? 1_0 true".split(),
+    *"' \" '' a=b a,b range(1,0) glob(*) choice(a,b) ${seed} 0x10 1e3 é日本 e\u0301 \U0001f600".split(),
+    *("", " ", "{a: 1}", "x" * 10_000, DIGITS, "a\nb", "\x1b[31m", "\x07", "\udcff", "\u202egnp"),
+]
+PATHS = [
+    *". .. ~ ~nobody link dangling folder dev/null dev/full real ${oc.env:HOME} ??? null".split(),
+    *("{home}/new", "no/such/x", "", "\udcff", "a\nb", "x" * 300),
+]
 OF_PATHS = re.compile(r"(run_dir|output_dir|dataset\.root|--out|--outputs|--root|--config-dir)=")
-
-OUTS = ("dev/null", "dev/full", "dev/stdout", "link", "dangling", "folder", "/", ".", "")
-OUTS += ("real/x", "no/such/folder/x", "x" * 300, "a\nb", "\udcff", "~", "~nobody/x", "run")
-BY_OUT = {
-    "view": ["view", "run"],
-    "export": ["export", "run"],
-    "embed": ["embed", "run", "new.npz"],
-    "plot": ["plot", "norms", "run"],
-    "table": ["table", "table1"],
-}
-NAMES = ("../../x", "..", ".", "/", "a/b", "{home}/x", "~", "a\nb", "\x1b[31m", "-", " ", "x" * 300, "")
-NAMES += ("é", "e\u0301", "\udcff", "%j", "*", "[a]", "con", ".hidden", "\u202egnp", "null", "'a b'")
-OPTIONS = (
-    *("model.widths=[[1]]", "model.widths=[65536,65536]", "model.widths=[]", "model.widths=[-1]"),
-    *(f"seed={DIGITS}", "seed=-1", "seed=1e3", "loss={}", "device.compile=2147483648", "loss=null"),
-    *("schedule.epochs_scale=1e300", "schedule.epochs_scale=1e-300", "experiment=null", "=1", "="),
-    *("schedule.optimizer.lr_per_256=1e30", "schedule.optimizer.weight_decay=1e30", "dataset=null"),
-    *("dataset.std=[1e-300]", "dataset.mean=[1e30]", "dataset.classes=${oc.env:HOME}", "schedule={}"),
-    *("dataset.classes=[1_0]", "dataset.classes=[[4]]", "pairing.zoom=${oc.env:HOME}", "a.b=c"),
-    *("run_dir=~", "run_dir={home}", "run_dir=real", "run_dir=real/x", "run_dir=link", "run_dir="),
-    *("run_dir=dangling", "output_dir=real", "run_dir=a\nb", "run_dir=???", "run_dir=pipe"),
-    *("hydra.run.dir={home}/x", "hydra/launcher=basic", "hydra.sweep.dir={home}/y", "+hydra.x=1"),
-    *("hydra/job_logging=none", "hydra.verbose=true", "~dataset", "~model.widths", "++a=1", "+a=1"),
-    *("schedule.stages={}", "schedule.stages.pretrain=null", "schedule.stages.x.epochs=1", "-m"),
-    *("schedule.stages.pretrain.epochs=null", "eval.k=[]", "eval.k=[0]", "eval.k=[1000000]"),
-    *("schedule.batch_size=1", "schedule.batch_size=999999999", "checkpoint_every=nan", "\udcff=1"),
-    *("checkpoint_every=-1", "eval.batch_size=0", "--config-dir=", "--config-dir=real", "--plugin="),
-    *("--plugin=real", "--plugin=new.npz", "--plugin=folder", "--plugin=no.such", "--nosuch", "--"),
-)
-SWEEPS = ("seed=range(1,0)", "seed=range(0,3,0)", "seed=glob(*)", "dataset=glob(x*)", "seed=")
-SWEEPS += ("seed=choice()", "seed=interval(0,1)", "seed=0,0", "seed=a,b", "hydra/launcher=nosuch")
-LINES = (
-    *([], [""], ["help"], ["help", "help"], ["--version"], ["--version", "x"], ["nosuch"], ["-h", "x"]),
-    *(["TRAIN"], ["\udcff"], ["\n"], ["x" * 100_000], ["options", "=1"], ["options", "experiment=null"]),
-    *(["embed", "run", ""], ["embed", "run"], ["embed", "run", "dev/null"], ["embed", "run", "pipe2"]),
-    *(["embed", "run", "new.npz", "--k", k] for k in ("0", "-1", "999999", DIGITS, "1.5", "nan")),
-    *(["view", "run", "--thumbnail", p] for p in ("0", "-1", "999999", DIGITS, "1.5", "nan", "")),
-    *(["view", ""], ["view", "."], ["view", ".."], ["view", "real"], ["view", "dev/null"], ["view", "~"]),
-    *(["view", "run", "--root", r] for r in ("", "real", "nosuch", "dev/null", "pipe", "{home}")),
-    *(["plot", f, "run"] for f in ("", "nosuch", "../x", "norms/../loss", "contrast", "\udcff")),
-    *(["table", t] for t in ("", "nosuch", "../x", "\udcff")),
-    *(["table", "table1", "--outputs", o] for o in ("", "real", "nosuch", "dev/null", "{home}")),
-    *(["table", "table1", "--measures", m] for m in ("", "nosuch", ",", "\udcff", "a" * 9999, "[")),
-    *(["table", "table1", "--budget", "nosuch"], ["table", "table1", "--format", ""]),
-    *(["baselines", "run", "--only", m] for m in ("nosuch", ",", "z,,", "Z", "\udcff", "z,z")),
-    *(["reproduce", "table1", "--list", "--seeds", s] for s in ("", "-1", DIGITS, "a", "1,1", "1.5", ",")),
-    *(["reproduce", "table1", "--list", "--rows", r] for r in ("", "nosuch", "99", ",", "\udcff")),
-    *(["reproduce", "table1", "--list", o] for o in OPTIONS[:12]),
-)
+OUTS = [
+    *"dev/null dev/full dev/stdout link dangling folder / . real/x no/such/x ~ ~nobody/x run".split(),
+    *("", "x" * 300, "a\nb", "\udcff"),
+]
+TO_OUT = ("view run", "export run", "embed run new.npz", "plot norms run", "table table1")
+NAMES = [
+    *"../../x .. . / a/b {home}/x ~ - é e\u0301 \udcff %j * [a] con .hidden \u202egnp null".split(),
+    *("a\nb", "\x1b[31m", " ", "x" * 300, "", "'a b'"),
+]
+OPTIONS = """
+    model.widths=[[1]] model.widths=[65536,65536] model.widths=[] model.widths=[-1] model.widths
+    seed=DIGITS seed=-1 seed=1e3 loss={} loss=null dataset=null experiment=null schedule={} =1 = a.b=c
+    device.compile=2147483648 schedule.epochs_scale=1e300 schedule.epochs_scale=1e-300 --nosuch --
+    schedule.optimizer.lr_per_256=1e30 schedule.optimizer.weight_decay=1e30 dataset.std=[1e-300]
+    dataset.mean=[1e30] dataset.classes=${oc.env:HOME} dataset.classes=[1_0] dataset.classes=[[4]]
+    pairing.zoom=${oc.env:HOME} run_dir=~ run_dir={home} run_dir=real run_dir=real/x run_dir=link
+    run_dir= run_dir=dangling run_dir=??? run_dir=pipe output_dir=real +hydra.x=1 hydra.verbose=true
+    hydra.run.dir={home}/x hydra.sweep.dir={home}/y hydra/launcher=basic hydra/job_logging=none -m
+    ~dataset ~model.widths ++a=1 +a=1 schedule.stages={} schedule.stages.pretrain=null \udcff=1
+    schedule.stages.x.epochs=1 schedule.stages.pretrain.epochs=null eval.k=[] eval.k=[0]
+    eval.k=[1000000] schedule.batch_size=1 schedule.batch_size=999999999 checkpoint_every=nan
+    checkpoint_every=-1 eval.batch_size=0 --config-dir= --config-dir=real --plugin= --plugin=real
+    --plugin=new.npz --plugin=folder --plugin=no.such
+"""
+SWEEPS = """
+    seed=range(1,0) seed=range(0,3,0) seed=glob(*) dataset=glob(x*) seed= seed=choice() seed=a,b
+    seed=interval(0,1) seed=0,0 hydra/launcher=nosuch
+"""
+# A line each; {a,b} stands for each of the words in it.
+LINES = """
+    {"",help,"help help",--version,"--version x",nosuch,"-h x",TRAIN,\udcff,NEWLINE,HUGE}
+    options {=1,experiment=null,NEWLINE}
+    embed run {"''","",dev/null,"new.npz --k 0","new.npz --k -1","new.npz --k 999999"}
+    embed run new.npz --k {DIGITS,1.5,nan,"''"}
+    view run --thumbnail {0,-1,999999,DIGITS,1.5,nan,"''"}
+    view {"''",.,..,real,dev/null,~,pipe,"run run"}
+    view run --root {"''",real,nosuch,dev/null,pipe,HOME}
+    plot {"''",nosuch,../x,norms/../loss,contrast,\udcff} run
+    table {"''",nosuch,../x,\udcff,"table1 --budget nosuch","table1 --format ''"}
+    table table1 --outputs {"''",real,nosuch,dev/null,HOME}
+    table table1 --measures {"''",nosuch,",",\udcff,[,HUGE}
+    baselines run --only {nosuch,",",Z,\udcff,"'z,z'","'z,,'"}
+    reproduce table1 --list --seeds {"''",-1,DIGITS,a,"'1,1'",1.5,","}
+    reproduce table1 --list --rows {"''",nosuch,99,",",\udcff}
+    reproduce table1 --list {seed=DIGITS,model.widths=[[1]],loss=null,=1,seed=-1,experiment=null}
+"""
 TAGS = '!!python/object/apply:os.system ["touch {home}/EXECUTED"]'
-YAML = (
-    *("defaults: x", "defaults: {a: b}", "defaults: [1]", "defaults: [[]]", "a: &a [*a]", "null: 1"),
-    *("a: " + "[" * 1500 + "]" * 1500, "[" * 100_000, "a: " + "{a: " * 3000, "x", "[]", "", "3", "---"),
-    *("# @package _global_\ndefaults:\n  - /experiment: mine", "defaults:\n  - ../../../x", "\t", "a: b: c"),
-    *(f"a: {TAGS}", f"# @package _global_\nname: {TAGS}", "# @package _global_\nseed: !!python/name:os.x"),
-    *("# @package _global_\ndataset: text", "# @package _global_\nmodel: [1]", "# @package nosuch\na: 1"),
-    *("# @package _global_\nname: ${oc.env:HOME}", "# @package _global_\nseed: ${seed}", "a: 1\na: 2"),
-    *("# @package _global_\nhydra: {run: {dir: x}}", "# @package _global_\n1: 2", "%YAML 9.9\n---\na: 1"),
-    *("# @package _global_\nname: " + "${" * 3000, "a: 2020-99-99", "a: 0b", "? [1]\n: 2", "\ufeffa: 1"),
-    "a: &a [x,x,x,x,x,x,x,x,x]\n"
-    + "".join(f"{c}: &{c} [{','.join(['*' + b] * 9)}]\n" for b, c in zip("abcdefg", "bcdefgh", strict=True)),
-)
+GLOBAL = "# @package _global_\n"
+YAML = [
+    *(
+        "defaults: x",
+        "defaults: {a: b}",
+        "defaults: [1]",
+        "defaults: [[]]",
+        "null: 1",
+        "a: &a [*a]",
+    ),
+    *("x", "[]", "", "3", "---", "\t", "a: b: c", "a: 1\na: 2", "a: 2020-99-99", "? [1]\n: 2"),
+    *(
+        "a: " + "[" * 1500 + "]" * 1500,
+        "[" * 100_000,
+        "a: " + "{a: " * 3000,
+        "%YAML 9.9\n---\na: 1",
+    ),
+    *("defaults:\n  - ../../../x", "# @package nosuch\na: 1", f"a: {TAGS}", "\ufeffa: 1"),
+    *(f"{GLOBAL}defaults:\n  - /experiment: mine", f"{GLOBAL}name: {TAGS}", f"{GLOBAL}1: 2"),
+    *(f"{GLOBAL}seed: !!python/name:os.x", f"{GLOBAL}dataset: text", f"{GLOBAL}model: [1]"),
+    *(
+        f"{GLOBAL}name: ${{oc.env:HOME}}",
+        f"{GLOBAL}seed: ${{seed}}",
+        f"{GLOBAL}name: {'${' * 3000}",
+    ),
+    f"{GLOBAL}hydra: {{run: {{dir: x}}}}",
+    billion_laughs(),
+]
 VALID = (
-    *(TRAIN, TRAIN, TRAIN, [*FREE, "name=x"], [*SWEEP, "seed=0,1"]),
-    ["options", "loss=simclr", "dataset=image_folder", "dataset.root=data", "seed=3"],
-    *(["view", "run", "--out=out.html", "--thumbnail=4"], ["inspect", "run"], ["export", "run"]),
-    *(["embed", "run", "new.npz", "data", "--out=x", "--k=3"], ["plot", "loss", "run", "--out=x"]),
-    ["table", "table1", "--outputs=.", "--budget=smoke", "--format=csv", "--measures=loss"],
-    *(["baselines", "run", "--only=z", "--again"], ["options", *MINE]),
-    ["reproduce", "table1", "--budget=smoke", "--rows=4,8", "--seeds=0,1", "seed=3", "--list"],
+    *(TRAIN, TRAIN, TRAIN, [*FREE, "name=x"], [*SWEEP, "seed=0,1"], ["options", *MINE]),
+    *(
+        line.split()
+        for line in (
+            "options loss=simclr dataset=image_folder dataset.root=data seed=3",
+            "view run --out=out.html --thumbnail=4",
+            "inspect run",
+            "export run",
+            "embed run new.npz data --out=x --k=3",
+            "plot loss run --out=x",
+            "table table1 --outputs=. --budget=smoke --format=csv --measures=loss",
+            "baselines run --only=z --again",
+            "reproduce table1 --budget=smoke --rows=4,8 --seeds=0,1 seed=3 --list",
+        )
+    ),
 )
 BASE = Path()
 PICKED: list[tuple[str, list[str], str]] = []
@@ -125,16 +148,25 @@ def prepare(top: Path) -> None:
     np.savez(BASE / "new.npz", images=np.zeros((3, 8, 8), np.uint8))
     outcome = run(words_of("folder"), BASE, 90)
     assert outcome.code == 0, outcome
-    for command, words in BY_OUT.items():
-        PICKED.extend(("words --out", [*words, "--out", out], "") for out in OUTS)
-        assert command == words[0]
+    for line in TO_OUT:
+        PICKED.extend(("words --out", [*line.split(), "--out", out], "") for out in OUTS)
     PICKED.extend(("words name", [*FREE, f"name={name}"], "") for name in NAMES)
-    PICKED.extend(("words train", [*TRAIN, word], "") for word in OPTIONS)
-    PICKED.extend(("words train", [*SWEEP, word], "") for word in SWEEPS)
-    PICKED.extend(("words line", list(line), "") for line in LINES)
+    PICKED.extend(("words train", [*TRAIN, word], "") for word in OPTIONS.split())
+    PICKED.extend(("words train", [*SWEEP, word], "") for word in SWEEPS.split())
+    PICKED.extend(("words line", words, "") for words in _lines())
     for text in YAML:
         PICKED.append(("words YAML", ["options", *MINE], text))
         PICKED.append(("words YAML", [*TRAIN, *MINE], text))
+
+
+def _lines() -> list[list[str]]:
+    lines = []
+    for line in LINES.strip().splitlines():
+        head, _, rest = line.strip().partition("{")
+        middle, _, tail = rest.rpartition("}")
+        for choice in next(csv.reader([middle])):
+            lines.append(shlex.split(f"{head}{choice}{tail}"))
+    return lines
 
 
 def mutated(random: Random) -> list[str]:
@@ -154,7 +186,7 @@ def mutated(random: Random) -> list[str]:
         elif change == "c" and not of_path:
             spot = random.randrange(len(word) + 1)
             letter = random.choice("[]{},=:'\"\\$~+-.*?! \t\n\udcff\u00e9\x00\x1b0aZ%#&|;<>@^`()")
-            words.insert(at, f"{word[:spot]}{letter}{word[spot + random.randrange(2):]}")
+            words.insert(at, f"{word[:spot]}{letter}{word[spot + random.randrange(2) :]}")
         elif change == "p":
             words.insert(at, random.choice(("+", "++", "~", "-", "--", "@", "'")) + word)
         elif change == "s":
@@ -174,7 +206,10 @@ def case(number: int, random: Random, folder: Path) -> Result:
     else:
         kind, words = "words mutated", mutated(random)
     home, work = folder / "home", folder / "deep" / "in" / "work"
-    words = [word.replace("{home}", str(home)) for word in words]
+    named = {"{home}": str(home), "HOME": str(home), "DIGITS": DIGITS}
+    named |= {"HUGE": "x" * 100_000, "NEWLINE": "a\nb"}
+    for name, text_of_it in named.items():
+        words = [word.replace(name, text_of_it) if "oc.env" not in word else word for word in words]
     result = Result(kind, what=repr(words)[-300:] + (f", YAML {text[:60]!r}" if text else ""))
     slow = words[:1] == ["baselines"] and not any(word.startswith("--only") for word in words)
     if slow or (words[:1] == ["reproduce"] and "--list" not in words):
