@@ -10,6 +10,7 @@ scripts/fuzz_options.py.
 
 from __future__ import annotations
 
+# ruff: noqa: SIM905  (words stand side by side, as on a command line)
 import csv
 import os
 import re
@@ -35,8 +36,9 @@ MINE = ["--config-dir=conf", "experiment=mine"]
 FAILED_RUN = re.compile(r"became|not finite|diverge|memory", re.IGNORECASE)
 
 VALUES = [
-    *"-1 0 NaN inf -inf 1e400 1e300 [1,2,3] [[0]] {} [] null ~ ${oc.env:HOME} ${ ??? 1_0 true".split(),
-    *"' \" '' a=b a,b range(1,0) glob(*) choice(a,b) ${seed} 0x10 1e3 é日本 e\u0301 \U0001f600".split(),
+    *"-1 0 NaN inf -inf 1e400 1e300 [1,2,3] [[0]] {} [] null ~ ${oc.env:HOME} ${ ???".split(),
+    *"' \" '' a=b a,b range(1,0) glob(*) choice(a,b) ${seed} 0x10 1e3 1_0 true".split(),
+    *("é日本", "e\u0301", "\U0001f600"),
     *("", " ", "{a: 1}", "x" * 10_000, DIGITS, "a\nb", "\x1b[31m", "\x07", "\udcff", "\u202egnp"),
 ]
 PATHS = [
@@ -45,18 +47,18 @@ PATHS = [
 ]
 OF_PATHS = re.compile(r"(run_dir|output_dir|dataset\.root|--out|--outputs|--root|--config-dir)=")
 OUTS = [
-    *"dev/null dev/full dev/stdout link dangling folder / . real/x no/such/x ~ ~nobody/x run".split(),
-    *("", "x" * 300, "a\nb", "\udcff"),
+    *"dev/null dev/full dev/stdout link dangling folder / . real/x no/such/x ~ run".split(),
+    *("~nobody/x", "", "x" * 300, "a\nb", "\udcff"),
 ]
 TO_OUT = ("view run", "export run", "embed run new.npz", "plot norms run", "table table1")
 NAMES = [
-    *"../../x .. . / a/b {home}/x ~ - é e\u0301 \udcff %j * [a] con .hidden \u202egnp null".split(),
-    *("a\nb", "\x1b[31m", " ", "x" * 300, "", "'a b'"),
+    *"../../x .. . / a/b {home}/x ~ - é e\u0301 \udcff %j * [a] con .hidden null".split(),
+    *("\u202egnp", "a\nb", "\x1b[31m", " ", "x" * 300, "", "'a b'"),
 ]
 OPTIONS = """
     model.widths=[[1]] model.widths=[65536,65536] model.widths=[] model.widths=[-1] model.widths
-    seed=DIGITS seed=-1 seed=1e3 loss={} loss=null dataset=null experiment=null schedule={} =1 = a.b=c
-    device.compile=2147483648 schedule.epochs_scale=1e300 schedule.epochs_scale=1e-300 --nosuch --
+    seed=DIGITS seed=-1 seed=1e3 loss={} loss=null dataset=null experiment=null schedule={} =1 =
+    a.b=c device.compile=2147483648 schedule.epochs_scale=1e300 schedule.epochs_scale=1e-300
     schedule.optimizer.lr_per_256=1e30 schedule.optimizer.weight_decay=1e30 dataset.std=[1e-300]
     dataset.mean=[1e30] dataset.classes=${oc.env:HOME} dataset.classes=[1_0] dataset.classes=[[4]]
     pairing.zoom=${oc.env:HOME} run_dir=~ run_dir={home} run_dir=real run_dir=real/x run_dir=link
@@ -66,7 +68,7 @@ OPTIONS = """
     schedule.stages.x.epochs=1 schedule.stages.pretrain.epochs=null eval.k=[] eval.k=[0]
     eval.k=[1000000] schedule.batch_size=1 schedule.batch_size=999999999 checkpoint_every=nan
     checkpoint_every=-1 eval.batch_size=0 --config-dir= --config-dir=real --plugin= --plugin=real
-    --plugin=new.npz --plugin=folder --plugin=no.such
+    --plugin=new.npz --plugin=folder --plugin=no.such --nosuch --
 """
 SWEEPS = """
     seed=range(1,0) seed=range(0,3,0) seed=glob(*) dataset=glob(x*) seed= seed=choice() seed=a,b
