@@ -206,7 +206,7 @@ def _line(kind: str, count: Counter[str]) -> str:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """A digest of each file below a folder, by name. Times in JSON do not count."""
+    """A digest of each file below a folder, by name. Times and order in JSON do not count."""
     return {
         str(path.relative_to(folder)): _digest(path)
         for path in sorted(folder.rglob("*"))
@@ -219,9 +219,8 @@ def _digest(path: Path) -> str:
     if path.suffix in (".json", ".jsonl"):
         with contextlib.suppress(ValueError):
             lines = [data] if path.suffix == ".json" else data.splitlines()
-            data = json.dumps(
-                [_timeless(json.loads(line)) for line in lines], sort_keys=True
-            ).encode()
+            values = [_timeless(json.loads(line)) for line in lines]
+            data = json.dumps(values, sort_keys=True).encode()
     return hashlib.sha256(data).hexdigest()
 
 

@@ -86,11 +86,11 @@ def prepare(top: Path) -> None:
                 _sound(outcome)
                 SECONDS[kind] = outcome.seconds
             made.append(_results(folder))
-        GOOD[kind] = (
-            stable(*made)
-            if not alike
-            else {n: d if GOOD[alike].get(n) else "" for n, d in made[0].items()}
-        )
+        if alike:
+            GOOD[kind] = {n: d if GOOD[alike].get(n) else "" for n, d in made[0].items()}
+        else:
+            GOOD[kind] = stable(*made)
+    GOOD["runs"]["run/config.yaml"] = ""  # restart=true stands there
 
 
 def _sound(outcome: Outcome) -> None:
