@@ -1,6 +1,8 @@
 """What the campaigns of scripts/campaigns find wrong, tried with planted faults."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,19 +69,23 @@ def test_what_is_changed_outside_is_named(campaign, tmp_path):
     assert campaign.changed(before, campaign.snapshot(tmp_path, ["run"])) == "link, precious"
 
 
-def test_a_file_operation_is_made_the_last_one(campaign, tmp_path):
-    import operations
+HALF_WRITTEN = """
+import os, sys
+from pathlib import Path
+import operations
 
-    def before(name, path, tear):
-        if name == "write":
-            tear(0.5)
-            os._exit(7)
+def before(name, path, tear):
+    if name == "write":
+        tear(0.5)
+        os._exit(7)
 
-    file = tmp_path / "file"
-    pid = os.fork()
-    if pid == 0:
-        operations.intercept(tmp_path, before)
-        file.write_bytes(b"whole")
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
-    assert file.read_bytes() == b"wh"
+operations.intercept(Path.cwd(), before)
+Path("file").write_bytes(b"whole")
+"""
+
+
+def test_a_file_operation_is_made_the_last_one(tmp_path):
+    words = [sys.executable, "-c", HALF_WRITTEN]
+    ended = subprocess.run(words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(SCRIPTS)})
+    assert ended.returncode == 7
+    assert (tmp_path / "file").read_bytes() == b"wh"

@@ -206,7 +206,8 @@ def _line(kind: str, count: Counter[str]) -> str:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """A digest of each file below a folder, by name. Times and order in JSON do not count."""
+    """A digest of each file below a folder, by name. Times, order and dimred's own
+    commit do not count in JSON."""
     return {
         str(path.relative_to(folder)): _digest(path)
         for path in sorted(folder.rglob("*"))
@@ -229,7 +230,7 @@ def _timeless(value: Any) -> Any:
         return {
             key: _timeless(part)
             for key, part in value.items()
-            if not key.endswith(("seconds", "images_per_s"))
+            if not key.endswith(("seconds", "images_per_s", "commit"))
         }
     return [_timeless(part) for part in value] if isinstance(value, list) else value
 

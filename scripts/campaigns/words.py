@@ -146,7 +146,7 @@ def prepare(top: Path) -> None:
     """A finished run, and the lines that were picked."""
     global BASE
     BASE = top / "base"
-    make_images(BASE / "data")
+    make_images(BASE / "data", each=12)
     np.savez(BASE / "new.npz", images=np.zeros((3, 8, 8), np.uint8))
     outcome = run(words_of("folder"), BASE, 90)
     assert outcome.code == 0, outcome
