@@ -122,8 +122,9 @@ def _wrong_kind(content: Any, random: Random, values: tuple[Any, ...] = WRONG) -
 
 def _json_damage(file: Path, random: Random, outside: Path) -> None:
     lines = file.read_text().splitlines() if file.suffix == ".jsonl" else [file.read_text()]
+    lines = lines or ['{"epoch": 1}']  # in a run that was stopped early
     number = random.randrange(len(lines))
-    content = json.loads(lines[number])
+    content = json.loads(lines[number]) or [0]
     _wrong_kind(content, random, (*WRONG, float("nan"), float("inf")))
     lines[number] = json.dumps(content)
     file.write_text("\n".join(lines))

@@ -9,6 +9,7 @@ for a write, `tear(share)` first writes that share of the bytes.
 
 from __future__ import annotations
 
+import _io
 import builtins
 import fcntl
 import io
@@ -78,7 +79,7 @@ def intercept(folder: Path, before: Before) -> None:
         announce("write", descriptor, tear)
         return real_write(descriptor, data)
 
-    builtins.open = io.open = opened  # type: ignore[assignment]
+    builtins.open = io.open = _io.open = opened  # type: ignore[assignment]
     os.write = write
     for name in ("open", "fsync", "replace", "mkdir", "unlink", "ftruncate"):
         patch(os, name, name)
