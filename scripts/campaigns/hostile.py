@@ -54,7 +54,7 @@ READERS: dict[str, list[str]] = {
 RECORDS = ("train", "view", "inspect", "embed", "baselines", "table", "norms", "resume")
 CACHE = "data/.dimred-cache"
 READ_BY: dict[str, tuple[str, ...]] = {
-    "run/summary.json": RECORDS,
+    "run/summary.json": RECORDS[:-1],
     "run/environment.json": RECORDS,
     "run/config.yaml": ("view", "inspect", "embed", "export", "baselines", "table", "norms"),
     "run/metrics.jsonl": ("loss", "train", "measure", "resume", "view", "table"),
