@@ -1,0 +1,278 @@
+"""What the campaigns share: numbered cases on several processes, their counts, tiny runs, and
+comparisons of folders."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import warm
+from warm import Outcome
+
+SEEN = ("tracebacks", "hangs", "outside", "differing")
+OTHER = "other"
+
+NET = "model=convnet model.widths=[2,4] model.hidden_dim=8"
+MEASURES = "eval.linear=none eval.references=false eval.k=[3]"
+PLACE = "device=cpu device.threads=1 checkpoint_every=0 run_dir=run"
+DIGITS = "dataset=digits dataset.limit=60 schedule.batch_size=20"
+FOLDER = "dataset=image_folder dataset.root=data dataset.image_size=8 schedule.batch_size=8"
+TINY = {
+    "tsimcne": f"experiment=smoke {DIGITS} {NET}",
+    "drlim": f"experiment=drlim_digits {DIGITS} schedule.epochs_scale=0.01",
+    "generalized": f"experiment=generalized_digits_shifts {DIGITS} schedule.epochs_scale=0.01",
+    "simclr": f"loss=simclr schedule=demo schedule.epochs_scale=0.01 {DIGITS} {NET}",
+    "classifier": "pairing=class_target loss=cross_entropy schedule=classifier "
+    f"schedule.epochs_scale=0.4 {DIGITS} {NET}",
+    "knn": f"pairing=knn pairing.k=2 loss=drlim schedule=drlim_digits {FOLDER} {NET} "
+    "schedule.epochs_scale=0.01",
+    "folder": f"loss=tsimcne schedule=smoke {FOLDER} {NET}",
+    "infonce": "loss=infonce loss.kernel=cosine loss.learn_temperature=true eval.every=1 "
+    f"schedule=smoke {DIGITS} {NET}",
+}
+"""Eight runs of about a second, by name; two of them read the images of `make_images`."""
+
+
+def words_of(name: str) -> list[str]:
+    """The words that train a tiny run in the folder `run`."""
+    return ["train", *TINY[name].split(), *MEASURES.split(), *PLACE.split()]
+
+
+def make_images(folder: Path, classes: Iterable[str] = "abc", each: int = 8) -> None:
+    """A folder of images of 8x8 random pixels, the same ones every time."""
+    import numpy as np
+    from PIL import Image
+
+    pixels = np.random.default_rng(0)
+    for name in classes:
+        (folder / name).mkdir(parents=True)
+        for number in range(each):
+            values = pixels.integers(0, 256, (8, 8), dtype=np.uint8)
+            Image.fromarray(values).save(folder / name / f"{number}.png")
+
+
+class Fault(NamedTuple):
+    """What was wrong in a case: one of SEEN or OTHER, and the output."""
+
+    kind: str
+    text: str
+
+
+@dataclass
+class Result:
+    """A case. tried: how many things were tried in it. faults: empty if all is well."""
+
+    kind: str
+    tried: int = 1
+    faults: list[Fault] = field(default_factory=list)
+    what: str = ""
+
+    def wrong(self, kind: str, text: str) -> None:
+        """Note a fault."""
+        self.faults.append(Fault(kind, text))
+
+    def judge(self, outcome: Outcome, codes: Iterable[int] = (0, 2), one_line: bool = True) -> bool:
+        """Note what is wrong with how a command line ended: it must be with one of these codes and,
+        unless with 0, with one line that begins with "dimred:" (sweeps print more). Returns whether
+        all is well."""
+        before = len(self.faults)
+        lines = outcome.err.strip().splitlines()
+        if outcome.code is None:
+            self.wrong("hangs", str(outcome))
+        elif "Traceback (most recent call last)" in outcome.out + outcome.err:
+            self.wrong("tracebacks", str(outcome))
+        elif outcome.code not in codes:
+            self.wrong(OTHER, f"exit code not among {sorted(codes)}: {outcome}")
+        elif one_line and outcome.code and (len(lines) != 1 or not lines[0].startswith("dimred:")):
+            self.wrong(OTHER, f"not one line: {outcome}")
+        return len(self.faults) == before
+
+
+Case = Callable[[int, random.Random, Path], Result]
+
+
+_current: Campaign
+
+
+def _numbered(number: int) -> tuple[int, Result | None]:
+    return _current.numbered(number)
+
+
+class Campaign:
+    """A script's command line, and its cases.
+
+    prepare: called once with a folder, before processes are forked that share what it makes.
+    case: called with the number of a case, its own random numbers, and an empty folder.
+    """
+
+    def __init__(self, doc: str, count: int, extra: Sequence[str] = ()):
+        self.parser = argparse.ArgumentParser(
+            description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        add = self.parser.add_argument
+        add("--count", type=int, default=count, help="number of cases (default: %(default)s)")
+        add("--seed", type=int, default=0, help="of all that is drawn (default: 0)")
+        add("--seconds", type=float, help="begin no case after so many seconds")
+        add("--jobs", type=int, default=2, help="processes (default: 2)")
+        add("--case", type=int, help="only the case of this number")
+        add("--keep", action="store_true", help="keep the temporary folder")
+        self.extra = extra
+
+    def run(self, case: Case, prepare: Callable[[Path], None] | None = None) -> None:
+        """Run the cases, print failures and counts, and exit."""
+        global _current
+        _current = self  # the forks know it by this name
+        self.args = args = self.parser.parse_args()
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        warm.warm_up(self.extra)
+        self.top, self.case = Path(tempfile.mkdtemp(prefix="dimred-campaign-")), case
+        numbers = range(args.count) if args.case is None else [args.case]
+        counts: dict[str, Counter[str]] = {}
+        try:
+            if prepare is not None:
+                prepare(self.top)
+            self.until = time.monotonic() + (args.seconds or float("inf"))
+            with multiprocessing.get_context("fork").Pool(min(args.jobs, len(numbers))) as pool:
+                for number, result in pool.imap_unordered(_numbered, numbers):
+                    if result is not None:
+                        self._count(counts, number, result)
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
+            self._clear()
+            os._exit(1)
+        self._clear()
+        for kind, count in sorted(counts.items()):
+            print(_line(kind, count))
+        every = sum(counts.values(), Counter())
+        print(_line("all", every), flush=True)
+        os._exit(int(every["failed"] > 0))  # without the complaints of libraries at the end
+
+    def _clear(self) -> None:
+        if self.args.keep:
+            print(f"kept: {self.top}", flush=True)
+        else:
+            shutil.rmtree(self.top, ignore_errors=True)
+
+    def numbered(self, number: int) -> tuple[int, Result | None]:
+        """The number of a case and its result, None where no time is left for it."""
+        if time.monotonic() > self.until:
+            return number, None
+        folder = self.top / f"case{number}"
+        folder.mkdir()
+        try:
+            result = self.case(number, random.Random(f"{self.args.seed}/{number}"), folder)
+        except Exception:
+            result = Result("the campaign itself", faults=[Fault(OTHER, traceback.format_exc())])
+        finally:
+            if not self.args.keep:
+                shutil.rmtree(folder, ignore_errors=True)
+        return number, result
+
+    def _count(self, counts: dict[str, Counter[str]], number: int, result: Result) -> None:
+        count = counts.setdefault(result.kind, Counter())
+        count["tried"] += result.tried
+        count["failed"] += bool(result.faults)
+        count.update({fault.kind for fault in result.faults})
+        repeat = f"--seed {self.args.seed} --case {number}"
+        for fault in result.faults:
+            print(f"FAILED {result.kind}, {result.what} ({repeat}): {fault.kind}: {fault.text}")
+        sys.stdout.flush()
+
+
+def _line(kind: str, count: Counter[str]) -> str:
+    seen = ", ".join(
+        f"{label} {count[name]}"
+        for name, label in zip(
+            SEEN, ("tracebacks", "hangs", "writes outside", "differing"), strict=True
+        )
+    )
+    return f"{kind}: tried {count['tried']}, failed {count['failed']} ({seen})"
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """A digest of each file below a folder, by name. Times, order and dimred's own
+    commit do not count in JSON."""
+    return {
+        str(path.relative_to(folder)): _digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink()
+    }
+
+
+def _digest(path: Path) -> str:
+    data = path.read_bytes()
+    if path.suffix in (".json", ".jsonl"):
+        with contextlib.suppress(ValueError):
+            lines = [data] if path.suffix == ".json" else data.splitlines()
+            values = [_timeless(json.loads(line)) for line in lines]
+            data = json.dumps(values, sort_keys=True).encode()
+    return hashlib.sha256(data).hexdigest()
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _timeless(part)
+            for key, part in value.items()
+            if not key.endswith(("seconds", "images_per_s", "commit"))
+        }
+    return [_timeless(part) for part in value] if isinstance(value, list) else value
+
+
+def stable(first: dict[str, str], second: dict[str, str]) -> dict[str, str]:
+    """What two equal command lines made; "" for files that differ between them, such as locks,
+    checkpoints and environments, which hold times."""
+    assert first.keys() == second.keys(), first.keys() ^ second.keys()
+    return {name: digest if digest == second[name] else "" for name, digest in first.items()}
+
+
+def differences(expected: dict[str, str], found: dict[str, str]) -> str:
+    """The names in which a folder differs from a stable one; "" for none."""
+    parts = {
+        "missing": expected.keys() - found.keys(),
+        "more": found.keys() - expected.keys(),
+        "other": {
+            name
+            for name in expected.keys() & found.keys()
+            if expected[name] not in ("", found[name])
+        },
+    }
+    return "; ".join(
+        f"{what}: {', '.join(sorted(names))}" for what, names in parts.items() if names
+    )
+
+
+def snapshot(folder: Path, allowed: Sequence[str] = ()) -> dict[str, tuple[Any, ...]]:
+    """Kind, mode, size and digest of all below a folder but what lies in the allowed ones."""
+    seen = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if any(name == part or name.startswith(f"{part}/") for part in allowed):
+            continue
+        status = path.lstat()
+        digest = _digest(path) if path.is_file() and not path.is_symlink() else ""
+        seen[name] = (status.st_mode, status.st_rdev, digest)
+    return seen
+
+
+def changed(before: dict[str, tuple[Any, ...]], after: dict[str, tuple[Any, ...]]) -> str:
+    """The names that differ between two snapshots; "" for none."""
+    return ", ".join(
+        name for name in sorted({*before, *after}) if before.get(name) != after.get(name)
+    )

@@ -1,0 +1,226 @@
+"""Lets every command read run folders and caches that a stranger has prepared.
+
+    python scripts/campaigns/hostile.py --count 2600 --seed 0       each case once
+
+A case is one file of a finished or stopped run (or the neighbor cache), one way to damage it
+(damage.py), and one command that reads it. Wanted: exit 0, or exit 2 with one line; within 20
+seconds; at most 1.5 GiB more memory; no file outside the run created or changed; other runs still
+in tables; and no result other than the undamaged run gives, unless the command refuses. (A change
+in a JSON or YAML file may change what is shown: there only the exit counts.)
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+from campaign import (
+    OTHER,
+    Campaign,
+    Result,
+    changed,
+    contents,
+    differences,
+    make_images,
+    snapshot,
+    stable,
+    words_of,
+)
+from damage import bomb, damages
+from warm import MIB, Child, run
+
+LIMIT = 20
+MEMORY = 1536 * MIB
+TRAIN = [*words_of("knn"), "eval.tsne=100", "eval.every=1", "eval.k=[3,15]", "name=damaged"]
+FIGURES = ("knn", "stages", "spectrum", "norms", "seeds", "loss")
+READERS: dict[str, list[str]] = {
+    "train": TRAIN,
+    "measure": [*TRAIN, "eval.save_h=true"],
+    "resume": TRAIN,
+    "cached": [*TRAIN, "run_dir=run2"],
+    "view": ["view", "run"],
+    "inspect": ["inspect", "run"],
+    "embed": ["embed", "run", "new.npz"],
+    "export": ["export", "run"],
+    "baselines": ["baselines", "run", "--only", "z", "--again"],
+    "table": ["table", "baselines", "--outputs", "."],
+    **{f: ["plot", f, "run", "--out", f"figures/{f}"] for f in FIGURES},
+}
+RECORDS = ("train", "view", "inspect", "embed", "baselines", "table", "norms", "resume")
+CACHE = "data/.dimred-cache"
+READ_BY: dict[str, tuple[str, ...]] = {
+    "run/summary.json": RECORDS[:-1],
+    "run/environment.json": RECORDS,
+    "run/config.yaml": ("view", "inspect", "embed", "export", "baselines", "table", "norms"),
+    "run/metrics.jsonl": ("loss", "train", "measure", "resume", "view", "table"),
+    "run/embedding.npz": (
+        "view",
+        "inspect",
+        "embed",
+        "baselines",
+        "norms",
+        "seeds",
+        "stages",
+        "knn",
+    ),
+    "run/stages/train.npz": ("view", "stages", "spectrum", "inspect"),
+    "run/tsne.npz": ("view", "train", "inspect"),
+    "run/weights.safetensors": ("embed", "export", "view", "inspect", "baselines"),
+    "run/checkpoint.pt": ("resume", "resume", "measure"),
+    "run/inspect/findings.json": ("view", "inspect"),
+    "run/baselines.json": ("table", "baselines", "view"),
+    "run/baselines/z.npz": ("baselines", "table"),
+    "run/.lock": ("train", "inspect", "baselines", "resume"),
+    "run/map.html": ("view",),
+    "run/encoder.onnx": ("export",),
+    "run/embedded/new.npz": ("embed",),
+    "run/embedded/new.csv": ("embed",),
+    "run/embedded": ("embed",),
+    "run/inspect": ("inspect", "view"),
+    "run/plots": ("baselines", "resume", "measure"),
+    "run/baselines": ("baselines",),
+    "run/stages": ("resume", "view", "measure"),
+    CACHE: ("cached",),
+    f"{CACHE}/neighbors.npz": ("cached",),
+}
+# Written by the command itself, or not meant to be the same.
+WRITTEN = ("work/run", "work/run2", "work/figures", f"work/{CACHE}")
+TEXTS = (".json", ".jsonl", ".yaml")
+# What a run may be like, or what no reader needs to notice.
+SOUND = (
+    "bomb",
+    "gone",
+    "array gone",
+    "a folder",
+    "a dangling link",
+    "rows turned",
+    "3e38",
+    "-3e38",
+)
+
+GOOD: dict[str, dict[str, str]] = {}
+CASES: list[tuple[str, str, str]] = []
+BASE = Path()
+
+
+def prepare(top: Path) -> None:
+    """A finished run, the same one stopped in its midst, another in peace; what each command
+    makes of the finished run."""
+    global BASE
+    BASE = top / "base"
+    work = BASE / "work"
+    make_images(work / "data", each=36)
+    pixels = np.random.default_rng(1).integers(0, 256, (5, 8, 8), dtype=np.uint8)
+    np.savez(work / "new.npz", images=pixels)
+    _stop(work)
+    shutil.move(work / "run", BASE / "stopped")
+    other = [*words_of("classifier"), "run_dir=other", "name=survivor"]
+    for words in (TRAIN, other, ["baselines", "run", "other", "--only", "z"]):
+        _sound(words, work)
+    for name in ("inspect", "view", "embed", "export"):
+        _sound(READERS[name], work)
+    for reader in READERS:
+        made = []
+        for attempt in range(2):
+            folder = _lay_out(top / f"good-{reader}{attempt}", reader)
+            for path in folder.rglob("*"):
+                os.utime(path, (0, 0), follow_symlinks=False)
+            _sound(READERS[reader], folder / "work")
+            made.append(contents(folder / "work"))
+        written = {n for n in made[0] if (folder / "work" / n).stat().st_mtime}
+        GOOD[reader] = {n: d for n, d in stable(*made).items() if n in written and d}
+    for name, readers in READ_BY.items():
+        for damage in damages(name):
+            CASES.extend((name, damage, reader) for reader in dict.fromkeys(readers))
+    bomb()
+
+
+def _stop(work: Path) -> None:
+    """Train until the third checkpoint is in place."""
+
+    def hook() -> None:
+        real, left = os.replace, [3]
+
+        def replace(source: Any, target: Any, **options: Any) -> None:
+            real(source, target, **options)
+            left[0] -= Path(target).name == "checkpoint.pt"
+            if not left[0]:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        os.replace = os.rename = replace
+
+    outcome = Child(TRAIN, work, hook=hook).end(60)
+    assert outcome.code == -signal.SIGKILL, outcome
+
+
+def _sound(words: list[str], work: Path) -> None:
+    outcome = run(words, work, 120)
+    assert outcome.code == 0, outcome
+
+
+def _lay_out(folder: Path, reader: str) -> Path:
+    """Copies of the runs, and a home with files that nobody may touch."""
+    shutil.copytree(BASE / "work", folder / "work", symlinks=True)
+    if reader == "resume":
+        shutil.rmtree(folder / "work" / "run")
+        shutil.copytree(BASE / "stopped", folder / "work" / "run", symlinks=True)
+    home = folder / "home"
+    make_images(home / "photos", "x", 2)
+    (home / "precious").write_text("precious\n")
+    os.mkfifo(home / "pipe.npz")
+    return folder
+
+
+def case(number: int, random: Random, folder: Path) -> Result:
+    """One file, damaged in one way, and one command. Cases are drawn without repetition, until all
+    have been tried."""
+    cases = [each for each in CASES if CAMPAIGN.args.only in " ".join(each)]
+    Random(f"{CAMPAIGN.args.seed}").shuffle(cases)
+    name, damage, reader = cases[number % len(cases)]
+    _lay_out(folder, reader)
+    work = folder / "work"
+    file = work / name
+    if name.startswith(f"{CACHE}/"):
+        (file,) = (work / CACHE).glob("*.npz")
+    kind = f"hostile {Path(name).name.replace('neighbors', 'cache')}"
+    result = Result(kind, what=f"{damage}, {reader}")
+    if not file.exists():  # in the run that was stopped
+        result.tried = 0
+        return result
+    damages(name)[damage](file, random, folder / "home")
+    before = snapshot(folder, WRITTEN)
+    outcome = run(
+        READERS[reader],
+        work,
+        LIMIT,
+        memory=2 * MEMORY,
+        env={"HOME": str(folder / "home")},
+    )
+    # A loss that is not finite is a run that failed.
+    diverged = name.endswith("checkpoint.pt") and damage == "NaN"
+    result.judge(outcome, (0, 1, 2) if diverged else (0, 2))
+    touched = changed(before, snapshot(folder, WRITTEN))
+    if touched:
+        result.wrong("outside", f"{touched}: {outcome}")
+    if outcome.grown > MEMORY:
+        result.wrong(OTHER, f"{outcome.grown / MIB:.0f} MiB more memory: {outcome}")
+    if reader == "table" and (outcome.code != 0 or "survivor" not in outcome.out):
+        result.wrong(OTHER, f"the other run is not in the table: {outcome}")
+    sound = damage.startswith(SOUND) and reader != "cached"
+    if outcome.code == 0 and file.suffix not in (*TEXTS, "") and not sound:
+        found = contents(work)
+        other = differences(GOOD[reader], {n: d for n, d in found.items() if n in GOOD[reader]})
+        if other:
+            result.wrong("differing", f"{other}: {outcome}")
+    return result
+
+
+if __name__ == "__main__":
+    CAMPAIGN = Campaign(__doc__, 2600, extra=("torch.onnx", "onnxruntime", "onnxscript"))
+    CAMPAIGN.parser.add_argument("--only", default="", help="cases with this text, such as .npz")
+    CAMPAIGN.run(case, prepare)
