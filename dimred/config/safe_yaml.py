@@ -1,0 +1,77 @@
+"""YAML that others wrote: plain values only, and none that a small text makes large."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+
+from dimred.errors import InputError
+
+MAX_BYTES = 2**20
+"""Largest text that is read. A configuration is a few KiB."""
+MAX_DEPTH = 50
+"""Deepest nesting that is read. A configuration nests six deep."""
+
+# The C loader is thirty times as fast, where PyYAML was built with it.
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def safe_yaml(text: str) -> Any:
+    """The plain values in a YAML text.
+
+    Raises InputError for a text that is no YAML or makes other objects, and for one that could take
+    all memory or time: longer than `MAX_BYTES`, nested deeper than `MAX_DEPTH`, or with aliases
+    (`*name`), by which nine lines make a billion values.
+    """
+    _check(text)
+    try:
+        return yaml.load(text, _LOADER)
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        # ValueError: such as a date that is none, or a number of too many digits.
+        raise InputError(f"cannot be read as YAML ({_first_lines(error)})") from error
+
+
+def check_yaml_file(path: Path) -> None:
+    """Raise InputError, naming the file, for one that `safe_yaml` does not read.
+
+    Raises OSError, naming the file, where it cannot be opened.
+    """
+    if not path.is_file():  # a pipe would wait for ever
+        raise InputError(f"{path}: must be a file")
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    try:
+        safe_yaml(content.decode())
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 ({error})") from error
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _check(text: str) -> None:
+    if len(text) > MAX_BYTES:
+        raise InputError(f"is longer than {MAX_BYTES >> 20} MiB of YAML")
+    depth = 0
+    try:
+        for event in yaml.parse(text, _LOADER):
+            if isinstance(event, AliasEvent):
+                raise InputError(
+                    f"has an alias on line {event.start_mark.line + 1} (*{event.anchor}); write "
+                    "the values out: aliases, and the merge key << that needs them, are not read"
+                )
+            depth += isinstance(event, CollectionStartEvent)
+            depth -= isinstance(event, CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                raise InputError(
+                    f"is nested more than {MAX_DEPTH} deep on line {event.start_mark.line + 1}"
+                )
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise InputError(f"cannot be read as YAML ({_first_lines(error)})") from error
+
+
+def _first_lines(error: Exception) -> str:
+    """The message of a parser's error, which has lines, as one line."""
+    return "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
