@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 
 from dimred.errors import InputError
 
@@ -31,20 +30,18 @@ def safe_yaml(text: str) -> Any:
         return yaml.load(text, _LOADER)
     except (yaml.YAMLError, ValueError, TypeError) as error:
         # ValueError: such as a date that is none, or a number of too many digits.
-        raise InputError(f"cannot be read as YAML ({_first_lines(error)})") from error
+        raise InputError(f"cannot be read as YAML ({_in_a_line(error)})") from error
 
 
-def check_yaml_file(path: Path) -> None:
-    """Raise InputError, naming the file, for one that `safe_yaml` does not read.
-
-    Raises OSError, naming the file, where it cannot be opened.
-    """
+def read_yaml_file(path: Path) -> Any:
+    """The plain values in a YAML file. Raises InputError as `safe_yaml` does, naming the file, and
+    OSError where it cannot be opened."""
     if not path.is_file():  # a pipe would wait for ever
         raise InputError(f"{path}: must be a file")
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     try:
-        safe_yaml(content.decode())
+        return safe_yaml(content.decode())
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8 ({error})") from error
     except InputError as error:
@@ -57,21 +54,22 @@ def _check(text: str) -> None:
     depth = 0
     try:
         for event in yaml.parse(text, _LOADER):
-            if isinstance(event, AliasEvent):
+            if isinstance(event, yaml.AliasEvent):
                 raise InputError(
                     f"has an alias on line {event.start_mark.line + 1} (*{event.anchor}); write "
                     "the values out: aliases, and the merge key << that needs them, are not read"
                 )
-            depth += isinstance(event, CollectionStartEvent)
-            depth -= isinstance(event, CollectionEndEvent)
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
                 raise InputError(
                     f"is nested more than {MAX_DEPTH} deep on line {event.start_mark.line + 1}"
                 )
     except (yaml.YAMLError, UnicodeError) as error:
-        raise InputError(f"cannot be read as YAML ({_first_lines(error)})") from error
+        raise InputError(f"cannot be read as YAML ({_in_a_line(error)})") from error
 
 
-def _first_lines(error: Exception) -> str:
+def _in_a_line(error: Exception) -> str:
     """The message of a parser's error, which has lines, as one line."""
-    return "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    text = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    return text.replace('in "<unicode string>", ', "")

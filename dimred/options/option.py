@@ -94,7 +94,7 @@ def _plain(bound: float) -> str:
 def _within(number: float, spec: Field[Any]) -> bool:
     limits = spec.metadata
     return (
-        math.isfinite(number)
+        (isinstance(number, int) or math.isfinite(number))
         and (limits.get("at_least") is None or number >= limits["at_least"])
         and (limits.get("above") is None or number > limits["above"])
         and (limits.get("at_most") is None or number <= limits["at_most"])
@@ -127,6 +127,7 @@ def violations(options: Any) -> Iterator[str]:
             if isinstance(number, bool) or not isinstance(number, int | float):
                 continue
             if not _within(number, spec):
-                bounds = allowed(spec) if math.isfinite(number) else ""
+                finite = isinstance(number, int) or math.isfinite(number)
+                bounds = allowed(spec) if finite else ""
                 yield f"{key}={value}: must be {bounds or 'a finite number'}"
                 break

@@ -5,7 +5,7 @@ import time
 import pytest
 import yaml
 
-from dimred.config.safe_yaml import MAX_BYTES, check_yaml_file, safe_yaml
+from dimred.config.safe_yaml import MAX_BYTES, read_yaml_file, safe_yaml
 from dimred.errors import InputError
 
 LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
@@ -55,6 +55,6 @@ def test_a_file_is_named(tmp_path, content, reason):
     file = tmp_path / "x.yaml"
     file.write_bytes(content)
     with pytest.raises(InputError, match=f"^{file}: .*{reason}"):
-        check_yaml_file(file)
+        read_yaml_file(file)
     with pytest.raises(InputError, match=f"^{tmp_path}: must be a file"):
-        check_yaml_file(tmp_path)
+        read_yaml_file(tmp_path)
