@@ -10,13 +10,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dimred.errors import InputError
+
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """First characters of a text that a spreadsheet would evaluate as a formula."""
 
 
 def expanded(path: str | os.PathLike[str]) -> Path:
-    """A path with `~` expanded; an unknown ~user stays as it is."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111  (raises nothing for an unknown ~user)
+    """A path with `~` expanded; an unknown ~user stays as it is.
+
+    Raises InputError where the user has no home folder: a folder called `~` would be made, which
+    the shell then takes for the home folder of others.
+    """
+    whole = os.path.expanduser(path)  # noqa: PTH111  (raises nothing for an unknown ~user)
+    if whole == "~" or str(whole).startswith("~/"):
+        raise InputError(f"{whole}: there is no home folder here; write the path without ~")
+    return Path(whole)
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:

@@ -56,9 +56,12 @@ def run(arguments: list[str]) -> int:
     measures = args.measures.split(",") if args.measures else []
     for line in damaged:
         print(f"dimred: left out: {line}", file=sys.stderr)
+    out = expanded(args.out) if args.out else None
+    if out is not None and (out.is_dir() or not out.name):
+        raise InputError(f"--out {args.out}: must name a file, not a folder")
     text = FORMATS[args.format](comparison(args.name, records, measures)) + "\n"
-    if args.out:
-        write_atomically(expanded(args.out), text.encode())
+    if out is not None:
+        write_atomically(out, text.encode())
         print(args.out)
     else:
         print(text, end="")

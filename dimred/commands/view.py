@@ -5,6 +5,7 @@ from __future__ import annotations
 import webbrowser
 
 from dimred.commands.messages import Parser
+from dimred.errors import InputError
 from dimred.files import expanded
 from dimred.options.plugins import load_plugins
 
@@ -44,6 +45,8 @@ def run(arguments: list[str]) -> int:
 
     finished = FinishedRun(expanded(args.run), args.root)
     file = expanded(args.out) if args.out else finished.path / layout.PAGE
+    if file.is_dir() or not file.name:
+        raise InputError(f"--out {args.out}: must name a file, not a folder")
     finished.check_output(f"--out {args.out}", file, layout.PAGE)
     page = MapView.of(finished, args.thumbnail)
     page.save(file)

@@ -13,7 +13,7 @@ from dimred.data.options import DatasetOptions
 from dimred.errors import InputError
 from dimred.losses.options import LossOptions
 from dimred.models.options import ModelOptions
-from dimred.options.option import changes_result, copied, nested, option, violations, walk
+from dimred.options.option import changes_result, copied, mistyped, nested, option, violations, walk
 from dimred.options.plugins import load_shared_plugins
 from dimred.options.registry import Unknown, registered
 from dimred.options.trial import tried
@@ -137,7 +137,6 @@ class RunConfig:
         None,
         "First part of the run folder's name; null = DATASET-MODEL-LOSS-SCHEDULE.",
         changes_result=False,
-        is_path=True,
     )
     budget: str | None = option(
         None,
@@ -186,7 +185,12 @@ class RunConfig:
 
 def check(config: RunConfig) -> None:
     """Raise InputError, naming the key, for invalid values."""
-    for line in (*violations(config), *_choice_mismatches(config), *_contradictions(config)):
+    for line in (
+        *mistyped(config),
+        *violations(config),
+        *_choice_mismatches(config),
+        *_contradictions(config),
+    ):
         raise InputError(line)
 
 

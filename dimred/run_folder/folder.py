@@ -6,6 +6,7 @@ import fcntl
 import io
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any, Self
@@ -77,7 +78,9 @@ class RunFolder:
         """
         existing = self._identity()
         if existing is None:
-            others = sorted(p.name for p in self.path.iterdir() if not p.name.startswith("."))
+            # A run killed while it wrote its first file may have left a part of that.
+            own = re.compile(rf"{re.escape(layout.LOCK)}|\.{re.escape(layout.ENVIRONMENT)}.*\.tmp")
+            others = sorted(p.name for p in self.path.iterdir() if not own.fullmatch(p.name))
             if others:
                 if self._made_lock:
                     (self.path / layout.LOCK).unlink()
