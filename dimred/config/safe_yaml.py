@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ MAX_BYTES = 2**20
 MAX_DEPTH = 50
 """Deepest nesting that is read. A configuration nests six deep."""
 
-# The C loader is thirty times as fast, where PyYAML was built with it.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# The C loader is thirty times as fast, where PyYAML was built with it, but does not read the bytes
+# of a path that is not UTF-8, which are written as lone surrogates.
+_FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_MAX_SLOW_BYTES = 2**16
 
 
 def safe_yaml(text: str) -> Any:
@@ -25,9 +29,11 @@ def safe_yaml(text: str) -> Any:
     all memory or time: longer than `MAX_BYTES`, nested deeper than `MAX_DEPTH`, or with aliases
     (`*name`), by which nine lines make a billion values.
     """
-    _check(text)
+    slow = len(text) <= _MAX_SLOW_BYTES and _SURROGATE.search(text) is not None
+    loader = yaml.SafeLoader if slow else _FAST
+    _check(text, loader)
     try:
-        return yaml.load(text, _LOADER)
+        return yaml.load(text, loader)
     except (yaml.YAMLError, ValueError, TypeError) as error:
         # ValueError: such as a date that is none, or a number of too many digits.
         raise InputError(f"cannot be read as YAML ({_in_a_line(error)})") from error
@@ -48,12 +54,12 @@ def read_yaml_file(path: Path) -> Any:
         raise InputError(f"{path}: {error}") from error
 
 
-def _check(text: str) -> None:
+def _check(text: str, loader: Any) -> None:
     if len(text) > MAX_BYTES:
         raise InputError(f"is longer than {MAX_BYTES >> 20} MiB of YAML")
     depth = 0
     try:
-        for event in yaml.parse(text, _LOADER):
+        for event in yaml.parse(text, loader):
             if isinstance(event, yaml.AliasEvent):
                 raise InputError(
                     f"has an alias on line {event.start_mark.line + 1} (*{event.anchor}); write "

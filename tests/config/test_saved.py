@@ -93,7 +93,7 @@ def test_what_is_no_configuration_is_refused(before, after):
             "1_0",
             "1e3",
         ),
-        *("null", "true", " x ", "日本", "a\nb", "a: b #c", "'", '"'),
+        *("null", "true", " x ", "日本", "a\nb", "a: b #c", "'", '"', "caf\udce9"),
     ],
 )
 def test_every_text_is_read_as_it_was_written_and_nothing_in_it_is_replaced(text):
