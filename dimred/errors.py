@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any
 
 
@@ -50,5 +49,7 @@ class Interrupted(KeyboardInterrupt):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A question with the known word nearest to `word`; "" where none is near."""
+    from difflib import get_close_matches  # most commands end without an error
+
     close = get_close_matches(word, list(known), 1)
     return f"did you mean {close[0]}? " if close else ""

@@ -1,4 +1,5 @@
-"""The command `dimred`. Commands import heavy modules only when they run, so that help is quick."""
+"""The command `dimred`. Commands import heavy modules only when they run, so that help is quick;
+this module imports next to nothing, so that `entry` handles signals from the start."""
 
 from __future__ import annotations
 
@@ -12,7 +13,6 @@ from typing import Any, NoReturn
 
 import dimred
 from dimred.commands import COMMANDS
-from dimred.commands.messages import complain, run_reporting_errors
 from dimred.errors import Interrupted, did_you_mean
 
 _SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
@@ -88,6 +88,8 @@ def _flushed(code: int) -> int:
     except BrokenPipeError:
         pass  # as in `main`
     except OSError as error:
+        from dimred.commands.messages import complain
+
         complain(f"standard output: {error.strerror}")
         return code or 2
     return code
@@ -99,6 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 = done, 1 = the run failed, 2 = input or a disk that cannot be used, 130 and 143 = stopped by
     Ctrl-C and SIGTERM.
     """
+    from dimred.commands.messages import complain
+
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments[0:1] == ["help"] and arguments[1:2]:
         arguments = [arguments[1], "--help"]
@@ -117,6 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    from dimred.commands.messages import complain, run_reporting_errors
+
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(command_help())
         return 0
