@@ -105,6 +105,8 @@ def explain(error: BaseException) -> str:
     """One line for an error: the key or file, the value, and what is allowed."""
     if _lacks_memory(error):
         return _explain_memory(error)
+    if isinstance(error, InputError | TrainingFailed | ProcessLost):
+        return str(error)
     if isinstance(error, OSError) and error.errno is not None:
         kept = "; what was written before is kept" if error.errno in _FULL else ""
         return f"{error.filename or 'standard output'}: {error.strerror}{kept}"

@@ -15,7 +15,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from dimred.config.conf_folder import GROUPS
+from dimred.config.conf_folder import GROUPS, choices
 from dimred.config.quoting import quoted
 from dimred.errors import InputError, did_you_mean
 
@@ -129,7 +129,7 @@ def _explain_choice(error: MissingConfigException) -> str:
             f"{word}: is not installed; it comes with pip install -e '.[cluster]' in dimred's clone"
         )
     group, _, name = str(error.missing_cfg_file).rpartition("/")
-    names = [str(option) for option in error.options or ()]
+    names = [str(option) for option in error.options or choices(group)]
     hint = did_you_mean(name, names)
     own = ", and what a plug-in adds (--plugin FILE)" if group in _PLUGIN_GROUPS else ""
     return f"{group}={name}: no such choice; {hint}the choices are {', '.join(names)}{own}"

@@ -107,7 +107,10 @@ def _check_names(config: RunConfig) -> None:
         if spec is not None and spec.metadata.get("is_path") and isinstance(value, str):
             if "\0" in value:
                 raise InputError(f"{key}={value}: must not hold a null character")
-            expanded(value)
+            try:
+                expanded(value)
+            except InputError as error:
+                raise InputError(f"{key}={error}") from error
 
 
 def _no_name(name: str) -> str | None:
