@@ -74,22 +74,17 @@ def test_any_key_with_any_kind_of_value_is_taken_or_refused_in_one_line(fuzz, mo
         (["options", "seed=0,1"], ["seed=0,1: ", "-m sweeps"]),
         (["options", "eval.k=[[1]]"], ["eval.k=[[1]]: must be a list of whole numbers"]),
         (["options", f"eval.k={'[' * 300}"], ["eval.k=[["]),
-        (["options", "model.widths=${eval.k}", "eval.k=[x]"], ["eval.k"]),
         (["options", "dataset.classes=${oc.env:HOME}"], ["dataset.classes", "must be a list"]),
-        (["options", "dataset.mean=${oc.env:HOME}"], ["dataset.mean", "must be a list"]),
         (["options", "device.compile=2147483648"], ["device.compile=2147483648"]),
         (["options", "schedule.epochs_scale=1e300"], ["epochs_scale=1e+300", "at most 10000"]),
         (["options", "schedule.optimizer.lr_per_256=1e30"], ["lr_per_256=1e+30", "at most"]),
         (["options", "dataset.std=[1e-300]"], ["dataset.std=[1e-300]", "at least 0.0001"]),
         (["options", "hydra.searchpath=[nope://x]"], ["hydra.searchpath"]),
         (["options", "name=../../x"], ["name=../../x: ", "must not hold /"]),
-        (["options", "name=/tmp/x"], ["name=/tmp/x: ", "must not hold /"]),
         (["options", "name=a\nb"], ["name=a\\nb: ", "control characters"]),
         (["options", "name=~"], ["name=~: ", "must not begin with ~"]),
-        (["options", f"name={'x' * 201}"], ["name=x", "at most 200 bytes"]),
         (["options", f"name={'日' * 67}"], ["name=日", "at most 200 bytes"]),
         (["options", "schedule.name=../x"], ["schedule.name=../x: ", "must not hold /"]),
-        (["options", f"seed={'x' * 10_000}"], ["seed=xxx", "...", "Integer"]),
         (["train", "-m", "seed=range(1,0)"], ["seed=range(1,0): is a sweep over no values"]),
         (["train", "-m", "dataset=glob(x*)"], ["dataset=glob(x*): is a sweep over no values"]),
         (["train", "-m", "seed=range(0,3,0)"], ["seed=range(0,3,0): ", "must not be zero"]),
@@ -130,12 +125,12 @@ def test_what_a_refusal_advises_can_be_typed(value, refused):
 TYPED = ["1_0", "café", "it's", "c#", "a&b", "cat=1", "日本", "null", "true", "1e3", "0x10", "a b"]
 
 
-@pytest.mark.parametrize("key", ["dataset.classes", "+dataset.classes"])
-def test_lists_of_texts_are_taken_as_they_are_typed(key):
-    typed = composed([f"{key}=[{','.join(TYPED)}, \"a,b]\",'it\\'s' ,a\\,b]"])
-    assert typed.dataset.classes == [*TYPED, "a,b]", "it's", "a,b"]
-    assert composed(["dataset.classes=[]"]).dataset.classes == []
-    assert composed(["dataset.classes=null"]).dataset.classes is None
+def test_lists_of_texts_are_taken_as_they_are_typed():
+    words = f"dataset.classes=[{','.join(TYPED)}, \"a,b]\",'it\\'s' ,a\\,b]"
+    assert composed([words]).dataset.classes == [*TYPED, "a,b]", "it's", "a,b"]
+    assert hydra_word(f"+{words}", sweep=False) == "+" + hydra_word(words, sweep=False)
+    for unchanged in ("dataset.classes=[]", "dataset.classes=null"):
+        assert hydra_word(unchanged, sweep=False) == unchanged
 
 
 def test_lists_and_texts_of_every_choice_are_taken_as_typed():
