@@ -125,6 +125,9 @@ def _lacks_memory(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno == errno.ENOMEM
+    cause = error.__cause__ or error.__context__
+    if cause is not None and _lacks_memory(cause):
+        return True
     kinds = RuntimeError | ImportError | OSError
     return isinstance(error, kinds) and _NO_MEMORY.search(str(error)) is not None
 

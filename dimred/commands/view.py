@@ -46,7 +46,7 @@ def run(arguments: list[str]) -> int:
     finished = FinishedRun(expanded(args.run), args.root)
     file = expanded(args.out) if args.out else finished.path / layout.PAGE
     if file.is_dir() or not file.name:
-        raise InputError(f"--out {args.out}: must name a file, not a folder")
+        raise InputError(f"{file}: is a folder; --out must name a file")
     finished.check_output(f"--out {args.out}", file, layout.PAGE)
     page = MapView.of(finished, args.thumbnail)
     page.save(file)
