@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from dimred.commands.messages import Parser
+from dimred.commands.messages import Parser, complain
 from dimred.errors import InputError
 from dimred.files import expanded, write_atomically
 
@@ -55,7 +53,7 @@ def run(arguments: list[str]) -> int:
         records = [record for record in records if (record.budget or "full") == args.budget]
     measures = args.measures.split(",") if args.measures else []
     for line in damaged:
-        print(f"dimred: left out: {line}", file=sys.stderr)
+        complain(f"left out: {line}")
     out = expanded(args.out) if args.out else None
     if out is not None and (out.is_dir() or not out.name):
         raise InputError(f"--out {args.out}: must name a file, not a folder")

@@ -75,7 +75,8 @@ def check_overrides(overrides: Sequence[str], folder: str | None) -> None:
         if not key.lstrip("+~"):
             raise InputError(f"{override}: must be KEY=VALUE, and has no key")
         if re.fullmatch(r"\{\s*\}", value):
-            raise InputError(f"{override}: changes nothing; {key}.OPTION=VALUE sets an option")
+            bare = key.lstrip("+")
+            raise InputError(f"{override}: changes nothing; {bare}.OPTION=VALUE sets an option")
         if message := refusal(override):
             raise InputError(message)
         no_choice = value in ("", "null") or value.isdigit()

@@ -23,6 +23,8 @@ from dimred.errors import InputError, did_you_mean
 _CLUSTER = ("hydra/launcher/submitit_local", "hydra/launcher/submitit_slurm")
 # Groups that a plug-in adds choices to.
 _PLUGIN_GROUPS = ("dataset", "pairing", "model", "loss")
+# What OmegaConf says in place of a key.
+_NO_KEY = (None, "", "_dummy_")
 # Packages that compose a configuration.
 _COMPOSERS = ("hydra", "omegaconf", "antlr4")
 STAGE_LOSS = re.compile(r"\+{0,2}(schedule\.stages\.[^.]+\.loss)(\..+)?")
@@ -44,12 +46,17 @@ def composing(
         if not _is_of_composing(error):
             raise
         line = _explained(error)
-        if line is None:
+        if line is None or not any(_key(word) in line for word in overrides):
             culprit = _culprit(overrides, compose, type(error))
-            if culprit is None:  # a bug: nothing that was typed brings it
+            if culprit is not None:
+                line = f"{culprit}: {line or _reason(error, culprit)}"
+            elif line is None:  # a bug: nothing that was typed brings it
                 raise
-            line = f"{culprit}: {_reason(error, culprit)}"
         raise InputError(line) from error
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+~")
 
 
 def _is_of_composing(error: Exception) -> bool:
@@ -98,7 +105,7 @@ def _explained(error: Exception) -> str | None:
     if isinstance(error, OverrideParseException):
         return _explain_parse(error.override)
     for cause in (error.__cause__, error.__context__, error):
-        if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+        if isinstance(cause, OmegaConfBaseException) and cause.full_key not in _NO_KEY:
             return _explain_key(cause, str(error))
     if isinstance(error, MissingConfigException):
         return _explain_choice(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -28,16 +29,19 @@ class OwnYaml(FileConfigSource):
         """The content of a file. Raises InputError, naming the file, for one that is no mapping of
         options."""
         file = Path(self.path) / self._normalize_file_name(config_path)
-        content = read_yaml_file(file) if file.exists() else {}
-        group = str(Path(config_path).parent)
-        for problem in _problems(content, "" if group in (".", "experiment") else f"{group}."):
-            raise InputError(f"{file}: {problem}")
+        if file.exists():  # else Hydra says that there is none
+            content, written = read_yaml_file(file), read_yaml_file(file, as_texts=True)
+            group = str(Path(config_path).parent)
+            prefix = "" if group in (".", "experiment") else f"{group}."
+            for problem in _problems(content, written, prefix):
+                raise InputError(f"{file}: {problem}")
         return super().load_config(config_path)
 
 
-def _problems(content: Any, prefix: str) -> Iterator[str]:
-    """One line for each part of a file that Hydra would refuse without naming it. prefix: of the
-    keys, if the file does not say otherwise."""
+def _problems(content: Any, written: Any, prefix: str) -> Iterator[str]:
+    """One line for each part of a file that Hydra would refuse without naming it, or take for
+    something else. written: the content with all values as texts. prefix: of the keys, if the file
+    does not say otherwise."""
     if content is not None and not isinstance(content, Mapping):
         yield f"must hold lines KEY: VALUE, and is a {_kind(content)}"
         return
@@ -46,26 +50,36 @@ def _problems(content: Any, prefix: str) -> Iterator[str]:
         yield f"defaults: must be a list, and is a {_kind(defaults)}"
     elif odd := [entry for entry in defaults if not isinstance(entry, str | Mapping)]:
         yield f"defaults: {odd[0]}: must be a name or GROUP: NAME"
-    yield from _of_keys(content or {}, prefix)
+    yield from _of_keys(content or {}, written or {}, prefix)
 
 
-def _of_keys(content: Mapping[Any, Any], prefix: str) -> Iterator[str]:
+def _of_keys(content: Mapping[Any, Any], written: Mapping[str, Any], prefix: str) -> Iterator[str]:
     for name, value in content.items():
         key = f"{prefix}{name}"
         if not isinstance(name, str):
             yield f"{key}: is a {_kind(name)}, and must be a name; put it into quotes"
-        elif isinstance(value, Mapping):
-            yield from _of_keys(value, f"{key}.")
-        elif value is not None and all(map(_holds_options, _types(key))) and _types(key):
+            return
+        types = [without_none(hint) for hint, _ in declarations(key)]  # of each choice
+        if isinstance(value, Mapping):
+            yield from _of_keys(value, written[name], f"{key}.")
+        elif value is not None and types and all(map(_holds_options, types)):
             yield f"{key}: must hold lines OPTION: VALUE, and is a {_kind(value)}: {value}"
-
-
-def _types(key: str) -> list[Any]:
-    return [without_none(hint) for hint, _ in declarations(key)]
+        elif set(types) in ({str}, {list[str]}):
+            yield from _not_as_written(key, value, written[name])
 
 
 def _holds_options(hint: Any) -> bool:
     return is_dataclass(hint) or get_origin(hint) is dict
+
+
+def _not_as_written(key: str, value: Any, written: Any) -> Iterator[str]:
+    """One line for a text, or one of a list, that YAML reads as a number or truth value which is
+    written otherwise: 1_0 is 10."""
+    if isinstance(value, list):
+        for part, text in zip(value, written, strict=True):
+            yield from _not_as_written(key, part, text)
+    elif isinstance(value, int | float | date) and str(value) != written:
+        yield f"{key}: {written} means {value} in YAML; put the text into quotes"
 
 
 def _kind(value: object) -> str:

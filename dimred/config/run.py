@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, make_dataclass
 from enum import Enum
 from functools import cache
+from itertools import chain
 from typing import Any, get_type_hints
 
 from dimred.data.options import DatasetOptions
@@ -185,12 +186,9 @@ class RunConfig:
 
 def check(config: RunConfig) -> None:
     """Raise InputError, naming the key, for invalid values."""
-    for line in (
-        *mistyped(config),
-        *violations(config),
-        *_choice_mismatches(config),
-        *_contradictions(config),
-    ):
+    # One after the other: what follows is asked of values of the right type only.
+    checks = (mistyped, violations, _choice_mismatches, _contradictions)
+    for line in chain.from_iterable(lines(config) for lines in checks):
         raise InputError(line)
 
 

@@ -22,9 +22,10 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _MAX_SLOW_BYTES = 2**16
 
 
-def safe_yaml(text: str) -> Any:
+def safe_yaml(text: str, as_texts: bool = False) -> Any:
     """The plain values in a YAML text.
 
+    as_texts: give every value as it is written, without making it a number, a date or null.
     Raises InputError for a text that is no YAML or makes other objects, and for one that could take
     all memory or time: longer than `MAX_BYTES`, nested deeper than `MAX_DEPTH`, or with aliases
     (`*name`), by which nine lines make a billion values.
@@ -32,6 +33,8 @@ def safe_yaml(text: str) -> Any:
     slow = len(text) <= _MAX_SLOW_BYTES and _SURROGATE.search(text) is not None
     loader = yaml.SafeLoader if slow else _FAST
     _check(text, loader)
+    if as_texts:
+        loader = yaml.BaseLoader
     try:
         return yaml.load(text, loader)
     except (yaml.YAMLError, ValueError, TypeError) as error:
@@ -39,15 +42,17 @@ def safe_yaml(text: str) -> Any:
         raise InputError(f"cannot be read as YAML ({_in_a_line(error)})") from error
 
 
-def read_yaml_file(path: Path) -> Any:
-    """The plain values in a YAML file. Raises InputError as `safe_yaml` does, naming the file, and
-    OSError where it cannot be opened."""
+def read_yaml_file(path: Path, as_texts: bool = False) -> Any:
+    """The plain values in a YAML file, as by `safe_yaml`.
+
+    Raises InputError as that does, naming the file, and OSError where it cannot be opened.
+    """
     if not path.is_file():  # a pipe would wait for ever
         raise InputError(f"{path}: must be a file")
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     try:
-        return safe_yaml(content.decode())
+        return safe_yaml(content.decode(), as_texts)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8 ({error})") from error
     except InputError as error:

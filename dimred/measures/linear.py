@@ -40,7 +40,7 @@ class LinearAccuracy(Measure):
         "changes), none = off.",
     )
     linear_epochs: int = option(100, "Epochs of eval.linear=sgd.", at_least=1)
-    linear_lr: float = option(30.0, "Learning rate of eval.linear=sgd.", above=0, at_most=1e4)
+    linear_lr: float = option(30.0, "Learning rate of eval.linear=sgd.", above=0)
     linear_batch_size: int = option(1024, "Images in a batch of eval.linear=sgd.", at_least=1)
 
     def applies(self, setting: Setting) -> bool:

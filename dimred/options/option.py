@@ -128,13 +128,15 @@ def mistyped(options: Any, prefix: str = "") -> Iterator[str]:
     lists."""
     hints = get_type_hints(type(options))
     for spec in fields(options):
-        key, value = f"{prefix}{spec.name}", getattr(options, spec.name)
-        inner = value if isinstance(value, dict) else {}
-        for name, part in {"": value, **{f".{name}": part for name, part in inner.items()}}.items():
-            if is_dataclass(part):
-                yield from mistyped(part, f"{key}{name}.")
-        if not _fits(value, hints[spec.name]):
-            yield f"{key}={value}: must be {_type_text(hints[spec.name])}"
+        key, value, hint = f"{prefix}{spec.name}", getattr(options, spec.name), hints[spec.name]
+        parts = [(key, value, hint)]
+        if isinstance(value, dict) and get_origin(hint) is dict:
+            parts = [(f"{key}.{name}", part, get_args(hint)[1]) for name, part in value.items()]
+        for name, part, kind in parts:
+            if not _fits(part, kind):
+                yield f"{name}={part}: must be {_type_text(kind)}"
+            elif is_dataclass(part):
+                yield from mistyped(part, f"{name}.")
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -155,15 +157,18 @@ def _fits(value: Any, hint: Any) -> bool:
 
 def _type_text(hint: Any) -> str:
     """A type in words."""
-    parts = [part for part in get_args(hint) if part is not NoneType]
-    if get_origin(hint) is list:
-        return f"a list of {_NAMES.get(parts[0], parts[0])}s"
-    if len(parts) == 1:
-        return f"{_type_text(parts[0])} or null"
-    return f"a {_NAMES.get(hint, hint)}"
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is list:
+        return f"{_type_text(parts[0]).replace('a ', 'a list of ')}s"
+    if origin in (Union, UnionType):
+        return " or ".join(map(_type_text, parts))
+    return _TYPES.get(hint, "a mapping of options")
 
 
-_NAMES: dict[Any, str] = {int: "whole number", float: "number", str: "text", bool: "truth value"}
+_TYPES: dict[Any, str] = {
+    **{int: "a whole number", float: "a number", str: "a text", bool: "true or false"},
+    NoneType: "null",
+}
 
 
 def violations(options: Any) -> Iterator[str]:

@@ -77,7 +77,7 @@ class StageOptions:
     trainable: Trainable = option(
         Trainable.all, "Train all parameters, or only the readout (last linear layer)."
     )
-    lr_scale: float = option(1.0, "Factor on the learning rate.", above=0, at_most=1e4)
+    lr_scale: float = option(1.0, "Factor on the learning rate.", above=0, at_most=1e6)
     warmup_epochs: int = option(10, "Epochs of linear warm-up.", at_least=0, at_most=10**9)
     anneal: Anneal = option(
         Anneal.cosine,
@@ -113,7 +113,7 @@ class OptimizerOptions:
         "Learning rate for a batch of 256 images, scaled linearly with the batch size; null = 0.03 "
         "for SGD (the paper's), 0.001 for AdamW.",
         above=0,
-        at_most=1e4,
+        at_most=1e6,
     )
     momentum: float = option(0.9, "Momentum of SGD.", at_least=0, below=1)
     weight_decay: float = option(5e-4, "Weight decay on all parameters.", at_least=0, at_most=1e3)

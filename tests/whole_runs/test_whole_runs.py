@@ -312,7 +312,8 @@ def test_a_run_that_diverges_stops_and_keeps_the_last_good_checkpoint(tmp_path, 
     """With one batch an epoch, the weights are gone after the only step and no loss shows it."""
     words = [*SMOKE, "run_dir=run", f"schedule.batch_size={batch_size}", "checkpoint_every=0"]
     words += ["schedule.stages.pretrain.epochs=1", "schedule.stages.pretrain.warmup_epochs=0"]
-    words += ["schedule.stages.finetune.lr_scale=1e35"]
+    words += ["schedule.optimizer.lr_per_256=1e6", "schedule.stages.pretrain.lr_scale=1e-8"]
+    words += ["schedule.stages.readout.lr_scale=1e-8", "schedule.stages.finetune.lr_scale=1e6"]
     line = refused(tmp_path, *words, code=1)
     assert "stage finetune, epoch 1" in line
     assert line.endswith("the last good checkpoint is kept\n")
