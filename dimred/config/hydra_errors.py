@@ -12,6 +12,8 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
+    GrammarParseError,
+    InterpolationKeyError,
     OmegaConfBaseException,
 )
 
@@ -152,5 +154,8 @@ def _explain_key(error: OmegaConfBaseException, context: str) -> str:
         siblings = [str(name) for name in error.parent_node or () if name != "hydra"]
         hint = did_you_mean(key.rpartition(".")[2], siblings)
         return f"{key}: no such key; {hint}known here: {', '.join(siblings)}"
+    if isinstance(error, GrammarParseError | InterpolationKeyError):
+        # Such as of a folder whose name holds these characters.
+        reason += "; ${ as characters of a text is typed \\${"
     assignment = context.removeprefix("Error merging override ")
     return f"{assignment if assignment != context else key}: {reason}"

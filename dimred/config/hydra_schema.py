@@ -90,11 +90,11 @@ def typed(composed: DictConfig) -> RunConfig:
     if not isinstance(config, RunConfig):
         raise TypeError(f"not a run's configuration: {type(config)}")
     check(config)
-    _check_names(config)
+    check_names(config)
     return replace(config, schedule=config.schedule.scaled())
 
 
-def _check_names(config: RunConfig) -> None:
+def check_names(config: RunConfig) -> None:
     """Raise InputError for names that make folders elsewhere than meant, or cannot be their names.
     Runs that others made are read whatever their names."""
     for key, name in (("name", config.name), ("schedule.name", config.schedule.name)):

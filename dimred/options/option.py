@@ -146,8 +146,8 @@ def _fits(value: Any, hint: Any) -> bool:
     origin, parts = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
         return any(_fits(value, part) for part in parts)
-    if origin is list:
-        return isinstance(value, list) and all(_fits(part, parts[0]) for part in value)
+    if origin in (list, tuple):  # OmegaConf makes lists of tuples
+        return isinstance(value, list | tuple) and all(_fits(part, parts[0]) for part in value)
     if origin is not None or not isinstance(hint, type):
         return isinstance(value, origin) if isinstance(origin, type) else True
     if isinstance(value, bool) and hint in (int, float):
@@ -158,7 +158,7 @@ def _fits(value: Any, hint: Any) -> bool:
 def _type_text(hint: Any) -> str:
     """A type in words."""
     origin, parts = get_origin(hint), get_args(hint)
-    if origin is list:
+    if origin in (list, tuple):
         return f"{_type_text(parts[0]).replace('a ', 'a list of ')}s"
     if origin in (Union, UnionType):
         return " or ".join(map(_type_text, parts))
