@@ -62,6 +62,9 @@ SMALL += ["schedule.batch_size=16", "checkpoint_every=1000"]
 VALUES = {
     "negative": "-1",
     "zero": "0",
+    "half": "0.5",
+    "one": "1",
+    "thousand": "1000",
     "NaN": "NaN",
     "infinite": "inf",
     "beyond float64": "1e400",
@@ -83,6 +86,7 @@ VALUES = {
     "home": "~",
     "percent": "%j",
     "truth": "true",
+    "list of one": "[1]",
     "empty list": "[]",
     "list": "[1,2]",
     "long list": f"[{','.join(['1'] * 2000)}]",
