@@ -261,6 +261,7 @@ def test_measures_that_the_images_or_options_do_not_allow_are_left_out(smoke, tm
         (["dataset=image_folder", "dataset.root=nowhere"], ["nowhere"]),
         (["dataset=npz", "dataset.path=nowhere.npz"], ["nowhere.npz"]),
         (["loss=null"], ["loss=null"]),
+        (["model.widths=[65536,65536]"], ["model.widths=[65536, 65536]", "parameters", "GiB"]),
         (["--foo"], ["--foo"]),
         (
             ["schedule.stages.pretrain.loss=simclr"],
