@@ -28,24 +28,15 @@ def train(
     TrainingFailed for a loss that is not finite, and Interrupted, a KeyboardInterrupt, when it is
     stopped.
     """
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
     from dimred.analysis.loaded_run import load_run
-    from dimred.commands.messages import explain
     from dimred.config.compose import composed
-    from dimred.errors import InputError
     from dimred.options.plugins import load_plugins
     from dimred.run.train import run
 
     load_plugins(plugins)
     flags = [] if config_dir is None else ["--config-dir", config_dir]
     flags += [word for plugin in plugins for word in ("--plugin", plugin)]
-    try:
-        config = composed(overrides, config_dir)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise InputError(explain(error)) from error
-    outcome = run(config, ["dimred", "train", *flags, *overrides])
+    outcome = run(composed(overrides, config_dir), ["dimred", "train", *flags, *overrides])
     return None if outcome is None else load_run(outcome.path)
 
 

@@ -1,7 +1,8 @@
-"""The exceptions that end a run without being bugs."""
+"""The exceptions that end a run without being bugs, and a help for their messages."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -44,3 +45,11 @@ class Interrupted(KeyboardInterrupt):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Interrupted, (self.number, str(self)))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A question with the known word nearest to `word`; "" where none is near."""
+    from difflib import get_close_matches  # most commands end without an error
+
+    close = get_close_matches(word, list(known), 1)
+    return f"did you mean {close[0]}? " if close else ""

@@ -18,6 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from dimred.errors import InputError
+
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """First characters of a text that a spreadsheet would evaluate as a formula."""
 
@@ -25,8 +27,15 @@ _TEMPORARY = re.compile(r"\.dimred-[0-9a-f]{16}\.tmp")
 
 
 def expanded(path: str | os.PathLike[str]) -> Path:
-    """A path with `~` expanded; an unknown ~user stays as it is."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111  (raises nothing for an unknown ~user)
+    """A path with `~` expanded; an unknown ~user stays as it is.
+
+    Raises InputError where the user has no home folder: a folder called `~` would be made, which
+    the shell then takes for the home folder of others.
+    """
+    whole = os.path.expanduser(path)  # noqa: PTH111  (raises nothing for an unknown ~user)
+    if whole == "~" or str(whole).startswith("~/"):
+        raise InputError(f"{whole}: there is no home folder here; write the path without ~")
+    return Path(whole)
 
 
 def can_be_written(folder: Path) -> bool:

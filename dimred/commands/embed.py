@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Sequence
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dimred.commands.messages import Parser
+from dimred.commands.messages import Parser, complain
 from dimred.commands.output import out_file
 from dimred.errors import InputError
 from dimred.files import csv_file, expanded, printable
@@ -66,10 +65,10 @@ def run(arguments: list[str]) -> int:
     stem = out or _default_out(finished, args.images[0], placed.paths)
     table, arrays = _output_files(stem)
     for path, reason in placed.left_out[:_MAX_NAMED]:
-        print(f"dimred: {path!r} is left out: {reason}", file=sys.stderr)
+        complain(f"{path!r} is left out: {reason}")
     left_out = len(placed.left_out)
     if left_out > _MAX_NAMED:
-        print(f"dimred: and {left_out - _MAX_NAMED} more are left out", file=sys.stderr)
+        complain(f"and {left_out - _MAX_NAMED} more are left out")
     buffer = io.BytesIO()
     np.savez(buffer, **placed.arrays())  # type: ignore[arg-type]
     finished.write_output(arrays, buffer.getbuffer())

@@ -3,27 +3,48 @@
 from __future__ import annotations
 
 import errno
+import re
 import sys
-from argparse import ArgumentParser
-from collections.abc import Callable, Iterable
-from difflib import get_close_matches
+from argparse import Action, ArgumentError, ArgumentParser
+from collections.abc import Callable
 from traceback import walk_tb
-from typing import TYPE_CHECKING, NoReturn
+from typing import Any, NoReturn
 
 from dimred.errors import InputError, ProcessLost, TrainingFailed
+from dimred.files import printable
 
-if TYPE_CHECKING:
-    from hydra.errors import MissingConfigException
-    from omegaconf.errors import OmegaConfBaseException
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
-# The choices of hydra-submitit-launcher, the optional extra `cluster`.
-_CLUSTER = ("hydra/launcher/submitit_local", "hydra/launcher/submitit_slurm")
-# Groups that a plug-in adds choices to.
-_PLUGIN_GROUPS = ("dataset", "pairing", "model", "loss")
+# Longest value and longest line that are shown whole. Lists of choices are many short words.
+_MAX_WORD, _MAX_LINE = 200, 2_000
+# Lists, texts in quotes, and words, that are longer.
+_LONG = re.compile(
+    rf"\[[^\[\]]{{{_MAX_WORD},}}\]|(?<!\w)'[^']{{{_MAX_WORD},}}'(?!\w)|\S{{{_MAX_WORD + 1},}}"
+)
+
+# What libraries say when an allocation fails, besides MemoryError and torch.OutOfMemoryError.
+_NO_MEMORY = re.compile(
+    "can't allocate memory|cannot allocate memory|not enough memory|out of memory|bad_alloc"
+    "|could not create a primitive|failed to map segment",
+    re.IGNORECASE,
+)
+# Options that need less memory where they are smaller, by the modules that use it.
+_SMALLER = {
+    "dimred.data": "dataset.limit or dataset.image_size",
+    "dimred.pairing": "dataset.limit or schedule.batch_size",
+    "dimred.evaluation": "eval.batch_size",
+    "dimred.measures": "eval.batch_size",
+    "dimred.run.measuring": "eval.batch_size",
+    "dimred.training.embed": "eval.batch_size",
+    "dimred.training": "schedule.batch_size",
+    "dimred.losses": "schedule.batch_size",
+    "dimred.models": "schedule.batch_size or the widths of the model",
+    "dimred.run": "schedule.batch_size",
+}
 
 
 class Parser(ArgumentParser):
-    """An ArgumentParser whose errors are InputErrors.
+    """An ArgumentParser whose errors are InputErrors, and which refuses empty words.
 
     help_text: help of the command, whose first paragraph is the usage.
     """
@@ -35,6 +56,11 @@ class Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; {self._usage}")
 
+    def _check_value(self, action: Action, value: Any) -> None:
+        if value == "":  # such as of an unset variable of the shell
+            raise ArgumentError(action, "must not be empty")
+        super()._check_value(action, value)
+
 
 def run_reporting_errors(action: Callable[[], int]) -> int:
     """Call `action`, which returns an exit code. An error that is no bug is printed as one line,
@@ -42,91 +68,88 @@ def run_reporting_errors(action: Callable[[], int]) -> int:
     try:
         return action()
     except Exception as error:
-        return _report(error)
+        code = exit_code(error)
+        if code is None:
+            raise
+        complain(explain(error))
+        return code
 
 
-def _report(error: Exception) -> int:
-    """Print an error that is no bug as one line and return its exit code; raise any other."""
-    code = exit_code(error)
-    if code is None:
-        raise error
-    print(f"dimred: {explain(error)}", file=sys.stderr)
-    return code
+def complain(line: str) -> None:
+    """Print an error message."""
+    print(f"dimred: {shown(line)}", file=sys.stderr)
 
 
-def exit_code(error: Exception) -> int | None:
-    """2 for input that cannot be used, 1 for a run that failed, None for a bug."""
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
+def shown(message: str) -> str:
+    """A message as one line that a terminal can show: control characters are escaped, and values
+    of thousands of characters cut."""
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in printable(message))
+    line = _LONG.sub(lambda value: f"{value[0][:100]}...{value[0][-20:]}", line)
+    return line if len(line) <= _MAX_LINE else f"{line[: _MAX_LINE // 2]} ... {line[-300:]}"
+
+
+def exit_code(error: BaseException) -> int | None:
+    """2 for input or a disk that cannot be used, 1 for a run that failed or ran out of memory, None
+    for a bug."""
     from yaml import YAMLError
 
-    unusable = (InputError, HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError)
-    if isinstance(error, unusable):
+    if _lacks_memory(error):
+        return 1
+    if isinstance(error, InputError | YAMLError | UnicodeDecodeError):
         return 2
-    if isinstance(error, OSError) and error.filename is not None:
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in _FULL):
         return 2
     return 1 if isinstance(error, TrainingFailed | ProcessLost) else None
 
 
 def explain(error: BaseException) -> str:
     """One line for an error: the key or file, the value, and what is allowed."""
-    from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-    from omegaconf.errors import OmegaConfBaseException
-
-    if isinstance(error, OSError) and error.filename is not None:
-        full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-        kept = "; what was written before is kept" if full else ""
-        return f"{error.filename}: {error.strerror}{kept}"
-    if isinstance(error, OverrideParseException):
-        value = error.override.partition("=")[2].replace("'", "")
-        key = error.override.partition("=")[0]
-        return (
-            f"{error.override}: cannot be read as KEY=VALUE; quote the value: \"{key}='{value}'\""
-        )
+    if _lacks_memory(error):
+        return _explain_memory(error)
+    if isinstance(error, InputError | TrainingFailed | ProcessLost):
+        return str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        kept = "; what was written before is kept" if error.errno in _FULL else ""
+        return f"{error.filename or 'standard output'}: {error.strerror}{kept}"
     if isinstance(error, UnicodeDecodeError):
-        modules = (str(f.f_globals.get("__name__")) for f, _ in walk_tb(error.__traceback__))
-        kind = "YAML file" if any(name.startswith("yaml.") for name in modules) else "file"
+        kind = "YAML file" if any(m.startswith("yaml.") for m in _modules(error)) else "file"
         return f"a {kind} is not UTF-8 ({error})"
-    cause = error.__cause__ or error.__context__ or error
-    if isinstance(cause, OmegaConfBaseException) and cause.full_key:
-        return _explain_key(cause, str(error))
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file in _CLUSTER:
-        word = "=".join(error.missing_cfg_file.rsplit("/", 1))
-        return (
-            f"{word}: is not installed; it comes with pip install -e '.[cluster]' in dimred's clone"
-        )
-    if isinstance(error, MissingConfigException):
-        return _explain_choice(error)
-    if isinstance(error, HydraException):
-        lines = [line for line in lines if not line.startswith(("See https", "^"))]
     return "; ".join(lines) or type(error).__name__
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question with the known word nearest to `word`; "" where none is near."""
-    close = get_close_matches(word, list(known), 1)
-    return f"did you mean {close[0]}? " if close else ""
+def _lacks_memory(error: BaseException) -> bool:
+    """Whether an allocation has failed, by the system's limits or a GPU's."""
+    if isinstance(error, InputError | TrainingFailed):
+        return False
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno == errno.ENOMEM
+    cause = error.__cause__ or error.__context__
+    if cause is not None and _lacks_memory(cause):
+        return True
+    kinds = RuntimeError | ImportError | OSError
+    return isinstance(error, kinds) and _NO_MEMORY.search(str(error)) is not None
 
 
-def _explain_choice(error: MissingConfigException) -> str:
-    """One line for a choice that is not there."""
-    group, _, name = str(error.missing_cfg_file).rpartition("/")
-    names = [str(option) for option in error.options or ()]
-    hint = did_you_mean(name, names)
-    own = ", and what a plug-in adds (--plugin FILE)" if group in _PLUGIN_GROUPS else ""
-    return f"{group}={name}: no such choice; {hint}the choices are {', '.join(names)}{own}"
+def _explain_memory(error: BaseException) -> str:
+    reason = " ".join(str(error).split())[:_MAX_WORD] or "an allocation failed"
+    modules = list(_modules(error))
+    if "dimred.commands.train" not in modules:
+        return f"memory ran out ({reason})"
+    places = (place for module in reversed(modules) for place in _parents(module))
+    smaller = next((_SMALLER[place] for place in places if place in _SMALLER), None)
+    advice = f"a smaller {smaller} needs less, and " if smaller else ""
+    return f"memory ran out ({reason}); {advice}the same command goes on once there is more"
 
 
-def _explain_key(error: OmegaConfBaseException, context: str) -> str:
-    """One line for an error about one key of the configuration."""
-    from omegaconf.errors import ConfigAttributeError, ConfigKeyError
+def _modules(error: BaseException) -> list[str]:
+    """The module of each frame of an error's traceback, the innermost last."""
+    return [str(f.f_globals.get("__name__")) for f, _ in walk_tb(error.__traceback__)]
 
-    key = str(error.full_key)
-    reason = str(error).splitlines()[0]
-    if isinstance(error, ConfigKeyError | ConfigAttributeError):
-        siblings = [str(name) for name in error.parent_node or () if name != "hydra"]
-        hint = did_you_mean(key.rpartition(".")[2], siblings)
-        return f"{key}: no such key; {hint}known here: {', '.join(siblings)}"
-    assignment = context.removeprefix("Error merging override ")
-    return f"{assignment if assignment != context else key}: {reason}"
+
+def _parents(module: str) -> list[str]:
+    """A module and the packages around it, the innermost first."""
+    parts = module.split(".")
+    return [".".join(parts[:count]) for count in range(len(parts), 0, -1)]

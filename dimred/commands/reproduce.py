@@ -128,7 +128,7 @@ def _measure_baselines(jobs: Sequence[_Job]) -> int:
 
 
 def _seeds(text: str) -> list[int]:
-    if not re.fullmatch(r"[0-9]+(,[0-9]+)*", text):
+    if not re.fullmatch(r"[0-9]{1,10}(,[0-9]{1,10})*", text):
         raise InputError(
             f"--seeds {text}: must be whole numbers separated by commas, such as 0,1,2"
         )

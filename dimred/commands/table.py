@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from dimred.commands.messages import Parser
+from dimred.commands.messages import Parser, complain
 from dimred.commands.output import out_file
 from dimred.errors import InputError
 from dimred.files import expanded, printable, write_atomically
@@ -57,7 +55,7 @@ def run(arguments: list[str]) -> int:
         records = [record for record in records if (record.budget or "full") == args.budget]
     measures = args.measures.split(",") if args.measures is not None else []
     for line in damaged:
-        print(f"dimred: left out: {printable(line)}", file=sys.stderr)
+        complain(f"left out: {line}")
     text = printable(FORMATS[args.format](comparison(args.name, records, measures))) + "\n"
     if out:
         write_atomically(out, text.encode())

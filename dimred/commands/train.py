@@ -8,13 +8,14 @@ import sys
 import time
 import traceback
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dimred.commands.messages import Parser, exit_code, explain
+from dimred.commands.messages import Parser, complain, exit_code, explain, shown
 from dimred.config.conf_folder import GROUPS, choices
 from dimred.errors import InputError
 from dimred.files import expanded
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
     from omegaconf import DictConfig
 
+    from dimred.config import RunConfig
+
 # Environment variables that torchrun sets.
 _SHARED = os.environ.get("WORLD_SIZE", "1") != "1"
 _IS_WORKER = _SHARED and os.environ.get("RANK", "0") != "0"
+_MAX_JOBS = 10_000  # of a sweep
 _WORKER_ERROR_DELAY = 5.0  # seconds, so that the main process reports its error first
 
 _HELP_HEAD = """\
@@ -101,10 +105,10 @@ def run(arguments: list[str]) -> int:
 def _run(arguments: list[str]) -> int:
     args = parsed(arguments)
     load_plugins(args.plugin)
-    from dimred.config.compose import check_overrides, with_stage_losses
+    from dimred.config.compose import check_overrides
 
     check_overrides(args.overrides, args.config_dir)
-    return with_stage_losses(lambda: _launch(args), args.overrides)
+    return _launch(args)
 
 
 def parsed(arguments: list[str]) -> Namespace:
@@ -129,10 +133,16 @@ def _launch(args: Namespace) -> int:
     from hydra.types import RunMode
 
     from dimred.config.compose import hydra_app, hydra_overrides
+    from dimred.config.hydra_errors import composing
 
     flags = flags_of(args)
-    overrides = hydra_overrides(args.overrides, args.config_dir, args.multirun)
-    with hydra_app() as app:
+    error: Exception | None = None
+
+    def words(typed: Sequence[str]) -> list[str]:
+        return hydra_overrides(typed, args.config_dir, args.multirun)
+
+    overrides = words(args.overrides)
+    with hydra_app() as app, composing(args.overrides, lambda typed: _jobs(app, words(typed))):
         # Hydra composes once to read its mode, which is not ours but only a user's own to set.
         own = args.config_dir or any("hydra" in word for word in args.overrides)
         if args.multirun or (own and app.get_mode("config", overrides) is RunMode.MULTIRUN):
@@ -143,7 +153,7 @@ def _launch(args: Namespace) -> int:
             if override.startswith("hydra/launcher="):
                 raise InputError(f"{override}: launches the jobs of a sweep; add -m")
         result = app.run("config", partial(_single, flags), overrides)
-        error: Exception | None = result.return_value
+        error = result.return_value
     if error is not None:
         raise error
     return 0
@@ -151,18 +161,15 @@ def _launch(args: Namespace) -> int:
 
 def _sweep(app: Hydra, job: Callable[[DictConfig], _JobResult], overrides: list[str]) -> int:
     """Run or submit the jobs of a sweep and wait for them; returns the exit code."""
-    import hydra
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    from dimred.config.hydra_schema import typed
-
-    parsed_overrides = OverridesParser.create(app.config_loader).parse_overrides(overrides)
-    for job_overrides in BasicSweeper.split_arguments(parsed_overrides, None)[0]:
-        # Check every job before any of them waits in a queue.
-        config = typed(hydra.compose("config", overrides=job_overrides))
+    configs = _jobs(app, overrides)  # checks every job before any of them waits in a queue
     if any(override.startswith("hydra/launcher=") for override in overrides):
-        share_with_processes(expanded(config.output_dir) / "sweeps" / "plugins")
+        for config in configs:
+            if "%" in config.output_dir:
+                raise InputError(
+                    f"output_dir={config.output_dir}: a launcher replaces % and a letter in paths, "
+                    "such as %j by the job's number; name a folder without %"
+                )
+        share_with_processes(expanded(configs[-1].output_dir) / "sweeps" / "plugins")
     # Launchers log which jobs they submit, and where the logs are.
     launchers = logging.getLogger("hydra_plugins")
     launchers.addHandler(logging.StreamHandler(sys.stdout))
@@ -179,16 +186,44 @@ def _sweep(app: Hydra, job: Callable[[DictConfig], _JobResult], overrides: list[
             # rest is what the job printed.
             line = " ".join(line.splitlines()[:2]) + "; its log lies there; the other jobs go on"
             code = 1
-        print(f"dimred: {line}", file=sys.stderr)
+        complain(line)
         return code
     results: list[_JobResult] = [result.return_value for batch in batches for result in batch]
     done = [f"{result.overrides}: {result.line}" for result in results if not result.code]
-    failed = [f"  {result.overrides}: {result.line}" for result in results if result.code]
+    failed = [f"  {shown(f'{job.overrides}: {job.line}')}" for job in results if job.code]
     print("", *done, sep="\n", flush=True)
     if failed:
         head = f"\ndimred: {len(failed)} job(s) of the sweep failed:"
         print(head, *failed, sep="\n", file=sys.stderr)
     return max(result.code for result in results)
+
+
+def _jobs(app: Hydra, overrides: list[str]) -> list[RunConfig]:
+    """The checked configuration of each job of a sweep, or of a single run.
+
+    Raises InputError for a sweep over nothing or over too much.
+    """
+    import hydra
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    from dimred.config.hydra_schema import typed
+
+    parsed_overrides = OverridesParser.create(app.config_loader).parse_overrides(overrides)
+    count = 1
+    for override in parsed_overrides:
+        if override.is_discrete_sweep():
+            # Counted, not listed: range(0,10**12) is easily typed.
+            n_values = sum(1 for _ in islice(override.sweep_string_iterator(), _MAX_JOBS + 1))
+            if not n_values:
+                raise InputError(f"{override.input_line}: is a sweep over no values")
+            count *= n_values
+            if count > _MAX_JOBS:
+                raise InputError(
+                    f"{override.input_line}: makes a sweep of more than {_MAX_JOBS:,} jobs"
+                )
+    jobs = BasicSweeper.split_arguments(parsed_overrides, None)[0]
+    return [typed(hydra.compose("config", overrides=job)) for job in jobs]
 
 
 def _as_sweeps(app: Hydra, overrides: list[str]) -> list[str]:
@@ -232,7 +267,7 @@ def _job(flags: list[str], composed: DictConfig) -> _JobResult:
         raise
     except Exception as error:
         line = explain(error)
-        print(f"dimred: failed: {line}", file=sys.stderr)
+        complain(f"failed: {line}")
         code = exit_code(error)
         if code is None:
             traceback.print_exc()

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from dimred.config.conf_folder import config_folder
 from dimred.config.run import RunConfig, check, run_schema
 from dimred.errors import InputError
+from dimred.files import expanded
+from dimred.options.option import walk
 from dimred.options.plugins import load_installed_plugins
 from dimred.options.registry import registered
 from dimred.training.device import DeviceName, DeviceOptions
@@ -73,11 +75,12 @@ def _drop(group: str, name: str) -> None:
 
 def typed(composed: DictConfig) -> RunConfig:
     """The checked RunConfig of a composed config. Raises InputError for invalid values."""
-    for line in _unknown_keys(composed, ""):
+    for line in _unusable(composed, ""):
         raise InputError(line)
     for key in OmegaConf.missing_keys(composed):
         stages = ", ".join(composed.schedule.stages)
-        raise InputError(f"{key}: must be given; the stages here are {stages}")
+        known = f"; the stages here are {stages}" if key.startswith("schedule.stages.") else ""
+        raise InputError(f"{key}=???: must be given{known}")
     try:
         config = OmegaConf.to_object(composed)
     except ValueError as error:  # raised by a dataclass of options, not by OmegaConf
@@ -87,15 +90,52 @@ def typed(composed: DictConfig) -> RunConfig:
     if not isinstance(config, RunConfig):
         raise TypeError(f"not a run's configuration: {type(config)}")
     check(config)
+    check_names(config)
     return replace(config, schedule=config.schedule.scaled())
 
 
-def _unknown_keys(node: DictConfig, prefix: str) -> Iterator[str]:
-    """One line for each unknown key added by +KEY=VALUE, which Hydra does not check."""
+def check_names(config: RunConfig) -> None:
+    """Raise InputError for names that make folders elsewhere than meant, or cannot be their names.
+    Runs that others made are read whatever their names."""
+    for key, name in (("name", config.name), ("schedule.name", config.schedule.name)):
+        if name is not None and (reason := _no_name(name)):
+            raise InputError(f"{key}={name}: is part of the run folder's name, so it {reason}")
+    for name in config.schedule.stages:
+        if len(name.encode(errors="surrogateescape")) > 100:
+            raise InputError(f"schedule.stages.{name}: must be at most 100 bytes long")
+    for key, spec, value in walk(config):
+        if spec is not None and spec.metadata.get("is_path") and isinstance(value, str):
+            if "\0" in value:
+                raise InputError(f"{key}={value}: must not hold a null character")
+            try:
+                expanded(value)
+            except InputError as error:
+                raise InputError(f"{key}={error}") from error
+
+
+def _no_name(name: str) -> str | None:
+    """Why a text cannot be part of a folder's name; None if it can."""
+    if "/" in name or not name.isprintable():
+        return "must not hold / or control characters"
+    if name[:1] in ("~", "."):
+        return f"must not begin with {name[0]}"
+    # A name of a file is at most 255 bytes; behind this part come the seed and a hash.
+    return "must be at most 200 bytes long" if len(name.encode()) > 200 else None
+
+
+def _unusable(node: DictConfig, prefix: str) -> Iterator[str]:
+    """One line for each unknown key added by +KEY=VALUE, which Hydra does not check, and for each
+    list that is replaced by something else."""
     schema = OmegaConf.get_type(node)
     known = [spec.name for spec in fields(schema)] if is_dataclass(schema) else None
     for key in map(str, node):
         if known is not None and key not in known:
             yield f"{prefix}{key}: no such key; known here: {', '.join(known)}"
-        elif isinstance(value := node._get_node(key), DictConfig) and not value._is_none():
-            yield from _unknown_keys(value, f"{prefix}{key}.")
+            continue
+        value = node._get_node(key)
+        if isinstance(value, ListConfig) and value._is_interpolation():
+            replaced = node[key]
+            if not isinstance(replaced, ListConfig | None):
+                yield f"{prefix}{key}={value._value()}: must be a list, and is {replaced}"
+        elif isinstance(value, DictConfig) and not value._is_none():
+            yield from _unusable(value, f"{prefix}{key}.")

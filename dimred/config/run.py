@@ -7,13 +7,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, make_dataclass
 from enum import Enum
 from functools import cache
+from itertools import chain
 from typing import Any, get_type_hints
 
 from dimred.data.options import DatasetOptions
 from dimred.errors import InputError
 from dimred.losses.options import LossOptions
 from dimred.models.options import ModelOptions
-from dimred.options.option import changes_result, copied, nested, option, violations, walk
+from dimred.options.option import changes_result, copied, mistyped, nested, option, violations, walk
 from dimred.options.plugins import load_shared_plugins
 from dimred.options.registry import Unknown, registered
 from dimred.options.trial import tried
@@ -137,7 +138,6 @@ class RunConfig:
         None,
         "First part of the run folder's name; null = DATASET-MODEL-LOSS-SCHEDULE.",
         changes_result=False,
-        is_path=True,
     )
     budget: str | None = option(
         None,
@@ -186,7 +186,9 @@ class RunConfig:
 
 def check(config: RunConfig) -> None:
     """Raise InputError, naming the key, for invalid values."""
-    for line in (*violations(config), *_choice_mismatches(config), *_contradictions(config)):
+    # One after the other: what follows is asked of values of the right type only.
+    checks = (mistyped, violations, _choice_mismatches, _contradictions)
+    for line in chain.from_iterable(lines(config) for lines in checks):
         raise InputError(line)
 
 

@@ -1,16 +1,20 @@
-"""The configuration of a run, read back from its folder."""
+"""The configuration of a run, as its folder keeps it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import fields
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from enum import Enum
 from typing import Any
 
 import yaml
 from omegaconf import OmegaConf
+from omegaconf._utils import get_omega_conf_dumper
 
 from dimred.config.renamed import current_config
 from dimred.config.run import RunConfig, check, run_schema
+from dimred.config.safe_yaml import safe_yaml
 from dimred.data.options import DatasetOptions
 from dimred.errors import InputError
 from dimred.losses.options import LossOptions
@@ -28,10 +32,24 @@ _GROUPS: dict[str, type[Choice]] = {
 }
 
 
+def config_text(config: RunConfig) -> str:
+    """The text of a config.yaml, which `read_config` reads."""
+    return str(
+        yaml.dump(
+            _plain(asdict(config)),
+            default_flow_style=False,
+            allow_unicode=True,
+            sort_keys=False,
+            Dumper=get_omega_conf_dumper(),  # quotes texts that look like numbers
+        )
+    )
+
+
 def read_config(
     text: str, origins: Mapping[str, Any] | None = None, run: str = "the run"
 ) -> RunConfig:
-    """The RunConfig in the text of a config.yaml.
+    """The RunConfig in the text of a config.yaml. All texts are taken as they are: nothing, such as
+    `${oc.env:HOME}`, is replaced.
 
     origins: the plug-ins that the run used, as returned by `provenance`. They are not imported:
         options of one that is not loaded, or whose source has changed since, are kept as plain
@@ -42,9 +60,7 @@ def read_config(
     load_installed_plugins()
     origins = origins or {}
     try:
-        content = current_config(yaml.safe_load(text))
-        for key, value in _interpolations(content):
-            raise InputError(f"{key}={value}: must be a plain value, as a run writes it")
+        content = current_config(safe_yaml(text))
         schema = run_schema()
         # Options of measures that are not loaded are dropped: reading a run does not need them.
         known = {spec.name for spec in fields(schema().eval)}
@@ -52,7 +68,7 @@ def read_config(
         groups = {key: _options(key, content.pop(key), origins.get(key), run) for key in _GROUPS}
         stages = content["schedule"]["stages"]
         losses = {name: stage.pop("loss", None) for name, stage in stages.items()}
-        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), content))
+        config = _object(schema, content)
         assert isinstance(config, RunConfig)
         for key, options in groups.items():
             setattr(config, key, options)
@@ -60,21 +76,9 @@ def read_config(
             origin = origins.get(f"schedule.stages.{name}.loss")
             config.schedule.stages[name].loss = loss and _options("loss", loss, origin, run)
         check(config)
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, AssertionError) as error:
         raise InputError(f"is no configuration of dimred ({error})") from error
     return config
-
-
-def _interpolations(content: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Keys and values that OmegaConf would replace, such as by environment variables."""
-    if isinstance(content, str) and "${" in content:
-        yield key, content
-    elif isinstance(content, Mapping):
-        for name, value in content.items():
-            yield from _interpolations(value, f"{key}.{name}" if key else str(name))
-    elif isinstance(content, list):
-        for value in content:
-            yield from _interpolations(value, key)
 
 
 def _options(group: str, values: dict[str, Any], origin: Mapping[str, Any] | None, run: str) -> Any:
@@ -86,5 +90,30 @@ def _options(group: str, values: dict[str, Any], origin: Mapping[str, Any] | Non
             return unknown(_GROUPS[group], values, origin)
         if not is_same_code(here, origin):
             return unknown(_GROUPS[group], values, origin, here.origin, run)
-    schema = OmegaConf.structured(options[values["name"]])
-    return OmegaConf.to_object(OmegaConf.merge(schema, values))
+    return _object(options[values["name"]], values)
+
+
+def _object(schema: type[Any], values: Mapping[str, Any]) -> Any:
+    """An instance of a dataclass with these plain values, checked and converted by OmegaConf."""
+    content = OmegaConf.create(_escaped(values))
+    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), content))
+
+
+def _escaped(value: Any) -> Any:
+    """Plain values, with each `${` in a text escaped, so that OmegaConf does not replace it."""
+    if isinstance(value, Mapping):
+        return {key: _escaped(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_escaped(part) for part in value]
+    if isinstance(value, str) and "${" in value:
+        return re.sub(r"(\\*)\$\{", lambda found: rf"{2 * found[1]}\${{", value)
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """Options as plain values, enums by their names."""
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value.name if isinstance(value, Enum) else value

@@ -54,10 +54,16 @@ class DatasetOptions(Choice):
         FitOn.all, "Learn from all images, as the t-SimCNE paper does, or from the train split."
     )
     mean: list[float] | None = option(
-        None, "Pixel mean of each channel in [0, 1] for normalization; null takes the dataset's."
+        None,
+        "Pixel mean of each channel in [0, 1] for normalization; null takes the dataset's.",
+        at_least=-100,
+        at_most=100,
     )
     std: list[float] | None = option(
-        None, "Pixel deviation of each channel; null takes the dataset's.", above=0
+        None,
+        "Pixel deviation of each channel; null takes the dataset's.",
+        at_least=1e-4,
+        at_most=100,
     )
 
     def load(self, seed: int) -> ImageSet:
@@ -173,7 +179,10 @@ class ImageFolder(DatasetOptions):
         None, "The folder; must be given.", changes_result=False, is_path=True
     )
     image_size: int = option(
-        32, "Side in pixels that images are resized and center-cropped to.", at_least=4
+        32,
+        "Side in pixels that images are resized and center-cropped to.",
+        at_least=4,
+        at_most=2**14,
     )
     strict: bool = option(
         False, "Stop at the first unreadable file instead of leaving it out.", changes_result=False

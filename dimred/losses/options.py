@@ -94,7 +94,9 @@ class Drlim(LossOptions):
     """DrLIM's contrastive loss of labeled pairs."""
 
     requires: ClassVar[PairFormat] = PairFormat.labeled_pairs
-    margin: float = option(1.0, "Distance up to which dissimilar pairs repel.", above=0)
+    margin: float = option(
+        1.0, "Distance up to which dissimilar pairs repel.", above=0, at_most=1e6
+    )
     form: HingeForm = option(HingeForm.squared_hinge, _FORM)
 
     @property
@@ -124,9 +126,12 @@ class GeneralizedContrastive(LossOptions):
         at_least=1,
     )
     margins: list[float] = option(
-        [1.0, 1.0], "Distance in each group up to which dissimilar pairs repel.", above=0
+        [1.0, 1.0],
+        "Distance in each group up to which dissimilar pairs repel.",
+        above=0,
+        at_most=1e6,
     )
-    weights: list[float] = option([1.0, 1.0], "Weight of each group.", at_least=0)
+    weights: list[float] = option([1.0, 1.0], "Weight of each group.", at_least=0, at_most=1e6)
     form: HingeForm = option(HingeForm.squared_hinge, _FORM)
 
     @property
@@ -209,9 +214,14 @@ class InfoNCE(LossOptions):
         "exp(cos / loss.temperature).",
     )
     degrees_of_freedom: float = option(
-        1.0, "For kernel=cauchy: 1 is t-SimCNE's, larger values have lighter tails.", above=0
+        1.0,
+        "For kernel=cauchy: 1 is t-SimCNE's, larger values have lighter tails.",
+        above=0,
+        at_most=1e6,
     )
-    bandwidth: float = option(1.0, "For kernel=gaussian: its standard deviation.", above=0)
+    bandwidth: float = option(
+        1.0, "For kernel=gaussian: its standard deviation.", at_least=1e-6, at_most=1e6
+    )
     temperature: float = option(0.5, "For kernel=cosine: SimCLR's tau.", at_least=0.003)
     learn_temperature: bool = option(
         False,

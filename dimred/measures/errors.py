@@ -30,6 +30,7 @@ class ClassifierErrors(Measure):
         "For classifiers: also measure the error on test images shifted at random by up to "
         "[horizontal, vertical] pixels, ten times each; [] = off.",
         at_least=0,
+        at_most=10_000,
     )
 
     def problems(self) -> Iterator[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, field, fields, is_dataclass
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 
 def option(
@@ -94,12 +95,17 @@ def _plain(bound: float) -> str:
 def _within(number: float, spec: Field[Any]) -> bool:
     limits = spec.metadata
     return (
-        math.isfinite(number)
+        _is_computable(number)
         and (limits.get("at_least") is None or number >= limits["at_least"])
         and (limits.get("above") is None or number > limits["above"])
         and (limits.get("at_most") is None or number <= limits["at_most"])
         and (limits.get("below") is None or number < limits["below"])
     )
+
+
+def _is_computable(number: float) -> bool:
+    """Whether a number is finite and fits into 64 bits."""
+    return abs(number) < 2**63 if isinstance(number, int) else math.isfinite(number)
 
 
 def walk(options: Any, prefix: str = "") -> Iterator[tuple[str, Field[Any] | None, Any]]:
@@ -117,6 +123,54 @@ def walk(options: Any, prefix: str = "") -> Iterator[tuple[str, Field[Any] | Non
             yield key, spec, value
 
 
+def mistyped(options: Any, prefix: str = "") -> Iterator[str]:
+    """One line for each value that is not of its field's type: OmegaConf does not check what is in
+    lists."""
+    hints = get_type_hints(type(options))
+    for spec in fields(options):
+        key, value, hint = f"{prefix}{spec.name}", getattr(options, spec.name), hints[spec.name]
+        parts = [(key, value, hint)]
+        if isinstance(value, dict) and get_origin(hint) is dict:
+            parts = [(f"{key}.{name}", part, get_args(hint)[1]) for name, part in value.items()]
+        for name, part, kind in parts:
+            if not _fits(part, kind):
+                yield f"{name}={part}: must be {_type_text(kind)}"
+            elif is_dataclass(part):
+                yield from mistyped(part, f"{name}.")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of a type, as far as types of options go."""
+    if hint is Any:
+        return True
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return any(_fits(value, part) for part in parts)
+    if origin in (list, tuple):  # OmegaConf makes lists of tuples
+        return isinstance(value, list | tuple) and all(_fits(part, parts[0]) for part in value)
+    if origin is not None or not isinstance(hint, type):
+        return isinstance(value, origin) if isinstance(origin, type) else True
+    if isinstance(value, bool) and hint in (int, float):
+        return False
+    return isinstance(value, (int, float) if hint is float else hint)
+
+
+def _type_text(hint: Any) -> str:
+    """A type in words."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (list, tuple):
+        return f"{_type_text(parts[0]).replace('a ', 'a list of ')}s"
+    if origin in (Union, UnionType):
+        return " or ".join(map(_type_text, parts))
+    return _TYPES.get(hint, "a mapping of options")
+
+
+_TYPES: dict[Any, str] = {
+    **{int: "a whole number", float: "a number", str: "a text", bool: "true or false"},
+    NoneType: "null",
+}
+
+
 def violations(options: Any) -> Iterator[str]:
     """One line for each value outside its bounds."""
     for key, spec, value in walk(options):
@@ -127,6 +181,6 @@ def violations(options: Any) -> Iterator[str]:
             if isinstance(number, bool) or not isinstance(number, int | float):
                 continue
             if not _within(number, spec):
-                bounds = allowed(spec) if math.isfinite(number) else ""
-                yield f"{key}={value}: must be {bounds or 'a finite number'}"
+                bounds = allowed(spec) if _is_computable(number) else ""
+                yield f"{key}={value}: must be {bounds or 'a finite number of at most 64 bits'}"
                 break

@@ -27,9 +27,14 @@ class ClassTarget(PairingOptions):
     provides: ClassVar[PairFormat] = PairFormat.classes
 
     shift_x: int = option(
-        0, "Largest random horizontal shift of training images in pixels, both ways.", at_least=0
+        0,
+        "Largest random horizontal shift of training images in pixels, both ways.",
+        at_least=0,
+        at_most=10_000,
     )
-    shift_y: int = option(0, "Largest random vertical shift in pixels, both ways.", at_least=0)
+    shift_y: int = option(
+        0, "Largest random vertical shift in pixels, both ways.", at_least=0, at_most=10_000
+    )
 
     def build(self, scope: PairingScope, batch_size: int, device: torch.device) -> Pairing:
         from dimred.pairing import FixedTargets

@@ -43,19 +43,32 @@ def should_compile(inputs: Inputs, stage: Stage) -> bool:
 
 def new_encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
     """An encoder for these images, with random weights, on the CPU."""
-    options, shape = config.model, images.images.shape
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(config.seed, "weights"))
-        encoder = Encoder(
-            build_backbone(options, shape[1], (shape[2], shape[3])),
-            images.mean,
-            images.std,
-            options.hidden_dim,
-            out_dim,
-        )
-        if options.init is WeightInit.xavier:
+        encoder = _encoder(config, images, out_dim)
+        if config.model.init is WeightInit.xavier:
             encoder.init_xavier()
     return encoder
+
+
+def n_parameters(config: RunConfig, images: ImageSet) -> int:
+    """Parameters of an encoder for these images in the stage of most dimensions, without memory for
+    them."""
+    out_dim = max(stage.out_dim for stage in config.schedule.stages.values())
+    with torch.device("meta"):
+        encoder = _encoder(config, images, out_dim)
+    return sum(parameter.numel() for parameter in encoder.parameters())
+
+
+def _encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
+    options, shape = config.model, images.images.shape
+    return Encoder(
+        build_backbone(options, shape[1], (shape[2], shape[3])),
+        images.mean,
+        images.std,
+        options.hidden_dim,
+        out_dim,
+    )
 
 
 def release_compiled() -> None:

@@ -9,9 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from omegaconf import OmegaConf
-
 from dimred.config import RunConfig
+from dimred.config.saved import config_text
 from dimred.errors import InputError, Interrupted, ProcessLost, TrainingFailed
 from dimred.run.identity import identity_of, run_path
 from dimred.run.inputs import Inputs
@@ -190,7 +189,7 @@ def _record(
     content = {"seed": config.seed, "sessions": sessions, "identity": identity}
     # Written first, since it marks the folder as one of dimred.
     folder.write_json(layout.ENVIRONMENT, content)
-    folder.write_text(layout.CONFIG, OmegaConf.to_yaml(OmegaConf.structured(config)))
+    folder.write_text(layout.CONFIG, config_text(config))
 
 
 def _announce(folder: RunFolder, inputs: Inputs) -> None:

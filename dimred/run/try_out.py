@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import resource
+from dataclasses import fields
+
 import torch
 
+from dimred.errors import InputError
 from dimred.losses.check import check_loss
 from dimred.models.check import check_encoder
 from dimred.options.trial import tried
 from dimred.pairing.check import check_pairing
 from dimred.run.inputs import Inputs
-from dimred.run.stages import new_encoder
+from dimred.run.stages import n_parameters, new_encoder
+from dimred.training.schedule import OptimizerName
 from dimred.training.stage import on_device
 
 
@@ -21,6 +27,8 @@ def try_out(inputs: Inputs) -> None:
     """
     config, samples = inputs.config, inputs.samples.images
     device = inputs.compute.device
+    if config.model.origin is None:  # a plug-in's may need real weights
+        check_size(inputs)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         batch = check_pairing(
             config.pairing.name,
@@ -38,3 +46,30 @@ def try_out(inputs: Inputs) -> None:
         encoder = new_encoder(config, inputs.images, out_dim=1).to(device)
         pixels = samples[batch.samples.to(samples.device)].to(device)
         check_encoder(config.model.name, encoder, pixels, config.model.origin is not None)
+
+
+def check_size(inputs: Inputs) -> None:
+    """Raise InputError for a network whose parameters alone need more memory than there is."""
+    config, device = inputs.config, inputs.compute.device
+    # Weights, gradients, and the state of the optimizer, in float32.
+    copies = 4 if config.schedule.optimizer.name is OptimizerName.adamw else 3
+    count = n_parameters(config, inputs.images)
+    needed, there = 4 * copies * count, memory(device)
+    if needed > there:
+        sizes = {spec.name: getattr(config.model, spec.name) for spec in fields(config.model)}
+        options = ", ".join(
+            f"model.{key}={value}" for key, value in sizes.items() if isinstance(value, int | list)
+        )
+        raise InputError(
+            f"model={config.model.name}: has {count:,} parameters with {options}, which need "
+            f"{needed / 2**30:,.1f} GiB to be trained, and there are {there / 2**30:,.1f} GiB"
+        )
+
+
+def memory(device: torch.device) -> int:
+    """Bytes of memory of a GPU, or those of this machine that the process may use."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    pages: int = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return pages if limit == resource.RLIM_INFINITY else min(pages, limit)

@@ -227,8 +227,9 @@ class RunFolder:
 
 def _is_passing(name: str) -> bool:
     """Whether a file may lie in a folder that is new to a run: what a start that was killed
-    leaves."""
-    return name == layout.LOCK or is_temporary(name)
+    leaves, in earlier versions too."""
+    former = name.startswith(f".{layout.ENVIRONMENT}") and name.endswith(".tmp")
+    return name == layout.LOCK or is_temporary(name) or former
 
 
 def _differences(existing: dict[str, Any], given: dict[str, Any]) -> str:

@@ -60,6 +60,7 @@ class StageOptions:
         "???",
         "Passes over the images (with pairing.sampling=pairs, over as many pairs); required.",
         at_least=1,
+        at_most=10**9,
     )
     out_dim: int = option(
         "???",
@@ -76,8 +77,8 @@ class StageOptions:
     trainable: Trainable = option(
         Trainable.all, "Train all parameters, or only the readout (last linear layer)."
     )
-    lr_scale: float = option(1.0, "Factor on the learning rate.", above=0)
-    warmup_epochs: int = option(10, "Epochs of linear warm-up.", at_least=0)
+    lr_scale: float = option(1.0, "Factor on the learning rate.", above=0, at_most=1e6)
+    warmup_epochs: int = option(10, "Epochs of linear warm-up.", at_least=0, at_most=10**9)
     anneal: Anneal = option(
         Anneal.cosine,
         "After the warm-up: cosine = to 0 along a cosine; inv = Caffe's "
@@ -112,11 +113,12 @@ class OptimizerOptions:
         "Learning rate for a batch of 256 images, scaled linearly with the batch size; null = 0.03 "
         "for SGD (the paper's), 0.001 for AdamW.",
         above=0,
+        at_most=1e6,
     )
     momentum: float = option(0.9, "Momentum of SGD.", at_least=0, below=1)
-    weight_decay: float = option(5e-4, "Weight decay on all parameters.", at_least=0)
+    weight_decay: float = option(5e-4, "Weight decay on all parameters.", at_least=0, at_most=1e3)
     bias_lr_factor: float = option(
-        1.0, "Factor on the learning rate of biases; 2 in Angel (2015).", at_least=0
+        1.0, "Factor on the learning rate of biases; 2 in Angel (2015).", at_least=0, at_most=1e4
     )
 
 
@@ -139,6 +141,7 @@ class ScheduleOptions:
         "Factor on the epochs and warm-ups of all stages: 0.1 turns 1,000 epochs into 100. Every "
         "stage keeps at least one epoch.",
         above=0,
+        at_most=1e4,
         changes_result=False,  # the resulting numbers of epochs do
     )
     optimizer: OptimizerOptions = nested(OptimizerOptions, "How parameters are updated.")

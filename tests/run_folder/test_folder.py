@@ -120,6 +120,19 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path):
         folder.admit(IDENTITY, restart=False)
 
 
+def test_a_home_folder_of_hidden_files_only_is_refused(tmp_path):
+    (tmp_path / ".bashrc").touch()
+    with RunFolder(tmp_path) as folder, pytest.raises(InputError, match="holds files but no run"):
+        folder.admit(IDENTITY, restart=False)
+    assert [path.name for path in tmp_path.iterdir()] == [".bashrc"]
+
+
+def test_what_a_killed_run_left_of_its_first_file_is_its_own(tmp_path):
+    (tmp_path / ".environment.json.tmp").touch()
+    with RunFolder(tmp_path) as folder:
+        folder.admit(IDENTITY, restart=False)
+
+
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "run").write_text("")
     with pytest.raises(InputError, match="is a file"):

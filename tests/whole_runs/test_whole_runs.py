@@ -261,6 +261,7 @@ def test_measures_that_the_images_or_options_do_not_allow_are_left_out(smoke, tm
         (["dataset=image_folder", "dataset.root=nowhere"], ["nowhere"]),
         (["dataset=npz", "dataset.path=nowhere.npz"], ["nowhere.npz"]),
         (["loss=null"], ["loss=null"]),
+        (["model.widths=[65536,65536]"], ["model.widths=[65536, 65536]", "parameters", "GiB"]),
         (["--foo"], ["--foo"]),
         (
             ["schedule.stages.pretrain.loss=simclr"],
@@ -312,7 +313,8 @@ def test_a_run_that_diverges_stops_and_keeps_the_last_good_checkpoint(tmp_path, 
     """With one batch an epoch, the weights are gone after the only step and no loss shows it."""
     words = [*SMOKE, "run_dir=run", f"schedule.batch_size={batch_size}", "checkpoint_every=0"]
     words += ["schedule.stages.pretrain.epochs=1", "schedule.stages.pretrain.warmup_epochs=0"]
-    words += ["schedule.stages.finetune.lr_scale=1e35"]
+    words += ["schedule.optimizer.lr_per_256=1e6", "schedule.stages.pretrain.lr_scale=1e-8"]
+    words += ["schedule.stages.readout.lr_scale=1e-8", "schedule.stages.finetune.lr_scale=1e6"]
     line = refused(tmp_path, *words, code=1)
     assert "stage finetune, epoch 1" in line
     assert line.endswith("the last good checkpoint is kept\n")

@@ -1,0 +1,161 @@
+"""What Hydra and OmegaConf say of a command line, as one line that names what was typed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from traceback import walk_tb
+
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    GrammarParseError,
+    InterpolationKeyError,
+    OmegaConfBaseException,
+)
+
+from dimred.config.conf_folder import GROUPS, choices
+from dimred.config.quoting import quoted
+from dimred.errors import InputError, did_you_mean
+
+# The choices of hydra-submitit-launcher, the optional extra `cluster`.
+_CLUSTER = ("hydra/launcher/submitit_local", "hydra/launcher/submitit_slurm")
+# Groups that a plug-in adds choices to.
+_PLUGIN_GROUPS = ("dataset", "pairing", "model", "loss")
+# What OmegaConf says in place of a key.
+_NO_KEY = (None, "", "_dummy_")
+# Packages that compose a configuration.
+_COMPOSERS = ("hydra", "omegaconf", "antlr4")
+STAGE_LOSS = re.compile(r"\+{0,2}(schedule\.stages\.[^.]+\.loss)(\..+)?")
+
+
+@contextmanager
+def composing(
+    overrides: Sequence[str], compose: Callable[[Sequence[str]], object]
+) -> Iterator[None]:
+    """Context in which Hydra composes a configuration.
+
+    overrides: what was typed. compose: composes the first of them, to find the one at fault.
+    Raises InputError, one line, in place of every exception that arises in the code of Hydra or
+    OmegaConf: what was typed cannot be used, whatever its class. Other exceptions pass.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not _is_of_composing(error):
+            raise
+        line = _explained(error)
+        if line is None or not any(_key(word) in line for word in overrides):
+            culprit = _culprit(overrides, compose, type(error))
+            if culprit is not None:
+                line = f"{culprit}: {line or _reason(error, culprit)}"
+            elif line is None:  # a bug: nothing that was typed brings it
+                raise
+        raise InputError(line) from error
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+~")
+
+
+def _is_of_composing(error: Exception) -> bool:
+    """Whether an exception arose in the code of Hydra or OmegaConf, not in dimred's or a plug-in's
+    that they called."""
+    if isinstance(error, HydraException | OmegaConfBaseException | RecursionError):
+        return True
+    if isinstance(error, OSError | MemoryError):
+        return False
+    tops = [
+        str(f.f_globals.get("__name__")).partition(".")[0] for f, _ in walk_tb(error.__traceback__)
+    ]
+    composers = [place for place, top in enumerate(tops) if top in _COMPOSERS]
+    others = [place for place, top in enumerate(tops) if top.startswith("dimred")]
+    return bool(composers) and composers[-1] > max(others, default=-1)
+
+
+def _culprit(
+    overrides: Sequence[str], compose: Callable[[Sequence[str]], object], kind: type[Exception]
+) -> str | None:
+    """The first override that brings an exception of this class; None if there is none."""
+    for count in range(len(overrides) + 1):
+        try:
+            compose(overrides[:count])
+        except Exception as error:
+            if type(error) is kind:
+                return overrides[count - 1] if count else None
+    # Where and how Hydra itself runs is not composed but used.
+    return next((word for word in overrides if word.lstrip("+").startswith("hydra")), None)
+
+
+def _reason(error: Exception, override: str) -> str:
+    """What an exception says that does not name what it is about."""
+    stage_loss = STAGE_LOSS.fullmatch(override.partition("=")[0])
+    if isinstance(error, AssertionError) and stage_loss:
+        return f"give this stage a loss of its own first, +loss@{stage_loss[1]}=NAME"
+    if isinstance(error, RecursionError):
+        return "is nested too deep, or a YAML file that is among its own defaults"
+    # What follows is for programmers.
+    text = " ".join(str(error).partition("\n    full_key:")[0].split(";")[0].split())
+    return f"cannot be used ({text or type(error).__name__})"
+
+
+def _explained(error: Exception) -> str | None:
+    """One line for an error that names its key or choice; None for others."""
+    if isinstance(error, OverrideParseException):
+        return _explain_parse(error.override)
+    for cause in (error.__cause__, error.__context__, error):
+        if isinstance(cause, OmegaConfBaseException) and cause.full_key not in _NO_KEY:
+            return _explain_key(cause, str(error))
+    if isinstance(error, MissingConfigException):
+        return _explain_choice(error)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(("See https", "^", "full_key:"))]
+    lines = [line for line in lines if not line.startswith("object_type=")]
+    if lines and lines[0].startswith("Ambiguous value for argument '"):
+        override = lines[0].removeprefix("Ambiguous value for argument '").removesuffix("'")
+        return f"{override}: has commas; a list is KEY=[A,B], and -m sweeps over the values"
+    named = isinstance(error, HydraException | OmegaConfBaseException)
+    return "; ".join(lines) if named and lines else None
+
+
+def _explain_parse(override: str) -> str:
+    """One line for a word that Hydra's grammar does not read."""
+    key, _, value = override.partition("=")
+    line = f"{override}: cannot be read as KEY=VALUE"
+    if key.partition("@")[0] in GROUPS or key.startswith("hydra"):
+        return f"{line}; quote the value: {shlex.quote(f'{key}={quoted(value)}')}"
+    return line
+
+
+def _explain_choice(error: MissingConfigException) -> str:
+    """One line for a choice that is not there."""
+    if error.missing_cfg_file in _CLUSTER:
+        word = "=".join(error.missing_cfg_file.rsplit("/", 1))
+        return (
+            f"{word}: is not installed; it comes with pip install -e '.[cluster]' in dimred's clone"
+        )
+    group, _, name = str(error.missing_cfg_file).rpartition("/")
+    names = [str(option) for option in error.options or choices(group)]
+    hint = did_you_mean(name, names)
+    own = ", and what a plug-in adds (--plugin FILE)" if group in _PLUGIN_GROUPS else ""
+    return f"{group}={name}: no such choice; {hint}the choices are {', '.join(names)}{own}"
+
+
+def _explain_key(error: OmegaConfBaseException, context: str) -> str:
+    """One line for an error about one key of the configuration."""
+    key = str(error.full_key)
+    reason = str(error).splitlines()[0]
+    if isinstance(error, ConfigKeyError) and key == "experiment":
+        return "experiment: a YAML file of experiment/ begins with the line # @package _global_"
+    if isinstance(error, ConfigKeyError | ConfigAttributeError):
+        siblings = [str(name) for name in error.parent_node or () if name != "hydra"]
+        hint = did_you_mean(key.rpartition(".")[2], siblings)
+        return f"{key}: no such key; {hint}known here: {', '.join(siblings)}"
+    if isinstance(error, GrammarParseError | InterpolationKeyError):
+        # Such as of a folder whose name holds these characters.
+        reason += "; ${ as characters of a text is typed \\${"
+    assignment = context.removeprefix("Error merging override ")
+    return f"{assignment if assignment != context else key}: {reason}"
