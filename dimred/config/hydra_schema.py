@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
+from unicodedata import category
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -115,12 +117,12 @@ def check_names(config: RunConfig) -> None:
 
 def _no_name(name: str) -> str | None:
     """Why a text cannot be part of a folder's name; None if it can."""
-    if "/" in name or not name.isprintable():
+    if "/" in name or any(category(c) in ("Cc", "Zl", "Zp") for c in name):
         return "must not hold / or control characters"
     if name[:1] in ("~", "."):
         return f"must not begin with {name[0]}"
     # A name of a file is at most 255 bytes; behind this part come the seed and a hash.
-    return "must be at most 200 bytes long" if len(name.encode()) > 200 else None
+    return "must be at most 200 bytes long" if len(os.fsencode(name)) > 200 else None
 
 
 def _unusable(node: DictConfig, prefix: str) -> Iterator[str]:

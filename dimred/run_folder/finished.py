@@ -75,7 +75,8 @@ class FinishedRun:
         if self.root is not None and dataset.location_key is not None:
             moved: dict[str, Any] = {dataset.location_key: self.root}
             dataset = replace(dataset, **moved)
-        return replace(config, dataset=dataset.read_only())
+        known = not isinstance(dataset, Unknown)
+        return replace(config, dataset=dataset.read_only() if known else dataset)
 
     @property
     def n_variants(self) -> int:
@@ -99,24 +100,17 @@ class FinishedRun:
 
         Raises InputError where they are missing or have changed since.
         """
-        changed = InputError(f"{self.path}: its images have changed since it was trained")
-        look = self.record.summary["dataset"].get("first_look")
-        files = look.get("files") if isinstance(look, dict) else None
+        dataset, files = self.config.dataset, self.record.files
         try:
             # First, since there may be any number of others by now.
-            if (
-                type(files) is int
-                and 0 < files < 2**40
-                and self.config.dataset.has_more_files(files)
-            ):
-                raise changed
-            images = self.config.dataset.load(self.config.seed)
+            more = files is not None and dataset.has_more_files(files)
+            images = None if more else dataset.load(self.config.seed)
         except InputError as error:
-            if error is changed or isinstance(self.config.dataset, Unknown):
+            if isinstance(dataset, Unknown):
                 raise
             raise InputError(f"{error}; give --root if the data have moved") from error
-        if images.fingerprint() != self.record.fingerprint:
-            raise changed
+        if images is None or images.fingerprint() != self.record.fingerprint:
+            raise InputError(f"{self.path}: its images have changed since it was trained")
         return images
 
     def samples(self, images: ImageSet) -> ImageSet:

@@ -66,6 +66,12 @@ class RunRecord:
         return str(self.environment["identity"]["data"])
 
     @property
+    def files(self) -> int | None:
+        """The number of image files in the data's folder; None where it is not recorded."""
+        files: int | None = self.summary["dataset"].get("first_look", {}).get("files")
+        return files
+
+    @property
     def measured(self) -> dict[str, Any]:
         """The options of measuring, by dotted key, such as `eval.linear`."""
         return {f"eval.{key}": value for key, value in self.summary["eval"].items()}
@@ -136,6 +142,7 @@ def check_summary(summary: Any) -> None:
         for key, kind in kinds.items():
             if key in part:
                 _require(part[key], kind, key)
+    _require(dataset.get("first_look", {}).get("files"), int | None, "dataset.first_look.files")
     for name, stage in summary["stages"].items():
         _check_row(stage, f"stages.{name}")
     _check_row(summary["final"], "final")
@@ -157,6 +164,7 @@ _DATASET: dict[str, Any] = {
     "name": str,
     "shape": list,
     "learned_from": int,
+    "first_look": dict,
     "unreadable": list,
     "classes": dict,
     "chance": int | float,

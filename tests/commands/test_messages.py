@@ -31,7 +31,7 @@ CHOICES = ", ".join(f"choice{number}" for number in range(60))
         (f"eval.k=[{NUMBERS}]: no", f"eval.k=[{NUMBERS[:99]}...{NUMBERS[-19:]}]: no"),
         (f"no file '{LONG} x'", f"no file '{'x' * 99}...{'x' * 17} x'"),
         (f"it's none; the choices are {CHOICES}", f"it's none; the choices are {CHOICES}"),
-        ("name=a\nb\x1b[0m\udce9 日é: no", "name=a\\nb\\x1b[0m\\udce9 日é: no"),
+        ("name=a\nb\x1b[0m\udce9 日é: no", "name=a\\nb\\x1b[0m\\xe9 日é: no"),
     ],
 )
 def test_long_values_are_cut_and_choices_are_not(message, line):

@@ -13,12 +13,11 @@ from dimred.errors import InputError
 from dimred.run_folder.finished import FinishedRun
 
 
-def run(root, look, **options):
+def run(root, files, **options):
     """What `FinishedRun.images` reads of a run on a folder of images."""
     dataset = ImageFolder(root=str(root), image_size=8, **options)
-    record = SimpleNamespace(
-        summary={"dataset": look}, fingerprint=dataset.load(seed=0).fingerprint()
-    )
+    fingerprint = dataset.load(seed=0).fingerprint()
+    record = SimpleNamespace(files=files, fingerprint=fingerprint)
     config = SimpleNamespace(dataset=dataset, seed=0)
     return SimpleNamespace(path=Path("run"), record=record, config=config)
 
@@ -32,13 +31,13 @@ def root(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("look", [{}, {"first_look": {"files": 2}}, {"first_look": [1]}])
-def test_images_that_did_not_change_are_read(root, look):
-    assert len(FinishedRun.images(run(root, look))) == 2
+@pytest.mark.parametrize("files", [None, 2])
+def test_images_that_did_not_change_are_read(root, files):
+    assert len(FinishedRun.images(run(root, files))) == 2
 
 
 def test_more_files_are_noticed_before_any_is_read(root, monkeypatch):
-    finished = run(root, {"first_look": {"files": 2}})
+    finished = run(root, 2)
     (root / "b/2.png").write_bytes(b"")
     monkeypatch.setattr(image_folder, "decode", None)
     with pytest.raises(InputError, match=r"^run: its images have changed since it was trained$"):
@@ -46,13 +45,13 @@ def test_more_files_are_noticed_before_any_is_read(root, monkeypatch):
 
 
 def test_more_files_of_other_classes_do_not_matter(root):
-    finished = run(root, {"first_look": {"files": 2}}, classes=["a"])
+    finished = run(root, 2, classes=["a"])
     (root / "b/2.png").write_bytes(b"")
     assert len(FinishedRun.images(finished)) == 1
 
 
 def test_a_folder_that_is_gone_is_named(root):
-    finished = run(root, {"first_look": {"files": 2}})
+    finished = run(root, 2)
     root.rename(root.with_name("moved"))
     with pytest.raises(InputError, match="give --root if the data have moved"):
         FinishedRun.images(finished)

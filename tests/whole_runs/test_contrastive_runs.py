@@ -14,6 +14,7 @@ from crash import Crash, crash_after
 from PIL import Image
 
 from dimred.commands.main import main
+from dimred.pairing.neighbors import _digest
 from dimred.run_folder.folder import RunFolder
 
 QUICK = ["eval.references=false", "eval.linear=none", "device.threads=1", "device=cpu"]
@@ -337,7 +338,8 @@ def test_neighbors_are_kept_beside_the_data(tmp_path):
     graph = arrays(kept)["graph"]
     assert graph.shape == (80, 5)
     # A graph of other neighbors makes another map, so it is read.
-    np.savez(kept, graph=np.roll(graph, 1, axis=0))
+    other = np.roll(graph, 1, axis=0)
+    np.savez(kept, graph=other, sha256=np.array(_digest(kept, other)))
     assert run("third") != expected
     # A damaged one is made anew.
     kept.write_bytes(content[:100])
