@@ -131,6 +131,7 @@ def flags_of(args: Namespace) -> list[str]:
 
 def _launch(args: Namespace) -> int:
     from hydra.types import RunMode
+    from omegaconf.errors import OmegaConfBaseException
 
     from dimred.config.compose import hydra_app, hydra_overrides
     from dimred.config.hydra_errors import composing
@@ -154,6 +155,8 @@ def _launch(args: Namespace) -> int:
                 raise InputError(f"{override}: launches the jobs of a sweep; add -m")
         result = app.run("config", partial(_single, flags), overrides)
         error = result.return_value
+        if isinstance(error, OmegaConfBaseException):  # interpolations are resolved last
+            raise error
     if error is not None:
         raise error
     return 0

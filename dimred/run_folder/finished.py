@@ -262,7 +262,7 @@ class FinishedRun:
         option: the command-line option, for the message. allowed: the one name in the run's folder
         that may be written.
         """
-        folder, target = self.path.resolve(), file.resolve()
+        folder, target = (Path(os.path.realpath(path)) for path in (self.path, file))
         inside = target.relative_to(folder).parts[:1] if target.is_relative_to(folder) else ()
         if inside and inside[0] in layout.WRITTEN and inside[0] != allowed:
             raise InputError(f"{option}: would replace what the run wrote; name another file")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -67,7 +68,9 @@ def load_checkpoint(file: BinaryIO, name: str) -> Checkpoint:
     """
     try:
         _check_archive(file)
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of sparse tensors, which are refused
+            content = torch.load(file, map_location="cpu", weights_only=True)
         if content.pop("format") != FORMAT:
             raise InputError(
                 f"{name}: written by another version of dimred; continue with that version, or "
@@ -118,15 +121,17 @@ def _check_values(checkpoint: Checkpoint) -> None:
         raise ValueError("the losses are no row")
     if checkpoint.optimizer is not None and not checkpoint.optimizer.keys() >= {"state"}:
         raise ValueError("the optimizer has no state")
+    for tensor in _tensors_in(vars(checkpoint)):
+        if tensor.layout is not torch.strided:
+            raise ValueError("a tensor is sparse")
+        # A tensor can be declared larger than what is stored of it.
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise ValueError("a tensor is larger than its content")
     for state in (checkpoint.encoder, checkpoint.loss or {}):
         if not all(isinstance(part, Tensor) for part in state.values()):
             raise TypeError("weights are no tensors")
         if not all(part.isfinite().all() for part in state.values()):
             raise ValueError("weights are not finite")
-    for tensor in _tensors_in(vars(checkpoint)):
-        # A tensor can be declared larger than what is stored of it.
-        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-            raise ValueError("a tensor is larger than its content")
 
 
 def _tensors_in(values: Any, depth: int = 8) -> Iterator[Tensor]:

@@ -86,6 +86,7 @@ ROW = {"stage": "a", "epoch": 1, "loss": 0.5}
         {"encoder": {"w": HUGE}},
         {"optimizer": {"state": {0: {"momentum_buffer": HUGE}}, "param_groups": []}},
         {"optimizer": []},
+        {"encoder": {"w": torch.eye(2).to_sparse()}},
         {"losses": torch.zeros(2, 2)},
         {"seconds": float("nan")},
         {"identity": None},
