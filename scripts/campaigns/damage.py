@@ -214,7 +214,7 @@ def _npz(change: Callable[[dict[str, Any], str, Random, Path], object]) -> Damag
 
 def _array(change: Callable[[Any], Any]) -> Damage:
     def change_one(arrays: dict[str, Any], key: str, random: Random, outside: Path) -> None:
-        arrays[key] = change(arrays[key])
+        arrays[key] = change(np.atleast_1d(arrays[key]))
 
     return _npz(change_one)
 
