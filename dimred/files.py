@@ -104,21 +104,20 @@ def read_regular(path: str | os.PathLike[str]) -> bytes:
 
 
 def open_own(path: Path, flags: int) -> int:
-    """A descriptor of a regular file, opened or made with these flags (such as os.O_RDWR), that has
-    this name only: no link, and no second name of a file elsewhere.
-
-    Raises OSError, naming `path`, for anything else.
-    """
+    """A descriptor of a regular file, opened or made with these flags (such as os.O_RDWR); a link
+    is not followed. Raises OSError, naming `path`, for anything else."""
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     try:
-        status = os.fstat(descriptor)
-        _require_regular(status, path)
-        if status.st_nlink > 1:
-            raise OSError(errno.EMLINK, "is the same file as another one", str(path))
+        _require_regular(os.fstat(descriptor), path)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def is_shared(descriptor: int) -> bool:
+    """Whether an open file has a second name (a hard link), under which it would change too."""
+    return os.fstat(descriptor).st_nlink > 1
 
 
 def _require_regular(status: os.stat_result, path: str | os.PathLike[str]) -> None:

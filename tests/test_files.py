@@ -10,7 +10,15 @@ import threading
 
 import pytest
 
-from dimred.files import is_temporary, open_own, open_regular, replace_file, sweep, write_atomically
+from dimred.files import (
+    is_shared,
+    is_temporary,
+    open_own,
+    open_regular,
+    replace_file,
+    sweep,
+    write_atomically,
+)
 
 
 def names(folder):
@@ -166,11 +174,13 @@ def test_only_regular_files_are_read(tmp_path):
         open_regular(tmp_path / "link", follow=False)
 
 
-def test_a_second_name_of_a_file_elsewhere_is_not_opened_for_writing(tmp_path):
+def test_a_file_to_be_changed_is_no_link_and_may_have_a_second_name(tmp_path):
     (tmp_path / "precious").write_text("mine")
     (tmp_path / "hard").hardlink_to(tmp_path / "precious")
     (tmp_path / "soft").symlink_to("precious")
-    for name in ("hard", "soft"):
-        with pytest.raises(OSError, match=r"same file|symbolic"):
-            open_own(tmp_path / name, os.O_RDWR | os.O_CREAT)
-    os.close(open_own(tmp_path / "new", os.O_RDWR | os.O_CREAT))
+    with pytest.raises(OSError, match="symbolic"):
+        open_own(tmp_path / "soft", os.O_RDWR | os.O_CREAT)
+    for name in ("hard", "new"):
+        descriptor = open_own(tmp_path / name, os.O_RDWR | os.O_CREAT)
+        assert is_shared(descriptor) == (name == "hard")
+        os.close(descriptor)

@@ -73,7 +73,7 @@ def map_page(run: FinishedRun, thumbnail: int | None = None) -> MapPage:
     k = min(_K, n - 1)
     *_, last = stage_names = list(run.config.schedule.stages)
     # Stages whose arrays are missing are not shown; users may delete them, as they can be large.
-    saved = [name for name in stage_names if (run.path / layout.stage_arrays(name)).exists()]
+    saved = [name for name in stage_names if run.files.exists(layout.stage_arrays(name))]
     of_stages = {name: run.arrays(layout.stage_arrays(name)) for name in saved}
     maps = {name: part.get("z", "f", n, dims=2) for name, part in of_stages.items()}
     stages = _stages(run, {**maps, last: z})

@@ -66,9 +66,9 @@ def _run_main(inputs: Inputs, command: list[str], workers: _Workers) -> Outcome:
     identity = identity_of(config, compute, images)
     with RunFolder(run_path(config, identity)) as folder:
         folder.admit(identity, config.restart)
-        summary = folder.read_summary() if folder.summary.exists() else None
+        summary = folder.read_summary() if folder.files.exists(layout.SUMMARY) else None
         if summary is not None:
-            trained = folder.checkpoint.exists()
+            trained = folder.files.exists(layout.CHECKPOINT)
             if measuring.covers(summary) or (not trained and measuring.measured_alike(summary)):
                 return Outcome(folder.path, summary, finished_before=True)
             if not trained:
@@ -95,7 +95,8 @@ def _run_main(inputs: Inputs, command: list[str], workers: _Workers) -> Outcome:
             with recorder:
                 training.run(recorder)
         except (TrainingFailed, ProcessLost) as error:
-            kept = "; the last good checkpoint is kept" if folder.checkpoint.exists() else ""
+            saved = folder.files.exists(layout.CHECKPOINT)
+            kept = "; the last good checkpoint is kept" if saved else ""
             raise type(error)(f"{error}{kept}") from error
         summary = report.finish(training.encoder, recorder.rows, record=lambda: None)
         return Outcome(folder.path, summary, finished_before=False)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dimred.errors import InputError
 from dimred.run_folder.files import RunFiles
 
+_MAX_WIDTH = 2**16  # of H and Z; those of networks have some thousands
 _HEADER = 2**16  # bytes that may precede the values of an array
 
 
@@ -82,7 +83,8 @@ class RunArrays:
         if array is None:
             raise self.error(name, "is missing")
         shape, dtype = array
-        if dtype.kind != kind or len(shape) != dims or not math.prod(shape):
+        wide = max(shape[1:], default=0) > _MAX_WIDTH
+        if dtype.kind != kind or len(shape) != dims or not math.prod(shape) or wide:
             raise self.error(name, f"is {dtype} {shape}, not as a run writes it")
         if n is not None and shape[0] != n:
             raise self.error(name, f"has {shape[0]} rows, the run {n}")

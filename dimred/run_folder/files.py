@@ -16,9 +16,14 @@ from typing import Any, BinaryIO
 
 from dimred.config.safe_yaml import safe_yaml
 from dimred.errors import InputError
-from dimred.files import open_own, open_regular, replace_file
+from dimred.files import is_shared, open_own, open_regular, replace_file
 
-_MAX_TEXT = 2**25  # bytes of a JSON or YAML file; a run writes a few KiB to a few MiB
+_MAX_TEXT = 2**26  # bytes of a JSON or YAML file; a run writes a few KiB to a few MiB
+_MAX_LINE = 2**20  # bytes of a line of JSON
+
+
+# What Python raises for values of other kinds than expected.
+_OF_OTHER_KINDS = (ValueError, LookupError, TypeError, AttributeError)
 
 
 class RunFiles:
@@ -63,32 +68,43 @@ class RunFiles:
         try:
             return self.read(name, _MAX_TEXT).decode("utf-8")
         except UnicodeDecodeError as error:
-            raise self.damaged(name, "it is not UTF-8") from error
+            raise InputError(f"{self.folder / name}: is damaged (it is not UTF-8)") from error
 
-    def json(self, name: str) -> Any:
-        """The content of a JSON file. NaN and infinities are refused: a run writes none."""
+    def json(self, name: str, advice: str = "") -> Any:
+        """The content of a JSON file. NaN and infinities are refused: a run writes none. advice: as
+        in `decoding`."""
         text = self.text(name)
-        with self._decoding(name):
+        with self.decoding(name, advice):
             return strict_json(text)
+
+    def json_lines(self, name: str) -> list[Any]:
+        """The content of each line of a file of JSON lines, as of a JSON file."""
+        with self.open(name) as file, self.decoding(name):
+            lines: list[Any] = []
+            while line := file.readline(_MAX_LINE + 1):
+                if len(line) > _MAX_LINE:
+                    raise ValueError(f"line {len(lines) + 1} has more than {_MAX_LINE:,} bytes")
+                lines.append(strict_json(line.decode("utf-8")))
+            return lines
 
     def yaml(self, name: str) -> Any:
         """The content of a YAML file of plain values."""
         text = self.text(name)
-        with self._decoding(name):
+        with self.decoding(name):
             return safe_yaml(text)
 
     @contextmanager
-    def _decoding(self, name: str) -> Iterator[None]:
-        """Context that turns the exceptions of decoding a file into InputErrors that name it."""
+    def decoding(self, name: str, advice: str = "") -> Iterator[None]:
+        """Context that turns whatever decoding a file, and using what it holds, raises into
+        InputErrors that name it. advice: what can be done, after a semicolon."""
         try:
             yield
-        except (ValueError, RecursionError, MemoryError) as error:
-            raise self.damaged(name, error) from error
-
-    def damaged(self, name: str, reason: object) -> InputError:
-        """The InputError for a file that cannot be used."""
-        text = str(reason) or type(reason).__name__
-        return InputError(f"{self.folder / name}: is damaged ({text.splitlines()[0]})")
+        except (*_OF_OTHER_KINDS, RecursionError, MemoryError) as error:
+            said = str(error).strip() or type(error).__name__
+            if isinstance(error, LookupError):
+                said = f"has no {said}"
+            reason = " ".join(said.splitlines()[0].split())
+            raise InputError(f"{self.folder / name}: is damaged ({reason}){advice}") from error
 
     def write(self, name: str, content: bytes | memoryview) -> None:
         """Write a file and the folder that it is in. A link of its name is replaced."""
@@ -102,9 +118,12 @@ class RunFiles:
         path = self.folder / name
         self._require_own(path.parent)
         try:
-            descriptor = open_own(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-            with os.fdopen(descriptor, "a", encoding="utf-8") as file:
-                file.write(text)
+            descriptor = open_own(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+            with os.fdopen(descriptor, "rb+") as file:
+                if is_shared(descriptor):  # such as with a backup made of hard links
+                    replace_file(path, file.read() + text.encode())
+                else:
+                    file.write(text.encode())
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(path)) from error
 

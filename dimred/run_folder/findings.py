@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dimred.errors import InputError
 from dimred.run_folder import layout
 from dimred.run_folder.files import RunFiles
 
@@ -72,15 +71,13 @@ def read_findings(files: RunFiles, n: int) -> dict[str, Findings]:
     """
     if not files.exists(layout.FINDINGS):
         return {}
-    try:
-        content = files.json(layout.FINDINGS)
+    again = "; run dimred inspect again"
+    content = files.json(layout.FINDINGS, again)
+    with files.decoding(layout.FINDINGS, again):
         findings = {kind: _read(kind, content) for kind in KINDS}
         rows = [row for of_kind in findings.values() for row in (*of_kind.rows, *of_kind.notes)]
         if not all(type(row) is int and 0 <= row < n for row in rows):
             raise ValueError("a row that the map does not have")
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        line = error if isinstance(error, InputError) else files.damaged(layout.FINDINGS, error)
-        raise InputError(f"{line}; run dimred inspect again") from error
     return findings
 
 

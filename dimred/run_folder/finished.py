@@ -23,7 +23,7 @@ from dimred.options.registry import Unknown
 from dimred.options.trial import tried
 from dimred.run_folder import layout
 from dimred.run_folder.arrays import RunArrays, RunMap
-from dimred.run_folder.files import RunFiles, strict_json
+from dimred.run_folder.files import RunFiles
 from dimred.run_folder.findings import Findings, read_findings
 from dimred.run_folder.record import RunRecord, check_metrics, read_record
 
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from dimred.training.compute import Compute
 
     Embedder = Callable[[Tensor], tuple[NDArray[np.float32], NDArray[np.float32]]]
+
+
+_MAX_HEADER = 2**20  # bytes of a file of weights before its values
 
 
 class FinishedRun:
@@ -132,13 +135,9 @@ class FinishedRun:
 
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of metrics.jsonl, one per epoch. Raises InputError where it cannot be read."""
-        try:
-            rows = [strict_json(line) for line in self.files.text(layout.METRICS).splitlines()]
+        rows = self.files.json_lines(layout.METRICS)
+        with self.files.decoding(layout.METRICS):
             check_metrics(rows)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise self.files.damaged(layout.METRICS, error) from error
         return rows
 
     def findings(self) -> dict[str, Findings]:
@@ -157,9 +156,9 @@ class FinishedRun:
         dataset = self.record.summary["dataset"]
         if "shape" in dataset:
             shape = dataset["shape"]
-        elif hasattr(self.config.dataset, "image_size") and "mean" in self._weights():
+        elif hasattr(self.config.dataset, "image_size") and "mean" in self._weights(2**30):
             side = self.config.dataset.image_size
-            shape = [len(self._weights()["mean"]), side, side]
+            shape = [len(self._weights(2**30)["mean"]), side, side]
         else:
             shape = list(self.images().images.shape[1:])
         sound = isinstance(shape, list) and all(type(n) is int and n > 0 for n in shape)
@@ -180,7 +179,7 @@ class FinishedRun:
         from dimred.models import Encoder
         from dimred.models.check import build_backbone
 
-        (channels, height, width), weights = self.shape, self._weights()
+        channels, height, width = self.shape
         model, stages = self.config.model, list(self.config.schedule.stages.values())
         placeholder = [0.0] * channels  # the mean and std are among the weights
         try:
@@ -188,19 +187,23 @@ class FinishedRun:
                 backbone = build_backbone(model, channels, (height, width))
                 out_dim = stages[-1].out_dim
                 encoder = Encoder(backbone, placeholder, placeholder, model.hidden_dim, out_dim)
-            expected = {name: part.shape for name, part in encoder.state_dict().items()}
-            if expected != {name: part.shape for name, part in weights.items()}:
+            expected = encoder.state_dict()
+            weights = self._weights(sum(part.nbytes for part in expected.values()))
+            if {k: p.shape for k, p in expected.items()} != {
+                k: p.shape for k, p in weights.items()
+            }:
                 raise RuntimeError("of a network of other shapes")  # before memory is taken
             encoder.to_empty(device="cpu").load_state_dict(weights)
         except RuntimeError as error:
             raise self._weights_error(error) from error
         return encoder
 
-    def _weights(self) -> dict[str, Tensor]:
+    def _weights(self, n_bytes: int) -> dict[str, Tensor]:
+        """The content of the file of weights, which has at most n_bytes besides its header."""
         import safetensors.torch
 
         try:
-            content = self.files.read(layout.WEIGHTS)
+            content = self.files.read(layout.WEIGHTS, n_bytes + _MAX_HEADER)
             digest = self.record.summary.get("weights_sha256")  # early versions did not keep it
             if digest not in (None, hashlib.sha256(content).hexdigest()):
                 raise ValueError("their SHA-256 is not that in summary.json")

@@ -20,7 +20,7 @@ from torch import Tensor
 from dimred.config.provenance import PROVENANCE
 from dimred.config.renamed import current_identity
 from dimred.errors import InputError
-from dimred.files import is_temporary, open_own
+from dimred.files import is_shared, is_temporary, open_own
 from dimred.run_folder import layout
 from dimred.run_folder.files import RunFiles
 from dimred.run_folder.record import check_metrics, check_summary
@@ -41,7 +41,6 @@ class RunFolder:
         self.path = path
         self.files = RunFiles(path)
         self.checkpoint = path / layout.CHECKPOINT
-        self.summary = path / layout.SUMMARY
         self._lock: int | None = None
         self._made_lock = False
 
@@ -51,14 +50,14 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         file = self.path / layout.LOCK
         self._made_lock = not self.files.exists(layout.LOCK)
-        try:
-            lock = open_own(file, os.O_RDWR | os.O_CREAT)
-        except OSError as error:
-            if error.errno != errno.ELOOP:
-                raise
-            raise InputError(f"{file}: is a link; only a file can be a lock") from error
+        lock = self._open_lock(file)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if is_shared(lock):  # a copy of the folder made of hard links; each needs its own
+                file.unlink()
+                os.close(lock)
+                lock = self._open_lock(file)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(lock, 32, 0).decode(errors="replace") or "unknown"
             os.close(lock)
@@ -83,6 +82,15 @@ class RunFolder:
             self.__exit__()
             raise OSError(error.errno, error.strerror, str(file)) from error
         return self
+
+    @staticmethod
+    def _open_lock(file: Path) -> int:
+        try:
+            return open_own(file, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise InputError(f"{file}: is a link; only a file can be a lock") from error
 
     def __exit__(self, *_: object) -> None:
         lock, self._lock = self._lock, None
@@ -124,7 +132,7 @@ class RunFolder:
         """The identity of the run in this folder, or None without one."""
         if not self.files.exists(layout.ENVIRONMENT):
             return None
-        record = self._read_json(layout.ENVIRONMENT)
+        record = self.files.json(layout.ENVIRONMENT, _ANEW)
         try:
             return current_identity(record.get("identity") if isinstance(record, dict) else None)
         except InputError:
@@ -149,24 +157,16 @@ class RunFolder:
         """The sessions of the run so far, as environment.json has them."""
         if not self.files.exists(layout.ENVIRONMENT):
             return []
-        sessions = self._read_json(layout.ENVIRONMENT).get("sessions")
+        sessions = self.files.json(layout.ENVIRONMENT, _ANEW).get("sessions")
         if not isinstance(sessions, list):
             raise InputError(f"{self.path / layout.ENVIRONMENT}: has no list of sessions{_ANEW}")
         return sessions
 
-    def _read_json(self, name: str) -> Any:
-        try:
-            return self.files.json(name)
-        except InputError as error:
-            raise InputError(f"{error}{_ANEW}") from error
-
     def read_summary(self) -> dict[str, Any]:
         """The summary of a complete run. Raises InputError for a file that is no summary."""
-        summary = self._read_json(layout.SUMMARY)
-        try:
+        summary = self.files.json(layout.SUMMARY, _ANEW)
+        with self.files.decoding(layout.SUMMARY, _ANEW):
             check_summary(summary)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise InputError(f"{self.summary}: is no summary of a run ({error}){_ANEW}") from error
         return dict(summary)
 
     def write_json(self, name: str, content: Any) -> None:
@@ -199,12 +199,8 @@ class RunFolder:
         """The content of checkpoint.pt. Raises InputError for a damaged one."""
         with self.files.open(layout.CHECKPOINT) as file:
             checkpoint = load_checkpoint(file, str(self.checkpoint))
-        try:
+        with self.files.decoding(layout.CHECKPOINT, _ANEW):
             check_metrics(checkpoint.rows)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"{self.checkpoint}: holds no rows of a run ({error}){_ANEW}"
-            ) from error
         return checkpoint
 
     def write_plot(self, name: str, png: bytes) -> None:

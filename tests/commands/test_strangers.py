@@ -116,6 +116,20 @@ def test_a_flipped_bit_of_the_weights_is_noticed(cwd):
         )
 
 
+def test_weights_larger_than_those_of_the_network_are_not_read(cwd):
+    with (cwd / "run/weights.safetensors").open("ab") as file:
+        file.truncate(2**36)
+    assert "weights.safetensors: has 68,719,476,736 bytes" in refused(cwd, *EMBED)
+
+
+def test_a_summary_that_leads_nowhere_is_no_unfinished_run(cwd):
+    (cwd / "run/summary.json").unlink()
+    (cwd / "run/summary.json").symlink_to("nowhere")
+    before = (cwd / "run/embedding.npz").stat()
+    assert "summary.json" in refused(cwd, *WORDS)
+    assert (cwd / "run/embedding.npz").stat() == before
+
+
 def test_weights_that_are_not_finite_are_said(cwd):
     change(cwd, "summary.json", lambda summary: summary.pop("weights_sha256"))  # as before
     dimred(cwd, *EMBED)

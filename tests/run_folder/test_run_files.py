@@ -69,13 +69,22 @@ def test_nothing_outside_is_written(files, outside):
     assert not (files.folder / "a").is_symlink()
 
 
-@pytest.mark.parametrize("kind", ["soft", "hard", "pipe"])
+def test_in_a_copy_of_hard_links_only_the_copy_changes(files, outside):
+    for name in (layout.LOCK, "a"):
+        (files.folder / name).hardlink_to(outside / "precious")
+    with RunFolder(files.folder) as folder:
+        assert files.text(layout.LOCK) == str(os.getpid())
+        with pytest.raises(InputError, match="another run"), RunFolder(files.folder):
+            pass
+        folder.files.append("a", " and more")
+    assert files.text("a") == "mine and more"
+
+
+@pytest.mark.parametrize("kind", ["soft", "pipe"])
 def test_the_lock_is_a_file_of_the_folder(files, outside, kind):
     lock = files.folder / layout.LOCK
     if kind == "soft":
         lock.symlink_to(outside / "precious")
-    elif kind == "hard":
-        lock.hardlink_to(outside / "precious")
     else:
         os.mkfifo(lock)
     with pytest.raises((InputError, OSError), match=r"\.lock"), RunFolder(files.folder):
@@ -138,10 +147,11 @@ def test_what_is_no_plain_yaml_is_named(files, text):
 
 
 def test_a_file_beyond_sane_size_is_not_read(files):
-    with (files.folder / "a.json").open("wb") as file:
-        file.truncate(2**40)
-    with pytest.raises(InputError, match=r"a\.json: has 1,099,511,627,776 bytes"):
-        files.json("a.json")
+    for name, read in (("a.json", files.json), ("a.jsonl", files.json_lines)):
+        with (files.folder / name).open("wb") as file:
+            file.truncate(2**40)
+        with pytest.raises(InputError, match=r"1,099,511,627,776 bytes|line 1 has more than"):
+            read(name)
 
 
 def archive(members, compression=zipfile.ZIP_STORED):
@@ -203,6 +213,7 @@ def test_a_flipped_bit_in_the_values_is_noticed(files):
         (np.zeros((0, 2), np.float32), "as a run writes it"),
         (np.full((3, 2), np.nan, np.float32), "not finite"),
         (np.full((3, 2), 1e298), "not finite, or not as float32"),
+        (np.zeros((3, 2**17), np.float32), "as a run writes it"),
         (np.zeros((4, 2), np.float32), "has 4 rows, the run 3"),
         (np.array(["a", "b", "c"]), "as a run writes it"),
     ],
