@@ -75,7 +75,7 @@ def printable(path: str | os.PathLike[str]) -> str:
     return content.decode(errors="backslashreplace")
 
 
-def quoted(path: str | os.PathLike[str]) -> str:
+def shell_word(path: str | os.PathLike[str]) -> str:
     """A path as one word of a command to type into a shell."""
     return shlex.quote(printable(path))
 
@@ -226,6 +226,8 @@ def _naming(path: Path) -> Iterator[None]:
     """Let an OSError name `path`, and not a temporary file."""
     try:
         yield
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has closed it
+        raise
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
 

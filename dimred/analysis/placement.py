@@ -243,6 +243,8 @@ def _files(source: Source) -> list[_File]:
     if not Path(path).exists():
         raise InputError(f"{name}: does not exist")
     if not Path(path).is_dir():
+        if not Path(path).is_file():
+            raise InputError(f"{name}: is a pipe or device; must be a regular file")
         raise InputError(
             f"{name}: must be an image ({' '.join(READ)}), a folder of images or an .npz file"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dimred.commands.messages import Parser
-from dimred.files import expanded, printable, quoted
+from dimred.files import expanded, printable, shell_word
 from dimred.options.plugins import load_plugins
 
 HELP = """\
@@ -42,5 +42,5 @@ def run(arguments: list[str]) -> int:
             print(f"{name:<16} {findings.summary}")
             print("".join(f"{'':<16} {line}\n" for line in findings.first), end="", flush=True)
     output = printable(path / layout.INSPECTED)
-    print(f"\n{output} has them as CSV and sheets; dimred view {quoted(path)} marks them")
+    print(f"\n{output} has them as CSV and sheets; dimred view {shell_word(path)} marks them")
     return 0

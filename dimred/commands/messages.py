@@ -91,11 +91,9 @@ def shown(message: str) -> str:
 def exit_code(error: BaseException) -> int | None:
     """2 for input or a disk that cannot be used, 1 for a run that failed or ran out of memory, None
     for a bug."""
-    from yaml import YAMLError
-
     if _lacks_memory(error):
         return 1
-    if isinstance(error, InputError | YAMLError | UnicodeDecodeError):
+    if isinstance(error, InputError):
         return 2
     if isinstance(error, OSError) and (error.filename is not None or error.errno in _FULL):
         return 2
@@ -109,11 +107,9 @@ def explain(error: BaseException) -> str:
     if isinstance(error, InputError | TrainingFailed | ProcessLost):
         return str(error)
     if isinstance(error, OSError) and error.errno is not None:
-        kept = "; what was written before is kept" if error.errno in _FULL else ""
+        full = error.errno in _FULL and not str(error.filename).startswith("/dev/")
+        kept = "; what was written before is kept" if full else ""
         return f"{error.filename or 'standard output'}: {error.strerror}{kept}"
-    if isinstance(error, UnicodeDecodeError):
-        kind = "YAML file" if any(m.startswith("yaml.") for m in _modules(error)) else "file"
-        return f"a {kind} is not UTF-8 ({error})"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return "; ".join(lines) or type(error).__name__
 

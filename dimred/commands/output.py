@@ -15,4 +15,6 @@ def out_file(out: str | None) -> Path | None:
     file = expanded(out)
     if out.endswith("/") or file.name in ("", "..") or file.is_dir():
         raise InputError(f"--out {out}: must name a file, not a folder")
+    if out == "-":
+        raise InputError("--out -: must name a file; /dev/stdout is the standard output")
     return file

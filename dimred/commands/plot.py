@@ -42,6 +42,8 @@ def run(arguments: list[str]) -> int:
     if not args.runs:
         raise InputError(f"{args.figure}: no runs given; name their folders")
     out = out_file(args.out)
+    if out is not None and out.exists() and not out.is_file():
+        raise InputError(f"--out {args.out}: must be a name for two files, .pdf and .png")
     figure = figure_of(args.figure, [expanded(path) for path in args.runs])
     out = out or Path(f"outputs/figures/{args.figure}")
     if out.suffix in (".pdf", ".png", ".svg", ".eps"):

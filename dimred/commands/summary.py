@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dimred.errors import InputError
-from dimred.files import printable, quoted
+from dimred.files import printable, shell_word
 from dimred.options.registry import registered
 from dimred.run_folder import layout
 
@@ -40,7 +40,7 @@ def _described(folder: Path, summary: dict[str, Any]) -> str:
             f"map                   {folder / layout.plot(f'map_{last}')}",
             f"metrics               {folder / layout.SUMMARY}",
             f"run folder            {folder}",
-            f"look into the map     dimred view {quoted(folder)} --open",
+            f"look into the map     dimred view {shell_word(folder)} --open",
         ]
     )
     return printable(text)

@@ -144,10 +144,27 @@ def _explain_choice(error: MissingConfigException) -> str:
     return f"{group}={name}: no such choice; {hint}the choices are {', '.join(names)}{own}"
 
 
+# What OmegaConf says of values of other types, and what that means.
+_WANTED = {
+    "is not a ListConfig, list or tuple": "must be a list, such as [1,2] or [one]",
+    "could not be converted to Integer": "must be a whole number",
+    "could not be converted to Float": "must be a number",
+    "is not a valid bool": "must be true or false",
+}
+
+
+def _plain(reason: str) -> str:
+    wanted = next((wanted for said, wanted in _WANTED.items() if said in reason), None)
+    if wanted is None:
+        return reason
+    several = "; -m sweeps over several: KEY=1,2" if "of type 'list'" in reason else ""
+    return wanted + several
+
+
 def _explain_key(error: OmegaConfBaseException, context: str) -> str:
     """One line for an error about one key of the configuration."""
     key = str(error.full_key)
-    reason = str(error).splitlines()[0]
+    reason = _plain(str(error).splitlines()[0])
     if isinstance(error, ConfigKeyError) and key == "experiment":
         return "experiment: a YAML file of experiment/ begins with the line # @package _global_"
     if isinstance(error, ConfigKeyError | ConfigAttributeError):

@@ -97,7 +97,8 @@ def check_sizes(config: RunConfig, n_images: int, n_fit: int, n_processes: int) 
     if batch_size > n_fit:
         raise InputError(
             f"schedule.batch_size={batch_size}: dataset={config.dataset.name} has "
-            f"{n_fit} images to learn from, fewer than one batch; set a batch size of at most that"
+            f"{n_fit} images to learn from, fewer than one batch; schedule.batch_size={n_fit} or "
+            "less fits"
         )
     if config.eval.random_test is not None and config.eval.random_test >= n_images:
         raise InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,8 +103,6 @@ class RunRecord:
     def check(self) -> None:
         """Raise an exception, of any type, where something is missing that tables read."""
         check_summary(self.summary)
-        for part in (self.config, self.environment, self.baselines):
-            part.keys()
         config_values = (self.name, self.started, self.data, self.epochs, self.budget, self.command)
         groups = [self.values[f"{name}.name"] for name in ("dataset", "model", "pairing", "loss")]
         session = self.environment["sessions"][-1]
@@ -132,6 +131,7 @@ class RunRecord:
 def check_summary(summary: Any) -> None:
     """Raise an exception, of any type, for a summary that is not as a run writes it: where a key
     that readers need is missing, or a value is of another kind."""
+    _require(summary, dict, "the summary")
     for key in ("headline", "seed", "training_seconds", "linear"):
         _require(summary[key], _SUMMARY[key], key)
     dataset = summary["dataset"]
@@ -177,7 +177,7 @@ def _require(value: Any, kind: Any, key: str) -> Any:
     whole number that no count reaches."""
     beyond = isinstance(value, bool) or (isinstance(value, int) and abs(value) >= 2**63)
     if beyond or not isinstance(value, kind):
-        raise TypeError(f"{key} is {str(value)[:40]!r}")
+        raise TypeError(f"{key} is {str(value)[:40]!r}, and not as a run writes it")
     return value
 
 
@@ -240,6 +240,8 @@ def read_record(folder: Path) -> RunRecord:
         reason = "no summary.json"
         if not folder.exists():
             reason = "it does not exist"
+        elif not folder.is_dir():
+            reason = "it is a file; give the folder"
         elif files.exists(layout.ENVIRONMENT):
             reason = "it is unfinished; the command that began it continues it"
         raise InputError(f"{folder}: holds no finished run ({reason})")
@@ -253,7 +255,11 @@ def read_record(folder: Path) -> RunRecord:
             baselines=files.json(layout.BASELINES) if has_baselines else {},
         )
     except _UNREADABLE as error:
-        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        reason = str(error).removeprefix(f"{folder}{os.sep}")
+        if isinstance(error, OSError) and error.filename is not None:
+            reason = f"{Path(error.filename).name}: {error.strerror}"
+        elif isinstance(error, LookupError):
+            reason = f"there is no {reason}"
         raise InputError(
             f"{folder}: is not the folder of a finished run, or damaged ({reason})"
         ) from error
@@ -262,6 +268,9 @@ def read_record(folder: Path) -> RunRecord:
 def _record(config: dict[str, Any], environment: dict[str, Any], **rest: Any) -> RunRecord:
     """A checked record, under current names. Raises an exception, of any type, for an invalid
     one."""
+    parts = {"config.yaml": config, "environment.json": environment}
+    for name, part in (parts | {layout.BASELINES: rest["baselines"]}).items():
+        _require(part, dict, name)
     identity = current_identity(environment["identity"])
     environment = {**environment, "identity": identity}
     record = RunRecord(config=current_config(config), environment=environment, **rest)

@@ -254,7 +254,7 @@ def test_datasets_choose_their_pairing_unless_told():
         (["los=tsimcne"], ["los", "did you mean loss"]),
         (["loss=nope"], ["loss=nope: no such choice", "simclr", "tsimcne", "--plugin"]),
         (["experiment=demoo"], ["experiment=demoo: no such choice; did you mean demo?"]),
-        (["seed=abc"], ["seed=abc", "Integer"]),
+        (["seed=abc"], ["seed=abc", "must be a whole number"]),
         (["seed=-1"], ["seed=-1", "at least 0"]),
         (["device.precision=fp16"], ["device.precision=fp16", "bf16"]),
         (["schedule.stages.pretrain.epochs=0"], ["pretrain.epochs=0", "at least 1"]),
