@@ -164,8 +164,12 @@ def _launch(args: Namespace) -> int:
 
 def _sweep(app: Hydra, job: Callable[[DictConfig], _JobResult], overrides: list[str]) -> int:
     """Run or submit the jobs of a sweep and wait for them; returns the exit code."""
+    from hydra.types import RunMode
+
     configs = _jobs(app, overrides)  # checks every job before any of them waits in a queue
-    if any(override.startswith("hydra/launcher=") for override in overrides):
+    sweeps = _as_sweeps(app, overrides)
+    hydra_config = app.compose_config("config", sweeps, run_mode=RunMode.MULTIRUN).hydra
+    if "submitit" in str(hydra_config.launcher._target_):
         for config in configs:
             if "%" in config.output_dir:
                 raise InputError(
@@ -178,7 +182,7 @@ def _sweep(app: Hydra, job: Callable[[DictConfig], _JobResult], overrides: list[
     launchers.addHandler(logging.StreamHandler(sys.stdout))
     launchers.setLevel(logging.INFO)
     try:
-        batches = app.multirun("config", job, _as_sweeps(app, overrides))
+        batches = app.multirun("config", job, sweeps)
     except (RuntimeError, ValueError) as error:
         if exit_code(error) is not None:
             raise
