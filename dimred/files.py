@@ -1,4 +1,4 @@
-"""User paths, safe reading and writing of files, and CSV."""
+"""User paths, safe reading and writing of files, CSV, and memory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import fcntl
 import io
 import os
 import re
+import resource
 import secrets
 import shlex
 import stat
@@ -36,6 +37,13 @@ def expanded(path: str | os.PathLike[str]) -> Path:
     if whole == "~" or str(whole).startswith("~/"):
         raise InputError(f"{whole}: there is no home folder here; write the path without ~")
     return Path(whole)
+
+
+def memory() -> int:
+    """Bytes of this machine's memory that the process may use."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    there: int = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return there if limit == resource.RLIM_INFINITY else min(there, limit)
 
 
 def can_be_written(folder: Path) -> bool:
@@ -73,6 +81,12 @@ def printable(path: str | os.PathLike[str]) -> str:
     except UnicodeEncodeError:  # surrogates that stand for no byte, such as from JSON
         content = text.encode(errors="backslashreplace")
     return content.decode(errors="backslashreplace")
+
+
+def escaped(text: str) -> str:
+    """A path, or a text with paths, as text of one line that a terminal can show: characters that
+    cannot be seen are written as in Python."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in printable(text))
 
 
 def shell_word(path: str | os.PathLike[str]) -> str:

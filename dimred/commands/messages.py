@@ -11,7 +11,7 @@ from traceback import walk_tb
 from typing import Any, NoReturn
 
 from dimred.errors import InputError, ProcessLost, TrainingFailed
-from dimred.files import printable
+from dimred.files import escaped
 
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
@@ -81,10 +81,8 @@ def complain(line: str) -> None:
 
 
 def shown(message: str) -> str:
-    """A message as one line that a terminal can show: control characters are escaped, and values
-    of thousands of characters cut."""
-    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in printable(message))
-    line = _LONG.sub(lambda value: f"{value[0][:100]}...{value[0][-20:]}", line)
+    """A message, `escaped`, and with values of thousands of characters cut."""
+    line = _LONG.sub(lambda value: f"{value[0][:100]}...{value[0][-20:]}", escaped(message))
     return line if len(line) <= _MAX_LINE else f"{line[: _MAX_LINE // 2]} ... {line[-300:]}"
 
 

@@ -58,9 +58,11 @@ def _data(dataset: dict[str, Any]) -> list[str]:
     lines = [line, *(f"{name} split: {text}" for name, text in dataset["splits"].items())]
     unreadable = dataset["unreadable"]
     if unreadable:
+        reasons = dataset.get("first_look", {}).get("unreadable", [])
+        count = sum(reason["count"] for reason in reasons) or len(unreadable)  # not all are named
         names = ", ".join(map(repr, unreadable[:_NAMED_FILES]))
-        more = ", ..." if len(unreadable) > _NAMED_FILES else ""
-        lines.append(f"left out, {len(unreadable)} unreadable: {names}{more}")
+        more = ", ..." if count > _NAMED_FILES else ""
+        lines.append(f"left out, {count:,} unreadable: {names}{more}")
     return lines
 
 

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from dimred.data.image_set import ImageSet
+from dimred.data.spelling import listed
 
 _MAX_NAMED = 5
 _MAX_REASONS = 10
 _MAX_BYTES = 2**31  # beyond which copies are not looked for
 _FEW_LEVELS = 64  # of 256
-_WORTH_SAYING = 0.01  # share of test images that are copies of training images
+_WORTH_SAYING = 0.01  # share of images of one color, and of test images that are copies
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,7 @@ def _notes_on_pixels(look: FirstLook) -> Iterator[str]:
     if low == high:
         yield f"all images are blank: every pixel is {low}"
     else:
-        if look.constant:
+        if look.constant >= max(1, _WORTH_SAYING * n):
             yield f"{look.constant:,} of {n:,} images have one color throughout"
         if high - low < _FEW_LEVELS:
             yield f"pixels are from {low} to {high} only, of 0 to 255: the images have no contrast"
@@ -250,10 +251,9 @@ def _notes_on_classes(images: ImageSet) -> Iterator[str]:
     trained = np.unique(labels.values[~images.is_test])
     untrained = np.setdiff1d(labels.values[images.is_test], trained)
     if len(untrained):
-        names = ", ".join(repr(labels.names[i]) for i in untrained[:_MAX_NAMED])
-        more = ", ..." if len(untrained) > _MAX_NAMED else ""
+        names = listed(repr(labels.names[i]) for i in untrained)
         count = int(np.isin(labels.values[images.is_test], untrained).sum())
         yield (
             f"{len(untrained)} of {classes} classes have test images ({count:,}) but no training "
-            f"images, so that accuracies on the split count them as wrong: {names}{more}"
+            f"images, so that accuracies on the split count them as wrong: {names}"
         )

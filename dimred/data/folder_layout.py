@@ -7,15 +7,14 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from dimred.data.first_look import counted
-from dimred.data.image_paths import READ, PassedOver, escaped
-from dimred.data.spelling import one_spelling
+from dimred.data.image_paths import READ, PassedOver
+from dimred.data.spelling import composed, listed, one_spelling
 from dimred.errors import InputError
-from dimred.files import printable
+from dimred.files import escaped, printable
 
-_MAX_NAMED = 5
 _SIDES = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
     **dict.fromkeys(("test", "testing", "tst"), "test"),
@@ -115,7 +114,7 @@ class _Reading:
         files.sort(key=lambda file: (file.is_test, file.path.split("/")))
         self._refuse_loose_files(files)
         self._note_folders_in_classes(list(inside.values()))
-        self._note_classes_without_images(sides, set(spelled))
+        self._note_folders_that_are_no_classes(sides, set(spelled))
         split = None
         if has_split:
             train, test = (
@@ -160,7 +159,8 @@ class _Reading:
         }
         beside = [path for path in self.paths if len(path) == 1 or path[0] not in sides]
         if beside:
-            self._refuse_beside(sides, min(beside))
+            others = [path for path in beside if path[0] in called and len(path) > 1]
+            self._refuse_beside(sides, min(others or beside))
         for side in ("train", "test"):
             names = [name for name, its in sides.items() if its == side]
             if len({name.lower() for name in names}) > 1:
@@ -177,15 +177,26 @@ class _Reading:
         return sides
 
     def _refuse_beside(self, sides: dict[str, str], path: Parts) -> NoReturn:
-        beside = printable("/".join(path))
-        advice = "put all images, or all class folders, inside these two"
-        if len(path) > 1 and side_of(path[0]):
-            side = next(iter(sides))
-            advice = (
-                f"put those of {_shown(path[:1])} inside these two, or learn from one folder, "
-                f"{self._at(side, *_wrapper([p[1:] for p in self.paths if p[0] == side]))}"
+        first, *more = sides
+        missing = {"train", "test"} - set(sides.values())
+        is_side = len(path) > 1 and side_of(path[0]) is not None
+        if not missing:
+            what = "put " + (
+                f"those of {_shown(path[:1])}" if is_side else "all images, or all class folders,"
             )
-        raise self._error(f"{beside!r} lies beside the split folders train/ and test/; {advice}")
+            advice = f"{what} inside these"
+        elif is_side:
+            (side,) = missing
+            advice = f"for a split, rename {_shown(path[:1])} to {side}/"
+        elif len(path) > 1:
+            advice = f"if {_shown([first])} is a class, rename it to {_shown([f'{first}_class'])}"
+        else:
+            advice = f"put all images inside {_shown([first])}"
+        if is_side or missing:
+            inside = _wrapper([p[1:] for p in self.paths if p[0] == first])
+            advice += f", or learn from one folder, {self._at(first, *inside)}"
+        beside, folders = printable("/".join(path)), "split folders" if more else "split folder"
+        raise self._error(f"{beside!r} lies beside the {folders} {_shown(sides)}; {advice}")
 
     def _refuse_wrapper(self, paths: list[Parts], within: list[str]) -> None:
         """Refuse a folder that holds nothing but one folder, whose own folders would be ignored.
@@ -206,13 +217,15 @@ class _Reading:
         wrappers = {
             name: _wrapper([path[1:] for path in self.paths if path[0] == name]) for name in sides
         }
-        if all(wrappers.values()):
-            wrapped = " and ".join(
-                _shown(["/".join([name, *inside])]) for name, inside in wrappers.items()
-            )
+        wrapped = {name: inside for name, inside in wrappers.items() if inside}
+        # A side of one class, with folders in it, which is a class of the other side too.
+        classes = {_folded(p[1]) for p in self.paths if p[0] not in wrapped and len(p) > 2}
+        if any(_folded(inside[0]) not in classes for inside in wrapped.values()):
+            folders = " and ".join(_shown(["/".join([n, *i])]) for n, i in wrapped.items())
             raise self._error(
-                f"all images lie in {wrapped}, so that the folders in these would be no classes; "
-                f"move them up into {_shown(sides)}"
+                f"all images of {_shown(wrapped)} lie in {folders}, so that the folders in there "
+                f"would be no classes; move them up into {_shown(wrapped)}, or put images straight "
+                "into a folder that is a class"
             )
 
     def _refuse_loose_files(self, files: list[File]) -> None:
@@ -235,20 +248,30 @@ class _Reading:
                 note += ", and no split, which would have to be outermost"
             self.notes.append(note)
 
-    def _note_classes_without_images(self, sides: dict[str, str], classes: set[str]) -> None:
-        """Folders in the place of a class that hold files, but no images."""
-        missing: dict[str, set[str]] = {}
+    def _note_folders_that_are_no_classes(self, sides: dict[str, str], classes: set[str]) -> None:
+        """Folders in the place of a class that are none, as they hold no image files, or belong to
+        the system."""
+        if not classes:
+            return
+        depth = 1 if sides else 0
+
+        def in_place(folders: Parts) -> bool:
+            return len(folders) > depth and (not sides or folders[0] in sides)
+
+        without: dict[str, set[str]] = {}
         for folders, suffix in self.passed_over.other:
-            inside = folders[1:] if folders and folders[0] in sides else folders
-            if inside and printable(inside[0]) not in classes:
-                missing.setdefault(inside[0], set()).add(suffix or "no suffix")
-        for name, kinds in sorted(missing.items())[:_MAX_NAMED]:
-            self.notes.append(
-                f"the folder {_shown([name])} is no class: it holds no image files, but files with "
-                f"{', '.join(sorted(kinds)[:_MAX_NAMED])}"
-            )
-        if len(missing) > _MAX_NAMED:
-            self.notes.append(f"{len(missing)} folders in all hold files but no image files")
+            if in_place(folders) and printable(folders[depth]) not in classes:
+                without.setdefault(folders[depth], set()).add(suffix or "no suffix")
+        if without:
+            named = [f"{_shown([n])} ({listed(sorted(s))})" for n, s in sorted(without.items())]
+            self.notes.append(f"folders without image files are no classes: {listed(named)}")
+        system = {
+            name: count
+            for (folders, name), count in self.passed_over.in_system.items()
+            if in_place((*folders, name)) and len(folders) == depth and count
+        }
+        if system:
+            self.notes.append(f"folders of the system are no classes: {_shown(set(system))}")
 
 
 def _wrapper(paths: list[Parts]) -> list[str]:
@@ -264,8 +287,11 @@ def _wrapper(paths: list[Parts]) -> list[str]:
     return common
 
 
-def _shown(names: Sequence[str] | set[str] | dict[str, str]) -> str:
+def _folded(name: str) -> str:
+    return composed(printable(name)).casefold()
+
+
+def _shown(names: Sequence[str] | set[str] | dict[str, Any]) -> str:
     """Names of folders for a message."""
-    ordered = [f"{escaped(name)}/" for name in (sorted(names) if isinstance(names, set) else names)]
-    more = [f"... ({len(ordered)} in all)"] if len(ordered) > _MAX_NAMED else []
-    return ", ".join(ordered[:_MAX_NAMED] + more)
+    ordered = sorted(names) if isinstance(names, set) else names
+    return listed([f"{escaped(name)}/" for name in ordered])

@@ -131,7 +131,7 @@ def _found(
         grounds=dict(grounds.most_common()),
         unreadable=grouped(unreadable),
         other_files=dict(passed_over.suffixes.most_common()),
-        in_system_folders=dict(passed_over.system.most_common()),
+        in_system_folders=dict(passed_over.system_folders.most_common()),
         hidden=passed_over.hidden,
         notes=layout.notes,
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from dimred.errors import InputError
-from dimred.files import printable
+from dimred.files import escaped, printable
 
 READ = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".gif"),
@@ -20,13 +20,15 @@ _NOT_READ = (".heic", ".heif", ".avif", ".jp2", ".jxl")
 SUFFIXES = (*READ, *_NOT_READ)
 
 # Folders in which file servers and operating systems keep thumbnails, deleted files and the like,
-# in lower case. Names that could be a class, such as "thumbs", are not among them.
+# in lower case. Names that could be a class, such as "thumbs" and "recycled", are not among them.
 _SYSTEM_FOLDERS = {
     *("@eadir", "@tmp", "@sharebin", "@recycle", "@recently-snapshot", "@__thumb"),
     *("#recycle", "#snapshot", "~snapshot"),
-    *("$recycle.bin", "recycler", "recycled", "system volume information", "found.000"),
-    *("__macosx", "network trash folder", "temporary items", "lost+found"),
+    *("$recycle.bin", "system volume information", "found.000"),
+    *("__macosx", "network trash folder", "lost+found"),
 }
+CACHE = ".dimred-cache"
+"""The folder beside data that keeps what is computed from them."""
 # Folders of the kernel, whose files are no images and may never end.
 _KERNEL = ("/proc", "/sys", "/dev")
 _MEMORY = "/dev/shm"  # an ordinary folder in memory
@@ -39,22 +41,24 @@ class PassedOver:
 
     other: number of files that are no images by their suffix, by the names of the one or two
         outermost folders that they lie in, and suffix.
-    system: number of image files by the name of the system folder that they lie in, such as
-        "@eaDir".
+    in_system: number of image files in system folders such as "@eaDir", by the names of the one
+        or two outermost folders that the system folder lies in, and its own.
     hidden: number of image files and of folders whose names begin with a dot.
     """
 
     other: Counter[tuple[tuple[str, ...], str]] = field(default_factory=Counter)
-    system: Counter[str] = field(default_factory=Counter)
+    in_system: Counter[tuple[tuple[str, ...], str]] = field(default_factory=Counter)
     hidden: int = 0
 
     @property
     def suffixes(self) -> Counter[str]:
         """The other files by suffix, "" for none."""
-        counts: Counter[str] = Counter()
-        for (_, suffix), count in self.other.items():
-            counts[suffix] += count
-        return counts
+        return _by_last(self.other)
+
+    @property
+    def system_folders(self) -> Counter[str]:
+        """The image files in system folders by the folder's name."""
+        return _by_last(self.in_system)
 
 
 def image_paths(folder: str, named: str, passed_over: PassedOver | None = None) -> Iterator[str]:
@@ -94,27 +98,31 @@ def image_paths(folder: str, named: str, passed_over: PassedOver | None = None) 
                 f"{named}: links lead to the folder {printable(inside)!r} in more than "
                 f"{_MAX_VISITS:,} ways; remove some of them"
             )
+        outermost = tuple(inside.split("/")[:-1][:2])
         for entry in entries:
+            if entry.name == CACHE:
+                continue
             if entry.name.startswith("."):
                 passed_over.hidden += _is_folder(entry) or _is_image(entry.name)
             elif _is_folder(entry):
                 if entry.name.lower() in _SYSTEM_FOLDERS:
-                    passed_over.system[entry.name] += _count_images(entry.path)
+                    passed_over.in_system[outermost, entry.name] += _count_images(entry.path)
                 elif not (entry.is_symlink() and _is_of_kernel(entry.path)):
                     pending.append((f"{inside}{entry.name}/", above | {identity}))
             elif _is_image(entry.name):
                 if not _is_loop(entry):
                     yield inside + entry.name
             else:
-                outermost = tuple(inside.split("/")[:-1][:2])
                 suffix = escaped(PurePath(entry.name).suffix.lower())
                 passed_over.other[outermost, suffix] += 1
 
 
-def escaped(name: str) -> str:
-    """A path as text of one line: characters that cannot be seen are written as in Python."""
-    text = printable(name)
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+def _by_last(counts: Counter[tuple[tuple[str, ...], str]]) -> Counter[str]:
+    """Counts by the last part of their keys."""
+    sums: Counter[str] = Counter()
+    for (_, last), count in counts.items():
+        sums[last] += count
+    return sums
 
 
 def _real(path: str) -> str:

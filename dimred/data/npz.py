@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 import zipfile
 from collections.abc import Callable
 from typing import Any, BinaryIO
@@ -13,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dimred.array_files import NPY, read_header
 from dimred.data.first_look import Found
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
 from dimred.data.spelling import composed, one_spelling
 from dimred.errors import InputError
-from dimred.files import expanded, open_regular
+from dimred.files import expanded, memory, open_regular
 
 _CHANNELS = (1, 3)
-_NPY = b"\x93NUMPY"  # how an array begins
 _ONE_AN_IMAGE = ("labels", "split")
 
 
@@ -120,7 +118,7 @@ class _Arrays:
 
     def _read(self, file: BinaryIO) -> tuple[list[str], dict[str, NDArray[Any]]]:
         """Names of all arrays, and the arrays with a known name."""
-        if file.read(len(_NPY)) == _NPY:
+        if file.read(len(NPY)) == NPY:
             raise self.error("a single array, not an .npz file; write it with numpy.savez")
         file.seek(0)
         try:
@@ -136,11 +134,13 @@ class _Arrays:
 
     def _array(self, content: Any, name: str, images: NDArray[Any] | None) -> NDArray[Any]:
         try:
-            header = _header(content.zip, name)
+            archive = content.zip
+            member = archive.NameToInfo.get(f"{name}.npy") or archive.getinfo(name)
+            header = read_header(archive, member)
         except Exception as error:  # zipfile, zlib and NumPy raise different classes
             raise self._damaged(name) from error
         if header is not None:
-            shape, n_bytes, held = header
+            shape, _, n_bytes, held = header
             if images is not None and images.ndim and name in _ONE_AN_IMAGE:
                 self._check_shape(name, shape, len(images))
             if n_bytes > held:
@@ -148,16 +148,16 @@ class _Arrays:
                     f"array '{name}' claims the shape {shape}, but the file holds {held:,} bytes "
                     f"of it instead of {n_bytes:,}"
                 )
-            memory = _memory()
-            if memory is not None and n_bytes > memory:
+            there = memory()
+            if n_bytes > there:
                 raise self.error(
                     f"array '{name}' of shape {shape} needs {n_bytes / 2**30:,.1f} GiB of memory, "
-                    f"and this machine has {memory / 2**30:,.1f}"
+                    f"and there are {there / 2**30:,.1f} GiB"
                 )
         try:
             array = content[name]
         except MemoryError as error:
-            size = "" if header is None else f" ({header[1] / 2**30:,.1f} GiB)"
+            size = "" if header is None else f" ({header.n_bytes / 2**30:,.1f} GiB)"
             raise self.error(
                 f"array '{name}' needs more memory than there is{size}; save fewer or smaller "
                 "images"
@@ -172,34 +172,6 @@ class _Arrays:
         return self.error(
             f"array '{name}' is damaged, or of Python objects; write it with a plain dtype"
         )
-
-
-def _header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], int, int] | None:
-    """Shape and bytes of an array by its header, and the bytes that the file holds of it; None for
-    a member that is no array of a plain type."""
-    member = archive.NameToInfo.get(f"{name}.npy") or archive.getinfo(name)
-    with archive.open(member) as file:
-        if file.read(len(_NPY)) != _NPY:
-            return None
-    with archive.open(member) as file:
-        version = np.lib.format.read_magic(file)
-        if version == (1, 0):
-            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-        elif version == (2, 0):
-            shape, _, dtype = np.lib.format.read_array_header_2_0(file)
-        else:
-            raise ValueError("a structured array")
-        if dtype.hasobject or any(side < 0 for side in shape):
-            raise ValueError("not a plain array")
-        return shape, math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
-
-
-def _memory() -> int | None:
-    """Bytes of memory of this machine; None where that is not known."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None
 
 
 def _images(arrays: _Arrays) -> Tensor:

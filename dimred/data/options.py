@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from dimred.data.image_paths import CACHE
 from dimred.files import expanded
 from dimred.options.option import option
 from dimred.options.registry import Choice, register
@@ -292,4 +293,4 @@ class NorbSmall(DatasetOptions):
 
 
 def _beside(root: str | None) -> Path | None:
-    return expanded(root) / ".dimred-cache" if root else None
+    return expanded(root) / CACHE if root else None

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.data.image_set import ImageSet, LabelSet
-from dimred.data.spelling import composed
+from dimred.data.spelling import composed, listed
 from dimred.errors import InputError
 
 _MAX_LISTED = 20
@@ -64,9 +64,7 @@ def _class_id(entry: str, names: Sequence[str]) -> int | None:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:_MAX_LISTED])
-    more = f", ... ({len(names)} in all)" if len(names) > _MAX_LISTED else ""
-    return f"the classes are {shown}{more}"
+    return f"the classes are {listed(map(repr, names), _MAX_LISTED)}"
 
 
 def _relabeled(labels: LabelSet, kept: NDArray[np.int64]) -> LabelSet:

@@ -1,11 +1,9 @@
-"""One spelling for each name of a class."""
+"""One spelling for each name of a class, and lists of names in messages."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-
-_MAX_NAMED = 5
 
 
 def composed(name: str) -> str:
@@ -28,17 +26,21 @@ def one_spelling(names: Iterable[str]) -> tuple[dict[str, str], list[str]]:
     merged = [form for form, same in spellings.items() if len(same) > 1]
     notes = []
     if merged:
-        notes.append(f"two Unicode spellings of a name are one class: {_listed(merged)}")
+        notes.append(f"two Unicode spellings of a name are one class: {listed(map(repr, merged))}")
     alike: dict[str, list[str]] = {}
     for name in sorted(set(chosen.values())):
         folded = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
         alike.setdefault(folded, []).append(name)
     near = [name for same in alike.values() if len(same) > 1 for name in same]
     if near:
-        notes.append(f"classes whose names differ only in case, width or spaces: {_listed(near)}")
+        notes.append(
+            f"classes whose names differ only in case, width or spaces: {listed(map(repr, near))}"
+        )
     return chosen, notes
 
 
-def _listed(names: list[str]) -> str:
-    shown = [repr(name) for name in names[:_MAX_NAMED]]
-    return ", ".join([*shown, f"... ({len(names)} in all)"] if len(names) > _MAX_NAMED else shown)
+def listed(words: Iterable[str], most: int = 5) -> str:
+    """The first words and, where there are more, how many in all."""
+    every = list(words)
+    more = [f"... ({len(every):,} in all)"] if len(every) > most else []
+    return ", ".join([*every[:most], *more])

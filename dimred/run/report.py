@@ -21,6 +21,7 @@ from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
 from dimred.training.embed import embed
 
+_MAX_UNREADABLE = 1_000  # names in summary.json; its first look counts all
 # Keys that summary.json has even if the run does not take the measure.
 _ALWAYS: dict[str, Any] = {"linear": None, "references": {}, "lle": {}, "tsne": {}, "errors": {}}
 
@@ -142,7 +143,7 @@ class RunReport:
                 "shape": list(images.images.shape[1:]),
                 "transformations": self.inputs.n_variants - 1,
                 "learned_from": len(self.inputs.fit),
-                "unreadable": list(images.unreadable),
+                "unreadable": list(images.unreadable[:_MAX_UNREADABLE]),
                 "first_look": self.inputs.first_look.as_json(),
                 "classes": self._counts(),
                 "chance": self.measuring.chance,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import resource
 from dataclasses import fields
 
 import torch
 
 from dimred.errors import InputError
+from dimred.files import memory
 from dimred.losses.check import check_loss
 from dimred.models.check import check_encoder
 from dimred.options.trial import tried
@@ -54,7 +53,9 @@ def check_size(inputs: Inputs) -> None:
     # Weights, gradients, and the state of the optimizer, in float32.
     copies = 4 if config.schedule.optimizer.name is OptimizerName.adamw else 3
     count = n_parameters(config, inputs.images)
-    needed, there = 4 * copies * count, memory(device)
+    on_gpu = device.type == "cuda"
+    there = torch.cuda.get_device_properties(device).total_memory if on_gpu else memory()
+    needed = 4 * copies * count
     if needed > there:
         sizes = {spec.name: getattr(config.model, spec.name) for spec in fields(config.model)}
         options = ", ".join(
@@ -64,12 +65,3 @@ def check_size(inputs: Inputs) -> None:
             f"model={config.model.name}: has {count:,} parameters with {options}, which need "
             f"{needed / 2**30:,.1f} GiB to be trained, and there are {there / 2**30:,.1f} GiB"
         )
-
-
-def memory(device: torch.device) -> int:
-    """Bytes of memory of a GPU, or those of this machine that the process may use."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_properties(device).total_memory
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    pages: int = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return pages if limit == resource.RLIM_INFINITY else min(pages, limit)

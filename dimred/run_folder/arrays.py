@@ -5,24 +5,17 @@ from __future__ import annotations
 import math
 import zipfile
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from dimred.array_files import Header, read_header
 from dimred.errors import InputError
 from dimred.run_folder.files import RunFiles
 
 _MAX_WIDTH = 2**16  # of H and Z; those of networks have some thousands
-_HEADER = 2**16  # bytes that may precede the values of an array
-
-
-class _Described(NamedTuple):
-    """What the header of an array says."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
 
 
 class RunArrays:
@@ -54,23 +47,17 @@ class RunArrays:
         self._arrays: dict[str, NDArray[Any]] = {}
 
     @staticmethod
-    def _describe(archive: zipfile.ZipFile, member: zipfile.ZipInfo, size: int) -> _Described:
-        """Shape and dtype of an array. Raises ValueError for one that is not as NumPy saves it:
+    def _describe(archive: zipfile.ZipFile, member: zipfile.ZipInfo, size: int) -> Header:
+        """The header of an array. Raises ValueError for one that is not as NumPy saves it:
         compressed, with objects, or larger than the file."""
         if member.compress_type != zipfile.ZIP_STORED or member.file_size > size:
             raise ValueError(f"{member.filename!r} is not stored as it is")
-        with archive.open(member) as file:
-            versions = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-            read_header = versions.get(npy.read_magic(file))
-            if read_header is None:
-                raise ValueError(f"{member.filename!r} is no array")
-            shape, _, dtype = read_header(file)
-        n_bytes = math.prod(shape) * dtype.itemsize
-        if dtype.hasobject or not dtype.itemsize or min(shape, default=0) < 0:
-            raise ValueError(f"{member.filename!r} holds more than numbers and texts")
-        if not 0 <= member.file_size - n_bytes <= _HEADER:
+        header = read_header(archive, member)
+        if header is None:
+            raise ValueError(f"{member.filename!r} is no array")
+        if header.n_bytes != header.held or not header.dtype.itemsize:
             raise ValueError(f"{member.filename!r} has other values than its shape")
-        return _Described(tuple(shape), dtype)
+        return header
 
     def __contains__(self, name: str) -> bool:
         return name in self._described
@@ -84,7 +71,7 @@ class RunArrays:
         array = self._described.get(name)
         if array is None:
             raise self.error(name, "is missing")
-        shape, dtype = array
+        shape, dtype = array.shape, array.dtype
         wide = max(shape[1:], default=0) > _MAX_WIDTH
         if dtype.kind != kind or len(shape) != dims or not math.prod(shape) or wide:
             raise self.error(name, f"is {dtype} {shape}, not as a run writes it")
@@ -105,7 +92,7 @@ class RunArrays:
             raise
         except Exception as error:
             raise self.error(name, f"cannot be read ({error})") from error
-        if (array.shape, array.dtype) != self._described[name]:
+        if (array.shape, array.dtype) != self._described[name][:2]:
             raise self.error(name, "has changed while it was read")
         if points:
             with np.errstate(over="ignore"):

@@ -113,7 +113,13 @@ class FinishedRun:
                 raise
             raise InputError(f"{error}; give --root if the data have moved") from error
         if images is None or images.fingerprint() != self.record.fingerprint:
-            raise InputError(f"{self.path}: its images have changed since it was trained")
+            # Runs without a first look are of earlier versions.
+            earlier = "first_look" not in self.record.summary["dataset"]
+            otherwise = ", or this version reads them otherwise (see CHANGELOG.md)"
+            raise InputError(
+                f"{self.path}: its images have changed since it was trained"
+                f"{otherwise if earlier else ''}"
+            )
         return images
 
     def samples(self, images: ImageSet) -> ImageSet:

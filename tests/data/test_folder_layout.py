@@ -1,12 +1,14 @@
 """Folders of images whose layout would mislead: refused, or read as it is meant and said."""
 
 import os
+import re
 import shlex
 import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from test_image_folder import load, refusal, save
 
 from dimred.data import image_folder, image_paths
@@ -56,6 +58,27 @@ def test_folders_called_like_a_side_of_a_split(name, side):
 
 
 @pytest.mark.parametrize(
+    ("sides", "split"),
+    [
+        (["train", "validation"], True),
+        (["training", "val"], True),
+        (["test", "dev"], True),
+        (["test", "control"], False),
+        (["train", "plane", "car"], False),
+        (["train", "validation", "validation2"], True),
+    ],
+)
+def test_the_advice_to_rename_a_folder_works_when_typed(files, sides, split):
+    root = files(*(f"{side}/{c}/1.png" for side in sides for c in "ab"))
+    old, new = re.search(r"(\w+)/(?: is a class, rename it)? to (\w+)/", refusal(root)).groups()
+    (root / old).rename(root / new)
+    if len(sides) == 3 and split:
+        assert f"beside the split folders train/, {new}/; put those of" in refusal(root)
+        (root / sides[2]).rename(root.with_name("elsewhere"))
+    assert load(root).is_test.any() == split
+
+
+@pytest.mark.parametrize(
     ("train", "test"), [("training", "testing"), ("Train_Set", "test"), ("train", "Test Images")]
 )
 @pytest.mark.parametrize("inside", ["{}/1.png", "1{}.png"])
@@ -72,7 +95,7 @@ def test_a_split_under_other_names_is_read_as_one_and_said(files, train, test, i
 @pytest.mark.parametrize(
     ("names", "parts"),
     [
-        (["training/a/1.png", "validation/a/1.png"], ["'validation/a/1.png' lies beside"]),
+        (["training/a/1.png", "validation/a/1.png"], ["lies beside the split folder training/;"]),
         (["train/1.png", "val/1.png", "test/1.png"], ["val/1.png", "/train"]),
         (["train2017/1.png", "val2017/1.png"], ["val2017/", "/train2017"]),
         (["training/a/1.png", "testing/a/1.png", "b/1.png"], ["'b/1.png' lies beside"]),
@@ -130,11 +153,44 @@ def test_a_wrapper_is_refused_and_the_advice_works_when_typed(files, names, inne
     assert len(load(typed)) == len(names)
 
 
+@pytest.mark.parametrize(("wrapped", "plain"), [("train", "test"), ("test", "train")])
+def test_a_wrapper_in_one_side_of_a_split_is_refused_and_the_advice_works(files, wrapped, plain):
+    root = files(*(f"{side}/{c}/1.png" for side in (f"{wrapped}/images", plain) for c in "ab"))
+    message = refusal(root)
+    assert f"all images of {wrapped}/ lie in {wrapped}/images/" in message
+    assert f"move them up into {wrapped}/" in message
+    for folder in (root / wrapped / "images").iterdir():
+        folder.rename(root / wrapped / folder.name)
+    (root / wrapped / "images").rmdir()
+    assert load(root).labels.names == ("a", "b")
+
+
+def test_a_side_of_one_class_with_folders_in_it_is_read(files):
+    root = files("train/a/x/1.png", "train/a/y/1.png", "test/A/1.png", "test/b/1.png")
+    assert len(load(root)) == 4
+
+
+def test_a_split_that_shares_no_class_is_said(files):
+    root = files("train/a/1.png", "train/b/1.png", "test/unknown/1.png")
+    assert any("1 of 3 classes have test images" in note for note in first_look(load(root)).notes)
+
+
 def test_a_wrapper_in_each_side_of_a_split_is_refused(files):
     names = (f"{side}/photos/{c}/1.png" for side in ("train", "test") for c in "ab")
     message = refusal(files(*names))
     assert "train/photos/ and test/photos/" in message
     assert "move them up into train/, test/" in message
+
+
+def test_an_ordinary_folder_has_one_line(tmp_path):
+    random = np.random.default_rng(0)
+    for i, side in enumerate(("train", "test") * 4):
+        path = tmp_path / side / "ab"[i // 2 % 2] / f"{i}.{'jpg' if i < 4 else 'png'}"
+        save(path, Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8)))
+    for name in (".DS_Store", "train/.DS_Store", "train/a/.DS_Store", "train/a/broken.jpg"):
+        (tmp_path / name).write_bytes(b"broken")
+    (line,) = first_look(load(tmp_path)).lines()
+    assert line.startswith("first look: 4 training and 4 test images")
 
 
 @pytest.mark.parametrize("names", [["a/1.png", "a/b/2.png"], ["a/1.png"], ["train/a/1.png"]])
@@ -203,8 +259,19 @@ def test_a_system_folder_that_may_not_be_listed_does_not_matter(files, monkeypat
     assert len(load(files("a/1.png", "lost+found/1.png"))) == 1
 
 
-def test_thumbs_is_a_class(files):
-    assert load(files("thumbs/1.png", "palms/1.png")).labels.names == ("palms", "thumbs")
+@pytest.mark.parametrize("name", ["thumbs", "recycled", "Recycler", "temporary items"])
+def test_words_are_classes(files, name):
+    assert load(files(f"{name}/1.png", "a/1.png")).labels.names == tuple(sorted((name, "a")))
+
+
+def test_a_system_folder_in_the_place_of_a_class_is_said(files):
+    note = "folders of the system are no classes: @eaDir/"
+    assert note in notes(files("a/1.png", "b/1.png", "@eaDir/1.png"))
+
+
+def test_a_system_folder_elsewhere_is_counted_only(files):
+    root = files("train/a/1.png", "test/a/1.png", "train/a/@eaDir/1.png", "@eaDir/1.png")
+    assert notes(root) == ""
 
 
 def test_files_that_are_not_read_are_counted_and_their_class_is_named(files):
@@ -222,9 +289,7 @@ def test_files_that_are_not_read_are_counted_and_their_class_is_named(files):
     images = load(root)
     assert images.found.other_files == {".tga": 2, ".dng": 1, ".txt": 1, "": 1}
     assert images.found.hidden == 2
-    assert "the folder b/ is no class: it holds no image files, but files with .dng, .tga" in (
-        notes(root)
-    )
+    assert "folders without image files are no classes: b/ (.dng, .tga)" in notes(root)
     assert (
         "passed over: 2 .tga, 1 without suffix, 1 .dng, 1 .txt, 2 hidden"
         in first_look(images).lines()

@@ -111,7 +111,7 @@ def test_a_split_whose_test_images_are_all_unreadable_is_none(tmp_path):
     [
         (["a.png", "cats/b.png"], ["'a.png'", "'cats/b.png'", "or none"]),
         (["train/cat/a.png", "test/b.png"], ["'test/b.png'", "'train/cat/a.png'"]),
-        (["train/a.png", "b.png"], ["'b.png' lies beside", "train/ and test/"]),
+        (["train/a.png", "b.png"], ["'b.png' lies beside", "put all images inside train/"]),
         (["train/cat/a.png", "val/cat/b.png"], ["'val/cat/b.png' lies beside"]),
         (["train/a.png", "car/b.png", "bus/\n.png"], ["'bus/\\n.png' lies beside"]),
     ],

@@ -283,13 +283,13 @@ def test_an_array_that_claims_more_than_there_is_is_refused(tmp_path, name, shap
 
 def test_an_array_that_memory_does_not_hold_is_refused(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "mine.npz", images=np.zeros((9, 9, 9), np.uint8))
-    monkeypatch.setattr(npz, "_memory", lambda: 728)
+    monkeypatch.setattr(npz, "memory", lambda: 728)
     assert "needs 0.0 GiB of memory" in refusal(tmp_path / "mine.npz")
 
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr(npz, "_memory", lambda: None)
+    monkeypatch.setattr(npz, "memory", lambda: 2**40)
     monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", fail)
     assert "array 'images' needs more memory than there is" in refusal(tmp_path / "mine.npz")
 

@@ -17,7 +17,8 @@ def run(root, files, **options):
     """What `FinishedRun.images` reads of a run on a folder of images."""
     dataset = ImageFolder(root=str(root), image_size=8, **options)
     fingerprint = dataset.load(seed=0).fingerprint()
-    record = SimpleNamespace(files=files, fingerprint=fingerprint)
+    summary = {"dataset": {"first_look": {}}}
+    record = SimpleNamespace(files=files, fingerprint=fingerprint, summary=summary)
     config = SimpleNamespace(dataset=dataset, seed=0)
     return SimpleNamespace(path=Path("run"), record=record, config=config)
 
@@ -41,6 +42,9 @@ def test_more_files_are_noticed_before_any_is_read(root, monkeypatch):
     (root / "b/2.png").write_bytes(b"")
     monkeypatch.setattr(image_folder, "decode", None)
     with pytest.raises(InputError, match=r"^run: its images have changed since it was trained$"):
+        FinishedRun.images(finished)
+    del finished.record.summary["dataset"]["first_look"]  # as in runs of earlier versions
+    with pytest.raises(InputError, match="trained, or this version reads them otherwise"):
         FinishedRun.images(finished)
 
 

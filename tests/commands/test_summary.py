@@ -1,0 +1,15 @@
+"""What a finished run prints."""
+
+import json
+from pathlib import Path
+
+from dimred.commands.summary import describe
+
+RUNS = Path(__file__).parents[2] / "docs/runs.jsonl"
+
+
+def test_all_unreadable_files_are_counted_where_only_some_are_named():
+    summary = json.loads(RUNS.read_text(encoding="utf-8").splitlines()[0])["summary"]
+    look = {"unreadable": [{"count": 2_000}, {"count": 3}]}
+    summary["dataset"] |= {"unreadable": ["a", "b"], "first_look": look}
+    assert "left out, 2,003 unreadable: 'a', 'b', ..." in describe(Path("run"), summary)
