@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import random
 import shutil
+import stat
 import sys
 import tempfile
 import time
@@ -21,8 +22,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import warm
-from warm import Outcome
+from operations import logs
+from PIL import Image
+from warm import Outcome, run
 
 SEEN = ("tracebacks", "hangs", "outside", "differing")
 OTHER = "other"
@@ -55,15 +59,33 @@ def words_of(name: str) -> list[str]:
 
 def make_images(folder: Path, classes: Iterable[str] = "abc", each: int = 8) -> None:
     """A folder of images of 8x8 random pixels, the same ones every time."""
-    import numpy as np
-    from PIL import Image
-
     pixels = np.random.default_rng(0)
     for name in classes:
         (folder / name).mkdir(parents=True)
         for number in range(each):
             values = pixels.integers(0, 256, (8, 8), dtype=np.uint8)
             Image.fromarray(values).save(folder / name / f"{number}.png")
+
+
+class Skipped(Exception):
+    """Raised by a case that cannot be tried here; it is not counted."""
+
+
+def sound(outcome: Outcome) -> Outcome:
+    """A command line that must have ended well."""
+    assert outcome.code == 0, f"{outcome}\n{outcome.out[-2000:]}"
+    return outcome
+
+
+class Whole(NamedTuple):
+    """A command that nothing happened to.
+
+    files: those it leaves, `stable`. operations: name and path of each.
+    """
+
+    files: dict[str, str]
+    seconds: float
+    operations: list[tuple[str, str]]
 
 
 class Fault(NamedTuple):
@@ -88,17 +110,18 @@ class Result:
 
     def judge(self, outcome: Outcome, codes: Iterable[int] = (0, 2), one_line: bool = True) -> bool:
         """Note what is wrong with how a command line ended: it must be with one of these codes and,
-        unless with 0, with one line that begins with "dimred:" (sweeps print more). Returns whether
-        all is well."""
+        unless with 0, with one line that begins with "dimred:" and is not endless (sweeps print
+        more). Returns whether all is well."""
         before = len(self.faults)
-        lines = outcome.err.strip().splitlines()
+        line = outcome.err.strip()
+        is_line = line.startswith("dimred:") and len(line.splitlines()) == 1 and len(line) <= 3000
         if outcome.code is None:
             self.wrong("hangs", str(outcome))
         elif "Traceback (most recent call last)" in outcome.out + outcome.err:
             self.wrong("tracebacks", str(outcome))
         elif outcome.code not in codes:
             self.wrong(OTHER, f"exit code not among {sorted(codes)}: {outcome}")
-        elif one_line and outcome.code and (len(lines) != 1 or not lines[0].startswith("dimred:")):
+        elif one_line and outcome.code and not is_line:
             self.wrong(OTHER, f"not one line: {outcome}")
         return len(self.faults) == before
 
@@ -116,11 +139,16 @@ def _numbered(number: int) -> tuple[int, Result | None]:
 class Campaign:
     """A script's command line, and its cases.
 
-    prepare: called once with a folder, before processes are forked that share what it makes.
+    prepare: called once, before processes are forked that share what it makes.
     case: called with the number of a case, its own random numbers, and an empty folder.
+    top: the temporary folder. base: one in it, of which cases get copies.
     """
 
-    def __init__(self, doc: str, count: int, extra: Sequence[str] = ()):
+    args: argparse.Namespace
+    top: Path
+    base: Path
+
+    def __init__(self, doc: str, count: int):
         self.parser = argparse.ArgumentParser(
             description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
         )
@@ -131,21 +159,44 @@ class Campaign:
         add("--jobs", type=int, default=2, help="processes (default: 2)")
         add("--case", type=int, help="only the case of this number")
         add("--keep", action="store_true", help="keep the temporary folder")
-        self.extra = extra
 
-    def run(self, case: Case, prepare: Callable[[Path], None] | None = None) -> None:
+    def make_base(self, each: int = 36) -> None:
+        """Images to train with and five others."""
+        make_images(self.base / "data", each=each)
+        pixels = np.random.default_rng(1).integers(0, 256, (5, 8, 8), dtype=np.uint8)
+        np.savez(self.base / "new.npz", images=pixels)
+
+    def lay_out(self, folder: Path, fresh: bool = False) -> None:
+        """Copy the base; fresh: without its run."""
+        shutil.copytree(self.base, folder, symlinks=True, dirs_exist_ok=True)
+        if fresh:
+            shutil.rmtree(folder / "run")
+
+    def whole(self, name: str, words: Sequence[str], lay_out: Callable[[Path], object]) -> Whole:
+        """Run a command twice in folders laid out alike."""
+        made, seconds, log = [], [], self.top / f"{name}.operations"
+        for attempt in range(2):
+            folder = self.top / f"good-{name}{attempt}"
+            lay_out(folder)
+            hook = logs(folder, log) if attempt else None
+            seconds.append(sound(run(words, folder, 120, hook=hook)).seconds)
+            made.append(contents(folder))
+        lines = [line.partition(" ") for line in log.read_text().splitlines()]
+        return Whole(stable(*made), seconds[0], [(what, path) for what, _, path in lines])
+
+    def run(self, case: Case, prepare: Callable[[], None]) -> None:
         """Run the cases, print failures and counts, and exit."""
         global _current
         _current = self  # the forks know it by this name
         self.args = args = self.parser.parse_args()
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-        warm.warm_up(self.extra)
+        warm.warm_up()
         self.top, self.case = Path(tempfile.mkdtemp(prefix="dimred-campaign-")), case
+        self.base = self.top / "base"
         numbers = range(args.count) if args.case is None else [args.case]
         counts: dict[str, Counter[str]] = {}
         try:
-            if prepare is not None:
-                prepare(self.top)
+            prepare()
             self.until = time.monotonic() + (args.seconds or float("inf"))
             with multiprocessing.get_context("fork").Pool(min(args.jobs, len(numbers))) as pool:
                 for number, result in pool.imap_unordered(_numbered, numbers):
@@ -170,13 +221,15 @@ class Campaign:
             shutil.rmtree(self.top, ignore_errors=True)
 
     def numbered(self, number: int) -> tuple[int, Result | None]:
-        """The number of a case and its result, None where no time is left for it."""
+        """The number of a case and its result, None where there was no time or it was skipped."""
         if time.monotonic() > self.until:
             return number, None
         folder = self.top / f"case{number}"
         folder.mkdir()
         try:
             result = self.case(number, random.Random(f"{self.args.seed}/{number}"), folder)
+        except Skipped:
+            return number, None
         except Exception:
             result = Result("the campaign itself", faults=[Fault(OTHER, traceback.format_exc())])
         finally:
@@ -205,17 +258,28 @@ def _line(kind: str, count: Counter[str]) -> str:
     return f"{kind}: tried {count['tried']}, failed {count['failed']} ({seen})"
 
 
+def snapshot(folder: Path, allowed: Sequence[str] = ()) -> dict[str, tuple[int, int, str]]:
+    """Mode, device and digest of all below a folder but what lies in the allowed ones. Times,
+    order and dimred's own commit do not count in JSON; what is no file has no digest."""
+    seen = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if not any(name == part or name.startswith(f"{part}/") for part in allowed):
+            status = path.lstat()
+            digest = _digest(path) if stat.S_ISREG(status.st_mode) else ""
+            seen[name] = (status.st_mode, status.st_rdev, digest)
+    return seen
+
+
 def contents(folder: Path) -> dict[str, str]:
-    """A digest of each file below a folder, by name. Times, order and dimred's own
-    commit do not count in JSON."""
-    return {
-        str(path.relative_to(folder)): _digest(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.is_symlink()
-    }
+    """The digest of each file in a snapshot."""
+    return {name: digest for name, (*_, digest) in snapshot(folder).items() if digest}
 
 
 def _digest(path: Path) -> str:
+    size = path.stat().st_size
+    if size > 1 << 30:  # sparse
+        return f"{size} bytes"
     data = path.read_bytes()
     if path.suffix in (".json", ".jsonl"):
         with contextlib.suppress(ValueError):
@@ -258,20 +322,7 @@ def differences(expected: dict[str, str], found: dict[str, str]) -> str:
     )
 
 
-def snapshot(folder: Path, allowed: Sequence[str] = ()) -> dict[str, tuple[Any, ...]]:
-    """Kind, mode, size and digest of all below a folder but what lies in the allowed ones."""
-    seen = {}
-    for path in sorted(folder.rglob("*")):
-        name = str(path.relative_to(folder))
-        if any(name == part or name.startswith(f"{part}/") for part in allowed):
-            continue
-        status = path.lstat()
-        digest = _digest(path) if path.is_file() and not path.is_symlink() else ""
-        seen[name] = (status.st_mode, status.st_rdev, digest)
-    return seen
-
-
-def changed(before: dict[str, tuple[Any, ...]], after: dict[str, tuple[Any, ...]]) -> str:
+def changed(before: dict[str, Any], after: dict[str, Any]) -> str:
     """The names that differ between two snapshots; "" for none."""
     return ", ".join(
         name for name in sorted({*before, *after}) if before.get(name) != after.get(name)

@@ -20,12 +20,15 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from campaign import Skipped
 from safetensors.numpy import load_file, save_file
 
 Damage = Callable[[Path, Random, Path], object]
 
 WRONG = (None, "", -1, 0, 1e308, 0.5, [], {}, True, "x" * 10_000, [[]], "\ud800", 10**30, [None])
 BOMB = 2_500_000_000
+SPARSE = 4 << 30
+WIDE, WIDE_BYTES = 200_000, 300_000_000
 
 
 class _Payload:
@@ -72,6 +75,7 @@ GENERIC: dict[str, Damage] = {
     "bit flipped": _bytes(_flip),
     "bit flipped, another": _bytes(_flip),
     "random bytes": _bytes(lambda data, random: random.randbytes(len(data) or 10)),
+    "sparse": lambda file, random, outside: os.truncate(file, SPARSE),
     "emptied": _bytes(lambda data, random: b""),
     "a folder": _replaced(lambda file, random, outside: file.mkdir()),
     "a pipe": _replaced(lambda file, random, outside: os.mkfifo(file)),
@@ -330,6 +334,16 @@ NPZ: dict[str, Damage] = {
 }
 
 
+def _wide(file: Path, random: Random, outside: Path) -> None:
+    """Zeros in many columns, as they are on disk."""
+    with np.load(file) as content:
+        arrays = dict(content)
+    zeros = np.broadcast_to(np.float32(0), (len(arrays["z"]), WIDE))
+    if 2 * zeros.nbytes > WIDE_BYTES:
+        raise Skipped
+    np.savez(file, **(arrays | {"h": zeros, "z": zeros}))  # type: ignore[arg-type]
+
+
 def _weights(change: Callable[[dict[str, Any], str], Any]) -> Damage:
     def damage(file: Path, random: Random, outside: Path) -> None:
         weights = load_file(file)
@@ -437,7 +451,7 @@ CHECKPOINT: dict[str, Damage] = {
     "other shapes": _encoder(lambda t: torch.zeros((*t.shape, 2))),
     "NaN": _encoder(lambda t: torch.full_like(t, torch.nan)),
     "float64": _encoder(lambda t: t.double()),
-    "sparse": _encoder(lambda t: torch.zeros(t.shape).to_sparse()),
+    "sparse tensors": _encoder(lambda t: torch.zeros(t.shape).to_sparse()),
     "key gone": _checkpoint(lambda content: content.pop("rows")),
     "a list": _replaced(lambda file, random, outside: torch.save([1], file)),
     "expanded": _declared_checkpoint,
@@ -454,4 +468,5 @@ def damages(file: str) -> dict[str, Damage]:
     suffix = Path(file).suffix
     if not suffix and not file.endswith(".lock"):
         return FOLDER
-    return {**GENERIC, **kinds.get(suffix, {})}
+    wide = {"wide": _wide} if Path(file).name == "embedding.npz" else {}
+    return {**GENERIC, **kinds.get(suffix, {}), **wide}

@@ -15,24 +15,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from random import Random
 
-import numpy as np
-from campaign import (
-    Campaign,
-    Result,
-    contents,
-    differences,
-    make_images,
-    stable,
-    words_of,
-)
+from campaign import Campaign, Result, Whole, contents, differences, sound, words_of
 from operations import NAMES, Tear, intercept
 from warm import MIB, Child, run
 
@@ -51,43 +41,27 @@ COMMANDS: dict[str, list[str]] = {
 }
 ERRORS = ("EIO", "ENOSPC", "EDQUOT", "EROFS", "EACCES", "ESTALE")
 
-GOOD: dict[str, dict[str, str]] = {}
-SECONDS: dict[str, float] = {}
-OPERATIONS: dict[str, list[str]] = {}
-BASE = Path()
-MOUNTS = False
+CAMPAIGN = Campaign(__doc__, 600)
+WHOLE: dict[str, Whole] = {}
 
 
-def prepare(top: Path) -> None:
+def prepare() -> None:
     """A finished run, what each command makes of it, and by which file operations."""
-    global BASE, MOUNTS
-    MOUNTS = _mounts(top)
-    BASE = top / "base"
-    make_images(BASE / "data", each=36)
-    pixels = np.random.default_rng(1).integers(0, 256, (5, 8, 8), dtype=np.uint8)
-    np.savez(BASE / "new.npz", images=pixels)
+    mounts()
+    CAMPAIGN.make_base()
     finished = [*words_of("folder"), "eval.k=[3,15]", "name=own"]
     for words in (finished, ["baselines", "run", "--only", "pixels"]):
-        outcome = run(words, BASE, LIMIT)
-        assert outcome.code == 0, outcome
+        sound(run(words, CAMPAIGN.base, LIMIT))
     for command, words in COMMANDS.items():
-        made = []
-        for attempt in range(2):
-            work = top / f"good-{command}{attempt}"
-            _lay_out(work, command)
-            log = top / f"{command}.operations"
-            hook = _logs(work, log) if attempt else None
-            outcome = run(words, work, LIMIT, hook=hook)
-            assert outcome.code == 0, outcome
-            made.append(_but_caches(contents(work)))
-            if not attempt:
-                SECONDS[command] = outcome.seconds
-        GOOD[command] = stable(*made)
-        OPERATIONS[command] = log.read_text().split()
+        whole = CAMPAIGN.whole(command, words, lambda f, c=command: _lay_out(f, c))
+        ours = [each for each in whole.operations if _is_of_command(each[1])]
+        WHOLE[command] = Whole(_but_caches(whole.files), whole.seconds, ours)
 
 
-def _mounts(top: Path) -> bool:
-    place = top / "mount"
+@cache
+def mounts() -> bool:
+    """Whether a tmpfs can be mounted here."""
+    place = CAMPAIGN.top / "mount"
     place.mkdir()
     with contextlib.suppress(OSError, subprocess.CalledProcessError):
         _mount(place)
@@ -115,29 +89,17 @@ def _but_caches(files: dict[str, str]) -> dict[str, str]:
 
 
 def _lay_out(work: Path, command: str) -> None:
-    shutil.copytree(BASE, work, dirs_exist_ok=True)
-    if command.startswith("train"):
-        shutil.rmtree(work / "run")
+    CAMPAIGN.lay_out(work, fresh=command.startswith("train"))
 
 
-def _is_of_command(name: str, path: str) -> bool:
+def _is_of_command(path: str) -> bool:
     """Whether an operation counts: images that cannot be read are left out, which is no fault."""
     return "/data/" not in path or ".dimred-cache" in path
 
 
-def _logs(work: Path, log: Path) -> Callable[[], None]:
-    def before(name: str, path: str, tear: Tear) -> None:
-        if _is_of_command(name, path):
-            descriptor = os.open(log, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
-            os.write(descriptor, f"{name}\n".encode())
-            os.close(descriptor)
-
-    return lambda: intercept(work, before)
-
-
 def operation(command: str, work: Path, random: Random, result: Result) -> None:
     """The n-th file operation fails, once or as all after it; a write may be half done before."""
-    names = OPERATIONS[command]
+    names = [name for name, _ in WHOLE[command].operations]
     kind = random.choice([name for name in NAMES if name in names])
     last = random.choice([n for n, name in enumerate(names) if name == kind])
     error, for_ever = random.choice(ERRORS), random.random() < 0.5
@@ -146,7 +108,7 @@ def operation(command: str, work: Path, random: Random, result: Result) -> None:
     seen = [0]
 
     def before(name: str, path: str, tear: Tear) -> None:
-        if not _is_of_command(name, path):
+        if not _is_of_command(path):
             return
         seen[0] += 1
         # To read goes on where nothing can be written.
@@ -165,7 +127,7 @@ def full_disk(command: str, work: Path, random: Random, result: Result) -> None:
     """A disk of a few pages."""
     free = int(4096 * 2 ** random.uniform(0, 8))
     result.what += f"{free} bytes free"
-    if not MOUNTS:
+    if not mounts():
         result.judge(run(COMMANDS[command], work, LIMIT, file_size=free))
         return
     disk = os.statvfs(work)
@@ -177,7 +139,7 @@ def full_disk(command: str, work: Path, random: Random, result: Result) -> None:
 
 def read_only(command: str, work: Path, random: Random, result: Result) -> None:
     """A disk that cannot be written, from the start."""
-    if not MOUNTS:
+    if not mounts():
         full_disk(command, work, random, result)
         return
     _mount(work, "remount", "ro")
@@ -207,7 +169,7 @@ def signals(command: str, work: Path, random: Random, result: Result) -> None:
     os.read(read, 1)
     os.close(read)
     # A command that has only begun has no handlers yet, as any program.
-    time.sleep(0.05 + random.uniform(0, 1.05 * SECONDS[command]))
+    time.sleep(0.05 + random.uniform(0, 1.05 * WHOLE[command].seconds))
     for _ in range(random.choice((1, 1, 1, 2, 2, 3, 4, 5))):
         number = random.choice((signal.SIGINT, signal.SIGTERM))
         result.what += f"{number.name} "
@@ -226,9 +188,9 @@ def case(number: int, random: Random, folder: Path) -> Result:
     # Training has most to lose.
     command = random.choice([*COMMANDS, "train", "train", "train knn"])
     result = Result(fault.__name__.replace("_", " "), what=f"{command}, ")
-    work = folder / "work"
+    good, work = WHOLE[command].files, folder / "work"
     work.mkdir()
-    on_disk = MOUNTS and fault in (full_disk, read_only)
+    on_disk = fault in (full_disk, read_only) and mounts()
     if on_disk:
         _mount(work)
     try:
@@ -237,17 +199,15 @@ def case(number: int, random: Random, folder: Path) -> Result:
         fault(command, work, random, result)
         left = contents(work)
         # Those that the command rewrites are compared at the end.
-        kept = {name: d for name, d in before.items() if GOOD[command].get(name) in ("", d)}
+        kept = {name: d for name, d in before.items() if good.get(name) in ("", d)}
         lost = [
-            name
-            for name in kept
-            if name not in left or (left[name] != kept[name] and GOOD[command][name])
+            name for name in kept if name not in left or (left[name] != kept[name] and good[name])
         ]
         if lost:
             result.wrong("differing", f"lost: {', '.join(lost)}")
         again = run(COMMANDS[command], work, LIMIT)
         if result.judge(again, [0]):
-            other = differences(GOOD[command], _but_caches(contents(work)))
+            other = differences(good, _but_caches(contents(work)))
             if other:
                 result.wrong("differing", f"typed again: {other}; {again}")
     finally:
@@ -257,4 +217,4 @@ def case(number: int, random: Random, folder: Path) -> Result:
 
 
 if __name__ == "__main__":
-    Campaign(__doc__, 600, extra=("torch.onnx", "onnxruntime", "onnxscript")).run(case, prepare)
+    CAMPAIGN.run(case, prepare)

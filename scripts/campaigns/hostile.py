@@ -18,16 +18,17 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import numpy as np
 from campaign import (
     OTHER,
     Campaign,
     Result,
+    Skipped,
     changed,
     contents,
     differences,
     make_images,
     snapshot,
+    sound,
     stable,
     words_of,
 )
@@ -105,32 +106,30 @@ SOUND = (
 
 GOOD: dict[str, dict[str, str]] = {}
 CASES: list[tuple[str, str, str]] = []
-BASE = Path()
+CAMPAIGN = Campaign(__doc__, 2600)
+CAMPAIGN.parser.add_argument("--only", default="", help="cases with this text, such as .npz")
 
 
-def prepare(top: Path) -> None:
+def prepare() -> None:
     """A finished run, the same one stopped in its midst, another in peace; what each command
     makes of the finished run."""
-    global BASE
-    BASE = top / "base"
-    work = BASE / "work"
-    make_images(work / "data", each=36)
-    pixels = np.random.default_rng(1).integers(0, 256, (5, 8, 8), dtype=np.uint8)
-    np.savez(work / "new.npz", images=pixels)
+    CAMPAIGN.make_base()
+    work = CAMPAIGN.base
     _stop(work)
-    shutil.move(work / "run", BASE / "stopped")
+    shutil.move(work / "run", CAMPAIGN.top / "stopped")
     other = [*words_of("classifier"), "run_dir=other", "name=survivor"]
     for words in (TRAIN, other, ["baselines", "run", "other", "--only", "z"]):
-        _sound(words, work)
+        sound(run(words, work, 120))
     for name in ("inspect", "view", "embed", "export"):
-        _sound(READERS[name], work)
+        sound(run(READERS[name], work, 120))
     for reader in READERS:
         made = []
         for attempt in range(2):
-            folder = _lay_out(top / f"good-{reader}{attempt}", reader)
+            folder = CAMPAIGN.top / f"good-{reader}{attempt}"
+            _lay_out(folder, reader)
             for path in folder.rglob("*"):
                 os.utime(path, (0, 0), follow_symlinks=False)
-            _sound(READERS[reader], folder / "work")
+            sound(run(READERS[reader], folder / "work", 120))
             made.append(contents(folder / "work"))
         written = {n for n in made[0] if (folder / "work" / n).stat().st_mtime}
         GOOD[reader] = {n: d for n, d in stable(*made).items() if n in written and d}
@@ -158,22 +157,15 @@ def _stop(work: Path) -> None:
     assert outcome.code == -signal.SIGKILL, outcome
 
 
-def _sound(words: list[str], work: Path) -> None:
-    outcome = run(words, work, 120)
-    assert outcome.code == 0, outcome
-
-
-def _lay_out(folder: Path, reader: str) -> Path:
+def _lay_out(folder: Path, reader: str) -> None:
     """Copies of the runs, and a home with files that nobody may touch."""
-    shutil.copytree(BASE / "work", folder / "work", symlinks=True)
+    CAMPAIGN.lay_out(folder / "work", fresh=reader == "resume")
     if reader == "resume":
-        shutil.rmtree(folder / "work" / "run")
-        shutil.copytree(BASE / "stopped", folder / "work" / "run", symlinks=True)
+        shutil.copytree(CAMPAIGN.top / "stopped", folder / "work" / "run", symlinks=True)
     home = folder / "home"
     make_images(home / "photos", "x", 2)
     (home / "precious").write_text("precious\n")
     os.mkfifo(home / "pipe.npz")
-    return folder
 
 
 def case(number: int, random: Random, folder: Path) -> Result:
@@ -187,11 +179,10 @@ def case(number: int, random: Random, folder: Path) -> Result:
     file = work / name
     if name.startswith(f"{CACHE}/"):
         (file,) = (work / CACHE).glob("*.npz")
+    if not file.exists():  # in the run that was stopped
+        raise Skipped
     kind = f"hostile {Path(name).name.replace('neighbors', 'cache')}"
     result = Result(kind, what=f"{damage}, {reader}")
-    if not file.exists():  # in the run that was stopped
-        result.tried = 0
-        return result
     damages(name)[damage](file, random, folder / "home")
     before = snapshot(folder, WRITTEN)
     outcome = run(
@@ -221,6 +212,4 @@ def case(number: int, random: Random, folder: Path) -> Result:
 
 
 if __name__ == "__main__":
-    CAMPAIGN = Campaign(__doc__, 2600, extra=("torch.onnx", "onnxruntime", "onnxscript"))
-    CAMPAIGN.parser.add_argument("--only", default="", help="cases with this text, such as .npz")
     CAMPAIGN.run(case, prepare)

@@ -15,40 +15,23 @@ import signal
 from pathlib import Path
 from random import Random
 
-from campaign import TINY, Campaign, Result, contents, differences, make_images, stable, words_of
+from campaign import TINY, Campaign, Result, Whole, contents, differences, make_images, words_of
 from operations import Tear, intercept
 from warm import COLD, Child, run
 
 LIMIT = 120
-WHOLE: dict[str, dict[str, str]] = {}
-SECONDS: dict[str, float] = {}
-N_OPERATIONS: dict[str, int] = {}
+CAMPAIGN = Campaign(__doc__, 360)
+WHOLE: dict[str, Whole] = {}
 
 
-def prepare(top: Path) -> None:
-    """The runs that are not killed, twice each: how long they take and what they leave."""
+def prepare() -> None:
+    """The runs that are not killed: how long they take and what they leave."""
     for name in TINY:
-        made = []
-        for attempt in range(2):
-            folder = top / f"{name}{attempt}"
-            make_images(folder / "data")
-            log = folder.parent / f"{name}.operations"
-
-            def count(what: str, path: str, tear: Tear, log: Path = log) -> None:
-                descriptor = os.open(log, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
-                os.write(descriptor, f"{what} {path}\n".encode())
-                os.close(descriptor)
-
-            hook = (lambda f=folder, c=count: intercept(f, c)) if attempt else None
-            whole = run(words_of(name), folder, LIMIT, hook=hook)
-            assert whole.code == 0, whole
-            made.append(contents(folder))
-            if not attempt:
-                SECONDS[name] = whole.seconds
-        WHOLE[name] = stable(*made)
-        results = {f for f in WHOLE[name] if f.endswith((".npz", ".safetensors", ".jsonl"))}
-        assert all(WHOLE[name][file] for file in results), f"{name}: never the same twice"
-        N_OPERATIONS[name] = len(log.read_bytes().splitlines())
+        WHOLE[name] = CAMPAIGN.whole(name, words_of(name), lambda f: make_images(f / "data"))
+        for file, digest in WHOLE[name].files.items():
+            assert digest or not file.endswith((".npz", ".safetensors", ".jsonl")), (
+                f"{name}: {file}"
+            )
 
 
 def case(number: int, random: Random, folder: Path) -> Result:
@@ -56,17 +39,17 @@ def case(number: int, random: Random, folder: Path) -> Result:
     name = list(TINY)[number % len(TINY)]
     make_images(folder / "data")
     result = Result(f"kill {name}", tried=0)
-    words = words_of(name)
+    words, whole = words_of(name), WHOLE[name]
     for _ in range(random.randint(1, 8)):
         cold = random.random() < 1 / 40
         at_operation = not cold and random.random() < 0.5
         if at_operation:
-            hook = dies_at(folder, random.randrange(N_OPERATIONS[name]), random.random())
+            hook = dies_at(folder, random.randrange(len(whole.operations)), random.random())
             child = Child(words, folder, hook=hook)
             outcome = child.end(LIMIT)
         else:
             child = Child(words, folder, program=COLD if cold else ())
-            if not child.wait(random.uniform(0, (6 if cold else 0) + 1.1 * SECONDS[name])):
+            if not child.wait(random.uniform(0, (6 if cold else 0) + 1.1 * whole.seconds)):
                 child.signal()
             outcome = child.end(LIMIT)
         result.what += f"{'cold' if cold else 'operation' if at_operation else 'moment'} "
@@ -74,11 +57,11 @@ def case(number: int, random: Random, folder: Path) -> Result:
             result.judge(outcome, [0])
             break
         result.tried += 1
-        left = differences(WHOLE[name], contents(folder))
+        left = differences(whole.files, contents(folder))
         if (folder / "run" / "summary.json").exists() and left:
             result.wrong("differing", f"early summary.json: {left}")
     if not result.faults and result.judge(run(words, folder, LIMIT), [0]):
-        left = differences(WHOLE[name], contents(folder))
+        left = differences(whole.files, contents(folder))
         if left:
             result.wrong("differing", left)
     return result
@@ -98,4 +81,4 @@ def dies_at(folder: Path, last: int, share: float):  # type: ignore[no-untyped-d
 
 
 if __name__ == "__main__":
-    Campaign(__doc__, count=360).run(case, prepare)
+    CAMPAIGN.run(case, prepare)

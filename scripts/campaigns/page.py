@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -23,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import yaml
-from campaign import OTHER, Campaign, Result, make_images, words_of
+from campaign import OTHER, Campaign, Result, sound, words_of
 from playwright.sync_api import Error, sync_playwright
 from warm import ROOT, run
 
@@ -139,18 +138,15 @@ CALLS = (
     'new Promise((d, r) => setTimeout(r, 300, navigator.sendBeacon("URL")))',
 )
 N_POLICIES = len(ELEMENTS) * 2 + len(CALLS)
-BASE = Path()
+CAMPAIGN = Campaign(__doc__, 200)
 
 
-def prepare(top: Path) -> None:
+def prepare() -> None:
     """A finished run and its page."""
-    global BASE
-    BASE = top / "base"
     assert executable(), "no Chromium here (on Debian: apt-get install chromium)"
-    make_images(BASE / "data")
+    CAMPAIGN.make_base(each=8)
     for words in (words_of("folder"), ["view", "run"]):
-        outcome = run(words, BASE, 90)
-        assert outcome.code == 0, outcome
+        sound(run(words, CAMPAIGN.base, 90))
 
 
 def case(number: int, random: Random, folder: Path) -> Result:
@@ -162,7 +158,7 @@ def case(number: int, random: Random, folder: Path) -> Result:
 
 def data(random: Random, folder: Path) -> Result:
     """A page with hostile data."""
-    shutil.copytree(BASE, folder, dirs_exist_ok=True)
+    CAMPAIGN.lay_out(folder)
     (folder / "run" / "map.html").unlink()
     variant, many = random.choice(list(MAPS)), random.random() < 0.1
     result = Result("page data", what=f"map {variant}{', 70,000 classes' if many else ''}")
@@ -235,7 +231,7 @@ def _click_through(page: Any, random: Random) -> None:
 
 def policy(number: int, folder: Path) -> Result:
     """A sound page with something added."""
-    source = (BASE / "run" / "map.html").read_text(encoding="utf-8")
+    source = (CAMPAIGN.base / "run" / "map.html").read_text(encoding="utf-8")
     server, hits = _server()
     url = f"http://127.0.0.1:{server.server_port}/evil"
     file = folder / "map.html"
@@ -312,4 +308,4 @@ def _opened(file: Path) -> Any:
 
 
 if __name__ == "__main__":
-    Campaign(__doc__, 200).run(case, prepare)
+    CAMPAIGN.run(case, prepare)

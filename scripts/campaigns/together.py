@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import shutil
 import signal
 import sys
 import time
@@ -22,18 +21,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-import numpy as np
 from campaign import (
     OTHER,
     Campaign,
     Result,
+    Skipped,
     contents,
     differences,
-    make_images,
+    sound,
     stable,
     words_of,
 )
-from warm import Child, Outcome, run
+from warm import Child, run
 
 LIMIT = 120
 TRAIN = words_of("tsimcne")
@@ -51,20 +50,16 @@ ON_ONE = (
 ENVIRONMENT = {"GLOO_SOCKET_IFNAME": "lo"}
 GOOD: dict[str, dict[str, str]] = {}
 SECONDS: dict[str, float] = {}
-BASE = Path()
+CAMPAIGN = Campaign(__doc__, 120)
 SUBMITIT = importlib.util.find_spec("hydra_plugins.hydra_submitit_launcher") is not None
 
 
-def prepare(top: Path) -> None:
+def prepare() -> None:
     """A finished run; what each kind leaves when nothing happens to it."""
-    global BASE
     if not SUBMITIT:
         print("hydra-submitit-launcher is not installed: no jobs of submitit")
-    BASE = top / "base"
-    make_images(BASE / "data", each=36)
-    pixels = np.random.default_rng(1).integers(0, 256, (5, 8, 8), dtype=np.uint8)
-    np.savez(BASE / "new.npz", images=pixels)
-    _sound(run(words_of("folder"), BASE, LIMIT))
+    CAMPAIGN.make_base()
+    sound(run(words_of("folder"), CAMPAIGN.base, LIMIT))
     lines = {
         "runs": [TRAIN],
         "commands": list(ON_ONE),
@@ -79,12 +74,10 @@ def prepare(top: Path) -> None:
         alike = {"torchrun": "runs", "submitit": "sweeps"}.get(kind)
         made = []
         for attempt in range(1 if alike else 2):
-            folder = top / f"good-{kind}{attempt}"
-            _lay_out(folder, kind)
+            folder = CAMPAIGN.top / f"good-{kind}{attempt}"
+            CAMPAIGN.lay_out(folder, fresh=kind != "commands")
             for words in all_words:
-                outcome = _start(kind, words, folder).end(2 * LIMIT)
-                _sound(outcome)
-                SECONDS[kind] = outcome.seconds
+                SECONDS[kind] = sound(_start(kind, words, folder).end(2 * LIMIT)).seconds
             made.append(_results(folder))
         if alike:
             GOOD[kind] = {n: d if GOOD[alike].get(n) else "" for n, d in made[0].items()}
@@ -93,19 +86,9 @@ def prepare(top: Path) -> None:
     GOOD["runs"]["run/config.yaml"] = ""  # restart=true stands there
 
 
-def _sound(outcome: Outcome) -> None:
-    assert outcome.code == 0, f"{outcome}\n{outcome.out[-2000:]}"
-
-
 def _start(kind: str, words: Sequence[str], folder: Path) -> Child:
     program = {"torchrun": SHARED, "submitit": SHARED[:1] + SHARED[-2:]}.get(kind, ())
     return Child(words, folder, program=program, env=ENVIRONMENT)
-
-
-def _lay_out(folder: Path, kind: str) -> None:
-    shutil.copytree(BASE, folder, dirs_exist_ok=True)
-    if kind != "commands":
-        shutil.rmtree(folder / "run")
 
 
 def _results(folder: Path) -> dict[str, str]:
@@ -177,10 +160,9 @@ def torchrun(result: Result, folder: Path, random: Random) -> None:
 
 def submitit(result: Result, folder: Path, random: Random) -> None:
     """A sweep whose jobs are processes of their own, killed in part or as a whole."""
-    if SUBMITIT:
-        _killed(result, [*ALL_SEEDS, LAUNCHER], folder, random)
-    else:
-        result.tried = 0
+    if not SUBMITIT:
+        raise Skipped
+    _killed(result, [*ALL_SEEDS, LAUNCHER], folder, random)
 
 
 def _killed(result: Result, words: Sequence[str], folder: Path, random: Random) -> None:
@@ -237,11 +219,10 @@ def case(number: int, random: Random, folder: Path) -> Result:
     """Several command lines at once."""
     kind = KINDS[number % len(KINDS)]
     result = Result(kind.__name__)
-    _lay_out(folder, kind.__name__)
+    CAMPAIGN.lay_out(folder, fresh=kind is not commands)
     kind(result, folder, random)
     return result
 
 
 if __name__ == "__main__":
-    extra = ("torch.onnx", "onnxruntime", "onnxscript")
-    Campaign(__doc__, 120, extra).run(case, prepare)
+    CAMPAIGN.run(case, prepare)

@@ -27,6 +27,7 @@ _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ, which Python 3.11 does not name everywher
 _HEAVY = ("sklearn.manifold", "sklearn.neighbors", "sklearn.linear_model", "sklearn.datasets")
 _HEAVY += ("sklearn.cluster", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf")
 _HEAVY += ("hydra._internal.hydra", "hydra.core.override_parser.overrides_parser")
+_HEAVY += ("torch.onnx", "onnxruntime", "onnxscript")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Outcome:
         return f"dimred {words}: exit {self.code}, {self.seconds:.1f} s{text}"
 
 
-def warm_up(extra: Sequence[str] = ()) -> None:
+def warm_up() -> None:
     """Import what the commands import, so that forks need not; draw figures with few dots."""
     os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MPLBACKEND": "agg"}
     sys.path.insert(0, str(ROOT))
@@ -55,7 +56,7 @@ def warm_up(extra: Sequence[str] = ()) -> None:
 
     assert Path(dimred.__file__).resolve().is_relative_to(ROOT), dimred.__file__
     names = [module.name for module in pkgutil.walk_packages(dimred.__path__, "dimred.")]
-    for name in [*names, *_HEAVY, *extra]:
+    for name in [*names, *_HEAVY]:
         if not name.endswith("__main__"):
             importlib.import_module(name)
     import torch

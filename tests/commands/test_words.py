@@ -52,8 +52,10 @@ def fuzz(monkeypatch):
     del sys.modules["fuzz_options"]
 
 
-def test_any_key_with_any_kind_of_value_is_taken_or_refused_in_one_line(fuzz, monkeypatch):
+def test_any_key_with_any_kind_of_value_is_taken_or_refused_in_one_line(fuzz, monkeypatch, capsys):
     """Every kind of value, and every type of key; scripts/fuzz_options.py tries more."""
+    from warm import Outcome  # of scripts/campaigns
+
     runs = ["shifts", "folder"]
     by_type = {}
     monkeypatch.setattr(fuzz, "SMALL", [])
@@ -67,8 +69,9 @@ def test_any_key_with_any_kind_of_value_is_taken_or_refused_in_one_line(fuzz, mo
     draw.shuffle(types)
     for number, kind in enumerate(kinds):
         run, key = draw.choice(by_type[types[number % len(types)]])
-        case = fuzz.Case(run, key, kind)
-        assert fuzz.fault(*fuzz.options(case)) is None, case
+        words = ["options", *fuzz.words_of(run, key, kind)]
+        outcome = Outcome(words, main(words), *capsys.readouterr(), 0, 0)
+        assert fuzz.Result("options").judge(outcome), outcome
 
 
 @pytest.mark.parametrize(
