@@ -50,31 +50,7 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         file = self.path / layout.LOCK
         self._made_lock = not self.files.exists(layout.LOCK)
-        lock = self._open_lock(file)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if is_shared(lock):  # a copy of the folder made of hard links; each needs its own
-                file.unlink()
-                os.close(lock)
-                lock = self._open_lock(file)
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(lock, 32, 0).decode(errors="replace") or "unknown"
-            os.close(lock)
-            raise InputError(
-                f"{self.path}: another run (process {holder}) is writing this folder; wait for it, "
-                "or write to another folder"
-            ) from None
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                os.close(lock)
-                raise OSError(error.errno, error.strerror, str(file)) from error
-            print(
-                f"{self.path}: this file system has no locks; take care that no two commands "
-                "write this folder at once",
-                flush=True,
-            )
-        self._lock = lock
+        lock = self._lock = self._locked(file)
         try:
             os.ftruncate(lock, 0)
             os.pwrite(lock, str(os.getpid()).encode(), 0)
@@ -82,6 +58,36 @@ class RunFolder:
             self.__exit__()
             raise OSError(error.errno, error.strerror, str(file)) from error
         return self
+
+    def _locked(self, file: Path) -> int:
+        """A descriptor of the lock, which this process holds, and which is of this folder alone: a
+        copy of the folder made of hard links needs its own."""
+        while True:
+            lock = self._open_lock(file)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(lock, 32, 0).decode(errors="replace") or "unknown"
+                os.close(lock)
+                raise InputError(
+                    f"{self.path}: another run (process {holder}) is writing this folder; wait for "
+                    "it, or write to another folder"
+                ) from None
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    os.close(lock)
+                    raise OSError(error.errno, error.strerror, str(file)) from error
+                print(
+                    f"{self.path}: this file system has no locks; take care that no two commands "
+                    "write this folder at once",
+                    flush=True,
+                )
+            shared = is_shared(lock)
+            if not shared and _is_at(lock, file):
+                return lock
+            if shared:
+                file.unlink(missing_ok=True)
+            os.close(lock)  # of a file that another process has removed meanwhile
 
     @staticmethod
     def _open_lock(file: Path) -> int:
@@ -219,6 +225,14 @@ class RunFolder:
     def append_metrics(self, row: dict[str, Any]) -> None:
         """Add a row to metrics.jsonl."""
         self.files.append(layout.METRICS, json.dumps(row) + "\n")
+
+
+def _is_at(descriptor: int, file: Path) -> bool:
+    """Whether an open file is the one of this name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), file.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _is_passing(name: str) -> bool:
