@@ -1,7 +1,7 @@
 """The files of a run folder, which may come from a stranger: the one door for reading and writing.
 
-Nothing outside the folder is read or written through links, nothing but regular files of a sane
-size is opened, and no content can take more memory or time than its size explains.
+Nothing outside the folder is read or written through links, nothing but regular files is opened,
+and JSON and YAML are read up to a size and a depth.
 """
 
 from __future__ import annotations
