@@ -69,6 +69,16 @@ def test_what_is_changed_outside_is_named(campaign, tmp_path):
     assert campaign.changed(before, campaign.snapshot(tmp_path, ["run"])) == "link, precious"
 
 
+def test_a_damaged_file_of_4_gib_takes_no_disk_and_no_time(campaign, tmp_path):
+    from damage import damages
+
+    file = tmp_path / "summary.json"
+    file.write_text("{}")
+    damages(file.name)["sparse"](file, None, tmp_path)
+    assert campaign.contents(tmp_path) == {"summary.json": f"{4 << 30} bytes"}
+    assert file.stat().st_blocks * 512 < 1 << 20
+
+
 HALF_WRITTEN = """
 import os, sys
 from pathlib import Path

@@ -199,20 +199,8 @@ def _processes(folder: Path) -> list[int]:
     return found
 
 
-KINDS = (
-    runs,
-    commands,
-    cache,
-    sweeps,
-    runs,
-    commands,
-    torchrun,
-    runs,
-    commands,
-    cache,
-    sweeps,
-    submitit,
-)
+KINDS = (runs, commands, cache, sweeps, runs, commands, torchrun)
+KINDS += (runs, commands, cache, sweeps, submitit)
 
 
 def case(number: int, random: Random, folder: Path) -> Result:

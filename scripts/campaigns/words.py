@@ -93,31 +93,15 @@ LINES = """
 TAGS = '!!python/object/apply:os.system ["touch {home}/EXECUTED"]'
 GLOBAL = "# @package _global_\n"
 YAML = [
-    *(
-        "defaults: x",
-        "defaults: {a: b}",
-        "defaults: [1]",
-        "defaults: [[]]",
-        "null: 1",
-        "a: &a [*a]",
-    ),
-    *("x", "[]", "", "3", "---", "\t", "a: b: c", "a: 1\na: 2", "a: 2020-99-99", "? [1]\n: 2"),
-    *(
-        "a: " + "[" * 1500 + "]" * 1500,
-        "[" * 100_000,
-        "a: " + "{a: " * 3000,
-        "%YAML 9.9\n---\na: 1",
-    ),
-    *("defaults:\n  - ../../../x", "# @package nosuch\na: 1", f"a: {TAGS}", "\ufeffa: 1"),
-    *(f"{GLOBAL}defaults:\n  - /experiment: mine", f"{GLOBAL}name: {TAGS}", f"{GLOBAL}1: 2"),
-    *(f"{GLOBAL}seed: !!python/name:os.x", f"{GLOBAL}dataset: text", f"{GLOBAL}model: [1]"),
-    *(
-        f"{GLOBAL}name: ${{oc.env:HOME}}",
-        f"{GLOBAL}seed: ${{seed}}",
-        f"{GLOBAL}name: {'${' * 3000}",
-    ),
-    f"{GLOBAL}hydra: {{run: {{dir: x}}}}",
-    billion_laughs(),
+    *("defaults: x", "defaults: {a: b}", "defaults: [1]", "defaults: [[]]", "null: 1"),
+    *("a: &a [*a]", "x", "[]", "", "3", "---", "\t", "a: b: c", "a: 1\na: 2", "a: 2020-99-99"),
+    *("? [1]\n: 2", "a: " + "[" * 1500 + "]" * 1500, "[" * 100_000, "a: " + "{a: " * 3000),
+    *("%YAML 9.9\n---\na: 1", "defaults:\n  - ../../../x", "# @package nosuch\na: 1"),
+    *(f"a: {TAGS}", "\ufeffa: 1", f"{GLOBAL}defaults:\n  - /experiment: mine"),
+    *(f"{GLOBAL}name: {TAGS}", f"{GLOBAL}1: 2", f"{GLOBAL}seed: !!python/name:os.x"),
+    *(f"{GLOBAL}dataset: text", f"{GLOBAL}model: [1]", f"{GLOBAL}name: ${{oc.env:HOME}}"),
+    *(f"{GLOBAL}seed: ${{seed}}", f"{GLOBAL}name: {'${' * 3000}"),
+    *(f"{GLOBAL}hydra: {{run: {{dir: x}}}}", billion_laughs()),
 ]
 VALID = (
     *(TRAIN, TRAIN, TRAIN, [*FREE, "name=x"], [*SWEEP, "seed=0,1"], ["options", *MINE]),

@@ -128,7 +128,7 @@ def test_targets_of_make_are_there():
 
 
 def is_part(path, script):
-    """Whether a file beside a script belongs to it: by its name, or as it is imported."""
+    """Whether a file beside or below a script belongs to it: by its name, or as it is imported."""
     imported = re.search(rf"^from {path.stem} import", script.read_text(), re.MULTILINE)
     return path.stem.startswith(script.stem[:4]) or imported
 
@@ -141,7 +141,7 @@ def test_scripts_are_there_and_know_their_flags():
             continue
         script = ROOT / words[0]
         assert script.exists(), where
-        parts = [path for path in script.parent.glob("*.py") if is_part(path, script)]
+        parts = [path for path in script.parent.rglob("*.py") if is_part(path, script)]
         sources = "".join(path.read_text() for path in parts)
         for flag in (word for word in words if word.startswith("--")):
             assert f'"{flag}"' in sources, where
