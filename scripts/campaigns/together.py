@@ -35,6 +35,7 @@ from campaign import (
 from warm import Child, run
 
 LIMIT = 120
+LOST = 330  # processes of torchrun wait five minutes for one that is gone without a word
 TRAIN = words_of("tsimcne")
 CACHED = [word for word in words_of("knn") if not word.startswith("run_dir=")]
 SWEEP = ["train", "-m", *(word for word in TRAIN[1:] if not word.startswith("run_dir="))]
@@ -175,9 +176,9 @@ def _killed(result: Result, words: Sequence[str], folder: Path, random: Random) 
     for pid in chosen:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    if child.end(LIMIT).code is None:
+    if child.end(LOST).code is None:
         result.wrong("hangs", f"after {result.what}")
-    until = time.monotonic() + LIMIT
+    until = time.monotonic() + LOST
     while (left := _processes(folder)) and time.monotonic() < until:
         time.sleep(0.1)
     if left:
