@@ -147,10 +147,10 @@ def first_look(images: ImageSet) -> FirstLook:
     """
     found = images.found or Found()
     _, channels, height, width = images.images.shape
-    pixels = images.images.flatten(1)
-    low, high = pixels.amin(1), pixels.amax(1)
+    pixels = images.images.flatten(2)
+    low, high = pixels.amin(2), pixels.amax(2)  # of each channel
     levels = int(low.min()), int(high.max())
-    constant = int((low == high).sum())
+    constant = int((low == high).all(1).sum())
     copies, test_copies = _copies(images)
     n_test = int(images.is_test.sum())
     look = FirstLook(

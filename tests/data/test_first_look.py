@@ -62,6 +62,8 @@ def test_constant_and_blank_images_are_said():
     pixels = PIXELS.clone()
     pixels[2] = 9
     assert notes(images=pixels) == ["1 of 8 images have one color throughout"]
+    color = torch.tensor([20, 255, 255], dtype=torch.uint8).view(3, 1, 1)
+    assert first_look(replace(PLAIN, images=color.repeat(8, 1, 4, 5))).constant == 8
     assert notes(images=torch.zeros_like(PIXELS))[0] == "all images are blank: every pixel is 0"
 
 
