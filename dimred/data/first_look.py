@@ -40,6 +40,7 @@ class Found:
     sizes: (width, height) of the smallest and of the largest image; None if all are as stored.
     peaks: for files of more than 8 bits, the highest gray value by the highest that is possible.
     grounds: number of files with transparent parts by what these were laid over.
+    several_frames: number of files with several pages or frames, of which the first is read.
     unreadable: the files that cannot be read, by reason.
     other_files: number of files that are no images by their suffix, by suffix.
     in_system_folders: number of image files by the system folder they lie in, such as "@eaDir".
@@ -52,6 +53,7 @@ class Found:
     sizes: tuple[tuple[int, int], tuple[int, int]] | None = None
     peaks: dict[int, int] = field(default_factory=dict)
     grounds: dict[str, int] = field(default_factory=dict)
+    several_frames: int = 0
     unreadable: tuple[Unreadable, ...] = ()
     other_files: dict[str, int] = field(default_factory=dict)
     in_system_folders: dict[str, int] = field(default_factory=dict)
@@ -101,6 +103,7 @@ class FirstLook:
                 "kinds": found.kinds,
                 "sizes": [list(size) for size in found.sizes or ()],
                 "transparency_over": found.grounds,
+                "several_frames": found.several_frames,
                 "unreadable": [
                     {"reason": part.reason, "count": part.count, "first": list(part.first)}
                     for part in found.unreadable
@@ -193,6 +196,11 @@ def counted(counts: dict[str, int]) -> str:
     return ", ".join([*shown, f"{more:,} others"] if more else shown)
 
 
+def counted_word(count: int, one: str, more: str) -> str:
+    """A number of things as text, such as "1 file" or "2 files"."""
+    return f"{count:,} {one if count == 1 else more}"
+
+
 def _copies(images: ImageSet) -> tuple[int | None, int | None]:
     """Numbers of images that are copies of earlier ones, and of test images that are copies of
     training images."""
@@ -229,6 +237,9 @@ def _notes_on_pixels(look: FirstLook) -> Iterator[str]:
             f"{look.test_copies:,} of {look.test:,} test images are exact copies of training "
             "images, so that accuracies are too high"
         )
+    if look.found.several_frames:
+        files = counted_word(look.found.several_frames, "file has", "files have")
+        yield f"{files} several pages or frames; the first of each is read"
     over = {name: count for name, count in look.found.grounds.items() if name != "white"}
     if over.get("black"):
         yield (

@@ -129,6 +129,7 @@ def _found(
         sizes=(by_area[0], by_area[-1]),
         peaks=peaks,
         grounds=dict(grounds.most_common()),
+        several_frames=sum(file.several for file in about),
         unreadable=grouped(unreadable),
         other_files=dict(passed_over.suffixes.most_common()),
         in_system_folders=dict(passed_over.system_folders.most_common()),
