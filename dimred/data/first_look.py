@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dimred.data.image_set import ImageSet
+from dimred.data.image_set import ImageSet, LabelSet
 from dimred.data.spelling import listed
 
 _MAX_NAMED = 5
@@ -154,7 +155,12 @@ def first_look(images: ImageSet) -> FirstLook:
     low, high = pixels.amin(2), pixels.amax(2)  # of each channel
     levels = int(low.min()), int(high.max())
     constant = int((low == high).all(1).sum())
-    copies, test_copies = _copies(images)
+    hashes = _hashes(images)
+    copies = test_copies = None
+    if hashes is not None:
+        test, training = hashes[images.is_test], hashes[~images.is_test]
+        copies = len(images) - len(np.unique(hashes))
+        test_copies = int(np.isin(test, training).sum())
     n_test = int(images.is_test.sum())
     look = FirstLook(
         images=len(images),
@@ -168,7 +174,12 @@ def first_look(images: ImageSet) -> FirstLook:
         found=found,
         notes=(),
     )
-    notes = (*found.notes, *_notes_on_pixels(look), *_notes_on_classes(images))
+    notes = (
+        *found.notes,
+        *_notes_on_pixels(look),
+        *_notes_on_copies(look, images.labels, hashes),
+        *_notes_on_classes(images),
+    )
     return FirstLook(**(vars(look) | {"notes": notes}))
 
 
@@ -201,16 +212,13 @@ def counted_word(count: int, one: str, more: str) -> str:
     return f"{count:,} {one if count == 1 else more}"
 
 
-def _copies(images: ImageSet) -> tuple[int | None, int | None]:
-    """Numbers of images that are copies of earlier ones, and of test images that are copies of
-    training images."""
+def _hashes(images: ImageSet) -> NDArray[np.int64] | None:
+    """A number for each image, equal for exact copies; None where they are not looked for."""
     if images.images.numel() > _MAX_BYTES:
-        return None, None
+        return None
     content = images.images.contiguous().numpy().reshape(-1).data
     size = len(content) // len(images)
-    hashes = np.array([hash(content[i : i + size].tobytes()) for i in range(0, len(content), size)])
-    test, training = hashes[images.is_test], hashes[~images.is_test]
-    return len(hashes) - len(set(hashes.tolist())), int(np.isin(test, training).sum())
+    return np.array([hash(content[i : i + size].tobytes()) for i in range(0, len(content), size)])
 
 
 def _notes_on_pixels(look: FirstLook) -> Iterator[str]:
@@ -230,13 +238,6 @@ def _notes_on_pixels(look: FirstLook) -> Iterator[str]:
             yield f"{look.constant:,} of {n:,} images have one color throughout"
         if high - low < _FEW_LEVELS:
             yield f"pixels are from {low} to {high} only, of 0 to 255: the images have no contrast"
-    if look.copies is not None and n > 1 and 2 * look.copies >= n:
-        yield f"{look.copies:,} of {n:,} images are exact copies of others"
-    if look.test_copies and look.test_copies >= _WORTH_SAYING * look.test:
-        yield (
-            f"{look.test_copies:,} of {look.test:,} test images are exact copies of training "
-            "images, so that accuracies are too high"
-        )
     if look.found.several_frames:
         files = counted_word(look.found.several_frames, "file has", "files have")
         yield f"{files} several pages or frames; the first of each is read"
@@ -248,6 +249,32 @@ def _notes_on_pixels(look: FirstLook) -> Iterator[str]:
         )
     if over.get("nothing"):
         yield f"{over['nothing']:,} image(s) are transparent nearly all over: their colors show"
+
+
+def _notes_on_copies(
+    look: FirstLook, labels: LabelSet | None, hashes: NDArray[np.int64] | None
+) -> Iterator[str]:
+    n = look.images
+    if look.copies and 2 * look.copies >= n:
+        note = f"{look.copies:,} of {n:,} images are exact copies of others"
+        if labels is not None and not look.test:
+            note += (
+                ", so that accuracies are too high: copies lie on both sides of the random split"
+            )
+        yield note
+    if look.test_copies and look.test_copies >= _WORTH_SAYING * look.test:
+        yield (
+            f"{look.test_copies:,} of {look.test:,} test images are exact copies of training "
+            "images, so that accuracies are too high"
+        )
+    if labels is not None and hashes is not None:
+        _, first, group = np.unique(hashes, return_index=True, return_inverse=True)
+        of_first = labels.values[first[group]]
+        differ = np.flatnonzero(labels.values != of_first)
+        if len(differ):
+            count = counted_word(len(np.unique(group[differ])), "image stands", "images stand")
+            names = [labels.names[values[differ[0]]] for values in (of_first, labels.values)]
+            yield f"{count} in two classes, such as {names[0]!r} and {names[1]!r}"
 
 
 def _notes_on_classes(images: ImageSet) -> Iterator[str]:

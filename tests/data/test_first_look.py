@@ -46,8 +46,12 @@ def test_copies_are_counted_and_half_of_them_said(copies, said):
     pixels[:copies] = pixels[7]
     images = replace(PLAIN, images=pixels, is_test=np.zeros(8, dtype=bool))
     assert first_look(images).copies == copies
-    line = f"{copies} of 8 images are exact copies of others"
+    line = (
+        f"{copies} of 8 images are exact copies of others, so that accuracies are too high: copies "
+        "lie on both sides of the random split"
+    )
     assert (line in first_look(images).notes) == said
+    assert (line.split(",")[0] in first_look(replace(images, labels=None)).notes) == said
 
 
 def test_test_images_among_the_training_images_are_said():
@@ -56,6 +60,14 @@ def test_test_images_among_the_training_images_are_said():
     assert any(
         note.startswith("1 of 2 test images are exact copies") for note in notes(images=pixels)
     )
+
+
+def test_copies_in_two_classes_are_said():
+    pixels = PIXELS.clone()
+    pixels[[1, 4]] = pixels[[2, 5]]
+    assert notes(images=pixels) == ["2 images stand in two classes, such as 'b' and 'a'"]
+    pixels[4] = 0
+    assert notes(images=pixels)[-1].startswith("1 image stands in two classes")
 
 
 def test_constant_and_blank_images_are_said():
