@@ -289,7 +289,7 @@ def test_files_that_are_not_read_are_counted_and_their_class_is_named(files):
     images = load(root)
     assert images.found.other_files == {".tga": 2, ".dng": 1, ".txt": 1, "": 1}
     assert images.found.hidden == 2
-    assert "folders without image files are no classes: b/ (.dng, .tga)" in notes(root)
+    assert "folders without readable images are no classes: b/ (.dng, .tga)" in notes(root)
     assert (
         "passed over: 2 .tga, 1 without suffix, 1 .dng, 1 .txt, 2 hidden"
         in first_look(images).lines()

@@ -62,6 +62,15 @@ def test_an_unreadable_file_is_left_out_and_listed(tmp_path, kind, suffix):
     assert "dataset.strict=false" in message
 
 
+def test_a_class_of_unreadable_files_alone_is_said(tmp_path):
+    save(tmp_path / "a/1.png")
+    for name in ("b/1.tga", "c/1.png", "c/2.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"broken")
+    (note,) = load(tmp_path).found.notes
+    assert note == "folders without readable images are no classes: b/ (.tga), c/ (2 unreadable)"
+
+
 @pytest.mark.parametrize("suffix", [".tif", ".gif", ".webp", ".png", ".mpo"])
 def test_files_of_several_pages_or_frames_are_said(tmp_path, suffix):
     frames = [Image.new("RGB", (SIZE, SIZE), color) for color in ("red", "blue")]
