@@ -15,6 +15,7 @@ from dimred.data.spelling import listed
 
 _MAX_NAMED = 5
 _MAX_REASONS = 10
+_MAX_REASONS_PRINTED = 3
 _MAX_BYTES = 2**31  # beyond which copies are not looked for
 _FEW_LEVELS = 64  # of 256
 _WORTH_SAYING = 0.01  # share of images of one color, and of test images that are copies
@@ -184,19 +185,30 @@ def first_look(images: ImageSet) -> FirstLook:
 
 
 def grouped(unreadable: dict[str, str]) -> tuple[Unreadable, ...]:
-    """Files and the reasons why they cannot be read, by reason; the numbers in it do not count."""
+    """Files and the reasons why they cannot be read, by reason, the most frequent first; the
+    numbers in it do not count."""
     groups: dict[str, list[str]] = {}
     for name, reason in unreadable.items():
         groups.setdefault(re.sub(r"\d+", "0", reason), []).append(name)
+    ordered = sorted(groups.values(), key=len, reverse=True)
     parts = [
-        Unreadable(unreadable[names[0]], len(names), tuple(names[:_MAX_NAMED]))
-        for names in groups.values()
+        Unreadable(unreadable[names[0]], len(names), tuple(names[:_MAX_NAMED])) for names in ordered
     ]
-    rest = [name for names in list(groups.values())[_MAX_REASONS:] for name in names]
+    rest = [name for names in ordered[_MAX_REASONS:] for name in names]
     if rest:
         other = Unreadable("other reasons", len(rest), tuple(rest[:_MAX_NAMED]))
         return (*parts[:_MAX_REASONS], other)
     return tuple(parts)
+
+
+def reasons(unreadable: tuple[Unreadable, ...]) -> str:
+    """Why files cannot be read: the most frequent reasons, each with its number and first file."""
+    parts = [
+        f"{part.reason} ({part.count:,}, {part.first[0]!r}{' first' if part.count > 1 else ''})"
+        for part in unreadable[:_MAX_REASONS_PRINTED]
+    ]
+    more = sum(part.count for part in unreadable[_MAX_REASONS_PRINTED:])
+    return "; ".join([*parts, f"and {more:,} for other reasons"] if more else parts)
 
 
 def counted(counts: dict[str, int]) -> str:
@@ -223,20 +235,21 @@ def _hashes(images: ImageSet) -> NDArray[np.int64] | None:
 
 def _notes_on_pixels(look: FirstLook) -> Iterator[str]:
     n = look.images
-    for full, peak in look.found.peaks.items():
-        if 4 * peak <= full:
-            left = round(peak * 255 / full) + 1
-            yield (
-                f"the gray values of {full.bit_length()} bits reach only {peak} of {full}: "
-                f"{left} gray levels are left of them in 8 bits"
-            )
+    dark = {full: peak for full, peak in look.found.peaks.items() if 4 * peak <= full}
+    for full, peak in dark.items():
+        left = round(peak * 255 / full) + 1
+        yield (
+            f"the gray values of {full.bit_length()} bits reach only {peak} of {full}: {left} gray "
+            "levels are left of them in 8 bits; save them with the range stretched"
+            + (", or as TIFFs of 12 bits" if full > 4095 >= peak > 1023 else "")
+        )
     low, high = look.levels
     if low == high:
         yield f"all images are blank: every pixel is {low}"
     else:
         if look.constant >= max(1, _WORTH_SAYING * n):
             yield f"{look.constant:,} of {n:,} images have one color throughout"
-        if high - low < _FEW_LEVELS:
+        if high - low < _FEW_LEVELS and not dark:
             yield f"pixels are from {low} to {high} only, of 0 to 255: the images have no contrast"
     if look.found.several_frames:
         files = counted_word(look.found.several_frames, "file has", "files have")

@@ -244,7 +244,8 @@ class _Reading:
         if all(len(path) > 2 for path in paths):
             classes, inner = ({path[i] for path in paths} for i in (0, 1))
             note = (
-                f"the classes are {_shown(classes)}; the folders in them, {_shown(inner)}, are none"
+                f"the classes are {_shown(classes)}; the folders in them, {_shown(inner)}, are "
+                "not classes"
             )
             if all(map(side_of, inner)):
                 note += ", and no split, which would have to be outermost"

@@ -125,6 +125,8 @@ def _opened(file: BinaryIO) -> Image.Image:
     except UnidentifiedImageError as error:
         file.seek(0)
         start = file.read(16)
+        if not start:
+            raise ValueError("is empty") from error
         for signature, name in _SIGNATURES.items():
             if start.startswith(signature):
                 raise ValueError(f"a {name} of a kind that is not read, or damaged") from error
@@ -157,7 +159,9 @@ def _of_8_bits(image: Image.Image, raw_mode: object) -> tuple[Image.Image, tuple
     file stores pixels, for a PNG. Raises ValueError for pixels whose range is not known.
     """
     if image.mode == "F":
-        raise ValueError("the range of its floating-point pixels is not known")
+        raise ValueError(
+            "the range of its floating-point pixels is not known; save it with 8 or 16 bits"
+        )
     bits, is_signed, is_inverted = _of_tiff(image)
     if image.mode.startswith("I"):
         if bits > 16:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from test_image_set_check import GOOD
 
-from dimred.data.first_look import Found, first_look, grouped
+from dimred.data.first_look import Found, first_look, grouped, reasons
 from dimred.data.image_set import LabelSet
 
 PIXELS = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (8, 1, 4, 5), dtype=np.uint8))
@@ -81,6 +81,8 @@ def test_constant_and_blank_images_are_said():
 
 def test_images_without_contrast_are_said():
     assert "pixels are from 0 to 1 only" in notes(images=PIXELS % 2)[0]
+    (note,) = notes(images=PIXELS % 2, found=Found(peaks={65535: 4094}))  # one note for one fact
+    assert note.endswith("save them with the range stretched, or as TIFFs of 12 bits")
 
 
 def test_one_class_alone_is_said():
@@ -100,5 +102,7 @@ def test_classes_without_training_images_are_said():
 def test_reasons_that_differ_in_numbers_only_are_one():
     groups = grouped({"a": "3 bytes", "b": "5 bytes", "c": "bad"})
     assert [(group.reason, group.count) for group in groups] == [("3 bytes", 2), ("bad", 1)]
+    assert reasons(groups) == "3 bytes (2, 'a' first); bad (1, 'c')"
     many = grouped({str(i): "x" * (i + 1) for i in range(15)})
     assert (len(many), many[-1].reason, many[-1].count) == (11, "other reasons", 5)
+    assert reasons(many).endswith("; and 12 for other reasons")

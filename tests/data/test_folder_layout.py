@@ -208,9 +208,12 @@ def test_names_of_folders_do_not_break_a_line(files):
 def test_folders_in_classes_are_said_to_be_none(files):
     root = files("2019/cat/1.png", "2020/cat/1.png", "2020/dog/1.png")
     assert load(root).labels.names == ("2019", "2020")
-    assert "the classes are 2019/, 2020/; the folders in them, cat/, dog/, are none" in notes(root)
+    assert (
+        "the classes are 2019/, 2020/; the folders in them, cat/, dog/, are not classes"
+        in notes(root)
+    )
     root = files("x/cat/train/1.png", "x/dog/test/1.png") / "x"
-    assert "are none, and no split" in notes(root)
+    assert "are not classes, and no split" in notes(root)
 
 
 NFC, NFD = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
