@@ -47,6 +47,7 @@ class Found:
     other_files: number of files that are no images by their suffix, by suffix.
     in_system_folders: number of image files by the system folder they lie in, such as "@eaDir".
     hidden: number of hidden image files and hidden folders.
+    links: number of links that are not followed, as they lead back or out.
     notes: what is worth saying.
     """
 
@@ -60,6 +61,7 @@ class Found:
     other_files: dict[str, int] = field(default_factory=dict)
     in_system_folders: dict[str, int] = field(default_factory=dict)
     hidden: int = 0
+    links: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -114,6 +116,7 @@ class FirstLook:
                     "other_files": found.other_files,
                     "in_system_folders": found.in_system_folders,
                     "hidden": found.hidden,
+                    "links": found.links,
                 },
             }
         return content | {"notes": list(self.notes)}
@@ -131,6 +134,7 @@ class FirstLook:
             form += f" ({counted(self.found.kinds)})"
         low, high = self.levels
         lines = [f"first look: {parts}, {form}; pixel values {low} to {high}"]
+        links = self.found.links
         passed_over = [
             *([counted(self.found.other_files)] if self.found.other_files else []),
             *(
@@ -139,6 +143,7 @@ class FirstLook:
                 if count
             ),
             *([f"{self.found.hidden:,} hidden"] if self.found.hidden else []),
+            *([counted_word(links, "link", "links") + " back or out"] if links else []),
         ]
         if passed_over:
             lines.append(f"passed over: {', '.join(passed_over)}")

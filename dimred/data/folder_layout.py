@@ -114,7 +114,7 @@ class _Reading:
             for path, rest in inside.items()
         ]
         files.sort(key=lambda file: (file.is_test, file.path.split("/")))
-        self._refuse_loose_files(files)
+        self._refuse_loose_files(files, sides)
         self._note_folders_in_classes(list(inside.values()))
         not_classes = self._folders_that_are_no_classes(sides, set(spelled))
         split = None
@@ -230,13 +230,19 @@ class _Reading:
                 "into a folder that is a class"
             )
 
-    def _refuse_loose_files(self, files: list[File]) -> None:
+    def _refuse_loose_files(self, files: list[File], sides: dict[str, str]) -> None:
         loose = next((file.name for file in files if file.class_name is None), None)
         classed = next((file.name for file in files if file.class_name is not None), None)
         if loose is not None and classed is not None:
+            with_loose = {path[0] for path in self.paths if len(path) == 2}
+            labeled = [side for side in sides if side not in with_loose]
+            advice = (
+                f"learn from one folder, {self._at(labeled[0])}"
+                if labeled
+                else "put every image into a class folder, or none"
+            )
             raise self._error(
-                f"{loose!r} is in no class folder but {classed!r} is in one; put every image into "
-                "a class folder, or none"
+                f"{loose!r} is in no class folder but {classed!r} is in one; {advice}"
             )
 
     def _note_folders_in_classes(self, paths: list[Parts]) -> None:

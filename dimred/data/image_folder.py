@@ -150,6 +150,7 @@ def _found(
         other_files=dict(passed_over.suffixes.most_common()),
         in_system_folders=dict(passed_over.system_folders.most_common()),
         hidden=passed_over.hidden,
+        links=passed_over.links,
         notes=(*layout.notes, *(notes if not_classes else [])),
     )
 

@@ -120,6 +120,13 @@ def test_the_advice_for_a_third_side_works_when_typed(files, wrapper, inside):
     assert len(load(typed.removeprefix("dataset.root="))) == 1
 
 
+def test_beside_a_flat_side_the_labeled_one_is_advised(files):
+    root = files("train/a/1.png", "train/b/1.png", "test/1.png")
+    typed = shlex.split(refusal(root).partition("from one folder, ")[2])[0]
+    assert load(typed.removeprefix("dataset.root=")).labels.names == ("a", "b")
+    assert "put every image into" in refusal(files("train/2.png"))
+
+
 def test_one_side_alone_is_read_as_the_folder(files):
     root = files("val/a/1.png", "val/b/1.png")
     assert load(root).labels.names == ("a", "b")
@@ -313,7 +320,10 @@ def test_links_to_folders_above_the_root_and_the_kernel_are_ignored(files):
     (root / "a/top").symlink_to("/")
     (root / "a/above").symlink_to(root.parent)
     (root / "a/kernel").symlink_to("/proc")
-    assert load(root).sources == ("a/1.png", "b/1.png")
+    (root / "a/itself.png").symlink_to(root / "a/itself.png")
+    images = load(root)
+    assert images.sources == ("a/1.png", "b/1.png")
+    assert "passed over: 4 links back or out" in first_look(images).lines()
 
 
 def test_links_that_multiply_are_refused(files, monkeypatch):
