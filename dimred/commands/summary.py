@@ -11,8 +11,6 @@ from dimred.files import printable, shell_word
 from dimred.options.registry import registered
 from dimred.run_folder import layout
 
-_NAMED_FILES = 5
-
 
 def describe(folder: Path, summary: dict[str, Any]) -> str:
     """The lines printed at the end of a run: data, quality of the map, and paths of the results.
@@ -52,7 +50,8 @@ def _data(dataset: dict[str, Any]) -> list[str]:
         line += f", learned from {dataset['learned_from']:,}"
     counts = dataset["classes"].values()
     if counts:
-        line += f", {len(counts)} classes of {_range(counts)}, chance {_chance(dataset)}"
+        classes = "1 class" if len(counts) == 1 else f"{len(counts)} classes"
+        line += f", {classes} of {_range(counts)}, chance {_chance(dataset)}"
     else:
         line += f", no labels, overlap of neighbors by chance {dataset['chance']:.4f}"
     lines = [line, *(f"{name} split: {text}" for name, text in dataset["splits"].items())]
@@ -60,9 +59,7 @@ def _data(dataset: dict[str, Any]) -> list[str]:
     if unreadable:
         reasons = dataset.get("first_look", {}).get("unreadable", [])
         count = sum(reason["count"] for reason in reasons) or len(unreadable)  # not all are named
-        names = ", ".join(map(repr, unreadable[:_NAMED_FILES]))
-        more = ", ..." if count > _NAMED_FILES else ""
-        lines.append(f"left out, {count:,} unreadable: {names}{more}")
+        lines.append(f"left out, {count:,} unreadable")
     return lines
 
 

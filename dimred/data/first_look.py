@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dimred.data.image_set import ImageSet
+from dimred.data.image_set import ImageSet, LabelSet
 from dimred.data.spelling import listed
 
 _MAX_NAMED = 5
 _MAX_REASONS = 10
+_MAX_REASONS_PRINTED = 3
 _MAX_BYTES = 2**31  # beyond which copies are not looked for
 _FEW_LEVELS = 64  # of 256
 _WORTH_SAYING = 0.01  # share of images of one color, and of test images that are copies
@@ -40,10 +42,12 @@ class Found:
     sizes: (width, height) of the smallest and of the largest image; None if all are as stored.
     peaks: for files of more than 8 bits, the highest gray value by the highest that is possible.
     grounds: number of files with transparent parts by what these were laid over.
+    several_frames: number of files with several pages or frames, of which the first is read.
     unreadable: the files that cannot be read, by reason.
     other_files: number of files that are no images by their suffix, by suffix.
     in_system_folders: number of image files by the system folder they lie in, such as "@eaDir".
     hidden: number of hidden image files and hidden folders.
+    links: number of links that are not followed, as they lead back or out.
     notes: what is worth saying.
     """
 
@@ -52,10 +56,12 @@ class Found:
     sizes: tuple[tuple[int, int], tuple[int, int]] | None = None
     peaks: dict[int, int] = field(default_factory=dict)
     grounds: dict[str, int] = field(default_factory=dict)
+    several_frames: int = 0
     unreadable: tuple[Unreadable, ...] = ()
     other_files: dict[str, int] = field(default_factory=dict)
     in_system_folders: dict[str, int] = field(default_factory=dict)
     hidden: int = 0
+    links: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -101,6 +107,7 @@ class FirstLook:
                 "kinds": found.kinds,
                 "sizes": [list(size) for size in found.sizes or ()],
                 "transparency_over": found.grounds,
+                "several_frames": found.several_frames,
                 "unreadable": [
                     {"reason": part.reason, "count": part.count, "first": list(part.first)}
                     for part in found.unreadable
@@ -109,6 +116,7 @@ class FirstLook:
                     "other_files": found.other_files,
                     "in_system_folders": found.in_system_folders,
                     "hidden": found.hidden,
+                    "links": found.links,
                 },
             }
         return content | {"notes": list(self.notes)}
@@ -126,6 +134,7 @@ class FirstLook:
             form += f" ({counted(self.found.kinds)})"
         low, high = self.levels
         lines = [f"first look: {parts}, {form}; pixel values {low} to {high}"]
+        links = self.found.links
         passed_over = [
             *([counted(self.found.other_files)] if self.found.other_files else []),
             *(
@@ -134,6 +143,7 @@ class FirstLook:
                 if count
             ),
             *([f"{self.found.hidden:,} hidden"] if self.found.hidden else []),
+            *([counted_word(links, "link", "links") + " back or out"] if links else []),
         ]
         if passed_over:
             lines.append(f"passed over: {', '.join(passed_over)}")
@@ -147,11 +157,16 @@ def first_look(images: ImageSet) -> FirstLook:
     """
     found = images.found or Found()
     _, channels, height, width = images.images.shape
-    pixels = images.images.flatten(1)
-    low, high = pixels.amin(1), pixels.amax(1)
+    pixels = images.images.flatten(2)
+    low, high = pixels.amin(2), pixels.amax(2)  # of each channel
     levels = int(low.min()), int(high.max())
-    constant = int((low == high).sum())
-    copies, test_copies = _copies(images)
+    constant = int((low == high).all(1).sum())
+    hashes = _hashes(images)
+    copies = test_copies = None
+    if hashes is not None:
+        test, training = hashes[images.is_test], hashes[~images.is_test]
+        copies = len(images) - len(np.unique(hashes))
+        test_copies = int(np.isin(test, training).sum())
     n_test = int(images.is_test.sum())
     look = FirstLook(
         images=len(images),
@@ -165,24 +180,40 @@ def first_look(images: ImageSet) -> FirstLook:
         found=found,
         notes=(),
     )
-    notes = (*found.notes, *_notes_on_pixels(look), *_notes_on_classes(images))
+    notes = (
+        *found.notes,
+        *_notes_on_pixels(look),
+        *_notes_on_copies(look, images.labels, hashes),
+        *_notes_on_classes(images),
+    )
     return FirstLook(**(vars(look) | {"notes": notes}))
 
 
 def grouped(unreadable: dict[str, str]) -> tuple[Unreadable, ...]:
-    """Files and the reasons why they cannot be read, by reason; the numbers in it do not count."""
+    """Files and the reasons why they cannot be read, by reason, the most frequent first; the
+    numbers in it do not count."""
     groups: dict[str, list[str]] = {}
     for name, reason in unreadable.items():
         groups.setdefault(re.sub(r"\d+", "0", reason), []).append(name)
+    ordered = sorted(groups.values(), key=len, reverse=True)
     parts = [
-        Unreadable(unreadable[names[0]], len(names), tuple(names[:_MAX_NAMED]))
-        for names in groups.values()
+        Unreadable(unreadable[names[0]], len(names), tuple(names[:_MAX_NAMED])) for names in ordered
     ]
-    rest = [name for names in list(groups.values())[_MAX_REASONS:] for name in names]
+    rest = [name for names in ordered[_MAX_REASONS:] for name in names]
     if rest:
         other = Unreadable("other reasons", len(rest), tuple(rest[:_MAX_NAMED]))
         return (*parts[:_MAX_REASONS], other)
     return tuple(parts)
+
+
+def reasons(unreadable: tuple[Unreadable, ...]) -> str:
+    """Why files cannot be read: the most frequent reasons, each with its number and first file."""
+    parts = [
+        f"{part.reason} ({part.count:,}, {part.first[0]!r}{' first' if part.count > 1 else ''})"
+        for part in unreadable[:_MAX_REASONS_PRINTED]
+    ]
+    more = sum(part.count for part in unreadable[_MAX_REASONS_PRINTED:])
+    return "; ".join([*parts, f"and {more:,} for other reasons"] if more else parts)
 
 
 def counted(counts: dict[str, int]) -> str:
@@ -193,42 +224,41 @@ def counted(counts: dict[str, int]) -> str:
     return ", ".join([*shown, f"{more:,} others"] if more else shown)
 
 
-def _copies(images: ImageSet) -> tuple[int | None, int | None]:
-    """Numbers of images that are copies of earlier ones, and of test images that are copies of
-    training images."""
+def counted_word(count: int, one: str, more: str) -> str:
+    """A number of things as text, such as "1 file" or "2 files"."""
+    return f"{count:,} {one if count == 1 else more}"
+
+
+def _hashes(images: ImageSet) -> NDArray[np.int64] | None:
+    """A number for each image, equal for exact copies; None where they are not looked for."""
     if images.images.numel() > _MAX_BYTES:
-        return None, None
+        return None
     content = images.images.contiguous().numpy().reshape(-1).data
     size = len(content) // len(images)
-    hashes = np.array([hash(content[i : i + size].tobytes()) for i in range(0, len(content), size)])
-    test, training = hashes[images.is_test], hashes[~images.is_test]
-    return len(hashes) - len(set(hashes.tolist())), int(np.isin(test, training).sum())
+    return np.array([hash(content[i : i + size].tobytes()) for i in range(0, len(content), size)])
 
 
 def _notes_on_pixels(look: FirstLook) -> Iterator[str]:
     n = look.images
-    for full, peak in look.found.peaks.items():
-        if 4 * peak <= full:
-            left = round(peak * 255 / full) + 1
-            yield (
-                f"the gray values of {full.bit_length()} bits reach only {peak} of {full}: "
-                f"{left} gray levels are left of them in 8 bits"
-            )
+    dark = {full: peak for full, peak in look.found.peaks.items() if 4 * peak <= full}
+    for full, peak in dark.items():
+        left = round(peak * 255 / full) + 1
+        yield (
+            f"the gray values of {full.bit_length()} bits reach only {peak} of {full}: {left} gray "
+            "levels are left of them in 8 bits; save them with the range stretched"
+            + (", or as TIFFs of 12 bits" if full > 4095 >= peak > 1023 else "")
+        )
     low, high = look.levels
     if low == high:
         yield f"all images are blank: every pixel is {low}"
     else:
         if look.constant >= max(1, _WORTH_SAYING * n):
             yield f"{look.constant:,} of {n:,} images have one color throughout"
-        if high - low < _FEW_LEVELS:
+        if high - low < _FEW_LEVELS and not dark:
             yield f"pixels are from {low} to {high} only, of 0 to 255: the images have no contrast"
-    if look.copies is not None and n > 1 and 2 * look.copies >= n:
-        yield f"{look.copies:,} of {n:,} images are exact copies of others"
-    if look.test_copies and look.test_copies >= _WORTH_SAYING * look.test:
-        yield (
-            f"{look.test_copies:,} of {look.test:,} test images are exact copies of training "
-            "images, so that accuracies are too high"
-        )
+    if look.found.several_frames:
+        files = counted_word(look.found.several_frames, "file has", "files have")
+        yield f"{files} several pages or frames; the first of each is read"
     over = {name: count for name, count in look.found.grounds.items() if name != "white"}
     if over.get("black"):
         yield (
@@ -237,6 +267,32 @@ def _notes_on_pixels(look: FirstLook) -> Iterator[str]:
         )
     if over.get("nothing"):
         yield f"{over['nothing']:,} image(s) are transparent nearly all over: their colors show"
+
+
+def _notes_on_copies(
+    look: FirstLook, labels: LabelSet | None, hashes: NDArray[np.int64] | None
+) -> Iterator[str]:
+    n = look.images
+    if look.copies and 2 * look.copies >= n:
+        note = f"{look.copies:,} of {n:,} images are exact copies of others"
+        if labels is not None and not look.test:
+            note += (
+                ", so that accuracies are too high: copies lie on both sides of the random split"
+            )
+        yield note
+    if look.test_copies and look.test_copies >= _WORTH_SAYING * look.test:
+        yield (
+            f"{look.test_copies:,} of {look.test:,} test images are exact copies of training "
+            "images, so that accuracies are too high"
+        )
+    if labels is not None and hashes is not None:
+        _, first, group = np.unique(hashes, return_index=True, return_inverse=True)
+        of_first = labels.values[first[group]]
+        differ = np.flatnonzero(labels.values != of_first)
+        if len(differ):
+            count = counted_word(len(np.unique(group[differ])), "image stands", "images stand")
+            names = [labels.names[values[differ[0]]] for values in (of_first, labels.values)]
+            yield f"{count} in two classes, such as {names[0]!r} and {names[1]!r}"
 
 
 def _notes_on_classes(images: ImageSet) -> Iterator[str]:

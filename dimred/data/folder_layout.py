@@ -47,11 +47,13 @@ class Layout:
 
     files: train before test, each sorted by path.
     split: names of the two folders of the split; None without one.
-    notes: what is worth saying about it.
+    not_classes: folders in the place of a class without image files, and the suffixes in each.
+    notes: what else is worth saying about it.
     """
 
     files: list[File]
     split: tuple[str, str] | None
+    not_classes: dict[str, str]
     notes: tuple[str, ...]
 
 
@@ -112,9 +114,9 @@ class _Reading:
             for path, rest in inside.items()
         ]
         files.sort(key=lambda file: (file.is_test, file.path.split("/")))
-        self._refuse_loose_files(files)
+        self._refuse_loose_files(files, sides)
         self._note_folders_in_classes(list(inside.values()))
-        self._note_folders_that_are_no_classes(sides, set(spelled))
+        not_classes = self._folders_that_are_no_classes(sides, set(spelled))
         split = None
         if has_split:
             train, test = (
@@ -122,7 +124,7 @@ class _Reading:
                 for side in ("train", "test")
             )
             split = train, test
-        return Layout(files, split, tuple(self.notes))
+        return Layout(files, split, not_classes, tuple(self.notes))
 
     def _error(self, problem: str) -> InputError:
         return InputError(f"dataset.root={self.root!r}: {problem}")
@@ -228,13 +230,19 @@ class _Reading:
                 "into a folder that is a class"
             )
 
-    def _refuse_loose_files(self, files: list[File]) -> None:
+    def _refuse_loose_files(self, files: list[File], sides: dict[str, str]) -> None:
         loose = next((file.name for file in files if file.class_name is None), None)
         classed = next((file.name for file in files if file.class_name is not None), None)
         if loose is not None and classed is not None:
+            with_loose = {path[0] for path in self.paths if len(path) == 2}
+            labeled = [side for side in sides if side not in with_loose]
+            advice = (
+                f"learn from one folder, {self._at(labeled[0])}"
+                if labeled
+                else "put every image into a class folder, or none"
+            )
             raise self._error(
-                f"{loose!r} is in no class folder but {classed!r} is in one; put every image into "
-                "a class folder, or none"
+                f"{loose!r} is in no class folder but {classed!r} is in one; {advice}"
             )
 
     def _note_folders_in_classes(self, paths: list[Parts]) -> None:
@@ -242,17 +250,19 @@ class _Reading:
         if all(len(path) > 2 for path in paths):
             classes, inner = ({path[i] for path in paths} for i in (0, 1))
             note = (
-                f"the classes are {_shown(classes)}; the folders in them, {_shown(inner)}, are none"
+                f"the classes are {_shown(classes)}; the folders in them, {_shown(inner)}, are "
+                "not classes"
             )
             if all(map(side_of, inner)):
                 note += ", and no split, which would have to be outermost"
             self.notes.append(note)
 
-    def _note_folders_that_are_no_classes(self, sides: dict[str, str], classes: set[str]) -> None:
-        """Folders in the place of a class that are none, as they hold no image files, or belong to
-        the system."""
+    def _folders_that_are_no_classes(
+        self, sides: dict[str, str], classes: set[str]
+    ) -> dict[str, str]:
+        """`Layout.not_classes`. Folders of the system in the place of a class are noted."""
         if not classes:
-            return
+            return {}
         depth = 1 if sides else 0
 
         def in_place(folders: Parts) -> bool:
@@ -262,9 +272,6 @@ class _Reading:
         for folders, suffix in self.passed_over.other:
             if in_place(folders) and printable(folders[depth]) not in classes:
                 without.setdefault(folders[depth], set()).add(suffix or "no suffix")
-        if without:
-            named = [f"{_shown([n])} ({listed(sorted(s))})" for n, s in sorted(without.items())]
-            self.notes.append(f"folders without image files are no classes: {listed(named)}")
         system = {
             name: count
             for (folders, name), count in self.passed_over.in_system.items()
@@ -272,6 +279,7 @@ class _Reading:
         }
         if system:
             self.notes.append(f"folders of the system are no classes: {_shown(set(system))}")
+        return {printable(name): listed(sorted(s)) for name, s in sorted(without.items())}
 
 
 def _wrapper(paths: list[Parts]) -> list[str]:

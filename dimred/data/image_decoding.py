@@ -56,6 +56,7 @@ class Decoded(NamedTuple):
         have; None for others.
     ground: what its transparent parts were laid over: "white", "black" or "nothing"; "" where
         there are none.
+    several: whether it has several pages or frames, of which this is the first.
     """
 
     pixels: NDArray[np.uint8]
@@ -63,6 +64,7 @@ class Decoded(NamedTuple):
     size: tuple[int, int]
     peak: tuple[int, int] | None
     ground: str
+    several: bool = False
 
     @property
     def is_gray(self) -> bool:
@@ -82,6 +84,7 @@ def decode(path: str, size: tuple[int, int]) -> Decoded:
         tile = getattr(image, "tile", None) if image.format == "PNG" else None
         raw_mode = tile[0].args if tile else None
         image.load()
+        several = _has_several_frames(image)
         of_8_bits, peak = _of_8_bits(image, raw_mode)
         plain, ground = _opaque(of_8_bits)
         # After load(), as TIFF images are turned while they are loaded.
@@ -96,7 +99,7 @@ def decode(path: str, size: tuple[int, int]) -> Decoded:
         part = part.transpose(transpose)
     pixels: NDArray[np.uint8] = np.asarray(part)
     pixels = pixels[np.newaxis] if plain.mode == "L" else pixels.transpose(2, 0, 1)
-    return Decoded(pixels, kind, full_size, peak, ground)
+    return Decoded(pixels, kind, full_size, peak, ground, several)
 
 
 @contextmanager
@@ -122,6 +125,8 @@ def _opened(file: BinaryIO) -> Image.Image:
     except UnidentifiedImageError as error:
         file.seek(0)
         start = file.read(16)
+        if not start:
+            raise ValueError("is empty") from error
         for signature, name in _SIGNATURES.items():
             if start.startswith(signature):
                 raise ValueError(f"a {name} of a kind that is not read, or damaged") from error
@@ -129,6 +134,14 @@ def _opened(file: BinaryIO) -> Image.Image:
             name = _OTHER_FORMATS[start[4:8]]
             raise ValueError(f"{name}, which is not read; convert it to PNG or JPEG") from error
         raise ValueError("not an image of a known format") from error
+
+
+def _has_several_frames(image: Image.Image) -> bool:
+    """The further images in an MPO do not count: they are previews and the like."""
+    try:
+        return image.format != "MPO" and bool(getattr(image, "is_animated", False))
+    except Exception:  # GIF looks for a second frame, which may be damaged
+        return True
 
 
 def _orientation(image: Image.Image) -> int:
@@ -146,7 +159,9 @@ def _of_8_bits(image: Image.Image, raw_mode: object) -> tuple[Image.Image, tuple
     file stores pixels, for a PNG. Raises ValueError for pixels whose range is not known.
     """
     if image.mode == "F":
-        raise ValueError("the range of its floating-point pixels is not known")
+        raise ValueError(
+            "the range of its floating-point pixels is not known; save it with 8 or 16 bits"
+        )
     bits, is_signed, is_inverted = _of_tiff(image)
     if image.mode.startswith("I"):
         if bits > 16:

@@ -19,8 +19,9 @@ from dimred.data.folder_layout import File, Layout, layout_of
 from dimred.data.image_decoding import Decoded, decode, long_png_texts, reason_of
 from dimred.data.image_paths import PassedOver, image_paths
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
+from dimred.data.spelling import listed
 from dimred.errors import InputError
-from dimred.files import expanded
+from dimred.files import escaped, expanded
 
 _CHUNK = 256  # files a thread takes at a time
 
@@ -107,14 +108,29 @@ def load_image_folder(
         index=index[readable],
         sources=tuple(file.name for file in kept),
         unreadable=tuple(unreadable),
-        found=_found(layout, passed_over, decoded, unreadable),
+        found=_found(layout, passed_over, decoded, unreadable, _lost_classes(files, kept)),
     )
 
 
+def _lost_classes(files: Sequence[File], kept: Sequence[File]) -> dict[str, str]:
+    """The classes without a file that is kept, and how many files each has."""
+    left = {file.class_name for file in kept}
+    lost = Counter(file.class_name for file in files if file.class_name not in left)
+    return {str(name): f"{count:,} unreadable" for name, count in lost.items()}
+
+
 def _found(
-    layout: Layout, passed_over: PassedOver, decoded: DecodedFiles, unreadable: dict[str, str]
+    layout: Layout,
+    passed_over: PassedOver,
+    decoded: DecodedFiles,
+    unreadable: dict[str, str],
+    lost_classes: dict[str, str],
 ) -> Found:
     """What the files tell about the set."""
+    not_classes = [
+        f"{escaped(name)}/ ({what})" for name, what in (layout.not_classes | lost_classes).items()
+    ]
+    notes = [f"folders without readable images are no classes: {listed(not_classes)}"]
     about = [file for file in decoded.about if file is not None]
     by_area = sorted({file.size for file in about}, key=lambda size: size[0] * size[1])
     peaks: dict[int, int] = {}
@@ -129,11 +145,13 @@ def _found(
         sizes=(by_area[0], by_area[-1]),
         peaks=peaks,
         grounds=dict(grounds.most_common()),
+        several_frames=sum(file.several for file in about),
         unreadable=grouped(unreadable),
         other_files=dict(passed_over.suffixes.most_common()),
         in_system_folders=dict(passed_over.system_folders.most_common()),
         hidden=passed_over.hidden,
-        notes=layout.notes,
+        links=passed_over.links,
+        notes=(*layout.notes, *(notes if not_classes else [])),
     )
 
 

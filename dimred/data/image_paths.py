@@ -44,11 +44,13 @@ class PassedOver:
     in_system: number of image files in system folders such as "@eaDir", by the names of the one
         or two outermost folders that the system folder lies in, and its own.
     hidden: number of image files and of folders whose names begin with a dot.
+    links: number of links back to a folder above or to themselves, or into the kernel's folders.
     """
 
     other: Counter[tuple[tuple[str, ...], str]] = field(default_factory=Counter)
     in_system: Counter[tuple[tuple[str, ...], str]] = field(default_factory=Counter)
     hidden: int = 0
+    links: int = 0
 
     @property
     def suffixes(self) -> Counter[str]:
@@ -91,6 +93,7 @@ def image_paths(folder: str, named: str, passed_over: PassedOver | None = None) 
             ) from error
         identity = (status.st_dev, status.st_ino)
         if identity in above:
+            passed_over.links += 1
             continue
         visits[identity] += 1
         if visits[identity] > _MAX_VISITS:
@@ -107,10 +110,14 @@ def image_paths(folder: str, named: str, passed_over: PassedOver | None = None) 
             elif _is_folder(entry):
                 if entry.name.lower() in _SYSTEM_FOLDERS:
                     passed_over.in_system[outermost, entry.name] += _count_images(entry.path)
-                elif not (entry.is_symlink() and _is_of_kernel(entry.path)):
+                elif entry.is_symlink() and _is_of_kernel(entry.path):
+                    passed_over.links += 1
+                else:
                     pending.append((f"{inside}{entry.name}/", above | {identity}))
             elif _is_image(entry.name):
-                if not _is_loop(entry):
+                if _is_loop(entry):
+                    passed_over.links += 1
+                else:
                     yield inside + entry.name
             else:
                 suffix = escaped(PurePath(entry.name).suffix.lower())

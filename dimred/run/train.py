@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from dimred.config import RunConfig
 from dimred.config.saved import config_text
+from dimred.data.first_look import counted_word, reasons
 from dimred.errors import InputError, Interrupted, ProcessLost, TrainingFailed
 from dimred.run.identity import identity_of, run_path
 from dimred.run.inputs import Inputs
@@ -203,9 +204,8 @@ def _announce(folder: RunFolder, inputs: Inputs) -> None:
         f"{f', {size} processes' if size > 1 else ''}"
     )
     if images.unreadable:
-        count, first = len(images.unreadable), images.unreadable[0]
+        files = counted_word(len(images.unreadable), "unreadable file", "unreadable files")
         problems = images.found.unreadable if images.found else ()
-        reason = f": {problems[0].reason}" if problems else ""
-        print(f"{count} unreadable file(s) left out, {first!r} first{reason}")
+        print(f"{files} left out{f': {reasons(problems)}' if problems else ''}")
     for line in inputs.first_look.lines():
         print(line)

@@ -268,7 +268,7 @@ def read_record(folder: Path) -> RunRecord:
 def _record(config: dict[str, Any], environment: dict[str, Any], **rest: Any) -> RunRecord:
     """A checked record, under current names. Raises an exception, of any type, for an invalid
     one."""
-    parts = {"config.yaml": config, "environment.json": environment}
+    parts = {layout.CONFIG: config, layout.ENVIRONMENT: environment}
     for name, part in (parts | {layout.BASELINES: rest["baselines"]}).items():
         _require(part, dict, name)
     identity = current_identity(environment["identity"])

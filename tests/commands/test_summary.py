@@ -12,4 +12,7 @@ def test_all_unreadable_files_are_counted_where_only_some_are_named():
     summary = json.loads(RUNS.read_text(encoding="utf-8").splitlines()[0])["summary"]
     look = {"unreadable": [{"count": 2_000}, {"count": 3}]}
     summary["dataset"] |= {"unreadable": ["a", "b"], "first_look": look}
-    assert "left out, 2,003 unreadable: 'a', 'b', ..." in describe(Path("run"), summary)
+    summary["dataset"]["classes"] = {"a": 20}
+    text = describe(Path("run"), summary)
+    assert "left out, 2,003 unreadable\n" in text
+    assert "1 class of 20," in text

@@ -8,7 +8,7 @@ import pytest
 import torch
 from test_image_set_check import GOOD
 
-from dimred.data.first_look import Found, first_look, grouped
+from dimred.data.first_look import Found, first_look, grouped, reasons
 from dimred.data.image_set import LabelSet
 
 PIXELS = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (8, 1, 4, 5), dtype=np.uint8))
@@ -46,8 +46,12 @@ def test_copies_are_counted_and_half_of_them_said(copies, said):
     pixels[:copies] = pixels[7]
     images = replace(PLAIN, images=pixels, is_test=np.zeros(8, dtype=bool))
     assert first_look(images).copies == copies
-    line = f"{copies} of 8 images are exact copies of others"
+    line = (
+        f"{copies} of 8 images are exact copies of others, so that accuracies are too high: copies "
+        "lie on both sides of the random split"
+    )
     assert (line in first_look(images).notes) == said
+    assert (line.split(",")[0] in first_look(replace(images, labels=None)).notes) == said
 
 
 def test_test_images_among_the_training_images_are_said():
@@ -58,15 +62,27 @@ def test_test_images_among_the_training_images_are_said():
     )
 
 
+def test_copies_in_two_classes_are_said():
+    pixels = PIXELS.clone()
+    pixels[[1, 4]] = pixels[[2, 5]]
+    assert notes(images=pixels) == ["2 images stand in two classes, such as 'b' and 'a'"]
+    pixels[4] = 0
+    assert notes(images=pixels)[-1].startswith("1 image stands in two classes")
+
+
 def test_constant_and_blank_images_are_said():
     pixels = PIXELS.clone()
     pixels[2] = 9
     assert notes(images=pixels) == ["1 of 8 images have one color throughout"]
+    color = torch.tensor([20, 255, 255], dtype=torch.uint8).view(3, 1, 1)
+    assert first_look(replace(PLAIN, images=color.repeat(8, 1, 4, 5))).constant == 8
     assert notes(images=torch.zeros_like(PIXELS))[0] == "all images are blank: every pixel is 0"
 
 
 def test_images_without_contrast_are_said():
     assert "pixels are from 0 to 1 only" in notes(images=PIXELS % 2)[0]
+    (note,) = notes(images=PIXELS % 2, found=Found(peaks={65535: 4094}))  # one note for one fact
+    assert note.endswith("save them with the range stretched, or as TIFFs of 12 bits")
 
 
 def test_one_class_alone_is_said():
@@ -86,5 +102,7 @@ def test_classes_without_training_images_are_said():
 def test_reasons_that_differ_in_numbers_only_are_one():
     groups = grouped({"a": "3 bytes", "b": "5 bytes", "c": "bad"})
     assert [(group.reason, group.count) for group in groups] == [("3 bytes", 2), ("bad", 1)]
+    assert reasons(groups) == "3 bytes (2, 'a' first); bad (1, 'c')"
     many = grouped({str(i): "x" * (i + 1) for i in range(15)})
     assert (len(many), many[-1].reason, many[-1].count) == (11, "other reasons", 5)
+    assert reasons(many).endswith("; and 12 for other reasons")

@@ -120,6 +120,13 @@ def test_the_advice_for_a_third_side_works_when_typed(files, wrapper, inside):
     assert len(load(typed.removeprefix("dataset.root="))) == 1
 
 
+def test_beside_a_flat_side_the_labeled_one_is_advised(files):
+    root = files("train/a/1.png", "train/b/1.png", "test/1.png")
+    typed = shlex.split(refusal(root).partition("from one folder, ")[2])[0]
+    assert load(typed.removeprefix("dataset.root=")).labels.names == ("a", "b")
+    assert "put every image into" in refusal(files("train/2.png"))
+
+
 def test_one_side_alone_is_read_as_the_folder(files):
     root = files("val/a/1.png", "val/b/1.png")
     assert load(root).labels.names == ("a", "b")
@@ -208,9 +215,12 @@ def test_names_of_folders_do_not_break_a_line(files):
 def test_folders_in_classes_are_said_to_be_none(files):
     root = files("2019/cat/1.png", "2020/cat/1.png", "2020/dog/1.png")
     assert load(root).labels.names == ("2019", "2020")
-    assert "the classes are 2019/, 2020/; the folders in them, cat/, dog/, are none" in notes(root)
+    assert (
+        "the classes are 2019/, 2020/; the folders in them, cat/, dog/, are not classes"
+        in notes(root)
+    )
     root = files("x/cat/train/1.png", "x/dog/test/1.png") / "x"
-    assert "are none, and no split" in notes(root)
+    assert "are not classes, and no split" in notes(root)
 
 
 NFC, NFD = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
@@ -289,7 +299,7 @@ def test_files_that_are_not_read_are_counted_and_their_class_is_named(files):
     images = load(root)
     assert images.found.other_files == {".tga": 2, ".dng": 1, ".txt": 1, "": 1}
     assert images.found.hidden == 2
-    assert "folders without image files are no classes: b/ (.dng, .tga)" in notes(root)
+    assert "folders without readable images are no classes: b/ (.dng, .tga)" in notes(root)
     assert (
         "passed over: 2 .tga, 1 without suffix, 1 .dng, 1 .txt, 2 hidden"
         in first_look(images).lines()
@@ -310,7 +320,10 @@ def test_links_to_folders_above_the_root_and_the_kernel_are_ignored(files):
     (root / "a/top").symlink_to("/")
     (root / "a/above").symlink_to(root.parent)
     (root / "a/kernel").symlink_to("/proc")
-    assert load(root).sources == ("a/1.png", "b/1.png")
+    (root / "a/itself.png").symlink_to(root / "a/itself.png")
+    images = load(root)
+    assert images.sources == ("a/1.png", "b/1.png")
+    assert "passed over: 4 links back or out" in first_look(images).lines()
 
 
 def test_links_that_multiply_are_refused(files, monkeypatch):

@@ -8,6 +8,8 @@ import pytest
 from PIL import Image, ImageFile
 from test_image_folder import SIZE, load, refusal, save
 
+from dimred.data.first_look import first_look
+
 
 def big_png(path, side):
     """A PNG that claims to be of side x side pixels."""
@@ -58,6 +60,25 @@ def test_an_unreadable_file_is_left_out_and_listed(tmp_path, kind, suffix):
     message = refusal(tmp_path, strict=True)
     assert f"'cat/m{suffix}' cannot be read: " in message
     assert "dataset.strict=false" in message
+
+
+def test_a_class_of_unreadable_files_alone_is_said(tmp_path):
+    save(tmp_path / "a/1.png")
+    for name in ("b/1.tga", "c/1.png", "c/2.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"broken")
+    (note,) = load(tmp_path).found.notes
+    assert note == "folders without readable images are no classes: b/ (.tga), c/ (2 unreadable)"
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".gif", ".webp", ".png", ".mpo"])
+def test_files_of_several_pages_or_frames_are_said(tmp_path, suffix):
+    frames = [Image.new("RGB", (SIZE, SIZE), color) for color in ("red", "blue")]
+    save(tmp_path / f"1{suffix}", frames[0], save_all=True, append_images=frames[1:])
+    save(tmp_path / f"2{suffix}")
+    look = first_look(load(tmp_path))
+    note = "1 file has several pages or frames; the first of each is read"
+    assert (note in look.notes) == (suffix != ".mpo")  # whose others are previews
 
 
 def test_strict_reads_a_sound_folder(tmp_path):

@@ -32,7 +32,7 @@ def test_a_flat_folder_is_mapped_without_labels(own):
     content = summary(cwd / "run")
     assert content["dataset"]["images"] == 80
     assert content["dataset"]["unreadable"] == ["broken.jpg"]
-    assert "'broken.jpg' first: not an image of a known format" in out
+    assert "1 unreadable file left out: not an image of a known format (1, 'broken.jpg')" in out
     assert (
         "first look: 80 images, 16x16 pixels, color, from 24x20 (80 PNG RGB); pixel values" in out
     )
