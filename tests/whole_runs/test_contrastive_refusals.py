@@ -231,7 +231,7 @@ def test_strengths_that_say_nothing_new(cwd, experiment, strengths, parts):
             [*INVARIANT, "pairing.transformations.shfit=[1]"],
             ["pairing.transformations.shfit", "no such key", "did you mean shift", "blur"],
         ),
-        ([*INVARIANT, "pairing.transformations.shift=[1.5]"], ["shift=[1.5]", "Integer"]),
+        ([*INVARIANT, "pairing.transformations.shift=[1.5]"], ["shift=[1.5]", "whole number"]),
         ([*INVARIANT, "pairing.transformations.blur=[0]"], ["blur=[0]", "at least 1"]),
         ([*INVARIANT, "pairing.transformations.shear=[90]"], ["shear=[90.0]", "below 90"]),
         ([*INVARIANT, "pairing.transformations.rotation=[200]"], ["[200.0]", "at most 180"]),
