@@ -101,7 +101,8 @@ class RunRecord:
         return sum(stage["epochs"] for stage in self.config["schedule"]["stages"].values())
 
     def check(self) -> None:
-        """Raise an exception, of any type, where something is missing that tables read."""
+        """Raise ValueError, LookupError, TypeError or AttributeError where something is missing that
+        tables read, or of another kind."""
         check_summary(self.summary)
         config_values = (self.name, self.started, self.data, self.epochs, self.budget, self.command)
         groups = [self.values[f"{name}.name"] for name in ("dataset", "model", "pairing", "loss")]
@@ -129,8 +130,8 @@ class RunRecord:
 
 
 def check_summary(summary: Any) -> None:
-    """Raise an exception, of any type, for a summary that is not as a run writes it: where a key
-    that readers need is missing, or a value is of another kind."""
+    """Raise ValueError, LookupError, TypeError or AttributeError for a summary that is not as a run
+    writes it: where a key that readers need is missing, or a value is of another kind."""
     _require(summary, dict, "the summary")
     for key in ("headline", "seed", "training_seconds", "linear"):
         _require(summary[key], _SUMMARY[key], key)
@@ -182,7 +183,7 @@ def _require(value: Any, kind: Any, key: str) -> Any:
 
 
 def _check_row(row: dict[str, Any], where: str) -> None:
-    """Raise an exception, of any type, for a row of metrics that holds more than numbers by name
+    """Raise TypeError or AttributeError for a row of metrics that holds more than numbers by name
     and the texts that a run writes."""
     for key, value in row.items():
         text = key in ("stage", "compiled")
@@ -190,8 +191,8 @@ def _check_row(row: dict[str, Any], where: str) -> None:
 
 
 def check_metrics(rows: Any) -> None:
-    """Raise an exception, of any type, for rows of metrics.jsonl, or of a checkpoint, that are not
-    as a run writes them."""
+    """Raise LookupError, TypeError or AttributeError for rows of metrics.jsonl, or of a checkpoint,
+    that are not as a run writes them."""
     for number, row in enumerate(rows):
         _check_row(row, f"row {number}")
         for key, kind in (("stage", str), ("epoch", int), ("loss", int | float)):
@@ -266,7 +267,7 @@ def read_record(folder: Path) -> RunRecord:
 
 
 def _record(config: dict[str, Any], environment: dict[str, Any], **rest: Any) -> RunRecord:
-    """A checked record, under current names. Raises an exception, of any type, for an invalid
+    """A checked record, under current names. Raises what `RunRecord.check` raises for an invalid
     one."""
     parts = {layout.CONFIG: config, layout.ENVIRONMENT: environment}
     for name, part in (parts | {layout.BASELINES: rest["baselines"]}).items():

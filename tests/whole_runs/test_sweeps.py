@@ -31,9 +31,7 @@ def test_a_sweep_gives_one_folder_each_and_reports_what_failed(tmp_path):
     out, err = dimred(tmp_path, *SMOKE, "-m", *words, "eval.linear=none", code=2)
     assert "2 job(s) of the sweep failed" in err
     assert "seed=0 loss=simclr schedule.batch_size=1000" in err
-    assert (
-        "seed=0 loss=simclr schedule.batch_size=64 eval.linear=none: outputs/smoke-seed0-" in out
-    )
+    assert "seed=0 loss=simclr schedule.batch_size=64 eval.linear=none: outputs/smoke-seed0-" in out
     finished = runs(tmp_path)
     assert sorted(summary(path)["seed"] for path in finished) == [0, 1]
     assert len({(path / "embedding.npz").read_bytes() for path in finished}) == 2
