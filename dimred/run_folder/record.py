@@ -101,8 +101,8 @@ class RunRecord:
         return sum(stage["epochs"] for stage in self.config["schedule"]["stages"].values())
 
     def check(self) -> None:
-        """Raise ValueError, LookupError, TypeError or AttributeError where something is missing that
-        tables read, or of another kind."""
+        """Raise ValueError, LookupError, TypeError or AttributeError where something that tables
+        read is missing, or of another kind."""
         check_summary(self.summary)
         config_values = (self.name, self.started, self.data, self.epochs, self.budget, self.command)
         groups = [self.values[f"{name}.name"] for name in ("dataset", "model", "pairing", "loss")]
