@@ -111,12 +111,14 @@ class RunRecord:
         _require(session["device"], str, "sessions.device")
         _require(session["commit"], str | None, "sessions.commit")
         _require(session.get("threads", 1), int, "sessions.threads")
-        texts, numbers = ("label", "library", "places", "device"), ("images", "threads", "seconds")
+        texts = ("label", "library", "places", "device")
         for method, baseline in self.baselines.items():
-            for key in texts:
-                _require(baseline[key], str, f"baselines.{method}.{key}")
-            for key in numbers:
-                _require(baseline[key], int | float, f"baselines.{method}.{key}")
+            for key in (*texts, "images", "threads"):
+                baseline[key]  # a LookupError where it is missing
+            for key, value in baseline.items():
+                text = key in (*texts, "date", "commit")
+                kind = str | None if text else int | float
+                _require(value, kind, f"baselines.{method}.{key}")
 
     def as_json(self) -> dict[str, Any]:
         """The record as one line of a .jsonl file, which `read_records` reads."""
