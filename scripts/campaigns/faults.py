@@ -176,7 +176,9 @@ def signals(command: str, work: Path, random: Random, result: Result) -> None:
         if child.running():
             os.kill(child.pid, number)
         time.sleep(random.choice((0, random.uniform(0, 0.2))))
-    result.judge(child.end(LIMIT), (0, 130, 143))
+    outcome = child.end(LIMIT)
+    # The second signal ends the process at once, without a word.
+    result.judge(outcome, (0, 130, 143), one_line=bool(outcome.err))
 
 
 KINDS = (operation, operation, full_disk, read_only, file_size, memory, signals, signals)

@@ -43,7 +43,9 @@ PATHS = [
     *". .. ~ ~nobody link dangling folder dev/null dev/full real ${oc.env:HOME} ??? null".split(),
     *("{home}/new", "no/such/x", "", "\udcff", "a\nb", "x" * 300),
 ]
-OF_PATHS = re.compile(r"(run_dir|output_dir|dataset\.root|--out|--outputs|--root|--config-dir)=")
+OF_PATHS = re.compile(
+    r"(run_dir|output_dir|dataset\.root|hydra\.(run|sweep)\.dir|--out|--outputs|--root|--config-dir)="
+)
 OUTS = [
     *"dev/null dev/full dev/stdout link dangling folder / . real/x no/such/x ~ run".split(),
     *("~nobody/x", "", "x" * 300, "a\nb", "\udcff"),
@@ -204,7 +206,8 @@ def case(number: int, random: Random, folder: Path) -> Result:
     else:
         result.judge(outcome, one_line="-m" not in words)
     after = snapshot(folder, ["deep/in/work"])
-    if kind == "words mutated" and any(OF_PATHS.match(word) for word in words):
+    own = kind == "words mutated" or any(word.startswith("hydra.") for word in words)
+    if own and any(OF_PATHS.match(word) for word in words):
         after = {name: seen for name, seen in after.items() if name in before}  # asked for
     touched = changed(before, after)
     if touched:
