@@ -166,6 +166,7 @@ def with_arrays(file, **changes):
     return buffer.getvalue()
 
 
+@pytest.mark.filterwarnings("ignore:'mode' parameter:DeprecationWarning")  # matplotlib 3.10
 def test_a_map_as_large_as_float32_holds_is_drawn_searched_and_measured(made):
     z = np.random.default_rng(0).choice([-3e38, 3e38, 1e38], (24, 2)).astype(np.float32)
     embedding, stage = made / "run/embedding.npz", made / "run/stages/finetune.npz"

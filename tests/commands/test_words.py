@@ -262,7 +262,11 @@ def entered(code, **environment):
     )
 
 
-SEND = "import os, signal, sys, dimred.commands.main as m; send = lambda n: os.kill(os.getpid(), n)"
+# A job in the background of a shell is begun with SIGINT ignored.
+SEND = """import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import dimred.commands.main as m
+send = lambda n: os.kill(os.getpid(), n)"""
 MOMENTS = {
     "in a command": "m._run = lambda words: send({n})",
     "when it is done": "m._flushed = lambda code: send({n}) or code",

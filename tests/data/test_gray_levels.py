@@ -183,7 +183,7 @@ def test_black_drawings_stay_over_white(tmp_path):
 
 
 def test_white_of_a_palette_and_of_a_transparent_color_is_over_black(tmp_path):
-    palette = Image.fromarray((np.asarray(drawing("L", 255)) > 0).astype(np.uint8), "P")
+    palette = Image.fromarray((np.asarray(drawing("L", 255)) > 0).astype(np.uint8))
     palette.putpalette([0, 0, 0, 255, 255, 255])
     save(tmp_path / "a.png", palette, transparency=0)
     save(tmp_path / "b.gif", palette, transparency=0)
