@@ -116,8 +116,8 @@ class RunRecord:
             for key in (*texts, "images", "threads"):
                 baseline[key]  # a LookupError where it is missing
             for key, value in baseline.items():
-                text = key in (*texts, "date", "commit")
-                kind = str | None if text else int | float
+                kinds = dict.fromkeys(texts, str) | dict.fromkeys(("date", "commit"), str | None)
+                kind = kinds.get(key, int | float)
                 _require(value, kind, f"baselines.{method}.{key}")
 
     def as_json(self) -> dict[str, Any]:
