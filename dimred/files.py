@@ -150,7 +150,7 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
 
     Raises OSError, naming `path`, when it cannot be written; an existing file is then kept.
     """
-    with _naming(path):
+    with naming(path):
         descriptor = _special(path)
         if descriptor is not None:
             with os.fdopen(descriptor, "wb") as file:
@@ -168,7 +168,7 @@ def replace_file(path: Path, content: bytes | memoryview) -> None:
     The temporary file has a random name and a lock, so that no link can be laid in its way, and
     leftovers of writers that were killed are recognized and removed.
     """
-    with _naming(path):
+    with naming(path):
         if path.is_dir() and not path.is_symlink():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         sweep(path.parent)
@@ -236,7 +236,7 @@ def _special(path: Path) -> int | None:
 
 
 @contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """Let an OSError name `path`, and not a temporary file."""
     try:
         yield

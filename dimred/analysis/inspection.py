@@ -64,7 +64,7 @@ def inspect(run: FinishedRun, folder: RunFolder) -> Iterator[tuple[str, Report]]
         findings[kind] = report.findings
         yield kind, report
     folder.write_json(layout.FINDINGS, as_json(findings))
-    folder.remove(*(f"{layout.INSPECTED}/{name}" for name in _OLD_FILES))
+    folder.files.remove(*(f"{layout.INSPECTED}/{name}" for name in _OLD_FILES))
 
 
 @dataclass
@@ -89,12 +89,12 @@ class Report:
         if self.columns:
             folder.files.write(table, csv_file(self.columns, self.table))
         else:
-            folder.remove(table)
+            folder.files.remove(table)
         if self.tiles:
             figure = sheet(self.tiles, self.across, title, self.summary)
             folder.files.write(picture, to_png(figure))
         else:
-            folder.remove(picture)
+            folder.files.remove(picture)
 
 
 class _Inspection:

@@ -7,7 +7,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -54,15 +54,11 @@ class _Stop:
         self._unraisablehook = sys.unraisablehook
         sys.excepthook = self._print_exception
         sys.unraisablehook = self._print_unraisable
-        for number in _SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
-                signal.signal(number, self._raise)
+        _handle(self._raise)
 
     def at_once(self) -> None:
         """Let a signal end the process from now on: the command is done."""
-        for number in _SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, lambda number, _: os._exit(128 + number))
+        _handle(lambda number, _: os._exit(128 + number))
 
     def _raise(self, number: int, _frame: object) -> None:
         if self.code is not None:
@@ -78,6 +74,13 @@ class _Stop:
         if self.code is not None:  # raised where nothing can be, such as in a destructor
             os._exit(self.code)
         self._unraisablehook(error)
+
+
+def _handle(handler: Callable[[int, Any], None]) -> None:
+    """Let a function handle the signals, but for those that are ignored, as by nohup."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def _flushed(code: int) -> int:

@@ -92,8 +92,6 @@ class _Arrays:
                 self.all_names, self.arrays = self._read(opened)
         except OSError as error:
             raise self.error(error.strerror or "cannot be read") from error
-        except MemoryError as error:
-            raise self.error("its arrays need more memory than there is") from error
 
     def error(self, problem: str) -> InputError:
         return InputError(f"{self.named}: {problem}")

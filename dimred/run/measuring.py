@@ -201,8 +201,8 @@ class Measuring:
     def remove_files(self, folder: RunFolder) -> None:
         """Remove what measures wrote when the run was measured before."""
         for measure in measures_of(self.setting.config).values():
-            folder.remove(*map(layout.measure_arrays, measure.arrays))
-            folder.remove(*map(layout.plot, measure.pictures))
+            folder.files.remove(*map(layout.measure_arrays, measure.arrays))
+            folder.files.remove(*map(layout.plot, measure.pictures))
 
     def _names_of(self, when: When) -> list[str]:
         return [name for name, measure in self._measures.items() if measure.when is when]

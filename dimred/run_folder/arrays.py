@@ -39,9 +39,9 @@ class RunArrays:
                 }
         except InputError:
             raise
+        except FileNotFoundError as error:
+            raise InputError(f"{self.file}: is missing") from error
         except Exception as error:  # damaged content makes zipfile and NumPy raise many kinds
-            if isinstance(error, FileNotFoundError):
-                raise InputError(f"{self.file}: is missing") from error
             reason = error.strerror if isinstance(error, OSError) else error
             raise InputError(f"{self.file}: holds no arrays of a run ({reason})") from error
         self._arrays: dict[str, NDArray[Any]] = {}

@@ -16,12 +16,10 @@ from typing import Any, BinaryIO
 
 from dimred.config.safe_yaml import safe_yaml
 from dimred.errors import InputError
-from dimred.files import is_shared, open_own, open_regular, replace_file
+from dimred.files import is_shared, naming, open_own, open_regular, replace_file
 
 _MAX_TEXT = 2**26  # bytes of a JSON or YAML file; a run writes a few KiB to a few MiB
 _MAX_LINE = 2**20  # bytes of a line of JSON
-
-
 # What Python raises for values of other kinds than expected.
 _OF_OTHER_KINDS = (ValueError, LookupError, TypeError, AttributeError)
 
@@ -48,10 +46,8 @@ class RunFiles:
             raise InputError(
                 f"{self.folder / name}: leads out of the run folder; put the file itself there"
             )
-        try:
+        with naming(self.folder / name):
             return open_regular(real, follow=False)
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.folder / name)) from error
 
     def read(self, name: str, at_most: int | None = None) -> bytes:
         """The bytes of a file."""
@@ -117,15 +113,13 @@ class RunFiles:
         """Add a line or more to a text file."""
         path = self.folder / name
         self._require_own(path.parent)
-        try:
+        with naming(path):
             descriptor = open_own(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
             with os.fdopen(descriptor, "rb+") as file:
                 if is_shared(descriptor):  # such as with a backup made of hard links
                     replace_file(path, file.read() + text.encode())
                 else:
                     file.write(text.encode())
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(path)) from error
 
     def remove(self, *names: str) -> None:
         """Remove files that may not exist."""

@@ -162,9 +162,12 @@ class FinishedRun:
         dataset = self.record.summary["dataset"]
         if "shape" in dataset:
             shape = dataset["shape"]
-        elif hasattr(self.config.dataset, "image_size") and "mean" in self._weights(2**30):
+        elif (
+            hasattr(self.config.dataset, "image_size")
+            and (mean := self._weights(2**30).get("mean")) is not None
+        ):
             side = self.config.dataset.image_size
-            shape = [len(self._weights(2**30)["mean"]), side, side]
+            shape = [len(mean), side, side]
         else:
             shape = list(self.images().images.shape[1:])
         sound = isinstance(shape, list) and all(type(n) is int and n > 0 for n in shape)

@@ -20,7 +20,7 @@ from torch import Tensor
 from dimred.config.provenance import PROVENANCE
 from dimred.config.renamed import current_identity
 from dimred.errors import InputError
-from dimred.files import is_shared, is_temporary, open_own
+from dimred.files import is_shared, is_temporary, naming, open_own
 from dimred.run_folder import layout
 from dimred.run_folder.files import RunFiles
 from dimred.run_folder.record import check_metrics, check_summary
@@ -52,11 +52,12 @@ class RunFolder:
         self._made_lock = not self.files.exists(layout.LOCK)
         lock = self._lock = self._locked(file)
         try:
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, str(os.getpid()).encode(), 0)
-        except OSError as error:
+            with naming(file):
+                os.ftruncate(lock, 0)
+                os.pwrite(lock, str(os.getpid()).encode(), 0)
+        except OSError:
             self.__exit__()
-            raise OSError(error.errno, error.strerror, str(file)) from error
+            raise
         return self
 
     def _locked(self, file: Path) -> int:
@@ -100,12 +101,9 @@ class RunFolder:
 
     def __exit__(self, *_: object) -> None:
         lock, self._lock = self._lock, None
-        if lock is None:
-            return
-        try:
-            os.close(lock)
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.path / layout.LOCK)) from error
+        if lock is not None:
+            with naming(self.path / layout.LOCK):
+                os.close(lock)
 
     def admit(self, identity: dict[str, Any], restart: bool) -> None:
         """Check that the folder is empty or holds the run of this identity; restart clears it.
@@ -154,10 +152,6 @@ class RunFolder:
             else:
                 shutil.rmtree(folder, ignore_errors=True)
         self.files.remove(layout.ENVIRONMENT)
-
-    def remove(self, *names: str) -> None:
-        """Remove files that may not exist."""
-        self.files.remove(*names)
 
     def sessions(self) -> list[Any]:
         """The sessions of the run so far, as environment.json has them."""

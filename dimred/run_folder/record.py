@@ -111,14 +111,11 @@ class RunRecord:
         _require(session["device"], str, "sessions.device")
         _require(session["commit"], str | None, "sessions.commit")
         _require(session.get("threads", 1), int, "sessions.threads")
-        texts = ("label", "library", "places", "device")
         for method, baseline in self.baselines.items():
-            for key in (*texts, "images", "threads"):
+            for key in _BASELINE_KEYS:
                 baseline[key]  # a LookupError where it is missing
             for key, value in baseline.items():
-                kinds = dict.fromkeys(texts, str) | dict.fromkeys(("date", "commit"), str | None)
-                kind = kinds.get(key, int | float)
-                _require(value, kind, f"baselines.{method}.{key}")
+                _require(value, _BASELINE.get(key, int | float), f"baselines.{method}.{key}")
 
     def as_json(self) -> dict[str, Any]:
         """The record as one line of a .jsonl file, which `read_records` reads."""
@@ -163,6 +160,11 @@ _SUMMARY: dict[str, Any] = {
     **dict.fromkeys(("references", "lle", "tsne", "errors"), dict),
     "weights_sha256": str,
 }
+_BASELINE: dict[str, Any] = {
+    **dict.fromkeys(("label", "library", "places", "device"), str),
+    **dict.fromkeys(("date", "commit"), str | None),
+}
+_BASELINE_KEYS = ("label", "library", "places", "device", "images", "threads")
 _DATASET: dict[str, Any] = {
     "name": str,
     "shape": list,

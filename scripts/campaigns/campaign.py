@@ -52,6 +52,15 @@ TINY = {
 """Eight runs of about a second, by name; two of them read the images of `make_images`."""
 
 
+ON_A_RUN = {
+    "view": ["view", "run"],
+    "inspect": ["inspect", "run"],
+    "embed": ["embed", "run", "new.npz"],
+    "export": ["export", "run"],
+}
+"""Command lines that look at the finished run in the folder `run`."""
+
+
 def words_of(name: str) -> list[str]:
     """The words that train a tiny run in the folder `run`."""
     return ["train", *TINY[name].split(), *MEASURES.split(), *PLACE.split()]

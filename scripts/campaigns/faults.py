@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-from campaign import Campaign, Result, Whole, contents, differences, sound, words_of
+from campaign import ON_A_RUN, Campaign, Result, Whole, contents, differences, sound, words_of
 from operations import NAMES, Tear, intercept
 from warm import MIB, Child, run
 
@@ -31,10 +31,7 @@ SIZE = "size=64m"
 COMMANDS: dict[str, list[str]] = {
     "train": [*words_of("simclr"), "name=own"],
     "train knn": [*words_of("knn"), "name=own"],
-    "view": ["view", "run"],
-    "inspect": ["inspect", "run"],
-    "embed": ["embed", "run", "new.npz"],
-    "export": ["export", "run"],
+    **ON_A_RUN,
     "plot": ["plot", "norms", "run", "--out", "figures/norms"],
     "baselines": ["baselines", "run", "--only", "z"],
     "table": ["table", "baselines", "--outputs", ".", "--out", "tables/table.txt"],

@@ -20,6 +20,7 @@ from random import Random
 from typing import Any
 
 from campaign import (
+    ON_A_RUN,
     OTHER,
     Campaign,
     Result,
@@ -45,10 +46,7 @@ READERS: dict[str, list[str]] = {
     "measure": [*TRAIN, "eval.save_h=true"],
     "resume": TRAIN,
     "cached": [*TRAIN, "run_dir=run2"],
-    "view": ["view", "run"],
-    "inspect": ["inspect", "run"],
-    "embed": ["embed", "run", "new.npz"],
-    "export": ["export", "run"],
+    **ON_A_RUN,
     "baselines": ["baselines", "run", "--only", "z", "--again"],
     "table": ["table", "baselines", "--outputs", "."],
     **{f: ["plot", f, "run", "--out", f"figures/{f}"] for f in FIGURES},
