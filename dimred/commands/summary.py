@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from dimred.errors import InputError
 from dimred.files import printable, shell_word
 from dimred.options.registry import registered
 from dimred.run_folder import layout
+
+_FEW = 100  # test images, below which the error of accuracies is said
 
 
 def describe(folder: Path, summary: dict[str, Any]) -> str:
@@ -50,11 +53,16 @@ def _data(dataset: dict[str, Any]) -> list[str]:
         line += f", learned from {dataset['learned_from']:,}"
     counts = dataset["classes"].values()
     if counts:
-        classes = "1 class" if len(counts) == 1 else f"{len(counts)} classes"
+        classes = "1 class" if len(counts) == 1 else f"{len(counts)} classes"  # of earlier versions
         line += f", {classes} of {_range(counts)}, chance {_chance(dataset)}"
     else:
         line += f", no labels, overlap of neighbors by chance {dataset['chance']:.4f}"
     lines = [line, *(f"{name} split: {text}" for name, text in dataset["splits"].items())]
+    tested = min(dataset.get("test_images", {}).values(), default=_FEW)
+    if tested < _FEW:
+        images = "1 test image" if tested == 1 else f"{tested} test images"
+        error = 0.5 / math.sqrt(tested)  # of a share of one half, where it is largest
+        lines.append(f"accuracies of {images} have a standard error of up to {error:.2f}")
     unreadable = dataset["unreadable"]
     if unreadable:
         reasons = dataset.get("first_look", {}).get("unreadable", [])

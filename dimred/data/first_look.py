@@ -138,7 +138,7 @@ class FirstLook:
         passed_over = [
             *([counted(self.found.other_files)] if self.found.other_files else []),
             *(
-                f"{count:,} image(s) in {name}/"
+                f"{counted_word(count, 'image', 'images')} in {name}/"
                 for name, count in self.found.in_system_folders.items()
                 if count
             ),
@@ -262,11 +262,12 @@ def _notes_on_pixels(look: FirstLook) -> Iterator[str]:
     over = {name: count for name, count in look.found.grounds.items() if name != "white"}
     if over.get("black"):
         yield (
-            f"{over['black']:,} transparent image(s) are laid over black, as they would be blank "
-            "over white"
+            f"{counted_word(over['black'], 'transparent image is', 'transparent images are')} laid "
+            "over black, so as not to be blank over white"
         )
     if over.get("nothing"):
-        yield f"{over['nothing']:,} image(s) are transparent nearly all over: their colors show"
+        images = counted_word(over["nothing"], "image is", "images are")
+        yield f"{images} transparent nearly all over: the colors are taken without transparency"
 
 
 def _notes_on_copies(
@@ -300,10 +301,19 @@ def _notes_on_classes(images: ImageSet) -> Iterator[str]:
     if labels is None:
         return
     classes = len(labels.names)
-    present = np.unique(labels.values)
-    if len(present) == 1:
-        name = labels.names[int(present[0])]
-        yield f"all images are of one class, {name!r}: accuracies say nothing"
+    single = np.flatnonzero(np.bincount(labels.values, minlength=classes) == 1)
+    if len(single) and not images.is_test.any():
+        names = listed(repr(labels.names[i]) for i in single)
+        yield (
+            f"{len(single)} of {classes} classes have one image, for which accuracies say nothing: "
+            f"{names}"
+        )
+    tested = np.unique(labels.values[images.is_test])
+    if len(tested) == 1:
+        yield (
+            f"all test images are of one class, {labels.names[tested[0]]!r}, so that accuracies on "
+            "the split say little"
+        )
     trained = np.unique(labels.values[~images.is_test])
     untrained = np.setdiff1d(labels.values[images.is_test], trained)
     if len(untrained):

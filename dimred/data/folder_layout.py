@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, NoReturn
 
 from dimred.data.first_look import counted
 from dimred.data.image_paths import READ, PassedOver
+from dimred.data.selection import UNLABELED
 from dimred.data.spelling import composed, listed, one_spelling
 from dimred.errors import InputError
 from dimred.files import escaped, printable
@@ -115,7 +116,10 @@ class _Reading:
         ]
         files.sort(key=lambda file: (file.is_test, file.path.split("/")))
         self._refuse_loose_files(files, sides)
-        self._note_folders_in_classes(list(inside.values()))
+        if len(set(spelled.values())) == 1:
+            files = self._without_classes(files)
+        else:
+            self._note_folders_in_classes(list(inside.values()))
         not_classes = self._folders_that_are_no_classes(sides, set(spelled))
         split = None
         if has_split:
@@ -145,9 +149,7 @@ class _Reading:
         if not called:
             return {}
         if len(called) == len(folders) == 1 and not loose:
-            (name,) = folders
-            if not exact:
-                self.notes.append(f"{_shown([name])} holds all images and is read as the folder")
+            self.notes.append(f"{_shown(folders)} holds all images and is read as the folder")
             return called
         if not exact and len(set(called.values())) == 1:
             self.notes.append(
@@ -216,9 +218,11 @@ class _Reading:
             )
 
     def _refuse_wrappers_in_split(self, sides: dict[str, str]) -> None:
-        wrappers = {
-            name: _wrapper([path[1:] for path in self.paths if path[0] == name]) for name in sides
-        }
+        inside_of = {name: [p[1:] for p in self.paths if p[0] == name] for name in sides}
+        classes = {_folded(path[1]) for path in self.paths if len(path) > 2}
+        if len(classes) == 1 and not any(map(_wrapper, inside_of.values())):
+            return
+        wrappers = {name: _folders_around_class(paths) for name, paths in inside_of.items()}
         wrapped = {name: inside for name, inside in wrappers.items() if inside}
         # A side of one class, with folders in it, which is a class of the other side too.
         classes = {_folded(p[1]) for p in self.paths if p[0] not in wrapped and len(p) > 2}
@@ -244,6 +248,15 @@ class _Reading:
             raise self._error(
                 f"{loose!r} is in no class folder but {classed!r} is in one; {advice}"
             )
+
+    def _without_classes(self, files: list[File]) -> list[File]:
+        """The files of one class alone, which says nothing about them, without it."""
+        sides: dict[bool, list[Parts]] = {}
+        for file in files:
+            sides.setdefault(file.is_test, []).append(tuple(file.path.split("/")))
+        folders = ["/".join(_common(paths)) for paths in sides.values()]
+        self.notes.append(f"all images are in {' and '.join(map(_slashed, folders))}: {UNLABELED}")
+        return [replace(file, class_name=None) for file in files]
 
     def _note_folders_in_classes(self, paths: list[Parts]) -> None:
         """Classes in which all images lie in further folders may not be those that were meant."""
@@ -284,14 +297,29 @@ class _Reading:
 
 def _wrapper(paths: list[Parts]) -> list[str]:
     """The folders, outermost first, that hold nothing but the next one, down to the one that holds
-    the classes or the split; [] where there is no such folder."""
+    the classes or the split; [] where there is no such folder, or the last one holds images."""
+    folders = _common(paths)
+    return [] if _holds_image(folders, paths) else folders
+
+
+def _folders_around_class(paths: list[Parts]) -> list[str]:
+    """As `_wrapper`, where the last folder, which holds images, is one of several classes."""
+    folders = _common(paths)
+    return folders[:-1] if _holds_image(folders, paths) else folders
+
+
+def _holds_image(folders: list[str], paths: list[Parts]) -> bool:
+    """Whether an image lies straight in the last of the folders that all paths lie in."""
+    return any(len(path) == len(folders) + 1 for path in paths)
+
+
+def _common(paths: list[Parts]) -> list[str]:
+    """The folders, outermost first, that all paths lie in."""
     common: list[str] = []
     for names in zip(*(path[:-1] for path in paths), strict=False):
         if len(set(names)) > 1:
             break
         common.append(names[0])
-    if any(len(path) == len(common) + 1 for path in paths):
-        common = common[:-1]  # the last one holds images: it is a class
     return common
 
 
@@ -302,4 +330,8 @@ def _folded(name: str) -> str:
 def _shown(names: Sequence[str] | set[str] | dict[str, Any]) -> str:
     """Names of folders for a message."""
     ordered = sorted(names) if isinstance(names, set) else names
-    return listed([f"{escaped(name)}/" for name in ordered])
+    return listed(map(_slashed, ordered))
+
+
+def _slashed(folder: str) -> str:
+    return f"{escaped(folder)}/"

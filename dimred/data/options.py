@@ -68,23 +68,25 @@ class DatasetOptions(Choice):
     )
 
     def load(self, seed: int) -> ImageSet:
-        """The selected images, with the options' mean and deviation where given.
+        """The selected images, with the options' mean and deviation where given; without labels
+        where these say nothing, as with one class.
 
         seed: of random draws, such as `train_per_class`.
         Raises InputError for data that is missing or broken.
         """
-        from dimred.data.selection import draw_training_images
+        from dimred.data.selection import draw_training_images, without_meaningless_labels
         from dimred.errors import InputError
 
         images = self.selected(seed)
         if self.train_per_class is not None:
             images = draw_training_images(images, self.train_per_class, seed)
+        images = without_meaningless_labels(images)
         channels = images.images.shape[1]
         for key, value in (("mean", self.mean), ("std", self.std)):
             if value is not None and len(value) != channels:
+                numbers = "1 number" if channels == 1 else f"{channels} numbers"
                 raise InputError(
-                    f"dataset.{key}={value}: the images have {channels} channel(s), so give "
-                    f"{channels} number(s)"
+                    f"dataset.{key}={value}: must be {numbers}, one for each channel of the images"
                 )
         return replace(
             images, mean=tuple(self.mean or images.mean), std=tuple(self.std or images.std)

@@ -10,10 +10,12 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from dimred.data.first_look import Found
 from dimred.data.image_set import ImageSet, LabelSet
 from dimred.data.spelling import composed, listed
 from dimred.errors import InputError
 
+UNLABELED = "taken as unlabeled"
 _MAX_LISTED = 20
 _LIMIT_SEED = 0
 
@@ -71,6 +73,24 @@ def _relabeled(labels: LabelSet, kept: NDArray[np.int64]) -> LabelSet:
     """`labels` with only the classes `kept` (ascending ids), which must include every value."""
     names = tuple(labels.names[i] for i in kept)
     return LabelSet(np.searchsorted(kept, labels.values).astype(np.int64), names)
+
+
+def without_meaningless_labels(image_set: ImageSet) -> ImageSet:
+    """The images without their labels where no accuracy of these would mean anything: where all
+    images are of one class, or each is of its own. The first look says so."""
+    labels = image_set.labels
+    if labels is None:
+        return image_set
+    sizes = np.bincount(labels.values, minlength=len(labels.names))
+    if np.count_nonzero(sizes) == 1:
+        what = f"all images are of one class, {labels.names[int(sizes.argmax())]!r}"
+    elif sizes.max() == 1:
+        what = "no two images are of one class"
+    else:
+        return image_set
+    found = image_set.found or Found()
+    found = replace(found, notes=(*found.notes, f"{what}: {UNLABELED}"))
+    return replace(image_set, labels=None, found=found)
 
 
 def draw_training_images(image_set: ImageSet, count: int, seed: int) -> ImageSet:

@@ -60,11 +60,21 @@ class Splits:
         return next(iter(self.parts))
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """Number of test images by name of the split."""
+        return {name: len(test) for name, (_, test) in self.parts.items()}
+
+    @property
     def chance(self) -> float:
-        """Accuracy on the first split of always predicting the largest training class."""
+        """Expected accuracy on the first split of always predicting the largest training class:
+        its share of the test images. Test images drawn at random, of which there may be one, stand
+        for all images. Of equally large classes, the mean."""
         train, test = self.parts[self.first]
-        largest = np.bincount(self.labels.values[train]).argmax()
-        return float(np.mean(self.labels.values[test] == largest))
+        if self.first == "random":
+            train = test = np.arange(len(self.labels.values))
+        counts = np.bincount(self.labels.values[train])
+        largest = np.flatnonzero(counts == counts.max())
+        return float(np.isin(self.labels.values[test], largest).mean() / len(largest))
 
     @property
     def max_k(self) -> int:

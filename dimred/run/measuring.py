@@ -164,8 +164,8 @@ class Measuring:
 
     @property
     def chance(self) -> float:
-        """The headline by chance: the share of the largest class; without labels, the overlap of
-        random neighbors."""
+        """The headline by chance: see `Splits.chance`; without labels, the overlap of random
+        neighbors."""
         setting = self.setting
         if setting.splits is None:
             return setting.ks[0] / (len(setting.images) - 1)

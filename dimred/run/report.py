@@ -148,6 +148,7 @@ class RunReport:
                 "classes": self._counts(),
                 "chance": self.measuring.chance,
                 "splits": splits.names if splits else {},
+                "test_images": splits.sizes if splits else {},
             },
             "headline": self.measuring.headline,
             "eval": eval_values(self.config),

@@ -142,6 +142,9 @@ def check_summary(summary: Any) -> None:
         for key, kind in kinds.items():
             if key in part:
                 _require(part[key], kind, key)
+    for name, count in dataset.get("test_images", {}).items():
+        if _require(count, int, f"dataset.test_images.{name}") < 1:
+            raise ValueError(f"dataset.test_images.{name}={count}: is too small")
     _require(dataset.get("first_look", {}).get("files"), int | None, "dataset.first_look.files")
     for name, stage in summary["stages"].items():
         _check_row(stage, f"stages.{name}")
@@ -174,6 +177,7 @@ _DATASET: dict[str, Any] = {
     "classes": dict,
     "chance": int | float,
     "splits": dict,
+    "test_images": dict,
 }
 
 

@@ -16,3 +16,11 @@ def test_all_unreadable_files_are_counted_where_only_some_are_named():
     text = describe(Path("run"), summary)
     assert "left out, 2,003 unreadable\n" in text
     assert "1 class of 20," in text
+
+
+def test_few_test_images_are_said_with_their_error():
+    summary = json.loads(RUNS.read_text(encoding="utf-8").splitlines()[0])["summary"]
+    assert "standard error" not in describe(Path("run"), summary)
+    summary["dataset"]["test_images"] = {"official": 500, "random": 36}
+    text = describe(Path("run"), summary)
+    assert "accuracies of 36 test images have a standard error of up to 0.08\n" in text

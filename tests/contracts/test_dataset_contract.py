@@ -87,8 +87,12 @@ def test_classes_keep_all_images_of_theirs(dataset):
         with pytest.raises(InputError, match="classes"):
             dataset(classes=["1"]).load(0)
         return
-    name = whole.labels.names[1]
-    images = dataset(classes=[name]).load(0)
+    names = whole.labels.names[:2]
+    images = dataset(classes=list(names)).load(0)
     assert same_image(images, whole)
-    assert images.labels.names == (name,)
-    assert len(images) == np.sum(whole.labels.values == 1)
+    assert images.labels.names == names
+    assert len(images) == np.sum(whole.labels.values < 2)
+    one = dataset(classes=[names[1]]).load(0)  # a class alone says nothing
+    assert one.labels is None
+    assert one.found.notes[-1] == f"all images are of one class, {names[1]!r}: taken as unlabeled"
+    assert len(one) == np.sum(whole.labels.values == 1)

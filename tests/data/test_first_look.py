@@ -10,6 +10,7 @@ from test_image_set_check import GOOD
 
 from dimred.data.first_look import Found, first_look, grouped, reasons
 from dimred.data.image_set import LabelSet
+from dimred.data.selection import without_meaningless_labels
 
 PIXELS = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (8, 1, 4, 5), dtype=np.uint8))
 PLAIN = replace(
@@ -85,11 +86,34 @@ def test_images_without_contrast_are_said():
     assert note.endswith("save them with the range stretched, or as TIFFs of 12 bits")
 
 
-def test_one_class_alone_is_said():
-    assert (
-        "all images are of one class, 'b'"
-        in notes(labels=LabelSet(PLAIN.labels.values * 0 + 1, ("a", "b")))[0]
-    )
+@pytest.mark.parametrize(
+    ("values", "names", "said"),
+    [
+        ([1] * 8, "ab", "all images are of one class, 'b': taken as unlabeled"),
+        (range(8), "abcdefgh", "no two images are of one class: taken as unlabeled"),
+    ],
+)
+def test_labels_that_say_nothing_are_dropped_and_said_once(values, names, said):
+    labels = LabelSet(np.array(values, dtype=np.int64), tuple(names))
+    images = without_meaningless_labels(replace(PLAIN, labels=labels, found=Found(notes=("x",))))
+    assert images.labels is None
+    assert list(first_look(images).notes) == ["x", said]
+
+
+def test_labels_that_say_something_are_kept():
+    assert without_meaningless_labels(PLAIN) is PLAIN
+    few = replace(PLAIN, labels=LabelSet(np.array([0, 0, 1, 2, 3, 4, 5, 6]), tuple("abcdefg")))
+    assert without_meaningless_labels(few) is few
+
+
+def test_test_images_of_one_class_and_classes_of_one_image_are_said():
+    labels = LabelSet(np.array([0, 0, 0, 1, 1, 1, 1, 1]), ("a", "b"))
+    assert notes(labels=labels) == [
+        "all test images are of one class, 'b', so that accuracies on the split say little"
+    ]
+    labels = LabelSet(np.array([0, 0, 0, 1, 1, 1, 1, 2]), ("a", "b", "c"))
+    (note,) = notes(labels=labels, is_test=np.zeros(8, dtype=bool))
+    assert note == "1 of 3 classes have one image, for which accuracies say nothing: 'c'"
 
 
 def test_classes_without_training_images_are_said():

@@ -131,6 +131,8 @@ def test_one_side_alone_is_read_as_the_folder(files):
     root = files("val/a/1.png", "val/b/1.png")
     assert load(root).labels.names == ("a", "b")
     assert "val/ holds all images and is read as the folder" in notes(root)
+    (root / "val").rename(root / "train")
+    assert "train/ holds all images and is read as the folder" in notes(root)
 
 
 def test_a_class_that_is_called_like_a_side_is_a_class_and_said(files):
@@ -145,11 +147,9 @@ def test_a_class_that_is_called_like_a_side_is_a_class_and_said(files):
         (["photos/a/1.png", "photos/b/1.png"], "photos"),
         (["my photos/train/a/1.png", "my photos/test/a/1.png"], "my photos"),
         (["x/y/a/1.png", "x/y/b/z/1.png"], "x/y"),
-        (["x/a/1.png", "x/a/2.png"], "x"),
         (["train/x/a/1.png", "train/x/b/1.png"], "train/x"),
         (["train/train/a/1.png", "train/train/b/1.png"], "train/train"),
-        (["x/train/1.png"], "x"),
-        (["a/b/c/1.png"], "a/b"),
+        (["x/train/a/1.png", "x/train/b/1.png"], "x/train"),
     ],
 )
 def test_a_wrapper_is_refused_and_the_advice_works_when_typed(files, names, inner):
@@ -200,10 +200,25 @@ def test_an_ordinary_folder_has_one_line(tmp_path):
     assert line.startswith("first look: 4 training and 4 test images")
 
 
-@pytest.mark.parametrize("names", [["a/1.png", "a/b/2.png"], ["a/1.png"], ["train/a/1.png"]])
-def test_one_folder_that_holds_images_is_one_class_and_said(files, names):
-    look = first_look(load(files(*names)))
-    assert any("all images are of one class, 'a'" in note for note in look.notes)
+@pytest.mark.parametrize(
+    ("names", "folder"),
+    [
+        (["a/1.png", "a/2.png"], "a/"),
+        (["a/1.png", "a/b/2.png"], "a/"),
+        (["2024/may/1.png", "2024/may/2.png"], "2024/may/"),
+        (["train/a/1.png"], "train/a/"),
+        (["train/a/1.png", "test/a/1.png"], "train/a/ and test/a/"),
+        (["train/a/b/1.png", "train/a/b/2.png", "test/a/1.png"], "train/a/b/ and test/a/"),
+        (["a/1.png", "b/1.tga"], "a/"),
+    ],
+)
+def test_one_folder_that_holds_all_images_is_no_class_and_said_once(files, names, folder):
+    images = load(files(*names))
+    assert images.labels is None
+    assert images.is_test.any() == any(name.startswith("test") for name in names)
+    lines = first_look(images).lines()
+    assert sum(f"all images are in {folder}: taken as unlabeled" in line for line in lines) == 1
+    assert not any("class" in line for line in lines if "no classes" not in line)
 
 
 def test_names_of_folders_do_not_break_a_line(files):
@@ -253,7 +268,7 @@ def test_folders_of_file_servers_and_systems_are_passed_over_and_said(files, fol
     root = files("a/1.png", "b/1.png", f"a/{folder}/THUMB.jpg", f"{folder}/x.png")
     images = load(root)
     assert images.sources == ("a/1.png", "b/1.png")
-    assert f"2 image(s) in {folder.split('/')[0]}/" in " ".join(first_look(images).lines())
+    assert f"2 images in {folder.split('/')[0]}/" in " ".join(first_look(images).lines())
     assert len(load(root / folder)) == 1  # named by itself, it is read
 
 
@@ -280,8 +295,8 @@ def test_a_system_folder_in_the_place_of_a_class_is_said(files):
 
 
 def test_a_system_folder_elsewhere_is_counted_only(files):
-    root = files("train/a/1.png", "test/a/1.png", "train/a/@eaDir/1.png", "@eaDir/1.png")
-    assert notes(root) == ""
+    sides = (f"{side}/{c}/1.png" for side in ("train", "test") for c in "ab")
+    assert notes(files(*sides, "train/a/@eaDir/1.png", "@eaDir/1.png")) == ""
 
 
 def test_files_that_are_not_read_are_counted_and_their_class_is_named(files):

@@ -174,7 +174,7 @@ def test_white_drawings_on_transparent_ground_are_over_black(tmp_path, mode):
     assert {0, 255} == set(images.images.unique().tolist())
     look = first_look(images)
     assert look.copies == look.constant == 0
-    assert any(note.startswith("3 transparent image(s) are laid over black") for note in look.notes)
+    assert any(note.startswith("3 transparent images are laid over black") for note in look.notes)
 
 
 def test_black_drawings_stay_over_white(tmp_path):

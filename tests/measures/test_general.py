@@ -90,6 +90,8 @@ def test_further_labelings_are_measured_in_z():
     assert found["knn1_superclass_z_official"] == found["knn1_superclass_z_random"] == 1
     assert found["knn1_z_official"] < 0.9
     assert not any("superclass_h" in key for key in found)
+    one = replace(images, extra_labels={"superclass": LabelSet(halves.values * 0, ("low",))})
+    assert not any("superclass" in key for key in numbers(KnnAccuracy, setting_of(one, [1]), z, z))
 
 
 @pytest.mark.parametrize("labels", [TWO_CLASSES, None])
@@ -131,6 +133,17 @@ def test_a_split_that_cannot_be_stratified_is_not_called_so(n_classes):
 
 def test_chance_is_that_of_the_largest_training_class_on_the_test_points():
     labels = [0] * 30 + [1] * 10 + [0] * 5 + [1] * 15
+    assert Splits(image_set(labels, LAST_20), None).chance == 0.25
+
+
+def test_chance_of_a_random_split_is_that_of_all_images_however_few_are_drawn():
+    splits = Splits(image_set([0] * 4 + [1] * 2), None)
+    assert splits.sizes == {"random": 1}
+    assert splits.chance == pytest.approx(4 / 6)
+
+
+def test_equally_large_training_classes_are_as_likely():
+    labels = [0, 1, 2, 3] * 10 + [0] * 20  # the test images are all of one of the four
     assert Splits(image_set(labels, LAST_20), None).chance == 0.25
 
 

@@ -74,8 +74,11 @@ def test_a_path_is_taken_as_typed(tmp_path, monkeypatch, name):
 
 def test_a_folder_moved_or_typed_otherwise_is_the_same_run(own):
     cwd, words = own
-    photographs(cwd / "photos", 70)
-    dimred(cwd, *words)
+    photographs(cwd / "photos/2024", 70)
+    out, _ = dimred(cwd, *words)
+    assert out.count("all images are in 2024/: taken as unlabeled") == 1
+    assert ", no labels, overlap of neighbors by chance" in out
+    assert not {"class", "knn5"} & set(out.replace("_", " ").split())
     (cwd / "photos").rename(cwd / "moved")
     out, _ = dimred(cwd, *words, f"dataset.root={cwd}/moved")
     assert "finished before" in out
