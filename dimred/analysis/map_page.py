@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dimred.data.image_set import ImageSet
+from dimred.data.image_set import ImageSet, LabelSet
 from dimred.errors import InputError
 from dimred.evaluation.neighbors import nearest
 from dimred.evaluation.principal import principal_components
@@ -166,11 +166,26 @@ def _columns(samples: ImageSet, losses: Sequence[NDArray[np.float32]]) -> list[C
         columns.append(Column("split", "split", samples.is_test.astype(int), ("train", "test")))
     for name, factor in samples.factors.items():
         columns.append(Column(name, name, factor.values, unit=factor.unit, period=factor.period))
+    columns += _further_columns(samples)
     if losses:
         columns.append(Column("loss", "loss in this stage", losses, skewed=True))
     # A page always needs a column to color by.
     order = Column("index", "order in the data", samples.index.astype(float))
     return columns or [order]
+
+
+def _further_columns(samples: ImageSet) -> list[Column]:
+    """What a table says of the images besides, where it is not the same of all."""
+    columns = []
+    for name, values in samples.columns.items():
+        of_page = f"table-{name}"  # no other column is called so
+        if not isinstance(values, LabelSet):
+            if np.isfinite(values).any():
+                columns.append(Column(of_page, name, values))
+        elif len(values.names) > 1:
+            names = tuple(text or "none" for text in values.names)
+            columns.append(Column(of_page, name, values.values, names))
+    return columns
 
 
 def _cluster_column(clusters: Findings | None, n: int) -> list[Column]:

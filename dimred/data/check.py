@@ -47,6 +47,11 @@ def _faults(images: ImageSet) -> Iterator[str]:
         yield from _faults_of_labels(key, labels, n)
     for key, factor in images.factors.items():
         yield from _faults_of_factor(key, factor, n)
+    for key, column in images.columns.items():
+        if isinstance(column, LabelSet):
+            yield from _faults_of_labels(f"column {key!r}", column, n)
+        elif column.dtype != np.float64 or column.shape != (n,):
+            yield f"column {key!r} is {_described(column)}; it must be float64 ({n},), or labels"
     if images.sources is not None and len(images.sources) != n:
         yield f"sources: {len(images.sources)} file names for {n} images"
     found: object = images.found  # a plug-in can give anything

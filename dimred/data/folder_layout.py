@@ -58,14 +58,21 @@ class Layout:
     notes: tuple[str, ...]
 
 
-def layout_of(root: str, paths: Sequence[str], passed_over: PassedOver) -> Layout:
+def layout_of(
+    root: str,
+    paths: Sequence[str],
+    passed_over: PassedOver,
+    said_elsewhere: frozenset[str] = frozenset(),
+) -> Layout:
     """The split and class of every image file.
 
     root: the folder as the user gave it, for messages. paths: relative to it.
+    said_elsewhere: "class" and "split" where a table says these. Folders are then no classes.
     Raises InputError for a folder without images, and for a layout that can be read in more than
     one way, such as images beside class folders.
     """
-    return _Reading(root, [tuple(path.split("/")) for path in paths], passed_over).layout()
+    parts = [tuple(path.split("/")) for path in paths]
+    return _Reading(root, parts, passed_over, said_elsewhere).layout()
 
 
 def side_of(name: str) -> str | None:
@@ -84,8 +91,16 @@ def side_of(name: str) -> str | None:
 class _Reading:
     """Reads the layout of image files below a root. paths: their parts."""
 
-    def __init__(self, root: str, paths: list[Parts], passed_over: PassedOver):
+    def __init__(
+        self,
+        root: str,
+        paths: list[Parts],
+        passed_over: PassedOver,
+        said_elsewhere: frozenset[str] = frozenset(),
+    ):
         self.root, self.paths, self.passed_over = root, paths, passed_over
+        self.has_classes = "class" not in said_elsewhere
+        self.has_sides = self.has_classes or "split" not in said_elsewhere
         self.notes: list[str] = []
 
     def layout(self) -> Layout:
@@ -96,10 +111,12 @@ class _Reading:
                 f"no images there; image files end in {' '.join(READ)}"
                 + (f"; there are {others}" if others else "")
             )
-        sides = self._sides()
+        sides = self._sides() if self.has_sides else {}
         inside = {path: path[1:] if sides else path for path in self.paths}
         has_split = set(sides.values()) == {"train", "test"}
-        if len(sides) > 1:
+        if not self.has_classes:
+            inside = {path: path[-1:] for path in self.paths}
+        elif len(sides) > 1:
             self._refuse_wrappers_in_split(sides)
         else:
             self._refuse_wrapper(list(inside.values()), [*sides])

@@ -20,6 +20,7 @@ from dimred.data.image_decoding import Decoded, decode, long_png_texts, reason_o
 from dimred.data.image_paths import PassedOver, image_paths
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
 from dimred.data.spelling import listed
+from dimred.data.table_join import Joined, Tables
 from dimred.errors import InputError
 from dimred.files import escaped, expanded
 
@@ -31,6 +32,8 @@ def load_image_folder(
     image_size: int,
     strict: bool,
     select: Callable[[ImageSet], ImageSet] = lambda images: images,
+    table: str | None = None,
+    exclude: str | None = None,
 ) -> ImageSet:
     """The images of a folder, uint8 (N, C, image_size, image_size); C = 1 if all are gray, else 3.
 
@@ -63,15 +66,20 @@ def load_image_folder(
 
     select: chooses the images to read; it receives all of them without their pixels, and only
         those it returns are opened.
+    table: a CSV file with a row for each image: its file, and any of class and split, which then
+        hold instead of the folders', and further `columns`. Images without a row or a class are
+        left out where it has classes or a split. exclude: one that names images to leave out.
 
     mean and std are those of the selected training images. Raises InputError for a folder that is
     missing, has no readable image, or has another layout.
     """
     folder, passed_over = str(expanded(root)), PassedOver()
+    tables = Tables(root, table, exclude, strict)
     paths = list(image_paths(folder, f"dataset.root={root!r}", passed_over))
-    layout = layout_of(root, paths, passed_over)
-    index = select(_outline(layout.files)).index
-    files = [layout.files[i] for i in index]
+    layout = layout_of(root, paths, passed_over, tables.says)
+    joined = tables.joined(layout.files)
+    index = select(_outline(joined)).index
+    files = [joined.files[i] for i in index]
     decoded = _decode_all(folder, files, image_size, strict)
     pixels, is_gray, problems = decoded.pixels, decoded.is_gray, decoded.problems
     readable = np.flatnonzero([problem is None for problem in problems])
@@ -89,9 +97,10 @@ def load_image_folder(
         is_test = np.zeros_like(is_test)
     n_test = int(is_test.sum())
     split_name = ""
-    if n_test and layout.split:
-        train, test = layout.split
-        split_name = f"{train}/ and {test}/ folders, {len(kept) - n_test:,}/{n_test:,}"
+    if n_test:
+        train, test = layout.split or ("", "")
+        said_by = tables.split_name or f"{train}/ and {test}/ folders"
+        split_name = f"{said_by}, {len(kept) - n_test:,}/{n_test:,}"
     mean, std = channel_statistics(images, is_test)
     unreadable = {
         file.name: problem
@@ -108,7 +117,10 @@ def load_image_folder(
         index=index[readable],
         sources=tuple(file.name for file in kept),
         unreadable=tuple(unreadable),
-        found=_found(layout, passed_over, decoded, unreadable, _lost_classes(files, kept)),
+        found=_found(
+            layout, passed_over, decoded, unreadable, _lost_classes(files, kept), joined.notes
+        ),
+        columns=tables.values(joined, index[readable]),
     )
 
 
@@ -125,6 +137,7 @@ def _found(
     decoded: DecodedFiles,
     unreadable: dict[str, str],
     lost_classes: dict[str, str],
+    of_tables: tuple[str, ...],
 ) -> Found:
     """What the files tell about the set."""
     not_classes = [
@@ -151,12 +164,13 @@ def _found(
         in_system_folders=dict(passed_over.system_folders.most_common()),
         hidden=passed_over.hidden,
         links=passed_over.links,
-        notes=(*layout.notes, *(notes if not_classes else [])),
+        notes=(*layout.notes, *(notes if not_classes else []), *of_tables),
     )
 
 
-def _outline(files: Sequence[File]) -> ImageSet:
-    """All files as images without pixels."""
+def _outline(joined: Joined) -> ImageSet:
+    """The files that are used as images without pixels."""
+    files = [joined.files[i] for i in joined.kept]
     return ImageSet(
         images=torch.empty(len(files), 1, 0, 0, dtype=torch.uint8),
         mean=(0.0,),
@@ -164,7 +178,7 @@ def _outline(files: Sequence[File]) -> ImageSet:
         is_test=np.array([file.is_test for file in files]),
         split_name="",
         labels=_labels(files),
-        index=np.arange(len(files), dtype=np.int64),
+        index=joined.kept,
     )
 
 

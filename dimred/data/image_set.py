@@ -57,6 +57,9 @@ class ImageSet:
     index: int64 array (N,), the position of each image in the whole set before any selection;
         in a folder, its position among all image files in order, readable or not.
     factors: measured causes of variation by name, such as "azimuth".
+    columns: what else is known of each image, by name: categories, or numbers, float64 (N,), NaN
+        where unknown. They color maps and are kept beside them; nothing is learned from or measured
+        by them, so that they do not count for the `fingerprint`.
     sources: the file name of each image, relative to the set's root; None without files.
     unreadable: names of the files that could not be read and are left out.
     found: what else the reader has found in the files, for the first look; None where it has
@@ -75,6 +78,7 @@ class ImageSet:
     sources: tuple[str, ...] | None = None
     unreadable: tuple[str, ...] = ()
     found: Found | None = None
+    columns: dict[str, LabelSet | NDArray[np.float64]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -103,6 +107,10 @@ class ImageSet:
                 for name, factor in self.factors.items()
             },
             sources=tuple(self.sources[i] for i in positions) if self.sources else None,
+            columns={
+                name: pick(values) if isinstance(values, LabelSet) else values[positions]
+                for name, values in self.columns.items()
+            },
         )
 
     def fingerprint(self) -> str:

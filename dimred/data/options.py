@@ -188,7 +188,24 @@ class ImageFolder(DatasetOptions):
         at_most=2**14,
     )
     strict: bool = option(
-        False, "Stop at the first unreadable file instead of leaving it out.", changes_result=False
+        False,
+        "Stop at the first unreadable file, and where rows of a table and images do not fit "
+        "together, instead of leaving these out.",
+        changes_result=False,
+    )
+    table: str | None = option(
+        None,
+        "CSV file with the columns file, class and split, or some of these, and further ones to "
+        "color the map by; looked for here and in the folder.",
+        changes_result=False,
+        is_path=True,
+    )
+    exclude: str | None = option(
+        None,
+        "CSV file with a column source, file or path of images to leave out, such as "
+        "RUN/inspect/exclude.csv of dimred inspect --keep-one.",
+        changes_result=False,
+        is_path=True,
     )
 
     def read(self, seed: int) -> ImageSet:
@@ -211,7 +228,9 @@ class ImageFolder(DatasetOptions):
 
         if self.root is None:
             raise InputError("dataset.root=null: give the folder of images, dataset.root=FOLDER")
-        return load_image_folder(self.root, self.image_size, self.strict, select)
+        return load_image_folder(
+            self.root, self.image_size, self.strict, select, self.table, self.exclude
+        )
 
 
 @register("dataset", "npz")

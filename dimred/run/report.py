@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.config import RunConfig, eval_values
+from dimred.data.image_set import LabelSet
 from dimred.measures.protocol import Embedding
 from dimred.models import Encoder
 from dimred.plots.maps import loss_figure, map_figure
@@ -113,6 +114,12 @@ class RunReport:
             arrays[f"{name}_names"] = np.array(labels.names)
         for name, factor in samples.factors.items():
             arrays[name] = factor.values
+        for name, column in samples.columns.items():
+            if isinstance(column, LabelSet):
+                arrays[name] = column.values
+                arrays[f"{name}_names"] = np.array(column.names)
+            else:
+                arrays[name] = column
         if samples.sources:
             arrays["source"] = np.array(samples.sources)
         if self.config.eval.save_h:
