@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dimred.commands.messages import Parser
 from dimred.files import expanded, printable, shell_word
 from dimred.options.plugins import load_plugins
 
+if TYPE_CHECKING:
+    from dimred.analysis.keep_one import Exclusions
+    from dimred.run_folder.finished import FinishedRun
+
 HELP = """\
-dimred inspect RUN [--root DATA] [--plugin FILE|MODULE]
+dimred inspect RUN [--keep-one] [--root DATA] [--plugin FILE|MODULE]
 
 Looks for images of a finished run that are worth checking. Writes each kind to RUN/inspect/ as CSV
 and as a sheet of pictures, and their rows in embedding.npz to findings.json:
@@ -17,30 +23,57 @@ and as a sheet of pictures, and their rows in embedding.npz to findings.json:
   label_issues      images with 12 or more of 15 neighbors in H of one other class
   clusters          clusters of the map, found by HDBSCAN, the densest first
 
-  --root   the data, where they have moved
+  --keep-one   also write exclude.csv, for dataset.exclude: all but one image of each group of
+               near-duplicates (kept is a training image before a test image, then the largest file)
+  --root       the data, where they have moved
 
   dimred inspect outputs/demo-seed0-* && dimred view outputs/demo-seed0-*"""
+
+
+def _left_out(run: FinishedRun, exclusions: Exclusions) -> str:
+    """Lines on the list of near-duplicates to leave out."""
+    from dimred.analysis.captions import counted
+    from dimred.analysis.keep_one import next_command
+
+    images, groups = counted(exclusions.images, "image"), counted(exclusions.groups, "group")
+    what = f"{images}, all but one of {'the' if exclusions.groups == 1 else 'each of'} {groups}"
+    lines = [what if exclusions.images else "no near-duplicates to leave out"]
+    if exclusions.earlier:
+        lines.append(f"and {counted(exclusions.earlier, 'image')} that the run left out before")
+    if exclusions.two_classes:
+        groups = counted(exclusions.two_classes, "group")
+        lines.append(f"{groups} of two classes: see near_duplicates.png before you trust the list")
+    if exclusions.images:
+        lines.append(f"without them: {next_command(run)}")
+    head, *rest = lines
+    return "\n".join([f"{'exclude':<16} {head}", *(f"{'':<16} {line}" for line in rest)])
 
 
 def run(arguments: list[str]) -> int:
     """Inspect the run that the arguments name; returns the exit code."""
     parser = Parser(HELP)
     parser.add_argument("run")
+    parser.add_argument("--keep-one", action="store_true")
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
     args = parser.parse_args(arguments)
     load_plugins(args.plugin)
     from dimred.analysis.inspection import inspect
+    from dimred.analysis.keep_one import check_has_files, leave_out_near_duplicates
     from dimred.run_folder import layout
     from dimred.run_folder.finished import FinishedRun
     from dimred.run_folder.folder import RunFolder
 
     path = expanded(args.run)
     finished = FinishedRun(path, args.root)  # no folder is made for a run that is not there
+    if args.keep_one:
+        check_has_files(finished)  # before the search, which can take minutes
     with RunFolder(path) as folder:
         for name, findings in inspect(finished, folder):
             print(f"{name:<16} {findings.summary}")
             print("".join(f"{'':<16} {line}\n" for line in findings.first), end="", flush=True)
+        if args.keep_one:
+            print(_left_out(finished, leave_out_near_duplicates(finished, folder)))
     output = printable(path / layout.INSPECTED)
     print(f"\n{output} has them as CSV and sheets; dimred view {shell_word(path)} marks them")
     return 0

@@ -54,8 +54,8 @@ class Tables:
 
     def __init__(self, root: str, table: str | None, exclude: str | None, strict: bool):
         self.root, self.strict = root, strict
-        self._table = self._read("table", table)
-        self._excluded = self._read("exclude", exclude)
+        self._table = _read("table", root, table)
+        self._excluded = _read("exclude", root, exclude)
         self._notes: list[str] = []
         if self._table:
             self._table.position_of_files(*_FILE)
@@ -101,14 +101,6 @@ class Tables:
             {name: [column[i] for i in order] for name, column in cells.items()},
             tuple(self._notes),
         )
-
-    def _read(self, key: str, given: str | None) -> Table | None:
-        if given is None:
-            return None
-        path, root = expanded(given), expanded(self.root)
-        beside = (path, root / path, root / path.name)
-        found = next((file for file in beside if os.path.lexists(file)), path)
-        return read_table(found, f"dataset.{key}={given!r}")
 
     def _exclusion(self, table: Table, by_name: _ByName) -> NDArray[np.bool_]:
         """Whether each file is named by the list."""
@@ -227,6 +219,24 @@ class Tables:
             name: column_values([cells[i] for i in index], comma)
             for name, cells in joined.columns.items()
         }
+
+
+def excluded_names(root: str, exclude: str) -> list[str]:
+    """The names in a list that is given as `dataset.exclude`. Raises InputError as `Tables`."""
+    table = _read("exclude", root, exclude)
+    assert table is not None
+    at = table.position_of_files(*_IN_EXCLUDED)
+    return [row.cells[at] for row in table.rows]
+
+
+def _read(key: str, root: str, given: str | None) -> Table | None:
+    """The table that an option gives, here or in the folder of images."""
+    if given is None:
+        return None
+    path, folder = expanded(given), expanded(root)
+    beside = (path, folder / path, folder / path.name)
+    found = next((file for file in beside if os.path.lexists(file)), path)
+    return read_table(found, f"dataset.{key}={given!r}")
 
 
 class _ByName:

@@ -19,6 +19,7 @@ BASELINE_MAPS = "baselines"
 PLACED = "embedded"
 INSPECTED = "inspect"
 FINDINGS = f"{INSPECTED}/findings.json"
+EXCLUDED = f"{INSPECTED}/exclude.csv"
 LOCK = ".lock"
 
 # In the order of removal: the mark of a complete run first (ENVIRONMENT is removed last).

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from dimred import load_run
+from dimred.data.options import ImageFolder
 from dimred.run_folder.folder import RunFolder
 
 KINDS = ["near_duplicates", "outliers", "label_issues", "clusters"]
@@ -137,8 +139,21 @@ def test_without_labels_what_wants_them_is_left_out(tmp_path):
         (tmp_path / "photos").mkdir(exist_ok=True)
         Image.fromarray(image).save(tmp_path / f"photos/{number:03d}, \x1b.png")
     train(tmp_path, "dataset=image_folder", "dataset.root=photos", "dataset.image_size=16")
-    out, _ = dimred(tmp_path, "inspect", "run")
+    with (tmp_path / "photos/071, \x1b.png").open("ab") as file:
+        file.write(b"the largest file")
+    out, _ = dimred(tmp_path, "inspect", "run", "--keep-one")
     assert "label_issues     left out: no labels" in out
+    assert "exclude          2 images, all but one of the 1 group\n" in out
+    (typed,) = re.findall("without them: dimred (.*)", out)
+    assert typed.startswith("train experiment=smoke ")
+    assert typed.endswith(" dataset.exclude=run/inspect/exclude.csv")
+    excluded = [line["source"] for line in table(tmp_path, "exclude")]
+    assert excluded == ["070, \x1b.png", "072, \x1b.png"]
+    images = ImageFolder(
+        root=str(tmp_path / "photos"), exclude=str(tmp_path / "run/inspect/exclude.csv")
+    ).load(0)
+    assert len(images) == 71
+    assert images.sources[-1] == "071, \x1b.png"
     assert "070, \\x1b.png and 071" in out
     assert "those far from their class left out: no labels" in out
     assert findings(tmp_path, "near_duplicates") == [[70, 71, 72]]
@@ -177,6 +192,7 @@ def test_all_images_may_be_equal(tmp_path):
         ([], "required: run"),
         (["run", "--nope"], "--nope; dimred inspect RUN"),
         (["nowhere"], "nowhere"),
+        (["run", "--keep-one"], "--keep-one: the images of own.npz are no files of a folder"),
         (["run", "--root", "elsewhere.npz"], "elsewhere.npz"),
     ],
 )

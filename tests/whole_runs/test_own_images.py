@@ -7,6 +7,10 @@ import pytest
 from command import SMOKE, dimred, refused, summary
 from PIL import Image
 
+from dimred import load_run
+from dimred.analysis.map_page import map_page
+from dimred.run_folder.finished import FinishedRun
+
 
 def photographs(folder, n, seed=0):
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,13 +52,30 @@ def test_a_flat_folder_is_mapped_without_labels(own):
         assert arrays["source"][0] == "000.png"
 
 
-def test_class_folders_give_labels_and_train_and_test_the_split(own):
+def test_class_folders_give_labels_and_train_and_test_the_split(own, monkeypatch):
     cwd, words = own
     for split, n in (("train", 40), ("test", 10)):
         for number, name in enumerate(("cats", "dogs $x$ <b>")):
             photographs(cwd / "photos" / split / name, n, seed=number)
-    dimred(cwd, *words, "dataset.fit_on=train")
+    table = "file;weight;camera\n" + "train/cats/000.png;1,5;A\ntrain/cats/001.png;;B\n"
+    (cwd / "photos/list.csv").write_text(table)
+    words = [*words, "dataset.fit_on=train", "dataset.table=list.csv", "eval.every=0"]
+    out, _ = dimred(cwd, *words)
+    assert "note: list.csv: 98 images have no row: 'train/cats/002.png'" in out
     content = summary(cwd / "run")
+    assert content["dataset"]["test_images"] == {"official": 20, "random": 20}
+    assert "accuracies of 20 test images have a standard error of up to 0.11" in out
+    columns = load_run(cwd / "run").columns()
+    assert columns["camera"].tolist() == ["A", "B"] + [""] * 98
+    np.testing.assert_array_equal(columns["weight"][:2], [1.5, np.nan])
+    assert not any("camera" in key for key in content["final"])
+    (cwd / "photos/list.csv").write_text(table.replace("1,5", "2"))
+    assert "finished before" in dimred(cwd, *words)[0]  # a further column is not learned from
+    monkeypatch.chdir(cwd)
+    shown = {column.title: column for column in map_page(FinishedRun(cwd / "run")).columns}
+    assert list(shown) == ["class", "split", "weight", "camera", "loss in this stage"]
+    np.testing.assert_array_equal(shown["weight"].values[:2], [2, np.nan])
+    assert shown["camera"].names == ("none", "A", "B")
     assert content["dataset"]["classes"] == {"cats": 50, "dogs $x$ <b>": 50}
     assert content["dataset"]["learned_from"] == 80
     assert "knn5_z_official" in content["final"]
