@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError, features
 
 from dimred.files import open_regular
 
@@ -44,7 +45,11 @@ _SIGNATURES = {
     b"RIFF": "WebP",
 }
 # What stands after the first four bytes of formats that are not read.
-_OTHER_FORMATS = {b"ftyp": "HEIF or AVIF", b"jP  ": "JPEG 2000", b"JXL ": "JPEG XL"}
+_OTHER_FORMATS = {b"jP  ": "JPEG 2000", b"JXL ": "JPEG XL"}
+_HEIF, _AVIF = (
+    b"ftyp",
+    (b"avif", b"avis"),
+)  # how HEIF files, AVIF among them, begin; the latter's kinds
 
 
 class Decoded(NamedTuple):
@@ -79,8 +84,9 @@ def decode(path: str, size: tuple[int, int]) -> Decoded:
     """
     with open_regular(path) as file, _opened(file) as image:
         kind, full_size = f"{image.format} {image.mode}", image.size
-        # The JPEG decoder shrinks large images at little cost; the final resizing is precise.
-        image.draft(None, (2 * max(size), 2 * max(size)))
+        if image.format != "HEIF":  # which would give a thumbnail
+            # The JPEG decoder shrinks large images at little cost; the final resizing is precise.
+            image.draft(None, (2 * max(size), 2 * max(size)))
         tile = getattr(image, "tile", None) if image.format == "PNG" else None
         raw_mode = tile[0].args if tile else None
         image.load()
@@ -120,20 +126,52 @@ def reason_of(error: Exception) -> str:
 
 
 def _opened(file: BinaryIO) -> Image.Image:
+    start = file.read(16)
+    file.seek(0)
     try:
-        return Image.open(file, formats=_FORMATS)
+        return Image.open(file, formats=_formats(start))
     except UnidentifiedImageError as error:
-        file.seek(0)
-        start = file.read(16)
         if not start:
             raise ValueError("is empty") from error
         for signature, name in _SIGNATURES.items():
             if start.startswith(signature):
                 raise ValueError(f"a {name} of a kind that is not read, or damaged") from error
+        if start[4:8] == _HEIF:
+            raise ValueError("a HEIF or AVIF of a kind that is not read, or damaged") from error
         if start[4:8] in _OTHER_FORMATS:
             name = _OTHER_FORMATS[start[4:8]]
             raise ValueError(f"{name}, which is not read; convert it to PNG or JPEG") from error
         raise ValueError("not an image of a known format") from error
+
+
+def _formats(start: bytes) -> tuple[str, ...]:
+    """The names of Pillow's decoders for a file that begins so. Raises ValueError for a kind of
+    HEIF that is not read here."""
+    if start[4:8] != _HEIF:
+        return _FORMATS
+    is_avif = start[8:12] in _AVIF
+    formats = _formats_of_heif()
+    if is_avif and "AVIF" not in formats:
+        raise ValueError("AVIF is not read by this Pillow; convert it to PNG or JPEG")
+    if not is_avif and "HEIF" not in formats:
+        raise ValueError(
+            "HEIC is not read; pip install pillow-heif, or convert it with heif-convert or sips"
+        )
+    return formats
+
+
+@cache
+def _formats_of_heif() -> tuple[str, ...]:
+    """Pillow's decoders for kinds of HEIF: AVIF is among its own, HEIC needs pillow-heif."""
+    formats = ["AVIF"] if features.check("avif") else []
+    try:
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
+        formats.append("HEIF")
+    except ImportError:
+        pass
+    return tuple(formats)
 
 
 def _has_several_frames(image: Image.Image) -> bool:
@@ -145,6 +183,8 @@ def _has_several_frames(image: Image.Image) -> bool:
 
 
 def _orientation(image: Image.Image) -> int:
+    if image.format == "HEIF":
+        return 1  # it is turned by what HEIF itself says, which holds instead of EXIF
     try:
         orientation: int = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # the pixels are usable even if the metadata is damaged

@@ -14,9 +14,10 @@ from dimred.files import escaped, printable
 READ = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".gif"),
     *(".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"),
+    *(".avif", ".heic", ".heif", ".hif"),  # the last three with pillow-heif
 )
 # Image formats that cannot be read here: reported as unreadable instead of ignored.
-_NOT_READ = (".heic", ".heif", ".avif", ".jp2", ".jxl")
+_NOT_READ = (".jp2", ".jxl")
 SUFFIXES = (*READ, *_NOT_READ)
 
 # Folders in which file servers and operating systems keep thumbnails, deleted files and the like,

@@ -124,13 +124,6 @@ def test_a_tiff_that_is_not_read_is_said_to_be_one(tmp_path, bits, samples, orde
     assert group.reason == "a TIFF of a kind that is not read, or damaged"
 
 
-def test_a_photograph_of_a_phone_is_said_to_be_one(tmp_path):
-    save(tmp_path / "b.png")
-    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0")
-    (group,) = load(tmp_path).found.unreadable
-    assert group.reason == "HEIF or AVIF, which is not read; convert it to PNG or JPEG"
-
-
 def test_a_png_with_a_long_text_is_read(tmp_path):
     info = PngImagePlugin.PngInfo()
     info.add_text("workflow", "x" * (2 << 20), zip=True)
