@@ -1,8 +1,8 @@
-"""A list of near-duplicates to leave out of the next run: all but one of each group."""
+"""A list of near-duplicates to leave out of the next run: one of each set of copies stays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -13,21 +13,21 @@ from dimred.run_folder import layout
 from dimred.run_folder.finished import FinishedRun
 from dimred.run_folder.folder import RunFolder
 
-_COLUMNS = ("row", "index", "source", "class", "split", "group", "kept")
+_COLUMNS = ("row", "index", "source", "class", "split", "kept")
 
 
 @dataclass(frozen=True)
 class Exclusions:
     """What `leave_out_near_duplicates` has written.
 
-    images: number of images in the list. groups: of near-duplicates; two_classes: of them with
-    images of more than one class. earlier: images that the run had left out by its own list, which
-    are in the new one too.
+    images: number of images in the list. kept: of those that they are near-duplicates of.
+    other_class: of the images in the list that are of another class than the one kept.
+    earlier: images that the run had left out by its own list, which are in the new one too.
     """
 
     images: int
-    groups: int
-    two_classes: int
+    kept: int
+    other_class: int
     earlier: int
 
 
@@ -41,12 +41,15 @@ def check_has_files(run: FinishedRun) -> None:
         )
 
 
-def leave_out_near_duplicates(run: FinishedRun, folder: RunFolder) -> Exclusions:
-    """Write inspect/exclude.csv: all but one image of each group of near-duplicates that
-    `dimred inspect` has found, for `dataset.exclude`. What the run left out by such a list stays in
-    it. Of a group, a training image is kept before a test image, then the one of the largest file,
-    then the first by name.
+def leave_out_near_duplicates(
+    run: FinishedRun, folder: RunFolder, pairs: Sequence[Mapping[str, Any]]
+) -> Exclusions:
+    """Write inspect/exclude.csv for `dataset.exclude`. Each image in it is a near-duplicate of one
+    that is not, and no two of those that are not are near-duplicates; what the run left out by such
+    a list stays in it. A training image is kept before a test image, then the one of the larger
+    file, then the first by name.
 
+    pairs: the lines of near_duplicates.csv.
     Raises InputError for a run whose images are no files.
     """
     check_has_files(run)
@@ -57,27 +60,49 @@ def leave_out_near_duplicates(run: FinishedRun, folder: RunFolder) -> Exclusions
     def preference(row: int) -> tuple[bool, int, str]:
         return on.split[row] == "test", -_size(str(root), sources[row]), sources[row]
 
+    kept_for = _left_out(pairs, preference)
+
     def line(row: int) -> dict[str, Any]:
         values = {"row": row, "index": int(on.index[row]), "source": sources[row]}
         if on.labels is not None:
             values["class"] = on.class_names[on.labels[row]]
-        return {**values, "split": str(on.split[row])}
+        return {**values, "split": str(on.split[row]), "kept": sources[kept_for[row]]}
 
-    findings = run.findings().get("near_duplicates")
-    groups = [group.rows for group in findings.groups] if findings else []
-    table = []
-    for number, rows in enumerate(groups, start=1):
-        kept, *others = sorted(rows, key=preference)
-        further = {"group": number, "kept": sources[kept]}
-        table += [line(row) | further for row in others]
+    table = [line(row) for row in sorted(kept_for)]
     earlier = [{"source": name} for name in excluded_names(str(root), exclude)] if exclude else []
     if table or earlier:
         folder.files.write(layout.EXCLUDED, csv_file(_COLUMNS, [*table, *earlier]))
     else:
         folder.files.remove(layout.EXCLUDED)
-    classes = [set() if on.labels is None else set(on.labels[list(rows)]) for rows in groups]
-    two = sum(len(of_group) > 1 for of_group in classes)
-    return Exclusions(len(table), len(groups), two, len(earlier))
+    labels = on.labels
+    differ = labels is not None and sum(labels[a] != labels[b] for a, b in kept_for.items())
+    return Exclusions(len(table), len(set(kept_for.values())), int(differ), len(earlier))
+
+
+def _left_out(
+    pairs: Sequence[Mapping[str, Any]], preference: Callable[[int], tuple[Any, ...]]
+) -> dict[int, int]:
+    """For each row that is left out the one that is kept, the row with the lowest preference of its
+    copies that are not left out before."""
+    equal: dict[int, list[int]] = {}  # by the first of them, which alone is paired with others
+    similar: dict[int, list[int]] = {}
+    for pair in pairs:
+        a, b = pair["row"], pair["row_2"]
+        if pair["kind"] == "identical":
+            equal.setdefault(a, []).append(b)
+        else:
+            similar.setdefault(a, []).append(b)
+            similar.setdefault(b, []).append(a)
+    members = {first: sorted([first, *equal.get(first, [])], key=preference) for first in equal}
+    members |= {row: [row] for row in similar if row not in members}
+    kept_for: dict[int, int] = {}
+    for first in sorted(members, key=lambda row: preference(members[row][0])):
+        kept, *others = members[first]
+        if kept not in kept_for:
+            copies = [copy for other in similar.get(first, []) for copy in members[other]]
+            for copy in (*others, *copies):
+                kept_for.setdefault(copy, kept)
+    return kept_for
 
 
 def next_command(run: FinishedRun) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dimred.commands.messages import Parser
 from dimred.files import expanded, printable, shell_word
@@ -23,8 +23,8 @@ and as a sheet of pictures, and their rows in embedding.npz to findings.json:
   label_issues      images with 12 or more of 15 neighbors in H of one other class
   clusters          clusters of the map, found by HDBSCAN, the densest first
 
-  --keep-one   also write exclude.csv, for dataset.exclude: all but one image of each group of
-               near-duplicates (kept is a training image before a test image, then the largest file)
+  --keep-one   also write exclude.csv, for dataset.exclude: near-duplicates of images that stay
+               (training images stay before test images, then those of larger files)
   --root       the data, where they have moved
 
   dimred inspect outputs/demo-seed0-* && dimred view outputs/demo-seed0-*"""
@@ -35,14 +35,16 @@ def _left_out(run: FinishedRun, exclusions: Exclusions) -> str:
     from dimred.analysis.captions import counted
     from dimred.analysis.keep_one import next_command
 
-    images, groups = counted(exclusions.images, "image"), counted(exclusions.groups, "group")
-    what = f"{images}, all but one of {'the' if exclusions.groups == 1 else 'each of'} {groups}"
+    images, kept = counted(exclusions.images, "image"), counted(exclusions.kept, "image")
+    copies = "a near-duplicate" if exclusions.images == 1 else "near-duplicates"
+    stays = "stays" if exclusions.kept == 1 else "stay"
+    what = f"{images}, {copies} of {kept} that {stays}"
     lines = [what if exclusions.images else "no near-duplicates to leave out"]
+    if exclusions.other_class:
+        count = counted(exclusions.other_class, "image")
+        lines.append(f"{count} of another class than the one that stays: one of both may be wrong")
     if exclusions.earlier:
         lines.append(f"and {counted(exclusions.earlier, 'image')} that the run left out before")
-    if exclusions.two_classes:
-        groups = counted(exclusions.two_classes, "group")
-        lines.append(f"{groups} of two classes: see near_duplicates.png before you trust the list")
     if exclusions.images:
         lines.append(f"without them: {next_command(run)}")
     head, *rest = lines
@@ -68,12 +70,15 @@ def run(arguments: list[str]) -> int:
     finished = FinishedRun(path, args.root)  # no folder is made for a run that is not there
     if args.keep_one:
         check_has_files(finished)  # before the search, which can take minutes
+    pairs: list[dict[str, Any]] = []
     with RunFolder(path) as folder:
         for name, findings in inspect(finished, folder):
+            if name == "near_duplicates":
+                pairs = findings.table
             print(f"{name:<16} {findings.summary}")
             print("".join(f"{'':<16} {line}\n" for line in findings.first), end="", flush=True)
         if args.keep_one:
-            print(_left_out(finished, leave_out_near_duplicates(finished, folder)))
+            print(_left_out(finished, leave_out_near_duplicates(finished, folder, pairs)))
     output = printable(path / layout.INSPECTED)
     print(f"\n{output} has them as CSV and sheets; dimred view {shell_word(path)} marks them")
     return 0

@@ -9,7 +9,6 @@ import pytest
 from dimred.analysis.keep_one import leave_out_near_duplicates, next_command
 from dimred.data.options import ImageFolder
 from dimred.run_folder import layout
-from dimred.run_folder.findings import Findings, RowGroup
 
 SOURCES = ("a/0.png", "a/1.png", "b/2.png", "b/3.png", "b/4.png", "b/5.png")
 
@@ -34,10 +33,7 @@ def run(tmp_path):
         ),
         root=None,
         path=tmp_path / "run",
-        groups=[(0, 2, 5), (3, 4)],
     )
-    groups = lambda: tuple(RowGroup("", rows) for rows in run.groups)  # noqa: E731
-    run.findings = lambda: {"near_duplicates": Findings(groups())}
     files = SimpleNamespace(
         write=lambda name, content: (tmp_path / "list.csv").write_bytes(content),
         remove=lambda name: (tmp_path / "list.csv").unlink(missing_ok=True),
@@ -51,32 +47,63 @@ def table(run):
         return list(csv.DictReader(file))
 
 
+def similar(*pairs, kind="similar"):
+    return [{"row": a, "row_2": b, "kind": kind} for a, b in pairs]
+
+
 def test_training_images_then_large_files_then_the_first_by_name_are_kept(run):
-    found = leave_out_near_duplicates(run, run.folder)
-    assert [(line["source"], line["kept"], line["group"]) for line in table(run)] == [
-        ("b/2.png", "a/0.png", "1"),
-        ("b/5.png", "a/0.png", "1"),
-        ("b/4.png", "b/3.png", "2"),
+    found = leave_out_near_duplicates(run, run.folder, similar((0, 2), (2, 5), (0, 5), (3, 4)))
+    assert [(line["source"], line["kept"]) for line in table(run)] == [
+        ("b/2.png", "a/0.png"),
+        ("b/4.png", "b/3.png"),
+        ("b/5.png", "a/0.png"),
     ]
-    assert (
-        table(run)[0] | {"row": "2", "index": "12", "class": "b", "split": "train"} == table(run)[0]
+    first = table(run)[0]
+    assert (first["row"], first["index"], first["class"], first["split"]) == (
+        "2",
+        "12",
+        "b",
+        "train",
     )
-    assert (found.images, found.groups, found.two_classes, found.earlier) == (3, 2, 1, 0)
-    run.groups = [(3, 4, 5)]
-    leave_out_near_duplicates(run, run.folder)
+    assert (found.images, found.kept, found.other_class, found.earlier) == (3, 2, 2, 0)
+    leave_out_near_duplicates(run, run.folder, similar((3, 4), (4, 5), (3, 5)))
     assert [line["source"] for line in table(run)] == ["b/3.png", "b/4.png"]
+
+
+def test_of_a_chain_those_stay_that_are_no_copies_of_one_that_stays(run):
+    """As of a film, whose first and last pictures are different."""
+    leave_out_near_duplicates(run, run.folder, similar((0, 1), (1, 2), (2, 3), (3, 4)))
+    assert [(line["source"], line["kept"]) for line in table(run)] == [
+        ("a/1.png", "a/0.png"),
+        ("b/3.png", "b/2.png"),
+    ]
+
+
+def test_equal_images_are_all_copies_of_one_another(run):
+    """They are paired with the first of them only, which alone is paired with others."""
+    pairs = [*similar((3, 4), (3, 5), kind="identical"), *similar((2, 3))]
+    leave_out_near_duplicates(run, run.folder, pairs)
+    assert {line["source"]: line["kept"] for line in table(run)} == {
+        "b/3.png": "b/2.png",
+        "b/4.png": "b/2.png",
+        "b/5.png": "b/2.png",
+    }
+    leave_out_near_duplicates(run, run.folder, pairs[:2])
+    assert {line["source"]: line["kept"] for line in table(run)} == {
+        "b/3.png": "b/5.png",
+        "b/4.png": "b/5.png",
+    }
 
 
 def test_what_was_left_out_before_stays_so(run, tmp_path):
     (tmp_path / "old.csv").write_text("file\nc/9.png\n")
     run.config.dataset.exclude = str(tmp_path / "old.csv")
-    assert leave_out_near_duplicates(run, run.folder).earlier == 1
-    assert [line["source"] for line in table(run)][-1] == "c/9.png"
-    run.groups = []
-    leave_out_near_duplicates(run, run.folder)
+    assert leave_out_near_duplicates(run, run.folder, similar((0, 1))).earlier == 1
+    assert [line["source"] for line in table(run)] == ["a/1.png", "c/9.png"]
+    leave_out_near_duplicates(run, run.folder, similar())
     assert [line["source"] for line in table(run)] == ["c/9.png"]
     run.config.dataset.exclude = None
-    leave_out_near_duplicates(run, run.folder)
+    leave_out_near_duplicates(run, run.folder, similar())
     assert not (tmp_path / "list.csv").exists()
 
 

@@ -143,7 +143,7 @@ def test_without_labels_what_wants_them_is_left_out(tmp_path):
         file.write(b"the largest file")
     out, _ = dimred(tmp_path, "inspect", "run", "--keep-one")
     assert "label_issues     left out: no labels" in out
-    assert "exclude          2 images, all but one of the 1 group\n" in out
+    assert "exclude          2 images, near-duplicates of 1 image that stays\n" in out
     (typed,) = re.findall("without them: dimred (.*)", out)
     assert typed.startswith("train experiment=smoke ")
     assert typed.endswith(" dataset.exclude=run/inspect/exclude.csv")
