@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.config import RunConfig, eval_values
-from dimred.data.image_set import LabelSet
 from dimred.measures.protocol import Embedding
 from dimred.models import Encoder
 from dimred.plots.maps import loss_figure, map_figure
 from dimred.plots.style import to_png
+from dimred.run.columns import column_arrays
 from dimred.run.figures import write_figures
 from dimred.run.inputs import Inputs
 from dimred.run.measuring import Measuring
@@ -114,12 +114,7 @@ class RunReport:
             arrays[f"{name}_names"] = np.array(labels.names)
         for name, factor in samples.factors.items():
             arrays[name] = factor.values
-        for name, column in samples.columns.items():
-            if isinstance(column, LabelSet):
-                arrays[name] = column.values
-                arrays[f"{name}_names"] = np.array(column.names)
-            else:
-                arrays[name] = column
+        arrays |= column_arrays(samples.columns)
         if samples.sources:
             arrays["source"] = np.array(samples.sources)
         if self.config.eval.save_h:

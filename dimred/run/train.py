@@ -13,6 +13,7 @@ from dimred.config import RunConfig
 from dimred.config.saved import config_text
 from dimred.data.first_look import counted_word, reasons
 from dimred.errors import InputError, Interrupted, ProcessLost, TrainingFailed
+from dimred.run.columns import refresh_columns
 from dimred.run.identity import identity_of, run_path
 from dimred.run.inputs import Inputs
 from dimred.run.measuring import Measuring, setting_of
@@ -71,6 +72,8 @@ def _run_main(inputs: Inputs, command: list[str], workers: _Workers) -> Outcome:
         if summary is not None:
             trained = folder.files.exists(layout.CHECKPOINT)
             if measuring.covers(summary) or (not trained and measuring.measured_alike(summary)):
+                if refresh_columns(folder, inputs.samples):
+                    print(f"{folder.path}: its further columns are those of the table now")
                 return Outcome(folder.path, summary, finished_before=True)
             if not trained:
                 raise InputError(

@@ -81,6 +81,11 @@ class RunArrays:
             self._arrays[name] = self._read(name, points=dims == 2 and kind == "f")
         return self._arrays[name]
 
+    def whole(self, name: str) -> NDArray[Any]:
+        """An array of any kind."""
+        shape, dtype = self._described[name][:2]
+        return self.get(name, dtype.kind, dims=len(shape))
+
     def _read(self, name: str, points: bool) -> NDArray[Any]:
         try:
             with self.files.open(self.name) as opened, zipfile.ZipFile(opened) as archive:
@@ -109,7 +114,8 @@ class RunArrays:
         return InputError(f"{self.file}: array {name!r} {problem}")
 
 
-_KNOWN = {"z", "h", "index", "split", "label", "class_names", "source"}
+KNOWN = {"z", "h", "index", "split", "label", "class_names", "source"}
+"""Arrays of embedding.npz that are no further columns."""
 
 
 class RunMap:
@@ -177,6 +183,6 @@ class RunMap:
                 if not 0 <= values.min() <= values.max() < len(names):
                     raise self._arrays.error(name, f"must be from 0 to {len(names) - 1}")
                 columns[name] = names[values]
-            elif name not in _KNOWN and not name.endswith("_names"):
+            elif name not in KNOWN and not name.endswith("_names"):
                 columns[name] = self._arrays.get(name, "f", len(self))
         return columns

@@ -65,12 +65,19 @@ def test_class_folders_give_labels_and_train_and_test_the_split(own, monkeypatch
     content = summary(cwd / "run")
     assert content["dataset"]["test_images"] == {"official": 20, "random": 20}
     assert "accuracies of 20 test images have a standard error of up to 0.11" in out
-    columns = load_run(cwd / "run").columns()
+    columns, z = load_run(cwd / "run").columns(), load_run(cwd / "run").z
     assert columns["camera"].tolist() == ["A", "B"] + [""] * 98
     np.testing.assert_array_equal(columns["weight"][:2], [1.5, np.nan])
     assert not any("camera" in key for key in content["final"])
     (cwd / "photos/list.csv").write_text(table.replace("1,5", "2"))
-    assert "finished before" in dimred(cwd, *words)[0]  # a further column is not learned from
+    for said in (True, False):
+        out, _ = dimred(cwd, *words)
+        assert "finished before" in out  # a further column is not learned from
+        assert ("its further columns are those of the table now" in out) == said
+    again = load_run(cwd / "run")
+    assert again.columns()["weight"][0] == 2
+    assert again.columns()["camera"].tolist() == columns["camera"].tolist()
+    assert np.array_equal(again.z, z)
     monkeypatch.chdir(cwd)
     shown = {column.title: column for column in map_page(FinishedRun(cwd / "run")).columns}
     assert list(shown) == ["class", "split", "weight", "camera", "loss in this stage"]
