@@ -47,9 +47,33 @@ class Interrupted(KeyboardInterrupt):
         return (Interrupted, (self.number, str(self)))
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question with the known word nearest to `word`; "" where none is near."""
-    from difflib import get_close_matches  # most commands end without an error
+def near(word: str, known: Iterable[str]) -> list[str]:
+    """The known words that `word` may stand for, the nearest first, at most three: those that
+    differ in capitals, - and _ only; else those that it is a part of; else the one spelled most
+    alike."""
+    from difflib import SequenceMatcher  # most commands end without an error
 
-    close = get_close_matches(word, list(known), 1)
-    return f"did you mean {close[0]}? " if close else ""
+    names = list(dict.fromkeys(known))
+    typed = plain(word)[:100]
+    if same := [name for name in names if plain(name) == typed]:
+        return same[:3]
+
+    def likeness(name: str) -> float:
+        return SequenceMatcher(None, typed, plain(name)).ratio()
+
+    parts = [name for name in names if len(typed) > 2 and typed in plain(name)]
+    if 0 < len(parts) <= 3:
+        return sorted(parts, key=likeness, reverse=True)
+    best = max(parts or names, key=likeness, default="")
+    return [best] if best and likeness(best) >= 0.6 else []
+
+
+def plain(word: str) -> str:
+    """A word without what is easily typed otherwise: capitals, -, _ and spaces."""
+    return word.lower().replace("-", "").replace("_", "").replace(" ", "")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A question with the known words nearest to `word`; "" where none is near."""
+    close = near(word, known)
+    return f"did you mean {' or '.join(close)}? " if close else ""

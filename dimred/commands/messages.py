@@ -10,7 +10,7 @@ from collections.abc import Callable
 from traceback import walk_tb
 from typing import Any, NoReturn
 
-from dimred.errors import InputError, ProcessLost, TrainingFailed
+from dimred.errors import InputError, ProcessLost, TrainingFailed, did_you_mean
 from dimred.files import escaped
 
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
@@ -54,7 +54,16 @@ class Parser(ArgumentParser):
         self._usage = " ".join(help_text.partition("\n\n")[0].split())
 
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}; {self._usage}")
+        raise InputError(f"{message}; {self._hint(message)}{self._usage}")
+
+    def _hint(self, message: str) -> str:
+        """The flags that unrecognized ones may stand for, as a question."""
+        said, _, words = message.partition(": ")
+        flag = words.partition(" ")[0].partition("=")[0]
+        if said != "unrecognized arguments" or not flag.startswith("-"):
+            return ""
+        flags = [name for name in self._option_string_actions if name.startswith("--")]
+        return did_you_mean(flag, flags) if flag.strip("-") else ""
 
     def _check_value(self, action: Action, value: Any) -> None:
         if value == "":  # such as of an unset variable of the shell

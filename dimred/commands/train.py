@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import sys
 import time
 import traceback
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from dimred.commands.messages import Parser, complain, exit_code, explain, shown
 from dimred.config.conf_folder import GROUPS, choices
-from dimred.errors import InputError
+from dimred.errors import InputError, near
 from dimred.files import expanded
 from dimred.options.plugins import load_plugins, share_with_processes
 
@@ -120,7 +121,32 @@ def parsed(arguments: list[str]) -> Namespace:
     parser.add_argument("--config-dir", "-cd")
     parser.add_argument("--plugin", action="append", default=[])
     parser.add_argument("overrides", nargs="*")
-    return parser.parse_intermixed_args(arguments)
+    args, others = parser.parse_known_intermixed_args(arguments)
+    for flag in others:
+        if near(flag.partition("=")[0], ["--multirun", "--config-dir", "--plugin"]):
+            parser.error(f"unrecognized arguments: {flag}")
+        raise InputError(_explain_flag(flag, arguments, args))
+    return args
+
+
+def _explain_flag(flag: str, arguments: Sequence[str], args: Namespace) -> str:
+    """One line for a key that is typed like a flag, such as --batch-size 64."""
+    from dimred.config.compose import composed
+
+    name, equals, value = flag.partition("=")
+    if not equals:
+        following = [*arguments, ""][list(arguments).index(flag) + 1]
+        is_value = following and "=" not in following and following[:1] != "-"
+        value = following if is_value else "true"
+    word = f"{name.lstrip('-').replace('-', '_')}={value}"
+    others = [w for w in args.overrides if "=" in w and w.partition("=")[0] in GROUPS]
+    line = f"{flag}: no such flag; keys are typed KEY=VALUE"
+    try:
+        composed([*others, word], args.config_dir)
+    except InputError as error:
+        _, _, asked = str(error).partition("no such key; ")
+        return f"{line}; {asked}" if asked else line
+    return f"{line}: {shlex.quote(word)}"
 
 
 def flags_of(args: Namespace) -> list[str]:
@@ -135,6 +161,7 @@ def _launch(args: Namespace) -> int:
 
     from dimred.config.compose import hydra_app, hydra_overrides
     from dimred.config.hydra_errors import composing
+    from dimred.config.hydra_schema import NoSuchKey
 
     flags = flags_of(args)
     error: Exception | None = None
@@ -143,7 +170,7 @@ def _launch(args: Namespace) -> int:
         return hydra_overrides(typed, args.config_dir, args.multirun)
 
     overrides = words(args.overrides)
-    with hydra_app() as app, composing(args.overrides, lambda typed: _jobs(app, words(typed))):
+    with hydra_app() as app, composing(args.overrides, lambda typed: _jobs(app, words(typed))[0]):
         # Hydra composes once to read its mode, which is not ours but only a user's own to set.
         own = args.config_dir or any("hydra" in word for word in args.overrides)
         if args.multirun or (own and app.get_mode("config", overrides) is RunMode.MULTIRUN):
@@ -155,7 +182,8 @@ def _launch(args: Namespace) -> int:
                 raise InputError(f"{override}: launches the jobs of a sweep; add -m")
         result = app.run("config", partial(_single, flags), overrides)
         error = result.return_value
-        if isinstance(error, OmegaConfBaseException):  # interpolations are resolved last
+        # Interpolations are resolved last, and keys added by + are looked at then.
+        if isinstance(error, OmegaConfBaseException | NoSuchKey):
             raise error
     if error is not None:
         raise error

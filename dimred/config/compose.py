@@ -15,8 +15,9 @@ from hydra.core.global_hydra import GlobalHydra
 
 from dimred.config import RunConfig
 from dimred.config.conf_folder import GROUPS, choices, config_folder
-from dimred.config.hydra_errors import STAGE_LOSS, composing
+from dimred.config.hydra_errors import STAGE_LOSS, composing, no_choice
 from dimred.config.hydra_schema import register, typed
+from dimred.config.meant import not_a_setting
 from dimred.config.own_yaml import OwnYaml
 from dimred.config.quoting import hydra_word, quoted
 from dimred.config.renamed import refusal
@@ -68,10 +69,10 @@ def check_overrides(overrides: Sequence[str], folder: str | None) -> None:
     or a traceback."""
     if folder is not None and not Path(folder).is_dir():
         raise InputError(f"--config-dir {folder}: must be a folder that is laid out like conf/")
-    for override in overrides:
+    for number, override in enumerate(overrides):
         key, equals, value = override.partition("=")
-        if not equals and not key.startswith("~"):
-            raise InputError(f"{override}: must be KEY=VALUE")
+        if not equals and (not key.startswith("~") or "/" in key):
+            raise InputError(not_a_setting(overrides[number:]))
         if not key.lstrip("+~"):
             raise InputError(f"{override}: must be KEY=VALUE, and has no key")
         if re.fullmatch(r"\{\s*\}", value):
@@ -79,11 +80,9 @@ def check_overrides(overrides: Sequence[str], folder: str | None) -> None:
             raise InputError(f"{override}: changes nothing; {bare}.OPTION=VALUE sets an option")
         if message := refusal(override):
             raise InputError(message)
-        no_choice = value in ("", "null") or value.isdigit()
-        if key in GROUPS and key != "experiment" and no_choice:
-            raise InputError(
-                f"{override}: no such choice; the choices are {', '.join(choices(key))}"
-            )
+        is_name = value not in ("", "null") and not value.isdigit()
+        if key in GROUPS and key != "experiment" and not is_name:
+            raise InputError(no_choice(key, value, choices(key)))
         if key == "schedule.stages":
             raise InputError(
                 f"{override}: stages are set one by one (schedule.stages.STAGE.KEY=VALUE) and "

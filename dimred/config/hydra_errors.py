@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from traceback import walk_tb
+from typing import get_origin
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import (
@@ -17,9 +18,12 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from dimred.config.conf_folder import GROUPS, choices
-from dimred.config.quoting import quoted
-from dimred.errors import InputError, did_you_mean
+from dimred.config.conf_folder import GROUPS, choices, folded
+from dimred.config.hydra_schema import NoSuchKey
+from dimred.config.meant import OFF, alike, choice_question, in_shell, key_question, question
+from dimred.config.quoting import declarations, quoted, without_none
+from dimred.config.run import RunConfig
+from dimred.errors import InputError, did_you_mean, near
 
 # The choices of hydra-submitit-launcher, the optional extra `cluster`.
 _CLUSTER = ("hydra/launcher/submitit_local", "hydra/launcher/submitit_slurm")
@@ -29,12 +33,14 @@ _PLUGIN_GROUPS = ("dataset", "pairing", "model", "loss")
 _NO_KEY = (None, "", "_dummy_")
 # Packages that compose a configuration.
 _COMPOSERS = ("hydra", "omegaconf", "antlr4")
+# Ways to write a range of numbers that are none of Hydra's.
+_SPAN = re.compile(r"\[?(\d{1,9})(?:-|\.\.\.?|:|\.\.=)(\d{1,9})\]?")
 STAGE_LOSS = re.compile(r"\+{0,2}(schedule\.stages\.[^.]+\.loss)(\..+)?")
 
 
 @contextmanager
 def composing(
-    overrides: Sequence[str], compose: Callable[[Sequence[str]], object]
+    overrides: Sequence[str], compose: Callable[[Sequence[str]], RunConfig]
 ) -> Iterator[None]:
     """Context in which Hydra composes a configuration.
 
@@ -45,6 +51,9 @@ def composing(
     try:
         yield
     except Exception as error:
+        missing = _missing_key(error)
+        if missing is not None:
+            raise InputError(_explain_missing(*missing, overrides, compose, error)) from error
         if not _is_of_composing(error):
             raise
         line = _explained(error)
@@ -59,6 +68,62 @@ def composing(
 
 def _key(override: str) -> str:
     return override.partition("=")[0].lstrip("+~")
+
+
+def _missing_key(error: Exception) -> tuple[str, list[str]] | None:
+    """A key that is none of the configuration, dotted, and the keys beside it; None for errors that
+    are about something else."""
+    if isinstance(error, NoSuchKey):
+        return error.key, list(error.known)
+    for cause in (error.__cause__, error.__context__, error):
+        if isinstance(cause, ConfigKeyError | ConfigAttributeError):
+            key = str(cause.full_key)
+            if key not in (*map(str, _NO_KEY), "experiment"):
+                return key, [str(name) for name in cause.parent_node or () if name != "hydra"]
+    deleted = re.match(r"Could not delete from config\. '(.+)' does not exist", str(error))
+    return (deleted[1], []) if deleted else None
+
+
+def _explain_missing(
+    key: str,
+    known: Sequence[str],
+    overrides: Sequence[str],
+    compose: Callable[[Sequence[str]], RunConfig],
+    error: Exception,
+) -> str:
+    """One line for a key that is none. known: the keys beside it."""
+    typed = next((w for w in overrides if f"{_key(w)}.".startswith(f"{key}.")), None)
+    where = ""
+    if typed is None:  # of a YAML file
+        culprit = _culprit(overrides, compose, type(error))
+        where = f"{culprit}: " if culprit else ""
+    word, _, value = (typed or key).lstrip("+~").partition("=")
+    node, _, last = key.rpartition(".")
+    rest, prefix = word[len(key) :], f"{node}." if node else ""
+    given = value if typed and "=" in typed else None
+
+    def repaired(names: Sequence[str]) -> str:
+        values = "" if given is None else f"={given}"
+        return question([in_shell(f"{prefix}{name}{rest}{values}") for name in names])
+
+    asked = (
+        repaired(alike(last, known))
+        or key_question(word, given, _chosen(overrides, compose))
+        or repaired(near(last, known))
+    )
+    if not asked:
+        listed = [name for name in known if name != "name" or not node]
+        asked = f"known here: {', '.join(listed)}; dimred options has all with their meanings"
+    return f"{where}{word if given is None else f'{word}={given}'}: no such key; {asked}"
+
+
+def _chosen(overrides: Sequence[str], compose: Callable[[Sequence[str]], RunConfig]) -> RunConfig:
+    """The configuration of the choices among some overrides, or else the default one."""
+    words = [word for word in overrides if _key(word) in GROUPS and not set(word) & set(",(")]
+    try:
+        return compose(words)
+    except (InputError, HydraException, OmegaConfBaseException):
+        return compose([])
 
 
 def _is_of_composing(error: Exception) -> bool:
@@ -77,7 +142,7 @@ def _is_of_composing(error: Exception) -> bool:
 
 
 def _culprit(
-    overrides: Sequence[str], compose: Callable[[Sequence[str]], object], kind: type[Exception]
+    overrides: Sequence[str], compose: Callable[[Sequence[str]], RunConfig], kind: type[Exception]
 ) -> str | None:
     """The first override that brings an exception of this class; None if there is none."""
     for count in range(len(overrides) + 1):
@@ -115,10 +180,24 @@ def _explained(error: Exception) -> str | None:
     lines = [line for line in lines if not line.startswith(("See https", "^", "full_key:"))]
     lines = [line for line in lines if not line.startswith("object_type=")]
     if lines and lines[0].startswith("Ambiguous value for argument '"):
-        override = lines[0].removeprefix("Ambiguous value for argument '").removesuffix("'")
-        return f"{override}: has commas; a list is KEY=[A,B], and -m sweeps over the values"
+        return _explain_commas(
+            lines[0].removeprefix("Ambiguous value for argument '").removesuffix("'")
+        )
     named = isinstance(error, HydraException | OmegaConfBaseException)
     return "; ".join(lines) if named and lines else None
+
+
+def _explain_commas(override: str) -> str:
+    """One line for several values without -m."""
+    key, _, value = override.partition("=")
+    takes_list = any(
+        get_origin(without_none(hint)) is list for hint, _ in declarations(key.lstrip("+"))
+    )
+    listed = f"; a list is {in_shell(f'{key}=[{value}]')}" if takes_list else ""
+    return (
+        f"{override}: is more than one value{listed}; -m sweeps over them, a run for each: "
+        f"-m {in_shell(override)}"
+    )
 
 
 def _explain_parse(override: str) -> str:
@@ -138,10 +217,20 @@ def _explain_choice(error: MissingConfigException) -> str:
             f"{word}: is not installed; it comes with pip install -e '.[cluster]' in dimred's clone"
         )
     group, _, name = str(error.missing_cfg_file).rpartition("/")
-    names = [str(option) for option in error.options or choices(group)]
-    hint = did_you_mean(name, names)
+    return no_choice(group, name, [str(option) for option in error.options or choices(group)])
+
+
+def no_choice(group: str, name: str, names: Sequence[str]) -> str:
+    """One line for a choice that is not there. names: those that are."""
+    needed = ""
+    if group in GROUPS and name.lower() in OFF and group != "experiment":
+        needed = f"; a run needs one: {GROUPS[group].partition(' (')[0]}"
+    asked = choice_question(group, name, names)
     own = ", and what a plug-in adds (--plugin FILE)" if group in _PLUGIN_GROUPS else ""
-    return f"{group}={name}: no such choice; {hint}the choices are {', '.join(names)}{own}"
+    listed = f"the choices are {', '.join(folded(names))}{own}"
+    if len(names) > len(folded(names)):
+        listed += f"; dimred options {group} lists them all"
+    return f"{group}={name}: no such choice{needed}; {asked}{' ' if asked else ''}{listed}"
 
 
 # What OmegaConf says of values of other types, and what that means.
@@ -154,6 +243,10 @@ _WANTED = {
 
 
 def _plain(reason: str) -> str:
+    names = re.fullmatch(r"Invalid value '(.*)', expected one of \[(.*)\]", reason)
+    if names:
+        asked = did_you_mean(names[1], names[2].split(", "))
+        return f"must be one of {names[2]}{asked and f'; {asked.strip()}'}"
     wanted = next((wanted for said, wanted in _WANTED.items() if said in reason), None)
     if wanted is None:
         return reason
@@ -167,12 +260,13 @@ def _explain_key(error: OmegaConfBaseException, context: str) -> str:
     reason = _plain(str(error).splitlines()[0])
     if isinstance(error, ConfigKeyError) and key == "experiment":
         return "experiment: a YAML file of experiment/ begins with the line # @package _global_"
-    if isinstance(error, ConfigKeyError | ConfigAttributeError):
-        siblings = [str(name) for name in error.parent_node or () if name != "hydra"]
-        hint = did_you_mean(key.rpartition(".")[2], siblings)
-        return f"{key}: no such key; {hint}known here: {', '.join(siblings)}"
     if isinstance(error, GrammarParseError | InterpolationKeyError):
         # Such as of a folder whose name holds these characters.
         reason += "; ${ as characters of a text is typed \\${"
     assignment = context.removeprefix("Error merging override ")
-    return f"{assignment if assignment != context else key}: {reason}"
+    assignment = assignment if assignment != context else key
+    span = _SPAN.fullmatch(assignment.partition("=")[2])
+    if span and int(span[1]) < int(span[2]):
+        several = f"{key}=range({span[1]},{int(span[2]) + 1})"
+        reason += f"; -m sweeps over several, a run for each: -m {in_shell(several)}"
+    return f"{assignment}: {reason}"

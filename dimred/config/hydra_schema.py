@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from unicodedata import category
 
@@ -75,10 +75,21 @@ def _drop(group: str, name: str) -> None:
     del _stored[group, name]
 
 
+class NoSuchKey(InputError):
+    """A key is none of the configuration.
+
+    key: dotted. known: the keys beside it.
+    """
+
+    def __init__(self, key: str, known: Sequence[str]):
+        super().__init__(f"{key}: no such key")
+        self.key = key
+        self.known = known
+
+
 def typed(composed: DictConfig) -> RunConfig:
     """The checked RunConfig of a composed config. Raises InputError for invalid values."""
-    for line in _unusable(composed, ""):
-        raise InputError(line)
+    _check_nodes(composed, "")
     for key in OmegaConf.missing_keys(composed):
         stages = ", ".join(composed.schedule.stages)
         known = f"; the stages here are {stages}" if key.startswith("schedule.stages.") else ""
@@ -125,19 +136,20 @@ def _no_name(name: str) -> str | None:
     return "must be at most 200 bytes long" if len(os.fsencode(name)) > 200 else None
 
 
-def _unusable(node: DictConfig, prefix: str) -> Iterator[str]:
-    """One line for each unknown key added by +KEY=VALUE, which Hydra does not check, and for each
-    list that is replaced by something else."""
+def _check_nodes(node: DictConfig, prefix: str) -> None:
+    """Raise InputError for an unknown key added by +KEY=VALUE, which Hydra does not check, and for
+    a list that is replaced by something else."""
     schema = OmegaConf.get_type(node)
     known = [spec.name for spec in fields(schema)] if is_dataclass(schema) else None
     for key in map(str, node):
         if known is not None and key not in known:
-            yield f"{prefix}{key}: no such key; known here: {', '.join(known)}"
-            continue
+            raise NoSuchKey(f"{prefix}{key}", known)
         value = node._get_node(key)
         if isinstance(value, ListConfig) and value._is_interpolation():
             replaced = node[key]
             if not isinstance(replaced, ListConfig | None):
-                yield f"{prefix}{key}={value._value()}: must be a list, and is {replaced}"
+                raise InputError(
+                    f"{prefix}{key}={value._value()}: must be a list, and is {replaced}"
+                )
         elif isinstance(value, DictConfig) and not value._is_none():
-            yield from _unusable(value, f"{prefix}{key}.")
+            _check_nodes(value, f"{prefix}{key}.")

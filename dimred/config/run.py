@@ -36,7 +36,10 @@ class EvalOptions:
         0, "Also measure every this many epochs, not only after each stage; 0 = off.", at_least=0
     )
     k: list[int] = option(
-        [15], "Numbers of neighbors of the kNN accuracy; the first is the headline.", at_least=1
+        [15],
+        "Numbers of neighbors of the kNN accuracy; the first is the headline.",
+        at_least=1,
+        also=("neighbors",),
     )
     random_test: int | None = option(
         None,
@@ -132,12 +135,19 @@ class RunConfig:
     device: DeviceOptions = nested(DeviceOptions, "Where to compute.")
     eval: EvalOptions = nested(EvalOptions, "What is measured.", changes_result=False)
     seed: int = option(
-        0, "Seed of weights, batches and augmentation.", at_least=0, at_most=2**31 - 1
+        0,
+        "Seed of weights, batches and augmentation.",
+        at_least=0,
+        at_most=2**31 - 1,
+        also=("random_state", "random_seed", "manual_seed"),
+        common=True,
     )
     name: str | None = option(
         None,
         "First part of the run folder's name; null = DATASET-MODEL-LOSS-SCHEDULE.",
         changes_result=False,
+        also=("run_name", "title"),
+        common=True,
     )
     budget: str | None = option(
         None,
@@ -145,7 +155,11 @@ class RunConfig:
         changes_result=False,
     )
     output_dir: str = option(
-        "outputs", "Folder that holds the run folders.", changes_result=False, is_path=True
+        "outputs",
+        "Folder that holds the run folders.",
+        changes_result=False,
+        is_path=True,
+        also=("output", "out", "save_dir"),
     )
     run_dir: str | None = option(
         None,

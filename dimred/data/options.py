@@ -45,6 +45,8 @@ class DatasetOptions(Choice):
         "Keep at most this many images, the same share of every class and split, the same ones in "
         "every run; null keeps all. In a folder, unreadable files count towards the limit.",
         at_least=1,
+        also=("n", "images", "samples", "subset"),
+        common=True,
     )
     train_per_class: int | None = option(
         None,
@@ -179,13 +181,20 @@ class ImageFolder(DatasetOptions):
 
     of_user: ClassVar[bool] = True
     root: str | None = option(
-        None, "The folder; must be given.", changes_result=False, is_path=True
+        None,
+        "The folder; must be given.",
+        changes_result=False,
+        is_path=True,
+        also=("folder", "dir", "data_dir", "path", "images", "photos"),
+        common=True,
     )
     image_size: int = option(
         32,
         "Side in pixels that images are resized and center-cropped to.",
         at_least=4,
         at_most=2**14,
+        also=("resolution", "img_size"),
+        common=True,
     )
     strict: bool = option(
         False,
@@ -239,7 +248,9 @@ class Npz(DatasetOptions):
     """An .npz file with arrays `images` and, if known, `labels` and `split`."""
 
     of_user: ClassVar[bool] = True
-    path: str | None = option(None, "The file; must be given.", changes_result=False, is_path=True)
+    path: str | None = option(
+        None, "The file; must be given.", changes_result=False, is_path=True, also=("file",)
+    )
 
     def read(self, seed: int) -> ImageSet:
         from dimred.data.npz import load_npz

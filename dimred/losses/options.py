@@ -78,7 +78,13 @@ class TSimCNE(LossOptions):
 class SimCLR(LossOptions):
     """SimCLR: InfoNCE on cosine similarities."""
 
-    temperature: float = option(0.5, "Temperature tau of the cosine similarities.", at_least=0.003)
+    temperature: float = option(
+        0.5,
+        "Temperature tau of the cosine similarities.",
+        at_least=0.003,
+        also=("tau",),
+        common=True,
+    )
 
     def build(self) -> Loss:
         from functools import partial
@@ -222,7 +228,9 @@ class InfoNCE(LossOptions):
     bandwidth: float = option(
         1.0, "For kernel=gaussian: its standard deviation.", at_least=1e-6, at_most=1e6
     )
-    temperature: float = option(0.5, "For kernel=cosine: SimCLR's tau.", at_least=0.003)
+    temperature: float = option(
+        0.5, "For kernel=cosine: SimCLR's tau.", at_least=0.003, also=("tau",)
+    )
     learn_temperature: bool = option(
         False,
         "For kernel=cosine: learn the temperature, which starts at loss.temperature, anew in every "

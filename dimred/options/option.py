@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, Field, field, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -19,6 +19,9 @@ def option(
     below: float | None = None,
     changes_result: bool = True,
     is_path: bool = False,
+    also: Sequence[str] = (),
+    unit: str = "",
+    common: bool = False,
 ) -> Any:
     """A dataclass field with documentation and bounds.
 
@@ -27,6 +30,10 @@ def option(
     location is such a field, since a run's identity includes a fingerprint of the data. `is_path`
     marks the name of a file or folder: on the command line it may contain any character, and a
     leading `~` is expanded.
+
+    For who looks for it: `also` are other names that it is looked for by; `unit` says what its
+    number is where another could be meant, such as "a factor"; `common` marks one of the few that
+    matter first.
     """
     metadata = {
         "doc": doc,
@@ -36,6 +43,9 @@ def option(
         "below": below,
         "changes_result": changes_result,
         "is_path": is_path,
+        "also": tuple(also),
+        "unit": unit,
+        "common": common,
     }
     if isinstance(default, list | dict):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)

@@ -45,6 +45,8 @@ class DeviceOptions:
         "only with AVX512-BF16 or similar). On a GPU, float32 means convolutions in TF32 (a "
         "mantissa of 10 bits in the factors), as in the t-SimCNE authors' code, and all else "
         "(head, losses, neighbors) in full float32 or better.",
+        also=("dtype", "amp", "fp16", "bf16"),
+        common=True,
     )
     channels_last: bool = option(
         True, "Memory layout NHWC for images and convolutions: faster on both CPUs and GPUs."
@@ -63,7 +65,12 @@ class DeviceOptions:
         False, "Use only deterministic GPU kernels, which are slower; the CPU's always are."
     )
     threads: int | None = option(
-        None, "CPU threads; null = PyTorch's default (one per core).", at_least=1, at_most=1024
+        None,
+        "CPU threads; null = PyTorch's default (one per core).",
+        at_least=1,
+        at_most=1024,
+        also=("workers", "cores", "cpus", "jobs"),
+        common=True,
     )
     memory_fraction: float = option(
         0.5,

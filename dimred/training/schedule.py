@@ -68,6 +68,7 @@ class StageOptions:
         "and random.",
         at_least=1,
         at_most=2**16,
+        also=("dim", "dims", "dimensions", "components", "output_dim", "embedding_dim"),
     )
     loss: LossOptions | None = option(
         None,
@@ -77,7 +78,9 @@ class StageOptions:
     trainable: Trainable = option(
         Trainable.all, "Train all parameters, or only the readout (last linear layer)."
     )
-    lr_scale: float = option(1.0, "Factor on the learning rate.", above=0, at_most=1e6)
+    lr_scale: float = option(
+        1.0, "Factor on the learning rate.", above=0, at_most=1e6, unit="a factor"
+    )
     warmup_epochs: int = option(10, "Epochs of linear warm-up.", at_least=0, at_most=10**9)
     anneal: Anneal = option(
         Anneal.cosine,
@@ -114,11 +117,20 @@ class OptimizerOptions:
         "for SGD (the paper's), 0.001 for AdamW.",
         above=0,
         at_most=1e6,
+        also=("lr", "learning_rate"),
+        unit="for a batch of 256 images",
+        common=True,
     )
     momentum: float = option(0.9, "Momentum of SGD.", at_least=0, below=1)
-    weight_decay: float = option(5e-4, "Weight decay on all parameters.", at_least=0, at_most=1e3)
+    weight_decay: float = option(
+        5e-4, "Weight decay on all parameters.", at_least=0, at_most=1e3, also=("wd",)
+    )
     bias_lr_factor: float = option(
-        1.0, "Factor on the learning rate of biases; 2 in Angel (2015).", at_least=0, at_most=1e4
+        1.0,
+        "Factor on the learning rate of biases; 2 in Angel (2015).",
+        at_least=0,
+        at_most=1e4,
+        unit="a factor",
     )
 
 
@@ -132,6 +144,8 @@ class ScheduleOptions:
         "Images in a batch; an incomplete last batch of an epoch is dropped. For labeled pairs see "
         "pairing.sampling.",
         at_least=2,
+        also=("bs", "batch"),
+        common=True,
     )
     lr_update: LrUpdate = option(
         LrUpdate.epoch, "Update the learning rate every epoch, as in the authors' code, or step."
@@ -143,6 +157,8 @@ class ScheduleOptions:
         above=0,
         at_most=1e4,
         changes_result=False,  # the resulting numbers of epochs do
+        unit="a factor",
+        common=True,
     )
     optimizer: OptimizerOptions = nested(OptimizerOptions, "How parameters are updated.")
     stages: dict[str, StageOptions] = option({}, "The stages by name, in their order.")

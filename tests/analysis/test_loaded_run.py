@@ -54,7 +54,7 @@ def test_training_again_returns_the_same_run(run, capsys):
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["loss.margn=2"], "loss.margn: no such key"),
+        (["loss.margn=2"], "loss.margn=2: no such key"),
         (["seed=-1"], "seed=-1"),
         (["x"], "x: must"),
         (["experiment=demoo"], "did you mean demo?"),

@@ -248,12 +248,15 @@ def test_datasets_choose_their_pairing_unless_told():
 @pytest.mark.parametrize(
     ("overrides", "parts"),
     [
-        (["loss=simclr", "loss.temprature=2"], ["loss.temprature", "did you mean temperature"]),
-        (["+loss.margn=2"], ["loss.margn", "no such key", "name"]),
+        (
+            ["loss=simclr", "loss.temprature=2"],
+            ["loss.temprature", "did you mean loss.temperature=2?"],
+        ),
+        (["+loss.margn=2"], ["loss.margn=2: no such key; did you mean loss=drlim loss.margin=2?"]),
         (["+foo=1"], ["foo", "no such key"]),
-        (["los=tsimcne"], ["los", "did you mean loss"]),
+        (["los=tsimcne"], ["los=tsimcne: no such key; did you mean loss=tsimcne?"]),
         (["loss=nope"], ["loss=nope: no such choice", "simclr", "tsimcne", "--plugin"]),
-        (["experiment=demoo"], ["experiment=demoo: no such choice; did you mean demo?"]),
+        (["experiment=demoo"], ["experiment=demoo: no such choice; did you mean experiment=demo?"]),
         (["seed=abc"], ["seed=abc", "must be a whole number"]),
         (["seed=-1"], ["seed=-1", "at least 0"]),
         (["device.precision=fp16"], ["device.precision=fp16", "bf16"]),
@@ -263,7 +266,7 @@ def test_datasets_choose_their_pairing_unless_told():
         (["schedule.optimizer.lr_per_256=inf"], ["lr_per_256=inf"]),
         (["schedule.stages.readout.warmup_epochs=26"], ["warmup_epochs=26", "at most", "25"]),
         (["schedule.stages.finetune.out_dim=3"], ["finetune.out_dim=3", "at most", "2"]),
-        (["schedule.stages.finetun.epochs=3"], ["stages.finetun", "did you mean finetune"]),
+        (["schedule.stages.finetun.epochs=3"], ["did you mean schedule.stages.finetune.epochs=3?"]),
         (["dataset.name=mnist"], ["dataset.name=mnist", "dataset=NAME"]),
         (["eval.k=[0]"], ["eval.k=[0]", "at least 1"]),
         (["eval.k=[]"], ["eval.k=[]"]),

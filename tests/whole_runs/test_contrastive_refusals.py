@@ -229,7 +229,11 @@ def test_strengths_that_say_nothing_new(cwd, experiment, strengths, parts):
         ),
         (
             [*INVARIANT, "pairing.transformations.shfit=[1]"],
-            ["pairing.transformations.shfit", "no such key", "did you mean shift", "blur"],
+            [
+                "pairing.transformations.shfit",
+                "no such key",
+                "did you mean 'pairing.transformations.shift=[1]'?",
+            ],
         ),
         ([*INVARIANT, "pairing.transformations.shift=[1.5]"], ["shift=[1.5]", "whole number"]),
         ([*INVARIANT, "pairing.transformations.blur=[0]"], ["blur=[0]", "at least 1"]),

@@ -78,7 +78,7 @@ def test_a_loss_is_one_file(tmp_path):
     out, _ = dimred(tmp_path, "options", "--plugin", "dcl.py", "loss=dcl")
     assert "loss.temperature = 0.1\n    float, above 0\n    Temperature of" in out
     line = refused(tmp_path, *words, "loss.temprature=1")
-    assert "loss.temprature: no such key; did you mean temperature?" in line
+    assert "loss.temprature=1: no such key; did you mean loss.temperature=1?" in line
     line = refused(tmp_path, *words, "pairing=knn")
     assert "loss=dcl goes with pairing=augmentation or augmentation_digits" in line
 

@@ -41,7 +41,7 @@ def test_a_sweep_gives_one_folder_each_and_reports_what_failed(tmp_path):
     ("words", "part"),
     [
         (["seed=0,-1"], "seed=-1: must be at least 0"),
-        (["seed=0,1", "+model.width=8"], "model.width: no such key"),
+        (["seed=0,1", "+model.width=8"], "model.width=8: no such key"),
         (["loss=tsimcne,drlim"], "loss=drlim"),
     ],
 )

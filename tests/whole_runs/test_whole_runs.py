@@ -291,7 +291,7 @@ def test_a_mistyped_key_in_an_experiment_of_ones_own_is_named(tmp_path):
         "# @package _global_\nmodel:\n  width: [8]\n"
     )
     line = refused(tmp_path, "train", "--config-dir", "mine", "experiment=mine")
-    assert "model.width: no such key; did you mean widths?" in line
+    assert "model.width: no such key; did you mean model.widths?" in line
 
 
 def test_the_papers_linear_protocol_is_an_option(tmp_path):
