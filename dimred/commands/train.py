@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dimred.commands.messages import Parser, complain, exit_code, explain, shown
-from dimred.config.conf_folder import GROUPS, choices
+from dimred.config.conf_folder import GROUPS, choices, folded
 from dimred.errors import InputError, near
 from dimred.files import expanded
 from dimred.options.plugins import load_plugins, share_with_processes
@@ -54,7 +54,8 @@ The same command continues a stopped run. A finished run is not repeated, except
 it is only measured again where options of eval differ (see dimred options).
 
 Single values:  schedule.stages.finetune.epochs=20   dataset.classes=[4,9]
-All of them:    dimred options
+All of them:    dimred options        (the ten that matter first, then all by group)
+Find one:       dimred options learning rate;  dimred options experiment lists these with meanings
 Your own YAML:  dimred train --config-dir FOLDER ..., FOLDER laid out like conf/
 Your own code:  dimred train --plugin my_loss.py loss=mine ...
                 a Python file or module that registers a loss, pairing, dataset, model or measure"""
@@ -64,7 +65,7 @@ def _help() -> str:
     lines = []
     for group, meaning in GROUPS.items():
         lines.append(f"  {group:<11} {meaning}")
-        lines += _wrapped(choices(group))
+        lines += _wrapped(folded(choices(group)))
     return "\n".join([_HELP_HEAD, *lines, _HELP_TAIL])
 
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import Field, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import Field, dataclass, field, replace
 from difflib import SequenceMatcher
 from enum import Enum
 from pathlib import Path
@@ -28,6 +28,8 @@ _MOST = 3  # suggestions in a line
 _ALIKE = 0.8  # similarity of two spellings of one name
 _STAGE = re.compile(r"(schedule\.stages\.)([^.]+)(\..+)")
 _NUMBER = re.compile(r"[\[(+-]*(\d|\.\d|nan|inf|null|range|choice).*", re.IGNORECASE | re.DOTALL)
+# Keys that are not set but chosen, by GROUP=NAME.
+_BY_CHOICE = {f"{group}.name" for group in GROUPS}
 # Words of names that say nothing of what is meant, as in n_epochs and num_workers.
 _IDLE = {"n", "num", "number", "max", "total", "of", "the", "my"}
 _SAME, _SPELLED, _PART = 0, 1, 2
@@ -37,7 +39,7 @@ _SAME, _SPELLED, _PART = 0, 1, 2
 class Key:
     """A key of the configuration, as it is searched for.
 
-    key: dotted; of the first stage, where stages have it. stages: the others that have it.
+    key: dotted; of the first stage, where stages have it. others: value by key of the others.
     choices: those that the configuration would have it with, as GROUP=CHOICE, the usual one first;
         () if it has it.
     """
@@ -45,7 +47,7 @@ class Key:
     key: str
     spec: Field[Any] | None
     value: Any = None
-    stages: tuple[str, ...] = ()
+    others: Mapping[str, Any] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
 
     @property
@@ -83,7 +85,7 @@ class Key:
         """How near a word is to its names: _SAME, _SPELLED, _PART, or None for not at all."""
         last = word.rpartition(".")[2]
         typed, parts = plain(last), _parts(last)
-        if not typed or not parts:
+        if not typed or not parts or self.key in _BY_CHOICE:
             return None
         if any(typed == plain(name) or parts == _parts(name) for name in self.names):
             return _SAME
@@ -93,7 +95,8 @@ class Key:
 
     def typed(self, value: str | None, word: str) -> str:
         """What to type for it in place of `word`; value: the one that was typed, if any."""
-        others = f" (and .{', .'.join(self.stages)})" if self.stages else ""
+        stages = ", ".join(f".{key.split('.')[2]}" for key in self.others)
+        others = f" (and {stages})" if stages else ""
         unit = f" ({self.unit})" if self.unit else ""
         # A number of epochs is no factor.
         if value is None or (self.unit and self.rank(word) == _PART):
@@ -101,7 +104,9 @@ class Key:
         if self.spec is not None and str(self.spec.type).startswith("list[") and value[:1] != "[":
             value = f"[{value}]"
         setting = f"{in_shell(f'{self.key}={value}')}{others}{unit}"
-        return " ".join([*self.choices[:1], setting])
+        first, *rest = self.choices or [""]
+        more = f" (or with {' or '.join(rest)})" if rest and not self.is_common else ""
+        return f"{first} {setting}{more}".strip()
 
     def _said(self, what: str, default: Any) -> Any:
         return default if self.spec is None else self.spec.metadata.get(what, default)
@@ -114,8 +119,8 @@ def keys(config: RunConfig) -> list[Key]:
         stage = _STAGE.fullmatch(key)
         first = f"{stage[1]}{next(iter(config.schedule.stages))}{stage[3]}" if stage else key
         if stage and first in found:
-            found[first] = replace(found[first], stages=(*found[first].stages, stage[2]))
-        elif key.rpartition(".")[::2] not in [(group, "name") for group in CHOICES]:
+            found[first] = replace(found[first], others={**found[first].others, key: value})
+        else:
             found[key] = Key(key, spec, value)
     others: dict[str, Key] = {}
     for group, choice, key, spec in _of_choices():
@@ -133,7 +138,9 @@ def keys(config: RunConfig) -> list[Key]:
 
 def _of_choices() -> Iterator[tuple[str, str, str, Field[Any]]]:
     for group in CHOICES:
-        for choice, kind in registered(group).items():
+        kinds = registered(group).items()
+        # What has few other options is what it is meant of.
+        for choice, kind in sorted(kinds, key=lambda item: len(list(leaves(item[1])))):
             for leaf, spec in leaves(kind):
                 if leaf != "name":
                     yield group, choice, f"{group}.{leaf}", spec

@@ -83,7 +83,6 @@ class SimCLR(LossOptions):
         "Temperature tau of the cosine similarities.",
         at_least=0.003,
         also=("tau",),
-        common=True,
     )
 
     def build(self) -> Loss:
