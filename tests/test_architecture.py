@@ -179,10 +179,25 @@ def test_help_imports_nothing_heavy(words):
     assert b"dimred" in done.stdout
 
 
-def test_a_bad_key_is_refused_before_torch_is_imported():
+def test_what_is_mistyped_is_refused_before_torch_is_imported():
+    commands = [
+        ["train", "epochs=1"],
+        ["train", "dataset=image_folder", "dataset.root=nowhere"],
+        ["train", "dataset=npz", "dataset.path=nowhere"],
+        ["train", "dataset=mnist", "dataset.root=nowhere"],
+        ["view", "nowhere"],
+        ["inspect", "nowhere"],
+        ["embed", "nowhere", "nowhere.png"],
+        ["export", "nowhere"],
+        ["options", "nowhere"],
+    ]
     code = (
-        "import sys; from dimred.commands.main import main; code = main(['train', 'sed=1']);"
-        "sys.exit('torch was imported' if 'torch' in sys.modules else code)"
+        "import sys; from dimred.commands.main import main\n"
+        f"for words in {commands}:\n"
+        "    code = main(words)\n"
+        "    if code != 2 or 'torch' in sys.modules:\n"
+        "        sys.exit(f'{words}: {code}, torch was imported: {\"torch\" in sys.modules}')"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
-    assert done.returncode == 2, done.stderr
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("nowhere") >= 8

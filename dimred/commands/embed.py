@@ -54,13 +54,17 @@ def run(arguments: list[str]) -> int:
     args = parser.parse_args(arguments)
     file = out_file(args.out)
     load_plugins(args.plugin)
-    import numpy as np
-
-    from dimred.analysis.placement import Placement
     from dimred.run_folder.finished import FinishedRun
 
     finished = FinishedRun(expanded(args.run), args.root)
     out = file and _checked_out(finished, args.images, args.out, file)
+    for image in args.images:
+        if not expanded(image).exists():
+            raise InputError(f"{printable(image)}: does not exist")
+    import numpy as np
+
+    from dimred.analysis.placement import Placement  # with torch, for files that are there
+
     placed = Placement(finished).place(args.images, args.k)
     stem = out or _default_out(finished, args.images[0], placed.paths)
     table, arrays = _output_files(stem)

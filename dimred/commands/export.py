@@ -32,12 +32,13 @@ def run(arguments: list[str]) -> int:
     args = parser.parse_args(arguments)
     out = out_file(args.out)
     load_plugins(args.plugin)
-    from dimred.analysis.onnx import export
     from dimred.run_folder import layout
     from dimred.run_folder.finished import FinishedRun
 
     finished = FinishedRun(expanded(args.run), args.root)
     file = out or finished.path / layout.ENCODER
+    from dimred.analysis.onnx import export  # with torch, for a run that is there
+
     exported = export(finished, file, f"--out {args.out}")
     channels, height, width = finished.shape
     shape = f"(N, {channels}, {height}, {width})"

@@ -60,14 +60,15 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--plugin", action="append", default=[])
     args = parser.parse_args(arguments)
     load_plugins(args.plugin)
-    from dimred.analysis.inspection import inspect
-    from dimred.analysis.keep_one import check_has_files, leave_out_near_duplicates
     from dimred.run_folder import layout
     from dimred.run_folder.finished import FinishedRun
-    from dimred.run_folder.folder import RunFolder
 
     path = expanded(args.run)
     finished = FinishedRun(path, args.root)  # no folder is made for a run that is not there
+    from dimred.analysis.inspection import inspect
+    from dimred.analysis.keep_one import check_has_files, leave_out_near_duplicates
+    from dimred.run_folder.folder import RunFolder  # with torch, for a run that is there
+
     if args.keep_one:
         check_has_files(finished)  # before the search, which can take minutes
     pairs: list[dict[str, Any]] = []

@@ -86,9 +86,10 @@ def _found(words: list[str], known: list[Key]) -> list[str]:
     """
     from dimred.config.meant import alike, question
 
+    name = "_".join(words)
+    ordered = sorted(known, key=lambda key: (not key.is_called(name), not key.is_common))
     texts = [
-        (" ".join([key.key, *key.names]), key.doc, "\n".join(_explained(key)))
-        for key in sorted(known, key=lambda key: not key.is_common)
+        (" ".join([key.key, *key.names]), key.doc, "\n".join(_explained(key))) for key in ordered
     ]
     for group in GROUPS:
         for choice in choices(group):

@@ -198,7 +198,11 @@ def _sweep(app: Hydra, job: Callable[[DictConfig], _JobResult], overrides: list[
     configs = _jobs(app, overrides)  # checks every job before any of them waits in a queue
     sweeps = _as_sweeps(app, overrides)
     hydra_config = app.compose_config("config", sweeps, run_mode=RunMode.MULTIRUN).hydra
-    if "submitit" in str(hydra_config.launcher._target_):
+    launcher = str(hydra_config.launcher._target_)
+    if "BasicLauncher" in launcher:  # others may run where the data are
+        for dataset in {str(config.dataset): config.dataset for config in configs}.values():
+            dataset.check_place()
+    if "submitit" in launcher:
         for config in configs:
             if "%" in config.output_dir:
                 raise InputError(
@@ -327,6 +331,7 @@ def _train(flags: list[str], composed: DictConfig) -> str:
     from dimred.config.hydra_schema import typed
 
     config = typed(composed)
+    config.dataset.check_place()
     # torch is imported only after the configuration has been checked.
     from dimred.run.train import run
 

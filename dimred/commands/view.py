@@ -40,13 +40,14 @@ def run(arguments: list[str]) -> int:
     args = parser.parse_args(arguments)
     out = out_file(args.out)
     load_plugins(args.plugin)
-    from dimred.analysis.map_page import MapView
     from dimred.run_folder import layout
     from dimred.run_folder.finished import FinishedRun
 
     finished = FinishedRun(expanded(args.run), args.root)
     file = out or finished.path / layout.PAGE
     finished.check_output(f"--out {args.out}", file, layout.PAGE)
+    from dimred.analysis.map_page import MapView  # with torch, for a run that is there
+
     page = MapView.of(finished, args.thumbnail)
     finished.write_output(file, page.content)
     print(f"{printable(file)}: {len(page.content) / 1e6:.1f} MB; opens in any browser")

@@ -93,6 +93,10 @@ class Key:
             return _SPELLED
         return _PART if _is_inside(parts, _parts(self.names[0])) else None
 
+    def is_called(self, word: str) -> bool:
+        """Whether a word is one of its names, whatever its case, - and _."""
+        return self.rank(word) == _SAME
+
     def typed(self, value: str | None, word: str) -> str:
         """What to type for it in place of `word`; value: the one that was typed, if any."""
         stages = ", ".join(f".{key.split('.')[2]}" for key in self.others)
@@ -154,7 +158,7 @@ def key_question(word: str, value: str | None, config: RunConfig) -> str:
     """
     found = keys_near(word, value, keys(config))
     meant = [key.typed(value, word) for key in found]
-    if not any(key.rank(word) == _SAME for key in found):
+    if not any(key.is_called(word) for key in found):
         meant = [*_choices_meant(word, value or ""), *meant]
     return question(meant[:_MOST])
 

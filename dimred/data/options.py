@@ -119,6 +119,10 @@ class DatasetOptions(Choice):
         """
         raise NotImplementedError
 
+    def check_place(self) -> None:
+        """Raise InputError where the data's location cannot hold them. Quick, and importing nothing
+        heavy: reading them finds out the rest."""
+
     def read_only(self) -> Self:
         """The same dataset, read without downloading or writing anything."""
         offline: dict[str, Any] = {"download": False} if hasattr(self, "download") else {}
@@ -167,6 +171,15 @@ class Torchvision(DatasetOptions):
     download: bool = option(
         False, "Fetch the files into dataset.root when they are missing.", changes_result=False
     )
+
+    def check_place(self) -> None:
+        from dimred.errors import InputError
+
+        if not self.download and not expanded(self.root).is_dir():
+            raise InputError(
+                f"dataset.root={self.root!r}: no such folder; set dataset.download=true to fetch "
+                f"{self.name} into it, or dataset.root=FOLDER to the folder that holds it"
+            )
 
     def read(self, seed: int) -> ImageSet:
         from dimred.data.torchvision_sets import load_torchvision
@@ -223,6 +236,14 @@ class ImageFolder(DatasetOptions):
     def selected(self, seed: int) -> ImageSet:
         return self._load(self.select)  # before files are decoded
 
+    def check_place(self) -> None:
+        from dimred.data.image_paths import image_paths
+        from dimred.errors import InputError
+
+        if self.root is None:
+            raise InputError("dataset.root=null: give the folder of images, dataset.root=FOLDER")
+        next(image_paths(str(expanded(self.root)), f"dataset.root={self.root!r}"), None)
+
     def has_more_files(self, count: int) -> bool:
         from dimred.data.image_paths import image_paths
 
@@ -233,10 +254,9 @@ class ImageFolder(DatasetOptions):
 
     def _load(self, select: Callable[[ImageSet], ImageSet]) -> ImageSet:
         from dimred.data.image_folder import load_image_folder
-        from dimred.errors import InputError
 
-        if self.root is None:
-            raise InputError("dataset.root=null: give the folder of images, dataset.root=FOLDER")
+        self.check_place()
+        assert self.root is not None
         return load_image_folder(
             self.root, self.image_size, self.strict, select, self.table, self.exclude
         )
@@ -252,12 +272,23 @@ class Npz(DatasetOptions):
         None, "The file; must be given.", changes_result=False, is_path=True, also=("file",)
     )
 
-    def read(self, seed: int) -> ImageSet:
-        from dimred.data.npz import load_npz
+    def check_place(self) -> None:
         from dimred.errors import InputError
+        from dimred.files import open_regular
 
         if self.path is None:
             raise InputError("dataset.path=null: give the file, dataset.path=FILE.npz")
+        try:
+            open_regular(expanded(self.path)).close()
+        except OSError as error:
+            reason = error.strerror or "cannot be read"
+            raise InputError(f"dataset.path={self.path!r}: {reason}") from error
+
+    def read(self, seed: int) -> ImageSet:
+        from dimred.data.npz import load_npz
+
+        self.check_place()
+        assert self.path is not None
         return load_npz(self.path)
 
     @property

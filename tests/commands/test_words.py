@@ -309,3 +309,34 @@ def test_a_terminal_of_few_characters_is_printed_to():
     code = "import dimred.commands.main as m; m._run = lambda words: print('→ é') or 0; m.entry()"
     done = entered(code, PYTHONIOENCODING="ascii")
     assert (done.stdout, done.stderr, done.returncode) == ("\\u2192 \\xe9\n", "", 0)
+
+
+# Flags
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (
+            ["--batch-size", "64"],
+            "--batch-size: no such flag; keys are typed KEY=VALUE; did you mean ",
+        ),
+        (["--batch-size", "64"], "schedule.batch_size=64, or eval.batch_size=64?"),
+        (["--lr=0.1", "-m"], "did you mean schedule.optimizer.lr_per_256=0.1 (for a batch of 256"),
+        (["experiment=demo", "--seed", "3"], "keys are typed KEY=VALUE: seed=3"),
+        (["--restart", "experiment=demo"], "keys are typed KEY=VALUE: restart=true"),
+        (
+            ["--config_dir", "x"],
+            "unrecognized arguments: --config_dir; did you mean --config-dir? ",
+        ),
+        (["-m", "device=gpu,cpu"], "device=gpu: no such choice; did you mean device=cuda? "),
+        (["-m", "lr=1,2", "seed=0,1"], "lr=1,2: no such key; did you mean schedule.optimizer.lr"),
+        (["+epochs=3"], "epochs=3: no such key; did you mean schedule.epochs_scale (a factor)"),
+    ],
+)
+def test_flags_and_sweeps_say_what_was_meant(words, line, refused):
+    assert line in refused("train", *words)
+
+
+def test_flags_of_other_commands_say_what_was_meant(refused):
+    assert "--opne; did you mean --open? dimred view RUN" in refused("view", "x", "--opne")
