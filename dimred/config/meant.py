@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, field, replace
 from difflib import SequenceMatcher
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 from dimred.config.conf_folder import ALSO_CALLED, GROUPS, OTHER_NAMES, choices, folded
@@ -206,8 +205,8 @@ def not_a_setting(words: Sequence[str]) -> str:
     asked = question([f"{name}={word}" for name in reversed(GROUPS) if word in choices(name)])
     if asked:
         return f"{line}; {asked}"
-    path = Path(word).expanduser() if "\0" not in word else Path("-")
-    if path.suffix == ".npz":
+    path = os.path.expanduser(word.replace("\0", ""))  # noqa: PTH111  (see `expanded`)
+    if path.endswith(".npz"):
         return f"{line}; a file of images is dataset=npz {in_shell(f'dataset.path={word}')}"
     if os.path.isdir(path):  # noqa: PTH112  (not refused for its length)
         folder = in_shell(f"dataset.root={word}")

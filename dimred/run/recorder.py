@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from contextlib import suppress
 from typing import Any, Self
@@ -167,8 +168,9 @@ class RunRecorder(TrainingObserver):
 
     def _stop_if_asked(self, stage: str) -> None:
         if self.signals.received is not None:
+            how = "terminated" if self.signals.received == signal.SIGTERM else "interrupted"
             raise Interrupted(
                 self.signals.received,
-                f"interrupted in stage {stage}, saved to {self.folder.path}; the same command "
+                f"{how} in stage {stage}, saved to {self.folder.path}; the same command "
                 f"{'without restart=true ' if self.config.restart else ''}goes on from there",
             )

@@ -122,10 +122,12 @@ class RunFolder:
                     "an empty or new folder"
                 )
             return
+        differences = _differences(existing, identity)
         if restart:
+            if differences:
+                print(f"{self.path}: another run is replaced ({differences})", flush=True)
             self.clear()
             return
-        differences = _differences(existing, identity)
         if differences:
             raise InputError(
                 f"{self.path}: holds another run ({differences}); restart=true replaces it, "

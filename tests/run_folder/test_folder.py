@@ -51,12 +51,14 @@ def test_another_run_is_refused_saying_what_differs(tmp_path, other, words):
         folder.admit(other, restart=False)
 
 
-def test_restart_removes_the_run_but_no_file_of_the_user(tmp_path):
+def test_restart_removes_the_run_but_no_file_of_the_user(tmp_path, capsys):
     path = begun(tmp_path / "run")
     (path / "summary.json").write_text("{}")
     (path / "notes.txt").write_text("mine")
     with RunFolder(path) as folder:
         folder.admit({**IDENTITY, "data": "xyz"}, restart=True)
+        replaced = "another run is replaced (the images have changed since)"
+        assert capsys.readouterr().out == f"{folder.path}: {replaced}\n"
     assert sorted(p.name for p in path.iterdir()) == [".lock", "notes.txt"]
 
 

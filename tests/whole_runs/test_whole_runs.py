@@ -202,6 +202,8 @@ def test_killed_and_told_to_stop_it_ends_with_the_result_of_an_uninterrupted_run
             assert process.returncode == -sent
         else:
             assert process.returncode == 128 + sent
+            how = "terminated" if sent == signal.SIGTERM else "interrupted"
+            assert f"{how} in stage " in err
             assert "saved" in err
             assert "same command goes on" in err
             assert "Traceback" not in err
