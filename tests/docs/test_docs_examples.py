@@ -70,7 +70,7 @@ def test_a_measure_is_one_file(tmp_path, monkeypatch, capsys):
         summary = json.loads((run / "summary.json").read_text())
         assert -1 <= summary["silhouette"]["silhouette_h"] <= 1
         assert main([*words, "eval.silhoutte=true"]) == 2
-        assert "did you mean silhouette?" in capsys.readouterr().err
+        assert "did you mean eval.silhouette=true?" in capsys.readouterr().err
     finally:
         for name in plugins._files:
             registry.forget(name)
