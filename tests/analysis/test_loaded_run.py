@@ -57,7 +57,7 @@ def test_training_again_returns_the_same_run(run, capsys):
         (["loss.margn=2"], "loss.margn=2: no such key"),
         (["seed=-1"], "seed=-1"),
         (["x"], "x: must"),
-        (["experiment=demoo"], "did you mean demo?"),
+        (["experiment=demoo"], "did you mean experiment=demo?"),
     ],
 )
 def test_words_that_make_no_run_are_errors(words, named, tmp_path):

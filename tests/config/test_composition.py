@@ -252,7 +252,10 @@ def test_datasets_choose_their_pairing_unless_told():
             ["loss=simclr", "loss.temprature=2"],
             ["loss.temprature", "did you mean loss.temperature=2?"],
         ),
-        (["+loss.margn=2"], ["loss.margn=2: no such key; did you mean loss=drlim loss.margin=2?"]),
+        (
+            ["+loss.margn=2"],
+            ["loss.margn=2: no such key; did you mean loss=drlim loss.margin=2, or "],
+        ),
         (["+foo=1"], ["foo", "no such key"]),
         (["los=tsimcne"], ["los=tsimcne: no such key; did you mean loss=tsimcne?"]),
         (["loss=nope"], ["loss=nope: no such choice", "simclr", "tsimcne", "--plugin"]),

@@ -241,7 +241,7 @@ def test_strengths_that_say_nothing_new(cwd, experiment, strengths, parts):
         ([*INVARIANT, "pairing.transformations.rotation=[200]"], ["[200.0]", "at most 180"]),
         (
             [*KNN, "pairing.transformations.shift=[1]"],
-            ["pairing.transformations", "no such key", "same_class"],
+            ["pairing.transformations.shift=[1]: no such key", "pairing=knn_translations)?"],
         ),
         (
             [*INVARIANT, "pairing.variant=foo"],
