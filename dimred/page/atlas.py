@@ -27,7 +27,8 @@ class Atlas:
     sheets: WebP files. slot: uint32 (N,), the position of each image: slot // per_sheet is its
         sheet, slot % per_sheet its cell there, row by row.
     width, height: of a thumbnail in pixels. cell: side of a cell in pixels. columns: cells in a
-        row.
+        row. size: uint8 (N, 2), width and height of each thumbnail, in the upper left corner of its
+        cell; None where all have `width` and `height`.
     """
 
     sheets: tuple[bytes, ...]
@@ -36,6 +37,7 @@ class Atlas:
     height: int
     cell: int
     columns: int
+    size: NDArray[np.uint8] | None = None
 
     @property
     def per_sheet(self) -> int:

@@ -21,6 +21,7 @@ from dimred.page.atlas import Atlas
 
 _HERE = Path(__file__).parent
 _ALSO_3D = "; the right button moves"
+_OF_VERDICT = ("word", "text", "advice")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Column:
     title: shown to users. values: (N,), or one such array for each stage. names: names of
         categories, in which values are positions; None for numbers, where NaN means unknown.
     unit: of numbers. period: of cyclic numbers. skewed: clip the color scale by 1 % at both ends.
+    help: a sentence that says what the values are, "" for none.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Column:
     unit: str = ""
     period: float | None = None
     skewed: bool = False
+    help: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,35 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class PlacedImages:
+    """M new images that were placed on the map after it was learned.
+
+    names: of each. votes: the class that most of their neighbors have, "" where there are none.
+    shares: of the neighbors with that class, in [0, 1]. far: whether each is far from everything.
+    sets: what each was placed with. z: (M, d), in the map of the last stage.
+    near: the nearest rows of the map, uint32 (M, k).
+    """
+
+    names: Sequence[str]
+    votes: Sequence[str]
+    shares: Sequence[float]
+    far: Sequence[bool]
+    sets: Sequence[str]
+    z: NDArray[np.floating]
+    near: NDArray[np.integer]
+
+
+@dataclass(frozen=True)
 class MapPage:
     """The content of a page on N rows.
 
     run: name of the run, for file names. stages: at least one; the last is the map. projected:
         whether the map is a projection of Z. index: (N,), position of each row's image in the data.
     near: the nearest rows of each row, uint32 (N, k), in "z" and "h".
+    atlas: thumbnails of the rows, then of the placed images.
+    verdict: "word", "text" and "advice" on how good the map is; None where that is not known.
+    files: the URL of the folder that `sources` are in, ending in "/"; None where images have no
+        files. missing: a sentence on files that are gone or new, "" for none.
     """
 
     title: str
@@ -82,6 +108,10 @@ class MapPage:
     atlas: Atlas
     palette: Sequence[str]
     findings: Sequence[Finding] = field(default_factory=list)
+    placed: PlacedImages | None = None
+    verdict: Mapping[str, str | None] | None = None
+    files: str | None = None
+    missing: str = ""
 
 
 def page_parts(page: MapPage) -> Iterator[bytes]:
@@ -153,6 +183,10 @@ def _about(page: MapPage, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
             "columns": atlas.columns,
             "perSheet": atlas.per_sheet,
         },
+        "verdict": page.verdict and {key: page.verdict[key] for key in _OF_VERDICT},
+        "files": page.files and {"base": page.files},
+        "placed": page.placed and _placed(page.placed),
+        "missing": page.missing or None,
         "arrays": {
             name: f"{values.dtype.kind}{values.itemsize}" for name, values in arrays.items()
         },
@@ -166,6 +200,17 @@ def _stage(stage: StageMap) -> dict[str, Any]:
     scale = max(float((high - low).max()) / 2, 1e-9)
     center = [float(value) for value in (low + high) / 2]
     return {"name": stage.name, "caption": stage.caption, "center": center, "scale": scale}
+
+
+def _placed(placed: PlacedImages) -> dict[str, Any]:
+    return {
+        "n": len(placed.names),
+        "names": list(placed.names),
+        "votes": list(placed.votes),
+        "shares": list(map(float, placed.shares)),
+        "far": list(map(bool, placed.far)),
+        "sets": list(placed.sets),
+    }
 
 
 def _is_staged(column: Column) -> bool:
@@ -182,6 +227,7 @@ def _column(column: Column) -> dict[str, Any]:
         "unit": column.unit,
         "period": column.period if np.isfinite(column.period or 0) else None,
         "skewed": column.skewed,
+        "help": column.help,
         "staged": _is_staged(column),
     }
 
@@ -189,13 +235,10 @@ def _column(column: Column) -> dict[str, Any]:
 def _arrays(page: MapPage) -> Iterator[tuple[str, NDArray[Any]]]:
     yield "index", page.index.astype("<u4")
     for number, stage in enumerate(page.stages):
-        z = _as_float32(stage.z)
-        if not np.isfinite(z).all():
-            raise InputError(
-                f"{page.run}, stage {stage.name}: cannot be drawn: its coordinates are not finite "
-                f"numbers below {np.finfo(np.float32).max:.3g}"
-            )
-        yield f"z-{number}", z
+        yield f"z-{number}", _drawable(stage.z, f"{page.run}, stage {stage.name}")
+    if page.placed is not None:
+        yield "placed-z", _drawable(page.placed.z, f"{page.run}, new images")
+        yield "placed-near-z", page.placed.near.astype("<u4")
     for column in page.columns:
         if isinstance(column.values, np.ndarray):
             yield f"column-{column.name}", _values(column, column.values)
@@ -205,6 +248,19 @@ def _arrays(page: MapPage) -> Iterator[tuple[str, NDArray[Any]]]:
     for space, rows in page.near.items():
         yield f"near-{space}", rows.astype("<u4")
     yield "slot", page.atlas.slot.astype("<u4")
+    if page.atlas.size is not None:
+        yield "size", page.atlas.size.astype("<u1")
+
+
+def _drawable(z: NDArray[np.floating], what: str) -> NDArray[np.float32]:
+    """Coordinates as float32. Raises InputError for those that it does not hold."""
+    z = _as_float32(z)
+    if not np.isfinite(z).all():
+        raise InputError(
+            f"{what}: cannot be drawn: its coordinates are not finite numbers below "
+            f"{np.finfo(np.float32).max:.3g}"
+        )
+    return z
 
 
 def _values(column: Column, values: NDArray[Any]) -> NDArray[Any]:
