@@ -176,7 +176,7 @@ def test_images_replace_points_when_close(digits, opened, tmp_path):
     row = page.lonely()
     assert page.state("page.overlay.side") == 0
     page.page.mouse.move(*page.place(row))
-    for _ in range(12):
+    for _ in range(6):
         page.page.mouse.wheel(0, -1000)
         page.drawn()
     # Zoomed to where the pointer was.
@@ -197,7 +197,7 @@ def test_images_replace_points_when_close(digits, opened, tmp_path):
     expected = np.kron(image, np.ones((16, 16)))[8:-8, 8:-8]
     expected = np.asarray(Image.fromarray(expected.astype(np.uint8)).resize(seen.shape))
     assert np.corrcoef(seen.ravel(), expected.ravel())[0, 1] > 0.8
-    page.page.get_by_role("checkbox", name="images when close").uncheck()
+    page.page.get_by_role("checkbox", name="images").uncheck()
     assert page.state("page.overlay.side") == 0
 
 
@@ -340,7 +340,7 @@ def test_images_of_other_shapes_and_colors_are_shown(wicked, opened):
     for row in (0, 9, 23):
         page.state(f"page.pin({row})")
         page.page.wait_for_timeout(50)
-        shown = page.page.locator("#pinned-body > canvas").evaluate(
+        shown = page.page.locator("#pinned-picture canvas").evaluate(
             "one => Array.from(one.getContext('2d').getImageData(0, 0, one.width, one.height).data)"
         )
         pixels = np.array(shown).reshape(16, 16, 4)[:, :, :3]

@@ -120,6 +120,7 @@ def test_controls_have_names_and_are_reached_by_keys(digits, opened):
         "color",
         "stage",
         "thumbnails",
+        "names",
         "zoom-in",
         "reset",
         "theme",

@@ -11,7 +11,7 @@ function bytes(id) {
   return out;
 }
 
-const KINDS = { f4: Float32Array, u4: Uint32Array, u2: Uint16Array };
+const KINDS = { f4: Float32Array, u4: Uint32Array, u2: Uint16Array, u1: Uint8Array };
 const known = new Map();
 
 /** A typed array by name; null where the page has none. Decoded on first use. */
@@ -24,8 +24,29 @@ export function array(name) {
   return known.get(name);
 }
 
+/** Number of the last stage, whose map is the result. */
+export const LAST = about.stages.length - 1;
+
+/** Where no column tells the points apart. */
+export const ONE_COLOR = { name: "", title: "one color", kind: "category", names: [""], plain: true };
+
+const all = about.columns;
+export const columns = [...all, ONE_COLOR];
+
+// What a map is not opened in: it says more of the training than of the images.
+const OF_TRAINING = ["loss", "split", "index"];
+export const firstColumn = all.find(({ name }) => !OF_TRAINING.includes(name)) ?? ONE_COLOR;
+
+/** The categories to describe a group of rows by: that of `shown` first, then classes, islands. */
+export function describing(shown) {
+  const named = ["class", "cluster"].map((name) => all.find((column) => column.name === name));
+  const fit = [shown, ...named, ...all].filter((one) => one?.kind === "category" && !one.plain);
+  return [...new Set(fit)];
+}
+
 /** Values of a column in one stage: its own where it has one for each, else the same in all. */
 export function values(column, stage) {
+  if (column.plain) return new Uint16Array(about.n);
   return array(column.staged ? `${column.array}-${stage}` : column.array);
 }
 
@@ -40,7 +61,11 @@ export function exact(column, row, stage) {
 export function told(column, row, stage) {
   if (column.kind === "category") return exact(column, row, stage);
   const value = values(column, stage)[row];
-  if (!Number.isFinite(value)) return "";
+  return Number.isFinite(value) ? withUnit(column, value) : "";
+}
+
+/** A number of a column to be read, with its unit. */
+export function withUnit(column, value) {
   return `${short(value)}${column.unit ? ` ${column.unit}` : ""}`;
 }
 
@@ -49,15 +74,57 @@ export function short(value) {
   return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));
 }
 
-/** The k nearest rows of a row in "z" or "h", nearest first. */
+// Images that `embed` placed on the map have the numbers after its rows.
+const placed = about.placed ?? null;
+
+/** How many images were placed on the map afterwards. */
+export const placedCount = placed ? placed.n : 0;
+
+/** What is known of an image that was placed afterwards; null for a row of the map. */
+export function placedOf(row) {
+  const i = row - about.n;
+  if (i < 0) return null;
+  const one = (list) => placed[list]?.[i];
+  return {
+    name: one("names") ?? "",
+    vote: one("votes") ?? "",
+    share: one("shares"),
+    far: Boolean(one("far")),
+    set: one("sets") ?? "",
+  };
+}
+
+/** The nearest rows of a row in "z" or "h", nearest first. */
 export function neighbors(space, row) {
-  const all = array(`near-${space}`);
-  return all ? Array.from(all.subarray(row * about.k, (row + 1) * about.k)) : [];
+  const isPlaced = row >= about.n;
+  const all = array(isPlaced ? `placed-near-${space}` : `near-${space}`);
+  if (!all) return [];
+  const [k, i] = isPlaced ? [all.length / placedCount, row - about.n] : [about.k, row];
+  return Array.from(all.subarray(i * k, (i + 1) * k));
 }
 
 /** What a row is called: the position of its image in the data set. */
 export function nameOf(row) {
-  return String(array("index")[row]);
+  return placedOf(row)?.name ?? String(array("index")[row]);
+}
+
+/** Where the file of a row is; null where that is not known. */
+export function fileOf(row) {
+  if (!about.files || !about.sources || row >= about.n) return null;
+  return about.files.base + about.sources[row].split("/").map(encodeURIComponent).join("/");
+}
+
+/** "12 image(s)" with the right number. */
+export function images(count) {
+  return `${count.toLocaleString("en")} image${count === 1 ? "" : "s"}`;
+}
+
+/** One line on a row: its index and class, or its file where it has no class. */
+export function title(row) {
+  if (row >= about.n) return nameOf(row);
+  const label = all.find((column) => column.name === "class");
+  if (label) return `${nameOf(row)}: ${told(label, row, 0)}`;
+  return about.sources ? about.sources[row] : nameOf(row);
 }
 
 export { about };

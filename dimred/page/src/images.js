@@ -1,9 +1,11 @@
 // The images of the map: thumbnails in sheets, decoded when first seen.
 
 import { about, array } from "./data.js";
+import { element } from "./dom.js";
 
 const { width, height, cell, columns, perSheet } = about.atlas;
 const KEPT = 24; // decoded sheets, 4 MiB each; more where a picture shows more
+const FEW_PIXELS = 40; // along the longer side; larger ones are photographs, shown smooth
 
 const decoded = new Map(); // number -> { image, used }, the least recently used first
 const waiting = new Map(); // number -> Promise
@@ -51,6 +53,20 @@ async function decode(number) {
   events.dispatchEvent(new Event("sheet"));
 }
 
+const sizes = array("size");
+
+/** Width and height of a row's thumbnail in pixels. */
+export function pixelsOf(row) {
+  return sizes ? [sizes[2 * row] || 1, sizes[2 * row + 1] || 1] : [width, height];
+}
+
+/** Width and height of a row's image when its longer side is `side`. */
+export function fitted(row, side) {
+  const [w, h] = pixelsOf(row);
+  const scale = side / Math.max(w, h);
+  return [w * scale, h * scale];
+}
+
 /** Draw a row's image into a rectangle; returns whether it could be, else it is being decoded. */
 export function draw(context, row, x, y, w, h) {
   const slot = array("slot")[row];
@@ -67,25 +83,23 @@ export function draw(context, row, x, y, w, h) {
   const place = slot % perSheet;
   const left = (place % columns) * cell;
   const top = Math.floor(place / columns) * cell;
-  context.imageSmoothingEnabled = w < width;
-  context.drawImage(sheet.image, left, top, width, height, x, y, w, h);
+  const [ownWidth, ownHeight] = pixelsOf(row);
+  context.imageSmoothingEnabled = w < ownWidth || Math.max(ownWidth, ownHeight) > FEW_PIXELS;
+  context.drawImage(sheet.image, left, top, ownWidth, ownHeight, x, y, w, h);
   return true;
 }
 
 /** A canvas with a row's image, `side` CSS pixels at its longer side, drawn as soon as it can be. */
 export function picture(row, side) {
-  const canvas = document.createElement("canvas");
-  canvas.width = width;
-  canvas.height = height;
-  const scale = side / Math.max(width, height);
-  canvas.style.width = `${width * scale}px`;
-  canvas.style.height = `${height * scale}px`;
+  const [ownWidth, ownHeight] = pixelsOf(row);
+  const canvas = element("canvas", { width: ownWidth, height: ownHeight, className: "picture" });
+  const [w, h] = fitted(row, side);
+  canvas.style.width = `${w}px`;
+  canvas.style.aspectRatio = `${w} / ${h}`;
+  if (Math.max(ownWidth, ownHeight) > FEW_PIXELS) canvas.classList.add("smooth");
   const context = canvas.getContext("2d");
   const number = Math.floor(array("slot")[row] / perSheet);
-  if (!draw(context, row, 0, 0, width, height)) {
-    load(number).then(() => draw(context, row, 0, 0, width, height));
-  }
+  const whole = () => draw(context, row, 0, 0, ownWidth, ownHeight);
+  if (!whole()) load(number).then(whole);
   return canvas;
 }
-
-export const aspect = width / height;

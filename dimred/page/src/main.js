@@ -1,30 +1,40 @@
 // The page: what is shown, and what changes it.
 
-import { about, array, told, values } from "./data.js";
+import { LAST, about, array, columns, firstColumn, images, placedCount, title, values } from "./data.js";
 import { DIM, HIDDEN, PLAIN, STRONG } from "./cloud.js";
 import { background, css, tints } from "./color.js";
+import { byId } from "./dom.js";
+import { Filters } from "./filters.js";
+import { listenFull, openFull } from "./full.js";
+import { listenLayout, nameSheet, openSheet } from "./layout.js";
 import { Overlay } from "./overlay.js";
-import {
-  csvOf,
-  drawLegend,
-  drawPinned,
-  drawSelection,
-  drawTip,
-  images,
-  markHighlight,
-  title,
-} from "./panels.js";
+import { drawLegend, drawTip, markHighlight } from "./panels.js";
+import { drawPinned, drawPlaced } from "./pinned.js";
 import { listen } from "./pointer.js";
 import { Scene } from "./scene.js";
+import { search } from "./search.js";
+import { csvOf, drawSelection } from "./selection.js";
+import { explainHeader } from "./words.js";
 
 const MOTION = 700; // milliseconds from stage to stage
 const MAX_RINGS = 400;
 
-const byId = (id) => document.getElementById(id);
-
 /** The rows of a finding, each once. */
 function rowsOf(finding) {
   return [...new Set(finding.groups.flatMap((group) => group.rows))];
+}
+
+/** Places in z (n, dims) as the scene draws them (3 n,): the map of a stage from -1 to 1. */
+function drawn(z, stage) {
+  const { dims } = about;
+  const { center, scale } = about.stages[stage];
+  const places = new Float32Array((3 * z.length) / dims);
+  for (let row = 0; row < z.length / dims; row++) {
+    for (let i = 0; i < dims; i++) {
+      places[3 * row + i] = (z[row * dims + i] - center[i]) / scale;
+    }
+  }
+  return places;
 }
 
 /** Say why there is no map, in its place; "" when there is one. */
@@ -35,29 +45,35 @@ function trouble(text) {
 
 class Page {
   constructor() {
-    const last = about.stages.length - 1;
     this.state = {
-      stage: last,
-      column: about.columns[0],
-      hidden: new Map(), // column -> set of codes
+      stage: LAST,
+      column: firstColumn,
       highlight: null, // { column, code }
-      selection: null, // { title, rows, groups: [{ title, rows }] }
+      selection: null, // { title, kind, rows, groups: [{ title, rows }] }
       pinned: null,
       hovered: null,
       marked: [],
       outline: [],
       tool: "pan",
       thumbnails: true,
+      names: true,
+      placed: true, // whether images placed afterwards are shown
       dark: matchMedia("(prefers-color-scheme: dark)").matches,
     };
+    this.filters = new Filters();
     this.map = byId("map");
     this.scene = new Scene(byId("points"), about.n, about.dims === 3);
+    if (placedCount) this.scene.further = drawn(array("placed-z"), LAST);
     this.overlay = new Overlay(byId("overlay"), this.scene, this.state, (row) =>
       css(this.tints.subarray(3 * row, 3 * row + 3)),
     );
     this.#controls();
-    this.#toStage(last, 0);
+    this.#toStage(LAST, 0);
     this.#theme();
+    drawPlaced(this);
+    explainHeader();
+    listenLayout();
+    listenFull();
     listen(this.map, this.scene, this.overlay, this);
     this.scene.addEventListener("view", () => this.hover(null)); // its point is elsewhere now
     this.scene.addEventListener("lost", () =>
@@ -68,17 +84,6 @@ class Page {
 
   // ---- what is shown of each point
 
-  hiddenOf(column) {
-    return this.state.hidden.get(column) ?? new Set();
-  }
-
-  setHidden(column, code, isHidden) {
-    const codes = new Set(this.hiddenOf(column));
-    codes[isHidden ? "add" : "delete"](code);
-    this.state.hidden.set(column, codes);
-    this.#show();
-  }
-
   /** Make a category stand out, or no longer if it does; a selection ends by that. */
   highlight(column, code) {
     const { highlight } = this.state;
@@ -86,7 +91,7 @@ class Page {
     this.#deselect();
     this.state.highlight = is ? null : { column, code };
     markHighlight(this);
-    this.#show();
+    this.show();
   }
 
   #deselect() {
@@ -96,12 +101,10 @@ class Page {
     markHighlight(this);
   }
 
-  #show() {
-    const { hidden, highlight, selection, stage } = this.state;
-    const filters = [...hidden]
-      .filter(([, codes]) => codes.size)
-      .map(([column, codes]) => [values(column, stage), codes]);
-    const isHidden = (row) => filters.some(([codes, off]) => off.has(codes[row]));
+  /** Draw what filters, highlight and selection leave of the map. */
+  show() {
+    const { highlight, selection, stage } = this.state;
+    const isHidden = this.filters.test(stage);
     const strong = highlight && values(highlight.column, stage);
     const selected = selection && new Set(selection.rows);
     this.scene.show((row) => {
@@ -110,10 +113,11 @@ class Page {
       if (strong) return strong[row] === highlight.code ? STRONG : DIM;
       return PLAIN;
     });
-    const shown = this.scene.states.reduce((sum, state) => sum + (state !== HIDDEN), 0);
-    byId("shown").textContent =
-      shown < about.n ? `${shown.toLocaleString("en")} of ${images(about.n)} shown` : "";
-    byId("show-all").hidden = shown === about.n;
+    const { titles } = this.filters;
+    byId("shown").textContent = titles.length
+      ? `${this.scene.count.toLocaleString("en")} of ${images(about.n)} shown, by ${titles.join(", ")}`
+      : "";
+    byId("show-all").hidden = !titles.length;
     this.overlay.refresh();
   }
 
@@ -122,27 +126,28 @@ class Page {
     this.tints = tints(column, values(column, stage), about.palette, dark);
     this.scene.color(this.tints, background(dark));
     drawLegend(this);
+    this.#nameSheet();
+  }
+
+  #nameSheet() {
+    const { column, pinned, selection } = this.state;
+    if (pinned !== null) nameSheet(`Pinned ${title(pinned)}`);
+    else nameSheet(selection ? `${selection.title}: ${images(selection.rows.length)}` : `Colors: ${column.title}`);
   }
 
   #theme() {
     document.documentElement.dataset.theme = this.state.dark ? "dark" : "light";
     byId("theme").ariaPressed = String(this.state.dark);
     this.#color();
-    this.#show();
+    this.show();
+    if (this.state.selection) drawSelection(this);
   }
 
   // ---- stages
 
   #toStage(number, milliseconds) {
-    const { dims } = about;
-    const { name, caption, center, scale } = about.stages[number];
-    const z = array(`z-${number}`);
-    const places = new Float32Array(3 * about.n);
-    for (let row = 0; row < about.n; row++) {
-      for (let i = 0; i < dims; i++) {
-        places[3 * row + i] = (z[row * dims + i] - center[i]) / scale;
-      }
-    }
+    const { name, caption } = about.stages[number];
+    const places = drawn(array(`z-${number}`), number);
     this.hover(null);
     this.state.stage = number;
     this.scene.moveTo(places, milliseconds);
@@ -164,27 +169,60 @@ class Page {
 
   /** Pin a row, or none; `center` brings it into view. */
   pin(row, center = false) {
+    const isPlaced = row !== null && row >= about.n;
+    if (isPlaced) this.#showPlaced();
     this.state.pinned = row;
-    if (row !== null && center) {
-      const [x, y] = this.scene.placeOf(row);
-      const { width, height } = this.scene;
-      if (x < 0 || y < 0 || x > width || y > height) this.scene.center(row, 1);
-    }
     drawPinned(this);
-    const hidden = row !== null && this.scene.states[row] === HIDDEN;
-    if (row !== null) this.say(`Pinned ${title(row)}${hidden ? ", which is hidden" : ""}`);
+    this.#nameSheet();
+    if (row !== null) {
+      this.#inSight(byId("pinned"), byId("selection"));
+      if (center) this.#intoView(row);
+      const hidden = this.scene.states[row] === HIDDEN;
+      this.say(`Pinned ${title(row)}${hidden ? ", which is hidden" : ""}`);
+    }
     this.scene.draw();
   }
 
-  /** Select rows: those found by `how`, in groups or together. */
-  select(rows, how = "Selected", groups = [{ title: "", rows }], rings = false) {
+  #intoView(row) {
+    const [x, y] = this.scene.placeOf(row);
+    const { width, height } = this.scene;
+    if (x < 0 || y < 0 || x > width || y > height) this.scene.center(row, 1);
+  }
+
+  /** Images placed afterwards are on the map of the last stage only. */
+  #showPlaced() {
+    this.state.placed = byId("placed-shown").checked = true;
+    if (this.state.stage !== LAST) this.#goToStage(LAST);
+  }
+
+  /** Put one of two panels above the other, and scroll to it. */
+  #inSight(upper, lower) {
+    const focused = document.activeElement;
+    // #pinned is the one that is moved, since what is clicked in #selection keeps its place so.
+    if (upper.id === "pinned") lower.before(upper);
+    else upper.after(lower);
+    if (focused !== document.activeElement) focused.focus({ preventScroll: true });
+    openSheet(true);
+    byId("panels").scrollTop = 0;
+  }
+
+  /** Pin what is in the middle of the map; if it is, show it in full. */
+  enter(row) {
+    if (row !== null && row === this.state.pinned) openFull(row);
+    else this.pin(row);
+  }
+
+  /** Select rows: those found by `how`, in groups or together. kind: name of a finding. */
+  select(rows, how = "Selected", groups = [{ title: "", rows }], kind = null) {
     if (!rows.length) return this.say("Nothing there", true);
     this.#deselect();
-    this.state.selection = { title: how, rows, groups };
-    this.state.marked = rings && rows.length <= MAX_RINGS ? rows : [];
+    this.state.selection = { title: how, kind, rows, groups };
+    this.state.marked = kind && rows.length <= MAX_RINGS ? rows : [];
     drawSelection(this);
+    this.#nameSheet();
+    this.#inSight(byId("selection"), byId("pinned"));
     this.say(`${how}: ${images(rows.length)}`);
-    return this.#show();
+    return this.show();
   }
 
   /** Nothing is pinned, selected or highlighted. */
@@ -196,7 +234,8 @@ class Page {
 
   deselect() {
     this.#deselect();
-    this.#show();
+    this.#nameSheet();
+    this.show();
     this.say("");
   }
 
@@ -206,29 +245,23 @@ class Page {
     byId("said").classList.toggle("unseen", !alone);
   }
 
-  /** A number is an index, or a label of just that name; other words are parts of labels, files. */
   #search(text) {
-    const wanted = text.trim().toLowerCase();
-    if (!wanted) return this.clear();
-    const isNumber = /^\d+$/.test(wanted);
-    const pinned = isNumber ? array("index").indexOf(Number(wanted)) : -1;
-    const labels = about.columns.filter((column) => column.kind === "category");
-    const found = [];
-    for (let row = 0; row < about.n; row++) {
-      const texts = labels.map((column) => told(column, row, this.state.stage));
-      if (about.sources) texts.push(about.sources[row]);
-      const fits = (told) => (isNumber ? told === wanted : told.toLowerCase().includes(wanted));
-      if (texts.some(fits)) found.push(row);
+    if (!text.trim()) return this.clear();
+    const { index, rows } = search(text, this.state.stage);
+    const only = index < 0 && rows.length === 1;
+    if (!only && (rows.length || index < 0)) {
+      const onMap = rows.filter((row) => row < about.n);
+      if (onMap.length || !rows.length) this.select(onMap, `“${text.trim()}”`);
     }
-    if (found.length || pinned < 0) this.select(found, `“${text.trim()}”`);
-    if (pinned >= 0) this.pin(pinned, true);
+    if (index >= 0) this.pin(index, true);
+    else if (only || rows[0] >= about.n) this.pin(rows[0], true);
     return undefined;
   }
 
   #mark(name) {
     const kind = about.findings.find((one) => one.name === name);
     if (!kind) return this.deselect();
-    this.select(rowsOf(kind), kind.title, kind.groups, true);
+    this.select(rowsOf(kind), kind.title, kind.groups, name);
     byId("marks").value = name;
     return undefined;
   }
@@ -252,22 +285,17 @@ class Page {
     const on = (id, event, act) => byId(id).addEventListener(event, act);
     const { state, scene } = this;
     const colors = byId("color");
-    about.columns.forEach((column, i) => colors.append(new Option(column.title, i)));
-    colors.closest("label").hidden = about.columns.length < 2;
+    columns.forEach((column, i) => colors.append(new Option(column.title, i)));
+    colors.value = columns.indexOf(state.column);
     on("color", "change", () => {
-      state.column = about.columns[colors.value];
+      state.column = columns[colors.value];
       this.#color();
       this.overlay.refresh();
+      drawSelection(this);
     });
     byId("stages").hidden = about.stages.length < 2;
-    byId("stage").max = about.stages.length - 1;
-    on("stage", "input", (event) => {
-      const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-      this.#toStage(Number(event.target.value), still ? 0 : MOTION);
-      if (state.column.staged) this.#color();
-      this.#show();
-      drawPinned(this);
-    });
+    byId("stage").max = LAST;
+    on("stage", "input", (event) => this.#goToStage(Number(event.target.value)));
     for (const input of document.getElementsByName("tool")) {
       input.addEventListener("change", () => {
         state.tool = input.value;
@@ -285,6 +313,15 @@ class Page {
       state.thumbnails = event.target.checked;
       this.overlay.refresh();
     });
+    on("names", "change", (event) => {
+      state.names = event.target.checked;
+      this.overlay.refresh();
+    });
+    on("placed-shown", "change", (event) => {
+      state.placed = event.target.checked;
+      this.overlay.refresh();
+    });
+    on("search", "input", () => this.say(""));
     on("find", "submit", (event) => {
       event.preventDefault();
       this.#search(byId("search").value);
@@ -299,18 +336,29 @@ class Page {
     on("legend-all", "click", () => this.#hide([]));
     on("legend-none", "click", () => this.#hide(state.column.names.keys()));
     on("show-all", "click", () => {
-      state.hidden.clear();
-      this.#show();
+      this.filters.clear();
+      this.show();
       drawLegend(this);
     });
     on("unpin", "click", () => this.pin(null));
     on("deselect", "click", () => this.deselect());
+    on("selection-zoom", "click", () => scene.fit(state.selection.rows));
     on("export", "click", () => this.#export());
   }
 
+  #goToStage(number) {
+    const { state } = this;
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.#toStage(number, still ? 0 : MOTION);
+    if (state.column.staged) this.#color();
+    this.show();
+    drawPinned(this);
+    if (state.selection) drawSelection(this);
+  }
+
   #hide(codes) {
-    this.state.hidden.set(this.state.column, new Set(codes));
-    this.#show();
+    this.filters.hide(this.state.column, codes);
+    this.show();
     drawLegend(this);
   }
 }

@@ -1,61 +1,51 @@
-// The panels beside the map: legend, pinned image, selection. Texts of the data set (classes, file
-// names) are only ever set as text, never as HTML.
+// The panels beside the map: the legend, with what it hides, and what the pointer is on.
 
-import { about, array, exact, neighbors, nameOf, short, told, values } from "./data.js";
+import { about, array, columns, images, placedOf, title, told, values, withUnit } from "./data.js";
 import { categoryColor, css, gradient, range } from "./color.js";
+import { byId, element } from "./dom.js";
 import { picture } from "./images.js";
+import { whatColumn } from "./words.js";
 
-const IN_GALLERY = 60; // images that a gallery shows at first, and more each time it is asked
-const OF_GROUP = 10; // images of each of several groups, which is opened to see all
+const STEPS = 200; // of a slider over the numbers of a column
 
-const byId = (id) => document.getElementById(id);
-
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
-
-/** "12 image(s)" with the right number. */
-export function images(count) {
-  return `${count.toLocaleString("en")} image${count === 1 ? "" : "s"}`;
-}
-
-/** One line on a row: its index and class, or its file where it has no class. */
-export function title(row) {
-  const label = about.columns.find((column) => column.name === "class");
-  if (label) return `${nameOf(row)}: ${told(label, row, 0)}`;
-  return about.sources ? about.sources[row] : nameOf(row);
+/** The color of a category, as CSS. */
+export function cssOf(column, code, dark) {
+  return css(categoryColor(code, column.names.length, about.palette, dark));
 }
 
 /** The colors in words: a list of categories to show, hide and highlight, or a scale. */
 export function drawLegend(page) {
-  const { state } = page;
-  const { column } = state;
-  const list = byId("legend");
-  list.replaceChildren();
-  byId("legend-title").textContent = column.title;
-  const isCategory = column.kind === "category";
+  const { column } = page.state;
+  const isCategory = column.kind === "category" && !column.plain;
+  byId("legend").replaceChildren();
+  byId("legend-title").replaceChildren(column.plain ? "Colors" : column.title, " ", whatColumn(column));
   byId("legend-all").hidden = byId("legend-none").hidden = !isCategory;
-  if (!isCategory) return drawScale(column, state, list);
+  if (isCategory) drawCategories(page);
+  else if (column.plain) byId("legend").append(element("li", {}, `${images(about.n)} in one color`));
+  else drawScale(page);
+}
+
+function drawCategories(page) {
+  const { column, stage, dark } = page.state;
   const counts = new Uint32Array(column.names.length);
-  for (const code of values(column, state.stage)) counts[code]++;
-  const hidden = page.hiddenOf(column);
+  for (const code of values(column, stage)) counts[code]++;
+  const hidden = page.filters.hiddenOf(column);
   column.names.forEach((name, code) => {
     if (!counts[code]) return;
     const box = element("input", { type: "checkbox", checked: !hidden.has(code) });
-    box.addEventListener("change", () => page.setHidden(column, code, !box.checked));
+    box.addEventListener("change", () => {
+      page.filters.setHidden(column, code, !box.checked);
+      page.show();
+    });
     const swatch = element("span", { className: "swatch" });
-    swatch.style.background = css(
-      categoryColor(code, column.names.length, about.palette, state.dark),
-    );
+    swatch.style.background = cssOf(column, code, dark);
     const count = element("span", { className: "count" }, counts[code].toLocaleString("en"));
     const label = element("label", {}, box, swatch, element("span", { className: "name" }, name));
     const strong = element("button", { type: "button", className: "highlight" }, "◉");
     strong.title = strong.ariaLabel = `Highlight ${name}`;
     strong.dataset.code = code;
     strong.addEventListener("click", () => page.highlight(column, code));
-    list.append(element("li", {}, label, count, strong));
+    byId("legend").append(element("li", {}, label, count, strong));
   });
   markHighlight(page);
 }
@@ -69,18 +59,66 @@ export function markHighlight(page) {
   }
 }
 
-function drawScale(column, state, list) {
-  const [low, high] = range(column, values(column, state.stage));
+function drawScale(page) {
+  const { column, stage, dark } = page.state;
+  const numbers = values(column, stage);
+  const [low, high] = range(column, numbers);
   const bar = element("div", { className: "scale" });
-  bar.style.background = gradient(column, state.dark);
-  const unit = column.unit ? ` ${column.unit}` : "";
-  const end = (value) => element("span", {}, `${short(value)}${unit}`);
+  bar.style.background = gradient(column, dark);
+  const end = (value) => element("span", {}, withUnit(column, value));
   const ends = element("div", { className: "ends" }, end(low), end(high));
-  list.append(element("li", { className: "whole" }, bar, ends));
+  const known = numbers.filter(Number.isFinite).sort();
+  byId("legend").append(element("li", { className: "whole" }, bar, ends));
+  if (known.length > 1 && known[0] < known[known.length - 1]) {
+    byId("legend").append(element("li", { className: "whole" }, limits(page, column, known)));
+  }
+}
+
+/** Two sliders for the least and the greatest number that is shown. known: sorted. */
+function limits(page, column, known) {
+  const last = known.length - 1;
+  // Steps of a skewed column have equal numbers of images, of others equal widths.
+  const at = (step) =>
+    column.skewed
+      ? known[Math.round((step / STEPS) * last)]
+      : known[0] + ((known[last] - known[0]) * step) / STEPS;
+  const before = page.filters.ranges.get(column);
+  const stepOf = (value) => {
+    let step = 0;
+    while (step < STEPS && at(step) < value) step++;
+    return step;
+  };
+  const slider = (name, value) => {
+    const input = element("input", { type: "range", min: 0, max: STEPS, value, autocomplete: "off" });
+    input.ariaLabel = `Show ${column.title} ${name}`;
+    return input;
+  };
+  const from = slider("from", before ? stepOf(before[0]) : 0);
+  const to = slider("to", before ? stepOf(before[1]) : STEPS);
+  const said = element("output", { className: "faint" });
+  const tell = () => {
+    const [low, high] = [at(Number(from.value)), at(Number(to.value))];
+    from.ariaValueText = withUnit(column, low);
+    to.ariaValueText = withUnit(column, high);
+    said.textContent = `Show ${withUnit(column, low)} to ${withUnit(column, high)}`;
+    return [low, high];
+  };
+  const change = (event) => {
+    if (Number(from.value) > Number(to.value)) event.target.value = event.target === from ? to.value : from.value;
+    const isAll = from.value === "0" && to.value === String(STEPS);
+    const [low, high] = tell();
+    // The end of the scale is the greatest there is, whatever its rounding.
+    page.filters.limit(column, isAll ? null : [low, to.value === String(STEPS) ? Infinity : high]);
+    page.show();
+  };
+  from.addEventListener("input", change);
+  to.addEventListener("input", change);
+  tell();
+  return element("div", { className: "limits" }, from, to, said);
 }
 
 /** A button with a row's image that pins it. */
-function thumbnail(page, row, side) {
+export function thumbnail(page, row, side) {
   const caption = title(row);
   const button = element("button", { type: "button", className: "thumbnail", title: caption });
   button.ariaLabel = `Image ${caption}`;
@@ -92,45 +130,10 @@ function thumbnail(page, row, side) {
   return button;
 }
 
-function facts(row, stage) {
-  const list = element("dl");
-  const add = (name, text) => list.append(element("dt", {}, name), element("dd", {}, text));
-  add("index", nameOf(row));
-  for (const column of about.columns) {
-    const text = told(column, row, stage);
-    if (text) add(column.title, text);
-  }
-  if (about.sources) add("file", about.sources[row]);
-  for (const { title: kind, notes } of about.findings) {
-    if (notes[row]) add(kind, notes[row]);
-  }
-  const last = about.stages.length - 1;
-  const z = array(`z-${last}`).subarray(row * about.dims, (row + 1) * about.dims);
-  add(about.projected ? "place" : "z", Array.from(z, (value) => value.toFixed(3)).join(", "));
-  return list;
-}
-
-/** The image that is pinned, what is known of it, and its neighbors. */
-export function drawPinned(page) {
-  const { pinned, stage } = page.state;
-  const section = byId("pinned");
-  section.hidden = pinned === null;
-  if (pinned === null) return;
-  const body = byId("pinned-body");
-  // A neighbor that was chosen by keys is gone in a moment, and the focus with it.
-  const hadFocus = body.contains(document.activeElement);
-  body.replaceChildren(picture(pinned, 140), facts(pinned, stage));
-  for (const [space, name] of [
-    ["z", "Nearest in Z"],
-    ["h", "Nearest in H"],
-  ]) {
-    const rows = neighbors(space, pinned);
-    if (!rows.length) continue;
-    const strip = element("div", { className: `gallery near-${space}` });
-    for (const row of rows) strip.append(thumbnail(page, row, 44));
-    body.append(element("h3", { className: `key-${space}` }, name), strip);
-  }
-  if (hadFocus) byId("unpin").focus();
+/** What a vote of a new image's neighbors says. */
+export function voteOf({ vote, share, far }) {
+  const voted = vote && `${vote}${share === undefined ? "" : `, ${Math.round(100 * share)} %`}`;
+  return [voted, far && "far from everything"].filter(Boolean).join("; ");
 }
 
 /** What the pointer is on. */
@@ -140,77 +143,16 @@ export function drawTip(row, place) {
   if (tip.hidden) return;
   if (tip.dataset.row !== String(row)) {
     tip.dataset.row = row;
-    tip.replaceChildren(picture(row, 96), element("div", {}, title(row)));
-    const split = about.columns.find((column) => column.name === "split");
-    if (split) tip.append(element("div", { className: "faint" }, told(split, row, 0)));
-    if (about.sources) tip.append(element("div", { className: "faint" }, about.sources[row]));
+    const faint = (text) => element("div", { className: "faint" }, text);
+    tip.replaceChildren(picture(row, 128), element("div", {}, title(row)));
+    const placed = placedOf(row);
+    const split = columns.find((column) => column.name === "split");
+    if (placed) tip.append(faint(`new image: ${voteOf(placed)}`));
+    else if (split) tip.append(faint(told(split, row, 0)));
+    if (!placed && about.sources) tip.append(faint(about.sources[row]));
   }
   const { clientWidth: width, clientHeight: height } = tip.parentElement;
   const [x, y] = place;
-  tip.style.left = `${x + 16 + tip.offsetWidth < width ? x + 16 : x - 16 - tip.offsetWidth}px`;
+  tip.style.left = `${x + 16 + tip.offsetWidth < width ? x + 16 : Math.max(0, x - 16 - tip.offsetWidth)}px`;
   tip.style.top = `${Math.max(0, Math.min(y + 12, height - tip.offsetHeight))}px`;
-}
-
-/** The title of a group, which selects that group alone. */
-function heading(page, group) {
-  const button = element("button", { type: "button" }, group.title);
-  button.addEventListener("click", () => page.select(group.rows, group.title));
-  return element("h3", {}, button);
-}
-
-/** The images selected, in their groups, a part of them at a time. */
-export function drawSelection(page) {
-  const { selection } = page.state;
-  const section = byId("selection");
-  section.hidden = selection === null;
-  if (!selection) return;
-  byId("selection-title").textContent = `${selection.title}: ${images(selection.rows.length)}`;
-  const body = byId("selection-body");
-  body.replaceChildren();
-  const several = selection.groups.length > 1;
-  const parts = selection.groups.flatMap((group) =>
-    group.rows
-      .slice(0, several ? OF_GROUP : undefined)
-      .map((row, i) => ({ row, group: i === 0 && group.title ? group : null })),
-  );
-  let strip = element("div", { className: "gallery" });
-  const more = byId("selection-more");
-  let done = 0;
-  const add = () => {
-    for (const { row, group } of parts.slice(done, done + IN_GALLERY)) {
-      if (group || !strip.parentElement) {
-        strip = element("div", { className: "gallery" });
-        if (group && several) body.append(heading(page, group));
-        body.append(strip);
-      }
-      strip.append(thumbnail(page, row, 44));
-    }
-    done = Math.min(done + IN_GALLERY, parts.length);
-    more.hidden = done >= parts.length;
-    more.textContent = `Show more (${(parts.length - done).toLocaleString("en")} left)`;
-  };
-  more.onclick = add;
-  add();
-}
-
-/** As the package's own CSV: a text that a spreadsheet would compute gets an apostrophe. */
-function quoted(cell) {
-  const text = /^[=+\-@\t\r]/.test(cell) && Number.isNaN(Number(cell)) ? `'${cell}` : cell;
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
-/** The selection as CSV: row of embedding.npz, index in the data set, and all that is known. */
-export function csvOf(rows, groups, stage) {
-  const grouped = groups.length > 1;
-  const groupOf = new Map(groups.flatMap((group) => group.rows.map((row) => [row, group.title])));
-  const head = ["row", "index", ...about.columns.map((column) => column.title)];
-  if (about.sources) head.push("source");
-  if (grouped) head.push("group");
-  const lines = rows.map((row) => {
-    const cells = [String(row), nameOf(row), ...about.columns.map((c) => exact(c, row, stage))];
-    if (about.sources) cells.push(about.sources[row]);
-    if (grouped) cells.push(groupOf.get(row));
-    return cells;
-  });
-  return `\ufeff${[head, ...lines].map((cells) => `${cells.map(quoted).join(",")}\r\n`).join("")}`;
 }

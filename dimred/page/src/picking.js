@@ -2,24 +2,30 @@
 
 const REACH = 12; // pixels
 
-/** The row nearest to a place on the screen, within reach of it unless `anywhere`, or null. */
+/**
+ * The row nearest to a place on the screen, within reach of it unless `anywhere`, or null. Images that
+ * were placed afterwards lie on top.
+ */
 export function nearest(scene, overlay, x, y, anywhere = false) {
-  const [w, h] = overlay.size;
-  const within = anywhere
-    ? () => true
-    : overlay.side
-    ? (dx, dy) => Math.abs(dx) <= w / 2 && Math.abs(dy) <= h / 2
-    : (dx, dy) => dx * dx + dy * dy <= Math.max(REACH, scene.pointSize) ** 2;
   let best = null;
   let least = Infinity;
-  scene.seen((row, px, py) => {
+  const consider = (row, px, py, isWithin) => {
     const [dx, dy] = [px - x, py - y];
     const distance = dx * dx + dy * dy;
-    if (distance < least && within(dx, dy)) {
-      least = distance;
-      best = row;
-    }
-  });
+    if (distance >= least || !(anywhere || isWithin(row, dx, dy))) return;
+    least = distance;
+    best = row;
+  };
+  const inImage = (row, dx, dy) => {
+    const [w, h] = overlay.sizeOf(row);
+    return Math.abs(dx) <= w / 2 && Math.abs(dy) <= h / 2;
+  };
+  const within = (reach) => (row, dx, dy) => dx * dx + dy * dy <= reach ** 2;
+  const above = overlay.side ? inImage : within(REACH);
+  for (const row of overlay.placedRows) consider(row, ...scene.placeOf(row), above);
+  if (best !== null && !anywhere) return best;
+  const isWithin = overlay.side ? inImage : within(Math.max(REACH, scene.pointSize));
+  scene.seen((row, px, py) => consider(row, px, py, isWithin));
   return best;
 }
 

@@ -83,7 +83,7 @@ export function listen(map, scene, overlay, page) {
     else if (event.key === "-") scene.zoomBy(1 / 1.4);
     else if (event.key === "0") scene.reset();
     else if (event.key === "Enter") {
-      page.pin(nearest(scene, overlay, scene.width / 2, scene.height / 2, true));
+      page.enter(nearest(scene, overlay, scene.width / 2, scene.height / 2, true));
     }
     else if (event.key === "Escape") {
       abandon();

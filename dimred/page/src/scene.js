@@ -16,6 +16,7 @@ import { Cloud, HIDDEN, pointSize } from "./cloud.js";
 
 const MARGIN = 1.06; // half the height of the view, in units of half the map
 const MAX_ZOOM = 5000;
+const MAX_FIT = 60; // zoom to a single row or copies of one, which have no extent
 // While it moves, a map that the machine draws slowly is thinned out until it is fluent. Between the
 // two lies no refresh rate of a screen.
 const SLOW = 45; // milliseconds from picture to picture
@@ -27,19 +28,21 @@ const STILL = 180; // milliseconds, after which all of them are drawn
 export class Scene extends EventTarget {
   /**
    * canvas: to draw on. n: number of points. solid: whether the map is 3-D.
-   * Dispatches "frame" after each picture, "view" when the camera has moved, "lost" when the browser
-   * has taken WebGL away and "restored" when it is back.
+   * Dispatches "frame" after each picture, "view" when the camera has moved, "placed" when the points
+   * have, "lost" when the browser has taken WebGL away and "restored" when it is back.
    */
   constructor(canvas, n, solid) {
     super();
     this.canvas = canvas;
     this.n = n;
+    this.count = n; // of points that are not hidden
     this.solid = solid;
     this.renderer = new WebGLRenderer({ canvas, antialias: false, alpha: false });
     this.renderer.outputColorSpace = LinearSRGBColorSpace;
     this.camera = new OrthographicCamera(-1, 1, 1, -1, 0.1, 100);
     this.cloud = new Cloud(n, solid);
     this.objects = new Objects().add(this.cloud);
+    this.further = new Float32Array(0); // places after those of the points, drawn by others
     this.share = 1; // of the points, drawn while the map moves
     this.motion = null; // the next picture of points on their way, if they are
     // What three.js restores is drawn when something else asks for it; the page does.
@@ -155,7 +158,7 @@ export class Scene extends EventTarget {
 
   /** Put a row in the middle, at least this close. */
   center(row, zoom) {
-    const place = new Vector3().fromArray(this.positions, 3 * row);
+    const place = this.#pointOf(row);
     const shift = place.sub(this.controls.target);
     this.camera.position.add(shift);
     this.controls.target.add(shift);
@@ -163,6 +166,19 @@ export class Scene extends EventTarget {
     this.camera.updateProjectionMatrix();
     this.controls.update();
     this.#moved();
+  }
+
+  /** Show these rows as large as the view allows, with room around them. */
+  fit(rows) {
+    let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];
+    for (const row of rows) {
+      const [x, y] = this.placeOf(row);
+      [left, right] = [Math.min(left, x), Math.max(right, x)];
+      [top, bottom] = [Math.min(top, y), Math.max(bottom, y)];
+    }
+    this.panBy((left + right - this.width) / 2, (top + bottom - this.height) / 2);
+    const room = 0.8 * Math.min(this.width / (right - left + 1), this.height / (bottom - top + 1));
+    this.zoomBy(Math.min(room, MAX_FIT / Math.min(this.camera.zoom, MAX_FIT)));
   }
 
   /** Move the points to other places, (3 n,), gradually over so many milliseconds. */
@@ -181,14 +197,15 @@ export class Scene extends EventTarget {
       for (let i = 0; i < places.length; i++) {
         this.positions[i] = from[i] + (places[i] - from[i]) * eased;
       }
-      this.#placed();
       this.motion = done < 1 ? requestAnimationFrame(step) : null;
+      this.#placed();
     };
     this.motion = requestAnimationFrame(step);
   }
 
   #placed() {
     this.cloud.moved();
+    this.dispatchEvent(new Event("placed"));
     this.#moved();
   }
 
@@ -203,6 +220,7 @@ export class Scene extends EventTarget {
   /** What is drawn of each point, as `Cloud.show`. */
   show(stateOf) {
     this.cloud.show(stateOf);
+    this.count = this.states.reduce((sum, state) => sum + (state !== HIDDEN), 0);
     this.draw();
   }
 
@@ -249,8 +267,22 @@ export class Scene extends EventTarget {
 
   /** Where one row is on the screen, [x, y] in pixels, be it within the view or not. */
   placeOf(row) {
-    const place = new Vector3().fromArray(this.positions, 3 * row).project(this.camera);
-    return [((place.x + 1) / 2) * this.width, ((1 - place.y) / 2) * this.height];
+    return this.#onScreen(this.#pointOf(row));
+  }
+
+  /** Where a place [x, y, z] of the map is on the screen. */
+  project(place) {
+    return this.#onScreen(new Vector3(...place));
+  }
+
+  #pointOf(row) {
+    const isFurther = row >= this.n;
+    const point = new Vector3();
+    return point.fromArray(isFurther ? this.further : this.positions, 3 * (row - isFurther * this.n));
+  }
+
+  #onScreen(point) {
+    point.project(this.camera);
+    return [((point.x + 1) / 2) * this.width, ((1 - point.y) / 2) * this.height];
   }
 }
-
