@@ -27,15 +27,16 @@ export function array(name) {
 /** Number of the last stage, whose map is the result. */
 export const LAST = about.stages.length - 1;
 
-/** Where no column tells the points apart. */
-export const ONE_COLOR = { name: "", title: "one color", kind: "category", names: [""], plain: true };
-
 const all = about.columns;
-export const columns = [...all, ONE_COLOR];
+for (const column of all) column.plain = column.name === "plain"; // tells no rows apart
+const ONE_COLOR = { name: "plain", title: "one color", kind: "category", names: [""], plain: true };
+
+/** What points can be colored by; in one color always. */
+export const columns = all.some(({ plain }) => plain) ? all : [...all, ONE_COLOR];
 
 // What a map is not opened in: it says more of the training than of the images.
 const OF_TRAINING = ["loss", "split", "index"];
-export const firstColumn = all.find(({ name }) => !OF_TRAINING.includes(name)) ?? ONE_COLOR;
+export const firstColumn = columns.find(({ name }) => !OF_TRAINING.includes(name));
 
 /** The categories to describe a group of rows by: that of `shown` first, then classes, islands. */
 export function describing(shown) {

@@ -34,7 +34,7 @@ function facts(row, stage) {
   } else {
     add("index", nameOf(row));
     for (const column of columns) {
-      const text = told(column, row, stage);
+      const text = column.plain ? "" : told(column, row, stage);
       if (text) add(column.title, text, meaning(column) && whatColumn(column));
     }
     if (about.sources) add("file", about.sources[row]);
