@@ -263,10 +263,11 @@ def test_no_name_lies_on_another_at_any_zoom(many_names, opened):
             assert x + w <= frame["width"]
             for ox, oy, ow, oh in taken[:i]:
                 assert x >= ox + ow or ox >= x + w or y >= oy + oh or oy >= y + h
-        seen = page.state(
-            "(() => { const all = []; scene.seen((row) => all.push(row)); return all; })()"
-        )
-        assert {one["code"] for one in shown} <= {row % 200 for row in seen}
+        places = np.array(page.state("Array.from({ length: 3000 }, (_, i) => scene.placeOf(i))"))
+        for one in shown if zoom > 2 else []:  # of what is there, not of one image among others
+            middle = one["x"] + one["width"] / 2, one["y"] + one["height"] / 2
+            near = np.flatnonzero(np.abs(places - middle).max(axis=1) < frame["width"] / 8)
+            assert (near % 200 == one["code"]).mean() > 0.1
 
 
 def bars(page, title):

@@ -5,12 +5,16 @@ import { about, values } from "./data.js";
 import { HIDDEN } from "./cloud.js";
 
 const MOST = 40; // names at a time
-const LEVELS = 6; // at the last, the map is cut into 32 x 32 tiles
+const NEAR = 1.6; // zoom from which parts of the map have names of their own
+const LEVELS = 7; // at the last, the map is cut into 64 x 64 tiles
 const CELLS = 24; // along the whole map, in search of the densest place
 const CELLS_OF_TILE = 10;
-const LEAST = 3; // images of a category in a tile, below the first level
+const LEAST = 3; // images of a category in a tile to name it
+const SHARE = 0.25; // of the images in the tile
 const APART = 220; // pixels between two of the same name
 const LONGEST = 26; // letters
+const AT_ONCE = 5000; // points; of more, places for names are looked for when the map rests
+const REST = 150; // milliseconds
 const FONT = "600 13px system-ui, sans-serif";
 const HEIGHT = 18;
 
@@ -66,10 +70,12 @@ function anchorsOf(column, stage, scene, tiles) {
   const { positions, states, n } = scene;
   const tile = (value) => Math.min(Math.max(Math.floor(((value + 1) / 2) * tiles), 0), tiles - 1);
   const sorted = new Float64Array(n);
+  const crowd = new Uint32Array(tiles * tiles);
   let used = 0;
   for (let row = 0; row < n; row++) {
     if (states[row] === HIDDEN || !written(column, codes[row])) continue;
     const part = tile(positions[3 * row]) * tiles + tile(positions[3 * row + 1]);
+    crowd[part]++;
     sorted[used++] = (codes[row] * tiles * tiles + part) * n + row;
   }
   const order = sorted.subarray(0, used).sort();
@@ -80,7 +86,7 @@ function anchorsOf(column, stage, scene, tiles) {
     let end = first;
     while (end < used && Math.floor(order[end] / n) === group) end++;
     const count = end - first;
-    if (tiles === 1 || count >= LEAST) {
+    if (tiles === 1 || count >= Math.max(LEAST, SHARE * crowd[group % (tiles * tiles)])) {
       const rows = Array.from(order.subarray(first, end), (key) => key - group * n);
       const place = densest(rows, positions, side);
       found.push({ code: Math.floor(group / tiles / tiles), count, place });
@@ -95,6 +101,7 @@ export class Names {
     this.scene = scene;
     this.state = state;
     this.known = new Map(); // level -> anchors, of the column and stage that are shown
+    this.latest = []; // anchors of the level shown before
     this.widths = new Map(); // text -> pixels
     this.shown = []; // { text, x, y, width, height }, the box around each name
     scene.addEventListener("placed", () => this.forget());
@@ -103,16 +110,37 @@ export class Names {
   /** What is shown, or where, has changed. */
   forget() {
     this.known.clear();
+    this.latest = [];
+  }
+
+  get #level() {
+    const { scene } = this;
+    const { zoom } = scene.camera;
+    const isWhole = scene.solid || zoom < NEAR;
+    return isWhole ? 0 : Math.min(Math.floor(Math.log2(zoom)) + 1, LEVELS - 1);
   }
 
   #anchors() {
-    const { scene, state } = this;
-    const near = Math.floor(Math.log2(Math.max(scene.camera.zoom, 1)));
-    const level = scene.solid ? 0 : Math.min(near, LEVELS - 1);
+    const level = this.#level;
     if (!this.known.has(level)) {
-      this.known.set(level, anchorsOf(state.column, state.stage, scene, 2 ** level));
+      if (this.scene.n > AT_ONCE) this.#findLater();
+      else this.#find(level);
     }
-    return this.known.get(level);
+    this.latest = this.known.get(level) ?? this.latest;
+    return this.latest;
+  }
+
+  #find(level) {
+    const { column, stage } = this.state;
+    this.known.set(level, anchorsOf(column, stage, this.scene, 2 ** level));
+  }
+
+  #findLater() {
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => {
+      if (this.wanted) this.#find(this.#level);
+      this.scene.draw();
+    }, REST);
   }
 
   get wanted() {
@@ -129,9 +157,10 @@ export class Names {
     context.font = FONT;
     const boxes = [...taken];
     const nearby = new Map(); // code -> places
+    const onScreen = scene.projection();
     for (const { code, place } of this.#anchors()) {
       if (this.shown.length === MOST) break;
-      const [x, y] = scene.project(place);
+      const [x, y] = onScreen(...place);
       if (x < 0 || y < 0 || x > scene.width || y > scene.height) continue;
       const own = nearby.get(code) ?? [];
       if (own.some(([ox, oy]) => Math.hypot(x - ox, y - oy) < APART)) continue;

@@ -246,11 +246,7 @@ export class Scene extends EventTarget {
    * drawn and within the view.
    */
   seen(use) {
-    this.camera.updateMatrixWorld();
-    const view = new Matrix4().multiplyMatrices(
-      this.camera.projectionMatrix,
-      this.camera.matrixWorldInverse,
-    ).elements;
+    const view = this.#viewMatrix();
     const { positions, states, width, height } = this;
     for (let row = 0, i = 0; row < this.n; row++, i += 3) {
       if (states[row] === HIDDEN) continue;
@@ -267,22 +263,29 @@ export class Scene extends EventTarget {
 
   /** Where one row is on the screen, [x, y] in pixels, be it within the view or not. */
   placeOf(row) {
-    return this.#onScreen(this.#pointOf(row));
+    const point = this.#pointOf(row).project(this.camera);
+    return [((point.x + 1) / 2) * this.width, ((1 - point.y) / 2) * this.height];
   }
 
-  /** Where a place [x, y, z] of the map is on the screen. */
-  project(place) {
-    return this.#onScreen(new Vector3(...place));
+  /** Where places (x, y, z) of the map are on the screen now: a function for many of them. */
+  projection() {
+    const view = this.#viewMatrix();
+    const { width, height } = this;
+    return (x, y, z) => [
+      ((view[0] * x + view[4] * y + view[8] * z + view[12] + 1) / 2) * width,
+      ((1 - view[1] * x - view[5] * y - view[9] * z - view[13]) / 2) * height,
+    ];
+  }
+
+  #viewMatrix() {
+    this.camera.updateMatrixWorld();
+    const { projectionMatrix, matrixWorldInverse } = this.camera;
+    return new Matrix4().multiplyMatrices(projectionMatrix, matrixWorldInverse).elements;
   }
 
   #pointOf(row) {
     const isFurther = row >= this.n;
     const point = new Vector3();
     return point.fromArray(isFurther ? this.further : this.positions, 3 * (row - isFurther * this.n));
-  }
-
-  #onScreen(point) {
-    point.project(this.camera);
-    return [((point.x + 1) / 2) * this.width, ((1 - point.y) / 2) * this.height];
   }
 }
