@@ -23,8 +23,9 @@ export function beginPicture() {
 function load(number) {
   if (!waiting.has(number)) {
     const element = document.getElementById(`sheet-${number}`);
-    if (!element) {
-      // The end of a large page is still being read.
+    const isRead = document.readyState !== "loading" || element?.nextSibling;
+    if (!isRead) {
+      // The end of a large page is still being read, and of a sheet perhaps its first part is there.
       const later = new Promise((done) =>
         document.addEventListener("DOMContentLoaded", done, { once: true }),
       );
