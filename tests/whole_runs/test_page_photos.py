@@ -1,11 +1,7 @@
 """The page of photographs in a real browser, made of arrays as a run would give them."""
 
-import http.server
 import io
 import json
-import threading
-import time
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -135,61 +131,6 @@ def test_a_small_map_opens_in_whole_photographs(album, opened, tmp_path):
         assert middle == pytest.approx(page.place(row), abs=2)
     page.page.uncheck("#thumbnails")
     assert page.state("page.overlay.side") == 0
-
-
-@contextmanager
-def halting(file):
-    """A server of a page that halts in the middle of its first sheet: its address, and the event
-    after which it goes on."""
-    content = file.read_bytes()
-    middle = content.index(b'id="sheet-0"') + 100
-    go_on = threading.Event()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(content[:middle])
-            self.wfile.flush()
-            go_on.wait(60)
-            self.wfile.write(content[middle:])
-
-        def log_message(self, *arguments):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/", go_on
-        server.shutdown()
-
-
-def test_photographs_wait_until_they_have_been_read(album, browser):
-    """The map is drawn when of a large page only a part is there."""
-    context = browser.new_context()
-    context.add_init_script(
-        "const frame = requestAnimationFrame; window.requestAnimationFrame = (act) => frame("
-        "function again(now) { document.getElementById('sheet-0') ? act(now) : frame(again); });"
-    )
-    page, complaints = context.new_page(), []
-    page.on("console", lambda message: complaints.append(message.text))
-    with halting(album) as (address, go_on):
-        page.goto(address, wait_until="commit")
-        until = time.monotonic() + 60
-        while not page.evaluate("performance.getEntriesByName('dimred-first-frame').length"):
-            assert time.monotonic() < until
-            time.sleep(0.05)
-        page.wait_for_timeout(200)
-        go_on.set()
-        page.wait_for_load_state()
-    page.evaluate("window.dimred.page.pin(59)")
-    page.wait_for_timeout(200)
-    shown = page.locator("#pinned-picture canvas").evaluate(
-        "one => Array.from(one.getContext('2d').getImageData(20, 20, 1, 1).data)"
-    )
-    assert shown[:3] == pytest.approx(color_of(59), abs=2)
-    assert complaints == []
-    context.close()
 
 
 def test_the_pinned_photograph_is_shown_in_full(album, opened):
