@@ -27,6 +27,8 @@ VALUES = {
 """Choices and values, by key: old to new."""
 GONE = ("device.cuda_graphs",)
 """Keys that were removed."""
+_NO_LONGER_IDENTITY = ("device.threads",)
+"""Keys that a run's identity had in earlier versions, and which may change when it goes on."""
 # Names that contain renamed choices: a run is named after its experiment.
 _IN_FILES = {
     "name": VALUES["experiment"],
@@ -58,7 +60,8 @@ def current_overrides(overrides: Sequence[str]) -> list[str]:
 
 
 def current_identity(identity: Any) -> dict[str, Any]:
-    """A run's identity under the current names, without `eval`, which earlier versions included.
+    """A run's identity under the current names, without `eval` and other keys that earlier versions
+    included.
 
     Raises InputError for what is no identity.
     """
@@ -69,7 +72,7 @@ def current_identity(identity: Any) -> dict[str, Any]:
     values = {
         KEYS.get(key, key): _current(key, value)
         for key, value in identity["config"].items()
-        if key not in GONE and not key.startswith("eval.")
+        if key not in (*GONE, *_NO_LONGER_IDENTITY) and not key.startswith("eval.")
     }
     return {**identity, "config": values}
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from dimred.config import RunConfig, identity_fields
-from dimred.config.provenance import provenance
+from dimred.config.provenance import PROVENANCE, provenance
+from dimred.config.same_run import differing_keys, is_same_run
 from dimred.data.image_set import ImageSet
-from dimred.files import expanded
+from dimred.files import escaped, expanded
+from dimred.run_folder.state import DAMAGED, FINISHED, UNFINISHED, RunState, state_of
 from dimred.training.compute import Compute
+
+_MAX_SHOWN = 3  # differing keys
 
 
 def identity_of(config: RunConfig, compute: Compute, images: ImageSet) -> dict[str, Any]:
@@ -34,12 +40,77 @@ def identity_values(config: RunConfig, compute: Compute) -> dict[str, Any]:
     return values
 
 
-def run_path(config: RunConfig, identity: dict[str, Any]) -> Path:
-    """The run folder. Equal identities give the same folder, so that the same command continues a
-    run."""
+def run_path(config: RunConfig, identity: dict[str, Any], varied: str = "") -> Path:
+    """The run folder: the one that holds the run of this identity and name, or a new one. So the
+    same command continues a run, whether a sweep or an earlier version has begun it.
+
+    varied: what a sweep varies, for the name of a new folder.
+    """
     if config.run_dir is not None:
         return expanded(config.run_dir)
+    place = _place(config)
+    ending = f"seed{config.seed}-{_digest(identity)}"
+    folders = list(_namesakes(config))
+    for folder in folders:
+        if folder.name.endswith(f"-{ending}"):
+            return folder
+    for folder in folders:
+        run = state_of(folder)
+        if run is not None and run.state != DAMAGED and is_same_run(run.identity, identity):
+            return folder
+    return place.with_name("-".join(filter(None, [place.name, varied, ending])))
+
+
+def sibling_note(config: RunConfig, identity: dict[str, Any], path: Path) -> str:
+    """A line on the run that was perhaps meant where a new folder is about to be made: one of this
+    name and seed that was stopped, with what differs; or a finished one of other images. "" for
+    none."""
+    if config.run_dir is not None or path.exists():
+        return ""
+    found = []
+    for run in filter(None, map(state_of, _namesakes(config))):
+        keys = differing_keys(run.values, identity["config"])
+        if run.state == UNFINISHED or (run.state == FINISHED and not keys):
+            found.append((run.state == FINISHED, len(keys), run, keys))
+    if not found:
+        return ""
+    _, _, run, keys = min(found, key=lambda each: each[:2])
+    return escaped(
+        f"{run.folder} ({run.progress}) differs in {_difference(run, identity, keys)}"
+        f"{f'; {run.command} goes on with it' if run.state != FINISHED and run.command else ''}"
+    )
+
+
+def _difference(run: RunState, identity: dict[str, Any], keys: list[str]) -> str:
+    here, there = identity["config"], run.values
+    texts = [f"{k} ({there.get(k)} there, {here.get(k)} here)" for k in keys[:_MAX_SHOWN]]
+    if len(keys) > _MAX_SHOWN:
+        texts.append(f"{len(keys) - _MAX_SHOWN} more keys")
+    if run.identity["data"] != identity["data"] and not any("dataset." in key for key in keys):
+        texts.append("its images, which have changed since")
+    if any(run.identity.get(part, {}) != identity.get(part, {}) for part in PROVENANCE):
+        texts.append("its plug-ins or their files, which have changed since")
+    return ", ".join(texts)
+
+
+def _place(config: RunConfig) -> Path:
+    """The path of the run folder without seed and hash."""
     parts = (config.dataset.name, config.model.name, config.loss.name, config.schedule.name)
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
-    name = f"{config.name or '-'.join(parts)}-seed{config.seed}-{digest}"
-    return expanded(config.output_dir) / name
+    return expanded(config.output_dir) / (config.name or "-".join(parts))
+
+
+def _namesakes(config: RunConfig) -> Iterator[Path]:
+    """The run folders of this name and seed."""
+    place = _place(config)
+    name = re.compile(
+        rf"{re.escape(place.name)}-(?:[^-=]*=.*-)?seed{config.seed}-[0-9a-f]{{8}}", re.DOTALL
+    )
+    if place.parent.is_dir():
+        yield from sorted(p for p in place.parent.iterdir() if name.fullmatch(p.name))
+
+
+def _digest(identity: dict[str, Any]) -> str:
+    # Earlier versions had the threads among the values; null, the default, keeps their names.
+    values = {**identity["config"], "device.threads": None}
+    text = json.dumps({**identity, "config": values}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

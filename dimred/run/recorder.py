@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from dimred.config.renamed import current_identity
+from dimred.config.same_run import is_same_run
 from dimred.errors import InputError, Interrupted, TrainingDiverged
 from dimred.run.progress import StageProgress
 from dimred.run.report import RunReport
@@ -28,7 +29,7 @@ def checkpoint_of(folder: RunFolder, identity: dict[str, Any]) -> Checkpoint | N
         return None
     checkpoint = folder.read_checkpoint()
     with suppress(InputError):  # of what is no identity
-        if current_identity(checkpoint.identity) == identity:
+        if is_same_run(current_identity(checkpoint.identity), identity):
             return checkpoint
     raise InputError(f"{folder.checkpoint}: belongs to another run; begin anew with restart=true")
 

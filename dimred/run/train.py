@@ -9,12 +9,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+import torch
+
 from dimred.config import RunConfig
 from dimred.config.saved import config_text
 from dimred.data.first_look import counted_word, reasons
-from dimred.errors import InputError, Interrupted, ProcessLost, TrainingFailed
+from dimred.errors import (
+    InputError,
+    Interrupted,
+    ProcessLost,
+    TrainingDiverged,
+    TrainingFailed,
+)
+from dimred.files import escaped
 from dimred.run.columns import refresh_columns
-from dimred.run.identity import identity_of, run_path
+from dimred.run.identity import identity_of, run_path, sibling_note
 from dimred.run.inputs import Inputs
 from dimred.run.measuring import Measuring, setting_of
 from dimred.run.recorder import RunRecorder, checkpoint_of
@@ -24,6 +33,7 @@ from dimred.run.try_out import try_out
 from dimred.run_folder import layout
 from dimred.run_folder.environment import environment
 from dimred.run_folder.folder import RunFolder
+from dimred.run_folder.state import DIVERGED, FAILED
 from dimred.training.checkpoint import Checkpoint
 from dimred.training.compute import Compute, torch_settings
 from dimred.training.interrupt import SignalWatch
@@ -39,10 +49,11 @@ class Outcome:
     finished_before: bool
 
 
-def run(config: RunConfig, command: list[str]) -> Outcome | None:
+def run(config: RunConfig, command: list[str], varied: str | None = None) -> Outcome | None:
     """Train and measure a run, or continue it where an earlier call was stopped.
 
-    command: the command line, for the record.
+    command: the command line, for the record. varied: for a job of a sweep, what the sweep varies,
+        for the name of a new run folder.
     Returns None in worker processes, which write nothing.
     Raises InputError for input that cannot be used, TrainingFailed for a loss that is not finite or
     wrong gradients, Interrupted after SIGINT or SIGTERM, ProcessLost where another process of the
@@ -57,16 +68,19 @@ def run(config: RunConfig, command: list[str]) -> Outcome | None:
             _run_worker(config, compute)
             return None
         with _Workers(processes) as workers:
-            return _run_main(Inputs(config, compute), command, workers)
+            return _run_main(Inputs(config, compute), command, varied, workers)
 
 
-def _run_main(inputs: Inputs, command: list[str], workers: _Workers) -> Outcome:
+def _run_main(inputs: Inputs, command: list[str], varied: str | None, workers: _Workers) -> Outcome:
     """The run in its main or only process."""
     config, images, compute = inputs.config, inputs.images, inputs.compute
     try_out(inputs)  # before the run folder is created
     measuring = Measuring(setting_of(inputs))
     identity = identity_of(config, compute, images)
-    with RunFolder(run_path(config, identity)) as folder:
+    path = run_path(config, identity, varied or "")
+    if varied is None and (note := sibling_note(config, identity, path)):
+        print(note, flush=True)
+    with RunFolder(path) as folder:
         folder.admit(identity, config.restart)
         summary = folder.read_summary() if folder.files.exists(layout.SUMMARY) else None
         if summary is not None:
@@ -90,8 +104,10 @@ def _run_main(inputs: Inputs, command: list[str], workers: _Workers) -> Outcome:
             measuring.announce()
             summary = measured_again(report, training, summary, record)
             return Outcome(folder.path, summary, finished_before=False)
+        notes = _notes_on_last_session(folder.sessions(), compute)
         record()
         _announce(folder, inputs)
+        print("".join(f"{line}\n" for line in notes), end="", flush=True)
         measuring.announce()
         recorder = RunRecorder(training, report, identity)
         workers.begin(checkpoint)
@@ -99,11 +115,39 @@ def _run_main(inputs: Inputs, command: list[str], workers: _Workers) -> Outcome:
             with recorder:
                 training.run(recorder)
         except (TrainingFailed, ProcessLost) as error:
-            saved = folder.files.exists(layout.CHECKPOINT)
-            kept = "; the last good checkpoint is kept" if saved else ""
-            raise type(error)(f"{error}{kept}") from error
+            raise type(error)(f"{error}{_after_failure(error, folder, config)}") from error
         summary = report.finish(training.encoder, recorder.rows, record=lambda: None)
         return Outcome(folder.path, summary, finished_before=False)
+
+
+def _notes_on_last_session(sessions: list[Any], compute: Compute) -> list[str]:
+    """Lines on what is other than in the session that is gone on with, or that it has diverged."""
+    last = sessions[-1] if sessions and isinstance(sessions[-1], dict) else {}
+    notes, before, now = [], last.get("threads"), torch.get_num_threads()
+    if compute.device.type == "cpu" and isinstance(before, int) and before != now:
+        threads = f"{now} now, {before} in the session before"
+        notes.append(f"threads: {threads}; sums may differ in their last bits")
+    ended = last.get("ended")
+    if isinstance(ended, dict) and ended.get("state") == DIVERGED:
+        reason = escaped(str(ended.get("reason", "")))
+        notes.append(f"this run has diverged ({reason}), and may well diverge again")
+    return notes
+
+
+def _after_failure(error: Exception, folder: RunFolder, config: RunConfig) -> str:
+    """Record how training has failed; returns what is kept, and what may help."""
+    state = DIVERGED if isinstance(error, TrainingDiverged) else FAILED
+    with suppress(OSError, ValueError, LookupError, TypeError):  # the failure itself is what counts
+        folder.end_session(state, str(error))
+    kept = folder.files.exists(layout.CHECKPOINT)
+    advice = "; the last good checkpoint is kept" if kept else ""
+    if state == DIVERGED:
+        rate = config.schedule.learning_rate * 256 / config.schedule.batch_size
+        advice += (
+            f"; a smaller schedule.optimizer.lr_per_256 may help, such as {rate / 5:g} instead of "
+            f"{rate:g}: that is a run of its own"
+        )
+    return advice
 
 
 def measured_again(

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from dimred.config.provenance import PROVENANCE
 from dimred.config.renamed import current_identity
+from dimred.config.same_run import differing_keys
 from dimred.errors import InputError
 from dimred.files import is_shared, is_temporary, naming, open_own
 from dimred.run_folder import layout
@@ -164,6 +165,12 @@ class RunFolder:
             raise InputError(f"{self.path / layout.ENVIRONMENT}: has no list of sessions{_ANEW}")
         return sessions
 
+    def end_session(self, state: str, reason: str) -> None:
+        """Record in environment.json how the last session has failed."""
+        record = self.files.json(layout.ENVIRONMENT)
+        record["sessions"][-1]["ended"] = {"state": state, "reason": reason}
+        self.write_json(layout.ENVIRONMENT, record)
+
     def read_summary(self) -> dict[str, Any]:
         """The summary of a complete run. Raises InputError for a file that is no summary."""
         summary = self.files.json(layout.SUMMARY, _ANEW)
@@ -241,7 +248,7 @@ def _is_passing(name: str) -> bool:
 def _differences(existing: dict[str, Any], given: dict[str, Any]) -> str:
     """The differences between two identities as text, "" for equal ones."""
     old, new = existing["config"], given["config"]
-    keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    keys = differing_keys(old, new)
     differences = [f"{key} is {old.get(key)} there, {new.get(key)} here" for key in keys[:3]]
     if len(keys) > 3:
         differences.append(f"and {len(keys) - 3} more keys")

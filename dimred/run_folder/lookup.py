@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dimred.config import RunConfig, identity_fields, measured_alike
 from dimred.config.provenance import PROVENANCE, provenance
+from dimred.config.same_run import differing_keys
 from dimred.errors import InputError
 from dimred.files import expanded
 from dimred.run_folder import layout
@@ -17,7 +18,8 @@ from dimred.run_folder.record import RunRecord, read_record
 def finished_run(config: RunConfig) -> Path | None:
     """The folder of a finished run of this configuration in the output folder, or None."""
     outputs = expanded(config.output_dir)
-    pattern = f"{glob.escape(str(config.name))}-seed{config.seed}-*/{layout.SUMMARY}"
+    # The name of a run that a sweep has begun holds what it varies before the seed.
+    pattern = f"{glob.escape(str(config.name))}-*seed{config.seed}-*/{layout.SUMMARY}"
     for summary in () if config.restart else sorted(outputs.glob(pattern)):
         with suppress(InputError):  # a damaged folder is made again
             if _is_of(read_record(summary.parent), config):
@@ -37,5 +39,5 @@ def _is_of(record: RunRecord, config: RunConfig) -> bool:
     measured = measured_alike(config, record.summary["eval"])
     identity = record.environment["identity"]
     same_code = {key: identity[key] for key in PROVENANCE if key in identity} == provenance(config)
-    same = same_location and recorded == expected and same_code
+    same = same_location and not differing_keys(recorded, expected) and same_code
     return record.name == config.name and same and measured

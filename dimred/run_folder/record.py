@@ -252,7 +252,10 @@ def read_record(folder: Path) -> RunRecord:
         elif not folder.is_dir():
             reason = "it is a file; give the folder"
         elif files.exists(layout.ENVIRONMENT):
-            reason = "it is unfinished; the command that began it continues it"
+            from dimred.run_folder.state import state_of  # which reads summaries as this does
+
+            run = state_of(folder)
+            reason = run.why_unfinished if run is not None else "no summary.json"
         raise InputError(f"{folder}: holds no finished run ({reason})")
     try:
         has_baselines = files.exists(layout.BASELINES)

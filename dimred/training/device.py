@@ -66,9 +66,11 @@ class DeviceOptions:
     )
     threads: int | None = option(
         None,
-        "CPU threads; null = PyTorch's default (one per core).",
+        "CPU threads; null = PyTorch's default (one per core). A run goes on with another number; "
+        "sums may then differ in their last bits.",
         at_least=1,
         at_most=1024,
+        changes_result=False,
         also=("workers", "cores", "cpus", "jobs"),
         common=True,
     )

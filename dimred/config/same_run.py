@@ -1,0 +1,46 @@
+"""Whether two identities are of the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import Any
+
+from dimred.config.provenance import PROVENANCE
+from dimred.options.option import changes_result, walk
+from dimred.options.registry import registered
+
+_GROUPS = ("dataset", "pairing", "model", "loss")
+
+
+def differing_keys(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """The keys whose values differ. A key that one lacks, such as that of an option added since,
+    counts as null or its default."""
+    keys = [key for key in {**there, **here} if there.get(key) != here.get(key)]
+    if all(key in there and key in here for key in keys):
+        return keys
+    old, new = {**_defaults(there), **there}, {**_defaults(here), **here}
+    return [key for key in keys if old.get(key) != new.get(key)]
+
+
+def is_same_run(there: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
+    """Whether two current identities are of the same run: equal values, images and code."""
+    return (
+        not differing_keys(there["config"], here["config"])
+        and there["data"] == here["data"]
+        and all(there.get(part, {}) == here.get(part, {}) for part in PROVENANCE)
+    )
+
+
+def _defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults of the choices that the values name."""
+    return dict(pair for group in _GROUPS for pair in _of_choice(group, values))
+
+
+def _of_choice(group: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    kind = registered(group).get(str(values.get(f"{group}.name")))
+    if kind is None:
+        return
+    for key, spec, value in walk(kind(), f"{group}."):
+        if spec is not None and changes_result(spec):
+            yield key, value.value if isinstance(value, Enum) else value
