@@ -8,6 +8,7 @@ are imported in `run`, so that help is quick.
 COMMANDS = {
     "train": "train a map and write it to a run folder",
     "options": "every key of the configuration, with its type, value and meaning",
+    "runs": "your runs: state, numbers, and what differs; delete unfinished ones",
     "view": "a finished run's map as an interactive page",
     "inspect": "images worth checking: duplicates, outliers, label issues, clusters",
     "embed": "place new images on a finished run's map",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dimred.commands.messages import Parser
+from dimred.commands.run_argument import chosen
 from dimred.errors import InputError
-from dimred.files import expanded, printable
+from dimred.files import printable
 from dimred.options.plugins import load_plugins
 
 HELP = """\
-dimred baselines RUN [RUN ...] [--only METHOD,...] [--root DATA] [--again]
+dimred baselines [RUN ...] [--only METHOD,...] [--root DATA] [--again]
                  [--plugin FILE|MODULE]
 
 Maps the images of a finished run by other methods, from their pixels and from the run's H, and
@@ -16,6 +17,7 @@ measures those maps like the run's own: kNN accuracy on the same splits, trustwo
 Writes results to RUN/baselines.json, maps to RUN/baselines/ and RUN/plots/. A method that has been
 measured before is skipped, except with --again. A method whose library fails is left out, and the
 exit code is then 1. --root is the folder of data that have moved.
+RUN is a folder, a name below outputs/ or a part of one; without, the newest finished run.
 t-SNE and UMAP come with the extra `baselines` (pip install -e '.[baselines]' in dimred's clone).
 
 METHOD is one of
@@ -31,12 +33,13 @@ METHOD is one of
 def run(arguments: list[str]) -> int:
     """Measure the methods that the arguments name; returns the exit code."""
     parser = Parser(HELP)
-    parser.add_argument("runs", nargs="+")
+    parser.add_argument("runs", nargs="*")
     parser.add_argument("--only")
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
     parser.add_argument("--again", action="store_true")
     args = parser.parse_args(arguments)
+    paths = [chosen(run) for run in args.runs or [None]]
     load_plugins(args.plugin)
     from dimred.analysis.baselines import METHODS, measure_baselines
     from dimred.run_folder.record import read_record
@@ -45,7 +48,6 @@ def run(arguments: list[str]) -> int:
     for method in methods:
         if method not in METHODS:
             raise InputError(f"--only {method}: must be of {', '.join(METHODS)}")
-    paths = [expanded(path) for path in args.runs]
     for path in paths:
         read_record(path)  # check all runs before the first is measured
     failed = False

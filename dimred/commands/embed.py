@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dimred.commands.messages import Parser, complain
 from dimred.commands.output import out_file
+from dimred.commands.run_argument import chosen
 from dimred.errors import InputError
 from dimred.files import csv_file, expanded, printable
 from dimred.options.plugins import load_plugins
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 _MAX_NAMED = 20  # unreadable images
 
 HELP = """\
-dimred embed RUN IMAGES [IMAGES ...] [--out FILE] [--k K] [--root DATA] [--plugin FILE|MODULE]
+dimred embed [RUN] IMAGES [IMAGES ...] [--out FILE] [--k K] [--root DATA]
+             [--plugin FILE|MODULE]
 
 Places new images on the map of a finished run by its weights; the run's own images are not needed.
 IMAGES are image files, folders (searched recursively), or .npz files with an array `images`. Files
@@ -32,6 +34,9 @@ RUN/embedding.npz (neighbor1 is the nearest), in FILE.npz (`neighbors`) by their
   --out   FILE, with or without .npz or .csv
   --k     default: the first of the run's eval.k
   --root  the run's data; needed only for runs of early versions
+
+RUN is a folder, a name below outputs/ or a part of one; without (before one word, or files), the
+newest finished run.
 
   dimred embed outputs/demo-seed0-9b6bf014 new_images/
 
@@ -45,31 +50,32 @@ In Python:
 def run(arguments: list[str]) -> int:
     """Place the images that the arguments name; returns the exit code."""
     parser = Parser(HELP)
-    parser.add_argument("run")
-    parser.add_argument("images", nargs="+")
+    parser.add_argument("words", nargs="+")
     parser.add_argument("--out")
     parser.add_argument("--k", type=int)
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
     args = parser.parse_args(arguments)
     file = out_file(args.out)
+    word, images = _run_and_images(args.words)
+    path = chosen(word)
     load_plugins(args.plugin)
     from dimred.run_folder.finished import FinishedRun
 
-    finished = FinishedRun(expanded(args.run), args.root)
-    out = file and _checked_out(finished, args.images, args.out, file)
-    for image in args.images:
+    finished = FinishedRun(path, args.root)
+    out = file and _checked_out(finished, images, args.out, file)
+    for image in images:
         if not expanded(image).exists():
             raise InputError(f"{printable(image)}: does not exist")
     import numpy as np
 
     from dimred.analysis.placement import Placement  # with torch, for files that are there
 
-    placed = Placement(finished).place(args.images, args.k)
-    stem = out or _default_out(finished, args.images[0], placed.paths)
+    placed = Placement(finished).place(images, args.k)
+    stem = out or _default_out(finished, images[0], placed.paths)
     table, arrays = _output_files(stem)
-    for path, reason in placed.left_out[:_MAX_NAMED]:
-        complain(f"{path!r} is left out: {reason}")
+    for file_name, reason in placed.left_out[:_MAX_NAMED]:
+        complain(f"{file_name!r} is left out: {reason}")
     left_out = len(placed.left_out)
     if left_out > _MAX_NAMED:
         complain(f"and {left_out - _MAX_NAMED} more are left out")
@@ -78,10 +84,25 @@ def run(arguments: list[str]) -> int:
     finished.write_output(arrays, buffer.getbuffer())
     rows = list(placed.rows())
     finished.write_output(table, csv_file(list(rows[0]), rows))
-    images = "image" if len(placed) == 1 else "images"
-    print(f"{len(placed):,} {images} placed" + (f", {left_out:,} left out" if left_out else ""))
+    noun = "image" if len(placed) == 1 else "images"
+    print(f"{len(placed):,} {noun} placed" + (f", {left_out:,} left out" if left_out else ""))
     print(printable(f"{table}\n{arrays}"))
     return 0
+
+
+def _run_and_images(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """RUN and IMAGES. RUN may be left out before a single word, and before a file, which is no run.
+
+    Raises InputError for a run without images.
+    """
+    from dimred.run_folder.find import is_run
+
+    first, *rest = words
+    if rest and not expanded(first).is_file():
+        return first, rest
+    if not rest and is_run(first):
+        raise InputError(f"{first}: is a run; name images to place on its map, too")
+    return None, list(words)
 
 
 def _output_files(stem: Path) -> tuple[Path, Path]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dimred.commands.messages import Parser
 from dimred.commands.output import out_file
-from dimred.files import expanded, printable
+from dimred.commands.run_argument import chosen
+from dimred.files import printable
 from dimred.options.plugins import load_plugins
 
 HELP = """\
-dimred export RUN [--out FILE] [--root DATA] [--plugin FILE|MODULE]
+dimred export [RUN] [--out FILE] [--root DATA] [--plugin FILE|MODULE]
 
 Writes the encoder of a finished run as one ONNX file (default: RUN/encoder.onnx): `images`, uint8
 (N, C, height, width), to `h` and `z`, normalization included. Compares ONNX Runtime with PyTorch on
@@ -19,23 +20,26 @@ clone).
   --out   the file
   --root  the run's data, where they have moved
 
+RUN is a folder, a name below outputs/ or a part of one; without, the newest finished run.
+
   dimred export outputs/demo-seed0-9b6bf014"""
 
 
 def run(arguments: list[str]) -> int:
     """Export the run that the arguments name; returns the exit code."""
     parser = Parser(HELP)
-    parser.add_argument("run")
+    parser.add_argument("run", nargs="?")
     parser.add_argument("--out")
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
     args = parser.parse_args(arguments)
     out = out_file(args.out)
+    path = chosen(args.run)
     load_plugins(args.plugin)
     from dimred.run_folder import layout
     from dimred.run_folder.finished import FinishedRun
 
-    finished = FinishedRun(expanded(args.run), args.root)
+    finished = FinishedRun(path, args.root)
     file = out or finished.path / layout.ENCODER
     from dimred.analysis.onnx import export  # with torch, for a run that is there
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dimred.commands.messages import Parser
-from dimred.files import expanded, printable, shell_word
+from dimred.commands.run_argument import chosen
+from dimred.files import printable, shell_word
 from dimred.options.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from dimred.run_folder.finished import FinishedRun
 
 HELP = """\
-dimred inspect RUN [--keep-one] [--root DATA] [--plugin FILE|MODULE]
+dimred inspect [RUN] [--keep-one] [--root DATA] [--plugin FILE|MODULE]
 
 Looks for images of a finished run that are worth checking. Writes each kind to RUN/inspect/ as CSV
 and as a sheet of pictures, and their rows in embedding.npz to findings.json:
@@ -27,7 +28,9 @@ and as a sheet of pictures, and their rows in embedding.npz to findings.json:
                (training images stay before test images, then those of larger files)
   --root       the data, where they have moved
 
-  dimred inspect outputs/demo-seed0-* && dimred view outputs/demo-seed0-*"""
+RUN is a folder, a name below outputs/ or a part of one; without, the newest finished run.
+
+  dimred inspect demo && dimred view demo"""
 
 
 def _left_out(run: FinishedRun, exclusions: Exclusions) -> str:
@@ -54,16 +57,16 @@ def _left_out(run: FinishedRun, exclusions: Exclusions) -> str:
 def run(arguments: list[str]) -> int:
     """Inspect the run that the arguments name; returns the exit code."""
     parser = Parser(HELP)
-    parser.add_argument("run")
+    parser.add_argument("run", nargs="?")
     parser.add_argument("--keep-one", action="store_true")
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
     args = parser.parse_args(arguments)
+    path = chosen(args.run)
     load_plugins(args.plugin)
     from dimred.run_folder import layout
     from dimred.run_folder.finished import FinishedRun
 
-    path = expanded(args.run)
     finished = FinishedRun(path, args.root)  # no folder is made for a run that is not there
     from dimred.analysis.inspection import inspect
     from dimred.analysis.keep_one import check_has_files, leave_out_near_duplicates

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from dimred.commands.messages import Parser
 from dimred.commands.output import out_file
+from dimred.commands.run_argument import chosen
 from dimred.errors import InputError
-from dimred.files import expanded, printable, write_atomically
+from dimred.files import printable, write_atomically
 
 HELP = """\
-dimred plot FIGURE RUN [RUN ...] [--out NAME]
+dimred plot FIGURE [RUN ...] [--out NAME]
 
 Draws a figure of finished runs to NAME.pdf and NAME.png (default: outputs/figures/FIGURE).
 
@@ -22,6 +23,8 @@ FIGURE is one of
   seeds      maps side by side, turned and mirrored to fit the first
   loss       training loss against epochs
   contrast   DrLIM's and the generalized loss on test pairs against epochs (runs with eval.every=1)
+
+RUN is a folder, a name below outputs/ or a part of one; without, the newest finished run.
 
   dimred plot seeds outputs/table1_row7-seed*
   dimred plot spectrum outputs/table1_row1-seed0-* outputs/table1_row3-seed0-*"""
@@ -39,12 +42,10 @@ def run(arguments: list[str]) -> int:
 
     if args.figure not in FIGURES:
         raise InputError(f"{args.figure}: no such figure; the figures are {', '.join(FIGURES)}")
-    if not args.runs:
-        raise InputError(f"{args.figure}: no runs given; name their folders")
     out = out_file(args.out)
     if out is not None and out.exists() and not out.is_file():
         raise InputError(f"--out {args.out}: must be a name for two files, .pdf and .png")
-    figure = figure_of(args.figure, [expanded(path) for path in args.runs])
+    figure = figure_of(args.figure, [chosen(run) for run in args.runs or [None]])
     out = out or Path(f"outputs/figures/{args.figure}")
     if out.suffix in (".pdf", ".png", ".svg", ".eps"):
         out = out.with_suffix("")

@@ -42,7 +42,8 @@ def run(arguments: list[str]) -> int:
     from dimred.tables.protocols import comparison
 
     if args.name not in NAMES:
-        raise InputError(f"{args.name}: no such table; the tables are {', '.join(NAMES)}")
+        known = f"the tables are {', '.join(NAMES)}; dimred runs lists your runs"
+        raise InputError(f"{args.name}: no such table; {known}")
     if args.format not in FORMATS:
         raise InputError(f"--format {args.format}: must be one of {', '.join(FORMATS)}")
     out = out_file(args.out)

@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dimred.commands.messages import Parser, complain, exit_code, explain, shown
+from dimred.commands.sweep import in_a_line, table_of, varied_words
 from dimred.config.conf_folder import GROUPS, choices, folded
 from dimred.errors import InputError, near
 from dimred.files import expanded
@@ -89,6 +90,7 @@ class _JobResult:
     overrides: str
     line: str  # the run folder, or the error
     code: int
+    folder: str = ""
 
 
 def run(arguments: list[str]) -> int:
@@ -177,7 +179,7 @@ def _launch(args: Namespace) -> int:
         if args.multirun or (own and app.get_mode("config", overrides) is RunMode.MULTIRUN):
             if _SHARED:
                 raise InputError("-m: torchrun starts the processes of one run, not of a sweep")
-            return _sweep(app, partial(_job, flags), overrides)
+            return _sweep(app, flags, overrides)
         for override in overrides:
             if override.startswith("hydra/launcher="):
                 raise InputError(f"{override}: launches the jobs of a sweep; add -m")
@@ -191,7 +193,7 @@ def _launch(args: Namespace) -> int:
     return 0
 
 
-def _sweep(app: Hydra, job: Callable[[DictConfig], _JobResult], overrides: list[str]) -> int:
+def _sweep(app: Hydra, flags: list[str], overrides: list[str]) -> int:
     """Run or submit the jobs of a sweep and wait for them; returns the exit code."""
     from hydra.types import RunMode
 
@@ -215,7 +217,7 @@ def _sweep(app: Hydra, job: Callable[[DictConfig], _JobResult], overrides: list[
     launchers.addHandler(logging.StreamHandler(sys.stdout))
     launchers.setLevel(logging.INFO)
     try:
-        batches = app.multirun("config", job, sweeps)
+        batches = app.multirun("config", partial(_job, flags, _swept(app, overrides)), sweeps)
     except (RuntimeError, ValueError) as error:
         if exit_code(error) is not None:
             raise
@@ -229,13 +231,20 @@ def _sweep(app: Hydra, job: Callable[[DictConfig], _JobResult], overrides: list[
         complain(line)
         return code
     results: list[_JobResult] = [result.return_value for batch in batches for result in batch]
-    done = [f"{result.overrides}: {result.line}" for result in results if not result.code]
     failed = [f"  {shown(f'{job.overrides}: {job.line}')}" for job in results if job.code]
-    print("", *done, sep="\n", flush=True)
+    print(table_of(job.folder for job in results if not job.code), end="", flush=True)
     if failed:
         head = f"\ndimred: {len(failed)} job(s) of the sweep failed:"
         print(head, *failed, sep="\n", file=sys.stderr)
     return max(result.code for result in results)
+
+
+def _swept(app: Hydra, overrides: list[str]) -> list[str]:
+    """The keys that a sweep varies."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parsed_overrides = OverridesParser.create(app.config_loader).parse_overrides(overrides)
+    return [each.key_or_group for each in parsed_overrides if each.is_discrete_sweep()]
 
 
 def _jobs(app: Hydra, overrides: list[str]) -> list[RunConfig]:
@@ -295,14 +304,15 @@ def _single(flags: list[str], composed: DictConfig) -> Exception | None:
     return None
 
 
-def _job(flags: list[str], composed: DictConfig) -> _JobResult:
+def _job(flags: list[str], swept: list[str], composed: DictConfig) -> _JobResult:
     """Train a job of a sweep. Returns its error, so that the other jobs still run."""
     from hydra.core.hydra_config import HydraConfig
 
     overrides = " ".join(HydraConfig.get().overrides.task)
     print(f"\n{overrides}", flush=True)
     try:
-        return _JobResult(overrides, _train(flags, composed), 0)
+        path, line = _train(flags, composed, varied_words(HydraConfig.get().overrides.task, swept))
+        return _JobResult(overrides, line, 0, path)
     except BrokenPipeError:
         raise
     except Exception as error:
@@ -323,8 +333,11 @@ def _log() -> str:
     return f" (log: {JobEnvironment().paths.stderr})"
 
 
-def _train(flags: list[str], composed: DictConfig) -> str:
-    """Train, and print a summary; returns the run folder."""
+def _train(flags: list[str], composed: DictConfig, varied: str | None = None) -> tuple[str, str]:
+    """Train, and print a summary, of a job of a sweep one line; returns the run folder and a line.
+
+    varied: what a sweep varies, as in `run`; None for a single run.
+    """
     from hydra.core.hydra_config import HydraConfig
 
     from dimred.commands.summary import describe
@@ -335,14 +348,17 @@ def _train(flags: list[str], composed: DictConfig) -> str:
     # torch is imported only after the configuration has been checked.
     from dimred.run.train import run
 
-    outcome = run(config, ["dimred", "train", *flags, *HydraConfig.get().overrides.task])
+    outcome = run(config, ["dimred", "train", *flags, *HydraConfig.get().overrides.task], varied)
     if outcome is None:  # a worker process
-        return ""
+        return "", ""
+    line = f"{outcome.path}{', finished before' if outcome.finished_before else ''}"
     before = f"{outcome.path}: finished before; restart=true runs it again\n\n"
     text = describe(outcome.path, outcome.summary)
+    if varied is not None:
+        before, text = "", in_a_line(line, outcome.summary)
     try:
         print(f"{before if outcome.finished_before else ''}{text}", flush=True)
     except BrokenPipeError:
         # The reader is gone; summary.json has the same numbers.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return f"{outcome.path}{', finished before' if outcome.finished_before else ''}"
+    return str(outcome.path), line

@@ -6,11 +6,12 @@ import webbrowser
 
 from dimred.commands.messages import Parser
 from dimred.commands.output import out_file
-from dimred.files import expanded, printable
+from dimred.commands.run_argument import chosen
+from dimred.files import printable
 from dimred.options.plugins import load_plugins
 
 HELP = """\
-dimred view RUN [--out FILE] [--open] [--root DATA] [--thumbnail PIXELS]
+dimred view [RUN] [--out FILE] [--open] [--root DATA] [--thumbnail PIXELS]
                 [--plugin FILE|MODULE]
 
 Writes the map of a finished run as one HTML file (default: RUN/map.html) that needs no server and
@@ -25,13 +26,15 @@ inspect` are marked.
   --thumbnail  side of the images in the page, in pixels; default: as they are, smaller for many or
                large images
 
-  dimred view outputs/demo-seed0-* --open"""
+RUN is a folder, a name below outputs/ or a part of one; without, the newest finished run.
+
+  dimred view demo --open"""
 
 
 def run(arguments: list[str]) -> int:
     """Write the page of the run that the arguments name; returns the exit code."""
     parser = Parser(HELP)
-    parser.add_argument("run")
+    parser.add_argument("run", nargs="?")
     parser.add_argument("--out")
     parser.add_argument("--open", action="store_true")
     parser.add_argument("--root")
@@ -39,11 +42,12 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--thumbnail", type=int)
     args = parser.parse_args(arguments)
     out = out_file(args.out)
+    path = chosen(args.run)
     load_plugins(args.plugin)
     from dimred.run_folder import layout
     from dimred.run_folder.finished import FinishedRun
 
-    finished = FinishedRun(expanded(args.run), args.root)
+    finished = FinishedRun(path, args.root)
     file = out or finished.path / layout.PAGE
     finished.check_output(f"--out {args.out}", file, layout.PAGE)
     from dimred.analysis.map_page import MapView  # with torch, for a run that is there

@@ -261,7 +261,7 @@ def test_a_run_that_does_not_say_the_shape_of_its_images(copy, gray, tmp_path):
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["run"], "required: images"),
+        (["run"], "run: is a run; name images to place on its map, too"),
         (["run", "nowhere"], "nowhere: does not exist"),
         (["run", "~nobody-of-that-name/x.png"], "x.png: does not exist"),
         (["run", "empty"], "empty: no images there; image files end in .jpg"),

@@ -124,7 +124,7 @@ def test_nonsense_differs():
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        ([], "required: run"),
+        ([], "outputs: holds no finished run"),
         (["nowhere"], "nowhere: holds no finished run"),
         (["run", "--out", "run"], "--out run: must name a file"),
         (["run", "--opset", "18"], "--opset"),

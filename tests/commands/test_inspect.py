@@ -189,8 +189,8 @@ def test_all_images_may_be_equal(tmp_path):
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        ([], "required: run"),
-        (["run", "--nope"], "--nope; dimred inspect RUN"),
+        ([], "outputs: holds no finished run"),
+        (["run", "--nope"], "--nope; dimred inspect [RUN]"),
         (["nowhere"], "nowhere"),
         (["run", "--keep-one"], "--keep-one: the images of own.npz are no files of a folder"),
         (["run", "--root", "elsewhere.npz"], "elsewhere.npz"),

@@ -15,7 +15,7 @@ def test_help_names_every_command(words, capsys):
 @pytest.mark.parametrize("words", [["help", "view"], ["view", "--help"], ["view", "x", "-h"]])
 def test_help_of_a_command(words, capsys):
     assert main(words) == 0
-    assert capsys.readouterr().out.startswith("dimred view RUN ")
+    assert capsys.readouterr().out.startswith("dimred view [RUN] ")
 
 
 @pytest.mark.parametrize("words", [["veiw"], ["help", "veiw"], ["help", "nonsense"]])

@@ -44,7 +44,7 @@ def test_larger_thumbnails_make_a_larger_page(run, tmp_path):
 
 
 def test_bad_words_are_refused(run, tmp_path):
-    assert "required: run" in refused(tmp_path, "view")
+    assert "outputs: holds no finished run" in refused(tmp_path, "view")
     assert "thumbnail=3: must be from 4 to 256" in refused(
         tmp_path, "view", str(run), "--thumbnail", "3"
     )

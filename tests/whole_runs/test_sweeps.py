@@ -22,6 +22,10 @@ def runs(cwd):
     return [path for path in (cwd / "outputs").iterdir() if path.name != "sweeps"]
 
 
+def seed_of(path):
+    return summary(path)["seed"]
+
+
 def logs(cwd, kind):
     return list(cwd.glob(f"outputs/sweeps/*/.submitit/*/*_0_log.{kind}"))
 
@@ -31,8 +35,17 @@ def test_a_sweep_gives_one_folder_each_and_reports_what_failed(tmp_path):
     out, err = dimred(tmp_path, *SMOKE, "-m", *words, "eval.linear=none", code=2)
     assert "2 job(s) of the sweep failed" in err
     assert "seed=0 loss=simclr schedule.batch_size=1000" in err
-    assert "seed=0 loss=simclr schedule.batch_size=64 eval.linear=none: outputs/smoke-seed0-" in out
     finished = runs(tmp_path)
+    assert all(path.name.startswith("smoke-batch_size=64-seed") for path in finished)
+    # A line for each as it ends, and a table at the end.
+    assert "run folder" not in out
+    table = out.partition("\nrun ")[2].splitlines()
+    assert [line.split()[:2] for line in table[1:]] == [
+        [f"outputs/{path.name}", "finished"] for path in sorted(finished, key=seed_of)
+    ]
+    # The same run as a single command is that one.
+    words = [*SMOKE, "seed=1", "loss=simclr", "schedule.batch_size=64", "eval.linear=none"]
+    assert "finished before" in dimred(tmp_path, *words, "device.threads=2")[0]
     assert sorted(summary(path)["seed"] for path in finished) == [0, 1]
     assert len({(path / "embedding.npz").read_bytes() for path in finished}) == 2
 
@@ -144,7 +157,7 @@ def test_jobs_in_other_processes_report_to_the_sweep(submitted):
     (folder,) = (path for path in (cwd / "outputs/sweeps").iterdir() if path.name != "plugins")
     assert str(folder.relative_to(cwd)) in out
     run = only_run(cwd)
-    assert f"schedule.batch_size=64: {run.relative_to(cwd)}\n" in out
+    assert f"\n{run.relative_to(cwd)}  finished" in out
     assert '"--config-dir",\n        "mine"' in (run / "environment.json").read_text()
 
 
@@ -168,5 +181,5 @@ def test_a_key_that_only_the_swept_choices_have_goes_to_all_jobs(tmp_path):
     words = ["experiment=drlim_turntable,generalized_turntable", "schedule.epochs_scale=0.001"]
     words += ["dataset.root='my data'", "eval.lle=null"]
     out, _ = dimred(tmp_path, "train", "-m", *words)
-    assert out.count("run folder") == 2
+    assert out.count(" s of training") == 2
     assert {path.name for path in tmp_path.iterdir()} == {"my data", "outputs"}

@@ -192,7 +192,7 @@ def test_a_run_that_fails_does_not_keep_the_others(tmp_path, monkeypatch):
         (["reproduce", "table1", "--seeds", "a"], "whole numbers"),
         (["reproduce", "table1", "--budget", "smoke", "sed=1"], "sed"),
         (["baselines", "nowhere"], "nowhere: holds no finished run"),
-        (["plot", "knn"], "no runs given"),
+        (["plot", "knn"], "outputs: holds no finished run"),
         (["plot", "pie", "nowhere"], "the figures are knn, stages"),
         (["plot", "knn", "nowhere"], "nowhere: holds no finished run"),
     ],

@@ -12,6 +12,7 @@ from command import SMOKE, dimred, only_run, refused, rows, start, summary, wait
 from PIL import Image
 
 from dimred.run_folder.folder import RunFolder
+from dimred.run_folder.state import state_of
 
 
 @pytest.fixture(scope="module")
@@ -319,8 +320,13 @@ def test_a_run_that_diverges_stops_and_keeps_the_last_good_checkpoint(tmp_path, 
     words += ["schedule.stages.readout.lr_scale=1e-8", "schedule.stages.finetune.lr_scale=1e6"]
     line = refused(tmp_path, *words, code=1)
     assert "stage finetune, epoch 1" in line
-    assert line.endswith("the last good checkpoint is kept\n")
+    assert "; the last good checkpoint is kept; a smaller schedule.optimizer.lr_per_256 may" in line
+    state = state_of(tmp_path / "run")
+    assert state.state == "diverged"
+    assert state.reason in line
     assert not (tmp_path / "run/summary.json").exists()
     kept = RunFolder(tmp_path / "run").read_checkpoint()
     assert all(tensor.isfinite().all() for tensor in kept.encoder.values())
-    assert line == refused(tmp_path, *words, code=1)
+    out, err = dimred(tmp_path, *words, code=1)
+    assert f"this run has diverged ({state.reason}), and may well diverge again" in out
+    assert err == line
