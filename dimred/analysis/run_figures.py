@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,29 +11,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dimred.analysis.run_labels import run_labels
 from dimred.data.image_set import LabelSet
 from dimred.errors import InputError
 from dimred.evaluation import knn_accuracy, random_split
 from dimred.evaluation.splits import RANDOM_SPLIT_SEED
 from dimred.measures.knn import CURVE_MAX_K
 from dimred.plots.comparisons import (
-    Curve,
     aligned,
-    curves_figure,
     eigenvalues,
     norms_figure,
     panels_figure,
 )
+from dimred.plots.curves import Curve, Start, Words, curves_figure
 from dimred.run_folder import layout
 from dimred.run_folder.finished import FinishedRun
 from dimred.run_folder.record import RunRecord
-from dimred.tables import grouped
+from dimred.tables.compare import configuration_key
+from dimred.tables.differences import SHOWN_EVAL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MIN_SHARED = 3
-_MAX_NAMED = 2
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,6 @@ class _Images:
         return cls(on.z[rows], on.index[rows], on.split[rows], labels)
 
 
-def _title(run: FinishedRun) -> str:
-    """Name, data, epochs and seed."""
-    record = run.record
-    epochs, seed = f"{record.epochs:,} epochs", record.summary["seed"]
-    return f"{record.name}, {record.data}, {epochs}, seed {seed}"
-
-
 def _maps(run: FinishedRun) -> list[tuple[str, NDArray[np.float32]]]:
     """Z of the untransformed images at the end of each stage, with the stage's name. Raises
     InputError for arrays that are not of the run's images."""
@@ -80,32 +74,55 @@ def _epochs(run: FinishedRun) -> list[dict[str, Any]]:
     return [{**row, "epoch": number} for number, row in enumerate(run.metrics(), start=1)]
 
 
+def _names(records: Sequence[RunRecord], always: Sequence[str] = ()) -> tuple[str, list[str]]:
+    """What runs have in common, and a label of each that tells it from the others. A single run has
+    nothing to be told from, and is named by what it is."""
+    names = [f"{record.name}, {record.data}" for record in records]
+    values = [
+        {
+            **{key: value for key, value in r.values.items() if not key.startswith("eval.")},
+            **{f"eval.{key}": r.summary["eval"].get(key) for key in SHOWN_EVAL},
+            "epochs": r.epochs,
+            "images": r.summary["dataset"]["images"],
+            "fingerprint": r.fingerprint[:8],
+        }
+        for r in records
+    ]
+    if "seed" not in always:
+        values = [{k: v for k, v in each.items() if k != "seed"} for each in values]
+    if len(set(names)) == 1 and (len(names) > 1 or always):
+        return names[0], run_labels([""] * len(names), values, always)
+    return "", run_labels(names, values, always)
+
+
 def _by_configuration(
     runs: Sequence[FinishedRun], curve: Callable[[FinishedRun], Curve]
-) -> dict[str, list[Curve]]:
-    """The curves of runs, grouped by runs that differ in the seed only. Groups with equal names get
-    the options that differ added to their names."""
-    by_record = {id(run.record): run for run in runs}
-    groups = grouped([run.record for run in runs])
-    names = [f"{group[0].name}, {group[0].data}" for group in groups]
-    curves: dict[str, list[Curve]] = {}
-    for group, name in zip(groups, names, strict=True):
-        namesakes = [other[0] for other, its in zip(groups, names, strict=True) if its == name]
-        curves[", ".join([name, *_distinction(group[0], namesakes)])] = [
-            curve(by_record[id(record)]) for record in group
-        ]
-    return curves
+) -> tuple[dict[str, list[Curve]], str]:
+    """The curves of runs, grouped by runs that differ in the seed only, by the labels of the
+    groups; and a text on what they have in common."""
+    groups: dict[str, list[FinishedRun]] = {}
+    for run in sorted(runs, key=lambda run: (run.record.data, run.record.name)):
+        groups.setdefault(configuration_key(run.record), []).append(run)
+    common, labels = _names([group[0].record for group in groups.values()])
+    counts = {len(group) for group in groups.values()}
+    if len(counts) > 1:
+        pairs = zip(labels, groups.values(), strict=True)
+        labels = [f"{label} ({len(group)}x)" for label, group in pairs]
+    parts = [common] if common else []
+    if max(counts) > 1:
+        of = f"{counts.pop()} runs" if len(counts) == 1 else "runs"
+        parts.append(f"mean of {of}, band: one standard deviation")
+    by_label = dict(zip(labels, groups.values(), strict=True))
+    curves = {
+        label: [curve(run) for run in by_label[label]] for label in sorted(labels, key=_natural)
+    }
+    return curves, "; ".join(parts)
 
 
-def _distinction(record: RunRecord, namesakes: Sequence[RunRecord]) -> list[str]:
-    """What distinguishes a run from its namesakes: its epochs, or up to two options."""
-    if len({other.epochs for other in namesakes}) == len(namesakes) > 1:
-        return [f"{record.epochs:,} epochs"]
-    keys = sorted({key for other in namesakes for key in other.values} - {"seed"})
-    keys = [key for key in keys if not key.startswith("eval.")]
-    differing = [k for k in keys if len({str(other.values.get(k)) for other in namesakes}) > 1]
-    differing.sort(key=lambda key: (not key.endswith(".epochs"), "warmup" in key))
-    return [f"{key.split('.')[-1]}={record.values.get(key)}" for key in differing[:_MAX_NAMED]]
+def _natural(label: str) -> list[tuple[float, str]]:
+    """Sorts labels by the numbers in them: 64 before 128."""
+    words = re.split(r"(\d+(?:\.\d+)?)", label)
+    return [(float(word), "") if i % 2 else (0.0, word) for i, word in enumerate(words)]
 
 
 def _knn(runs: Sequence[FinishedRun]) -> Figure:
@@ -126,11 +143,14 @@ def _knn(runs: Sequence[FinishedRun]) -> Figure:
             train, test = random_split(y, n_test, RANDOM_SPLIT_SEED)
         ks = range(1, min(CURVE_MAX_K, len(train)) + 1)
         accuracies = knn_accuracy(z[train], y[train], z[test], y[test], ks)
-        return np.array(list(accuracies), float), 100 * np.array(list(accuracies.values()))
+        return np.array(list(accuracies), float), np.array(list(accuracies.values()))
 
     split = "official" if official else "random"
-    ylabel = f"kNN accuracy in Z, %, {split} split"
-    return curves_figure(_by_configuration(runs, curve), "number of neighbors k", ylabel)
+    curves, common = _by_configuration(runs, curve)
+    title = f"kNN accuracy of the map, {split} split"
+    words = Words(title, common, "number of neighbors k", "kNN accuracy in Z, %")
+    levels = [run.record.summary["dataset"].get("chance") for run in runs]
+    return curves_figure(curves, words, chance=[level for level in levels if level])
 
 
 def _stages(runs: Sequence[FinishedRun]) -> Figure:
@@ -140,7 +160,8 @@ def _stages(runs: Sequence[FinishedRun]) -> Figure:
     run = runs[0]
     epochs = {name: stage["epoch"] for name, stage in run.record.summary["stages"].items()}
     maps = [(f"{name}, {epochs[name]:,} epochs", z) for name, z in _maps(run)]
-    return panels_figure(maps, _Images.of(run).labels)
+    common, (label,) = _names([run.record], ["seed"])
+    return panels_figure(maps, _Images.of(run).labels, heading=f"{common}, {label}: stages")
 
 
 def _spectrum(runs: Sequence[FinishedRun]) -> Figure:
@@ -151,12 +172,10 @@ def _spectrum(runs: Sequence[FinishedRun]) -> Figure:
         values = eigenvalues(z)
         return np.arange(1, len(values) + 1, dtype=float), values
 
-    return curves_figure(
-        _by_configuration(runs, curve),
-        "number of the eigenvalue",
-        "share of the variance of Z",
-        log_y=True,
-    )
+    curves, common = _by_configuration(runs, curve)
+    title = "Spectrum of Z after the stage with the most dimensions"
+    words = Words(title, common, "number of the eigenvalue", "share of the variance of Z")
+    return curves_figure(curves, words, log_y=True)
 
 
 def _norms(runs: Sequence[FinishedRun]) -> Figure:
@@ -164,15 +183,16 @@ def _norms(runs: Sequence[FinishedRun]) -> Figure:
     labels = _shared_labels(runs)
     if labels is None:
         raise InputError(f"{runs[0].path}: its images have no labels")
-    norms = [
-        (_title(run), np.linalg.norm(_Images.of(run).z.astype(np.float64), axis=1)) for run in runs
-    ]
-    return norms_figure(norms, labels)
+    common, titles = _names([run.record for run in runs], ["seed"])
+    norms = [np.linalg.norm(_Images.of(run).z.astype(np.float64), axis=1) for run in runs]
+    return norms_figure(list(zip(titles, norms, strict=True)), labels, common)
 
 
 def _seeds(runs: Sequence[FinishedRun]) -> Figure:
     """Maps side by side, rotated and mirrored to match the first (t-SimCNE paper, figure A.8), of
     the images that all runs share."""
+    if len(runs) < 2:
+        raise InputError(f"seeds: compares the maps of runs, but only {runs[0].path} was named")
     images = [_Images.of(run) for run in runs]
     shared = images[0].index
     for other in images[1:]:
@@ -191,12 +211,13 @@ def _seeds(runs: Sequence[FinishedRun]) -> Figure:
     if any(not np.array_equal(each, labels[0]) for each in labels):
         raise InputError(f"{runs[-1].path}: has other images than {runs[0].path}")
     names = images[0].labels
-    titles = [_title(run) for run in runs]
+    common, titles = _names([run.record for run in runs], ["seed"])
     drawn = [aligned(z, maps[0]) for z in maps]
     return panels_figure(
         list(zip(titles, drawn, strict=True)),
         LabelSet(labels[0], names.names) if names else None,
         shared_axes=True,
+        heading=common,
     )
 
 
@@ -233,7 +254,22 @@ def _loss(runs: Sequence[FinishedRun]) -> Figure:
             y.append(row.get("loss", np.nan))
         return np.array(x, dtype=float), np.array(y, dtype=float)
 
-    return curves_figure(_by_configuration(runs, curve), "epoch", "loss, mean of an epoch")
+    curves, common = _by_configuration(runs, curve)
+    words = Words("Training loss", common, "epoch", "loss, mean of an epoch")
+    return curves_figure(curves, words, starts=_starts(runs))
+
+
+def _starts(runs: Sequence[FinishedRun]) -> list[Start]:
+    """Where the stages of the runs begin, in epochs over all stages; one for those that begin
+    alike."""
+    starts: dict[Start, None] = {}
+    for run in runs:
+        stage = None
+        for row in _epochs(run):
+            if row["stage"] != stage:
+                stage = row["stage"]
+                starts[row["epoch"] - 1, stage] = None
+    return list(starts)
 
 
 def _contrast(runs: Sequence[FinishedRun]) -> Figure:
@@ -255,13 +291,16 @@ def _contrast(runs: Sequence[FinishedRun]) -> Figure:
 
     whose = "DrLIM's" if shared[0].startswith("drlim") else "each run's own"
     ylabel = f"loss on {whose} test pairs, {form.replace('_', ' ')}"
-    return curves_figure(_by_configuration(runs, curve), "epoch", ylabel)
+    curves, common = _by_configuration(runs, curve)
+    words = Words("Loss on test pairs", common, "epoch", ylabel)
+    return curves_figure(curves, words, starts=_starts(runs))
 
 
 def figure_of(name: str, paths: Sequence[Path]) -> Figure:
     """Draw a figure of finished runs. name: a key of FIGURES. paths: folders of the runs. Raises
     InputError for runs without the data that it needs."""
-    runs = [FinishedRun(path) for path in paths]
+    different = {path.resolve(): path for path in reversed(paths)}
+    runs = [FinishedRun(path) for path in paths if different[path.resolve()] is path]
     try:
         return FIGURES[name](runs)
     except InputError:

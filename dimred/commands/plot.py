@@ -8,12 +8,13 @@ from dimred.commands.messages import Parser
 from dimred.commands.output import out_file
 from dimred.commands.run_argument import chosen
 from dimred.errors import InputError
-from dimred.files import printable, write_atomically
+from dimred.files import expanded, printable, write_atomically
 
 HELP = """\
 dimred plot FIGURE [RUN ...] [--out NAME]
 
-Draws a figure of finished runs to NAME.pdf and NAME.png (default: outputs/figures/FIGURE).
+Draws a figure of finished runs to NAME.pdf and NAME.png (default: outputs/figures/FIGURE), or to
+one of them where NAME ends in .pdf or .png. A line is the mean of runs that differ by seed only.
 
 FIGURE is one of
   knn        kNN accuracy of the map against k = 1..30
@@ -41,16 +42,27 @@ def run(arguments: list[str]) -> int:
     from dimred.plots.style import to_pdf, to_png
 
     if args.figure not in FIGURES:
-        raise InputError(f"{args.figure}: no such figure; the figures are {', '.join(FIGURES)}")
+        raise InputError(_no_figure(args.figure, list(FIGURES)))
     out = out_file(args.out)
     if out is not None and out.exists() and not out.is_file():
-        raise InputError(f"--out {args.out}: must be a name for two files, .pdf and .png")
-    figure = figure_of(args.figure, [chosen(run) for run in args.runs or [None]])
+        raise InputError(f"--out {args.out}: must be a name for files, .pdf and .png")
     out = out or Path(f"outputs/figures/{args.figure}")
-    if out.suffix in (".pdf", ".png", ".svg", ".eps"):
-        out = out.with_suffix("")
-    for suffix, draw in ((".pdf", to_pdf), (".png", to_png)):
-        path = out.with_name(out.name + suffix)
+    if out.suffix in (".svg", ".eps", ".jpg", ".jpeg"):
+        raise InputError(f"--out {args.out}: must end in .pdf, .png, or neither for both")
+    formats = {".pdf": to_pdf, ".png": to_png}
+    files = {out: formats[out.suffix]} if out.suffix in formats else {}
+    files = files or {out.with_name(f"{out.name}{s}"): draw for s, draw in formats.items()}
+    figure = figure_of(args.figure, [chosen(run) for run in args.runs or [None]])
+    for path, draw in files.items():
         write_atomically(path, draw(figure))
         print(printable(path))
     return 0
+
+
+def _no_figure(word: str, figures: list[str]) -> str:
+    """What is wrong with a first word that names no figure."""
+    names = ", ".join(figures)
+    if "/" in word or expanded(word).is_dir():
+        usage = f"dimred plot {figures[0]} {word}"
+        return f"{word}: is no figure; name one before the runs, as in {usage} ({names})"
+    return f"{word}: no such figure; the figures are {names}"

@@ -59,7 +59,7 @@ class KnnCurves(Measure):
         return setting.splits is not None
 
     def measure(self, embedding: Embedding) -> Iterator[Picture]:
-        from dimred.plots.maps import knn_figure
+        from dimred.plots.curves import knn_figure
 
         setting, splits = embedding.setting, embedding.setting.splits
         assert splits is not None
@@ -70,7 +70,8 @@ class KnnCurves(Measure):
                 curves[f"{space}, {split} split"] = _accuracies(
                     points, splits, split, ks, setting.compute.device
                 )
-        yield Picture("knn", knn_figure(curves, splits.chance or None))
+        title = setting.config.title
+        yield Picture("knn", knn_figure(curves, splits.chance or None, title))
 
 
 def check_ks(ks: Sequence[int], max_k: int, n_images: int) -> None:

@@ -1,18 +1,17 @@
-"""Figures of several runs, or of several stages of one, for papers.
+"""Maps of several runs, or of several stages of one, side by side.
 
 Each function takes data and returns a matplotlib figure in the style of `style`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 from scipy.linalg import orthogonal_procrustes
 
@@ -24,70 +23,18 @@ from dimred.plots.style import (
     N_COLORS,
     Points,
     displayable,
-    new_figure,
     plot_style,
-    write_legend,
 )
-
-# x and y of one run.
-Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 _PANEL = 3.0  # inches
 _PANELS_A_ROW = 4
-_STYLES = ("-", "--", ":", "-.")
-
-
-def curves_figure(
-    groups: Mapping[str, Sequence[Curve]], xlabel: str, ylabel: str, log_y: bool = False
-) -> Figure:
-    """A line for each group: the mean of its runs, with a band of one standard deviation.
-
-    groups: name -> the curves of its runs (x, y), which are averaged where all have a value.
-    log_y: a logarithmic axis; means and deviations are then those of the logarithms.
-    Raises ValueError without curves.
-    """
-    if not groups or not all(groups.values()):
-        raise ValueError("no curves to draw")
-    with plot_style():
-        figure, axes = new_figure(5.5, 3.6)
-        lines = []
-        for i, curves in enumerate(groups.values()):
-            x, mean, low, high = _averaged(curves, log_y)
-            color, line = COLORS[i % N_COLORS], _STYLES[i // N_COLORS % len(_STYLES)]
-            marker = "." if len(x) <= 40 else ""
-            lines += axes.plot(x, mean, color=color, linestyle=line, marker=marker)
-            if len(curves) > 1:
-                axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
-        axes.set(xlabel=xlabel, ylabel=ylabel)
-        if log_y:
-            axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-        write_legend(axes, lines, list(groups), limit=60)
-    return figure
-
-
-def _averaged(curves: Sequence[Curve], log_y: bool) -> tuple[Points, Points, Points, Points]:
-    """x, mean, and mean minus and plus a standard deviation (n - 1), where all curves have a value;
-    computed on logarithms for a logarithmic axis."""
-    shared = sorted(set.intersection(*(set(x.tolist()) for x, _ in curves)))
-    if not shared:
-        raise ValueError("the curves of a group have no x in common")
-    values = np.array([y[np.isin(x, shared)] for x, y in curves])
-    if log_y:
-        values = np.log(np.maximum(values, np.finfo(np.float64).tiny))
-    mean = values.mean(axis=0)
-    deviation = values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(len(shared))
-    low, high = mean - deviation, mean + deviation
-    if log_y:
-        mean, low, high = np.exp(mean), np.exp(low), np.exp(high)
-    return np.array(shared), mean, low, high
 
 
 def panels_figure(
     maps: Sequence[tuple[str, NDArray[np.floating]]],
     labels: LabelSet | None,
     shared_axes: bool = False,
+    heading: str = "",
 ) -> Figure:
     """2-D maps of the same images side by side, each with its own scale, with one legend.
 
@@ -95,6 +42,7 @@ def panels_figure(
 
     maps: title and coordinates (N, d), d at least 2. labels: the classes of the N images, or None.
     shared_axes: project all on the principal components of the first; all must have its dimension.
+    heading: above all maps.
     Raises ValueError without maps, or for maps of one dimension.
     """
     if not maps or any(z.ndim != 2 or z.shape[1] < 2 for _, z in maps):
@@ -116,16 +64,20 @@ def panels_figure(
             axes.spines[:].set(visible=True, color="#cccccc")
             axes.set_title(displayable(title, 60), fontsize=7.5)
             scatter(axes, points, labels)
+        _write_heading(panels[0], heading)
         if labels and len(np.unique(labels.values)) <= N_COLORS:
             write_class_legend(panels[min(len(panels), _PANELS_A_ROW) - 1], labels)
     return figure
 
 
-def norms_figure(norms: Sequence[tuple[str, NDArray[np.floating]]], labels: LabelSet) -> Figure:
+def norms_figure(
+    norms: Sequence[tuple[str, NDArray[np.floating]]], labels: LabelSet, heading: str = ""
+) -> Figure:
     """Norms of Z by class, a panel for each run: box from quartile to quartile, line at the
     median, whiskers to the 5th and 95th percentile (t-SimCNE paper, figure 4).
 
-    norms: title and norms (N,) for each run. Raises ValueError without any.
+    norms: title and norms (N,) for each run. heading: above all panels.
+    Raises ValueError without any.
     """
     if not norms:
         raise ValueError("no norms to draw")
@@ -148,7 +100,13 @@ def norms_figure(norms: Sequence[tuple[str, NDArray[np.floating]]], labels: Labe
             axes.set_xticks(range(1, len(names) + 1), names, rotation=90, fontsize=size)
             axes.set(ylabel="‖z‖", ylim=(0, None))
             axes.set_title(displayable(title, 60), fontsize=7.5)
+        _write_heading(panels[0], heading)
     return figure
+
+
+def _write_heading(first: Axes, heading: str) -> None:
+    """Write a heading above the first of several panels."""
+    first.annotate(displayable(heading, 120), (0, 1), (0, 20), "axes fraction", "offset points")
 
 
 def aligned(z: NDArray[np.floating], reference: NDArray[np.floating]) -> Points:

@@ -1,26 +1,20 @@
-"""Plots of a run: maps, loss, kNN accuracy.
-
-Each function takes data and returns a matplotlib figure in the style of `style`.
-"""
+"""Plots of the map of a run, in the style of `style`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from dimred.data.image_set import LabelSet
 from dimred.evaluation.principal import principal_components
 from dimred.plots.style import (
     COLORS,
-    GRAY,
     N_COLORS,
     Points,
     displayable,
@@ -61,59 +55,6 @@ def map_figure(
         else:
             figure, axes = _histogram_map(points[:, 0])
         write_title(axes, title, subtitle)
-    return figure
-
-
-def loss_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Loss against epochs counted over all stages, each with a color and a mark where it starts.
-
-    rows: one per epoch, in order, with "stage" (str), "epoch" (int, from 1 in each stage) and
-        "loss" (float; a gap where it is not finite). Losses of different stages are not joined.
-    Raises ValueError without rows.
-    """
-    if not rows:
-        raise ValueError("no epochs to plot the loss of")
-    stages: dict[str, list[tuple[int, float]]] = {}
-    for row in rows:
-        stages.setdefault(row["stage"], []).append((row["epoch"], row["loss"]))
-    with plot_style():
-        figure, axes = new_figure(7.0, 4.0)
-        start, lines = 0, []
-        for i, curve in enumerate(stages.values()):
-            epochs, losses = np.array(curve, dtype=np.float64).T
-            axes.axvline(start, color=GRAY, linewidth=0.8, linestyle="--")
-            dots = "o" if len(curve) <= 30 else ""
-            color = COLORS[i % N_COLORS]
-            lines += axes.plot(start + epochs, losses, color, marker=dots, markersize=3)
-            start += int(epochs.max())
-        axes.set(xlim=(0, start * 1.01), xlabel="epoch", ylabel="loss, mean of an epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-        write_legend(axes, lines, list(stages))
-    return figure
-
-
-def knn_figure(curves: Mapping[str, Mapping[int, float]], chance: float | None) -> Figure:
-    """kNN accuracy against the number of neighbors k.
-
-    curves: name, such as "Z, official split" -> k -> accuracy in [0, 1].
-    chance: accuracy of the best constant answer, given in the legend and, within the range of the
-        curves, shown as a dotted line; None for neither.
-    """
-    with plot_style():
-        figure, axes = new_figure(7.0, 4.0)
-        lines = {}
-        for i, (name, curve) in enumerate(curves.items()):
-            ks = sorted(curve)
-            percent = [100 * curve[k] for k in ks]
-            lines[name] = axes.plot(ks, percent, COLORS[i % N_COLORS], marker=".")[0]
-        if chance is not None:
-            limits = axes.get_ylim()
-            line = axes.axhline(100 * chance, color=GRAY, linestyle=":")
-            lines[f"chance, {100 * chance:.1f} %"] = line
-            axes.set_ylim(limits)
-        axes.set(xlabel="number of neighbors k", ylabel="kNN accuracy, %")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-        write_legend(axes, list(lines.values()), list(lines))
     return figure
 
 

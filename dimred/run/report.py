@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from dimred.config import RunConfig, eval_values
 from dimred.measures.protocol import Embedding
 from dimred.models import Encoder
-from dimred.plots.maps import loss_figure, map_figure
+from dimred.plots.curves import loss_figure
+from dimred.plots.maps import map_figure
 from dimred.plots.style import to_png
 from dimred.run.columns import column_arrays
 from dimred.run.figures import write_figures
@@ -81,7 +82,7 @@ class RunReport:
         record()
         self._write_embedding(embedding)
         digest = self.folder.write_weights(encoder.state_dict())
-        self.folder.write_plot("loss", to_png(loss_figure(rows)))
+        self.folder.write_plot("loss", to_png(loss_figure(rows, self.config.title)))
         z, n_images = embedding.samples_z, len(self.inputs.images)
         write_figures(self.folder, self.inputs.samples, n_images, z, self.config.title)
         self.measuring.remove_files(self.folder)

@@ -169,11 +169,15 @@ def grouped(records: Iterable[RunRecord]) -> list[list[RunRecord]]:
     run of every seed, sorted by seed."""
     groups: dict[str, dict[int, RunRecord]] = {}
     for record in sorted(records, key=lambda record: (record.data, record.name, record.started)):
-        values = {k: v for k, v in record.values.items() if k != "seed"}
-        values = {k: v for k, v in values.items() if not k.startswith("eval.")}
-        drawn = any(values.get(key) is not None for key in _DRAWN_BY_SEED)
-        shown = {k: v for k, v in record.summary["eval"].items() if k in SHOWN_EVAL}
-        data = [record.data, record.summary["dataset"]["images"], drawn or record.fingerprint]
-        key = json.dumps([record.name, values, shown, data], sort_keys=True)
-        groups.setdefault(key, {})[record.summary["seed"]] = record
+        groups.setdefault(configuration_key(record), {})[record.summary["seed"]] = record
     return [[seeds[seed] for seed in sorted(seeds)] for seeds in groups.values()]
+
+
+def configuration_key(record: RunRecord) -> str:
+    """A text that is the same for runs that differ in the seed only."""
+    values = {k: v for k, v in record.values.items() if k != "seed"}
+    values = {k: v for k, v in values.items() if not k.startswith("eval.")}
+    drawn = any(values.get(key) is not None for key in _DRAWN_BY_SEED)
+    shown = {k: v for k, v in record.summary["eval"].items() if k in SHOWN_EVAL}
+    data = [record.data, record.summary["dataset"]["images"], drawn or record.fingerprint]
+    return json.dumps([record.name, values, shown, data], sort_keys=True)

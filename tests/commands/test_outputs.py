@@ -174,7 +174,7 @@ def test_a_map_as_large_as_float32_holds_is_drawn_searched_and_measured(made):
         changed(embedding, with_arrays(embedding, z=z, index=np.arange(24)[::-1])),
         changed(stage, with_arrays(stage, z=z)),
     ):
-        for words in (["plot", "norms"], ["plot", "seeds", "run"], ["inspect"], ["view"]):
+        for words in (["plot", "norms"], ["plot", "stages"], ["inspect"], ["view"]):
             dimred(made, *words, "run", *(["--out", "figure"] if words[0] == "plot" else []))
 
 

@@ -8,18 +8,12 @@ from hypothesis import strategies as st
 from dimred.data.image_set import LabelSet
 from dimred.plots.comparisons import (
     aligned,
-    curves_figure,
     eigenvalues,
     norms_figure,
     panels_figure,
 )
 
 RANDOM = np.random.default_rng(0)
-X = np.array([1.0, 2.0, 3.0])
-
-
-def lines_of(figure):
-    return figure.axes[0].get_lines()
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.booleans())
@@ -51,34 +45,6 @@ def test_eigenvalues_are_shares_largest_first():
     np.testing.assert_allclose(eigenvalues(z), np.array([9, 4, 1]) / 14, atol=0.02)
     assert eigenvalues(z).sum() == pytest.approx(1)
     assert (eigenvalues(np.ones((5, 2))) == 0).all()
-
-
-def test_the_line_of_a_group_is_the_mean_of_its_runs():
-    figure = curves_figure({"a": [(X, X), (X, X + 2)], "b": [(X, X)]}, "x", "y")
-    a, b = lines_of(figure)
-    assert a.get_ydata().tolist() == [2, 3, 4]
-    assert b.get_ydata().tolist() == [1, 2, 3]
-    (band,) = figure.axes[0].collections
-    heights = band.get_paths()[0].get_extents()
-    assert (heights.y0, heights.y1) == pytest.approx((2 - np.sqrt(2), 4 + np.sqrt(2)))
-    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert texts == ["a", "b"]
-
-
-def test_runs_are_averaged_where_all_have_a_value():
-    figure = curves_figure({"a": [(X, X), (X[:2], X[:2])]}, "x", "y")
-    assert lines_of(figure)[0].get_xdata().tolist() == [1, 2]
-    with pytest.raises(ValueError, match="no x in common"):
-        curves_figure({"a": [(X, X), (X + 10, X)]}, "x", "y")
-    with pytest.raises(ValueError, match="no curves"):
-        curves_figure({}, "x", "y")
-
-
-def test_on_a_logarithmic_axis_the_band_stays_above_zero():
-    curves = [(X, np.array([1e-6, 1, 1])), (X, np.array([1.0, 1, 1]))]
-    figure = curves_figure({"a": curves}, "x", "y", log_y=True)
-    assert lines_of(figure)[0].get_ydata()[0] == pytest.approx(1e-3)
-    assert figure.axes[0].collections[0].get_paths()[0].get_extents().y0 > 0
 
 
 def test_maps_of_more_dimensions_share_the_axes_of_the_first():

@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgba
 from PIL import Image
 
 from dimred.data.image_set import LabelSet
-from dimred.plots.maps import knn_figure, loss_figure, map_figure
+from dimred.plots.maps import map_figure
 from dimred.plots.style import to_png
 
 NASTY = ("$x^2$", "<img src=x onerror=alert(1)>", "_hidden", "猫\n\x1b[0m\udcff", "a" * 500)
@@ -169,52 +169,6 @@ def test_names_on_the_map_are_literal_too():
     figure = map_figure(cloud(60), labeled(60, 30, NASTY * 6), "", "")
     assert "$x^2$" in [text.get_text() for text in figure.axes[0].texts]
     to_png(figure)
-
-
-def rows_of(**epochs):
-    return [
-        {"stage": stage, "epoch": epoch, "loss": 5.0 / epoch}
-        for stage, n in epochs.items()
-        for epoch in range(1, n + 1)
-    ]
-
-
-def test_the_loss_is_over_all_epochs_with_every_stage_marked():
-    figure = loss_figure(rows_of(pretrain=40, readout=2, finetune=10))
-    to_png(figure)
-    axes = figure.axes[0]
-    assert legend_names(figure) == ["pretrain", "readout", "finetune"]
-    marks = [line for line in axes.lines if line.get_linestyle() == "--"]
-    assert [line.get_xdata()[0] for line in marks] == [0, 40, 42]
-    curves = [line for line in axes.lines if line.get_linestyle() == "-"]
-    np.testing.assert_array_equal(
-        np.concatenate([line.get_xdata() for line in curves]), np.arange(1, 53)
-    )
-    np.testing.assert_array_equal(curves[1].get_ydata(), [5.0, 2.5])
-
-
-def test_a_loss_of_one_epoch_or_not_finite_is_drawn_and_names_of_stages_are_literal():
-    to_png(loss_figure(rows_of(pretrain=1)))
-    rows = [{"stage": name, "epoch": 1, "loss": float("nan")} for name in NASTY]
-    figure = loss_figure(rows)
-    to_png(figure)
-    assert legend_names(figure)[0] == "$x^2$"
-    with pytest.raises(ValueError, match="no epochs"):
-        loss_figure([])
-
-
-def test_knn_curves_are_in_per_cent_with_the_chance_level_dotted():
-    figure = knn_figure({"Z, official split": {15: 0.9, 1: 0.8}, "_$H$": {1: 0.7}}, 0.1)
-    to_png(figure)
-    assert legend_names(figure) == ["Z, official split", "_$H$", "chance, 10.0 %"]
-    first, second, chance = figure.axes[0].lines
-    assert (list(first.get_xdata()), list(first.get_ydata())) == ([1, 15], [80, 90])
-    assert list(second.get_ydata()) == [70]
-    assert list(chance.get_ydata()) == [10, 10]
-    assert chance.get_linestyle() == ":"
-    assert figure.axes[0].get_ylim()[0] > 60
-    assert legend_names(knn_figure({"chance": {1: 0.5}}, None)) == ["chance"]
-    assert len(legend_names(knn_figure({str(i): {1: 0.5} for i in range(30)}, None))) == 30
 
 
 def test_equal_figures_give_equal_bytes_without_a_version():

@@ -312,16 +312,23 @@ def test_figures_are_written_as_pdf_and_png(made, tmp_path, figure):
 def test_a_figure_drawn_twice_is_the_same_to_the_byte(made, tmp_path):
     cwd, _ = made
     runs = [str(path) for path in folders(cwd, "8")]
-    for name in ("a", "b.pdf"):
-        dimred(cwd, "plot", "loss", *runs, "--out", str(tmp_path / name))
-    for suffix in ("pdf", "png"):
-        assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+    for name in ("a", "b.pdf", "c.png"):
+        out, _ = dimred(cwd, "plot", "loss", *runs, "--out", str(tmp_path / name))
+        if name != "a":  # what was asked for, and no more
+            assert out.splitlines() == [str(tmp_path / name)]
+    for name in ("b.pdf", "c.png"):
+        file = tmp_path / name
+        assert (tmp_path / f"a{file.suffix}").read_bytes() == file.read_bytes()
+        assert {path.name for path in tmp_path.glob(f"{file.stem}.*")} == {name}
 
 
 def test_figures_of_runs_that_do_not_go_together_are_refused(made):
     cwd, _ = made
     runs = [str(path) for path in folders(cwd)]
     assert "of one run, but 6 were named" in refused(cwd, "plot", "stages", *runs)
+    assert "only outputs" in refused(cwd, "plot", "seeds", runs[0], runs[0])
+    assert "is no figure; name one before" in refused(cwd, "plot", runs[0])
+    assert ".pdf, .png, or neither" in refused(cwd, "plot", "loss", *runs, "--out", "x.svg")
     assert "have no losses on test pairs in common" in refused(cwd, "plot", "contrast", *runs)
 
 
