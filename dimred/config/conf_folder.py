@@ -16,6 +16,7 @@ GROUPS = {
     "loss": "the loss that is minimized",
     "schedule": "stages, epochs, learning rates",
     "device": "where to compute",
+    "log": "where numbers are also written while training",
     "experiment": "a whole configuration; keys that you set yourself override it",
 }
 

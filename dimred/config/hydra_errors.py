@@ -28,7 +28,7 @@ from dimred.errors import InputError, did_you_mean, near
 # The choices of hydra-submitit-launcher, the optional extra `cluster`.
 _CLUSTER = ("hydra/launcher/submitit_local", "hydra/launcher/submitit_slurm")
 # Groups that a plug-in adds choices to.
-_PLUGIN_GROUPS = ("dataset", "pairing", "model", "loss")
+_PLUGIN_GROUPS = ("dataset", "pairing", "model", "loss", "log")
 # What OmegaConf says in place of a key.
 _NO_KEY = (None, "", "_dummy_")
 # Packages that compose a configuration.

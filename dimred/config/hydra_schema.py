@@ -22,7 +22,7 @@ from dimred.training.device import DeviceName, DeviceOptions
 from dimred.training.schedule import ScheduleOptions
 
 # Groups whose choices have options of their own.
-CHOICES = ("dataset", "pairing", "model", "loss")
+CHOICES = ("dataset", "pairing", "model", "loss", "log")
 # Earlier names of schemas, which YAML files of users may contain: (group, name) -> choice.
 _FORMER_SCHEMAS = {("dataset", "torchvision"): "mnist"}
 # Nodes stored with Hydra so far, by group and name: storing all of them again would be slow.

@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 
 from dimred.data.options import DatasetOptions
 from dimred.errors import InputError
+from dimred.loggers.options import LogOptions
 from dimred.losses.options import LossOptions
 from dimred.models.options import ModelOptions
 from dimred.options.option import changes_result, copied, mistyped, nested, option, violations, walk
@@ -134,6 +135,9 @@ class RunConfig:
     schedule: ScheduleOptions = nested(ScheduleOptions, "The stages of training.")
     device: DeviceOptions = nested(DeviceOptions, "Where to compute.")
     eval: EvalOptions = nested(EvalOptions, "What is measured.", changes_result=False)
+    log: LogOptions = nested(
+        LogOptions, "Where numbers are also written while training.", changes_result=False
+    )
     seed: int = option(
         0,
         "Seed of weights, batches and augmentation.",
@@ -208,7 +212,7 @@ def check(config: RunConfig) -> None:
 
 def _choice_mismatches(config: RunConfig) -> Iterator[str]:
     """A group's `name` follows from the choice; changing it alone would mislabel the run."""
-    groups = {key: getattr(config, key) for key in ("dataset", "pairing", "model", "loss")}
+    groups = {key: getattr(config, key) for key in ("dataset", "pairing", "model", "loss", "log")}
     for key, group in groups.items():
         if group.name not in group.choices:
             yield (

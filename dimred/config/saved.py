@@ -17,6 +17,7 @@ from dimred.config.run import RunConfig, check, run_schema
 from dimred.config.safe_yaml import safe_yaml
 from dimred.data.options import DatasetOptions
 from dimred.errors import InputError
+from dimred.loggers.options import NoLog
 from dimred.losses.options import LossOptions
 from dimred.models.options import ModelOptions
 from dimred.options.plugins import load_installed_plugins
@@ -65,11 +66,13 @@ def read_config(
         # Options of measures that are not loaded are dropped: reading a run does not need them.
         known = {spec.name for spec in fields(schema().eval)}
         content["eval"] = {key: value for key, value in content["eval"].items() if key in known}
+        content.pop("log", None)  # where numbers went while it trained is not its result
         groups = {key: _options(key, content.pop(key), origins.get(key), run) for key in _GROUPS}
         stages = content["schedule"]["stages"]
         losses = {name: stage.pop("loss", None) for name, stage in stages.items()}
         config = _object(schema, content)
         assert isinstance(config, RunConfig)
+        config.log = NoLog()
         for key, options in groups.items():
             setattr(config, key, options)
         for name, loss in losses.items():

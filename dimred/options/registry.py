@@ -33,7 +33,7 @@ from dimred.options.option import leaves, option
 from dimred.options.origin import Origin, origin_of
 
 # Packages whose modules may register choices.
-_PACKAGES = ("data", "losses", "measures", "models", "pairing")
+_PACKAGES = ("data", "loggers", "losses", "measures", "models", "pairing")
 _MARK = "\n@register("
 
 _choices: dict[str, dict[str, type[Choice]]] = {}

@@ -14,6 +14,7 @@ from dimred.config.same_run import is_same_run
 from dimred.errors import InputError, Interrupted, TrainingDiverged
 from dimred.run.progress import StageProgress
 from dimred.run.report import RunReport
+from dimred.run.run_log import RunLog
 from dimred.run.stages import StagedTraining, TrainingObserver
 from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
@@ -51,10 +52,12 @@ class RunRecorder(TrainingObserver):
         self.rows = training.checkpoint.rows if training.checkpoint else []
         self.saved_at = time.monotonic()
         self._progress: StageProgress | None = None
+        self.log = RunLog(self.config, self.folder)
 
     def __enter__(self) -> Self:
         training = self.training
         self.folder.reset_metrics(self.rows)
+        self.log.open(self.rows)
         if training.checkpoint:
             stage = training.stages[training.start.stage].name
             print(f"continuing in stage {stage}, epoch {training.start.epoch + 1}", flush=True)
@@ -64,6 +67,8 @@ class RunRecorder(TrainingObserver):
     def __exit__(self, *error: object) -> None:
         self.signals.__exit__(*error)
         self._close_progress()
+        if error[0] is not None:
+            self.log.close()
 
     @property
     def progress(self) -> StageProgress:
@@ -130,6 +135,7 @@ class RunRecorder(TrainingObserver):
             row |= self.report.measure(encoder)
         self.rows.append(row)
         self.folder.append_metrics(row)
+        self.log.row(row)
         self.progress.epoch(row)
 
     def after_stage(self, trainer: StageTrainer) -> None:

@@ -61,6 +61,7 @@ def run(config: RunConfig, command: list[str], varied: str | None = None) -> Out
     """
     processes = processes_of_torchrun()
     options = config.device
+    config.log.require()  # before images are read
     compute = options.compute(processes)
     connect(processes, compute.device.type)
     with torch_settings(compute.device, options.threads, options.deterministic):
@@ -117,6 +118,7 @@ def _run_main(inputs: Inputs, command: list[str], varied: str | None, workers: _
         except (TrainingFailed, ProcessLost) as error:
             raise type(error)(f"{error}{_after_failure(error, folder, config)}") from error
         summary = report.finish(training.encoder, recorder.rows, record=lambda: None)
+        recorder.log.finish(summary)
         return Outcome(folder.path, summary, finished_before=False)
 
 

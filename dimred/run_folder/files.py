@@ -109,6 +109,13 @@ class RunFiles:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, content)
 
+    def made_folder(self, name: str) -> Path:
+        """A sub-folder that a library writes into, made where it is missing."""
+        path = self.folder / name
+        self._require_own(path)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
     def append(self, name: str, text: str) -> None:
         """Add a line or more to a text file."""
         path = self.folder / name

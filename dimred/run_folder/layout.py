@@ -18,6 +18,7 @@ BASELINES = "baselines.json"
 BASELINE_MAPS = "baselines"
 PLACED = "embedded"
 INSPECTED = "inspect"
+LOGS = "logs"  # of the choice of the group `log`
 FINDINGS = f"{INSPECTED}/findings.json"
 EXCLUDED = f"{INSPECTED}/exclude.csv"
 LOCK = ".lock"
@@ -35,7 +36,7 @@ FILES = (
     BASELINES,
     PAGE,
 )
-FOLDERS = (STAGES, MEASURES, PLOTS, BASELINE_MAPS, PLACED, INSPECTED)
+FOLDERS = (STAGES, MEASURES, PLOTS, BASELINE_MAPS, PLACED, INSPECTED, LOGS)
 WRITTEN = frozenset((*FILES, ENVIRONMENT, *FOLDERS, LOCK))
 """All names that dimred writes in a run folder."""
 

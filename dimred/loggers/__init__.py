@@ -1,0 +1,1 @@
+"""Where the numbers of a run are also written while it trains: CSV, TensorBoard, MLflow, W&B."""
