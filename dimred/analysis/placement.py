@@ -22,6 +22,7 @@ from dimred.data.npz import image_tensor, npz_images
 from dimred.errors import InputError
 from dimred.evaluation.knn import majority
 from dimred.evaluation.neighbors import nearest
+from dimred.evaluation.novelty import Novelty
 from dimred.files import FORMULA, expanded, printable
 from dimred.run_folder import layout
 from dimred.run_folder.finished import FinishedRun
@@ -29,6 +30,7 @@ from dimred.run_folder.finished import FinishedRun
 if TYPE_CHECKING:
     from dimred.run_folder.finished import Embedder
 
+_MAX_REFERENCE = 5_000  # training images that new ones are compared with in H
 _MAX_BYTES = 2**28  # of pixels decoded at a time
 
 Source = str | os.PathLike[str]
@@ -49,7 +51,13 @@ class Placed:
     neighbor_labels: int64 (N, k), positions in class_names. votes: int64 (N,), the class of most
         neighbors, the smallest among ties. vote_shares: float64 (N,), the share of neighbors of
         that class, in (0, 1]. All three are None for a run without labels.
+    distances: float64 (N,), the distance to the nearest training image in the space `space`
+        ("H", or "Z" for a run that kept no H), over the median among training images. far: (N,),
+        whether it is above `fence`: the image is far from everything that the run learned from.
+    files: (N,), the absolute path of each image's file, "" in memory; items: int64 (N,), its
+        position in a file of arrays, -1 for others.
     left_out: (path, reason) for each image that could not be placed.
+    converted: the paths of images in color that were made gray, as the run learned from gray ones.
     """
 
     paths: tuple[str, ...]
@@ -62,10 +70,26 @@ class Placed:
     votes: NDArray[np.integer] | None
     vote_shares: NDArray[np.float64] | None
     class_names: tuple[str, ...]
+    distances: NDArray[np.float64]
+    far: NDArray[np.bool_]
+    fence: float
+    space: str
+    files: tuple[str, ...]
+    items: NDArray[np.int64]
     left_out: tuple[tuple[str, str], ...]
+    converted: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def __repr__(self) -> str:
+        n, d = self.z.shape
+        k, far = self.neighbors.shape[1], int(self.far.sum())
+        left_out = f", {len(self.left_out)} left out" if self.left_out else ""
+        return (
+            f"<Placed: {n:,} images in {d} dimensions, {far:,} far from everything, "
+            f"{k} neighbors each{left_out}>"
+        )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays of FILE.npz."""
@@ -74,6 +98,12 @@ class Placed:
             "z": self.z,
             "neighbors": self.neighbors,
             "neighbor_index": self.neighbor_index,
+            "distance": self.distances,
+            "far": self.far,
+            "fence": np.array([self.fence]),
+            "space": np.array([self.space]),
+            "file": np.array(self.files),
+            "item": self.items,
         }
         if self.neighbor_labels is not None and self.votes is not None:
             assert self.vote_shares is not None
@@ -84,20 +114,19 @@ class Placed:
         return arrays
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """The row of FILE.csv for each image; neighbor1 is the `index` of the nearest neighbor."""
-        names, labels = self.class_names, self.neighbor_labels
+        """The row of FILE.csv for each image; neighbors by their `index`, the nearest first."""
+        names = self.class_names
         for i, path in enumerate(self.paths):
             row: dict[str, Any] = {"path": path}
             # The shortest text of the float32; as a float64 it would have twice the digits.
             row |= {f"z{j}": float(str(value)) for j, value in enumerate(self.z[i], start=1)}
             if self.votes is not None and self.vote_shares is not None:
                 row |= {"vote": names[self.votes[i]], "vote_share": float(self.vote_shares[i])}
-            for j, index in enumerate(self.neighbor_index[i].tolist()):
-                row[f"neighbor{j + 1}"] = index
-                if labels is not None:
-                    row[f"neighbor{j + 1}_class"] = names[labels[i, j]]
-                if self.neighbor_sources is not None:
-                    row[f"neighbor{j + 1}_source"] = self.neighbor_sources[i, j]
+            row |= {"distance": round(float(self.distances[i]), 3)}
+            row |= {"far": "yes" if self.far[i] else "no"}
+            row["neighbors"] = " ".join(map(str, self.neighbor_index[i].tolist()))
+            if self.neighbor_sources is not None:
+                row["nearest"] = self.neighbor_sources[i, 0]
             yield row
 
 
@@ -118,11 +147,13 @@ class Placement:
             )
         k = min(self.run.config.eval.k[0], max_k) if k is None else k
         left_out: list[tuple[str, str]] = []
-        paths, h, z = self._embedded(images, left_out)
+        self._converted: list[str] = []
+        of, h, z = self._embedded(images, left_out)
+        distances, fence, space = self._distances(h, z)
         near = training[nearest(on.z[training], z, k)]
         votes, shares = (None, None) if on.labels is None else majority(on.labels, near)
         return Placed(
-            paths=tuple(paths),
+            paths=tuple(image.name for image in of),
             z=z,
             h=h,
             neighbors=near,
@@ -132,14 +163,44 @@ class Placement:
             votes=votes,
             vote_shares=shares,
             class_names=on.class_names,
+            distances=distances,
+            far=distances > fence,
+            fence=fence,
+            space=space,
+            files=tuple(image.path and os.path.abspath(image.path) for image in of),  # noqa: PTH100
+            items=np.array([image.item for image in of], dtype=np.int64),
             left_out=tuple(left_out),
+            converted=tuple(self._converted),
         )
+
+    def _distances(
+        self, h: NDArray[np.float32], z: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], float, str]:
+        """The distance of each image to the run's, the fence, and the space: H, or Z for a run
+        without any H, which knows less."""
+        novelty, space = self._novelty
+        points = h if space == "H" else z
+        if points.shape[1] != len(novelty.mean):
+            file = self.run.path / layout.FEATURES
+            raise InputError(f"{file}: array 'h' is not of this run's network")
+        return novelty.distances(points), novelty.fence, space
+
+    @cached_property
+    def _novelty(self) -> tuple[Novelty, str]:
+        features, space = self.run.features(), "H"
+        if features is None:
+            on = self.run.map
+            features, space = on.z[on.training_images], "Z"
+        if len(features) > _MAX_REFERENCE:
+            drawn = np.random.default_rng(0).choice(len(features), _MAX_REFERENCE, replace=False)
+            features = features[np.sort(drawn)]
+        return Novelty(features, self.run.compute().device), space
 
     def _embedded(
         self, images: Images, left_out: list[tuple[str, str]]
-    ) -> tuple[list[str], NDArray[np.float32], NDArray[np.float32]]:
-        """Names, H and Z of the images that can be placed; others are added to `left_out`."""
-        names: list[str] = []
+    ) -> tuple[list[_Image], NDArray[np.float32], NDArray[np.float32]]:
+        """Names and places, H and Z of images; those left out are added to `left_out`."""
+        names: list[_Image] = []
         parts: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
         for some, pixels in self._batches(images, left_out):
             names += some
@@ -160,14 +221,14 @@ class Placement:
 
     def _batches(
         self, images: Images, left_out: list[tuple[str, str]]
-    ) -> Iterator[tuple[list[str], Tensor]]:
-        """Names and pixels, uint8 (b, C, H, W), of the images that can be placed, in order; others
-        are added to `left_out`."""
+    ) -> Iterator[tuple[list[_Image], Tensor]]:
+        """Names, places and pixels, uint8 (b, C, H, W), of the images that can be placed, in order;
+        others are added to `left_out`."""
         if isinstance(images, Tensor):
             images = images.numpy(force=True)
         if isinstance(images, np.ndarray):
             pixels = image_tensor(images, lambda problem: InputError(f"images: {problem}"))
-            yield _numbered("images", len(pixels)), self._fitting(pixels, "images")
+            yield _numbered(_File("images", ""), len(pixels)), self._fitting(pixels, "images")
             return
         sources = [images] if isinstance(images, str | os.PathLike) else images
         files = [file for source in sources for file in _files(source)]
@@ -179,7 +240,7 @@ class Placement:
             if are_arrays:
                 for file in some:
                     pixels = npz_images(file.path, file.name)
-                    yield _numbered(file.name, len(pixels)), self._fitting(pixels, file.name)
+                    yield _numbered(file, len(pixels)), self._fitting(pixels, file.name)
                 continue
             for start in range(0, len(some), at_a_time):
                 names, pixels = self._decoded(some[start : start + at_a_time], left_out)
@@ -187,7 +248,7 @@ class Placement:
                     yield names, pixels
 
     def _fitting(self, pixels: Tensor, name: str) -> Tensor:
-        """Images of an array with the channels of the run. Raises InputError for others."""
+        """Images of an array with the channels of the run. Raises InputError for another size."""
         channels, height, width = self.run.shape
         n, c, h, w = pixels.shape
         if (h, w) != (height, width):
@@ -196,27 +257,36 @@ class Placement:
                 f"{height}x{width}"
             )
         if c > channels:
-            raise InputError(
-                f"{name}: array 'images' has images in color; {self.run.path} learned from gray "
-                "ones"
-            )
+            is_color = (pixels != pixels[:, :1]).flatten(1).any(dim=1).numpy()
+            self._converted += [f"{name}[{i}]" for i in np.flatnonzero(is_color)]
+            pixels = torch.from_numpy(_gray(pixels.numpy()))
         return pixels.expand(n, channels, h, w)
 
     def _decoded(
         self, files: Sequence[_File], left_out: list[tuple[str, str]]
-    ) -> tuple[list[str], Tensor]:
+    ) -> tuple[list[_Image], Tensor]:
         channels, height, width = self.run.shape
         decoded_files = decode_files([file.path for file in files], (height, width))
         pixels, is_gray, problems = decoded_files[:3]
-        for i in np.flatnonzero(~is_gray) if channels == 1 else ():
+        for i in np.flatnonzero(~is_gray).tolist() if channels == 1 else ():
             # Gray may be stored as three equal channels.
             if problems[i] is None and (pixels[i] != pixels[i, :1]).any():
-                problems[i] = "is in color, and the run learned from gray images"
+                pixels[i, :1] = _gray(pixels[i][None])[0]
+                self._converted.append(files[i].name)
         decoded = list(zip(files, problems, strict=True))
         left_out += [(file.name, problem) for file, problem in decoded if problem is not None]
-        names = [file.name for file, problem in decoded if problem is None]
+        names = [_Image(*file) for file, problem in decoded if problem is None]
         kept = np.array([problem is None for problem in problems])
         return names, torch.from_numpy(pixels[kept, :channels])
+
+
+class _Image(NamedTuple):
+    """An image to place: its name for the user, the path of its file, "" in memory, and its
+    position in a file of arrays, -1 for others."""
+
+    name: str
+    path: str
+    item: int = -1
 
 
 class _File(NamedTuple):
@@ -257,5 +327,13 @@ def _files(source: Source) -> list[_File]:
     return [_File(f"{name}/{printable(file)}", f"{path}/{file}") for file in inside]
 
 
-def _numbered(name: str, n: int) -> list[str]:
-    return [f"{name}[{i}]" for i in range(n)]
+def _numbered(file: _File, n: int) -> list[_Image]:
+    return [_Image(f"{file.name}[{i}]", file.path, i) for i in range(n)]
+
+
+def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Images in color, uint8 (n, 3, H, W), as Pillow's mode L has them, (n, 1, H, W)."""
+    weights = np.array([19_595, 38_470, 7_471], dtype=np.uint32)
+    luma = np.einsum("nchw,c->nhw", pixels.astype(np.uint32), weights) + 2**15
+    gray: NDArray[np.uint8] = (luma[:, None] >> 16).astype(np.uint8)
+    return gray

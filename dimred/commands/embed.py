@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from dimred.files import csv_file, expanded, printable
 from dimred.options.plugins import load_plugins
 
 if TYPE_CHECKING:
+    from dimred.analysis.placement import Placed
     from dimred.run_folder.finished import FinishedRun
 
 _MAX_NAMED = 20  # unreadable images
@@ -26,10 +27,17 @@ dimred embed [RUN] IMAGES [IMAGES ...] [--out FILE] [--k K] [--root DATA]
 
 Places new images on the map of a finished run by its weights; the run's own images are not needed.
 IMAGES are image files, folders (searched recursively), or .npz files with an array `images`. Files
-are cropped and resized as for training; unreadable ones are named and left out. Writes FILE.npz and
-FILE.csv (default: in RUN/embedded/) with path, z, the most frequent class among the K nearest
-training images in Z, its share, and these neighbors: in FILE.csv by their `index` in
-RUN/embedding.npz (neighbor1 is the nearest), in FILE.npz (`neighbors`) by their rows there.
+are cropped and resized as for training; unreadable ones are named and left out, those in color are
+made gray for a run that learned from gray images. Writes FILE.npz and FILE.csv (default: in
+RUN/embedded/):
+
+  path, z1, z2     the image, and its place in Z: the coordinates on the map
+  vote, vote_share the most frequent class among the K nearest training images in Z, and its share
+  distance, far    distance to the nearest training image in H, the network's features before they
+                   are projected to Z; 1 is usual among training images. far=yes: beyond what is
+                   usual among these, so that vote and place mean little
+  neighbors        the K nearest training images in Z, by `index` in RUN/embedding.npz (in FILE.npz
+                   by their rows there), and the file of the nearest
 
   --out   FILE, with or without .npz or .csv
   --k     default: the first of the run's eval.k
@@ -44,7 +52,7 @@ In Python:
   from dimred import load_run
   run = load_run("outputs/demo-seed0-9b6bf014")
   placed = run.place(["new_images/"])            # or an array, uint8 (N, H, W) or (N, C, H, W)
-  placed.paths, placed.z, placed.neighbors, placed.votes"""
+  placed.paths, placed.z, placed.far, placed.neighbors, placed.votes"""
 
 
 def run(arguments: list[str]) -> int:
@@ -72,7 +80,7 @@ def run(arguments: list[str]) -> int:
     from dimred.analysis.placement import Placement  # with torch, for files that are there
 
     placed = Placement(finished).place(images, args.k)
-    stem = out or _default_out(finished, images[0], placed.paths)
+    stem = out or _default_out(finished, images, placed)
     table, arrays = _output_files(stem)
     for file_name, reason in placed.left_out[:_MAX_NAMED]:
         complain(f"{file_name!r} is left out: {reason}")
@@ -86,6 +94,8 @@ def run(arguments: list[str]) -> int:
     finished.write_output(table, csv_file(list(rows[0]), rows))
     noun = "image" if len(placed) == 1 else "images"
     print(f"{len(placed):,} {noun} placed" + (f", {left_out:,} left out" if left_out else ""))
+    for line in _remarks(placed):
+        print(printable(line))
     print(printable(f"{table}\n{arrays}"))
     return 0
 
@@ -103,6 +113,19 @@ def _run_and_images(words: Sequence[str]) -> tuple[str | None, list[str]]:
     if not rest and is_run(first):
         raise InputError(f"{first}: is a run; name images to place on its map, too")
     return None, list(words)
+
+
+def _remarks(placed: Placed) -> Iterator[str]:
+    """What to know of placed images: which are far from everything, and which were made gray."""
+    far = [path for path, is_far in zip(placed.paths, placed.far, strict=True) if is_far]
+    limit = f"more than {placed.fence:.1f} times the usual distance to training images"
+    if far:
+        yield f"{len(far):,} far from everything ({limit} in {placed.space}), {far[0]!r} first"
+    if placed.space == "Z":
+        yield "far is judged in Z, less surely: the run is of an earlier version, which kept no H"
+    if placed.converted:
+        n, first = len(placed.converted), placed.converted[0]
+        yield f"{n:,} in color, made gray as the run's images are, {first!r} first"
 
 
 def _output_files(stem: Path) -> tuple[Path, Path]:
@@ -125,21 +148,25 @@ def _checked_out(run: FinishedRun, images: list[str], out: str, stem: Path) -> P
     return stem
 
 
-def _default_out(run: FinishedRun, first: str, paths: Sequence[str]) -> Path:
-    """FILE in the run's folder, named after the first of IMAGES, with a number where that name is
-    taken by other images."""
+def _default_out(run: FinishedRun, images: Sequence[str], placed: Placed) -> Path:
+    """FILE in the run's folder, named after IMAGES, with a number where that name is taken by other
+    images."""
     from dimred.run_folder import layout
 
-    source = expanded(first).absolute()
+    source = expanded(images[0]).absolute()
     stem = (source.resolve().name if source.is_dir() else source.stem) or "images"
+    if len(images) > 1:
+        stem = f"{stem}-and-{len(images) - 1}-more"
     names = chain([stem], (f"{stem}-{number}" for number in count(2)))
     candidates = (f"{layout.PLACED}/{name}" for name in names)
-    return run.path / next(path for path in candidates if _is_free(run, path, paths))
+    return run.path / next(path for path in candidates if _is_free(run, path, placed))
 
 
-def _is_free(run: FinishedRun, stem: str, paths: Sequence[str]) -> bool:
+def _is_free(run: FinishedRun, stem: str, placed: Placed) -> bool:
     """Whether there is no such file, or it holds these same images."""
     file = f"{stem}.npz"
     if not run.files.exists(file):
         return True
-    return bool(run.arrays(file).get("path", "U").tolist() == list(paths))
+    there = run.arrays(file)
+    key, here = ("file", placed.files) if "file" in there else ("path", placed.paths)
+    return bool(there.get(key, "U").tolist() == list(here))

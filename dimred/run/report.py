@@ -23,6 +23,7 @@ from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
 from dimred.training.embed import embed
 
+_MAX_FEATURES = 5_000  # images whose H is kept for `dimred embed`
 _MAX_UNREADABLE = 1_000  # names in summary.json; its first look counts all
 # Keys that summary.json has even if the run does not take the measure.
 _ALWAYS: dict[str, Any] = {"linear": None, "references": {}, "lle": {}, "tsne": {}, "errors": {}}
@@ -81,6 +82,7 @@ class RunReport:
         results = self.measuring.finish(embedding)
         record()
         self._write_embedding(embedding)
+        self._write_features(embedding)
         digest = self.folder.write_weights(encoder.state_dict())
         self.folder.write_plot("loss", to_png(loss_figure(rows, self.config.title)))
         z, n_images = embedding.samples_z, len(self.inputs.images)
@@ -121,6 +123,19 @@ class RunReport:
         if self.config.eval.save_h:
             arrays["h"] = embedding.samples_h
         self.folder.write_arrays(layout.EMBEDDING, arrays)
+
+    def _write_features(self, embedding: Embedding) -> None:
+        """Write H of some training images, by which `dimred embed` tells what is far from them when
+        the images themselves are not at hand."""
+        images = self.inputs.images
+        rows = np.flatnonzero(~np.asarray(images.is_test))
+        if len(rows) > _MAX_FEATURES:
+            rows = np.sort(np.random.default_rng(0).choice(rows, _MAX_FEATURES, replace=False))
+        rows = rows if len(rows) else np.arange(min(len(images), _MAX_FEATURES))
+        h = embedding.h[rows]
+        small = bool(np.abs(h).max() < np.finfo(np.float16).max)
+        arrays = {"h": h.astype(np.float16) if small else h, "image": rows.astype(np.int64)}
+        self.folder.write_arrays(layout.FEATURES, arrays)
 
     def _counts(self) -> dict[str, int]:
         labels = self.inputs.images.labels

@@ -139,6 +139,16 @@ class FinishedRun:
         n_images = self.record.summary["dataset"]["images"]
         return RunMap(self.arrays(), n_images, self.n_variants)
 
+    def features(self) -> NDArray[np.floating[Any]] | None:
+        """H of up to 5,000 training images (m, h); None where the run did not keep any, as those of
+        earlier versions. Raises InputError for arrays that are not as a run writes them."""
+        if self.map.h is not None:
+            return self.map.h[self.map.training_images]
+        if not self.files.exists(layout.FEATURES):
+            return None
+        features: NDArray[np.floating[Any]] = self.arrays(layout.FEATURES).get("h", "f", dims=2)
+        return features
+
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of metrics.jsonl, one per epoch. Raises InputError where it cannot be read."""
         rows = self.files.json_lines(layout.METRICS)

@@ -7,6 +7,7 @@ METRICS = "metrics.jsonl"
 CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.safetensors"
 EMBEDDING = "embedding.npz"
+FEATURES = "features.npz"  # H of some training images
 TSNE = "tsne.npz"
 STAGES = "stages"
 MEASURES = "measures"
@@ -31,6 +32,7 @@ FILES = (
     CHECKPOINT,
     WEIGHTS,
     EMBEDDING,
+    FEATURES,
     TSNE,
     ENCODER,
     BASELINES,

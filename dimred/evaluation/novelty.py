@@ -1,0 +1,64 @@
+"""How far new points are from all reference points, and from where on they are far."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dimred.evaluation.neighbors import nearest
+from dimred.evaluation.outliers import TUKEY_FACTOR, kth_distances, neighbors_up_to
+
+Points = NDArray[np.floating]
+Scores = NDArray[np.float64]
+
+_LEAST_SCALE = 0.05  # of the first: directions of less spread are not stretched further
+_K = 1
+
+
+class Novelty:
+    """Distances of points to reference points, relative to those among the reference points.
+
+    The distance is that to the nearest reference point after whitening: principal components are
+    divided by their spread, since images of another kind differ in directions in which the
+    reference points do not.
+
+    fence: the ratio above which a point is far: Q3 + 1.5 IQR of the logarithms of the reference
+        points' own distances to each other (Tukey 1977), as of outliers.
+
+    reference: (m, d). device: where to search; None for the CPU.
+    """
+
+    def __init__(self, reference: Points, device: torch.device | None = None):
+        points = reference.astype(np.float64)
+        self.device = device
+        self.mean = points.mean(axis=0)
+        _, scales, directions = np.linalg.svd(points - self.mean, full_matrices=False)
+        scales /= np.sqrt(len(points))
+        kept = scales > 1e-3 * scales[0]
+        self.whitening = directions[kept].T / np.maximum(scales[kept], _LEAST_SCALE * scales[0])
+        if not kept.any():  # all points are one
+            self.whitening = np.eye(points.shape[1])
+        self.reference = self._whitened(points)
+        near = neighbors_up_to(_K, self.reference, device)
+        own = kth_distances(self.reference, near)
+        own = own[own > 0]  # copies say nothing of how far images of a kind are apart
+        self.median = float(np.median(own)) if len(own) else 1.0
+        low, high = np.quantile(np.log(own / self.median), [0.25, 0.75]) if len(own) else (0.0, 0.0)
+        self.fence = float(np.exp(high + TUKEY_FACTOR * (high - low)))
+
+    def _whitened(self, points: Points) -> NDArray[np.float32]:
+        whitened: NDArray[np.float32] = ((points - self.mean) @ self.whitening).astype(np.float32)
+        return whitened
+
+    def distances(self, points: Points) -> Scores:
+        """The distance of each point (n, d) to the nearest reference point, over the median among
+        the reference points (n,)."""
+        whitened = self._whitened(points.astype(np.float64))
+        near = nearest(self.reference, whitened, min(_K, len(self.reference)), self.device)[:, -1]
+        return _distances(whitened, self.reference[near]) / self.median
+
+
+def _distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> Scores:
+    distances: Scores = np.linalg.norm(a.astype(np.float64) - b, axis=1)
+    return distances
