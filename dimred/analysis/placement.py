@@ -51,7 +51,7 @@ class Placed:
     neighbor_labels: int64 (N, k), positions in class_names. votes: int64 (N,), the class of most
         neighbors, the smallest among ties. vote_shares: float64 (N,), the share of neighbors of
         that class, in (0, 1]. All three are None for a run without labels.
-    distances: float64 (N,), the distance to the nearest training image in the space `space`
+    distances: float64 (N,), the distance to the 5th nearest training image in the space `space`
         ("H", or "Z" for a run that kept no H), over the median among training images. far: (N,),
         whether it is above `fence`: the image is far from everything that the run learned from.
     files: (N,), the absolute path of each image's file, "" in memory; items: int64 (N,), its

@@ -12,16 +12,16 @@ from dimred.evaluation.outliers import TUKEY_FACTOR, kth_distances, neighbors_up
 Points = NDArray[np.floating]
 Scores = NDArray[np.float64]
 
-_LEAST_SCALE = 0.05  # of the first: directions of less spread are not stretched further
-_K = 1
+_LEAST_SCALE = 1e-3  # of the first: directions of less spread are rounding
+_K = 5  # of bursts of nearly equal photographs, the next is not enough
 
 
 class Novelty:
     """Distances of points to reference points, relative to those among the reference points.
 
-    The distance is that to the nearest reference point after whitening: principal components are
-    divided by their spread, since images of another kind differ in directions in which the
-    reference points do not.
+    The distance is that to the 5th nearest reference point, after principal components were divided
+    by the square root of their spread: images of another kind differ in directions in which the
+    reference points do not, but those of much noise should not count most (docs/inspect.md).
 
     fence: the ratio above which a point is far: Q3 + 1.5 IQR of the logarithms of the reference
         points' own distances to each other (Tukey 1977), as of outliers.
@@ -35,11 +35,11 @@ class Novelty:
         self.mean = points.mean(axis=0)
         _, scales, directions = np.linalg.svd(points - self.mean, full_matrices=False)
         scales /= np.sqrt(len(points))
-        kept = scales > 1e-3 * scales[0]
-        self.whitening = directions[kept].T / np.maximum(scales[kept], _LEAST_SCALE * scales[0])
+        kept = scales > _LEAST_SCALE * scales[0]
+        self.scaling = directions[kept].T / np.sqrt(scales[kept])
         if not kept.any():  # all points are one
-            self.whitening = np.eye(points.shape[1])
-        self.reference = self._whitened(points)
+            self.scaling = np.eye(points.shape[1])
+        self.reference = self._scaled(points)
         near = neighbors_up_to(_K, self.reference, device)
         own = kth_distances(self.reference, near)
         own = own[own > 0]  # copies say nothing of how far images of a kind are apart
@@ -47,16 +47,17 @@ class Novelty:
         low, high = np.quantile(np.log(own / self.median), [0.25, 0.75]) if len(own) else (0.0, 0.0)
         self.fence = float(np.exp(high + TUKEY_FACTOR * (high - low)))
 
-    def _whitened(self, points: Points) -> NDArray[np.float32]:
-        whitened: NDArray[np.float32] = ((points - self.mean) @ self.whitening).astype(np.float32)
-        return whitened
+    def _scaled(self, points: Points) -> NDArray[np.float32]:
+        scaled: NDArray[np.float32] = ((points - self.mean) @ self.scaling).astype(np.float32)
+        return scaled
 
     def distances(self, points: Points) -> Scores:
-        """The distance of each point (n, d) to the nearest reference point, over the median among
+        """The distance of each point (n, d) to the reference points, over the median of that among
         the reference points (n,)."""
-        whitened = self._whitened(points.astype(np.float64))
-        near = nearest(self.reference, whitened, min(_K, len(self.reference)), self.device)[:, -1]
-        return _distances(whitened, self.reference[near]) / self.median
+        scaled = self._scaled(points.astype(np.float64))
+        k = min(_K, max(len(self.reference) - 1, 1))
+        near = nearest(self.reference, scaled, k, self.device)[:, -1]
+        return _distances(scaled, self.reference[near]) / self.median
 
 
 def _distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> Scores:

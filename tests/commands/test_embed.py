@@ -15,7 +15,6 @@ from PIL import Image
 
 import dimred as package
 from dimred import load_run
-from dimred.errors import InputError
 from dimred.run_folder.folder import RunFolder
 
 SIZE = 12
@@ -118,7 +117,8 @@ def test_arrays_are_placed_as_the_run_placed_them(gray, tmp_path):
     assert found["neighbors"].shape == (80, 3)
     assert "vote" not in found
     table = rows(tmp_path / "x.csv")
-    assert list(table[0]) == ["path", "z1", "z2", "neighbor1", "neighbor2", "neighbor3"]
+    assert list(table[0]) == ["path", "z1", "z2", "distance", "far", "neighbors"]
+    assert len(table[0]["neighbors"].split()) == 3
     assert [np.float32(row["z1"]) for row in table] == found["z"][:, 0].tolist()
     assert max(len(row["z1"]) for row in table) < 14
 
@@ -130,15 +130,16 @@ def test_votes_on_held_out_images_are_as_accurate_as_the_run_says(color, tmp_pat
     folders = [row["path"].split("/")[2] for row in table]
     right = [row["vote"] == shown.get(name, name) for row, name in zip(table, folders, strict=True)]
     assert np.mean(right) == pytest.approx(summary(color / "run")["final"]["knn15_z_official"])
+    own = arrays(color / "run/embedding.npz")
     for row in table:
-        classes = [row[f"neighbor{j}_class"] for j in range(1, 16)]
-        assert classes.count(row["vote"]) / 15 == pytest.approx(float(row["vote_share"]))
-    source = arrays(color / "run/embedding.npz")["source"]
-    assert table[0]["neighbor1_source"] == source[int(table[0]["neighbor1"])]
-    assert list(table[0])[3:8] == [
-        "vote",
-        "vote_share",
-        *("neighbor1", "neighbor1_class", "neighbor1_source"),
+        near = [int(index) for index in row["neighbors"].split()]
+        classes = [CLASSES[label] for label in own["label"][near]]
+        assert len(near) == 15
+        vote = row["vote"].removeprefix("'")
+        assert classes.count(vote) / 15 == pytest.approx(float(row["vote_share"]))
+        assert row["nearest"] == own["source"][near[0]]
+    assert list(table[0]) == [
+        *("path", "z1", "z2", "vote", "vote_share", "distance", "far", "neighbors", "nearest")
     ]
 
 
@@ -188,7 +189,7 @@ def test_gray_images_go_to_a_run_of_color_ones(color, tmp_path):
 
 
 def test_files_are_cropped_to_the_shape_of_the_run(gray, tmp_path):
-    """Also where EXIF turns them; and color is left out, unless it is gray by its pixels."""
+    """Also where EXIF turns them; and color is made gray, unless it is gray by its pixels."""
     rng = np.random.default_rng(0)
     inside = rng.integers(0, 256, (10, 16), dtype=np.uint8)
     higher = np.pad(inside, ((7, 7), (0, 0)))
@@ -199,16 +200,17 @@ def test_files_are_cropped_to_the_shape_of_the_run(gray, tmp_path):
     turned = Image.fromarray(higher).transpose(Image.Transpose.ROTATE_90)
     turned.save(tmp_path / "c.png", exif=exif)
     Image.fromarray(np.pad(inside, ((0, 0), (9, 9)))).save(tmp_path / "d.png")
-    photograph(tmp_path / "e.png", 100, rng)
+    photo = Image.open(photograph(tmp_path / "e.png", 100, rng))
+    photo.convert("L").save(tmp_path / "f.png")
     placed = load_run(gray / "run").place(sorted(tmp_path.glob("*.png")))
     expected = load_run(gray / "run").place(inside[None]).z
-    assert len(placed) == 4
-    assert np.abs(placed.z - expected).max() < 1e-5
-    ((path, reason),) = placed.left_out
-    assert path.endswith("e.png")
-    assert "in color" in reason
-    line = refused(tmp_path, "embed", str(gray / "run"), str(tmp_path / "e.png"))
-    assert "the run learned from gray images" in line
+    assert len(placed) == 6
+    assert np.abs(placed.z[:4] - expected).max() < 1e-5
+    # Cropped and resized before it is made gray, which rounds otherwise.
+    assert np.abs(placed.z[4] - placed.z[5]).max() < 0.05 * np.ptp(load_run(gray / "run").z)
+    assert placed.converted == (str(tmp_path / "e.png"),)
+    out, _ = dimred(tmp_path, "embed", str(gray / "run"), "e.png", "f.png", "--out", "x")
+    assert "1 in color, made gray as the run's images are, 'e.png' first" in out
 
 
 def test_three_lines_of_python_place_images(color, monkeypatch):
@@ -293,9 +295,46 @@ def test_what_cannot_be_used_is_refused_by_name(copy, tmp_path, words, named):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_arrays_in_color_are_no_images_of_a_gray_run(gray):
-    with pytest.raises(InputError, match="images in color"):
-        load_run(gray / "run").place(np.zeros((2, 3, 10, 16), np.uint8))
+def test_arrays_in_color_are_made_gray_as_pillow_does(gray):
+    colors = np.random.default_rng(0).integers(0, 256, (2, 10, 16, 3), dtype=np.uint8)
+    run = load_run(gray / "run")
+    grays = np.stack([Image.fromarray(image).convert("L") for image in colors])
+    placed = run.place(colors.transpose(0, 3, 1, 2))
+    assert np.array_equal(placed.z, run.place(grays).z)
+    assert placed.converted == ("images[0]", "images[1]")
+
+
+def test_foreign_images_are_far_and_those_of_the_run_are_not(color, tmp_path):
+    """As the command says, its files keep, and a run of an earlier version says of Z."""
+    rng = np.random.default_rng(0)
+    Image.new("RGB", (14, 17), "white").save(tmp_path / "white.png")
+    photograph(tmp_path / "new/own.png", 110, rng)
+    run = shutil.copytree(color / "run", tmp_path / "run")
+    out, _ = dimred(tmp_path, "embed", "run", "white.png", "new")
+    first, far, *files = out.splitlines()
+    assert first == "2 images placed"
+    assert far.startswith("1 far from everything (more than ")
+    assert far.endswith("in H), 'white.png' first")
+    assert files == ["run/embedded/white-and-1-more.csv", "run/embedded/white-and-1-more.npz"]
+    found = arrays(run / "embedded/white-and-1-more.npz")
+    assert found["far"].tolist() == [True, False]
+    assert found["distance"][0] > found["fence"][0] > found["distance"][1]
+    assert found["file"].tolist() == [str(tmp_path / "white.png"), str(tmp_path / "new/own.png")]
+    assert found["item"].tolist() == [-1, -1]
+    assert [row["far"] for row in rows(run / "embedded/white-and-1-more.csv")] == ["yes", "no"]
+    assert "2 images in 2 dimensions, 1 far from everything" in repr(
+        load_run(run).place([tmp_path / "white.png", tmp_path / "new"])
+    )
+    (run / "features.npz").unlink()
+    out, _ = dimred(tmp_path, "embed", "run", "new")
+    assert "judged in Z, less surely" in out
+
+
+def test_features_of_another_network_are_refused(copy, tmp_path):
+    np.savez(copy / "features.npz", h=np.random.default_rng(0).normal(size=(9, 5)))
+    np.savez(tmp_path / "new.npz", images=np.zeros((2, SIZE, SIZE), np.uint8))
+    line = refused(tmp_path, "embed", "run", "new.npz")
+    assert "features.npz: array 'h' is not of this run's network" in line
 
 
 class Malice:
