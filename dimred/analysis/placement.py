@@ -102,7 +102,7 @@ class Placed:
             "far": self.far,
             "fence": np.array([self.fence]),
             "space": np.array([self.space]),
-            "file": np.array(self.files),
+            "source_file": np.array(self.files),
             "item": self.items,
         }
         if self.neighbor_labels is not None and self.votes is not None:

@@ -168,5 +168,5 @@ def _is_free(run: FinishedRun, stem: str, placed: Placed) -> bool:
     if not run.files.exists(file):
         return True
     there = run.arrays(file)
-    key, here = ("file", placed.files) if "file" in there else ("path", placed.paths)
+    key, here = ("source_file", placed.files) if "source_file" in there else ("path", placed.paths)
     return bool(there.get(key, "U").tolist() == list(here))

@@ -24,6 +24,8 @@ and as a sheet of pictures, and their rows in embedding.npz to findings.json:
   label_issues      images with 12 or more of 15 neighbors in H of one other class
   clusters          clusters of the map, found by HDBSCAN, the densest first
 
+H are the network's features; Z, the map, is made of them.
+
   --keep-one   also write exclude.csv, for dataset.exclude: near-duplicates of images that stay
                (training images stay before test images, then those of larger files)
   --root       the data, where they have moved

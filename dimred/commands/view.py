@@ -16,7 +16,7 @@ dimred view [RUN] [--out FILE] [--open] [--root DATA] [--thumbnail PIXELS]
 
 Writes the map of a finished run as one HTML file (default: RUN/map.html) that needs no server and
 no network: hover over a point to see its image, click to pin it with its nearest neighbors in Z
-and in H, zoom in until images replace points, select with a box or a lasso, color by class, split,
+(the map) and in H (the network's features that it is made of), zoom in until images replace points, select with a box or a lasso, color by class, split,
 loss or other attributes of the images, step through the stages of training. Findings of `dimred
 inspect` are marked.
 

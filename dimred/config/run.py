@@ -53,7 +53,9 @@ class EvalOptions:
         "Images embedded at a time; a smaller number needs less memory. Does not change results.",
         at_least=1,
     )
-    save_h: bool = option(False, "Also write H (float32) to embedding.npz.")
+    save_h: bool = option(
+        False, "Also write H, the network's features (float32), to embedding.npz."
+    )
 
 
 # Options of `eval` that do not affect the numbers of a finished run.

@@ -21,7 +21,7 @@ class Novelty:
 
     The distance is that to the 5th nearest reference point, after principal components were divided
     by the square root of their spread: images of another kind differ in directions in which the
-    reference points do not, but those of much noise should not count most (docs/inspect.md).
+    reference points do not, but those of much noise should not count most (docs/page-and-inspection.md).
 
     fence: the ratio above which a point is far: Q3 + 1.5 IQR of the logarithms of the reference
         points' own distances to each other (Tukey 1977), as of outliers.

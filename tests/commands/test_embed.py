@@ -319,7 +319,8 @@ def test_foreign_images_are_far_and_those_of_the_run_are_not(color, tmp_path):
     found = arrays(run / "embedded/white-and-1-more.npz")
     assert found["far"].tolist() == [True, False]
     assert found["distance"][0] > found["fence"][0] > found["distance"][1]
-    assert found["file"].tolist() == [str(tmp_path / "white.png"), str(tmp_path / "new/own.png")]
+    files = [str(tmp_path / "white.png"), str(tmp_path / "new/own.png")]
+    assert found["source_file"].tolist() == files
     assert found["item"].tolist() == [-1, -1]
     assert [row["far"] for row in rows(run / "embedded/white-and-1-more.csv")] == ["yes", "no"]
     assert "2 images in 2 dimensions, 1 far from everything" in repr(
