@@ -22,7 +22,7 @@ from dimred.data.npz import image_tensor, npz_images
 from dimred.errors import InputError
 from dimred.evaluation.knn import majority
 from dimred.evaluation.neighbors import nearest
-from dimred.evaluation.novelty import Novelty
+from dimred.evaluation.novelty import Novelty, rough_fence, roughness
 from dimred.files import FORMULA, expanded, printable
 from dimred.run_folder import layout
 from dimred.run_folder.finished import FinishedRun
@@ -53,7 +53,8 @@ class Placed:
         that class, in (0, 1]. All three are None for a run without labels.
     distances: float64 (N,), the distance to the 5th nearest training image in the space `space`
         ("H", or "Z" for a run that kept no H), over the median among training images. far: (N,),
-        whether it is above `fence`: the image is far from everything that the run learned from.
+        whether it is above `fence`, or the image far rougher than those: it is far from everything
+        that the run learned from.
     files: (N,), the absolute path of each image's file, "" in memory; items: int64 (N,), its
         position in a file of arrays, -1 for others.
     left_out: (path, reason) for each image that could not be placed.
@@ -148,7 +149,7 @@ class Placement:
         k = min(self.run.config.eval.k[0], max_k) if k is None else k
         left_out: list[tuple[str, str]] = []
         self._converted: list[str] = []
-        of, h, z = self._embedded(images, left_out)
+        of, h, z, rough = self._embedded(images, left_out)
         distances, fence, space = self._distances(h, z)
         near = training[nearest(on.z[training], z, k)]
         votes, shares = (None, None) if on.labels is None else majority(on.labels, near)
@@ -164,7 +165,7 @@ class Placement:
             vote_shares=shares,
             class_names=on.class_names,
             distances=distances,
-            far=distances > fence,
+            far=(distances > fence) | (rough > self._rough_fence),
             fence=fence,
             space=space,
             files=tuple(image.path and os.path.abspath(image.path) for image in of),  # noqa: PTH100
@@ -186,6 +187,11 @@ class Placement:
         return novelty.distances(points), novelty.fence, space
 
     @cached_property
+    def _rough_fence(self) -> float:
+        kept = self.run.roughness()
+        return math.inf if kept is None else rough_fence(kept)
+
+    @cached_property
     def _novelty(self) -> tuple[Novelty, str]:
         features, space = self.run.features(), "H"
         if features is None:
@@ -198,13 +204,15 @@ class Placement:
 
     def _embedded(
         self, images: Images, left_out: list[tuple[str, str]]
-    ) -> tuple[list[_Image], NDArray[np.float32], NDArray[np.float32]]:
-        """Names and places, H and Z of images; those left out are added to `left_out`."""
+    ) -> tuple[list[_Image], NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
+        """Names and places, H, Z and roughness of images; others are added to `left_out`."""
         names: list[_Image] = []
         parts: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+        rough: list[NDArray[np.float64]] = []
         for some, pixels in self._batches(images, left_out):
             names += some
             parts.append(self._embed(pixels))
+            rough.append(roughness(pixels.numpy()))
         if not names:
             path, reason = left_out[0]
             raise InputError(
@@ -213,7 +221,7 @@ class Placement:
         h, z = (np.concatenate(part) for part in zip(*parts, strict=True))
         if z.shape[1] != self.run.map.z.shape[1] or not np.isfinite(z).all():
             raise InputError(f"{self.run.path}: its weights are not those of its embedding.npz")
-        return names, h, z
+        return names, h, z, np.concatenate(rough)
 
     @cached_property
     def _embed(self) -> Embedder:

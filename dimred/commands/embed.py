@@ -35,7 +35,7 @@ RUN/embedded/):
   vote, vote_share the most frequent class among the K nearest training images in Z, and its share
   distance, far    distance to the 5th nearest training image in H, the network's features that Z
                    is made of; 1 is usual among training images. far=yes: beyond what occurs among
-                   these, so that vote and place mean little
+                   these, or far rougher, as noise is, so that vote and place mean little
   neighbors        the K nearest training images in Z, by `index` in RUN/embedding.npz (in FILE.npz
                    by their rows there), and the file of the nearest
 

@@ -15,8 +15,9 @@ dimred view [RUN] [--out FILE] [--open] [--root DATA] [--thumbnail PIXELS]
                 [--plugin FILE|MODULE]
 
 Writes the map of a finished run as one HTML file (default: RUN/map.html) that needs no server and
-no network: hover over a point to see its image, click to pin it with its nearest neighbors in Z
-(the map) and in H (the network's features that it is made of), zoom in until images replace points, select with a box or a lasso, color by class, split,
+no network: hover over a point to see its image, click to pin it with its nearest neighbors in Z,
+the map, and in H, the network's features that Z is made of, zoom in until images replace points,
+select with a box or a lasso, color by class, split,
 loss or other attributes of the images, step through the stages of training. Findings of `dimred
 inspect` are marked.
 

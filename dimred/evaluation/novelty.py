@@ -21,7 +21,8 @@ class Novelty:
 
     The distance is that to the 5th nearest reference point, after principal components were divided
     by the square root of their spread: images of another kind differ in directions in which the
-    reference points do not, but those of much noise should not count most (docs/page-and-inspection.md).
+    reference points do not, but those of much noise should not count most (docs:
+    Page and inspection).
 
     fence: the ratio above which a point is far: Q3 + 1.5 IQR of the logarithms of the reference
         points' own distances to each other (Tukey 1977), as of outliers.
@@ -58,6 +59,24 @@ class Novelty:
         k = min(_K, max(len(self.reference) - 1, 1))
         near = nearest(self.reference, scaled, k, self.device)[:, -1]
         return _distances(scaled, self.reference[near]) / self.median
+
+
+def roughness(images: NDArray[np.uint8]) -> Scores:
+    """The logarithm of the mean difference between neighboring pixels of images (n, C, H, W), plus
+    1 (n,). Noise is far rougher than pictures, which networks of little training do not tell."""
+    pixels = images.astype(np.float32)
+    down = np.abs(np.diff(pixels, axis=2)).mean(axis=(2, 3)) if pixels.shape[2] > 1 else 0.0
+    across = np.abs(np.diff(pixels, axis=3)).mean(axis=(2, 3)) if pixels.shape[3] > 1 else 0.0
+    rough = np.broadcast_to(down + across, pixels.shape[:2]).mean(axis=1)
+    logarithm: Scores = np.log1p(rough.astype(np.float64))
+    return logarithm
+
+
+def rough_fence(values: Points) -> float:
+    """The roughness above which an image is like none of these (m,): Q3 + 3 IQR ("far out" in
+    Tukey's words)."""
+    low, high = np.quantile(values.astype(np.float64), [0.25, 0.75])
+    return float(high + 2 * TUKEY_FACTOR * (high - low))
 
 
 def _distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> Scores:

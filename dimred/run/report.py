@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from dimred.config import RunConfig, eval_values
+from dimred.evaluation.novelty import roughness
 from dimred.measures.protocol import Embedding
 from dimred.models import Encoder
 from dimred.plots.curves import loss_figure
@@ -134,7 +136,9 @@ class RunReport:
         rows = rows if len(rows) else np.arange(min(len(images), _MAX_FEATURES))
         h = embedding.h[rows]
         small = bool(np.abs(h).max() < np.finfo(np.float16).max)
-        arrays = {"h": h.astype(np.float16) if small else h, "image": rows.astype(np.int64)}
+        arrays: dict[str, NDArray[Any]] = {"image": rows.astype(np.int64)}
+        arrays |= {"h": h.astype(np.float16) if small else h}
+        arrays["roughness"] = roughness(images.images[torch.from_numpy(rows)].numpy())
         self.folder.write_arrays(layout.FEATURES, arrays)
 
     def _counts(self) -> dict[str, int]:

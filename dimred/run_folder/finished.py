@@ -149,6 +149,15 @@ class FinishedRun:
         features: NDArray[np.floating[Any]] = self.arrays(layout.FEATURES).get("h", "f", dims=2)
         return features
 
+    def roughness(self) -> NDArray[np.floating[Any]] | None:
+        """The roughness of the images of `features` (m,), None where the run did not keep it."""
+        if not self.files.exists(layout.FEATURES):
+            return None
+        kept: NDArray[np.floating[Any]] = self.arrays(layout.FEATURES).get("roughness", "f")
+        if not np.isfinite(kept).all():
+            raise InputError(f"{self.path / layout.FEATURES}: array 'roughness' is not finite")
+        return kept
+
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of metrics.jsonl, one per epoch. Raises InputError where it cannot be read."""
         rows = self.files.json_lines(layout.METRICS)

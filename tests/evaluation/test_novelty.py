@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dimred.evaluation.novelty import Novelty
+from dimred.evaluation.novelty import Novelty, rough_fence, roughness
 
 RANDOM = np.random.default_rng(0)
 
@@ -33,3 +33,15 @@ def test_equal_points_are_near_themselves_and_all_else_is_far(n):
     novelty = Novelty(np.ones((n, 3), np.float16))
     distances = novelty.distances(np.array([[1.0, 1, 1], [1, 1, 9]]))
     assert (distances > novelty.fence).tolist() == [False, True]
+
+
+def test_roughness_is_the_mean_difference_of_neighboring_pixels():
+    stripes = np.zeros((1, 1, 2, 4), np.uint8)
+    stripes[..., ::2] = 100
+    assert roughness(stripes) == pytest.approx(np.log1p(100))
+    smooth = RANDOM.normal(np.linspace(0, 255, 16), 9, (50, 3, 16, 16)).clip(0, 255)
+    fence = rough_fence(roughness(smooth.astype(np.uint8)))
+    noise = RANDOM.integers(0, 256, (20, 3, 16, 16), dtype=np.uint8)
+    assert (roughness(noise) > fence).all()
+    assert (roughness(smooth.astype(np.uint8)) <= fence).all()
+    assert roughness(np.ones((2, 1, 1, 1), np.uint8)).tolist() == [0, 0]
