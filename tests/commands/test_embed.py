@@ -75,7 +75,10 @@ def test_a_runs_own_files_are_placed_where_they_are(color, tmp_path):
     shutil.copytree(color / "photos", tmp_path / "elsewhere")
     out, err = dimred(tmp_path, "embed", "run", "elsewhere/train", "elsewhere/test")
     assert (out.splitlines()[0], err) == ("156 images placed", "")
-    found, own = arrays(tmp_path / "run/embedded/train.npz"), arrays(tmp_path / "run/embedding.npz")
+    found, own = (
+        arrays(tmp_path / "run/embedded/train-and-1-more.npz"),
+        arrays(tmp_path / "run/embedding.npz"),
+    )
     assert found["path"].tolist() == [f"elsewhere/{source}" for source in own["source"]]
     assert np.abs(found["z"] - own["z"]).max() < 1e-5
     # Its own nearest neighbor is each training image itself.
@@ -133,7 +136,7 @@ def test_votes_on_held_out_images_are_as_accurate_as_the_run_says(color, tmp_pat
     own = arrays(color / "run/embedding.npz")
     for row in table:
         near = [int(index) for index in row["neighbors"].split()]
-        classes = [CLASSES[label] for label in own["label"][near]]
+        classes = own["class_names"][own["label"][near]].tolist()
         assert len(near) == 15
         vote = row["vote"].removeprefix("'")
         assert classes.count(vote) / 15 == pytest.approx(float(row["vote_share"]))
