@@ -85,7 +85,7 @@ class LogOptions(Choice):
 @register("log", "none")
 @dataclass
 class NoLog(LogOptions):
-    """Nowhere besides the run folder's metrics.jsonl."""
+    """No place besides the run folder's metrics.jsonl."""
 
     def open(self, run: LoggedRun) -> None:
         return None

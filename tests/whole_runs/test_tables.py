@@ -326,7 +326,7 @@ def test_figures_of_runs_that_do_not_go_together_are_refused(made):
     cwd, _ = made
     runs = [str(path) for path in folders(cwd)]
     assert "of one run, but 6 were named" in refused(cwd, "plot", "stages", *runs)
-    assert "only outputs" in refused(cwd, "plot", "seeds", runs[0], runs[0])
+    assert "compares the maps of runs" in refused(cwd, "plot", "seeds", runs[0], runs[0])
     assert "is no figure; name one before" in refused(cwd, "plot", runs[0])
     assert ".pdf, .png, or neither" in refused(cwd, "plot", "loss", *runs, "--out", "x.svg")
     assert "have no losses on test pairs in common" in refused(cwd, "plot", "contrast", *runs)
