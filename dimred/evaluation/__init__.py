@@ -1,10 +1,10 @@
 """Measures of maps and features."""
 
 from dimred.evaluation.factors import FactorMeasures
-from dimred.evaluation.knn import knn_accuracy, random_split
+from dimred.evaluation.knn import knn_accuracy, knn_hits, random_split
 from dimred.evaluation.linear import logistic_accuracy, sgd_softmax_accuracy
 from dimred.evaluation.measurement import Measurement
-from dimred.evaluation.neighborhood import neighbor_overlap, trustworthiness
+from dimred.evaluation.neighborhood import neighbor_overlap, partners_found, trustworthiness
 from dimred.evaluation.pair_losses import PairLosses
 from dimred.evaluation.predictability import (
     circular_correlation,
@@ -27,9 +27,11 @@ __all__ = [
     "factor_r2",
     "invariance_ratio",
     "knn_accuracy",
+    "knn_hits",
     "logistic_accuracy",
     "neighbor_overlap",
     "one_hot",
+    "partners_found",
     "random_split",
     "rank_correlation",
     "rank_correlation_ceiling",

@@ -44,6 +44,19 @@ def knn_accuracy(
     Raises ValueError if ks is empty or holds a bad k, or if points or labels do not fit together,
     are empty or are not finite.
     """
+    hits = knn_hits(train, train_labels, test, test_labels, ks, device)
+    return {k: int(right.sum()) / len(test) for k, right in hits.items()}
+
+
+def knn_hits(
+    train: Features,
+    train_labels: Labels,
+    test: Features,
+    test_labels: Labels,
+    ks: Sequence[int],
+    device: torch.device | None = None,
+) -> dict[int, NDArray[np.bool_]]:
+    """Which test points `knn_accuracy` classifies correctly, (m,), for each k."""
     if len(ks) == 0:
         raise ValueError("ks is empty: at least one number of neighbors is needed")
     for k in ks:
@@ -56,10 +69,10 @@ def knn_accuracy(
         )
     neighbors = nearest(train, test, max(ks), device)
     classes, codes = np.unique(train_labels, return_inverse=True)
-    correct = dict.fromkeys(ks, 0)
+    right = {int(k): np.zeros(len(test), dtype=bool) for k in ks}
     for block, k, votes in votes_in_blocks(codes, neighbors, len(classes), ks):
-        correct[k] += int(np.sum(classes[votes.argmax(axis=1)] == test_labels[block]))
-    return {int(k): count / len(test) for k, count in correct.items()}
+        right[k][block] = classes[votes.argmax(axis=1)] == test_labels[block]
+    return right
 
 
 def majority(

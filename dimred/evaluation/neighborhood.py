@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn import manifold
 
 from dimred.evaluation.neighbors import Features, as_float, nearest
@@ -32,6 +35,21 @@ def neighbor_overlap(
     both = np.concatenate(neighbors, axis=1)
     both.sort(axis=1)
     return float(np.sum(both[:, 1:] == both[:, :-1])) / (len(high) * k)
+
+
+def partners_found(
+    points: Features, partners: Features, ks: Sequence[int], device: torch.device | None = None
+) -> dict[int, NDArray[np.bool_]]:
+    """For each point, whether its own partner is among the k partners nearest to it, (n,), for
+    each k. Euclidean. By chance, and where all points are equal, k / n of them are.
+
+    points, partners: (n, d), partners[i] that of points[i]. ks: each from 1 to n.
+    device: to search on, as in `nearest`; None for the CPU.
+    Raises ValueError for a bad k or arrays of different length.
+    """
+    _check_lengths(points, partners)
+    found = nearest(partners, points, max(ks), device) == np.arange(len(points))[:, None]
+    return {k: found[:, :k].any(axis=1) for k in ks}
 
 
 def trustworthiness(high: Features, low: Features, k: int, max_points: int, seed: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,6 +10,7 @@ from dimred.measures.protocol import Embedding, LeftOut, Measure, Picture, Setti
 from dimred.options.registry import register
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from numpy.typing import NDArray
 
@@ -101,6 +102,60 @@ def knn_measurements(
             yield Measurement(accuracy, "knn", space, split, k, part)
 
 
+def reference_measurements(
+    points: NDArray[Any], space: str, embedding: Embedding
+) -> Iterator[Measurement]:
+    """kNN accuracy of other points (N, d) of the same images, as of the map, and the standard error
+    of its difference from Z and from H: of the first k on the first split."""
+    from dimred.evaluation.measurement import Measurement
+
+    setting = embedding.setting
+    splits, ks = setting.splits, setting.ks
+    assert splits is not None
+    for split in splits.parts:
+        hits = hits_of(points, splits, split, ks, setting.compute.device)
+        for k, right in hits.items():
+            yield Measurement(_share(right), "knn", space, split, k)
+        if split == splits.first:
+            yield from errors_against(embedding.hits, hits[ks[0]], space, ks[0], split)
+
+
+def errors_against(
+    own: Mapping[str, NDArray[np.bool_]],
+    reference: NDArray[np.bool_],
+    space: str,
+    k: int,
+    split: str = "",
+) -> Iterator[Measurement]:
+    """The standard errors of the differences between shares of right images in the run's own spaces
+    and in that of a reference."""
+    from dimred.evaluation.measurement import Measurement
+    from dimred.evaluation.paired import difference_error
+
+    for name, right in own.items():
+        error = difference_error(right, reference)
+        yield Measurement(error, "error", f"{name}-{space}", split, k)
+
+
+def hits_of(
+    points: NDArray[Any],
+    splits: Splits,
+    split: str,
+    ks: Sequence[int],
+    device: torch.device | None,
+    labels: LabelSet | None = None,
+) -> dict[int, NDArray[np.bool_]]:
+    """Which test images of a split are classified correctly, for every k."""
+    from dimred.evaluation.knn import knn_hits
+
+    (train, test), y = splits.parts[split], (labels or splits.labels).values
+    return knn_hits(points[train], y[train], points[test], y[test], ks, device)
+
+
+def _share(right: NDArray[np.bool_]) -> float:
+    return int(right.sum()) / len(right)
+
+
 def _accuracies(
     points: NDArray[Any],
     splits: Splits,
@@ -109,7 +164,5 @@ def _accuracies(
     device: torch.device | None,
     labels: LabelSet | None = None,
 ) -> dict[int, float]:
-    from dimred.evaluation.knn import knn_accuracy
-
-    (train, test), y = splits.parts[split], (labels or splits.labels).values
-    return knn_accuracy(points[train], y[train], points[test], y[test], ks, device)
+    hits = hits_of(points, splits, split, ks, device, labels)
+    return {k: _share(right) for k, right in hits.items()}

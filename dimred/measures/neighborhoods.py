@@ -11,6 +11,9 @@ from dimred.measures.protocol import Embedding, Measure, Setting, When
 from dimred.options.registry import register
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from dimred.evaluation.measurement import Measurement
 
 MAX_TRUSTWORTHINESS_POINTS = 5_000
@@ -29,15 +32,28 @@ class Neighborhoods(Measure):
 
     def prepare(self, setting: Setting) -> None:
         n = len(setting.images)
-        # scikit-learn's trustworthiness needs k below half the number of points.
-        check_ks(setting.ks, (min(n, MAX_TRUSTWORTHINESS_POINTS) - 1) // 2, n)
+        check_ks(setting.ks, max_k(n), n)
 
     def measure(self, embedding: Embedding) -> Iterator[Measurement]:
-        from dimred.evaluation.measurement import Measurement
-        from dimred.evaluation.neighborhood import neighbor_overlap, trustworthiness
+        yield from neighborhood_measurements(embedding.setting, embedding.h, embedding.z, "z", "hz")
 
-        h, z, device = embedding.h, embedding.z, embedding.setting.compute.device
-        for k in embedding.setting.ks:
-            trust = trustworthiness(h, z, k, MAX_TRUSTWORTHINESS_POINTS, seed=0)
-            yield Measurement(trust, "trustworthiness", "z", k=k)
-            yield Measurement(neighbor_overlap(h, z, k, device), "overlap", "hz", k=k)
+
+def max_k(n: int) -> int:
+    """The largest number of neighbors that can be measured with n images: scikit-learn's
+    trustworthiness needs less than half the number of points."""
+    return (min(n, MAX_TRUSTWORTHINESS_POINTS) - 1) // 2
+
+
+def neighborhood_measurements(
+    setting: Setting, h: NDArray[np.float32], z: NDArray[np.float32], of_z: str, of_both: str
+) -> Iterator[Measurement]:
+    """Trustworthiness of z (N, d) against h (N, e), and the overlap of both, for every k. of_z,
+    of_both: names of their spaces."""
+    from dimred.evaluation.measurement import Measurement
+    from dimred.evaluation.neighborhood import neighbor_overlap, trustworthiness
+
+    for k in setting.ks:
+        trust = trustworthiness(h, z, k, MAX_TRUSTWORTHINESS_POINTS, seed=0)
+        yield Measurement(trust, "trustworthiness", of_z, k=k)
+        overlap = neighbor_overlap(h, z, k, setting.compute.device)
+        yield Measurement(overlap, "overlap", of_both, k=k)

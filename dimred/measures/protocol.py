@@ -21,9 +21,10 @@ A new measure is one file:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dimred.options.registry import Choice
@@ -61,6 +62,8 @@ class Setting:
     test: the pairing's view of the held-out images, or of all images where none are held out.
     splits: train/test splits of labeled images; None without labels.
     compute: device and arithmetic. config: the run's configuration.
+    new_encoder: makes the run's network as it was before training, with Z of so many dimensions, on
+        the CPU; None where there is none to be had.
     """
 
     config: RunConfig
@@ -70,6 +73,7 @@ class Setting:
     test: PairingScope
     splits: Splits | None
     compute: Compute
+    new_encoder: Callable[[int], Encoder] | None = None
 
     @property
     def n_variants(self) -> int:
@@ -105,6 +109,20 @@ class Embedding:
     def z(self) -> NDArray[np.float32]:
         """float32 (N, d), positions of the untransformed images on the map."""
         return self.samples_z[:: self.setting.n_variants]
+
+    @cached_property
+    def hits(self) -> dict[str, NDArray[np.bool_]]:
+        """Which test images of the first split the first number of neighbors classifies correctly,
+        in "z" and in "h"; searched once. For runs with splits."""
+        from dimred.measures.knn import hits_of
+
+        setting, points = self.setting, {"z": self.z, "h": self.h}
+        assert setting.splits is not None
+        split, ks, device = setting.splits.first, setting.ks[:1], setting.compute.device
+        return {
+            space: hits_of(points[space], setting.splits, split, ks, device)[ks[0]]
+            for space in points
+        }
 
 
 @dataclass(frozen=True)

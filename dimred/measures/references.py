@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dimred.measures.knn import check_ks, knn_measurements
+from dimred.measures.knn import check_ks, errors_against, reference_measurements
 from dimred.measures.protocol import Embedding, LeftOut, Measure, Setting
 from dimred.options.option import option
 from dimred.options.registry import register
@@ -20,12 +20,13 @@ _MAX_VALUES = 300_000_000
 @register("measure", "references")
 @dataclass
 class References(Measure):
-    """kNN accuracy in raw pixels and in their first two principal components."""
+    """kNN accuracy in raw pixels and in their first two principal components, and the standard
+    errors of the differences from Z and H on the same test images."""
 
     references: bool = option(
         True,
-        "Also measure kNN accuracy in raw pixels and in their first two principal components "
-        "(skipped above 3e8 pixel values).",
+        "Also measure references: the network before training; with labels also raw pixels and "
+        "their first two principal components (skipped above 3e8 pixel values).",
     )
 
     def applies(self, setting: Setting) -> bool:
@@ -41,11 +42,13 @@ class References(Measure):
         check_ks(setting.ks, splits.max_k, len(setting.images))
         if setting.images.images.numel() > _MAX_VALUES:
             raise LeftOut(f"the images have more than {_MAX_VALUES:,} values")
-        device, ks = setting.compute.device, setting.ks
         pixels = setting.images.images.flatten(1).numpy().astype(np.float32) / 255
         plane = principal_components(pixels, min(2, *pixels.shape)).coordinates
-        yield from knn_measurements(pixels, "pixels", splits, ks, device)
-        yield from knn_measurements(plane, "pca2", splits, ks, device)
+        _, test = splits.parts[splits.first]
+        constant = splits.labels.values[test] == splits.most_frequent
+        yield from errors_against(embedding.hits, constant, "chance", setting.ks[0], splits.first)
+        yield from reference_measurements(pixels, "pixels", embedding)
+        yield from reference_measurements(plane, "pca2", embedding)
 
     @classmethod
     def lines(cls, results: dict[str, Any]) -> list[str]:

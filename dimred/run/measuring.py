@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from dimred.options.registry import registered
 from dimred.options.trial import place_of
 from dimred.plots.style import to_png
 from dimred.run.inputs import Inputs
+from dimred.run.stages import new_encoder
 from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
 
@@ -62,6 +64,7 @@ def setting_of(inputs: Inputs) -> Setting:
         test=inputs.test_scope,
         splits=Splits(images, config.eval.random_test) if images.labels else None,
         compute=inputs.compute,
+        new_encoder=partial(new_encoder, config, images),
     )
 
 

@@ -1,0 +1,194 @@
+"""The verdict on a map: whether it is any good, in words, from numbers with their sampling errors.
+
+With labels: the kNN accuracy of Z on test images, against the same of raw pixels, of their first
+two principal components, of the network before training, and against chance. Without labels:
+whether images are found by another view of them in Z, which orders maps of one set as the accuracy
+does but says nothing on how good the best of them are (docs/own-images.md has the evidence).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+ERRORS = 2.0
+"""Standard errors that a difference must exceed to be called one."""
+LONG = 1_000
+"""Epochs from which on training longer is not the first advice."""
+FACTOR = 5
+"""How much longer a run is advised to train."""
+HALF_WAY = 0.5
+"""Share of the way from chance to perfect that a good map has gone."""
+
+GOOD, FAIR, POOR, UNKNOWN = "good", "fair", "poor", "not known"
+_NAMES = {
+    "chance": "chance",
+    "pixels": "raw pixels",
+    "pca2": "their PCA in 2-D",
+    "untrained_z": "Z before training",
+}
+
+
+class Difference(IntEnum):
+    """How a share compares with a reference's."""
+
+    worse = -1
+    none_found = 0
+    better = 1
+
+
+def compared(share: float, reference: float, error: float) -> Difference:
+    """How a share compares with a reference's: as better or worse only where they differ by more
+    than two standard errors of the difference."""
+    difference = share - reference
+    if abs(difference) <= ERRORS * error or difference == 0:
+        return Difference.none_found
+    return Difference.better if difference > 0 else Difference.worse
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a verdict rests on.
+
+    labeled: whether shares are accuracies on test images; else of images found by another view.
+    k: number of neighbors. images: how many are counted.
+    shares: in [0, 1], by space: "z", "h" and, where measured, "chance", "pixels", "pca2",
+        "untrained_z" and "untrained_h".
+    errors: standard errors of the difference of Z from a space, by the space; of "z-h" too.
+    dims: of Z. trust: trustworthiness of Z against H, "" without; untrained_trust: the same of the
+        network before training.
+    """
+
+    labeled: bool
+    k: int
+    images: int
+    shares: Mapping[str, float]
+    errors: Mapping[str, float] = field(default_factory=dict)
+    dims: int = 2
+    trust: float | None = None
+    untrained_trust: float | None = None
+
+    def z_against(self, space: str) -> Difference | None:
+        """How Z compares with another space; None where that is not measured."""
+        if space not in self.shares:
+            return None
+        return compared(self.shares["z"], self.shares[space], self._error(space))
+
+    def _error(self, space: str) -> float:
+        if space in self.errors:
+            return self.errors[space]
+        share = self.shares[space]  # that of the share itself, had Z the same
+        return math.sqrt(share * (1 - share) / self.images)
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """All of it, by name."""
+        numbers = {"images": self.images, "k": self.k, **self.shares}
+        numbers |= {f"error_{space}": self._error(space) for space in self.shares if space != "z"}
+        trusts = {"trustworthiness": self.trust, "untrained_trustworthiness": self.untrained_trust}
+        return numbers | {name: value for name, value in trusts.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a run was trained, for advice.
+
+    epochs: of each stage, as trained. scale: its `schedule.epochs_scale`. trains_all: the stages
+    that train more than the readout.
+    """
+
+    epochs: Mapping[str, int]
+    scale: float = 1.0
+    trains_all: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A word, a sentence that gives its numbers, and what to do, if anything."""
+
+    word: str
+    text: str
+    advice: str | None
+    numbers: Mapping[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        """As in summary.json."""
+        return {**vars(self), "numbers": dict(self.numbers)}
+
+
+def verdict(evidence: Evidence, training: Training) -> Verdict:
+    """The verdict on a map."""
+    word, finding = _with_labels(evidence) if evidence.labeled else _without_labels(evidence)
+    text = f"{_counted(evidence)}{_beside(evidence)}: {finding}"
+    return Verdict(word, text, _advice(word, evidence, training), evidence.numbers)
+
+
+def _with_labels(it: Evidence) -> tuple[str, str]:
+    """A word and a finding. A map that is better in Z is never called worse."""
+    nothing = _learned_nothing(it)
+    if nothing:
+        return POOR, nothing
+    chance = it.shares.get("chance", 0.0)
+    half_way = it.shares["z"] - chance >= HALF_WAY * (1 - chance)
+    against = it.z_against("pixels")
+    if against is Difference.worse:
+        plane = it.z_against("pca2") is Difference.better
+        note = ", better than their PCA in 2-D" if plane else ""
+        return FAIR if half_way else POOR, f"worse than raw pixels{note}"
+    word = GOOD if half_way else FAIR
+    if against is None:
+        return word, "better than chance"
+    better = against is Difference.better
+    return word, "better than raw pixels" if better else "no difference from raw pixels found"
+
+
+def _learned_nothing(it: Evidence) -> str | None:
+    """What a map of which nothing was learned is no better than; None for others."""
+    for space, words in (("chance", "chance"), ("untrained_z", "before training")):
+        against = it.z_against(space)
+        if against is not None and against is not Difference.better:
+            return f"no better than {words}"
+    return None
+
+
+def _counted(it: Evidence) -> str:
+    share = _written(it, "z")
+    if it.labeled:
+        return f"knn{it.k} {share} of {it.images:,} test images"
+    return (
+        f"{share} of {it.images:,} images have their other view among the {it.k} nearest in "
+        f"Z ({it.dims}-D)"
+    )
+
+
+def _beside(it: Evidence) -> str:
+    return "".join(f", {name} {_written(it, s)}" for s, name in _NAMES.items() if s in it.shares)
+
+
+def _written(it: Evidence, space: str) -> str:
+    """A share with as many digits as the number of images gives."""
+    return f"{it.shares[space]:.{2 if it.images <= 200 else 3}f}"
+
+
+def _advice(word: str, it: Evidence, training: Training) -> str | None:
+    if word == GOOD or not training.epochs:
+        return None
+    total = sum(training.epochs.values())
+    h = it.shares.get("h")
+    if it.labeled and h is not None and "pixels" in it.shares and len(training.trains_all) > 1:
+        lost = compared(h, it.shares["z"], it._error("h")) is Difference.better
+        if lost and h >= it.shares["pixels"]:
+            last = training.trains_all[-1]
+            epochs = FACTOR * training.epochs[last]
+            key = f"schedule.stages.{last}.epochs={max(round(epochs / training.scale), 1)}"
+            return f"H knows more ({_written(it, 'h')}); train the last stage longer: {key}"
+    if total >= LONG:
+        return (
+            f"after {total:,} epochs, other augmentations (pairing.*), a larger model or "
+            "dataset.image_size may do more than longer training"
+        )
+    scale = f"schedule.epochs_scale={FACTOR * training.scale:g}"
+    return f"train longer: {scale} ({FACTOR * total:,} epochs instead of {total:,})"
