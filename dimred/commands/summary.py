@@ -13,6 +13,7 @@ from dimred.options.registry import registered
 from dimred.run_folder import layout
 
 _FEW = 100  # test images, below which the error of accuracies is said
+_OF_TWO_SPACES = {"trustworthiness": "of Z against H", "overlap": "of Z and H"}
 
 
 def describe(folder: Path, summary: dict[str, Any]) -> str:
@@ -29,7 +30,7 @@ def describe(folder: Path, summary: dict[str, Any]) -> str:
 
 def _described(folder: Path, summary: dict[str, Any]) -> str:
     last = list(summary["stages"])[-1]
-    lines = [*_data(summary["dataset"]), "", *_table(summary), ""]
+    lines = [*verdict_lines(summary), *_data(summary["dataset"]), "", *_table(summary), ""]
     for name, measure in registered("measure").items():
         lines += measure.lines(summary.get(name) or {})
     left_out = summary.get("measures", {}).get("left_out", {})
@@ -47,6 +48,16 @@ def _described(folder: Path, summary: dict[str, Any]) -> str:
     return printable(text)
 
 
+def verdict_lines(summary: dict[str, Any]) -> list[str]:
+    """The verdict on the map and what to do about it, with an empty line after; none for runs
+    without one."""
+    verdict = summary.get("verdict")
+    if not verdict:
+        return []
+    advice = [f"  {verdict['advice']}"] if verdict["advice"] else []
+    return [f"map: {verdict['word']}. {verdict['text']}", *advice, ""]
+
+
 def _data(dataset: dict[str, Any]) -> list[str]:
     line = f"{dataset['name']}: {dataset['images']:,} images"
     if dataset["learned_from"] != dataset["images"]:
@@ -56,7 +67,7 @@ def _data(dataset: dict[str, Any]) -> list[str]:
         classes = "1 class" if len(counts) == 1 else f"{len(counts)} classes"  # of earlier versions
         line += f", {classes} of {_range(counts)}, chance {_chance(dataset)}"
     else:
-        line += f", no labels, overlap of neighbors by chance {dataset['chance']:.4f}"
+        line += f", no labels, by chance trustworthiness 0.5, overlap {dataset['chance']:.4f}"
     lines = [line, *(f"{name} split: {text}" for name, text in dataset["splits"].items())]
     tested = min(dataset.get("test_images", {}).values(), default=_FEW)
     if tested < _FEW:
@@ -88,28 +99,43 @@ def _table(summary: dict[str, Any]) -> list[str]:
     if summary["lle"]:
         columns["LLE"] = summary["lle"]
     width = max(len(word) for word in [*columns, "0.0000"]) + 2
-    first = max(len(key) for key in [*numbers, "loss"])
+    names = {key: _name(key, summary) for key in numbers}
+    first = max(len(name) for name in [*names.values(), "loss"])
     lines = [" " * first + "".join(word.rjust(width) for word in columns)]
-    for key in ["loss", *numbers]:
+    for key, name in {"loss": "loss", **names}.items():
         cells = [f"{values[key]:.4f}" if key in values else "" for values in columns.values()]
-        lines.append((key.ljust(first) + "".join(c.rjust(width) for c in cells)).rstrip())
+        lines.append((name.ljust(first) + "".join(c.rjust(width) for c in cells)).rstrip())
     return lines
 
 
+def _name(key: str, summary: dict[str, Any]) -> str:
+    """The name of a number in the table: where it is of two spaces, these are said."""
+    part = _parts(summary).get(key, {})
+    said = _OF_TWO_SPACES.get(part.get("measure", ""))
+    return f"{part['measure']}{part['k']} {said}" if said else key
+
+
 def _references(summary: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """The references by space, each under the name of the number of Z that it compares with."""
-    parts = summary.get("measures", {}).get("numbers", {})
-    names_in_z = {_without_space(p): name for name, p in parts.items() if p["space"] == "z"}
+    """The references by space, each under the name of the number of the run that it compares with:
+    of Z, or for the network before training of the same space."""
+    parts = _parts(summary)
+    own = {tuple(sorted(part.items())): name for name, part in parts.items()}
     references: dict[str, dict[str, float]] = {}
-    for name, value in summary["references"].items():
+    for name, value in {**summary["references"], **(summary.get("untrained") or {})}.items():
         part = parts.get(name)
-        if part and _without_space(part) in names_in_z:
-            references.setdefault(part["space"], {})[names_in_z[_without_space(part)]] = value
+        if part is None:
+            continue
+        column, _, same = part["space"].partition("_")
+        compares_with = own.get(tuple(sorted({**part, "space": same or "z"}.items())))
+        if compares_with is not None:
+            references.setdefault(column, {})[compares_with] = value
     return references
 
 
-def _without_space(part: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(value for key, value in sorted(part.items()) if key != "space")
+def _parts(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What each number describes."""
+    parts: dict[str, dict[str, Any]] = summary.get("measures", {}).get("numbers", {})
+    return parts
 
 
 def _range(counts: Collection[int]) -> str:

@@ -44,9 +44,11 @@ class References(Measure):
             raise LeftOut(f"the images have more than {_MAX_VALUES:,} values")
         pixels = setting.images.images.flatten(1).numpy().astype(np.float32) / 255
         plane = principal_components(pixels, min(2, *pixels.shape)).coordinates
-        _, test = splits.parts[splits.first]
+        k, split, own = setting.ks[0], splits.first, embedding.hits
+        yield from errors_against({"z": own["z"]}, own["h"], "h", k, split)
+        _, test = splits.parts[split]
         constant = splits.labels.values[test] == splits.most_frequent
-        yield from errors_against(embedding.hits, constant, "chance", setting.ks[0], splits.first)
+        yield from errors_against(own, constant, "chance", k, split)
         yield from reference_measurements(pixels, "pixels", embedding)
         yield from reference_measurements(plane, "pca2", embedding)
 

@@ -59,6 +59,7 @@ class OtherViews(Measure):
             for k, right in hits.items():
                 yield Measurement(float(right.mean()), "views", space, k=k)
         own = {space: found.pop(space)[ks[0]] for space in ("z", "h")}
+        yield from errors_against({"z": own["z"]}, own["h"], "h", ks[0])
         for space, hits in found.items():
             yield from errors_against(own, hits[ks[0]], space, ks[0])
         for k in ks:

@@ -18,9 +18,11 @@ from dimred.plots.curves import loss_figure
 from dimred.plots.maps import map_figure
 from dimred.plots.style import to_png
 from dimred.run.columns import column_arrays
+from dimred.run.evidence import evidence_of, training_of
 from dimred.run.figures import write_figures
 from dimred.run.inputs import Inputs
 from dimred.run.measuring import Measuring
+from dimred.run.verdict import Verdict, verdict
 from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
 from dimred.training.embed import embed
@@ -104,8 +106,21 @@ class RunReport:
             "numbers": self.measuring.described,
         }
         summary["weights_sha256"] = digest
+        judged = self._verdict(embedding, rows[-1], results.found)
+        if judged is not None:
+            summary["verdict"] = judged.as_json()
         self.folder.write_json(layout.SUMMARY, summary)
         return summary
+
+    def _verdict(
+        self, embedding: Embedding, row: dict[str, Any], found: dict[str, dict[str, Any]]
+    ) -> Verdict | None:
+        """The verdict on the map; None without numbers to rest it on."""
+        evidence = evidence_of(self.measuring.setting, embedding.z.shape[1], row, found)
+        if evidence is None:
+            return None
+        (*_, session) = self.folder.sessions()
+        return verdict(evidence, training_of(self.config, session["command"]))
 
     def _write_embedding(self, embedding: Embedding) -> None:
         samples = self.inputs.samples

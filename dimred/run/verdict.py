@@ -22,6 +22,8 @@ FACTOR = 5
 """How much longer a run is advised to train."""
 HALF_WAY = 0.5
 """Share of the way from chance to perfect that a good map has gone."""
+MOST = 0.5
+"""Share of images found by another view from which on an unlabeled map is called good."""
 
 GOOD, FAIR, POOR, UNKNOWN = "good", "fair", "poor", "not known"
 _NAMES = {
@@ -40,11 +42,24 @@ class Difference(IntEnum):
     better = 1
 
 
+_FINDINGS = {
+    Difference.worse: "worse than {}",
+    Difference.none_found: "no difference from {} found",
+    Difference.better: "better than {}",
+}
+# The words for maps that have not gone half of the way from chance to perfect, and that have.
+_LEVELS = {
+    Difference.worse: (POOR, FAIR),
+    Difference.none_found: (FAIR, GOOD),
+    Difference.better: (FAIR, GOOD),
+}
+
+
 def compared(share: float, reference: float, error: float) -> Difference:
     """How a share compares with a reference's: as better or worse only where they differ by more
     than two standard errors of the difference."""
     difference = share - reference
-    if abs(difference) <= ERRORS * error or difference == 0:
+    if abs(difference) <= ERRORS * error * (1 + 1e-9):  # equal but for rounding
         return Difference.none_found
     return Difference.better if difference > 0 else Difference.worse
 
@@ -133,16 +148,27 @@ def _with_labels(it: Evidence) -> tuple[str, str]:
         return POOR, nothing
     chance = it.shares.get("chance", 0.0)
     half_way = it.shares["z"] - chance >= HALF_WAY * (1 - chance)
-    against = it.z_against("pixels")
-    if against is Difference.worse:
-        plane = it.z_against("pca2") is Difference.better
-        note = ", better than their PCA in 2-D" if plane else ""
-        return FAIR if half_way else POOR, f"worse than raw pixels{note}"
-    word = GOOD if half_way else FAIR
-    if against is None:
-        return word, "better than chance"
-    better = against is Difference.better
-    return word, "better than raw pixels" if better else "no difference from raw pixels found"
+    beaten = {space: it.z_against(space) for space in ("pixels", "pca2") if space in it.shares}
+    for difference, words in _FINDINGS.items():
+        named = [_NAMES[space] for space, against in beaten.items() if against is difference]
+        if named:
+            word = _LEVELS[difference][half_way]
+            return word, words.format(" and ".join(named))
+    return GOOD if half_way else FAIR, "better than chance"
+
+
+def _without_labels(it: Evidence) -> tuple[str, str]:
+    """A word and a finding. A map between those that are surely poor and surely learned is not
+    known to be either."""
+    nothing = _learned_nothing(it)
+    if nothing is None and it.z_against("pca2") in (Difference.none_found, Difference.worse):
+        nothing = f"no better than {_NAMES['pca2']}"
+    if nothing:
+        return POOR, nothing
+    beyond = it.z_against("pixels") is Difference.better
+    if beyond and it.shares["z"] >= MOST:
+        return GOOD, "most are found, and more than by raw pixels"
+    return UNKNOWN, "more than before training, which labels alone can say the worth of"
 
 
 def _learned_nothing(it: Evidence) -> str | None:

@@ -149,6 +149,9 @@ def check_summary(summary: Any) -> None:
     for name, stage in summary["stages"].items():
         _check_row(stage, f"stages.{name}")
     _check_row(summary["final"], "final")
+    verdict = summary.get("verdict") or {"word": "", "text": "", "advice": None}
+    for key, kind in (("word", str), ("text", str), ("advice", str | None)):
+        _require(verdict[key], kind, f"verdict.{key}")
     for key in ("references", "lle"):
         for name, value in summary.get(key, {}).items():
             _require(value, int | float, f"{key}.{name}")
@@ -162,6 +165,7 @@ _SUMMARY: dict[str, Any] = {
     **dict.fromkeys(("eval", "stages", "final", "dataset", "measures"), dict),
     **dict.fromkeys(("references", "lle", "tsne", "errors"), dict),
     "weights_sha256": str,
+    "verdict": dict,
 }
 _BASELINE: dict[str, Any] = {
     **dict.fromkeys(("label", "library", "places", "device"), str),

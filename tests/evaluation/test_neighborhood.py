@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn import manifold
 
-from dimred.evaluation import neighbor_overlap, trustworthiness
+from dimred.evaluation import neighbor_overlap, partners_found, trustworthiness
 
 
 def naive_overlap(high, low, k):
@@ -66,3 +66,16 @@ def test_bad_arguments_of_the_overlap_are_refused():
         neighbor_overlap(x, x[:3], 1)
     with pytest.raises(ValueError, match="3 in the other"):
         trustworthiness(x, x[:3], 1, 10, 0)
+
+
+def test_partners_are_found_where_they_are_near_and_by_chance_where_all_are_equal():
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(200, 10)).astype(np.float32)
+    near = points + 0.01 * rng.normal(size=points.shape).astype(np.float32)
+    assert partners_found(points, near, [1, 5])[1].all()
+    moved = np.roll(near, 1, axis=0)  # each partner is another image's
+    assert not partners_found(points, moved, [1])[1].any()
+    nothing = partners_found(np.zeros((200, 2)), np.zeros((200, 2)), [5, 20])
+    assert {k: found.mean() for k, found in nothing.items()} == {5: 5 / 200, 20: 20 / 200}
+    apart = partners_found(points, rng.normal(size=points.shape), [50])[50]
+    assert 0.1 < apart.mean() < 0.4
