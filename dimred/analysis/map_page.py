@@ -15,6 +15,7 @@ from dimred.errors import InputError
 from dimred.evaluation.neighbors import nearest
 from dimred.evaluation.principal import principal_components
 from dimred.files import expanded, printable, write_atomically
+from dimred.measures.names import headline_text
 from dimred.page import Column, Finding, MapPage, StageMap, make_atlas, page_parts
 from dimred.plots.comparisons import aligned
 from dimred.plots.style import COLORS
@@ -119,10 +120,7 @@ def _subtitle(run: FinishedRun) -> str:
     parts = [run.record.data, f"{summary['dataset']['images']:,} images"]
     if run.n_variants > 1:
         parts.append(f"each in {run.n_variants} transformations")
-    headline = summary["headline"]
-    if headline in summary["final"]:
-        parts.append(f"{headline} {summary['final'][headline]:.3f}")
-    return ", ".join(parts)
+    return ", ".join([*parts, *filter(None, [headline_text(summary)])])
 
 
 def _stages(run: FinishedRun, z: Mapping[str, NDArray[np.float32]]) -> list[StageMap]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from dimred.errors import InputError
 from dimred.files import printable, shell_word
+from dimred.measures.names import spelled
 from dimred.options.registry import registered
 from dimred.run_folder import layout
 
@@ -99,20 +100,13 @@ def _table(summary: dict[str, Any]) -> list[str]:
     if summary["lle"]:
         columns["LLE"] = summary["lle"]
     width = max(len(word) for word in [*columns, "0.0000"]) + 2
-    names = {key: _name(key, summary) for key in numbers}
+    names = {key: spelled(key, summary) for key in numbers}
     first = max(len(name) for name in [*names.values(), "loss"])
     lines = [" " * first + "".join(word.rjust(width) for word in columns)]
     for key, name in {"loss": "loss", **names}.items():
         cells = [f"{values[key]:.4f}" if key in values else "" for values in columns.values()]
         lines.append((name.ljust(first) + "".join(c.rjust(width) for c in cells)).rstrip())
     return lines
-
-
-def _name(key: str, summary: dict[str, Any]) -> str:
-    """The name of a number in the table: where it is of two spaces, these are said."""
-    part = _parts(summary).get(key, {})
-    said = _OF_TWO_SPACES.get(part.get("measure", ""))
-    return f"{part['measure']}{part['k']} {said}" if said else key
 
 
 def _references(summary: dict[str, Any]) -> dict[str, dict[str, float]]:

@@ -25,6 +25,15 @@ MAX_IMAGES = 2_000
 _BATCH = 250  # fixed, since the random views depend on it
 _SIDE = 32  # of the pixels compared
 _SEED = 0
+_SPACES = {
+    "h": "in H",
+    "z": "in Z",
+    "untrained_h": "before training in H",
+    "untrained_z": "before training in Z",
+    "pixels": "in raw pixels",
+    "pca2": "in their PCA in 2-D",
+    "chance": "by chance",
+}
 
 
 @register("measure", "views")
@@ -67,7 +76,19 @@ class OtherViews(Measure):
 
     @classmethod
     def lines(cls, results: dict[str, Any]) -> list[str]:
-        return []  # they are rows of the run's table
+        found = {key.removeprefix("views"): value for key, value in results.items()}
+        ks = [key.removesuffix("_h") for key in found if key.endswith("_h") and "_unt" not in key]
+        return [_line(k, results["images"], found) for k in ks]
+
+
+def _line(k: str, images: float, found: dict[str, Any]) -> str:
+    """The shares found among the k nearest in every space, in one line."""
+    shares = ", ".join(
+        f"{name} {found[f'{k}_{space}']:.3f}"
+        for space, name in _SPACES.items()
+        if f"{k}_{space}" in found
+    )
+    return f"other view found      {shares} (among the {k} nearest of {images:,.0f})"
 
 
 def view_spaces(embedding: Embedding) -> dict[str, Views]:

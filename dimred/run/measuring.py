@@ -136,7 +136,8 @@ class Measuring:
     @property
     def headline_label(self) -> str:
         """A short name of the headline, for the progress line."""
-        return f"{'knn' if self.setting.splits else 'trustworthiness'}{self.setting.ks[0]}"
+        k = self.setting.ks[0]
+        return f"knn{k}" if self.setting.splits else f"trust{k} of Z against H"
 
     @property
     def plugins(self) -> dict[str, dict[str, Any]]:

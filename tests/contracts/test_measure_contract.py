@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from dimred.config.compose import composed
 from dimred.evaluation.measurement import Measurement
 from dimred.measures.protocol import Arrays, Detail, Embedding, Picture
+from dimred.measures.views import OtherViews
 from dimred.options.registry import registered
 from dimred.run.inputs import Inputs
 from dimred.run.measuring import setting_of
@@ -85,3 +86,14 @@ def test_what_it_yields_is_declared_named_once_and_finite(name, maps):
                     pytest.fail(f"yields {result!r}")
         assert len(set(names)) == len(names)
     assert applied, "one of the settings must be one for it"
+
+
+def test_other_views_are_sought_where_a_pairing_has_views_and_images_no_labels(maps):
+    fitting = [embedding for embedding in maps if OtherViews().applies(embedding.setting)]
+    assert fitting == [maps[list(SETTINGS).index("unlabeled")]]
+    first, again = (list(OtherViews().measure(fitting[0])) for _ in range(2))
+    assert first == again
+    found = {one.name: one.value for one in first}
+    assert found["views3_chance"] == 3 / 60
+    assert found["views3_z"] == found["views3_untrained_z"], "this encoder has learned nothing"
+    assert found["error3_z-untrained_z"] == 0

@@ -76,3 +76,23 @@ def test_places_that_hold_no_records_are_refused(tmp_path):
         read_records(file)
     with pytest.raises(InputError, match=r"nowhere\.jsonl: must be"):
         read_records(tmp_path / "nowhere.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "named"),
+    [
+        ("good", "verdict"),
+        ({"word": "good", "text": "so"}, "advice"),
+        ({"word": 1, "text": "so", "advice": None}, "verdict.word"),
+        ({"word": "good", "text": "so", "advice": ["more"]}, "verdict.advice"),
+    ],
+)
+def test_a_verdict_that_no_run_writes_is_refused(tmp_path, verdict, named):
+    run = record()
+    run.summary["verdict"] = {"word": "good", "text": "so", "advice": None}
+    write(tmp_path / "good", run)
+    run.summary["verdict"] = verdict
+    write(tmp_path / "bad", run)
+    found, (line,) = read_records(tmp_path)
+    assert [one.folder for one in found] == ["good"]
+    assert named in line

@@ -46,6 +46,14 @@ def test_a_flat_folder_is_mapped_without_labels(own):
     assert 0 <= content["final"]["trustworthiness5_z"] <= 1
     assert 0 <= content["final"]["overlap5_hz"] <= 1
     assert content["dataset"]["chance"] == pytest.approx(5 / 79)
+    assert "trust5 of Z against H" in out
+    assert "trustworthiness5 of Z against H " in out
+    assert "other view found      in H 0." in out
+    numbers = content["verdict"]["numbers"]
+    assert numbers["images"] == 80
+    assert numbers["z"] == content["views"]["views5_z"]
+    assert numbers["trustworthiness"] == content["final"]["trustworthiness5_z"]
+    assert f"map: {content['verdict']['word']}. {content['verdict']['text']}\n" in out
     assert content["linear"] is None
     with np.load(cwd / "run/embedding.npz") as arrays:
         assert "label" not in arrays
@@ -62,6 +70,8 @@ def test_class_folders_give_labels_and_train_and_test_the_split(own, monkeypatch
     words = [*words, "dataset.fit_on=train", "dataset.table=list.csv", "eval.every=0"]
     out, _ = dimred(cwd, *words)
     assert "note: list.csv: 98 images have no row: 'train/cats/002.png'" in out
+    words.remove("eval.references=false")
+    dimred(cwd, *words, "dataset.fit_on=train")
     content = summary(cwd / "run")
     assert content["dataset"]["test_images"] == {"official": 20, "random": 20}
     assert "accuracies of 20 test images have a standard error of up to 0.11" in out
@@ -85,7 +95,13 @@ def test_class_folders_give_labels_and_train_and_test_the_split(own, monkeypatch
     assert shown["camera"].names == ("none", "A", "B")
     assert content["dataset"]["classes"] == {"cats": 50, "dogs $x$ <b>": 50}
     assert content["dataset"]["learned_from"] == 80
-    assert "knn5_z_official" in content["final"]
+    numbers = content["verdict"]["numbers"]
+    assert numbers["z"] == content["final"]["knn5_z_official"]
+    assert (numbers["images"], numbers["chance"]) == (20, 0.5)
+    assert numbers["pixels"] == content["references"]["knn5_pixels_official"]
+    assert numbers["error_h"] == content["references"]["error5_z-h_official"]
+    assert numbers["untrained_h"] == content["untrained"]["knn5_untrained_h_official"]
+    assert "views" not in content
 
 
 @pytest.mark.parametrize("name", ["Fotos (2026), späte", "it's a=b", "猫", "a\\'b\\"])

@@ -1,0 +1,29 @@
+"""How numbers are named where people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_OF_TWO_SPACES = {"trustworthiness": "of Z against H", "overlap": "of Z and H"}
+
+
+def spelled(name: str, summary: Mapping[str, Any]) -> str:
+    """The name of a number of a run as read by people: where it is of two spaces, these are said.
+
+    summary: the run's summary.json. Numbers that it does not describe keep their names.
+    """
+    part = summary.get("measures", {}).get("numbers", {}).get(name, {})
+    said = _OF_TWO_SPACES.get(part.get("measure", ""))
+    return f"{part['measure']}{part['k']} {said}" if said else name
+
+
+def headline_text(summary: Mapping[str, Any]) -> str:
+    """The headline of a run with its name; without labels, with the same before training."""
+    name = summary["headline"]
+    if name not in summary["final"]:
+        return ""
+    text = f"{spelled(name, summary)} {summary['final'][name]:.3f}"
+    before = (summary.get("untrained") or {}).get(name.removesuffix("_z") + "_untrained_z")
+    told = before is not None and name.startswith("trustworthiness")
+    return f"{text}, {before:.3f} before training" if told else text
