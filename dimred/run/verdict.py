@@ -23,7 +23,9 @@ FACTOR = 5
 HALF_WAY = 0.5
 """Share of the way from chance to perfect that a good map has gone."""
 MOST = 0.5
-"""Share of images found by another view from which on an unlabeled map is called good."""
+"""Share of images found by another view from which on an unlabeled map is called good,"""
+TIMES = 2
+"""and how many times that of raw pixels it must be."""
 
 GOOD, FAIR, POOR, UNKNOWN = "good", "fair", "poor", "not known"
 _NAMES = {
@@ -165,10 +167,13 @@ def _without_labels(it: Evidence) -> tuple[str, str]:
         nothing = f"no better than {_NAMES['pca2']}"
     if nothing:
         return POOR, nothing
+    pixels = it.shares.get("pixels", 1.0)
     beyond = it.z_against("pixels") is Difference.better
-    if beyond and it.shares["z"] >= MOST:
-        return GOOD, "most are found, and more than by raw pixels"
-    return UNKNOWN, "more than before training, which labels alone can say the worth of"
+    if beyond and it.shares["z"] >= max(MOST, TIMES * pixels):
+        return GOOD, "most are found, and at least twice as many as in raw pixels"
+    if pixels >= MOST:
+        return UNKNOWN, "these views are too easy to judge a map by, as raw pixels find most too"
+    return UNKNOWN, "it has learned something; whether enough, only labels or a look can tell"
 
 
 def _learned_nothing(it: Evidence) -> str | None:
