@@ -15,13 +15,13 @@ from dimred.errors import InputError
 from dimred.evaluation.neighbors import nearest
 from dimred.evaluation.principal import principal_components
 from dimred.files import expanded, printable, write_atomically
-from dimred.measures.names import headline_text
 from dimred.page import Column, Finding, MapPage, StageMap, make_atlas, page_parts
 from dimred.plots.comparisons import aligned
 from dimred.plots.style import COLORS
 from dimred.run_folder import layout
 from dimred.run_folder.findings import Findings
 from dimred.run_folder.finished import FinishedRun
+from dimred.run_folder.names import headline_text
 
 _K = 10
 _MAP_DIMS = (2, 3)

@@ -9,9 +9,9 @@ from typing import Any
 
 from dimred.errors import InputError
 from dimred.files import printable, shell_word
-from dimred.measures.names import spelled
 from dimred.options.registry import registered
 from dimred.run_folder import layout
+from dimred.run_folder.names import spelled
 
 _FEW = 100  # test images, below which the error of accuracies is said
 _OF_TWO_SPACES = {"trustworthiness": "of Z against H", "overlap": "of Z and H"}

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from dimred.commands.summary import describe
-from dimred.measures.names import headline_text
+from dimred.run_folder.names import headline_text
 
 RUNS = Path(__file__).parents[2] / "docs/runs.jsonl"
 
