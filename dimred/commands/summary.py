@@ -14,7 +14,6 @@ from dimred.run_folder import layout
 from dimred.run_folder.names import spelled
 
 _FEW = 100  # test images, below which the error of accuracies is said
-_OF_TWO_SPACES = {"trustworthiness": "of Z against H", "overlap": "of Z and H"}
 
 
 def describe(folder: Path, summary: dict[str, Any]) -> str:

@@ -46,9 +46,6 @@ class References(Measure):
         plane = principal_components(pixels, min(2, *pixels.shape)).coordinates
         k, split, own = setting.ks[0], splits.first, embedding.hits
         yield from errors_against({"z": own["z"]}, own["h"], "h", k, split)
-        _, test = splits.parts[split]
-        constant = splits.labels.values[test] == splits.most_frequent
-        yield from errors_against(own, constant, "chance", k, split)
         yield from reference_measurements(pixels, "pixels", embedding)
         yield from reference_measurements(plane, "pca2", embedding)
 

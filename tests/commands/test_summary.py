@@ -25,6 +25,8 @@ def test_few_test_images_are_said_with_their_error():
     summary["dataset"]["test_images"] = {"official": 500, "random": 36}
     text = describe(Path("run"), summary)
     assert "accuracies of 36 test images have a standard error of up to 0.08\n" in text
+
+
 def test_the_verdict_comes_first_and_older_runs_have_none():
     summary = json.loads(RUNS.read_text(encoding="utf-8").splitlines()[0])["summary"]
     without = describe(Path("run"), summary)
