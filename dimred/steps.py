@@ -86,3 +86,21 @@ def bar(things: Iterable[_T], total: int | None = None, text: str = "") -> Itera
 
 def _say(text: str) -> None:
     print(text, end="", file=sys.stderr, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as text with two units at most: "40 s", "12 min", "1 h 10 min", "3 d 4 h"."""
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours = round(seconds / 3_600)
+    if hours < 24:
+        return _joined(minutes, 60, "h", "min")
+    return _joined(hours, 24, "d", "h")
+
+
+def _joined(count: int, size: int, unit: str, smaller: str) -> str:
+    whole, rest = divmod(count, size)
+    return f"{whole} {unit} {rest} {smaller}" if rest else f"{whole} {unit}"

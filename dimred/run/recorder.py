@@ -12,7 +12,8 @@ import numpy as np
 from dimred.config.renamed import current_identity
 from dimred.config.same_run import is_same_run
 from dimred.errors import InputError, Interrupted, TrainingDiverged
-from dimred.run.progress import StageProgress
+from dimred.run.pace import Pace
+from dimred.run.progress import RunClock, StageProgress
 from dimred.run.report import RunReport
 from dimred.run.run_log import RunLog
 from dimred.run.stages import StagedTraining, TrainingObserver
@@ -42,7 +43,13 @@ class RunRecorder(TrainingObserver):
     for an embedding that is not finite, and OSError for a file that cannot be written.
     """
 
-    def __init__(self, training: StagedTraining, report: RunReport, identity: dict[str, Any]):
+    def __init__(
+        self,
+        training: StagedTraining,
+        report: RunReport,
+        identity: dict[str, Any],
+        pace: Pace | None = None,
+    ):
         self.training = training
         self.report = report
         self.identity = identity
@@ -51,6 +58,7 @@ class RunRecorder(TrainingObserver):
         self.signals = SignalWatch()
         self.rows = training.checkpoint.rows if training.checkpoint else []
         self.saved_at = time.monotonic()
+        self._clock = RunClock(self.config.schedule, training.inputs.steps, pace or Pace())
         self._progress: StageProgress | None = None
         self.log = RunLog(self.config, self.folder)
 
@@ -83,11 +91,10 @@ class RunRecorder(TrainingObserver):
 
     def before_stage(self, stage: Stage, start: Position) -> None:
         """Start the progress line."""
-        steps, batch_size = self.training.inputs.steps, self.config.schedule.batch_size
-        done, epochs = start.epoch * steps + start.step, stage.options.epochs
+        done = start.epoch * self.training.inputs.steps + start.step
         measuring = self.report.measuring
         headline = measuring.headline, measuring.headline_label
-        self._progress = StageProgress(stage.name, epochs, done, steps, batch_size, headline)
+        self._progress = StageProgress(stage, self._clock, done, headline)
 
     def compiling(self) -> None:
         """Show it."""

@@ -200,7 +200,7 @@ class StagedTraining:
         self.observer.before_stage(stage, start)
         fresh = start.epoch == 0 and start.step == 0
         if fresh:
-            self._fit_readout(stage)
+            self.fit_readout(stage)
         trainer = self.trainer(stage)
         done = start.epoch * trainer.steps + start.step
         if trainer.mode and done < stage.options.epochs * trainer.steps:
@@ -211,7 +211,7 @@ class StagedTraining:
             state = trainer.new_epoch()
         self.observer.after_stage(trainer)
 
-    def _fit_readout(self, stage: Stage) -> None:
+    def fit_readout(self, stage: Stage) -> None:
         """Replace the last layer if Z has another dimension than in the previous stage."""
         if self.encoder.out_dim == stage.options.out_dim:
             return

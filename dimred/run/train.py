@@ -26,6 +26,7 @@ from dimred.run.columns import refresh_columns
 from dimred.run.identity import identity_of, run_path, sibling_note
 from dimred.run.inputs import Inputs
 from dimred.run.measuring import Measuring, setting_of
+from dimred.run.pace import forecast
 from dimred.run.recorder import RunRecorder, checkpoint_of
 from dimred.run.report import RunReport
 from dimred.run.stages import StagedTraining
@@ -110,7 +111,10 @@ def _run_main(inputs: Inputs, command: list[str], varied: str | None, workers: _
         _announce(folder, inputs)
         print("".join(f"{line}\n" for line in notes), end="", flush=True)
         measuring.announce()
-        recorder = RunRecorder(training, report, identity)
+        pace, line = forecast(inputs, training.start)
+        if line:
+            print(line, flush=True)
+        recorder = RunRecorder(training, report, identity, pace)
         workers.begin(checkpoint)
         try:
             with recorder:
