@@ -20,7 +20,7 @@ from dimred.commands.messages import Parser, complain, exit_code, explain, shown
 from dimred.commands.sweep import in_a_line, table_of, varied_words
 from dimred.config.conf_folder import GROUPS, choices, folded
 from dimred.errors import InputError, near
-from dimred.files import expanded
+from dimred.files import expanded, printable
 from dimred.options.plugins import load_plugins, share_with_processes
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _MAX_JOBS = 10_000  # of a sweep
 _WORKER_ERROR_DELAY = 5.0  # seconds, so that the main process reports its error first
 
 _HELP_HEAD = """\
-dimred train [GROUP=CHOICE ...] [KEY=VALUE ...] [-m]
+dimred train [GROUP=CHOICE ...] [KEY=VALUE ...] [-m] [--list]
 
 Learns a map of an image set: builds the network, trains it stage by stage, measures the map after
 each stage, and writes embedding, metrics, weights and plots to a run folder.
@@ -49,6 +49,8 @@ Examples:
   dimred train dataset=fashion_mnist dataset.root=data dataset.download=true model=resnet18 \\
       schedule=annealed_1500 device=cuda seed=3
   dimred train -m seed=0,1,2 loss=tsimcne,simclr            a sweep: one run for each combination
+  dimred train experiment=demo --list                       its folder, its state and how long it
+                                                            takes; trains and writes nothing
 
 Results go to outputs/NAME-seedSEED-HASH/ (output_dir=FOLDER or run_dir=FOLDER change that).
 The same command continues a stopped run. A finished run is not repeated, except with restart=true;
@@ -118,9 +120,10 @@ def _run(arguments: list[str]) -> int:
 def parsed(arguments: list[str]) -> Namespace:
     """The parsed flags and overrides, which may come in any order."""
     parser = Parser(
-        "the flags are -m (--multirun), --config-dir FOLDER and --plugin FILE.py or MODULE"
+        "the flags are -m (--multirun), --list, --config-dir FOLDER and --plugin FILE.py or MODULE"
     )
     parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("--list", action="store_true")
     parser.add_argument("--config-dir", "-cd")
     parser.add_argument("--plugin", action="append", default=[])
     parser.add_argument("overrides", nargs="*")
@@ -174,6 +177,10 @@ def _launch(args: Namespace) -> int:
 
     overrides = words(args.overrides)
     with hydra_app() as app, composing(args.overrides, lambda typed: _jobs(app, words(typed))[0]):
+        if args.list:
+            if _SHARED:
+                raise InputError("--list: one process tells it; run it without torchrun")
+            return _list(_jobs(app, overrides)[0])
         # Hydra composes once to read its mode, which is not ours but only a user's own to set.
         own = args.config_dir or any("hydra" in word for word in args.overrides)
         if args.multirun or (own and app.get_mode("config", overrides) is RunMode.MULTIRUN):
@@ -190,6 +197,19 @@ def _launch(args: Namespace) -> int:
             raise error
     if error is not None:
         raise error
+    return 0
+
+
+def _list(configs: Sequence[RunConfig]) -> int:
+    """Print what training these would make, and how long it takes; returns the exit code."""
+    from dimred.run.listing import listed, total
+
+    runs = []
+    for run in listed(configs):
+        parts = (str(run.path), run.state, run.time)
+        print(printable("  ".join(part for part in parts if part)), flush=True)
+        runs.append(run)
+    print(f"\n{total(runs)}")
     return 0
 
 

@@ -22,6 +22,7 @@ from dimred.training.compute import Compute
 class Inputs:
     """What a run learns from, built in each of its processes.
 
+    cached: whether what takes long to find, such as neighbors, is kept beside the data.
     images: the N images of the data set.
     samples: the images in all transformations of the pairing, image-major (N * n_variants). They
         are what is embedded.
@@ -33,7 +34,7 @@ class Inputs:
     and for a dataset or pairing of a plug-in that fails.
     """
 
-    def __init__(self, config: RunConfig, compute: Compute):
+    def __init__(self, config: RunConfig, compute: Compute, cached: bool = True):
         self.config = config
         self.compute = compute
         self.images = config.dataset.load(config.seed)
@@ -41,7 +42,8 @@ class Inputs:
         check_sizes(config, len(self.images), len(self.fit), compute.processes.size)
         with tried(config.pairing, "samples"):
             self.samples = config.pairing.samples(self.images)
-        self.scope = PairingScope(self.samples, self.n_variants, self.fit, config.dataset.cache)
+        cache = config.dataset.cache if cached else None
+        self.scope = PairingScope(self.samples, self.n_variants, self.fit, cache)
         batch_size = config.schedule.batch_size
         with tried(config.pairing, "build"):
             self.pairing = config.pairing.build(self.scope, batch_size, compute.device)
