@@ -78,6 +78,7 @@ def bar(things: Iterable[_T], total: int | None = None, text: str = "") -> Itera
             desc=text,
             leave=False,
             dynamic_ncols=True,
+            delay=_SHORT,
             disable=_is_worker() or not on_terminal(),
             bar_format="{desc} |{bar}| {n_fmt}/{total_fmt}, {remaining} left",
         )

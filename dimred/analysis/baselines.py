@@ -26,6 +26,7 @@ from dimred.run_folder import layout
 from dimred.run_folder.environment import commit
 from dimred.run_folder.finished import FinishedRun
 from dimred.run_folder.folder import RunFolder
+from dimred.steps import step
 
 OWN_MAP = "z"
 METHODS = (OWN_MAP, *BASELINES)
@@ -91,7 +92,8 @@ class _Baselines:
                 yield Line(f"{method:<14} left out: {missing}")
                 continue
             try:
-                self.results[method] = self._result(method, baseline)
+                with step(baseline.label if baseline else "the run's own map"):
+                    self.results[method] = self._result(method, baseline)
             except _MethodFailed as error:
                 yield Line(f"{method:<14} left out: it failed ({error})", failed=True)
                 continue

@@ -30,6 +30,7 @@ from dimred.run_folder import layout
 from dimred.run_folder.findings import Findings, RowGroup, as_json, single_rows
 from dimred.run_folder.finished import FinishedRun
 from dimred.run_folder.folder import RunFolder
+from dimred.steps import step
 
 K_OUTLIER = 10
 K_CONFLICT = 15
@@ -59,8 +60,10 @@ def inspect(run: FinishedRun, folder: RunFolder) -> Iterator[tuple[str, Report]]
         "label_issues": inspection.label_issues,
         "clusters": inspection.clusters,
     }.items():
-        report = search()
-        report.write(folder, kind, f"{run.record.data}: {kind.replace('_', ' ')}")
+        words = kind.replace("_", " ")
+        with step(words):
+            report = search()
+            report.write(folder, kind, f"{run.record.data}: {words}")
         findings[kind] = report.findings
         yield kind, report
     folder.write_json(layout.FINDINGS, as_json(findings))
@@ -102,13 +105,16 @@ class _Inspection:
 
     def __init__(self, run: FinishedRun):
         compute = run.compute()
-        self.images = run.images()
+        with step("reading the images"):
+            self.images = run.images()
         self.device = compute.device
         # Rows of embedding.npz for each image; the first is the image itself.
         self.n_variants = run.n_variants
-        self.h, self.z = run.embeddings(self.images, compute, self.n_variants)
+        with step("embedding the images"):
+            self.h, self.z = run.embeddings(self.images, compute, self.n_variants)
         self.shown = ShownImages(self.images, self.n_variants)
-        self.neighbors = neighbors_up_to(K_CONFLICT, self.h, self.device)
+        with step("neighbors in H"):
+            self.neighbors = neighbors_up_to(K_CONFLICT, self.h, self.device)
 
     def near_duplicates(self) -> Report:
         """Pairs and groups of copies, most certain first."""

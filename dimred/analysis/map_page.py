@@ -22,6 +22,7 @@ from dimred.run_folder import layout
 from dimred.run_folder.findings import Findings
 from dimred.run_folder.finished import FinishedRun
 from dimred.run_folder.names import headline_text
+from dimred.steps import step
 
 _K = 10
 _MAP_DIMS = (2, 3)
@@ -68,9 +69,11 @@ def map_page(run: FinishedRun, thumbnail: int | None = None) -> MapPage:
     thumbnail: longer side of the images on the page in pixels; None for their size, or smaller
         where there are many.
     """
-    samples = run.samples(run.images())
+    with step("reading the images"):
+        samples = run.samples(run.images())
     compute, n = run.compute(), len(samples)
-    h, z = run.embeddings(samples, compute)
+    with step("embedding the images"):
+        h, z = run.embeddings(samples, compute)
     k = min(_K, n - 1)
     *_, last = stage_names = list(run.config.schedule.stages)
     # Stages whose arrays are missing are not shown; users may delete them, as they can be large.

@@ -180,7 +180,7 @@ def _launch(args: Namespace) -> int:
         if args.list:
             if _SHARED:
                 raise InputError("--list: one process tells it; run it without torchrun")
-            return _list(_jobs(app, overrides)[0])
+            return _list(_jobs(app, overrides))
         # Hydra composes once to read its mode, which is not ours but only a user's own to set.
         own = args.config_dir or any("hydra" in word for word in args.overrides)
         if args.multirun or (own and app.get_mode("config", overrides) is RunMode.MULTIRUN):

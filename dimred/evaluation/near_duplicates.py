@@ -20,6 +20,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from dimred.evaluation.neighbors import Features, nearest
+from dimred.steps import bar
 
 Rows = NDArray[np.int64]
 
@@ -272,7 +273,7 @@ def _confirmed(
     n, k = farther.shape
     compared = np.concatenate([candidates, farther], axis=1)
     residuals = np.empty(compared.shape)
-    for block in registration.blocks(n, 3 * k):
+    for block in bar([*registration.blocks(n, 3 * k)], text="comparing images"):
         positions = np.arange(block.start, block.stop)
         residuals[block] = registration.residuals(positions, compared[block])[0].cpu().numpy()
     rough, beyond = residuals[:, : 2 * k], residuals[:, 2 * k :]

@@ -13,6 +13,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_array
 from torch import Tensor
 
+from dimred.steps import bar
+
 Features = NDArray[np.number]
 Rows = NDArray[np.int64]
 Float = type[np.float32 | np.float64]
@@ -99,11 +101,11 @@ def nearest_in_blocks(
     neighbors = np.empty((len(queries), k), dtype=np.int64)
     certain = np.zeros(len(queries), dtype=bool)
     if search.float32_helps:
-        for rows in _parts(np.arange(len(queries)), search.at_once):
+        for rows in bar([*_parts(np.arange(len(queries)), search.at_once)], text="neighbors"):
             neighbors[rows], certain[rows] = search.by_candidates(rows)
             if certain[rows].mean() < 0.5:
                 break
-    for rows in _parts(np.flatnonzero(~certain), search.at_once):
+    for rows in bar([*_parts(np.flatnonzero(~certain), search.at_once)], text="neighbors"):
         neighbors[rows] = search.in_float64(rows)
     return neighbors
 

@@ -31,12 +31,21 @@ from dimred.run.inputs import Inputs
 from dimred.run.stages import new_encoder
 from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
+from dimred.steps import step
 
 _RESERVED = (
     *("name", "seed", "dataset", "headline", "eval", "stages", "final"),
     *("training_seconds", "measures"),
 )
 _OF_RUN = re.compile(r"loss|thumbnails|factors|(map|lines|baseline)_.*")
+# What is said while a measure is taken; others by their names.
+_WORDS = {
+    "linear": "a linear classifier on H",
+    "references": "raw pixels and their principal components",
+    "tsne": "t-SNE of H",
+    "lle": "locally linear embedding",
+    "knn_curves": "kNN accuracy for k = 1..30",
+}
 # The measures of earlier runs, whose summary does not list them.
 _UNLISTED = (
     "contrast",
@@ -189,7 +198,9 @@ class Measuring:
         results = EndResults()
         for name in self._names_of(When.end):
             found: dict[str, Any] = {}
-            for result in self._results(name, embedding):
+            with step(f"measuring {_WORDS.get(name, name)}"):
+                taken = self._results(name, embedding)
+            for result in taken:
                 match result:
                     case Measurement():
                         found[result.name] = result.value

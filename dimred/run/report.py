@@ -25,6 +25,7 @@ from dimred.run.measuring import Measuring
 from dimred.run.verdict import Verdict, verdict
 from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
+from dimred.steps import step
 from dimred.training.embed import embed
 
 _MAX_FEATURES = 5_000  # images whose H is kept for `dimred embed`
@@ -88,9 +89,10 @@ class RunReport:
         self._write_embedding(embedding)
         self._write_features(embedding)
         digest = self.folder.write_weights(encoder.state_dict())
-        self.folder.write_plot("loss", to_png(loss_figure(rows, self.config.title)))
-        z, n_images = embedding.samples_z, len(self.inputs.images)
-        write_figures(self.folder, self.inputs.samples, n_images, z, self.config.title)
+        with step("drawing plots"):
+            self.folder.write_plot("loss", to_png(loss_figure(rows, self.config.title)))
+            z, n_images = embedding.samples_z, len(self.inputs.images)
+            write_figures(self.folder, self.inputs.samples, n_images, z, self.config.title)
         self.measuring.remove_files(self.folder)
         for name, arrays in results.arrays.items():
             self.folder.write_arrays(layout.measure_arrays(name), arrays)

@@ -35,6 +35,7 @@ from dimred.run_folder import layout
 from dimred.run_folder.environment import environment
 from dimred.run_folder.folder import RunFolder
 from dimred.run_folder.state import DIVERGED, FAILED
+from dimred.steps import step
 from dimred.training.checkpoint import Checkpoint
 from dimred.training.compute import Compute, torch_settings
 from dimred.training.interrupt import SignalWatch
@@ -70,7 +71,9 @@ def run(config: RunConfig, command: list[str], varied: str | None = None) -> Out
             _run_worker(config, compute)
             return None
         with _Workers(processes) as workers:
-            return _run_main(Inputs(config, compute), command, varied, workers)
+            with step("reading the images"):
+                inputs = Inputs(config, compute)
+            return _run_main(inputs, command, varied, workers)
 
 
 def _run_main(inputs: Inputs, command: list[str], varied: str | None, workers: _Workers) -> Outcome:

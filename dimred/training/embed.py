@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from dimred.data.resident import ResidentImages
 from dimred.models import Encoder
+from dimred.steps import bar
 from dimred.training.compute import Compute
 
 
@@ -20,7 +21,8 @@ def embed(
     encoder.eval()
     h_parts, z_parts = [], []
     everything = torch.arange(len(images), device=compute.device)
-    for batch in images.batches(torch.split(everything, batch_size)):
+    parts = torch.split(everything, batch_size)
+    for batch in bar(images.batches(parts), len(parts), "embedding"):
         pixels = batch.float().div_(255)
         h, z = encoder(pixels.contiguous(memory_format=compute.memory_format))
         h_parts.append(h)
