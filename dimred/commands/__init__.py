@@ -6,6 +6,7 @@ are imported in `run`, so that help is quick.
 """
 
 COMMANDS = {
+    "map": "a map of a folder of images, within ten minutes",
     "train": "train a map and write it to a run folder",
     "options": "every key of the configuration, with its type, value and meaning",
     "runs": "your runs: state, numbers, and what differs; delete unfinished ones",

@@ -1,0 +1,160 @@
+"""The command `dimred map`: a map of a folder of images within a time budget."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dimred.commands.messages import Parser
+from dimred.errors import InputError
+from dimred.files import expanded, printable
+
+if TYPE_CHECKING:
+    from dimred.run.automatic import Automatic
+
+HELP = """\
+dimred map FOLDER [budget_minutes=10] [KEY=VALUE ...] [--print] [--no-open]
+
+Makes a map of a folder of images: looks at their number, size and color, measures how fast this
+machine trains, and chooses image size, network, batch size, epochs and precision, so that all of it
+fits into the budget; then trains, inspects, and opens the map in the browser. It is the command
+`dimred train ...` that --print shows, and then `dimred inspect` and `dimred view`.
+
+The same folder and budget again go on with a run that was stopped, or open the map of one that is
+finished. Photos that were added or removed make a new run.
+
+  budget_minutes  minutes for everything; default 10
+  KEY=VALUE       as of `dimred train`; what is given is not chosen
+  --print         print the choice and the command, and do nothing
+  --no-open       do not open the browser
+
+  dimred map ~/photos
+  dimred map ~/photos budget_minutes=60 dataset.image_size=64
+  dimred map ~/plankton pairing.rotate=180 --print"""
+
+_DEFAULT_MINUTES = 10.0
+_MOST_MINUTES = 100_000.0
+
+
+@dataclass(frozen=True)
+class _Arguments:
+    """folder: of the images. minutes: the budget. given: the other KEY=VALUE, by key."""
+
+    folder: str
+    minutes: float
+    given: dict[str, str]
+    only_print: bool
+    opens: bool
+
+
+def run(arguments: list[str]) -> int:
+    """Make the map of the folder that the arguments name; returns the exit code."""
+    began = time.monotonic()
+    args = _parsed(arguments)
+    from dimred.run.automatic import automatic
+
+    automatic_run = automatic(args.folder, args.minutes, args.given)
+    for line in automatic_run.lines:
+        print(printable(line), flush=True)
+    if args.only_print:
+        print(f"\n{automatic_run.command}")
+        return 0
+    print()
+    path = _make(automatic_run)
+    minutes = (time.monotonic() - began) / 60
+    print(f"{minutes:.1f} minutes in all; the budget was {args.minutes:g}", flush=True)
+    _show(path, args.opens)
+    return 0
+
+
+def _parsed(arguments: list[str]) -> _Arguments:
+    parser = Parser(HELP)
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("--print", action="store_true", dest="only_print")
+    parser.add_argument("--no-open", action="store_true")
+    args = parser.parse_intermixed_args(arguments)
+    folders, given = [], {}
+    for word in args.words:
+        key, equals, value = word.partition("=")
+        if equals and re.fullmatch(r"[+~]?[\w.@/-]+", key) and not Path(word).exists():
+            given[key] = value
+        else:
+            folders.append(word)
+    root = given.pop("dataset.root", None)
+    folders += [root] if root is not None else []
+    if len(folders) != 1:
+        found = f"{len(folders)} folders: {', '.join(folders)}" if folders else "no folder"
+        raise InputError(f"{found}; must be one folder of images, such as dimred map ~/photos")
+    if not expanded(folders[0]).is_dir():
+        is_file = expanded(folders[0]).exists()
+        raise InputError(
+            f"{folders[0]}: {'is a file' if is_file else 'no such folder'}; must be a folder of "
+            "images"
+        )
+    if given.get("dataset", "image_folder") != "image_folder":
+        raise InputError(
+            f"dataset={given['dataset']}: dimred map is for a folder of images; dimred train takes "
+            "other data"
+        )
+    minutes = _minutes(given.pop("budget_minutes", None))
+    return _Arguments(folders[0], minutes, given, args.only_print, not args.no_open)
+
+
+def _minutes(text: str | None) -> float:
+    if text is None:
+        return _DEFAULT_MINUTES
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes <= _MOST_MINUTES:
+        raise InputError(
+            f"budget_minutes={text}: must be a number of minutes above 0, at most "
+            f"{_MOST_MINUTES:,.0f}"
+        )
+    return minutes
+
+
+def _make(automatic_run: Automatic) -> Path:
+    """Train, inspect and write the page, or find that it is done; returns the run folder."""
+    from dimred.commands import inspect, view
+    from dimred.commands.summary import describe
+    from dimred.config.compose import composed
+    from dimred.run.train import run as train
+    from dimred.run_folder import layout
+
+    words = automatic_run.words
+    outcome = train(composed(words), ["dimred", "train", *words])
+    assert outcome is not None  # None is of the workers of torchrun
+    path = outcome.path
+    print(describe(path, outcome.summary), flush=True)
+    done = all((path / name).exists() for name in (layout.FINDINGS, layout.PAGE))
+    if outcome.finished_before and done:
+        print(f"\n{printable(path)}: finished before; restart=true makes it again")
+        return path
+    print("\ninspecting", flush=True)
+    inspect.run([str(path)])
+    view.run([str(path)])
+    return path
+
+
+def _show(path: Path, opens: bool) -> None:
+    """Open the page, where there is a screen."""
+    from dimred.run_folder import layout
+
+    page = path / layout.PAGE
+    if opens and _has_screen() and webbrowser.open(page.absolute().as_uri()):
+        return
+    print(f"the map: {printable(page)}")
+
+
+def _has_screen() -> bool:
+    # Elsewhere than on these, a browser of the terminal would take it over.
+    displays = ("DISPLAY", "WAYLAND_DISPLAY")
+    return sys.platform in ("darwin", "win32") or any(map(os.environ.get, displays))

@@ -1,0 +1,170 @@
+"""The run that `dimred map` makes of a folder: one that is there, or one that is planned."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dimred.config import RunConfig
+from dimred.config.compose import composed
+from dimred.config.quoting import declarations
+from dimred.errors import InputError
+from dimred.files import expanded, printable
+from dimred.options.option import changes_result
+from dimred.pairing.formats import PairFormat
+from dimred.run import plan
+from dimred.run.survey import digest, image_files, speed, survey
+from dimred.run_folder import layout
+from dimred.run_folder.folder import RunFolder
+from dimred.steps import step
+
+# What a plan decides, and a run that is there has decided.
+_PLANNED = (
+    *("schedule", "model", "dataset.image_size", "dataset.limit", "schedule.batch_size"),
+    *("schedule.epochs_scale", "device.precision"),
+)
+# The keys that say where a run lies, and so are no part of what it is called.
+_PLACES = ("output_dir", "run_dir", "restart")
+
+
+@dataclass(frozen=True)
+class Automatic:
+    """What to train. words: overrides of `dimred train`. lines: what was chosen, and why."""
+
+    words: list[str]
+    lines: list[str]
+
+    @property
+    def command(self) -> str:
+        """The equivalent command."""
+        return shlex.join(["dimred", "train", *self.words])
+
+
+def automatic(folder: str, minutes: float, given: Mapping[str, str]) -> Automatic:
+    """The run of a folder of images within a budget: the one that an earlier call began, or a new
+    plan.
+
+    given: overrides of the user, by key, which win.
+    Raises InputError for a folder without enough images, and for overrides that cannot be used.
+    """
+    root = str(expanded(folder))
+    files = image_files(root)
+    if len(files) < plan.MIN_IMAGES:
+        raise InputError(
+            f"{folder}: has {len(files)} images; a map needs {plan.MIN_IMAGES} at least, and shows "
+            "groups from a few hundred on"
+        )
+    own = {
+        "dataset": "image_folder",
+        "dataset.root": root,
+        "name": given.get("name") or _plain(Path(root).resolve().name),
+    }
+    config = composed(_words({**own, "schedule": plan.SCHEDULE, **given}))
+    if config.pairing.provides is not PairFormat.positive_pairs:
+        raise InputError(
+            f"pairing={config.pairing.name}: dimred map pairs two views of each image; dimred "
+            "train takes other pairings"
+        )
+    path = _run_dir(config, digest(root, files), minutes, given)
+    if config.run_dir is not None:
+        path = Path(config.run_dir)
+    place = {"run_dir": str(path)}
+    before = {} if config.restart else _planned_before(expanded(str(path)))
+    if before:
+        lines = [f"goes on with {printable(path)}, or opens it where it is finished"]
+        return Automatic(_words({**own, **before, **given, **place}), lines)
+    lines = _siblings(path)
+    with step("looking at the images"):
+        looked_at = survey(root, files)
+    chosen, about = _chosen(config, looked_at, minutes * 60, given)
+    return Automatic(_words({**own, **chosen, **given, **place}), [*lines, *about])
+
+
+def _words(values: Mapping[str, str]) -> list[str]:
+    return [f"{key}={value}" for key, value in values.items()]
+
+
+def _chosen(
+    config: RunConfig, looked_at: plan.Survey, budget: float, given: Mapping[str, str]
+) -> tuple[dict[str, str], list[str]]:
+    """The overrides of a plan, and lines on it."""
+    on_gpu = config.device.device().type == "cuda"
+    asked = _asked(config, given)
+    unscaled = {**given, "schedule.epochs_scale": "1"}
+    model = given.get("model", plan.model_for(on_gpu))
+    base = {"dataset": "image_folder", "schedule": plan.SCHEDULE, "model": model, **unscaled}
+    with step("measuring the speed of this machine"):
+        measure = speed(composed(_words(base)), looked_at.gray)
+        choice = plan.choose(looked_at, budget, asked, on_gpu, measure)
+    chosen = plan.overrides(looked_at, choice, asked, on_gpu)
+    chosen = {key: value for key, value in chosen.items() if key not in given}
+    final = composed(_words({"dataset": "image_folder", **chosen, **given}))
+    epochs = sum(stage.epochs for stage in final.schedule.stages.values())
+    names = final.model.name, final.schedule.name
+    return chosen, plan.lines(looked_at, choice, *names, epochs, budget)
+
+
+def _asked(config: RunConfig, given: Mapping[str, str]) -> plan.Asked:
+    """What the user has decided, as it was understood."""
+    values: dict[str, Any] = {
+        "dataset.image_size": getattr(config.dataset, "image_size", None),
+        "dataset.limit": config.dataset.limit,
+        "schedule.batch_size": config.schedule.batch_size,
+        "device.precision": config.device.precision.value,
+    }
+    scale = given.get("schedule.epochs_scale")
+    size, limit, batch, precision = (values[key] if key in given else None for key in values)
+    return plan.Asked(size, batch, precision, limit, None if scale is None else float(scale))
+
+
+def _plain(name: str) -> str:
+    """A name of plain letters and digits."""
+    return re.sub(r"[^\w.-]+|^[.-]+", "-", printable(name)).strip("-") or "images"
+
+
+def _run_dir(config: RunConfig, files: str, minutes: float, given: Mapping[str, str]) -> Path:
+    """The folder of the run of these images, this budget and these overrides.
+
+    files: a digest of the images. What does not change the result does not count.
+    """
+    ignored = {"name", *_PLACES}
+    counted = {key: value for key, value in given.items() if key not in ignored and _counts(key)}
+    content = json.dumps([files, minutes, config.seed, counted], sort_keys=True)
+    name = hashlib.sha256(content.encode(errors="surrogateescape")).hexdigest()[:8]
+    return Path(config.output_dir) / f"{config.name}-{minutes:g}min-{name}"
+
+
+def _counts(key: str) -> bool:
+    """Whether a key affects the result, as far as is known."""
+    specs = [spec for _, spec in declarations(key)]
+    return not key.startswith("eval.") and (not specs or any(map(changes_result, specs)))
+
+
+def _planned_before(path: Path) -> dict[str, str]:
+    """What the plan of a run decided that is there; empty without one. Only its plan is taken: the
+    folder may be from elsewhere."""
+    folder = RunFolder(path)
+    if not folder.files.exists(layout.ENVIRONMENT):
+        return {}
+    sessions = folder.sessions()
+    command = sessions[0].get("command") if sessions and isinstance(sessions[0], dict) else None
+    words = [word for word in command or () if isinstance(word, str)]
+    values = dict(word.split("=", 1) for word in words if "=" in word)
+    return {key: values[key] for key in _PLANNED if key in values}
+
+
+def _siblings(path: Path) -> list[str]:
+    """A line where the same folder and budget have runs of other images or keys."""
+    pattern = f"{glob.escape(path.name.rpartition('-')[0])}-*/{layout.ENVIRONMENT}"
+    others = sorted(str(file.parent) for file in expanded(str(path.parent)).glob(pattern))
+    if not others:
+        return []
+    names = ", ".join(map(printable, others[:3]))
+    return [f"a new run: the images or keys are not those of {names}"]

@@ -1,0 +1,199 @@
+"""What `dimred map` trains, chosen from the images, the speed of the machine and a time budget.
+
+Pure arithmetic; `dimred.run.survey` measures what it is made from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dimred.steps import duration
+
+MIN_IMAGES = 30
+FEW_IMAGES = 100
+SCHEDULE = "demo"
+# Factors on the epochs of the schedule. Below, stages are one or two epochs each.
+MIN_SCALE, MAX_SCALE = 0.03, 4.0
+# Seconds for what is not training: starting, then measuring, inspecting and writing the page.
+FIXED_SECONDS = 20.0
+SECONDS_AN_IMAGE = 0.006
+_CAUTION = 0.85  # share of the time that is left which is planned for: other programs run too
+_MOST_READING = 0.25  # of the budget
+_SIZES = (32, 48, 64)  # pixels
+_FASTER = 1.15  # bf16 rounds, and so must be worth it
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a folder of images is made of.
+
+    n: images. width, height: a typical image's, in pixels. gray: whether all that were looked at
+    are. n_classes: 0 without class folders. seconds: that reading one image takes.
+    """
+
+    n: int
+    width: int
+    height: int
+    gray: bool
+    n_classes: int
+    seconds: float
+
+    def __str__(self) -> str:
+        classes = f"{self.n_classes} classes" if self.n_classes else "no classes"
+        color = "gray" if self.gray else "color"
+        return f"{self.n:,} {color} images of about {self.width}x{self.height} pixels, {classes}"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user has decided, and is not chosen; None = it is.
+
+    scale: the factor on the epochs.
+    """
+
+    image_size: int | None = None
+    batch_size: int | None = None
+    precision: str | None = None
+    limit: int | None = None
+    scale: float | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A setting whose speed is measured."""
+
+    image_size: int
+    precision: str
+    batch_size: int
+
+
+Measure = Callable[[Trial], float]
+"""Seconds that training takes for each image through all epochs of the schedule."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen.
+
+    n: images that the map is of. gain: how many times as fast the precision is as float32.
+    seconds: that training takes.
+    """
+
+    n: int
+    image_size: int
+    batch_size: int
+    precision: str
+    gain: float
+    scale: float
+    seconds: float
+
+
+def batch_size_for(n: int, on_gpu: bool) -> int:
+    """A batch size for n images, at least 2, of whose batches an epoch leaves out as few images as
+    possible.
+
+    Contrastive losses want many images in a batch, and learning wants many steps in an epoch.
+    """
+    target = min(max(round(math.sqrt(8 * n)), 32), 1024 if on_gpu else 256)
+    if n <= target:
+        return n
+    near = range(math.ceil(target * 0.75), min(n, target * 4 // 3) + 1)
+    return min(near, key=lambda size: (n % size, abs(size - target)))
+
+
+def model_for(on_gpu: bool) -> str:
+    """The network."""
+    return "resnet18" if on_gpu else "convnet"
+
+
+def choose(survey: Survey, budget: float, asked: Asked, on_gpu: bool, measure: Measure) -> Choice:
+    """What to train within a budget in seconds. For one that is too small, the shortest schedule
+    on MIN_IMAGES images; it takes longer than the budget."""
+    n = min(survey.n, asked.limit or survey.n)
+    batch_size = asked.batch_size or batch_size_for(n, on_gpu)
+    size = asked.image_size or min(_SIZES[0], survey.width, survey.height)
+    precision, gain = asked.precision or "auto", 1.0
+    if asked.precision is None and not on_gpu:
+        gain = measure(Trial(size, "float32", batch_size)) / measure(
+            Trial(size, "bf16", batch_size)
+        )
+        precision, gain = ("bf16", gain) if gain > _FASTER else ("float32", 1.0)
+    seconds = measure(Trial(size, precision, batch_size))
+    fitting = _images_within(survey, budget, seconds * (asked.scale or MIN_SCALE))
+    if asked.limit is None and fitting < n:
+        n = max(fitting, MIN_IMAGES)
+        batch_size = asked.batch_size or batch_size_for(n, on_gpu)
+    available = _for_training(survey, n, budget)
+    if asked.image_size is None and asked.scale is None:
+        for larger in _SIZES:
+            if size < larger <= min(survey.width, survey.height):
+                slower = measure(Trial(larger, precision, batch_size))
+                if slower * n * MAX_SCALE > available:
+                    break
+                size, seconds = larger, slower
+    scale = asked.scale or min(max(available / (seconds * n), MIN_SCALE), MAX_SCALE)
+    scale = float(f"{scale:.2g}")
+    return Choice(n, size, batch_size, precision, gain, scale, seconds * n * scale)
+
+
+def _images_within(survey: Survey, budget: float, seconds: float) -> int:
+    """How many of the images fit into a budget, where training takes `seconds` for each."""
+    each = survey.seconds + SECONDS_AN_IMAGE + seconds / _CAUTION
+    fitting = min((budget - FIXED_SECONDS) / each, budget * _MOST_READING / survey.seconds)
+    return max(min(survey.n, math.floor(fitting)), 0)
+
+
+def _for_training(survey: Survey, n: int, budget: float) -> float:
+    """Seconds of a budget that are left for training on n images."""
+    others = FIXED_SECONDS + n * (SECONDS_AN_IMAGE + survey.seconds)
+    return max((budget - others) * _CAUTION, 0.0)
+
+
+def overrides(survey: Survey, choice: Choice, asked: Asked, on_gpu: bool) -> dict[str, str]:
+    """The overrides of `dimred train` for a choice, without those that the user has given."""
+    chosen = {
+        "schedule": SCHEDULE,
+        "model": model_for(on_gpu),
+    }
+    if asked.image_size is None:
+        chosen["dataset.image_size"] = str(choice.image_size)
+    if asked.limit is None and choice.n < survey.n:
+        chosen["dataset.limit"] = str(choice.n)
+    if asked.batch_size is None:
+        chosen["schedule.batch_size"] = str(choice.batch_size)
+    if asked.scale is None:
+        chosen["schedule.epochs_scale"] = f"{choice.scale:g}"
+    if asked.precision is None:
+        chosen["device.precision"] = choice.precision
+    return chosen
+
+
+def lines(
+    survey: Survey, choice: Choice, model: str, schedule: str, epochs: int, budget: float
+) -> list[str]:
+    """Three lines on what was chosen, and why."""
+    part = ""
+    if choice.n < survey.n:
+        part = f"; the time is enough for {choice.n:,} of them, a larger budget_minutes takes more"
+    faster = f", {choice.gain:.1f} times as fast here as float32" if choice.gain > 1 else ""
+    precision = "the precision of the device" if choice.precision == "auto" else choice.precision
+    out = choice.n % choice.batch_size
+    batches = f"batches of {choice.batch_size}, so that " + (
+        f"no more than {out} of {choice.n:,} images sit out an epoch, each time others"
+        if out
+        else "no image sits out an epoch"
+    )
+    rest = f"of the {duration(budget)}; the rest is for reading, inspection and the page"
+    if choice.scale >= MAX_SCALE:
+        rest = f"of the {duration(budget)}; more epochs are not known to help"
+    elif choice.seconds > budget:
+        rest = f"and so more than the {duration(budget)}: the shortest that makes a map"
+    size = choice.image_size
+    return [
+        f"images    {survey}, of which the middle square is reduced to {size}x{size}{part}",
+        f"network   {model} in {precision}{faster}; {batches}",
+        f"epochs    {epochs:,} (schedule={schedule} times {choice.scale:g}): about "
+        f"{duration(choice.seconds)} {rest}",
+    ]

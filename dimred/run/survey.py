@@ -1,0 +1,125 @@
+"""What a folder of images is made of, and how fast this machine trains on such images."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+
+from dimred.config import RunConfig
+from dimred.data.folder_layout import File, layout_of
+from dimred.data.image_decoding import decode, long_png_texts
+from dimred.data.image_paths import PassedOver, image_paths
+from dimred.data.image_set import ImageSet
+from dimred.data.options import DatasetOptions
+from dimred.errors import InputError
+from dimred.run.inputs import Inputs
+from dimred.run.pace import measured_pace, steps_left
+from dimred.run.plan import Survey, Trial
+from dimred.training.checkpoint import Position
+from dimred.training.compute import torch_settings
+from dimred.training.device import Precision
+
+_LOOKED_AT = 48
+_SIZE = 32
+
+
+def image_files(root: str) -> list[File]:
+    """The images in a folder, as training reads it; they are not opened.
+
+    Raises InputError for a folder that training would refuse.
+    """
+    passed_over = PassedOver()
+    paths = list(image_paths(root, root, passed_over))
+    return layout_of(root, paths, passed_over).files
+
+
+def digest(root: str, files: Sequence[File]) -> str:
+    """A digest of the names and sizes of files, wherever their folder lies."""
+    lines = (f"{file.path}\0{Path(root, file.path).stat().st_size}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+
+def survey(root: str, files: Sequence[File]) -> Survey:
+    """A survey of a folder's images, of which some are read. Raises InputError where none of these
+    can be read."""
+    some = [files[i] for i in np.linspace(0, len(files) - 1, _LOOKED_AT).astype(int)]
+    decoded, began = [], time.monotonic()
+    with long_png_texts():
+        for file in dict.fromkeys(some):
+            try:
+                decoded.append(decode(f"{root}/{file.path}", (_SIZE, _SIZE)))
+            except Exception as error:  # damaged files make Pillow raise many kinds
+                problem = error
+    took = time.monotonic() - began
+    if not decoded:
+        raise InputError(f"{root}: images cannot be read; the first, {files[0].name!r}: {problem}")
+    classes = {file.class_name for file in files} - {None}
+    return Survey(
+        n=len(files),
+        width=round(median(image.size[0] for image in decoded)),
+        height=round(median(image.size[1] for image in decoded)),
+        gray=all(image.is_gray for image in decoded),
+        n_classes=len(classes) if len(classes) > 1 else 0,
+        seconds=took / len(decoded),
+    )
+
+
+@dataclass
+class _Noise(DatasetOptions):
+    """Images of noise, in place of those of a folder, which would have to be read first."""
+
+    shape: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    def load(self, seed: int) -> ImageSet:
+        n, channels = self.shape[:2]
+        pixels = np.random.default_rng(seed).integers(0, 256, self.shape, dtype=np.uint8)
+        return ImageSet(
+            torch.from_numpy(pixels),
+            (0.5,) * channels,
+            (0.25,) * channels,
+            np.zeros(n, dtype=np.bool_),
+            "",
+            None,
+            np.arange(n),
+        )
+
+
+def speed(config: RunConfig, gray: bool) -> Callable[[Trial], float]:
+    """Measures the seconds that training takes for each image through the schedule of a
+    configuration, in settings; each is measured once.
+
+    config: of a run on the images, with an epochs_scale of 1.
+    """
+    known: dict[Trial, float] = {}
+
+    def measure(trial: Trial) -> float:
+        if trial not in known:
+            known[trial] = _seconds_an_image(config, gray, trial)
+        return known[trial]
+
+    return measure
+
+
+def _seconds_an_image(config: RunConfig, gray: bool, trial: Trial) -> float:
+    batch_size = trial.batch_size
+    shape = (batch_size, 1 if gray else 3, trial.image_size, trial.image_size)
+    config = replace(
+        config,
+        dataset=_Noise(name="noise", shape=shape),
+        schedule=replace(config.schedule, batch_size=batch_size),
+        device=replace(config.device, precision=Precision(trial.precision)),
+        eval=replace(config.eval, random_test=None),
+    )
+    compute = config.device.compute()
+    with torch_settings(compute.device, config.device.threads, config.device.deterministic):
+        pace = measured_pace(Inputs(config, compute, cached=False))
+    seconds = pace.left(steps_left(config.schedule, 1, Position(0, 0, 0)))
+    assert seconds is not None
+    return seconds / batch_size
