@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
+import os
 import re
 import shlex
 from collections.abc import Mapping
@@ -28,7 +29,7 @@ from dimred.steps import step
 # What a plan decides, and a run that is there has decided.
 _PLANNED = (
     *("schedule", "model", "dataset.image_size", "dataset.limit", "schedule.batch_size"),
-    *("schedule.epochs_scale", "device.precision"),
+    *("schedule.epochs_scale", "device.precision", "device.threads"),
 )
 # The keys that say where a run lies, and so are no part of what it is called.
 _PLACES = ("output_dir", "run_dir", "restart")
@@ -95,15 +96,15 @@ def _chosen(
     config: RunConfig, looked_at: plan.Survey, budget: float, given: Mapping[str, str]
 ) -> tuple[dict[str, str], list[str]]:
     """The overrides of a plan, and lines on it."""
-    on_gpu = config.device.device().type == "cuda"
+    machine = plan.Machine(config.device.device().type == "cuda", _is_busy())
     asked = _asked(config, given)
     unscaled = {**given, "schedule.epochs_scale": "1"}
-    model = given.get("model", plan.model_for(on_gpu))
+    model = given.get("model", plan.model_for(machine.on_gpu))
     base = {"dataset": "image_folder", "schedule": plan.SCHEDULE, "model": model, **unscaled}
     with step("measuring the speed of this machine"):
         measure = speed(composed(_words(base)), looked_at.gray)
-        choice = plan.choose(looked_at, budget, asked, on_gpu, measure)
-    chosen = plan.overrides(looked_at, choice, asked, on_gpu)
+        choice = plan.choose(looked_at, budget, asked, machine, measure)
+    chosen = plan.overrides(looked_at, choice, asked, machine)
     chosen = {key: value for key, value in chosen.items() if key not in given}
     final = composed(_words({"dataset": "image_folder", **chosen, **given}))
     epochs = sum(stage.epochs for stage in final.schedule.stages.values())
@@ -118,10 +119,19 @@ def _asked(config: RunConfig, given: Mapping[str, str]) -> plan.Asked:
         "dataset.limit": config.dataset.limit,
         "schedule.batch_size": config.schedule.batch_size,
         "device.precision": config.device.precision.value,
+        "device.threads": config.device.threads,
     }
     scale = given.get("schedule.epochs_scale")
-    size, limit, batch, precision = (values[key] if key in given else None for key in values)
-    return plan.Asked(size, batch, precision, limit, None if scale is None else float(scale))
+    size, limit, batch, precision, threads = (
+        values[key] if key in given else None for key in values
+    )
+    factor = None if scale is None else float(scale)
+    return plan.Asked(size, batch, precision, threads, limit, factor)
+
+
+def _is_busy() -> bool:
+    """Whether other programs have used all cores during the last minute."""
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] >= (os.cpu_count() or 1)
 
 
 def _plain(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, count
 
 import torch
 
@@ -19,8 +19,9 @@ from dimred.training.stage import StageTrainer
 
 # A run of fewer steps is over before an estimate is worth its time.
 MIN_STEPS = 300
-_SECONDS = 1.0
-_MAX_STEPS = 10
+_SECONDS = 1.5
+_WARM_UP = 2  # steps
+_MAX_STEPS = 20
 # What a stage that trains the readout alone takes of the time of one that trains all, until one
 # has been measured: it needs no gradients of the network.
 _READOUT = 0.4
@@ -32,10 +33,12 @@ class Pace:
     """Seconds a step in each kind of stage, by what it trains.
 
     taken: seconds and steps so far, the older the less they count: a machine has other work at
-        times. measured: the kinds of stages that have been measured.
+        times. work: CPU seconds a step, of all threads, where measured; other programs
+        change them little.
     """
 
     taken: dict[Trainable, tuple[float, float]] = field(default_factory=dict)
+    work: dict[Trainable, float] = field(default_factory=dict)
 
     def add(self, kind: Trainable, seconds: float, steps: float) -> None:
         """Count steps that have been taken."""
@@ -92,24 +95,25 @@ def measured_pace(inputs: Inputs) -> Pace:
             kind = stage.options.trainable
             if kind not in pace.taken:
                 training.fit_readout(stage)
-                pace.taken[kind] = _timed(training.trainer(stage))
+                seconds, work, steps = _timed(training.trainer(stage))
+                pace.taken[kind], pace.work[kind] = (seconds, steps), work / steps
     return pace
 
 
-def _timed(trainer: StageTrainer) -> tuple[float, float]:
-    """Seconds and number of some steps, after one that warms up."""
-    # Twice the first epoch, since it may be a single step.
-    epochs = (trainer.train_epoch(0, trainer.new_epoch()) for _ in range(2))
-    began = 0.0
-    for number, _ in enumerate(chain.from_iterable(epochs)):
+def _timed(trainer: StageTrainer) -> tuple[float, float, int]:
+    """Seconds, CPU seconds and number of some steps, after those that warm up."""
+    # The first epoch again and again, since it may be a single step.
+    epochs = (trainer.train_epoch(0, trainer.new_epoch()) for _ in count())
+    began = worked = 0.0
+    for number, _ in enumerate(chain.from_iterable(epochs), start=1 - _WARM_UP):
         if trainer.compute.device.type == "cuda":
             torch.cuda.synchronize()
-        now = time.monotonic()
         if number == 0:
-            began = now
-        elif number == _MAX_STEPS or now - began > _SECONDS:
+            began, worked = time.monotonic(), time.process_time()
+        seconds = time.monotonic() - began
+        if number == _MAX_STEPS or (number > 0 and seconds > _SECONDS):
             break
-    return now - began, number
+    return seconds, time.process_time() - worked, number
 
 
 def forecast(inputs: Inputs, start: Position) -> tuple[Pace, str]:

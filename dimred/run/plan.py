@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from dimred.steps import duration
 
@@ -22,6 +23,7 @@ SECONDS_AN_IMAGE = 0.006
 _CAUTION = 0.85  # share of the time that is left which is planned for: other programs run too
 _MOST_READING = 0.25  # of the budget
 _SIZES = (32, 48, 64)  # pixels
+_WORTH_ALL = 0.8  # leaving out fewer images than a fifth is not worth the gaps
 _FASTER = 1.15  # bf16 rounds, and so must be worth it
 
 
@@ -43,7 +45,7 @@ class Survey:
     def __str__(self) -> str:
         classes = f"{self.n_classes} classes" if self.n_classes else "no classes"
         color = "gray" if self.gray else "color"
-        return f"{self.n:,} {color} images of about {self.width}x{self.height} pixels, {classes}"
+        return f"{self.n:,} {color} images of about {self.width}x{self.height}, {classes}"
 
 
 @dataclass(frozen=True)
@@ -56,21 +58,41 @@ class Asked:
     image_size: int | None = None
     batch_size: int | None = None
     precision: str | None = None
+    threads: int | None = None
     limit: int | None = None
     scale: float | None = None
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A setting whose speed is measured."""
+    """A setting whose speed is measured. threads: None = PyTorch's default."""
 
     image_size: int
-    precision: str
     batch_size: int
+    precision: str
+    threads: int | None
 
 
-Measure = Callable[[Trial], float]
-"""Seconds that training takes for each image through all epochs of the schedule."""
+class Speed(NamedTuple):
+    """How long training takes for each image through all epochs of the schedule.
+
+    work: CPU seconds of all threads in a step, for comparisons, since other programs change them
+        little.
+    """
+
+    seconds: float
+    work: float
+
+
+Measure = Callable[[Trial], Speed]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """on_gpu: whether it trains on one. busy: whether other programs use the cores."""
+
+    on_gpu: bool
+    busy: bool
 
 
 @dataclass(frozen=True)
@@ -82,9 +104,7 @@ class Choice:
     """
 
     n: int
-    image_size: int
-    batch_size: int
-    precision: str
+    trial: Trial
     gain: float
     scale: float
     seconds: float
@@ -99,7 +119,7 @@ def batch_size_for(n: int, on_gpu: bool) -> int:
     target = min(max(round(math.sqrt(8 * n)), 32), 1024 if on_gpu else 256)
     if n <= target:
         return n
-    near = range(math.ceil(target * 0.75), min(n, target * 4 // 3) + 1)
+    near = range(math.ceil(target * 0.6), min(n, target * 4 // 3) + 1)
     return min(near, key=lambda size: (n % size, abs(size - target)))
 
 
@@ -108,34 +128,50 @@ def model_for(on_gpu: bool) -> str:
     return "resnet18" if on_gpu else "convnet"
 
 
-def choose(survey: Survey, budget: float, asked: Asked, on_gpu: bool, measure: Measure) -> Choice:
+def choose(
+    survey: Survey, budget: float, asked: Asked, machine: Machine, measure: Measure
+) -> Choice:
     """What to train within a budget in seconds. For one that is too small, the shortest schedule
     on MIN_IMAGES images; it takes longer than the budget."""
     n = min(survey.n, asked.limit or survey.n)
-    batch_size = asked.batch_size or batch_size_for(n, on_gpu)
     size = asked.image_size or min(_SIZES[0], survey.width, survey.height)
-    precision, gain = asked.precision or "auto", 1.0
-    if asked.precision is None and not on_gpu:
-        gain = measure(Trial(size, "float32", batch_size)) / measure(
-            Trial(size, "bf16", batch_size)
-        )
-        precision, gain = ("bf16", gain) if gain > _FASTER else ("float32", 1.0)
-    seconds = measure(Trial(size, precision, batch_size))
-    fitting = _images_within(survey, budget, seconds * (asked.scale or MIN_SCALE))
-    if asked.limit is None and fitting < n:
+    batch_size = asked.batch_size or batch_size_for(n, machine.on_gpu)
+    trial, gain = _arithmetic(Trial(size, batch_size, "auto", None), asked, machine, measure)
+    fitting = _images_within(survey, budget, measure(trial).seconds * (asked.scale or MIN_SCALE))
+    if asked.limit is None and fitting < _WORTH_ALL * n:
         n = max(fitting, MIN_IMAGES)
-        batch_size = asked.batch_size or batch_size_for(n, on_gpu)
+        batch_size = asked.batch_size or batch_size_for(n, machine.on_gpu)
+        trial = replace(trial, batch_size=batch_size)
     available = _for_training(survey, n, budget)
     if asked.image_size is None and asked.scale is None:
         for larger in _SIZES:
-            if size < larger <= min(survey.width, survey.height):
-                slower = measure(Trial(larger, precision, batch_size))
-                if slower * n * MAX_SCALE > available:
+            if trial.image_size < larger <= min(survey.width, survey.height):
+                slower = replace(trial, image_size=larger)
+                if measure(slower).seconds * n * MAX_SCALE > available:
                     break
-                size, seconds = larger, slower
-    scale = asked.scale or min(max(available / (seconds * n), MIN_SCALE), MAX_SCALE)
+                trial = slower
+    seconds = measure(trial).seconds * n
+    scale = asked.scale or min(max(available / seconds, MIN_SCALE), MAX_SCALE)
     scale = float(f"{scale:.2g}")
-    return Choice(n, size, batch_size, precision, gain, scale, seconds * n * scale)
+    return Choice(n, trial, gain, scale, seconds * scale)
+
+
+def _arithmetic(
+    trial: Trial, asked: Asked, machine: Machine, measure: Measure
+) -> tuple[Trial, float]:
+    """A trial with threads and precision chosen, and how many times as fast that precision is as
+    float32."""
+    if asked.precision is not None or machine.on_gpu:
+        return replace(trial, precision=asked.precision or "auto", threads=asked.threads), 1.0
+    plain = replace(trial, precision="float32", threads=asked.threads)
+    if machine.busy and asked.threads is None:
+        # Threads wait for one another, and so for every other program.
+        alone = replace(plain, threads=1)
+        if measure(alone).seconds * _FASTER < measure(plain).seconds:
+            plain = alone
+    rounded = replace(plain, precision="bf16")
+    gain = measure(plain).work / measure(rounded).work
+    return (rounded, gain) if gain > _FASTER else (plain, 1.0)
 
 
 def _images_within(survey: Survey, budget: float, seconds: float) -> int:
@@ -151,22 +187,25 @@ def _for_training(survey: Survey, n: int, budget: float) -> float:
     return max((budget - others) * _CAUTION, 0.0)
 
 
-def overrides(survey: Survey, choice: Choice, asked: Asked, on_gpu: bool) -> dict[str, str]:
+def overrides(survey: Survey, choice: Choice, asked: Asked, machine: Machine) -> dict[str, str]:
     """The overrides of `dimred train` for a choice, without those that the user has given."""
     chosen = {
         "schedule": SCHEDULE,
-        "model": model_for(on_gpu),
+        "model": model_for(machine.on_gpu),
     }
+    trial = choice.trial
     if asked.image_size is None:
-        chosen["dataset.image_size"] = str(choice.image_size)
+        chosen["dataset.image_size"] = str(trial.image_size)
     if asked.limit is None and choice.n < survey.n:
         chosen["dataset.limit"] = str(choice.n)
     if asked.batch_size is None:
-        chosen["schedule.batch_size"] = str(choice.batch_size)
+        chosen["schedule.batch_size"] = str(trial.batch_size)
     if asked.scale is None:
         chosen["schedule.epochs_scale"] = f"{choice.scale:g}"
     if asked.precision is None:
-        chosen["device.precision"] = choice.precision
+        chosen["device.precision"] = trial.precision
+    if asked.threads is None and trial.threads is not None:
+        chosen["device.threads"] = str(trial.threads)
     return chosen
 
 
@@ -174,26 +213,24 @@ def lines(
     survey: Survey, choice: Choice, model: str, schedule: str, epochs: int, budget: float
 ) -> list[str]:
     """Three lines on what was chosen, and why."""
-    part = ""
-    if choice.n < survey.n:
-        part = f"; the time is enough for {choice.n:,} of them, a larger budget_minutes takes more"
-    faster = f", {choice.gain:.1f} times as fast here as float32" if choice.gain > 1 else ""
-    precision = "the precision of the device" if choice.precision == "auto" else choice.precision
-    out = choice.n % choice.batch_size
-    batches = f"batches of {choice.batch_size}, so that " + (
-        f"no more than {out} of {choice.n:,} images sit out an epoch, each time others"
-        if out
-        else "no image sits out an epoch"
-    )
-    rest = f"of the {duration(budget)}; the rest is for reading, inspection and the page"
+    trial, n = choice.trial, choice.n
+    part = f"; {n:,} of them, for which the time is enough" if n < survey.n else ""
+    precision = "the device's precision" if trial.precision == "auto" else trial.precision
+    if choice.gain > 1:
+        precision += f" ({choice.gain:.1f} times as fast here as float32)"
+    if trial.threads == 1:
+        precision += " on one of the busy cores"
+    out = n % trial.batch_size
+    whole = f"{out} of {n:,} images sit out an epoch, each time others"
+    whole = whole if out else "no image sits out an epoch"
+    rest = "the rest is for reading, inspection and the page"
     if choice.scale >= MAX_SCALE:
-        rest = f"of the {duration(budget)}; more epochs are not known to help"
+        rest = "more epochs are not known to help"
     elif choice.seconds > budget:
-        rest = f"and so more than the {duration(budget)}: the shortest that makes a map"
-    size = choice.image_size
+        rest = "more than that, but fewer epochs make no map"
     return [
-        f"images    {survey}, of which the middle square is reduced to {size}x{size}{part}",
-        f"network   {model} in {precision}{faster}; {batches}",
+        f"images    {survey}; middle squares at {trial.image_size}x{trial.image_size}{part}",
+        f"network   {model} in {precision}, batches of {trial.batch_size}: {whole}",
         f"epochs    {epochs:,} (schedule={schedule} times {choice.scale:g}): about "
-        f"{duration(choice.seconds)} {rest}",
+        f"{duration(choice.seconds)} of {duration(budget)}; {rest}",
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -21,10 +21,11 @@ from dimred.data.options import DatasetOptions
 from dimred.errors import InputError
 from dimred.run.inputs import Inputs
 from dimred.run.pace import measured_pace, steps_left
-from dimred.run.plan import Survey, Trial
+from dimred.run.plan import Measure, Speed, Survey, Trial
 from dimred.training.checkpoint import Position
 from dimred.training.compute import torch_settings
 from dimred.training.device import Precision
+from dimred.training.schedule import Trainable
 
 _LOOKED_AT = 48
 _SIZE = 32
@@ -91,30 +92,30 @@ class _Noise(DatasetOptions):
         )
 
 
-def speed(config: RunConfig, gray: bool) -> Callable[[Trial], float]:
+def speed(config: RunConfig, gray: bool) -> Measure:
     """Measures the seconds that training takes for each image through the schedule of a
     configuration, in settings; each is measured once.
 
     config: of a run on the images, with an epochs_scale of 1.
     """
-    known: dict[Trial, float] = {}
+    known: dict[Trial, Speed] = {}
 
-    def measure(trial: Trial) -> float:
+    def measure(trial: Trial) -> Speed:
         if trial not in known:
-            known[trial] = _seconds_an_image(config, gray, trial)
+            known[trial] = _speed(config, gray, trial)
         return known[trial]
 
     return measure
 
 
-def _seconds_an_image(config: RunConfig, gray: bool, trial: Trial) -> float:
+def _speed(config: RunConfig, gray: bool, trial: Trial) -> Speed:
     batch_size = trial.batch_size
     shape = (batch_size, 1 if gray else 3, trial.image_size, trial.image_size)
     config = replace(
         config,
         dataset=_Noise(name="noise", shape=shape),
         schedule=replace(config.schedule, batch_size=batch_size),
-        device=replace(config.device, precision=Precision(trial.precision)),
+        device=replace(config.device, precision=Precision(trial.precision), threads=trial.threads),
         eval=replace(config.eval, random_test=None),
     )
     compute = config.device.compute()
@@ -122,4 +123,4 @@ def _seconds_an_image(config: RunConfig, gray: bool, trial: Trial) -> float:
         pace = measured_pace(Inputs(config, compute, cached=False))
     seconds = pace.left(steps_left(config.schedule, 1, Position(0, 0, 0)))
     assert seconds is not None
-    return seconds / batch_size
+    return Speed(seconds / batch_size, pace.work[Trainable.all])
