@@ -38,6 +38,7 @@ def _described(folder: Path, summary: dict[str, Any]) -> str:
     text = "\n".join(
         [
             *lines,
+            *_falling(summary["stages"]),
             f"training              {summary['training_seconds']:.0f} s",
             f"map                   {folder / layout.plot(f'map_{last}')}",
             f"metrics               {folder / layout.SUMMARY}",
@@ -56,6 +57,14 @@ def verdict_lines(summary: dict[str, Any]) -> list[str]:
         return []
     advice = [f"  {verdict['advice']}"] if verdict["advice"] else []
     return [f"map: {verdict['word']}. {verdict['text']}", *advice, ""]
+
+
+def _falling(stages: dict[str, Any]) -> list[str]:
+    """A line on the stages whose loss was falling fast when they ended."""
+    names = [name for name, values in stages.items() if values.get(layout.STILL_FALLING) is True]
+    if not names:
+        return []
+    return [f"still falling         the loss of {' and '.join(names)}: more epochs would lower it"]
 
 
 def _data(dataset: dict[str, Any]) -> list[str]:
@@ -91,7 +100,7 @@ def _chance(dataset: dict[str, Any]) -> str:
 def _table(summary: dict[str, Any]) -> list[str]:
     """A table of numbers (rows) by stage (columns), with further columns for the references without
     learning and for LLE."""
-    numbers = [key for key in summary["final"] if key not in layout.OF_TRAINING]
+    numbers = [key for key in summary["final"] if not layout.is_of_training(key)]
     numbers += [key for key in summary["lle"] if key not in numbers]
     columns: dict[str, dict[str, Any]] = dict(summary["stages"])
     for space, values in _references(summary).items():

@@ -22,11 +22,13 @@ from dimred.run.evidence import evidence_of, training_of
 from dimred.run.figures import write_figures
 from dimred.run.inputs import Inputs
 from dimred.run.measuring import Measuring
+from dimred.run.still_falling import still_falling
 from dimred.run.verdict import Verdict, verdict
 from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
 from dimred.steps import step
 from dimred.training.embed import embed
+from dimred.training.schedule import Trainable
 
 _MAX_FEATURES = 5_000  # images whose H is kept for `dimred embed`
 _MAX_UNREADABLE = 1_000  # names in summary.json; its first look counts all
@@ -165,6 +167,22 @@ class RunReport:
         counts = np.bincount(labels.values, minlength=len(labels.names))
         return dict(zip(labels.names, map(int, counts), strict=True))
 
+    def _still_falling(
+        self, name: str, rows: list[dict[str, Any]], first: dict[str, Any]
+    ) -> bool | None:
+        """Whether the loss of a stage was falling at its end; None where there are too few epochs
+        to tell, and for a stage that only prepares the next.
+
+        first: the first row of the run, of whose loss the first stage is.
+        """
+        config, stages = self.config, self.config.schedule.stages
+        stage, start = stages[name], stages[first["stage"]]
+        if stage.trainable is Trainable.readout:
+            return None
+        same = config.loss_of(stage) == config.loss_of(start)
+        losses, rates = ([row[key] for row in rows] for key in ("loss", "lr"))
+        return still_falling(losses, rates, first["loss"] if same else None)
+
     def _summary(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         seconds = sum(row["seconds"] for row in rows)
         stages: dict[str, Any] = {}
@@ -172,6 +190,9 @@ class RunReport:
             stage_rows = [row for row in rows if row["stage"] == name]
             stages[name] = {key: value for key, value in stage_rows[-1].items() if key != "stage"}
             stages[name]["seconds"] = round(sum(row["seconds"] for row in stage_rows), 3)
+            falling = self._still_falling(name, stage_rows, rows[0])
+            if falling is not None:
+                stages[name][layout.STILL_FALLING] = falling
         images, splits = self.inputs.images, self.measuring.setting.splits
         return {
             "name": self.folder.path.name,

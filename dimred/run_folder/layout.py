@@ -44,11 +44,13 @@ WRITTEN = frozenset((*FILES, ENVIRONMENT, *FOLDERS, LOCK))
 
 # A row of metrics.jsonl: these are of the training, all others are measured.
 OF_TRAINING = ("stage", "epoch", "loss", "lr", "images_per_s", "seconds", "compiled")
+# Of a stage, in summary.json: whether its loss was falling fast when it ended.
+STILL_FALLING = "still_falling"
 
 
 def is_of_training(key: str) -> bool:
     """Whether a value in a row of metrics.jsonl is of the training, and not measured."""
-    return key in OF_TRAINING or key.startswith("loss.")
+    return key in (*OF_TRAINING, STILL_FALLING) or key.startswith("loss.")
 
 
 def stage_arrays(stage: str) -> str:
