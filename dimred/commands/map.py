@@ -59,7 +59,7 @@ def run(arguments: list[str]) -> int:
     args = _parsed(arguments)
     from dimred.run.automatic import automatic
 
-    automatic_run = automatic(args.folder, args.minutes, args.given)
+    automatic_run = automatic(args.folder, args.minutes, args.given, began)
     for line in automatic_run.lines:
         print(printable(line), flush=True)
     if args.only_print:

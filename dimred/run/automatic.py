@@ -5,9 +5,9 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
-import os
 import re
 import shlex
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from dimred.files import expanded, printable
 from dimred.options.option import changes_result
 from dimred.pairing.formats import PairFormat
 from dimred.run import plan
-from dimred.run.survey import digest, image_files, speed, survey
+from dimred.run.survey import contention, digest, image_files, speed, survey
 from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
 from dimred.steps import step
@@ -48,11 +48,11 @@ class Automatic:
         return shlex.join(["dimred", "train", *self.words])
 
 
-def automatic(folder: str, minutes: float, given: Mapping[str, str]) -> Automatic:
+def automatic(folder: str, minutes: float, given: Mapping[str, str], began: float) -> Automatic:
     """The run of a folder of images within a budget: the one that an earlier call began, or a new
     plan.
 
-    given: overrides of the user, by key, which win.
+    given: overrides of the user, by key, which win. began: when the budget began (time.monotonic).
     Raises InputError for a folder without enough images, and for overrides that cannot be used.
     """
     root = str(expanded(folder))
@@ -84,7 +84,7 @@ def automatic(folder: str, minutes: float, given: Mapping[str, str]) -> Automati
     lines = _siblings(path)
     with step("looking at the images"):
         looked_at = survey(root, files)
-    chosen, about = _chosen(config, looked_at, minutes * 60, given)
+    chosen, about = _chosen(config, looked_at, minutes * 60, began, given)
     return Automatic(_words({**own, **chosen, **given, **place}), [*lines, *about])
 
 
@@ -93,17 +93,22 @@ def _words(values: Mapping[str, str]) -> list[str]:
 
 
 def _chosen(
-    config: RunConfig, looked_at: plan.Survey, budget: float, given: Mapping[str, str]
+    config: RunConfig,
+    looked_at: plan.Survey,
+    budget: float,
+    began: float,
+    given: Mapping[str, str],
 ) -> tuple[dict[str, str], list[str]]:
     """The overrides of a plan, and lines on it."""
-    machine = plan.Machine(config.device.device().type == "cuda", _is_busy())
+    machine = plan.Machine(config.device.device().type == "cuda", contention())
     asked = _asked(config, given)
     unscaled = {**given, "schedule.epochs_scale": "1"}
     model = given.get("model", plan.model_for(machine.on_gpu))
     base = {"dataset": "image_folder", "schedule": plan.SCHEDULE, "model": model, **unscaled}
     with step("measuring the speed of this machine"):
         measure = speed(composed(_words(base)), looked_at.gray)
-        choice = plan.choose(looked_at, budget, asked, machine, measure)
+        ends = began + budget
+        choice = plan.choose(looked_at, lambda: ends - time.monotonic(), asked, machine, measure)
     chosen = plan.overrides(looked_at, choice, asked, machine)
     chosen = {key: value for key, value in chosen.items() if key not in given}
     final = composed(_words({"dataset": "image_folder", **chosen, **given}))
@@ -127,11 +132,6 @@ def _asked(config: RunConfig, given: Mapping[str, str]) -> plan.Asked:
     )
     factor = None if scale is None else float(scale)
     return plan.Asked(size, batch, precision, threads, limit, factor)
-
-
-def _is_busy() -> bool:
-    """Whether other programs have used all cores during the last minute."""
-    return hasattr(os, "getloadavg") and os.getloadavg()[0] >= (os.cpu_count() or 1)
 
 
 def _plain(name: str) -> str:

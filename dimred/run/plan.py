@@ -24,6 +24,7 @@ _CAUTION = 0.85  # share of the time that is left which is planned for: other pr
 _MOST_READING = 0.25  # of the budget
 _SIZES = (32, 48, 64)  # pixels
 _WORTH_ALL = 0.8  # leaving out fewer images than a fifth is not worth the gaps
+_BUSY = 1.3
 _FASTER = 1.15  # bf16 rounds, and so must be worth it
 
 
@@ -89,10 +90,16 @@ Measure = Callable[[Trial], Speed]
 
 @dataclass(frozen=True)
 class Machine:
-    """on_gpu: whether it trains on one. busy: whether other programs use the cores."""
+    """on_gpu: whether it trains on one. contention: seconds that a second of computing takes; more
+    than 1 where other programs use the cores."""
 
-    on_gpu: bool
-    busy: bool
+    on_gpu: bool = False
+    contention: float = 1.0
+
+    def overhead(self, survey: Survey, n: int) -> float:
+        """Seconds for all but training on n images."""
+        measuring = FIXED_SECONDS + n * SECONDS_AN_IMAGE
+        return measuring * self.contention + n * survey.seconds
 
 
 @dataclass(frozen=True)
@@ -129,20 +136,24 @@ def model_for(on_gpu: bool) -> str:
 
 
 def choose(
-    survey: Survey, budget: float, asked: Asked, machine: Machine, measure: Measure
+    survey: Survey, left: Callable[[], float], asked: Asked, machine: Machine, measure: Measure
 ) -> Choice:
-    """What to train within a budget in seconds. For one that is too small, the shortest schedule
-    on MIN_IMAGES images; it takes longer than the budget."""
+    """What to train within a budget. For one that is too small, the shortest schedule on MIN_IMAGES
+    images; it takes longer than the budget.
+
+    left: seconds that are left of the budget, when it is called.
+    """
     n = min(survey.n, asked.limit or survey.n)
     size = asked.image_size or min(_SIZES[0], survey.width, survey.height)
     batch_size = asked.batch_size or batch_size_for(n, machine.on_gpu)
     trial, gain = _arithmetic(Trial(size, batch_size, "auto", None), asked, machine, measure)
-    fitting = _images_within(survey, budget, measure(trial).seconds * (asked.scale or MIN_SCALE))
+    shortest = measure(trial).seconds * (asked.scale or MIN_SCALE)
+    fitting = _images_within(survey, machine, left(), shortest)
     if asked.limit is None and fitting < _WORTH_ALL * n:
         n = max(fitting, MIN_IMAGES)
         batch_size = asked.batch_size or batch_size_for(n, machine.on_gpu)
         trial = replace(trial, batch_size=batch_size)
-    available = _for_training(survey, n, budget)
+    available = max((left() - machine.overhead(survey, n)) * _CAUTION, 0.0)
     if asked.image_size is None and asked.scale is None:
         for larger in _SIZES:
             if trial.image_size < larger <= min(survey.width, survey.height):
@@ -164,7 +175,7 @@ def _arithmetic(
     if asked.precision is not None or machine.on_gpu:
         return replace(trial, precision=asked.precision or "auto", threads=asked.threads), 1.0
     plain = replace(trial, precision="float32", threads=asked.threads)
-    if machine.busy and asked.threads is None:
+    if machine.contention > _BUSY and asked.threads is None:
         # Threads wait for one another, and so for every other program.
         alone = replace(plain, threads=1)
         if measure(alone).seconds * _FASTER < measure(plain).seconds:
@@ -174,17 +185,12 @@ def _arithmetic(
     return (rounded, gain) if gain > _FASTER else (plain, 1.0)
 
 
-def _images_within(survey: Survey, budget: float, seconds: float) -> int:
+def _images_within(survey: Survey, machine: Machine, budget: float, seconds: float) -> int:
     """How many of the images fit into a budget, where training takes `seconds` for each."""
-    each = survey.seconds + SECONDS_AN_IMAGE + seconds / _CAUTION
-    fitting = min((budget - FIXED_SECONDS) / each, budget * _MOST_READING / survey.seconds)
+    fixed = machine.overhead(survey, 0)
+    each = machine.overhead(survey, 1) - fixed + seconds / _CAUTION
+    fitting = min((budget - fixed) / each, budget * _MOST_READING / survey.seconds)
     return max(min(survey.n, math.floor(fitting)), 0)
-
-
-def _for_training(survey: Survey, n: int, budget: float) -> float:
-    """Seconds of a budget that are left for training on n images."""
-    others = FIXED_SECONDS + n * (SECONDS_AN_IMAGE + survey.seconds)
-    return max((budget - others) * _CAUTION, 0.0)
 
 
 def overrides(survey: Survey, choice: Choice, asked: Asked, machine: Machine) -> dict[str, str]:

@@ -12,7 +12,7 @@ from dimred.run.plan import Asked, Machine, Speed, Survey
 EPOCHS = 305
 PHOTOS = Survey(n=2_000, width=640, height=480, gray=False, n_classes=0, seconds=0.004)
 NOTHING = Asked()
-QUIET, GPU = Machine(on_gpu=False, busy=False), Machine(on_gpu=True, busy=False)
+QUIET, BUSY, GPU = Machine(), Machine(contention=7.0), Machine(on_gpu=True)
 
 
 def machine_of(images_per_second, bf16_gain=2.0):
@@ -28,7 +28,7 @@ def machine_of(images_per_second, bf16_gain=2.0):
 
 
 def chosen(survey=PHOTOS, minutes=10, asked=NOTHING, machine=QUIET, rate=400.0, gain=2.0):
-    return plan.choose(survey, 60 * minutes, asked, machine, machine_of(rate, gain))
+    return plan.choose(survey, lambda: 60.0 * minutes, asked, machine, machine_of(rate, gain))
 
 
 @given(n=st.integers(30, 10**6), on_gpu=st.booleans())
@@ -44,14 +44,15 @@ def test_a_batch_is_at_most_all_images_and_hardly_any_sits_out_an_epoch(n, on_gp
     rate=st.floats(1, 1e5),
     gain=st.floats(0.1, 4),
     reading=st.floats(1e-4, 1),
+    contention=st.floats(1, 20),
 )
-def test_all_of_it_fits_into_the_budget(n, minutes, rate, gain, reading):
-    survey = replace(PHOTOS, n=n, seconds=reading)
-    choice = chosen(survey, minutes, rate=rate, gain=gain)
+def test_all_of_it_fits_into_the_budget(n, minutes, rate, gain, reading, contention):
+    survey, machine = replace(PHOTOS, n=n, seconds=reading), Machine(contention=contention)
+    choice = chosen(survey, minutes, machine=machine, rate=rate, gain=gain)
     assert choice.n <= n
     assert choice.trial.batch_size <= choice.n
     assert plan.MIN_SCALE * 0.95 <= choice.scale <= plan.MAX_SCALE
-    others = plan.FIXED_SECONDS + choice.n * (survey.seconds + plan.SECONDS_AN_IMAGE)
+    others = machine.overhead(survey, choice.n)
     smallest = choice.n == plan.MIN_IMAGES
     # The fewest epochs on four fifths of the images may need all of the time and a quarter more.
     assert smallest or others + choice.seconds <= 1.3 * 60 * minutes
@@ -62,7 +63,7 @@ def test_usual_folders_are_mapped_whole_and_well_within_ten_minutes(n):
     choice = chosen(replace(PHOTOS, n=n))
     assert choice.n == n
     assert n % choice.trial.batch_size == 0
-    assert choice.seconds + plan.FIXED_SECONDS + n * plan.SECONDS_AN_IMAGE <= 600
+    assert choice.seconds + QUIET.overhead(PHOTOS, n) <= 600
     assert choice.trial.precision == "bf16"
 
 
@@ -73,7 +74,7 @@ def test_bf16_is_taken_only_where_it_is_faster():
 
 
 def test_on_busy_cores_one_thread_is_taken_where_it_is_faster():
-    assert chosen(machine=Machine(on_gpu=False, busy=True)).trial.threads == 1
+    assert chosen(machine=BUSY).trial.threads == 1
     assert chosen().trial.threads is None
 
 
