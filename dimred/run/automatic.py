@@ -85,6 +85,7 @@ def automatic(folder: str, minutes: float, given: Mapping[str, str], began: floa
     with step("looking at the images"):
         looked_at = survey(root, files)
     chosen, about = _chosen(config, looked_at, minutes * 60, began, given)
+    chosen = {key: chosen[key] for key in _PLANNED if key in chosen}
     return Automatic(_words({**own, **chosen, **given, **place}), [*lines, *about])
 
 

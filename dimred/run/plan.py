@@ -13,7 +13,7 @@ from typing import NamedTuple
 from dimred.steps import duration
 
 MIN_IMAGES = 30
-FEW_IMAGES = 100
+MIN_MAPPED = 500  # of more images; fewer are no map of the folder
 SCHEDULE = "demo"
 # Factors on the epochs of the schedule. Below, stages are one or two epochs each.
 MIN_SCALE, MAX_SCALE = 0.03, 4.0
@@ -24,7 +24,7 @@ _CAUTION = 0.85  # share of the time that is left which is planned for: other pr
 _MOST_READING = 0.25  # of the budget
 _SIZES = (32, 48, 64)  # pixels
 _WORTH_ALL = 0.8  # leaving out fewer images than a fifth is not worth the gaps
-_BUSY = 1.3
+_BUSY, _MOST_CONTENTION = 1.3, 4.0
 _FASTER = 1.15  # bf16 rounds, and so must be worth it
 
 
@@ -99,7 +99,8 @@ class Machine:
     def overhead(self, survey: Survey, n: int) -> float:
         """Seconds for all but training on n images."""
         measuring = FIXED_SECONDS + n * SECONDS_AN_IMAGE
-        return measuring * self.contention + n * survey.seconds
+        # Without a bound, nothing would be left for training on a machine that is overrun.
+        return measuring * min(self.contention, _MOST_CONTENTION) + n * survey.seconds
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,8 @@ def model_for(on_gpu: bool) -> str:
 def choose(
     survey: Survey, left: Callable[[], float], asked: Asked, machine: Machine, measure: Measure
 ) -> Choice:
-    """What to train within a budget. For one that is too small, the shortest schedule on MIN_IMAGES
-    images; it takes longer than the budget.
+    """What to train within a budget. For one that is too small, the shortest schedule on MIN_MAPPED
+    images, or all where there are fewer; it takes longer than the budget.
 
     left: seconds that are left of the budget, when it is called.
     """
@@ -150,7 +151,7 @@ def choose(
     shortest = measure(trial).seconds * (asked.scale or MIN_SCALE)
     fitting = _images_within(survey, machine, left(), shortest)
     if asked.limit is None and fitting < _WORTH_ALL * n:
-        n = max(fitting, MIN_IMAGES)
+        n = min(max(fitting, MIN_MAPPED), n)
         batch_size = asked.batch_size or batch_size_for(n, machine.on_gpu)
         trial = replace(trial, batch_size=batch_size)
     available = max((left() - machine.overhead(survey, n)) * _CAUTION, 0.0)

@@ -53,7 +53,7 @@ def test_all_of_it_fits_into_the_budget(n, minutes, rate, gain, reading, content
     assert choice.trial.batch_size <= choice.n
     assert plan.MIN_SCALE * 0.95 <= choice.scale <= plan.MAX_SCALE
     others = machine.overhead(survey, choice.n)
-    smallest = choice.n == plan.MIN_IMAGES
+    smallest = choice.n <= plan.MIN_MAPPED
     # The fewest epochs on four fifths of the images may need all of the time and a quarter more.
     assert smallest or others + choice.seconds <= 1.3 * 60 * minutes
 
@@ -88,7 +88,9 @@ def test_time_that_is_left_over_goes_into_larger_images():
 
 def test_of_too_many_images_some_are_mapped():
     choice = chosen(replace(PHOTOS, n=10**6))
-    assert plan.MIN_IMAGES < choice.n < 10**5
+    assert plan.MIN_MAPPED < choice.n < 10**5
+    assert chosen(replace(PHOTOS, n=10**6), rate=0.1).n == plan.MIN_MAPPED
+    assert chosen(replace(PHOTOS, n=300), rate=0.1).n == 300
     assert "dataset.limit" in plan.overrides(PHOTOS, chosen(minutes=0.5), Asked(), QUIET)
 
 

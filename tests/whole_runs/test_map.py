@@ -1,0 +1,116 @@
+"""dimred map: one command from a folder of images to a page."""
+
+import json
+import shlex
+
+import numpy as np
+import pytest
+from command import dimred, refused
+from PIL import Image
+
+from dimred.run_folder import layout
+
+N = 40
+KEYS = ["dataset.image_size=8", "schedule.epochs_scale=0.01", "model.widths=[8]", "seed=3"]
+WORDS = ["map", "photos", "budget_minutes=0.5", *KEYS, "--no-open"]
+
+
+def photo(folder, number):
+    pixels = np.random.default_rng(number).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / f"{number}.png")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hasty():
+    """Speeds are measured in a moment; they need not be right."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("dimred.run.pace._SECONDS", 0.01)
+        patched.setattr("dimred.run.survey._COMPUTED", 0.01)
+        yield
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, hasty):
+    """A folder with photos and their map, and what was printed."""
+    place = tmp_path_factory.mktemp("map")
+    (place / "photos").mkdir()
+    for number in range(N):
+        photo(place / "photos", number)
+    return place, dimred(place, *WORDS)[0]
+
+
+def printed_command(place, *more):
+    out = dimred(place, *WORDS, "--print", *more)[0]
+    return shlex.split(out.splitlines()[-1]), out
+
+
+def only_run(place):
+    (path,) = (place / "outputs").iterdir()
+    return path
+
+
+def test_one_command_trains_inspects_and_writes_the_page(made):
+    place, out = made
+    path = only_run(place)
+    assert path.name.startswith("photos-0.5min-")
+    for name in (layout.SUMMARY, layout.FINDINGS, layout.PAGE):
+        assert (path / name).exists()
+    assert [line.split()[0] for line in out.splitlines()[:3]] == ["images", "network", "epochs"]
+    assert "40 color images of about 16x12" in out
+    assert "no image sits out an epoch" in out
+    assert "minutes in all; the budget was 0.5" in out
+    assert json.loads((path / layout.SUMMARY).read_text())["seed"] == 3
+
+
+def test_the_run_folder_records_the_command_that_is_printed(made):
+    place, _ = made
+    command, _ = printed_command(place)
+    (session,) = json.loads((only_run(place) / layout.ENVIRONMENT).read_text())["sessions"]
+    assert session["command"] == command
+    out, _ = dimred(place, *command[1:])
+    assert "finished before" in out
+
+
+def test_the_same_command_opens_what_is_finished_whatever_the_speed_is_now(made, monkeypatch):
+    place, _ = made
+    monkeypatch.setattr("dimred.run.automatic._chosen", None)  # would plan anew
+    out, _ = dimred(place, *WORDS, "checkpoint_every=30")
+    assert "goes on with outputs/photos-0.5min-" in out
+    assert "finished before" in out
+    assert "inspecting" not in out
+
+
+def test_other_photos_or_keys_are_a_new_run_and_that_is_said(made):
+    place, _ = made
+    before = only_run(place).name
+    photo(place / "photos", N)
+    try:
+        command, out = printed_command(place)
+    finally:
+        (place / "photos" / f"{N}.png").unlink()
+    assert f"a new run: the images or keys are not those of outputs/{before}" in out
+    assert f"run_dir=outputs/{before}" not in command
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "no folder; must be one folder"),
+        (["photos", "more"], "2 folders: photos, more"),
+        (["nowhere"], "nowhere: no such folder"),
+        (["photos/0.png"], "photos/0.png: is a file"),
+        (["photos", "budget_minutes=0"], "budget_minutes=0: must be a number of minutes above 0"),
+        (["photos", "budget_minutes=soon"], "budget_minutes=soon: must be"),
+        (["photos", "dataset=digits"], "dataset=digits: dimred map is for a folder of images"),
+        (["photos", "pairing=knn"], "pairing=knn"),
+        (["photos", "sed=1"], "sed"),
+        (["few"], "few: has 3 images; a map needs 30"),
+    ],
+)
+def test_what_makes_no_map_is_refused(made, words, message):
+    place, _ = made
+    (place / "few").mkdir(exist_ok=True)
+    for number in range(3):
+        photo(place / "few", number)
+    assert message in refused(place, "map", *words)
+    assert len(list((place / "outputs").iterdir())) == 1
