@@ -48,6 +48,7 @@ def test_on_a_terminal_a_quick_step_or_one_that_fails_leaves_nothing(monkeypatch
 
 def test_a_bar_hands_out_all_things(monkeypatch):
     terminal = a_terminal(monkeypatch)
+    monkeypatch.setattr(steps, "_SHORT", 0.0)
     assert list(steps.bar([1, 2, 3], 3, "adding")) == [1, 2, 3]
     assert "adding" in terminal.getvalue()
 

@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of a pipe, such as `head`, has closed it; flushing would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        trains = arguments[0:1] in (["train"], ["reproduce"])
+        trains = arguments[0:1] in (["train"], ["reproduce"], ["map"])
         if trains:
             complain("nobody reads the output any more; the same command goes on")
         return 1 if trains else 0
@@ -156,6 +156,6 @@ def command_help() -> str:
             "  dimred COMMAND --help    its arguments, with examples",
             "  dimred --version",
             "",
-            "First steps:  dimred train experiment=demo",
+            "First steps:  dimred map FOLDER, or dimred train experiment=demo",
         ]
     )

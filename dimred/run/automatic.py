@@ -80,6 +80,7 @@ def automatic(folder: str, minutes: float, given: Mapping[str, str], began: floa
     before = {} if config.restart else _planned_before(expanded(str(path)))
     if before:
         lines = [f"goes on with {printable(path)}, or opens it where it is finished"]
+        before = {key: value for key, value in before.items() if key not in given}
         return Automatic(_words({**own, **before, **given, **place}), lines)
     lines = _siblings(path)
     with step("looking at the images"):
