@@ -114,3 +114,22 @@ def test_what_makes_no_map_is_refused(made, words, message):
         photo(place / "few", number)
     assert message in refused(place, "map", *words)
     assert len(list((place / "outputs").iterdir())) == 1
+
+
+def test_a_list_of_runs_says_folder_state_and_time_and_writes_nothing(made):
+    place, _ = made
+    command, _ = printed_command(place)
+    before = sorted(str(path) for path in place.rglob("*"))
+    out, _ = dimred(place, *command[1:], "--list")
+    assert out.splitlines()[0] == f"outputs/{only_run(place).name}  finished"
+    assert out.splitlines()[-1] == "1 run, nothing left to train"
+    keys = [word for word in command[2:] if not word.startswith(("run_dir=", "seed="))]
+    first, second, _, total = dimred(place, "train", "-m", "--list", *keys, "seed=0,1")[0].split(
+        "\n"
+    )[:4]
+    for line in (first, second):
+        assert line.startswith("outputs/photos-seed")
+        assert "  new  about " in line
+        assert " on this machine (" in line
+    assert total.startswith("2 runs: training takes about ")
+    assert sorted(str(path) for path in place.rglob("*")) == before
