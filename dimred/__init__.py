@@ -28,6 +28,7 @@ def train(
     TrainingFailed for a loss that is not finite, and Interrupted, a KeyboardInterrupt, when it is
     stopped.
     """
+    from dimred.analysis.end_of_run import write_page
     from dimred.analysis.loaded_run import load_run
     from dimred.config.compose import composed
     from dimred.options.plugins import load_plugins
@@ -36,8 +37,14 @@ def train(
     load_plugins(plugins)
     flags = [] if config_dir is None else ["--config-dir", config_dir]
     flags += [word for plugin in plugins for word in ("--plugin", plugin)]
-    outcome = run(composed(overrides, config_dir), ["dimred", "train", *flags, *overrides])
-    return None if outcome is None else load_run(outcome.path)
+    config = composed(overrides, config_dir)
+    outcome = run(config, ["dimred", "train", *flags, *overrides])
+    if outcome is None:
+        return None
+    if outcome.samples is not None and outcome.h is not None:
+        for line in write_page(outcome.path, outcome.samples, outcome.h, config.view):
+            print(line, flush=True)
+    return load_run(outcome.path)
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,7 @@ SMOKE = [
     "model.widths=[8,16]",
     "model.hidden_dim=32",
     "eval.references=false",
+    "view=false",
 ]
 
 

@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dimred.data.image_set import ImageSet
 from dimred.plots.sheets import Picture
 from dimred.plots.style import displayable
 
+Pictures = Callable[[NDArray[np.int64], int], list[NDArray[np.uint8] | None]]
+
+_SIDE = 176  # pixels of a picture on a sheet
+
 
 class ShownImages:
-    """Descriptions of the images of a run. n_variants: rows of embedding.npz for each image."""
+    """Descriptions of the images of a run.
 
-    def __init__(self, images: ImageSet, n_variants: int):
+    rows: the row of embedding.npz of each image. pictures: gives whole pictures of such rows, with
+    a longer side of so many pixels; None where the images are all that there is.
+    """
+
+    def __init__(self, images: ImageSet, rows: NDArray[np.int64], pictures: Pictures | None = None):
         self.images = images
-        self.n_variants = n_variants
+        self.rows = rows
+        self._pictures = pictures
+        self._read: dict[int, NDArray[np.uint8]] = {}
+
+    def read(self, positions: NDArray[np.int64]) -> None:
+        """Read the pictures of several images at once, which is faster than one by one."""
+        if self._pictures is None:
+            return
+        new = np.array([i for i in np.unique(positions) if i not in self._read], np.int64)
+        for i, picture in zip(new, self._pictures(self.rows[new], _SIDE), strict=True):
+            if picture is not None:
+                self._read[int(i)] = picture
 
     def line(self, i: int) -> dict[str, Any]:
         """The columns of a table that identify image i."""
         images = self.images
-        line: dict[str, Any] = {"row": int(i) * self.n_variants, "index": int(images.index[i])}
+        line: dict[str, Any] = {"row": int(self.rows[i]), "index": int(images.index[i])}
         if images.sources:
             line["source"] = images.sources[i]
         if images.labels:
@@ -36,11 +56,15 @@ class ShownImages:
         return f"{name} ({displayable(line['class'])})" if "class" in line else name
 
     def picture(self, i: int, *notes: str) -> Picture:
-        """Image i for a contact sheet, with its index, its class and notes below."""
+        """Image i for a contact sheet, with its file or index, its class and notes below."""
         line = self.line(i)
         split = ", test" if line["split"] == "test" else ""
-        named = (f"{line['index']}{split}", *([line["class"]] if "class" in line else []))
-        return Picture(self.images.images[int(i)].numpy(), (*named, *notes))
+        name = str(line.get("source", line["index"]))
+        if "class" in line:
+            name = name.removeprefix(f"{line['class']}/")
+        named = (f"{name}{split}", *([line["class"]] if "class" in line else []))
+        pixels = self._read.get(int(i), self.images.images[int(i)].numpy())
+        return Picture(pixels, (*named, *notes))
 
 
 def cluster_caption(line: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.analysis.captions import ShownImages, cluster_caption, counted, number, pair_caption
+from dimred.analysis.run_images import RunImages
 from dimred.evaluation.near_duplicates import KINDS, NearDuplicates, near_duplicates
 from dimred.evaluation.outliers import (
     Cluster,
@@ -39,7 +40,7 @@ MAX_LISTED = 100  # outliers by each of the two scores; label issues
 
 _MAX_TILES = 60
 _MAX_CLUSTERS = 15
-_PICTURES_A_CLUSTER = 14
+_PICTURES_A_CLUSTER = 10
 _NAMED = 3
 _MAX_DIMS = 3  # densities in maps of more dimensions are not meaningful
 
@@ -54,6 +55,9 @@ def inspect(run: FinishedRun, folder: RunFolder) -> Iterator[tuple[str, Report]]
     name and report."""
     inspection = _Inspection(run)
     findings: dict[str, Findings] = {}
+    if inspection.missing:
+        count, total = len(inspection.images), len(run.map)
+        yield "images", Report(f"{count:,} of {total:,}; the others: {inspection.missing}")
     for kind, search in {
         "near_duplicates": inspection.near_duplicates,
         "outliers": inspection.outliers,
@@ -75,7 +79,8 @@ class Report:
     """The findings of one kind.
 
     summary: one line. table: rows of the CSV file with `columns`. findings: for findings.json.
-    first: a line on each of the first few. tiles: of the contact sheet, `across` in a row.
+    first: a line on each of the first few. tiles: of the contact sheet, `across` in a row, out of
+    `total`. legend: what the numbers in their captions mean.
     """
 
     summary: str
@@ -85,6 +90,8 @@ class Report:
     first: list[str] = field(default_factory=list)
     tiles: list[Tile] = field(default_factory=list)
     across: int = 1
+    total: int = 0
+    legend: str = ""
 
     def write(self, folder: RunFolder, kind: str, title: str) -> None:
         """Write KIND.csv and KIND.png; files without content are removed."""
@@ -94,25 +101,39 @@ class Report:
         else:
             folder.files.remove(table)
         if self.tiles:
-            figure = sheet(self.tiles, self.across, title, self.summary)
+            shown = len(self.tiles)
+            some = f"; {shown:,} of {self.total:,} shown" if shown < self.total else ""
+            figure = sheet(self.tiles, self.across, title, self.summary + some, self.legend)
             folder.files.write(picture, to_png(figure))
         else:
             folder.files.remove(picture)
 
 
 class _Inspection:
-    """Searches the untransformed images of a run."""
+    """Searches the untransformed images of a run: those that are still there.
+
+    missing: what is gone or has changed and is left out, in a sentence; "" for nothing.
+    """
 
     def __init__(self, run: FinishedRun):
         compute = run.compute()
-        with step("reading the images"):
-            self.images = run.images()
-        self.device = compute.device
         # Rows of embedding.npz for each image; the first is the image itself.
-        self.n_variants = run.n_variants
+        variants = run.n_variants
+        with step("reading the images"):
+            seen = RunImages(run) if run.has_files else None
+            self.images = run.images() if seen is None else seen.learned_from()
         with step("embedding the images"):
-            self.h, self.z = run.embeddings(self.images, compute, self.n_variants)
-        self.shown = ShownImages(self.images, self.n_variants)
+            if seen is None:
+                self.h, self.z = run.embeddings(self.images, compute, variants)
+                there, self.missing = np.arange(len(self.images)), ""
+            else:
+                there, h = seen.there, seen.h()
+                self.z = run.map.z[there]
+                self.h = run.embed(self.images, compute)[0] if h is None else h[there]
+                self.missing = seen.missing if len(there) < len(run.map) else ""
+        self.rows = there * variants
+        self.device = compute.device
+        self.shown = ShownImages(self.images, self.rows, None if seen is None else seen.pictures)
         with step("neighbors in H"):
             self.neighbors = neighbors_up_to(K_CONFLICT, self.h, self.device)
 
@@ -144,10 +165,9 @@ class _Inspection:
         ]
         names = [" and ".join(map(self.shown.name, pair)) for pair in pairs.pairs[:_NAMED]]
         first = [f"{name}: {line}" for name, line in zip(names, captions, strict=False)]
-        tiles = [
-            Tile(tuple(map(self.shown.picture, pairs.pairs[i])), captions[i])
-            for i in self._pairs_shown(pairs)
-        ]
+        chosen = self._pairs_shown(pairs)
+        self.shown.read(pairs.pairs[chosen].ravel())
+        tiles = [Tile(tuple(map(self.shown.picture, pairs.pairs[i])), captions[i]) for i in chosen]
         keys = list(self.shown.line(0))
         columns = [*keys, *(f"{key}_2" for key in keys), "h_distance", "zncc", "residual", "ratio"]
         return Report(
@@ -162,7 +182,10 @@ class _Inspection:
             ),
             first=first,
             tiles=tiles,
-            across=5,
+            across=4,
+            total=len(groups),
+            legend="One pair of each group. ratio: what the best shift and brightness leave "
+            "unexplained, as a share of what is usual between neighbors; 0 is a copy.",
         )
 
     def outliers(self) -> Report:
@@ -203,7 +226,11 @@ class _Inspection:
             )
             for i in rows
         ]
-        return self._of_images(summary, columns, table, rows, notes)
+        legend = (
+            f"all 3.1 > 2.1: its {K_OUTLIER}th neighbor in H is 3.1 times as far as is usual, and "
+            "2.1 times is the limit; class: the same within its class"
+        )
+        return self._of_images(summary, columns, table, rows, notes, legend)
 
     def label_issues(self) -> Report:
         """Images whose neighbors in H agree on a class that is not theirs."""
@@ -230,7 +257,8 @@ class _Inspection:
             summary += f"; the first {len(rows)} are listed"
         notes = [f"→ {labels.names[votes.other[i]]} {round(votes.share[i] * k)}/{k}" for i in rows]
         columns = [*self.shown.line(0), "other_class", "share", "kdn", "k"]
-        return self._of_images(summary, columns, table, rows, notes)
+        legend = f"→ cat 13/{k}: 13 of its {k} nearest neighbors in H are of class cat"
+        return self._of_images(summary, columns, table, rows, notes, legend)
 
     def clusters(self) -> Report:
         """The densest clusters of the map."""
@@ -249,18 +277,33 @@ class _Inspection:
             RowGroup(f"cluster {caption}", self._rows(cluster.rows))
             for cluster, caption in zip(densest, captions, strict=True)
         ]
-        tiles = []
-        for cluster, caption in zip(densest[:_MAX_CLUSTERS], captions, strict=False):
+        chosen = []
+        for cluster in densest[:_MAX_CLUSTERS]:
             count = min(_PICTURES_A_CLUSTER, len(cluster.rows))
-            shown = cluster.rows[np.linspace(0, len(cluster.rows) - 1, count).astype(np.int64)]
-            tiles.append(Tile(tuple(self.shown.picture(i) for i in shown), caption))
+            evenly = np.linspace(0, len(cluster.rows) - 1, count).astype(np.int64)
+            chosen.append(cluster.rows[evenly])
+        self.shown.read(np.concatenate([*chosen, np.empty(0, np.int64)]))
+        tiles = [
+            Tile(tuple(map(self.shown.picture, some)), caption)
+            for some, caption in zip(chosen, captions, strict=False)
+        ]
         summary = f"none in {space}"
         if densest:
             summary = (
                 f"{len(densest)} in {space}, with {covered:.0%} of the images; the densest first"
             )
         findings = Findings(tuple(groups))
-        return Report(summary, columns, table, findings, first=captions[:_NAMED], tiles=tiles)
+        return Report(
+            summary,
+            columns,
+            table,
+            findings,
+            first=captions[:_NAMED],
+            tiles=tiles,
+            total=len(densest),
+            legend="density 3.3: its points lie 3.3 times closer together than is usual on the "
+            "map. From the middle of each cluster to its rim.",
+        )
 
     def _cluster(self, i: int, cluster: Cluster) -> dict[str, Any]:
         """A line of the table; its image is the medoid."""
@@ -282,17 +325,19 @@ class _Inspection:
         table: list[dict[str, Any]],
         rows: Rows,
         notes: list[str],
+        legend: str,
     ) -> Report:
         """A report on single images, with a note on each."""
+        self.shown.read(rows[:_MAX_TILES])
         noted = list(zip(rows, notes, strict=True))
         first = [f"{self.shown.name(i)}: {note}" for i, note in noted[:_NAMED]]
         tiles = [Tile((self.shown.picture(i, note),)) for i, note in noted[:_MAX_TILES]]
         findings = single_rows(dict(zip(self._rows(rows), notes, strict=True)))
-        return Report(summary, columns, table, findings, first, tiles, across=12)
+        return Report(summary, columns, table, findings, first, tiles, 10, len(rows), legend)
 
     def _rows(self, positions: Rows) -> tuple[int, ...]:
         """Rows of embedding.npz."""
-        return tuple((positions * self.n_variants).tolist())
+        return tuple(self.rows[positions].tolist())
 
     def _pairs_summary(self, pairs: NearDuplicates) -> str:
         kinds = ", ".join(f"{pairs.kinds.count(kind)} {kind}" for kind in KINDS)

@@ -263,9 +263,9 @@ class LoadedRun:
     def view(self, thumbnail: int | None = None, height: int = 700) -> MapView:
         """The interactive page of the map that `dimred view` writes, shown by notebooks.
 
-        thumbnail: longer side of the images on the page in pixels; None for their size, or smaller
-            where there are many. height: of the page in a notebook, in pixels.
-        Raises InputError where the images are missing or have changed.
+        thumbnail: longer side of the images on the page in pixels, at most that of the images; None
+            for what suits their number. height: of the page in a notebook, in pixels.
+        Raises InputError where images are missing or have changed of which the run kept nothing.
         """
         from dimred.analysis.map_page import MapView
 

@@ -123,6 +123,7 @@ def _minutes(text: str | None) -> float:
 
 def _make(automatic_run: Automatic) -> Path:
     """Train, inspect and write the page, or find that it is done; returns the run folder."""
+    from dimred.analysis.end_of_run import write_page
     from dimred.commands import inspect, view
     from dimred.commands.summary import describe
     from dimred.config.compose import composed
@@ -138,6 +139,10 @@ def _make(automatic_run: Automatic) -> Path:
     if outcome.finished_before and done:
         print(f"\n{printable(path)}: finished before; restart=true makes it again")
         return path
+    if outcome.samples is not None and outcome.h is not None:
+        # The page comes after the inspection, which it shows.
+        for line in write_page(path, outcome.samples, outcome.h, view=False):
+            print(line, flush=True)
     print("\ninspecting", flush=True)
     inspect.run([str(path)])
     view.run([str(path)])

@@ -10,6 +10,7 @@ import time
 import traceback
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -381,4 +382,10 @@ def _train(flags: list[str], composed: DictConfig, varied: str | None = None) ->
     except BrokenPipeError:
         # The reader is gone; summary.json has the same numbers.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if outcome.samples is not None and outcome.h is not None:
+        from dimred.analysis.end_of_run import write_page
+
+        with suppress(BrokenPipeError):
+            for note in write_page(outcome.path, outcome.samples, outcome.h, config.view):
+                print(note, flush=True)
     return str(outcome.path), line

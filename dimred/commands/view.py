@@ -14,18 +14,18 @@ HELP = """\
 dimred view [RUN] [--out FILE] [--open] [--root DATA] [--thumbnail PIXELS]
                 [--plugin FILE|MODULE]
 
-Writes the map of a finished run as one HTML file (default: RUN/map.html) that needs no server and
-no network: hover over a point to see its image, click to pin it with its nearest neighbors in Z,
-the map, and in H, the network's features that Z is made of, zoom in until images replace points,
-select with a box or a lasso, color by class, split,
-loss or other attributes of the images, step through the stages of training. Findings of `dimred
-inspect` are marked.
+Writes the map of a finished run as one HTML file (default: RUN/map.html, as at the end of training)
+that needs no server and no network: hover over a point to see its image, click to pin it with its
+nearest neighbors in Z, the map, and in H, the network's features that Z is made of, zoom in until
+images replace points, select with a box or a lasso, color by class, split, loss or other attributes
+of the images, step through the stages of training. Findings of `dimred inspect` are marked, images
+of `dimred embed` drawn. What is gone of the run's image files, changed or new is named.
 
   --out        the file
   --open       open it in the browser
   --root       the data, where they have moved
-  --thumbnail  side of the images in the page, in pixels; default: as they are, smaller for many or
-               large images
+  --thumbnail  longer side of the images in the page, in pixels, up to that of the images; default:
+               for photographs 96, more for few and less for many; for small images as they are
 
 RUN is a folder, a name below outputs/ or a part of one; without, the newest finished run.
 
@@ -53,9 +53,11 @@ def run(arguments: list[str]) -> int:
     finished.check_output(f"--out {args.out}", file, layout.PAGE)
     from dimred.analysis.map_page import MapView  # with torch, for a run that is there
 
-    page = MapView.of(finished, args.thumbnail)
+    page = MapView.of(finished, args.thumbnail, place=file.parent)
     finished.write_output(file, page.content)
     print(f"{printable(file)}: {len(page.content) / 1e6:.1f} MB; opens in any browser")
+    for note in page.notes:
+        print(printable(note))
     if args.open and not webbrowser.open(file.absolute().as_uri()):
         print("no browser was found to open it")
     return 0

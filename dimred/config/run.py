@@ -177,6 +177,11 @@ class RunConfig:
     restart: bool = option(
         False, "Replace a run that the run folder already holds.", changes_result=False
     )
+    view: bool = option(
+        True,
+        "Write the page of the map (map.html) at the end, for up to 20,000 images.",
+        changes_result=False,
+    )
     checkpoint_every: float = option(
         60.0,
         "Seconds between checkpoints. One is also written at the end of each stage.",

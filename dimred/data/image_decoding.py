@@ -77,16 +77,19 @@ class Decoded(NamedTuple):
         return len(self.pixels) == 1
 
 
-def decode(path: str, size: tuple[int, int]) -> Decoded:
-    """An image file, of which the largest central part of the shape (height, width) is resized.
+def decode(path: str, size: tuple[int, int] | int) -> Decoded:
+    """An image file.
 
+    size: the shape (height, width), of which the largest central part is resized; or the longer
+        side of the whole picture, which is made smaller but never larger.
     Raises an exception of any class for a file that cannot be read, such as a damaged one.
     """
     with open_regular(path) as file, _opened(file) as image:
         kind, full_size = f"{image.format} {image.mode}", image.size
         if image.format != "HEIF":  # which would give a thumbnail
             # The JPEG decoder shrinks large images at little cost; the final resizing is precise.
-            image.draft(None, (2 * max(size), 2 * max(size)))
+            longest = size if isinstance(size, int) else max(size)
+            image.draft(None, (2 * longest, 2 * longest))
         tile = getattr(image, "tile", None) if image.format == "PNG" else None
         raw_mode = tile[0].args if tile else None
         image.load()
@@ -95,7 +98,11 @@ def decode(path: str, size: tuple[int, int]) -> Decoded:
         plain, ground = _opaque(of_8_bits)
         # After load(), as TIFF images are turned while they are loaded.
         transpose = _TRANSPOSE.get(_orientation(image))
-    height, width = reversed(size) if transpose in _ON_ITS_SIDE else size
+    if isinstance(size, int):
+        scale = min(size / max(plain.size), 1)
+        width, height = (max(round(side * scale), 1) for side in plain.size)
+    else:
+        height, width = reversed(size) if transpose in _ON_ITS_SIDE else size
     inside_width = min(plain.width, plain.height * width / height)
     inside_height = min(plain.height, plain.width * height / width)
     left, top = (plain.width - inside_width) / 2, (plain.height - inside_height) / 2

@@ -1,6 +1,6 @@
 """The page of a map: one HTML file with its points, images and viewer."""
 
-from dimred.page.atlas import Atlas, make_atlas
+from dimred.page.atlas import Atlas, extended, make_atlas, picture_atlas, picture_side
 from dimred.page.document import Column, Finding, MapPage, PlacedImages, StageMap, page_parts
 
 __all__ = [
@@ -10,6 +10,9 @@ __all__ = [
     "MapPage",
     "PlacedImages",
     "StageMap",
+    "extended",
     "make_atlas",
     "page_parts",
+    "picture_atlas",
+    "picture_side",
 ]

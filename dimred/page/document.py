@@ -249,7 +249,8 @@ def _arrays(page: MapPage) -> Iterator[tuple[str, NDArray[Any]]]:
         yield f"near-{space}", rows.astype("<u4")
     yield "slot", page.atlas.slot.astype("<u4")
     if page.atlas.size is not None:
-        yield "size", page.atlas.size.astype("<u1")
+        size = page.atlas.size
+        yield "size", size.astype("<u1" if size.max() < 256 else "<u2")
 
 
 def _drawable(z: NDArray[np.floating], what: str) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,13 +15,15 @@ from numpy.typing import NDArray
 
 from dimred.plots.style import GRAY, displayable, plot_style, write_title
 
-_CELL = 0.8  # inches, of a picture with the gap beside it
-_PICTURE = 0.72
-_LINE = 0.1
-_GAP = 0.16  # between tiles
-_TEXT = 5.5  # points
-_LETTERS = 18  # fit under a picture
-_LETTERS_AN_INCH = 22
+_CELL = 1.2  # inches, of a picture with the gap beside it
+_PICTURE = 1.1
+_LINE = 0.115
+_GAP = 0.18  # between tiles
+_TEXT = 6.5  # points
+_LETTERS = 22  # fit under a picture
+_LETTERS_AN_INCH = 18
+_MAX_LINES = 3  # that a line below a picture is broken into
+_PIXEL_ART = 64  # pixels; smaller images show their pixels
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,12 @@ class Tile:
     heading: str = ""
 
 
-def sheet(tiles: Sequence[Tile], columns: int, title: str, subtitle: str) -> Figure:
+def sheet(
+    tiles: Sequence[Tile], columns: int, title: str, subtitle: str, legend: str = ""
+) -> Figure:
     """Tiles in rows, all as wide as the one with most pictures.
 
-    columns: tiles in a row.
+    columns: tiles in a row. legend: what captions mean, below the subtitle.
 
     Raises ValueError without tiles, or with one that has no pictures.
     """
@@ -50,13 +55,13 @@ def sheet(tiles: Sequence[Tile], columns: int, title: str, subtitle: str) -> Fig
         raise ValueError("no pictures to draw")
     columns = min(columns, len(tiles))
     wide = _CELL * max(len(tile.pictures) for tile in tiles)
-    lines = max(len(picture.lines) for tile in tiles for picture in tile.pictures)
+    lines = max(len(_broken(picture.lines)) for tile in tiles for picture in tile.pictures)
     heading = _LINE * 1.4 * any(tile.heading for tile in tiles)
     tall = heading + _PICTURE + _LINE * lines + _GAP
     width = columns * wide + (columns - 1) * _GAP
     height = tall * -(-len(tiles) // columns)
     with plot_style():
-        figure = Figure(figsize=(max(width, 4.0), height + 0.8))
+        figure = Figure(figsize=(max(width, 6.0), height + 0.8))
         FigureCanvasAgg(figure)
         w, h = figure.get_size_inches()
         axes = figure.add_axes((0, 0, width / w, height / h))
@@ -65,7 +70,7 @@ def sheet(tiles: Sequence[Tile], columns: int, title: str, subtitle: str) -> Fig
             _draw(axes, tile, column * (wide + _GAP), row * tall, wide, heading)
         axes.set(xlim=(0, width), ylim=(height, 0), aspect="auto")
         axes.set_axis_off()
-        write_title(axes, title, subtitle)
+        write_title(axes, title, subtitle, legend)
     return figure
 
 
@@ -81,13 +86,22 @@ def _draw(axes: Axes, tile: Tile, x: float, y: float, wide: float, heading: floa
         across, down = _PICTURE * width / longest, _PICTURE * height / longest
         shown = np.moveaxis(np.broadcast_to(picture.image, (3, height, width)), 0, 2)
         left_edge, low = left + (_PICTURE - across) / 2, top + _PICTURE
-        axes.imshow(
-            shown, extent=(left_edge, left_edge + across, low, low - down), interpolation="auto"
-        )
+        extent = (left_edge, left_edge + across, low, low - down)
+        smooth = "auto" if longest > _PIXEL_ART else "nearest"
+        axes.imshow(shown, extent=extent, interpolation=smooth)
         corner = (left_edge, low - down)
         axes.add_patch(Rectangle(corner, across, down, fill=False, ec="#cccccc", lw=0.4))
-        for number, line in enumerate(picture.lines):
-            color = "black" if number == 0 else GRAY
-            text = displayable(line, _LETTERS)
-            below = low + _LINE * (number + 0.6)
+        for number, (text, is_first) in enumerate(_broken(picture.lines)):
+            color = "black" if is_first else GRAY
+            below = low + _LINE * (number + 0.7)
             axes.text(left, below, text, fontsize=_TEXT, color=color, va="center")
+
+
+def _broken(lines: Sequence[str]) -> list[tuple[str, bool]]:
+    """Lines that fit under a picture, and whether each is of the first of those given."""
+    broken = []
+    for number, line in enumerate(lines):
+        text = displayable(line, _LETTERS * _MAX_LINES)
+        parts = textwrap.wrap(text, _LETTERS, break_on_hyphens=False)[:_MAX_LINES]
+        broken += [(part, number == 0) for part in parts]
+    return broken

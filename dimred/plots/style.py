@@ -107,8 +107,10 @@ def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, figure.add_axes((left / w, below / h, width / w, height / h))
 
 
-def write_title(axes: Axes, title: str, subtitle: str) -> None:
-    lines = textwrap.wrap(displayable(subtitle, 270), 90)
+def write_title(axes: Axes, title: str, subtitle: str, legend: str = "") -> None:
+    """A title, with a subtitle and a legend in words below it."""
+    lines = [*textwrap.wrap(displayable(subtitle, 270), 90)]
+    lines += textwrap.wrap(displayable(legend, 270), 90)
     axes.set_title(displayable(title, 60), loc="left", fontsize=12, pad=6 + 12 * len(lines))
     axes.annotate("\n".join(lines), (0, 1), (0, 5), "axes fraction", "offset points", color=GRAY)
 

@@ -9,11 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from dimred.config import RunConfig
 from dimred.config.saved import config_text
 from dimred.data.first_look import counted_word, reasons
+from dimred.data.image_set import ImageSet
 from dimred.errors import (
     InputError,
     Interrupted,
@@ -44,11 +47,16 @@ from dimred.training.processes import Processes, connect, processes_of_torchrun
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of `run`: the run folder, its summary, and whether it was finished before."""
+    """The result of `run`: the run folder, its summary, and whether it was finished before.
+
+    samples, h: all samples and H of each, (N, h); None for a run that was finished before.
+    """
 
     path: Path
     summary: dict[str, Any]
     finished_before: bool
+    samples: ImageSet | None = None
+    h: NDArray[np.float32] | None = None
 
 
 def run(config: RunConfig, command: list[str], varied: str | None = None) -> Outcome | None:
@@ -108,7 +116,7 @@ def _run_main(inputs: Inputs, command: list[str], varied: str | None, workers: _
             print(f"{folder.path}: measuring again", flush=True)
             measuring.announce()
             summary = measured_again(report, training, summary, record)
-            return Outcome(folder.path, summary, finished_before=False)
+            return _outcome(report, training, summary)
         notes = _notes_on_last_session(folder.sessions(), compute)
         record()
         _announce(folder, inputs)
@@ -126,7 +134,13 @@ def _run_main(inputs: Inputs, command: list[str], varied: str | None, workers: _
             raise type(error)(f"{error}{_after_failure(error, folder, config)}") from error
         summary = report.finish(training.encoder, recorder.rows, record=lambda: None)
         recorder.log.finish(summary)
-        return Outcome(folder.path, summary, finished_before=False)
+        return _outcome(report, training, summary)
+
+
+def _outcome(report: RunReport, training: StagedTraining, summary: dict[str, Any]) -> Outcome:
+    """The result of a training, or of measuring again."""
+    samples, h = report.inputs.samples, report.embed(training.encoder).samples_h
+    return Outcome(report.folder.path, summary, False, samples, h)
 
 
 def _notes_on_last_session(sessions: list[Any], compute: Compute) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dimred.data.options import ImageFolder
 from dimred.errors import InputError
 from dimred.files import write_atomically
 from dimred.options.registry import Unknown
@@ -25,6 +27,7 @@ from dimred.run_folder import layout
 from dimred.run_folder.arrays import RunArrays, RunMap
 from dimred.run_folder.files import RunFiles
 from dimred.run_folder.findings import Findings, read_findings
+from dimred.run_folder.kept import Kept, read_kept
 from dimred.run_folder.record import RunRecord, check_metrics, read_record
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from dimred.config import RunConfig
     from dimred.data.image_set import ImageSet
     from dimred.models import Encoder
+    from dimred.run_folder.files_now import FilesNow
     from dimred.training.compute import Compute
 
     Embedder = Callable[[Tensor], tuple[NDArray[np.float32], NDArray[np.float32]]]
@@ -53,6 +57,7 @@ class FinishedRun:
         self.path = path
         self.files = RunFiles(path)
         self.root = root
+        self._known: tuple[ImageSet, NDArray[np.float32]] | None = None
         self.record: RunRecord = read_record(path)
         if root is not None:
             dataset = self.config.dataset
@@ -98,11 +103,42 @@ class FinishedRun:
             device = replace(device, name=DeviceName.cpu)
         return device.compute()
 
+    def remember(self, samples: ImageSet, h: NDArray[np.float32]) -> None:
+        """Take over what a training has in memory: all samples, and H of each. The images then
+        need not be read again."""
+        self._known = samples, h
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether its images and H are, so that no file needs to be read."""
+        return self._known is not None
+
+    @cached_property
+    def has_files(self) -> bool:
+        """Whether each row of its map is an image file in a folder."""
+        of_folder = isinstance(self.config.dataset, ImageFolder) and self.config.dataset.root
+        return bool(of_folder) and self.n_variants == 1 and self.map.sources is not None
+
+    @cached_property
+    def kept(self) -> Kept | None:
+        """What it keeps of its image files; None where it keeps nothing."""
+        return read_kept(self.files, len(self.map)) if self.has_files else None
+
+    @cached_property
+    def files_now(self) -> FilesNow:
+        """Its image files as they are now. Only where `has_files`."""
+        from dimred.run_folder.files_now import files_now
+
+        return files_now(self)
+
     def images(self) -> ImageSet:
         """The images of the run, read again from their location.
 
         Raises InputError where they are missing or have changed since.
         """
+        if self._known is not None:
+            samples = self._known[0]
+            return samples.take(np.arange(0, len(samples), self.n_variants))
         dataset, files = self.config.dataset, self.record.files
         try:
             # First, since there may be any number of others by now.
@@ -111,19 +147,39 @@ class FinishedRun:
         except InputError as error:
             if isinstance(dataset, Unknown):
                 raise
-            raise InputError(f"{error}; give --root if the data have moved") from error
+            if not (self.has_files and self.files_now.there.size):
+                raise InputError(f"{error}; give --root if the data have moved") from error
+            images = None
         if images is None or images.fingerprint() != self.record.fingerprint:
-            # Runs without a first look are of earlier versions.
-            earlier = "first_look" not in self.record.summary["dataset"]
-            otherwise = ", or this version reads them otherwise (see CHANGELOG.md)"
-            raise InputError(
-                f"{self.path}: its images have changed since it was trained"
-                f"{otherwise if earlier else ''}"
-            )
+            images = self._own_images()
         return images
+
+    def _own_images(self) -> ImageSet:
+        """The images from their own files, whatever else has come into their folder. Raises
+        InputError, naming what has changed, where they are not all as they were."""
+        said = ""
+        if self.has_files:
+            from dimred.run_folder.files_now import own_images
+
+            now = self.files_now
+            said = now.sentence
+            if not (now.gone or now.changed):
+                with suppress(InputError):
+                    images = own_images(self, now, np.arange(len(self.map)))
+                    if images.fingerprint() == self.record.fingerprint:
+                        return images
+        # Runs without a first look are of earlier versions.
+        earlier = "first_look" not in self.record.summary["dataset"]
+        otherwise = ", or this version reads them otherwise (see CHANGELOG.md)"
+        raise InputError(
+            f"{self.path}: its images have changed since it was trained"
+            f"{otherwise if earlier else ''}{f' ({said})' if said else ''}"
+        )
 
     def samples(self, images: ImageSet) -> ImageSet:
         """The run's images in all transformations of its pairing, one for each row of its map."""
+        if self._known is not None:
+            return self._known[0]
         if self.n_variants == 1:
             return images  # whatever the pairing is
         with tried(self.config.pairing, "samples"):
@@ -283,8 +339,12 @@ class FinishedRun:
         """
         arrays, rows = self.arrays(), len(samples) * rows_per_sample
         z = arrays.get("z", "f", rows, dims=2)[::rows_per_sample]
+        if self._known is not None:
+            return self._known[1][::rows_per_sample], z
         if "h" in arrays:
             return arrays.get("h", "f", rows, dims=2)[::rows_per_sample], z
+        if self.kept is not None and self.kept.h is not None:
+            return self.kept.h, z
         return self.embed(samples, compute)[0], z
 
     def check_output(self, option: str, file: Path, allowed: str) -> None:

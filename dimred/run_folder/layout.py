@@ -11,9 +11,10 @@ FEATURES = "features.npz"  # H of some training images
 TSNE = "tsne.npz"
 STAGES = "stages"
 MEASURES = "measures"
+KEPT = "kept.npz"  # of image files: digests, thumbnails, H
 PLOTS = "plots"
-# Added by commands on a finished run.
 PAGE = "map.html"
+# Added by commands on a finished run.
 ENCODER = "encoder.onnx"
 BASELINES = "baselines.json"
 BASELINE_MAPS = "baselines"
@@ -37,6 +38,7 @@ FILES = (
     ENCODER,
     BASELINES,
     PAGE,
+    KEPT,
 )
 FOLDERS = (STAGES, MEASURES, PLOTS, BASELINE_MAPS, PLACED, INSPECTED, LOGS)
 WRITTEN = frozenset((*FILES, ENVIRONMENT, *FOLDERS, LOCK))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dimred.page import make_atlas
+from dimred.page import extended, make_atlas, picture_atlas, picture_side
 from dimred.page.atlas import thumbnail_side
 
 
@@ -88,3 +88,48 @@ def test_every_image_has_a_cell_of_its_own(count, dims, longest, seed):
 )
 def test_thumbnails_are_as_large_as_a_page_allows(count, longest, side):
     assert thumbnail_side(count, longest) == side
+
+
+def shown(atlas, row):
+    """The part of a cell that is the row's picture."""
+    width, height = map(int, atlas.size[row])
+    sheet, place = divmod(int(atlas.slot[row]), atlas.per_sheet)
+    with Image.open(io.BytesIO(atlas.sheets[sheet])) as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    top, left = (i * atlas.cell for i in divmod(place, atlas.columns))
+    return pixels[top : top + height, left : left + width]
+
+
+def test_pictures_of_any_shape_are_whole_and_new_ones_follow():
+    shapes = [(96, 40), (30, 96), (40, 60), (96, 96)] * 40
+    images = [pictures(1, 1 + 2 * (i % 2), *shape, seed=i)[0] for i, shape in enumerate(shapes)]
+    gone = {7}
+    atlas = picture_atlas(
+        lambda rows: [None if row in gone else images[row].numpy() for row in rows],
+        np.random.default_rng(0).normal(size=(160, 2)),
+        96,
+    )
+    new = extended(atlas, [None, pictures(1, 3, 50, 96)[0].numpy()])
+    assert (len(new.slot), len(new.size), len(np.unique(new.slot))) == (162, 162, 162)
+    assert new.sheets[: len(atlas.sheets)] == atlas.sheets
+    for row in (0, 1, 2, 159):
+        expected = images[row].expand(3, *shapes[row]).permute(1, 2, 0).numpy()
+        assert np.abs(shown(new, row) - expected).mean() < 6
+    assert shown(new, 7)[8:-8, 8:-8].std() < 3  # plain; its edges take on some of the neighbors
+    assert shown(new, 161).shape == (50, 96, 3)
+
+
+def test_pixel_thumbnails_can_be_followed_by_pictures():
+    atlas = make_atlas(torch.zeros(5, 1, 8, 6, dtype=torch.uint8), np.zeros((5, 2)))
+    new = extended(atlas, [np.full((3, 4, 8), 255, np.uint8)])
+    assert new.size.tolist() == [[6, 8]] * 5 + [[8, 4]]
+    assert shown(new, 5).min() > 245
+    assert shown(new, 4).max() < 10
+
+
+@pytest.mark.parametrize(
+    ("count", "longest", "side"),
+    [(1, 4000, 224), (200, 4000, 224), (2000, 4000, 112), (10_000, 4000, 96), (200, 50, 50)],
+)
+def test_pictures_are_larger_where_there_are_few(count, longest, side):
+    assert picture_side(count, longest) == side

@@ -1,0 +1,131 @@
+"""New images that `dimred embed` placed on the map of a run, for its page."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dimred.data.image_files import whole_pictures
+from dimred.data.npz import npz_images
+from dimred.errors import InputError
+from dimred.files import expanded, printable
+from dimred.run_folder import layout
+from dimred.run_folder.arrays import RunArrays
+from dimred.run_folder.finished import FinishedRun
+
+MAX_PLACED = 5_000
+"""New images on a page; of more, the last sets that fit are drawn."""
+
+
+@dataclass(frozen=True)
+class PlacedRows:
+    """M new images as `dimred embed` wrote them. z: (M, d), as the network gives it. skipped: what
+    is not shown, a line each. Others: as in `dimred.page.PlacedImages`."""
+
+    names: Sequence[str]
+    votes: Sequence[str]
+    shares: Sequence[float]
+    far: Sequence[bool]
+    sets: Sequence[str]
+    z: NDArray[np.float32]
+    skipped: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def pictures(self, side: int) -> list[NDArray[np.uint8] | None]:
+        """Their whole pictures with at most `side` pixels on the longer side, uint8 (C, height,
+        width); None for those whose file is not there."""
+        arrays: dict[str, NDArray[np.uint8] | None] = {}
+        in_arrays = [re.fullmatch(r"(.+\.npz)\[(\d+)\]", name, re.I) for name in self.names]
+        paths = [
+            None if within else str(expanded(name))
+            for name, within in zip(self.names, in_arrays, strict=True)
+        ]
+        pictures = whole_pictures(paths, side)
+        for i, within in enumerate(in_arrays):
+            if within is not None:
+                file, number = within[1], int(within[2])
+                if file not in arrays:
+                    arrays[file] = _images(file)
+                images = arrays[file]
+                if images is not None and number < len(images) and max(images.shape[2:]) <= side:
+                    pictures[i] = images[number]
+        return pictures
+
+
+def placed_rows(run: FinishedRun) -> PlacedRows:
+    """All images that RUN/embedded/ has, at most MAX_PLACED."""
+    rows: dict[str, list[str | float | bool]] = {
+        key: [] for key in ("names", "votes", "shares", "far", "sets")
+    }
+    z = [np.empty((0, run.map.z.shape[1]), np.float32)]
+    skipped: list[str] = []
+    for name in _sets(run):
+        try:
+            arrays = run.arrays(f"{layout.PLACED}/{name}")
+            of_set = _rows(arrays, run.map.z.shape[1])
+        except (InputError, OSError) as error:
+            skipped.append(f"not drawn: {error}")
+            continue
+        count = len(of_set["names"])
+        if len(rows["names"]) + count > MAX_PLACED:
+            skipped.append(f"not drawn: {arrays.file}: more than {MAX_PLACED:,} new images")
+            continue
+        z.append(arrays.get("z", "f", count, dims=2).astype(np.float32))
+        for key, values in of_set.items():
+            rows[key] += values
+        rows["sets"] += [printable(name.removesuffix(".npz"))] * count
+    return PlacedRows(**rows, z=np.concatenate(z), skipped=skipped)  # type: ignore[arg-type]
+
+
+def _sets(run: FinishedRun) -> list[str]:
+    """The names of the files in RUN/embedded/, the last first."""
+    folder = run.path / layout.PLACED
+    if folder.is_symlink() or not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        files = [
+            (entry.stat(follow_symlinks=False).st_mtime_ns, entry.name)
+            for entry in entries
+            if entry.name.endswith(".npz") and entry.is_file(follow_symlinks=False)
+        ]
+    return [name for _, name in sorted(files, reverse=True)]
+
+
+def _rows(arrays: RunArrays, dims: int) -> dict[str, list[str | float | bool]]:
+    """What an .npz file says of each of its images. Raises InputError for one that is not as
+    `dimred embed` writes it."""
+    names = arrays.get("path", "U")
+    n = len(names)
+    if arrays.get("z", "f", n, dims=2).shape[1] != dims:
+        raise arrays.error("z", f"has other dimensions than the map, {dims}")
+    votes, shares = np.full(n, "", object), np.zeros(n)
+    if "vote" in arrays:
+        classes = arrays.get("class_names", "U").astype(object)
+        codes = arrays.get("vote", "i", n)
+        if not 0 <= codes.min() <= codes.max() < len(classes):
+            raise arrays.error("vote", f"must be from 0 to {len(classes) - 1}")
+        votes, shares = classes[codes], arrays.get("vote_share", "f", n)
+    far = arrays.get("far", "b", n) if "far" in arrays else np.zeros(n, bool)
+    if not np.isfinite(shares).all():
+        raise arrays.error("vote_share", "has values that are not finite")
+    return {
+        "names": names.tolist(),
+        "votes": list(votes),
+        "shares": shares.tolist(),
+        "far": far.tolist(),
+    }
+
+
+def _images(file: str) -> NDArray[np.uint8] | None:
+    """The images in an .npz file, uint8 (n, C, H, W); None where it has none."""
+    try:
+        return npz_images(file, file).numpy()
+    except (InputError, OSError):
+        return None
