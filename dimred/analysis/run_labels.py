@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dimred.tables.distinctions import short_names
+
 Values = Mapping[str, Any]
 
 
@@ -42,7 +44,7 @@ def _distinctions(values: Sequence[Values], always: Sequence[str]) -> list[list[
         if with_key > found:
             chosen, found = [*chosen, key], with_key
     chosen.sort(key=_importance)
-    shown = dict(zip(chosen, _short(chosen), strict=True))
+    shown = dict(zip(chosen, short_names(chosen), strict=True))
     return [
         [_text(shown[key], each[key]) for key in chosen if each.get(key) is not None]
         for each in values
@@ -65,16 +67,6 @@ def _importance(key: str) -> tuple[int, str]:
         key == "seed",
     )
     return (kinds.index(True) if True in kinds else len(kinds)), key
-
-
-def _short(keys: Sequence[str]) -> list[str]:
-    """The keys without their first parts, as far as they stay different."""
-    parts = [key.removesuffix(".name").split(".") for key in keys]
-    for length in range(1, max(map(len, parts), default=0) + 1):
-        short = [".".join(its[-length:]) for its in parts]
-        if len(set(short)) == len(short):
-            return short
-    return list(keys)
 
 
 def _value(value: Any) -> str | None:
