@@ -188,6 +188,8 @@ _DATASET: dict[str, Any] = {
 def _require(value: Any, kind: Any, key: str) -> Any:
     """The value. Raises TypeError, naming the key, for one that is not of this kind, such as a
     whole number that no count reaches."""
+    if kind is bool and isinstance(value, bool):
+        return value
     beyond = isinstance(value, bool) or (isinstance(value, int) and abs(value) >= 2**63)
     if beyond or not isinstance(value, kind):
         raise TypeError(f"{key} is {str(value)[:40]!r}, and not as a run writes it")
@@ -199,7 +201,8 @@ def _check_row(row: dict[str, Any], where: str) -> None:
     and the texts that a run writes."""
     for key, value in row.items():
         text = key in ("stage", "compiled")
-        _require(value, str if text else int | float, f"{where}.{key}")
+        number = bool if key == layout.STILL_FALLING else int | float
+        _require(value, str if text else number, f"{where}.{key}")
 
 
 def check_metrics(rows: Any) -> None:
