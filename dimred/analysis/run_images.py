@@ -171,7 +171,7 @@ class RunImages:
             return None
         if near and place is not None:
             # As a browser resolves it: by the names that were typed, whatever links there are.
-            return quote(os.path.relpath(root, os.path.abspath(place))) + "/"  # noqa: PTH100
+            return quote(os.fsencode(os.path.relpath(root, os.path.abspath(place)))) + "/"  # noqa: PTH100
         return f"{root.as_uri()}/"
 
 

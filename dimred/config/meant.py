@@ -224,8 +224,10 @@ def _choices_meant(word: str, value: str) -> list[str]:
     as its value; [] for others."""
     group = next((name for name in GROUPS if plain(word) in _called(name)), None)
     by_value = [name for name in reversed(GROUPS) if plain(value) in map(plain, choices(name))]
-    if by_value:
-        return [f"{name}={value}" for name in ([group] if group in by_value else by_value)]
+    if group in by_value:
+        return [f"{group}={value}"]
+    if by_value and value.lower() not in OFF:  # log has a choice `none`, which is not what is meant
+        return [f"{name}={value}" for name in by_value]
     if value.lower() in (*OFF, *_ON):
         for name in GROUPS:
             if word in OTHER_NAMES.get(name, {}):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import SMOKE, dimred
+from command import SMOKE, dimred, summary
 from PIL import Image
 
 from dimred.analysis import end_of_run
@@ -73,7 +73,10 @@ def test_the_page_is_there_at_the_end_with_whole_pictures(made):
     assert size[:4].tolist() == [[30, 60], [60, 30]] * 2
     told = about(content)
     assert told["files"] == {"base": "../photos/"}
-    assert (told["missing"], told["verdict"], told["placed"]) == (None, None, None)
+    assert (told["missing"], told["placed"]) == (None, None)
+    assert told["verdict"] == {
+        key: summary(cwd / "run")["verdict"][key] for key in ("word", "text", "advice")
+    }
     assert [column["name"] for column in told["columns"]] == ["plain", "loss", "index"]
     assert all(column["help"] for column in told["columns"])
 

@@ -138,9 +138,9 @@ def test_without_labels_what_wants_them_is_left_out(tmp_path):
     for number, image in enumerate([*pictures(70), *np.zeros((3, 16, 16), np.uint8)]):
         (tmp_path / "photos").mkdir(exist_ok=True)
         Image.fromarray(image).save(tmp_path / f"photos/{number:03d}, \x1b.png")
-    train(tmp_path, "dataset=image_folder", "dataset.root=photos", "dataset.image_size=16")
     with (tmp_path / "photos/071, \x1b.png").open("ab") as file:
         file.write(b"the largest file")
+    train(tmp_path, "dataset=image_folder", "dataset.root=photos", "dataset.image_size=16")
     out, _ = dimred(tmp_path, "inspect", "run", "--keep-one")
     assert "label_issues     left out: no labels" in out
     assert "exclude          2 images, near-duplicates of 1 image that stays\n" in out

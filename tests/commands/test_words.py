@@ -339,4 +339,4 @@ def test_flags_and_sweeps_say_what_was_meant(words, line, refused):
 
 
 def test_flags_of_other_commands_say_what_was_meant(refused):
-    assert "--opne; did you mean --open? dimred view RUN" in refused("view", "x", "--opne")
+    assert "--opne; did you mean --open? dimred view [RUN]" in refused("view", "x", "--opne")

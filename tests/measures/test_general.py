@@ -36,7 +36,7 @@ def image_set(labels, is_test=None):
 
 def setting_of(images, ks, random_test=None, device="cpu"):
     return Setting(
-        config=SimpleNamespace(eval=SimpleNamespace(k=ks, random_test=random_test)),
+        config=SimpleNamespace(title="made", eval=SimpleNamespace(k=ks, random_test=random_test)),
         images=images,
         samples=images,
         resident=None,

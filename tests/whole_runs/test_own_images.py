@@ -88,7 +88,7 @@ def test_class_folders_give_labels_and_train_and_test_the_split(own, monkeypatch
     assert again.columns()["camera"].tolist() == columns["camera"].tolist()
     assert np.array_equal(again.z, z)
     monkeypatch.chdir(cwd)
-    shown = {column.title: column for column in map_page(FinishedRun(cwd / "run")).columns}
+    shown = {column.title: column for column in map_page(FinishedRun(cwd / "run"))[0].columns}
     assert list(shown) == ["class", "split", "weight", "camera", "loss in this stage"]
     np.testing.assert_array_equal(shown["weight"].values[:2], [2, np.nan])
     assert shown["camera"].names == ("none", "A", "B")
@@ -120,7 +120,7 @@ def test_a_folder_moved_or_typed_otherwise_is_the_same_run(own):
     photographs(cwd / "photos/2024", 70)
     out, _ = dimred(cwd, *words)
     assert out.count("all images are in 2024/: taken as unlabeled") == 1
-    assert ", no labels, overlap of neighbors by chance" in out
+    assert ", no labels, by chance trustworthiness 0.5, overlap 0." in out
     assert not {"class", "knn5"} & set(out.replace("_", " ").split())
     (cwd / "photos").rename(cwd / "moved")
     out, _ = dimred(cwd, *words, f"dataset.root={cwd}/moved")

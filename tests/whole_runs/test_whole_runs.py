@@ -107,7 +107,7 @@ def test_the_output_is_one_plain_line_an_epoch_when_it_is_no_terminal(smoke):
     _, _, out = smoke
     lines = [line for line in out.splitlines() if " epoch " in line]
     assert len(lines) == 5
-    assert lines[0].startswith("pretrain epoch 1/2: loss ")
+    assert lines[0].startswith("stage 1/3 pretrain epoch 1/2: loss ")
     assert "images/s" in lines[0]
     assert "left" in lines[0]
     assert "\r" not in out
@@ -141,7 +141,7 @@ def test_what_is_measured_at_the_end_is_measured_again_without_training(smoke, t
     shutil.copytree(path, again)
     words = ["train", "experiment=smoke", f"run_dir={again}", "eval.save_h=true"]
     out, _ = dimred(tmp_path, *words, "eval.linear=none")
-    assert "epoch" not in out
+    assert " epoch " not in out
     with np.load(again / "embedding.npz") as content, np.load(path / "embedding.npz") as before:
         assert content["h"].shape == (300, 128)
         assert np.array_equal(content["z"], before["z"])
@@ -249,7 +249,12 @@ def test_measures_that_the_images_or_options_do_not_allow_are_left_out(smoke, tm
     out, _ = dimred(tmp_path, *words, "eval.k=[251]", "eval.linear_lr=1e38")
     assert "knn is left out: eval.k=[251]: must be at most 250 with these 300 images" in out
     assert "linear is left out: with eval.linear_lr=1e+38" in out
-    assert set(summary(again)["measures"]["left_out"]) == {"knn", "linear", "references"}
+    assert set(summary(again)["measures"]["left_out"]) == {
+        "knn",
+        "linear",
+        "references",
+        "untrained",
+    }
     assert "is left out" not in dimred(tmp_path, *words, "eval.linear=none")[0]
 
 
