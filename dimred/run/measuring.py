@@ -42,6 +42,8 @@ _OF_RUN = re.compile(r"loss|thumbnails|factors|(map|lines|baseline)_.*")
 _WORDS = {
     "linear": "a linear classifier on H",
     "references": "raw pixels and their principal components",
+    "untrained": "the network before training",
+    "views": "other views of images",
     "tsne": "t-SNE of H",
     "lle": "locally linear embedding",
     "knn_curves": "kNN accuracy for k = 1..30",

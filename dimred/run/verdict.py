@@ -17,11 +17,13 @@ from typing import Any
 ERRORS = 2.0
 """Standard errors that a difference must exceed to be called one."""
 LONG = 1_000
-"""Epochs from which on training longer is not the first advice."""
+"""Epochs from which on training longer is no advice: what would help then is not known."""
 FACTOR = 5
 """How much longer a run is advised to train."""
 HALF_WAY = 0.5
 """Share of the way from chance to perfect that a good map has gone."""
+MUCH = 0.1
+"""A difference that is not taken for none where the test images are too few to show it."""
 MOST = 0.5
 """Share of images found by another view from which on an unlabeled map is called good,"""
 TIMES = 2
@@ -34,6 +36,8 @@ _NAMES = {
     "pca2": "their PCA in 2-D",
     "untrained_z": "Z before training",
 }
+# What a map of which nothing was learned is no better than.
+_NOTHING = {"chance": "chance", "untrained_z": "before training"}
 
 
 class Difference(IntEnum):
@@ -124,7 +128,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A word, a sentence that gives its numbers, and what to do, if anything."""
+    """A word, a sentence that says why and gives its numbers, and what to do, if that is known."""
 
     word: str
     text: str
@@ -139,7 +143,7 @@ class Verdict:
 def verdict(evidence: Evidence, training: Training) -> Verdict:
     """The verdict on a map."""
     word, finding = _with_labels(evidence) if evidence.labeled else _without_labels(evidence)
-    text = f"{_counted(evidence)}{_beside(evidence)}: {finding}"
+    text = f"{finding[0].upper()}{finding[1:]}: {_counted(evidence)}{_beside(evidence)}"
     return Verdict(word, text, _advice(word, evidence, training), evidence.numbers)
 
 
@@ -148,6 +152,15 @@ def _with_labels(it: Evidence) -> tuple[str, str]:
     nothing = _learned_nothing(it)
     if nothing:
         return POOR, nothing
+    word, finding = _level(it)
+    untold = [words for space, words in _NOTHING.items() if _untold(it, space)]
+    if word != POOR and untold:
+        return UNKNOWN, f"too few test images to tell it from {' and '.join(untold)}"
+    return word, finding
+
+
+def _level(it: Evidence) -> tuple[str, str]:
+    """A word and a finding on a map that has learned something."""
     chance = it.shares.get("chance", 0.0)
     half_way = it.shares["z"] - chance >= HALF_WAY * (1 - chance)
     beaten = {space: it.z_against(space) for space in ("pixels", "pca2") if space in it.shares}
@@ -178,11 +191,17 @@ def _without_labels(it: Evidence) -> tuple[str, str]:
 
 def _learned_nothing(it: Evidence) -> str | None:
     """What a map of which nothing was learned is no better than; None for others."""
-    for space, words in (("chance", "chance"), ("untrained_z", "before training")):
+    for space, words in _NOTHING.items():
         against = it.z_against(space)
-        if against is not None and against is not Difference.better:
+        if against not in (None, Difference.better) and not _untold(it, space):
             return f"no better than {words}"
     return None
+
+
+def _untold(it: Evidence, space: str) -> bool:
+    """Whether Z is better than a reference by much, on too few test images to be sure."""
+    unsure = it.labeled and it.z_against(space) is Difference.none_found
+    return unsure and it.shares["z"] - it.shares[space] >= MUCH
 
 
 def _counted(it: Evidence) -> str:
@@ -205,7 +224,8 @@ def _written(it: Evidence, space: str) -> str:
 
 
 def _advice(word: str, it: Evidence, training: Training) -> str | None:
-    if word == GOOD or not training.epochs:
+    """A command that may improve the map; None where none is known to."""
+    if word in (GOOD, UNKNOWN) or not training.epochs:
         return None
     total = sum(training.epochs.values())
     h = it.shares.get("h")
@@ -217,9 +237,6 @@ def _advice(word: str, it: Evidence, training: Training) -> str | None:
             key = f"schedule.stages.{last}.epochs={max(round(epochs / training.scale), 1)}"
             return f"H knows more ({_written(it, 'h')}); train the last stage longer: {key}"
     if total >= LONG:
-        return (
-            f"after {total:,} epochs, other augmentations (pairing.*), a larger model or "
-            "dataset.image_size may do more than longer training"
-        )
+        return None
     scale = f"schedule.epochs_scale={FACTOR * training.scale:g}"
-    return f"train longer: {scale} ({FACTOR * total:,} epochs instead of {total:,})"
+    return f"train longer: {scale} (about {FACTOR * total:,} epochs instead of {total:,})"
