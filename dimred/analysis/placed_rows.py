@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from dimred.data.image_files import whole_pictures
 from dimred.data.npz import npz_images
 from dimred.errors import InputError
-from dimred.files import expanded, printable
+from dimred.files import printable
 from dimred.run_folder import layout
 from dimred.run_folder.arrays import RunArrays
 from dimred.run_folder.finished import FinishedRun
@@ -25,13 +24,16 @@ MAX_PLACED = 5_000
 @dataclass(frozen=True)
 class PlacedRows:
     """M new images as `dimred embed` wrote them. z: (M, d), as the network gives it. skipped: what
-    is not shown, a line each. Others: as in `dimred.page.PlacedImages`."""
+    is not shown, a line each. files: of each image, "" in memory; items: its position in a file of
+    arrays, -1 for others. Others: as in `dimred.page.PlacedImages`."""
 
     names: Sequence[str]
     votes: Sequence[str]
     shares: Sequence[float]
     far: Sequence[bool]
     sets: Sequence[str]
+    files: Sequence[str]
+    items: Sequence[int]
     z: NDArray[np.float32]
     skipped: Sequence[str]
 
@@ -42,28 +44,22 @@ class PlacedRows:
         """Their whole pictures with at most `side` pixels on the longer side, uint8 (C, height,
         width); None for those whose file is not there."""
         arrays: dict[str, NDArray[np.uint8] | None] = {}
-        in_arrays = [re.fullmatch(r"(.+\.npz)\[(\d+)\]", name, re.I) for name in self.names]
-        paths = [
-            None if within else str(expanded(name))
-            for name, within in zip(self.names, in_arrays, strict=True)
-        ]
-        pictures = whole_pictures(paths, side)
-        for i, within in enumerate(in_arrays):
-            if within is not None:
-                file, number = within[1], int(within[2])
+        of = list(zip(self.files, self.items, strict=True))
+        pictures = whole_pictures([None if i >= 0 else file or None for file, i in of], side)
+        for row, (file, i) in enumerate(of):
+            if i >= 0:
                 if file not in arrays:
                     arrays[file] = _images(file)
                 images = arrays[file]
-                if images is not None and number < len(images) and max(images.shape[2:]) <= side:
-                    pictures[i] = images[number]
+                if images is not None and i < len(images) and max(images.shape[2:]) <= side:
+                    pictures[row] = images[i]
         return pictures
 
 
 def placed_rows(run: FinishedRun) -> PlacedRows:
     """All images that RUN/embedded/ has, at most MAX_PLACED."""
-    rows: dict[str, list[str | float | bool]] = {
-        key: [] for key in ("names", "votes", "shares", "far", "sets")
-    }
+    keys = ("names", "votes", "shares", "far", "sets", "files", "items")
+    rows: dict[str, list[str | float | bool]] = {key: [] for key in keys}
     z = [np.empty((0, run.map.z.shape[1]), np.float32)]
     skipped: list[str] = []
     for name in _sets(run):
@@ -115,11 +111,16 @@ def _rows(arrays: RunArrays, dims: int) -> dict[str, list[str | float | bool]]:
     far = arrays.get("far", "b", n) if "far" in arrays else np.zeros(n, bool)
     if not np.isfinite(shares).all():
         raise arrays.error("vote_share", "has values that are not finite")
+    # What was placed by earlier versions does not say where its files are.
+    files = arrays.get("source_file", "U", n) if "source_file" in arrays else np.full(n, "")
+    items = arrays.get("item", "i", n) if "item" in arrays else np.full(n, -1)
     return {
         "names": names.tolist(),
         "votes": list(votes),
         "shares": shares.tolist(),
         "far": far.tolist(),
+        "files": files.tolist(),
+        "items": items.tolist(),
     }
 
 

@@ -199,6 +199,9 @@ def test_new_images_are_on_the_page(run, monkeypatch):
     np.savez("run/embedded/others.npz", **arrays)
     (run.parent / "others/b.png").unlink()
     np.savez("run/embedded/damaged.npz", path=np.array(["x"]))
+    (run.parent / "elsewhere/others").mkdir(parents=True)
+    Image.new("RGB", (7, 7)).save("elsewhere/others/a.png")  # is not what was placed
+    monkeypatch.chdir(run.parent / "elsewhere")
     page = view(run)
     placed = about(page.content)["placed"]
     assert (placed["n"], placed["names"]) == (2, ["others/a.png", "others/b.png"])
