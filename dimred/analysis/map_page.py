@@ -162,6 +162,7 @@ def map_page(
         placed=placed and placed[0],
         verdict=_verdict(run.record.summary),
         files=images.base(place),
+        absent=images.absent.tolist(),
         missing=images.missing,
     )
     return page, [*([images.missing] if images.missing else []), *notes]

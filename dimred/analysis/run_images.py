@@ -75,6 +75,11 @@ class RunImages:
         """The rows whose images are there, as the run learned from them."""
         return np.arange(len(self.rows)) if self._now is None else self._now.there
 
+    @property
+    def absent(self) -> Rows:
+        """The rows whose image is gone, or is another than it was."""
+        return np.setdiff1d(np.arange(len(self.rows)), self.there)
+
     def learned_from(self) -> ImageSet:
         """The images of the rows that are `there`, as the run learned from them.
 

@@ -93,7 +93,8 @@ class MapPage:
     atlas: thumbnails of the rows, then of the placed images.
     verdict: "word", "text" and "advice" on how good the map is; None where that is not known.
     files: the URL of the folder that `sources` are in, ending in "/"; None where images have no
-        files. missing: a sentence on files that are gone or new, "" for none.
+        files. absent: rows whose file is gone, or another than it was. missing: a sentence on
+        files that are gone, changed or new, "" for none.
     """
 
     title: str
@@ -111,6 +112,7 @@ class MapPage:
     placed: PlacedImages | None = None
     verdict: Mapping[str, str | None] | None = None
     files: str | None = None
+    absent: Sequence[int] = ()
     missing: str = ""
 
 
@@ -184,7 +186,7 @@ def _about(page: MapPage, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
             "perSheet": atlas.per_sheet,
         },
         "verdict": page.verdict and {key: page.verdict[key] for key in _OF_VERDICT},
-        "files": page.files and {"base": page.files},
+        "files": page.files and {"base": page.files, "absent": list(map(int, page.absent))},
         "placed": page.placed and _placed(page.placed),
         "missing": page.missing or None,
         "arrays": {

@@ -72,7 +72,7 @@ def test_the_page_is_there_at_the_end_with_whole_pictures(made):
     size = array(content, "size", "u1").reshape(N, 2)
     assert size[:4].tolist() == [[30, 60], [60, 30]] * 2
     told = about(content)
-    assert told["files"] == {"base": "../photos/"}
+    assert told["files"] == {"base": "../photos/", "absent": []}
     assert (told["missing"], told["placed"]) == (None, None)
     assert told["verdict"] == {
         key: summary(cwd / "run")["verdict"][key] for key in ("word", "text", "advice")
@@ -104,10 +104,20 @@ def test_what_is_gone_changed_and_new_is_named_and_all_rows_are_drawn(run):
     assert note == (
         "1 gone: no 03.png; 1 changed: no 05.png; 1 new: new.png (dimred embed places new images)"
     )
-    assert about(page.content)["missing"] == note
+    told = about(page.content)
+    assert told["missing"] == note
+    assert told["files"]["absent"] == [3, 5]  # the picture now in the file is not that of the row
     for name in ("sheet-0", "array-near-h", "array-slot"):
         part = re.compile(rf'id="{name}">.*?</script>'.encode())
         assert part.search(page.content)[0] == part.search(before)[0]
+
+
+def test_the_url_of_the_folder_holds_whatever_it_is_called(run):
+    folder = run.parent / "my photos #1? 50% \u00e9"
+    (run.parent / "photos").rename(folder)
+    images = RunImages(FinishedRun(run, str(folder)))
+    assert images.base(run) == "../my%20photos%20%231%3F%2050%25%20%C3%A9/"
+    assert images.base(None) == folder.as_uri() + "/"
 
 
 def test_what_is_gone_is_drawn_in_other_sizes_too(run):

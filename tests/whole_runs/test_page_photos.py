@@ -92,6 +92,7 @@ def album(tmp_path_factory):
         ),
         verdict=VERDICT,
         files=(folder / "photos").as_uri() + "/",
+        absent=[N - 2],  # the file is there, but another than it was
         missing=f"1 file is gone: {WICKED}",
     )
     file = folder / "map.html"
@@ -163,6 +164,11 @@ def test_the_pinned_photograph_is_shown_in_full(album, opened):
     page.page.click("#pinned-picture")
     page.page.locator("#full canvas").wait_for(timeout=5_000)
     assert "photo #59?.png is no longer there" in page.page.locator("#full-said").inner_text()
+    page.page.keyboard.press("Escape")
+    page.state(f"page.pin({N - 2})")
+    page.page.click("#pinned-picture")
+    page.page.locator("#full canvas").wait_for(timeout=5_000)
+    assert "photo #58?.png is gone or has changed" in page.page.locator("#full-said").inner_text()
     page.page.keyboard.press("Escape")
     page.requests[1:], page.complaints[:] = [], []  # Chromium says that it is not there
     page.state(f"page.pin({N})")

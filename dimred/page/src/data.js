@@ -109,10 +109,15 @@ export function nameOf(row) {
   return placedOf(row)?.name ?? String(array("index")[row]);
 }
 
-/** Where the file of a row is; null where that is not known. */
+/** Where the file of a row is; null where that is not known, and for a file that has changed. */
 export function fileOf(row) {
-  if (!about.files || !about.sources || row >= about.n) return null;
+  if (!about.files || !about.sources || row >= about.n || isAbsent(row)) return null;
   return about.files.base + about.sources[row].split("/").map(encodeURIComponent).join("/");
+}
+
+/** Whether the file of a row is known to be gone, or to be another than it was. */
+export function isAbsent(row) {
+  return about.files?.absent.includes(row) ?? false;
 }
 
 /** "12 image(s)" with the right number. */

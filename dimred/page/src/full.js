@@ -1,6 +1,6 @@
 // An image in full, over the page: its file where that is, else its thumbnail.
 
-import { about, fileOf, title } from "./data.js";
+import { about, fileOf, isAbsent, title } from "./data.js";
 import { byId, element } from "./dom.js";
 import { picture } from "./images.js";
 
@@ -31,7 +31,10 @@ export function openFull(row) {
     image.src = url;
     byId("full-body").replaceChildren(image);
   } else {
-    thumbnail(row, "This is the thumbnail: the page does not know of a file of this image.");
+    const why = isAbsent(row)
+      ? `${source} is gone or has changed since the training.`
+      : "the page does not know of a file of this image.";
+    thumbnail(row, `This is the thumbnail: ${why}`);
   }
   byId("full").showModal();
 }
