@@ -26,10 +26,11 @@ from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
 from dimred.steps import step
 
+_SCALE = "schedule.epochs_scale"
 # What a plan decides, and a run that is there has decided.
 _PLANNED = (
     *("schedule", "model", "dataset.image_size", "dataset.limit", "schedule.batch_size"),
-    *("schedule.epochs_scale", "device.precision", "device.threads"),
+    *(_SCALE, "device.precision", "device.threads"),
 )
 # The keys that say where a run lies, and so are no part of what it is called.
 _PLACES = ("output_dir", "run_dir", "restart")
@@ -104,7 +105,7 @@ def _chosen(
     """The overrides of a plan, and lines on it."""
     machine = plan.Machine(config.device.device().type == "cuda", contention())
     asked = _asked(config, given)
-    unscaled = {**given, "schedule.epochs_scale": "1"}
+    unscaled = {**given, _SCALE: "1"}
     model = given.get("model", plan.model_for(machine.on_gpu))
     base = {"dataset": "image_folder", "schedule": plan.SCHEDULE, "model": model, **unscaled}
     with step("measuring the speed of this machine"):
@@ -128,7 +129,7 @@ def _asked(config: RunConfig, given: Mapping[str, str]) -> plan.Asked:
         "device.precision": config.device.precision.value,
         "device.threads": config.device.threads,
     }
-    scale = given.get("schedule.epochs_scale")
+    scale = given.get(_SCALE)
     size, limit, batch, precision, threads = (
         values[key] if key in given else None for key in values
     )
@@ -155,6 +156,8 @@ def _run_dir(config: RunConfig, files: str, minutes: float, given: Mapping[str, 
 
 def _counts(key: str) -> bool:
     """Whether a key affects the result, as far as is known."""
+    if key == _SCALE:
+        return True  # by the epochs that it makes, which are not typed
     specs = [spec for _, spec in declarations(key)]
     return not key.startswith("eval.") and (not specs or any(map(changes_result, specs)))
 

@@ -90,6 +90,9 @@ def test_other_photos_or_keys_are_a_new_run_and_that_is_said(made):
         (place / "photos" / f"{N}.png").unlink()
     assert f"a new run: the images or keys are not those of outputs/{before}" in out
     assert f"run_dir=outputs/{before}" not in command
+    # As the verdict advises: it does not run into the run that is there.
+    command, _ = printed_command(place, "schedule.epochs_scale=0.05")
+    assert f"run_dir=outputs/{before}" not in command
 
 
 @pytest.mark.parametrize(
