@@ -60,6 +60,8 @@ class RunImages:
             self._now = run.files_now
             if not (self._now.gone or self._now.changed):
                 raise  # some have changed, and nobody knows which
+            if not self._now.there.size and (run.kept is None or run.kept.thumbnails is None):
+                raise  # there is nothing to show
             return
         files = run.record.files
         if (

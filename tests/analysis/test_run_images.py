@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import SMOKE, dimred, summary
+from command import SMOKE, dimred, refused, summary
 from PIL import Image
 
 from dimred.analysis import end_of_run
@@ -161,6 +161,16 @@ def test_without_the_folder_the_page_is_drawn_and_inspect_says_why_not(run, monk
     assert about(page.content)["files"] is None
     with pytest.raises(InputError, match="none of its images are there"):
         RunImages(FinishedRun(run)).learned_from()
+
+
+def test_a_run_of_which_there_is_nothing_to_show_keeps_the_page_that_it_has(run, monkeypatch):
+    (run / "kept.npz").unlink()
+    monkeypatch.chdir(run.parent)
+    before = (run / "map.html").read_bytes()
+    with pytest.raises(InputError, match=r"dataset.root=.*give --root if the data have moved"):
+        MapView.of(FinishedRun(run, "nowhere"), place=run)
+    assert "nowhere" in refused(run.parent, "view", "run", "--root", "nowhere")
+    assert (run / "map.html").read_bytes() == before
 
 
 def test_a_run_that_kept_nothing_shows_the_files_that_are_there(run):
