@@ -3,7 +3,7 @@
 With labels: the kNN accuracy of Z on test images, against the same of raw pixels, of their first
 two principal components, of the network before training, and against chance. Without labels:
 whether images are found by another view of them in Z, which orders maps of one set as the accuracy
-does but says nothing on how good the best of them are (docs/own-images.md has the evidence).
+does but says nothing on how good the best of them are (docs/fidelity.md has the evidence).
 """
 
 from __future__ import annotations
