@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dimred.analysis.run_images import at_most
 from dimred.data.image_files import whole_pictures
 from dimred.data.npz import npz_images
 from dimred.errors import InputError
@@ -51,8 +52,8 @@ class PlacedRows:
                 if file not in arrays:
                     arrays[file] = _images(file)
                 images = arrays[file]
-                if images is not None and i < len(images) and max(images.shape[2:]) <= side:
-                    pictures[row] = images[i]
+                if images is not None and i < len(images):
+                    pictures[row] = at_most(images[i], side)
         return pictures
 
 

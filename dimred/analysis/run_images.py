@@ -149,10 +149,10 @@ class RunImages:
         lost = np.array([i for i, picture in enumerate(pictures) if picture is None], int)
         if len(lost) and kept is not None and kept.thumbnails is not None:
             for i, picture in zip(lost, pictures_of(kept.thumbnails, rows[lost]), strict=True):
-                pictures[i] = _at_most(picture, side)
+                pictures[i] = at_most(picture, side)
         elif images is not None:
             for i in lost:
-                pictures[i] = _at_most(images.images[int(rows[i])].numpy(), side)
+                pictures[i] = at_most(images.images[int(rows[i])].numpy(), side)
         return pictures
 
     @property
@@ -182,7 +182,7 @@ class RunImages:
         return f"{root.as_uri()}/"
 
 
-def _at_most(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+def at_most(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """A picture, made smaller to a longer side of at most `side` pixels."""
     scale = side / max(picture.shape[1:])
     if scale >= 1:

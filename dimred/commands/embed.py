@@ -120,7 +120,9 @@ def _remarks(placed: Placed) -> Iterator[str]:
     far = [path for path, is_far in zip(placed.paths, placed.far, strict=True) if is_far]
     limit = f"more than {placed.fence:.1f} times the usual distance to training images"
     if far:
-        yield f"{len(far):,} far from everything ({limit} in {placed.space}), {far[0]!r} first"
+        rough = placed.far & (placed.distances <= placed.fence)
+        why = f"{limit} in {placed.space}{', or far rougher' if rough.any() else ''}"
+        yield f"{len(far):,} far from everything ({why}), {far[0]!r} first"
     if placed.space == "Z":
         yield "far is judged in Z, less surely: the run is of an earlier version, which kept no H"
     if placed.converted:

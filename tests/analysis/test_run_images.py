@@ -235,6 +235,12 @@ def test_new_images_are_on_the_page(run, monkeypatch):
     assert (near[:, :3] == arrays["neighbors"][:, :3]).all()
     size = array(page.content, "size", "u1").reshape(N + 2, 2)
     assert size[N].tolist() == [40, 20]
+    pixels = np.full((2, 90, 30, 3), 7, np.uint8)
+    np.savez("many.npz", images=pixels)
+    file, item = np.array([str(Path("many.npz").resolve())] * 2), np.array([1, 0])
+    np.savez(run / "embedded/others.npz", **{**arrays, "source_file": file, "item": item})
+    size = array(view(run).content, "size", "u1").reshape(N + 2, 2)
+    assert size[N:].tolist() == [[20, 60]] * 2  # as small as the other thumbnails
     assert len(array(page.content, "slot", "<u4")) == N + 2
     assert any("damaged.npz" in note for note in page.notes)
     assert "1 of 2 new images have no thumbnail: no file there" in page.notes
