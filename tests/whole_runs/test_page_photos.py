@@ -23,6 +23,7 @@ CENTERS = np.array([[0, 0], [10, 0], [0, 10], [10, 10], [5, 5]])
 SHAPES = [(96, 64), (64, 96), (96, 96), (96, 54)]
 CODES = np.arange(N) % 5
 RATING = np.where(np.arange(N) == 7, np.nan, np.arange(N) % 10)
+LOSSES = [np.arange(N) / N, np.arange(N)]
 VERDICT = {"word": "good", "text": f"much better than {WICKED}", "advice": "none is needed"}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
@@ -70,10 +71,10 @@ def album(tmp_path_factory):
         stages=[StageMap("early", "early", z[::-1]), StageMap("late", "late, 2 dimensions", z)],
         projected=False,
         columns=[
-            Column("class", "class", CODES, NAMES),
+            Column("class", "class", CODES, NAMES, help="Given"),
             Column("rating", "rating", RATING, help=f"Stars of {WICKED}"),
-            Column("cluster", "island", CODES + (CODES > 0), ("none", *"12345")),
-            Column("loss", "loss in this stage", [np.arange(N) / N, np.arange(N)], skewed=True),
+            Column("cluster", "island", CODES + (CODES > 0), ("none", *"12345"), help="Apart"),
+            Column("loss", "loss in this stage", LOSSES, skewed=True, help="High"),
         ],
         index=np.arange(N) + 1000,
         sources=sources,

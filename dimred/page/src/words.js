@@ -11,25 +11,21 @@ const WORDS = {
     "The images nearest to this one in the network's features (H). Dashed lines lead to them; where they are far apart, the map has torn apart what the network finds alike.",
   stage: "Training goes in stages, one after another. The slider shows the map as it was after each; the last is the result.",
   measure:
-    "kNN accuracy: the share of images whose class is that of most of their nearest neighbors, on the map (z) or in the network's features (h). Guessing gives chance, one in the number of classes.",
+    "kNN accuracy: the share of images whose class is that of most of their nearest neighbors, on the map (z) or in the network's features (h). Always answering the largest class gives chance.",
+  unlabeled:
+    "Trustworthiness falls with every image that is near another on the map (Z) but far from it in the network's features (H): 1 is perfect, chance is about 0.5. It does not say whether the features know anything. An image's other view is another random crop, flip and coloring of it: where images lie near their other views, the network has learned something.",
   outliers:
     "Outliers are images far from all others for what is usual around them: often odd, broken or alone of their kind.",
-  near_duplicates: "Near-duplicates are images that are almost the same, pixel by pixel: copies, crops, a burst.",
+  near_duplicates: "Near-duplicates are images that are almost the same, pixel by pixel: copies, but for a small shift, compression, noise or brightness.",
   label_issues: "Label issues are images whose neighbors are nearly all of another class: mislabeled, or hard to tell.",
   clusters: "Clusters are islands of the map: groups of images with empty space around them.",
   placed:
     "Images that were not trained on, put on the map by `dimred embed`. A vote is the class of most of their nearest images on the map, with the share of these. Far from everything: farther from all images than they are from one another, so the vote says little.",
 };
-const OF_COLUMNS = {
-  loss: "How hard an image was in this stage, averaged over its views: high where the network cannot tell it from others, or finds nothing like it.",
-  cluster: "The island of the map that an image lies on: a group with empty space around it. “none” lies between islands.",
-  split: "Whether the network was trained on an image, or it was held back to test it.",
-  class: "The label that came with an image. Most losses do not use it.",
-};
 
-/** What a column means; "" where that goes without saying, or only its owner knows. */
+/** What a column means; "" where only its owner knows. */
 export function meaning(column) {
-  return column.help || OF_COLUMNS[column.name] || "";
+  return column.help ?? "";
 }
 
 /** A button that explains `word`; an empty text where there is nothing to say. */
@@ -67,6 +63,8 @@ export function explainHeader() {
   const measures = `${byId("subtitle").textContent} ${about.verdict?.text ?? ""}`;
   if (/knn|neighbor|accuracy/i.test(measures)) {
     byId("subtitle").append(" ", what("measure", "kNN accuracy"));
+  } else if (/trustworthiness|other view/i.test(measures)) {
+    byId("subtitle").append(" ", what("unlabeled", "trustworthiness"));
   }
   for (const [i, column] of columns.entries()) byId("color").options[i].title = meaning(column);
 }
