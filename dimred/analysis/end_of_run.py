@@ -15,7 +15,7 @@ from dimred.data.image_set import ImageSet
 from dimred.files import printable
 from dimred.run_folder import layout
 from dimred.run_folder.finished import FinishedRun
-from dimred.run_folder.kept import MAX_IMAGES, Kept, Thumbnails
+from dimred.run_folder.kept import CHANGED, MAX_IMAGES, Kept, Thumbnails
 from dimred.training.compute import torch_settings
 
 
@@ -58,8 +58,11 @@ def _keep(run: FinishedRun) -> None:
             size = np.tile([atlas.width, atlas.height], (len(names), 1))
         sheets, slot = atlas.sheets, atlas.slot
         thumbnails = Thumbnails(sheets, slot, size.astype(np.uint8), atlas.cell, atlas.columns)
+    found = digests(images.paths)
+    changed = [name in there and images.paths[i] is None for i, name in enumerate(names)]
+    found[changed] = CHANGED
     kept = Kept(
-        digests=digests([there.get(name) for name in names]),
+        digests=found,
         others=frozenset(there) - frozenset(names),
         h=images.h() if few and run.map.h is None else None,
         thumbnails=thumbnails,

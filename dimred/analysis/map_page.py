@@ -109,6 +109,7 @@ def map_page(
     with step("reading the images"):
         images = RunImages(run)
     samples, compute, z = images.rows, run.compute(), run.map.z
+    base = images.base(place)
     n = len(samples)
     k = min(_K, n - 1)
     *_, last = stage_names = list(run.config.schedule.stages)
@@ -161,8 +162,8 @@ def map_page(
         ],
         placed=placed and placed[0],
         verdict=_verdict(run.record.summary),
-        files=images.base(place),
-        absent=images.absent.tolist(),
+        files=base,
+        absent=[] if base is None else images.absent.tolist(),
         missing=images.missing,
     )
     return page, [*([images.missing] if images.missing else []), *notes]

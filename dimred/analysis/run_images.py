@@ -3,7 +3,9 @@ learned from them."""
 
 from __future__ import annotations
 
+import math
 import os
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dimred.data.image_files import files_by_name, whole_pictures
+from dimred.data.image_folder import decode_files
 from dimred.data.image_set import ImageSet
 from dimred.errors import InputError
 from dimred.files import expanded
@@ -22,6 +25,8 @@ from dimred.run_folder.finished import FinishedRun
 from dimred.run_folder.kept import pictures_of
 
 _UNKNOWN_SIDE = 2**14  # of files whose sizes were not recorded
+_AT_ONCE = 1_000  # images decoded
+_CLOCKS_DIFFER = 60  # seconds at most, of this machine and of one that has the files
 
 Rows = NDArray[np.int64]
 
@@ -79,8 +84,8 @@ class RunImages:
 
     @property
     def absent(self) -> Rows:
-        """The rows whose image is gone, or is another than it was."""
-        return np.setdiff1d(np.arange(len(self.rows)), self.there)
+        """The rows whose file is gone, or is another than it was. Only where the run has files."""
+        return np.flatnonzero([path is None for path in self.paths])
 
     def learned_from(self) -> ImageSet:
         """The images of the rows that are `there`, as the run learned from them.
@@ -144,7 +149,7 @@ class RunImages:
         longer side; None for those that are gone."""
         pictures: list[NDArray[np.uint8] | None] = [None] * len(rows)
         if self.run.has_files:
-            pictures = whole_pictures([self._paths[row] for row in rows], side)
+            pictures = whole_pictures([self.paths[row] for row in rows], side)
         kept, images = self.run.kept, self._as_learned
         lost = np.array([i for i, picture in enumerate(pictures) if picture is None], int)
         if len(lost) and kept is not None and kept.thumbnails is not None:
@@ -156,13 +161,31 @@ class RunImages:
         return pictures
 
     @property
-    def _paths(self) -> tuple[str | None, ...]:
+    def paths(self) -> tuple[str | None, ...]:
+        """The file of each row; None where it is gone, or another than it was."""
         if self._now is not None:
             return self._now.paths
         if self._listed is None:
             there = files_by_name(self.run.config.dataset.root)  # type: ignore[attr-defined]
-            self._listed = tuple(there.get(name) for name in self.rows.sources or ())
+            paths = [there.get(name) for name in self.rows.sources or ()]
+            if self.run.is_in_memory:
+                self._leave_out_changed(paths)
+            self._listed = tuple(paths)
         return self._listed
+
+    def _leave_out_changed(self, paths: list[str | None]) -> None:
+        """Set those to None that have changed while the run was trained, which takes hours. Files
+        that are older than the training are taken for what they were."""
+        started = self.run.record.environment["sessions"][-1]["started"]
+        since = datetime.fromisoformat(started).timestamp() - _CLOCKS_DIFFER
+        new = [i for i, path in enumerate(paths) if path is not None and _written(path) >= since]
+        channels, height, width = self.rows.images.shape[1:]
+        for first in range(0, len(new), _AT_ONCE):
+            some = new[first : first + _AT_ONCE]
+            pixels = decode_files([str(paths[i]) for i in some], (height, width))[0]
+            for i, now in zip(some, pixels[:, :channels], strict=True):
+                if not np.array_equal(now, self.rows.images[i].numpy()):
+                    paths[i] = None
 
     def base(self, place: Path | None) -> str | None:
         """The URL of the folder of the files, ending in "/", as seen from a page in the folder
@@ -180,6 +203,14 @@ class RunImages:
             # As a browser resolves it: by the names that were typed, whatever links there are.
             return quote(os.fsencode(os.path.relpath(root, os.path.abspath(place)))) + "/"  # noqa: PTH100
         return f"{root.as_uri()}/"
+
+
+def _written(path: str) -> float:
+    """When a file was last written to, in seconds; infinite where that is not known."""
+    try:
+        return Path(path).stat().st_mtime
+    except OSError:
+        return math.inf
 
 
 def at_most(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

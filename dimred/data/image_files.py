@@ -38,7 +38,7 @@ def digests(paths: Sequence[str | None]) -> NDArray[np.uint8]:
     be read."""
     found = _of_each(paths, _digest)
     content = b"".join(digest or bytes(DIGEST) for digest in found)
-    return np.frombuffer(content, np.uint8).reshape(-1, DIGEST)
+    return np.frombuffer(content, np.uint8).reshape(-1, DIGEST).copy()
 
 
 def whole_pictures(paths: Sequence[str | None], side: int) -> list[NDArray[np.uint8] | None]:

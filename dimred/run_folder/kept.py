@@ -25,6 +25,8 @@ from dimred.run_folder.files import RunFiles
 MAX_IMAGES = 20_000
 """Images of which thumbnails and H are kept: with 96 pixels a side, some 50 MB."""
 MAX_OTHERS = 20_000
+CHANGED = 255
+"""Each byte of the digest of a file that had changed before the training ended."""
 _MAX_H = 100_000_000  # bytes
 _MAX_CELL = 256  # pixels
 _MAX_SHEET = 1024
@@ -45,7 +47,8 @@ class Thumbnails:
 class Kept:
     """What a run keeps of its N images.
 
-    digests: uint8 (N, DIGEST), 0 for files that could not be read again. others: names of other
+    digests: uint8 (N, DIGEST), 0 for files that could not be read again, CHANGED for those that
+        were no longer what the run learned from. others: names of other
     image files that were there; None where there were too many.
     h: float32 (N, m), and thumbnails; None where there were too many images.
     """

@@ -246,6 +246,21 @@ def test_new_images_are_on_the_page(run, monkeypatch):
     assert "1 of 2 new images have no thumbnail: no file there" in page.notes
 
 
+def test_a_file_that_was_changed_while_the_run_trained_is_not_shown_for_its_row(run, monkeypatch):
+    """What was written at the end is then written again, from what is in memory."""
+    samples = finished(run).images()
+    shutil.copy(run.parent / "photos/no 06.png", run.parent / f"photos/no {RED:02d}.png")
+    monkeypatch.chdir(run.parent)
+    (run / "kept.npz").unlink()
+    end_of_run.write_page(run, samples, np.zeros((N, 4), np.float32), view=True)
+    assert about((run / "map.html").read_bytes())["files"]["absent"] == [RED]
+    page = view(run)
+    assert page.notes == (f"1 changed: no {RED:02d}.png",)
+    (red,) = RunImages(finished(run)).pictures(np.array([RED]), 60)
+    assert red.shape == (3, 8, 8)  # what the run has learned from, of a file that is no more
+    assert np.abs(red.mean((1, 2)) - (250, 0, 0)).max() < 25
+
+
 def test_a_page_that_fails_does_not_fail_the_run(run, monkeypatch):
     samples = finished(run).images()
     monkeypatch.chdir(run.parent)
