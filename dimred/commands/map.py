@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 import time
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dimred.commands.messages import Parser
 from dimred.errors import InputError
 from dimred.files import expanded, printable
-
-if TYPE_CHECKING:
-    from dimred.run.automatic import Automatic
+from dimred.options.plugins import load_plugins
 
 HELP = """\
 dimred map FOLDER [budget_minutes=10] [KEY=VALUE ...] [--print] [--no-open]
+           [--plugin FILE|MODULE]
 
 Makes a map of a folder of images: looks at their number, size and color, measures how fast this
 machine trains, and chooses image size, network, batch size, epochs and precision, so that all of it
@@ -33,6 +32,7 @@ finished. Photos that were added or removed make a new run.
   KEY=VALUE       as of `dimred train`; what is given is not chosen
   --print         print the choice and the command, and do nothing
   --no-open       do not open the browser
+  --plugin        as of `dimred train`: a Python file or module that registers choices
 
   dimred map ~/photos
   dimred map ~/photos budget_minutes=60 dataset.image_size=64
@@ -51,22 +51,29 @@ class _Arguments:
     given: dict[str, str]
     only_print: bool
     opens: bool
+    plugins: list[str]
+
+    @property
+    def flags(self) -> list[str]:
+        """The flags of the equivalent `dimred train`."""
+        return [word for plugin in self.plugins for word in ("--plugin", plugin)]
 
 
 def run(arguments: list[str]) -> int:
     """Make the map of the folder that the arguments name; returns the exit code."""
     began = time.monotonic()
     args = _parsed(arguments)
+    load_plugins(args.plugins)
     from dimred.run.automatic import automatic
 
     automatic_run = automatic(args.folder, args.minutes, args.given, began)
     for line in automatic_run.lines:
         print(printable(line), flush=True)
     if args.only_print:
-        print(f"\n{automatic_run.command}")
+        print(f"\n{shlex.join(automatic_run.command(args.flags))}")
         return 0
     print()
-    path = _make(automatic_run)
+    path = _make(automatic_run.words, automatic_run.command(args.flags))
     minutes = (time.monotonic() - began) / 60
     print(f"{minutes:.1f} minutes in all; the budget was {args.minutes:g}", flush=True)
     _show(path, args.opens)
@@ -78,6 +85,7 @@ def _parsed(arguments: list[str]) -> _Arguments:
     parser.add_argument("words", nargs="*")
     parser.add_argument("--print", action="store_true", dest="only_print")
     parser.add_argument("--no-open", action="store_true")
+    parser.add_argument("--plugin", action="append", default=[])
     args = parser.parse_intermixed_args(arguments)
     folders, given = [], {}
     for word in args.words:
@@ -102,8 +110,10 @@ def _parsed(arguments: list[str]) -> _Arguments:
             f"dataset={given['dataset']}: dimred map is for a folder of images; dimred train takes "
             "other data"
         )
+    for key in {"budget", "minutes"} & given.keys():
+        raise InputError(f"{key}={given[key]}: did you mean budget_minutes={given[key]}?")
     minutes = _minutes(given.pop("budget_minutes", None))
-    return _Arguments(folders[0], minutes, given, args.only_print, not args.no_open)
+    return _Arguments(folders[0], minutes, given, args.only_print, not args.no_open, args.plugin)
 
 
 def _minutes(text: str | None) -> float:
@@ -121,7 +131,7 @@ def _minutes(text: str | None) -> float:
     return minutes
 
 
-def _make(automatic_run: Automatic) -> Path:
+def _make(words: list[str], command: list[str]) -> Path:
     """Train, inspect and write the page, or find that it is done; returns the run folder."""
     from dimred.analysis.end_of_run import write_page
     from dimred.commands import inspect, view
@@ -130,8 +140,7 @@ def _make(automatic_run: Automatic) -> Path:
     from dimred.run.train import run as train
     from dimred.run_folder import layout
 
-    words = automatic_run.words
-    outcome = train(composed(words), ["dimred", "train", *words])
+    outcome = train(composed(words), command)
     assert outcome is not None  # None is of the workers of torchrun
     path = outcome.path
     print(describe(path, outcome.summary), flush=True)

@@ -81,11 +81,13 @@ def _listed(places: Sequence[str]) -> list[RunState]:
     runs: dict[str, RunState] = {}
     for place in places or [str(OUTPUTS)]:
         path = expanded(place)
-        if path.is_dir() or not places:
-            found = list(runs_below(path))
-        elif path.exists():
+        found = list(runs_below(path)) if path.is_dir() else []
+        # A folder of images may be called like the run that was made of it.
+        if not found and places:
+            found = named(place)
+        if not found and path.is_file():
             raise InputError(f"{place}: is a file; name a folder of runs, or a run")
-        elif not (found := named(place)):
+        if not found and places and not path.is_dir():
             raise InputError(f"{place}: no such folder, and no run below {OUTPUTS} of that name")
         runs |= {str(run.folder): run for run in found}
     return list(runs.values())

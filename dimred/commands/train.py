@@ -130,7 +130,7 @@ def parsed(arguments: list[str]) -> Namespace:
     parser.add_argument("overrides", nargs="*")
     args, others = parser.parse_known_intermixed_args(arguments)
     for flag in others:
-        if near(flag.partition("=")[0], ["--multirun", "--config-dir", "--plugin"]):
+        if near(flag.partition("=")[0], ["--multirun", "--list", "--config-dir", "--plugin"]):
             parser.error(f"unrecognized arguments: {flag}")
         raise InputError(_explain_flag(flag, arguments, args))
     return args
@@ -181,7 +181,9 @@ def _launch(args: Namespace) -> int:
         if args.list:
             if _SHARED:
                 raise InputError("--list: one process tells it; run it without torchrun")
-            return _list(_jobs(app, overrides))
+            swept = _swept(app, overrides) if args.multirun else []
+            names = [varied_words(job, swept) for job in _split(app, overrides)]
+            return _list(_jobs(app, overrides), names)
         # Hydra composes once to read its mode, which is not ours but only a user's own to set.
         own = args.config_dir or any("hydra" in word for word in args.overrides)
         if args.multirun or (own and app.get_mode("config", overrides) is RunMode.MULTIRUN):
@@ -201,12 +203,15 @@ def _launch(args: Namespace) -> int:
     return 0
 
 
-def _list(configs: Sequence[RunConfig]) -> int:
-    """Print what training these would make, and how long it takes; returns the exit code."""
+def _list(configs: Sequence[RunConfig], varied: Sequence[str]) -> int:
+    """Print what training these would make, and how long it takes; returns the exit code.
+
+    varied: what a sweep varies in each, for the names of new folders.
+    """
     from dimred.run.listing import listed, total
 
     runs = []
-    for run in listed(configs):
+    for run in listed(configs, varied):
         parts = (str(run.path), run.state, run.time)
         print(printable("  ".join(part for part in parts if part)), flush=True)
         runs.append(run)
@@ -269,15 +274,22 @@ def _swept(app: Hydra, overrides: list[str]) -> list[str]:
 
 
 def _jobs(app: Hydra, overrides: list[str]) -> list[RunConfig]:
-    """The checked configuration of each job of a sweep, or of a single run.
+    """The checked configuration of each job of a sweep, or of a single run. Raises InputError as
+    `_split`."""
+    import hydra
+
+    from dimred.config.hydra_schema import typed
+
+    return [typed(hydra.compose("config", overrides=job)) for job in _split(app, overrides)]
+
+
+def _split(app: Hydra, overrides: list[str]) -> list[list[str]]:
+    """The overrides of each job of a sweep, or of a single run.
 
     Raises InputError for a sweep over nothing or over too much.
     """
-    import hydra
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
     from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    from dimred.config.hydra_schema import typed
 
     parsed_overrides = OverridesParser.create(app.config_loader).parse_overrides(overrides)
     count = 1
@@ -292,8 +304,7 @@ def _jobs(app: Hydra, overrides: list[str]) -> list[RunConfig]:
                 raise InputError(
                     f"{override.input_line}: makes a sweep of more than {_MAX_JOBS:,} jobs"
                 )
-    jobs = BasicSweeper.split_arguments(parsed_overrides, None)[0]
-    return [typed(hydra.compose("config", overrides=job)) for job in jobs]
+    return [list(job) for job in BasicSweeper.split_arguments(parsed_overrides, None)[0]]
 
 
 def _as_sweeps(app: Hydra, overrides: list[str]) -> list[str]:

@@ -26,6 +26,7 @@ _ON = ("true", "yes", "on", "1")
 _MOST = 3  # suggestions in a line
 _ALIKE = 0.8  # similarity of two spellings of one name
 _STAGE = re.compile(r"(schedule\.stages\.)([^.]+)(\..+)")
+_FRACTION = re.compile(r"[+-]?\d*\.\d+")
 _NUMBER = re.compile(r"[\[(+-]*(\d|\.\d|nan|inf|null|range|choice).*", re.IGNORECASE | re.DOTALL)
 # Keys that are not set but chosen, by GROUP=NAME.
 _BY_CHOICE = {f"{group}.name" for group in GROUPS}
@@ -74,11 +75,36 @@ class Key:
 
     def takes(self, value: str) -> bool:
         """Whether a value may be of its type: a number is one."""
-        kind = "" if self.spec is None else str(self.spec.type)
-        if isinstance(self.value, Enum):
-            return plain(value) in {plain(member.value) for member in type(self.value)}
-        numeric = kind.removeprefix("list[").startswith(("int", "float"))
-        return not numeric or "${" in value or _NUMBER.fullmatch(value) is not None
+        if "${" in value:
+            return True
+        if self._members:
+            return plain(value) in map(plain, self._members)
+        if self._kind.startswith("bool"):
+            return value.lower() in (*_ON, *OFF)
+        if self._kind.startswith("int") and _FRACTION.fullmatch(value):
+            return False
+        numeric = self._kind.startswith(("int", "float"))
+        return not numeric or _NUMBER.fullmatch(value) is not None
+
+    @property
+    def _kind(self) -> str:
+        """The type of its values, or of the elements of its lists."""
+        return "" if self.spec is None else str(self.spec.type).removeprefix("list[")
+
+    @property
+    def _members(self) -> list[str]:
+        """The values that it may have; [] where these are not a few words."""
+        kind = type(self.value)
+        return [str(member.value) for member in kind] if isinstance(self.value, Enum) else []
+
+    @property
+    def _allowed(self) -> str:
+        """What its values are."""
+        if self._members:
+            return f"one of {', '.join(self._members)}"
+        if self._kind.startswith("bool"):
+            return "true or false"
+        return "a whole number" if self._kind.startswith("int") else "a number"
 
     def rank(self, word: str) -> int | None:
         """How near a word is to its names: _SAME, _SPELLED, _PART, or None for not at all."""
@@ -104,10 +130,14 @@ class Key:
         # A number of epochs is no factor.
         if value is None or (self.unit and self.rank(word) == _PART):
             return f"{self.key}{others}{unit}"
+        if not self.takes(value):
+            value = next(iter(near(value, self._members)), None)
+        first, *rest = self.choices or [""]
+        if value is None:
+            return f"{first} {self.key} ({self._allowed}){others}".strip()
         if self.spec is not None and str(self.spec.type).startswith("list[") and value[:1] != "[":
             value = f"[{value}]"
         setting = f"{in_shell(f'{self.key}={value}')}{others}{unit}"
-        first, *rest = self.choices or [""]
         more = f" (or with {' or '.join(rest)})" if rest and not self.is_common else ""
         return f"{first} {setting}{more}".strip()
 
@@ -226,8 +256,17 @@ def _choices_meant(word: str, value: str) -> list[str]:
     by_value = [name for name in reversed(GROUPS) if plain(value) in map(plain, choices(name))]
     if group in by_value:
         return [f"{group}={value}"]
-    if by_value and value.lower() not in OFF:  # log has a choice `none`, which is not what is meant
+    if by_value and value.lower() not in OFF:  # log=none is not what augmentation=none means
         return [f"{name}={value}" for name in by_value]
+    if value.lower() in _ON:
+        as_choice = [
+            f"{name}={choice}"
+            for name in reversed(GROUPS)
+            for choice in choices(name)
+            if plain(choice) == plain(word)
+        ]
+        if as_choice:
+            return as_choice
     if value.lower() in (*OFF, *_ON):
         for name in GROUPS:
             if word in OTHER_NAMES.get(name, {}):

@@ -73,14 +73,10 @@ def load_image_folder(
     mean and std are those of the selected training images. Raises InputError for a folder that is
     missing, has no readable image, or has another layout.
     """
-    folder, passed_over = str(expanded(root)), PassedOver()
     tables = Tables(root, table, exclude, strict)
-    paths = list(image_paths(folder, f"dataset.root={root!r}", passed_over))
-    layout = layout_of(root, paths, passed_over, tables.says)
-    joined = tables.joined(layout.files)
-    index = select(_outline(joined)).index
+    layout, passed_over, joined, index = selected_files(root, select, tables)
     files = [joined.files[i] for i in index]
-    decoded = _decode_all(folder, files, image_size, strict)
+    decoded = _decode_all(str(expanded(root)), files, image_size, strict)
     pixels, is_gray, problems = decoded.pixels, decoded.is_gray, decoded.problems
     readable = np.flatnonzero([problem is None for problem in problems])
     if not len(readable):
@@ -122,6 +118,26 @@ def load_image_folder(
         ),
         columns=tables.values(joined, index[readable]),
     )
+
+
+class SelectedFiles(NamedTuple):
+    """The files of a folder. chosen: positions in `joined.files` of those that are to be read."""
+
+    layout: Layout
+    passed_over: PassedOver
+    joined: Joined
+    chosen: NDArray[np.int64]
+
+
+def selected_files(
+    root: str, select: Callable[[ImageSet], ImageSet], tables: Tables
+) -> SelectedFiles:
+    """The files of which `load_image_folder` reads images, unopened. Raises its errors."""
+    passed_over = PassedOver()
+    paths = list(image_paths(str(expanded(root)), f"dataset.root={root!r}", passed_over))
+    layout = layout_of(root, paths, passed_over, tables.says)
+    joined = tables.joined(layout.files)
+    return SelectedFiles(layout, passed_over, joined, select(_outline(joined)).index)
 
 
 def _lost_classes(files: Sequence[File], kept: Sequence[File]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Mapping
@@ -26,7 +27,10 @@ class MlflowLogger:
         self.client = MlflowClient(tracking_uri=place)
         experiment = self.client.get_experiment_by_name("dimred")
         of = experiment.experiment_id if experiment else self.client.create_experiment("dimred")
-        found = self.client.search_runs([of], f"tags.`{_FOLDER}` = '{run.name}'")
+        # By its whole path: on a server, other folders may be called the same.
+        path = str(run.folder.absolute()).encode(errors="surrogateescape")
+        self.folder = hashlib.sha256(path).hexdigest()[:12]
+        found = self.client.search_runs([of], f"tags.`{_FOLDER}` = '{self.folder}'")
         if not run.rows:  # begun anew
             for other in found:
                 self.client.delete_run(other.info.run_id)
@@ -42,7 +46,7 @@ class MlflowLogger:
     def _created(self, experiment: str, run: LoggedRun) -> str:
         from mlflow.entities import Param
 
-        made = self.client.create_run(experiment, run_name=run.name, tags={_FOLDER: run.name})
+        made = self.client.create_run(experiment, run_name=run.name, tags={_FOLDER: self.folder})
         params = [Param(key, str(value)[:_MAX_VALUE]) for key, value in run.config.items()]
         for start in range(0, len(params), _AT_A_TIME):
             some = params[start : start + _AT_A_TIME]

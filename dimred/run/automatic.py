@@ -6,9 +6,8 @@ import glob
 import hashlib
 import json
 import re
-import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from dimred.config import RunConfig
 from dimred.config.compose import composed
 from dimred.config.quoting import declarations
+from dimred.data.options import ImageFolder
 from dimred.errors import InputError
 from dimred.files import expanded, printable
 from dimred.options.option import changes_result
@@ -43,10 +43,9 @@ class Automatic:
     words: list[str]
     lines: list[str]
 
-    @property
-    def command(self) -> str:
-        """The equivalent command."""
-        return shlex.join(["dimred", "train", *self.words])
+    def command(self, flags: Sequence[str] = ()) -> list[str]:
+        """The equivalent command. flags: further arguments, such as of plug-ins."""
+        return ["dimred", "train", *flags, *self.words]
 
 
 def automatic(folder: str, minutes: float, given: Mapping[str, str], began: float) -> Automatic:
@@ -57,12 +56,6 @@ def automatic(folder: str, minutes: float, given: Mapping[str, str], began: floa
     Raises InputError for a folder without enough images, and for overrides that cannot be used.
     """
     root = str(expanded(folder))
-    files = image_files(root)
-    if len(files) < plan.MIN_IMAGES:
-        raise InputError(
-            f"{folder}: has {len(files)} images; a map needs {plan.MIN_IMAGES} at least, and shows "
-            "groups from a few hundred on"
-        )
     own = {
         "dataset": "image_folder",
         "dataset.root": root,
@@ -73,6 +66,13 @@ def automatic(folder: str, minutes: float, given: Mapping[str, str], began: floa
         raise InputError(
             f"pairing={config.pairing.name}: dimred map pairs two views of each image; dimred "
             "train takes other pairings"
+        )
+    assert isinstance(config.dataset, ImageFolder)
+    files = image_files(config.dataset)
+    if len(files) < plan.MIN_IMAGES:
+        raise InputError(
+            f"{folder}: {len(files)} images to map; a map needs {plan.MIN_IMAGES} at least, and "
+            "shows groups from a few hundred on"
         )
     path = _run_dir(config, digest(root, files), minutes, given)
     if config.run_dir is not None:
@@ -133,7 +133,10 @@ def _asked(config: RunConfig, given: Mapping[str, str]) -> plan.Asked:
     size, limit, batch, precision, threads = (
         values[key] if key in given else None for key in values
     )
-    factor = None if scale is None else float(scale)
+    try:
+        factor = None if scale is None else float(scale)
+    except ValueError as error:  # what only Hydra understands
+        raise InputError(f"schedule.epochs_scale={scale}: must be a plain number here") from error
     return plan.Asked(size, batch, precision, threads, limit, factor)
 
 

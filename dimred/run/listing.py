@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from dimred.config import RunConfig
 from dimred.errors import InputError, TrainingFailed
@@ -16,6 +17,7 @@ from dimred.run.rate import rate_key
 from dimred.run.recorder import checkpoint_of
 from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
+from dimred.run_folder.state import is_locked
 from dimred.steps import duration
 from dimred.training.checkpoint import Position
 from dimred.training.compute import torch_settings
@@ -34,20 +36,21 @@ class Listed:
     seconds: float | None
 
 
-def listed(configs: Sequence[RunConfig]) -> Iterator[Listed]:
+def listed(configs: Sequence[RunConfig], varied: Sequence[str]) -> Iterator[Listed]:
     """Each run in its turn. Reads the images, but downloads, trains and writes nothing.
 
+    varied: what a sweep varies in each, for the names of new folders.
     Raises InputError for data that cannot be read.
     """
     paces: dict[str, Pace] = {}
-    for config in configs:
+    for config, varies in zip(configs, varied, strict=True):
         config = replace(config, dataset=config.dataset.read_only())
         options = config.device
         compute = options.compute()
         with torch_settings(compute.device, options.threads, options.deterministic):
             inputs = Inputs(config, compute, cached=False)
             identity = identity_of(config, compute, inputs.images)
-            path = run_path(config, identity)
+            path = run_path(config, identity, varies)
             state, start = _state(RunFolder(path), config, identity)
             if start is None:
                 yield Listed(path, state, "", 0.0)
@@ -60,14 +63,17 @@ def listed(configs: Sequence[RunConfig]) -> Iterator[Listed]:
 
 
 def _state(
-    folder: RunFolder, config: RunConfig, identity: dict[str, object]
+    folder: RunFolder, config: RunConfig, identity: dict[str, Any]
 ) -> tuple[str, Position | None]:
     """The state of a run as text, and where it would begin; None where it is finished."""
+    if is_locked(folder.path):
+        return "going on", None
     if config.restart or not folder.files.exists(layout.ENVIRONMENT):
         return "new", _START
-    if folder.files.exists(layout.SUMMARY):
-        return "finished", None
     try:
+        folder.admit(identity, restart=False)
+        if folder.files.exists(layout.SUMMARY):
+            return "finished", None
         checkpoint = checkpoint_of(folder, identity)
     except InputError as error:
         return f"cannot go on: {error}", None

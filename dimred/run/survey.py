@@ -13,11 +13,12 @@ import numpy as np
 import torch
 
 from dimred.config import RunConfig
-from dimred.data.folder_layout import File, layout_of
+from dimred.data.folder_layout import File
 from dimred.data.image_decoding import decode, long_png_texts
-from dimred.data.image_paths import PassedOver, image_paths
+from dimred.data.image_folder import selected_files
 from dimred.data.image_set import ImageSet
-from dimred.data.options import DatasetOptions
+from dimred.data.options import DatasetOptions, ImageFolder
+from dimred.data.table_join import Tables
 from dimred.errors import InputError
 from dimred.run.inputs import Inputs
 from dimred.run.pace import measured_pace, steps_left
@@ -32,19 +33,24 @@ _SIZE = 32
 _COMPUTED = 0.3  # seconds
 
 
-def image_files(root: str) -> list[File]:
-    """The images in a folder, as training reads it; they are not opened.
+def image_files(dataset: ImageFolder) -> list[File]:
+    """The images that training would read: those of the folder that its tables, classes and limit
+    leave. They are not opened.
 
-    Raises InputError for a folder that training would refuse.
+    Raises InputError for what training would refuse.
     """
-    passed_over = PassedOver()
-    paths = list(image_paths(root, root, passed_over))
-    return layout_of(root, paths, passed_over).files
+    assert dataset.root is not None
+    tables = Tables(dataset.root, dataset.table, dataset.exclude, dataset.strict)
+    found = selected_files(dataset.root, dataset.select, tables)
+    return [found.joined.files[i] for i in found.chosen]
 
 
 def digest(root: str, files: Sequence[File]) -> str:
-    """A digest of the names and sizes of files, wherever their folder lies."""
-    lines = (f"{file.path}\0{Path(root, file.path).stat().st_size}\n" for file in files)
+    """A digest of the names, sizes, classes and split of files, wherever their folder lies."""
+    lines = (
+        f"{file.path}\0{Path(root, file.path).stat().st_size}\0{file.class_name}\0{file.is_test}\n"
+        for file in files
+    )
     return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dimred.errors import InputError
 from dimred.files import escaped, expanded, shell_word
+from dimred.run_folder import layout
 from dimred.run_folder.state import DAMAGED, FINISHED, RunState, runs_below, state_of
 
 OUTPUTS = Path("outputs")
@@ -29,16 +30,16 @@ def find_run(text: str | None = None, outputs: Path = OUTPUTS) -> Path:
             raise InputError(f"{outputs}: holds no finished run; dimred train makes one")
         return max(finished, key=lambda run: run.begun).folder
     path = expanded(text)
-    if path.exists():
-        runs = list(runs_below(path)) if path.is_dir() else []
-        if not runs:
-            return path
-    else:
+    runs = list(runs_below(path)) if path.is_dir() else []
+    if not runs and not _has_parts(path):
+        # A folder of images may be called like the run that was made of it.
         runs = named(text, outputs)
-        if not runs:
-            hint = "" if os.sep in text else f", and no run below {outputs} has this in its name"
-            raise InputError(f"{text}: holds no finished run (it does not exist{hint})")
-    return _only(text, runs)
+    if runs:
+        return _only(text, runs)
+    if path.exists():
+        return path
+    hint = "" if os.sep in text else f", and no run below {outputs} has this in its name"
+    raise InputError(f"{text}: holds no finished run (it does not exist{hint})")
 
 
 def named(text: str, outputs: Path = OUTPUTS) -> list[RunState]:
@@ -65,6 +66,11 @@ def is_run(text: str, outputs: Path = OUTPUTS) -> bool:
     if path.exists():
         return path.is_dir() and any(True for _ in runs_below(path))
     return bool(named(text, outputs))
+
+
+def _has_parts(path: Path) -> bool:
+    """Whether a folder holds files of a run, without being one."""
+    return any((path / name).exists() for name in layout.WRITTEN)
 
 
 def _only(text: str, runs: Iterable[RunState]) -> Path:

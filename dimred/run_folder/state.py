@@ -91,11 +91,13 @@ class RunState:
 
     @property
     def command(self) -> str:
-        """The command of its last session, as typed into a shell; "" where it is not recorded."""
+        """The command that goes on with it, as typed into a shell: that of its last session without
+        restart=true, which would begin anew. "" where it is not recorded."""
         words = self.sessions[-1].get("command") if self.sessions else None
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             return ""
-        return " ".join(map(shell_word, [*words[:2], *current_overrides(words[2:])]))
+        going_on = [word for word in words[2:] if not word.startswith("restart=")]
+        return " ".join(map(shell_word, [*words[:2], *current_overrides(going_on)]))
 
     @property
     def progress(self) -> str:

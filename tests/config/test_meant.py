@@ -44,6 +44,13 @@ def default():
         ("network=resnet18", "model=resnet18"),
         ("foo=demo", "experiment=demo, or schedule=demo"),
         ("gpu=true", "device=cuda"),
+        ("tensorboard=true", "log=tensorboard"),
+        # Nothing is named that would be refused in its turn.
+        ("optimizer=adam", "schedule.optimizer.name=adamw"),
+        ("precision=fp16", "device.precision=bf16"),
+        ("amp=true", "device.precision (one of auto, float32, bf16)"),
+        ("flip=false", "pairing.flip (a number)"),
+        ("random_test=0.1", "eval.random_test (a whole number)"),
         ("wholly=unknown", None),
     ],
 )

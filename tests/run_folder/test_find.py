@@ -39,6 +39,15 @@ def test_an_unambiguous_word_is_enough(outputs, text, found):
     assert find_run(text) == outputs / found
 
 
+def test_a_folder_of_images_may_be_called_like_the_run_of_it(outputs):
+    Path("cats").mkdir()
+    Path("cats/1.png").touch()
+    assert find_run("cats") == outputs / "nested/cats-seed0-00000000"
+    assert not is_run("cats")  # where a folder of images may be meant as well, it is
+    Path("dogs").mkdir()
+    assert find_run("dogs") == Path("dogs")
+
+
 def test_of_several_the_newest_are_named(outputs):
     with pytest.raises(InputError) as caught:
         find_run("demo2")
@@ -77,10 +86,10 @@ def test_without_runs_the_newest_is_none(tmp_path, monkeypatch):
         find_run(None)
 
 
-def test_a_folder_that_is_there_is_no_run_of_that_name(outputs):
-    (outputs.parent / "cats").mkdir()
+def test_a_folder_with_files_of_a_run_is_no_other_run(outputs):
+    Path("cats").mkdir()
+    Path("cats/config.yaml").touch()
     assert find_run("cats") == Path("cats")  # the command that opens it says what it lacks
-    assert not is_run("cats")
     assert is_run("outputs")
     assert is_run("demo")
     assert not is_run("photo.jpg")

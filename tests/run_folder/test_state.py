@@ -24,6 +24,14 @@ def test_each_state_is_told(tmp_path):
     assert state_of(tmp_path / "nowhere") is None
 
 
+def test_the_command_that_goes_on_does_not_begin_anew(tmp_path):
+    path = made(tmp_path / "a", rows=2)
+    record = json.loads((path / "environment.json").read_text())
+    record["sessions"][0]["command"] += ["restart=true", "seed=1"]
+    (path / "environment.json").write_text(json.dumps(record))
+    assert state_of(path).command == "dimred train experiment=made seed=1"
+
+
 def test_a_run_goes_on_while_a_process_holds_its_folder(tmp_path):
     path = made(tmp_path / "a", rows=1, ended={"state": "diverged"})
     with RunFolder(path):

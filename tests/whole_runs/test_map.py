@@ -107,7 +107,8 @@ def test_other_photos_or_keys_are_a_new_run_and_that_is_said(made):
         (["photos", "dataset=digits"], "dataset=digits: dimred map is for a folder of images"),
         (["photos", "pairing=knn"], "pairing=knn"),
         (["photos", "sed=1"], "sed"),
-        (["few"], "few: has 3 images; a map needs 30"),
+        (["few"], "few: 3 images to map; a map needs 30"),
+        (["photos", "budget=5"], "budget=5: did you mean budget_minutes=5?"),
     ],
 )
 def test_what_makes_no_map_is_refused(made, words, message):
@@ -131,8 +132,18 @@ def test_a_list_of_runs_says_folder_state_and_time_and_writes_nothing(made):
         "\n"
     )[:4]
     for line in (first, second):
-        assert line.startswith("outputs/photos-seed")
+        assert line.startswith("outputs/photos-seed")  # a sweep over seeds names nothing else
         assert "  new  about " in line
         assert " on this machine (" in line
     assert total.startswith("2 runs: training takes about ")
+    rates = ["-m", *keys, "seed=0", "schedule.optimizer.momentum=0.5,0.9"]
+    listed = dimred(place, "train", "--list", *rates)[0].splitlines()[:2]
+    assert [line.partition("-seed0-")[0] for line in listed] == [
+        "outputs/photos-momentum=0.5",
+        "outputs/photos-momentum=0.9",
+    ]
+    others = [word for word in command[1:] if not word.startswith("seed=")]
+    out, _ = dimred(place, *others, "seed=4", "--list")
+    assert "cannot go on: " in out
+    assert "seed is 3 there, 4 here" in out
     assert sorted(str(path) for path in place.rglob("*")) == before
