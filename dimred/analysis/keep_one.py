@@ -113,7 +113,7 @@ def next_command(run: FinishedRun) -> str:
 def _words(run: FinishedRun) -> Iterator[str]:
     moved = () if run.root is None else ("dataset.root=",)
     for word in run.record.command:
-        if not word.startswith(("dataset.exclude=", "restart=", *moved)):
+        if not word.startswith(("dataset.exclude=", *moved)):
             yield word
     if run.root is not None:
         yield f"dataset.root={run.root}"

@@ -63,6 +63,8 @@ def run(arguments: list[str]) -> int:
     """Make the map of the folder that the arguments name; returns the exit code."""
     began = time.monotonic()
     args = _parsed(arguments)
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise InputError("dimred map: plans for one process; torchrun takes the command of --print")
     load_plugins(args.plugins)
     from dimred.run.automatic import automatic
 
@@ -138,14 +140,12 @@ def _make(words: list[str], command: list[str]) -> Path:
     from dimred.commands.summary import describe
     from dimred.config.compose import composed
     from dimred.run.train import run as train
-    from dimred.run_folder import layout
 
     outcome = train(composed(words), command)
-    assert outcome is not None  # None is of the workers of torchrun
+    assert outcome is not None  # there are no workers
     path = outcome.path
     print(describe(path, outcome.summary), flush=True)
-    done = all((path / name).exists() for name in (layout.FINDINGS, layout.PAGE))
-    if outcome.finished_before and done:
+    if outcome.finished_before and _is_shown(path):
         print(f"\n{printable(path)}: finished before; restart=true makes it again")
         return path
     if outcome.samples is not None and outcome.h is not None:
@@ -156,6 +156,17 @@ def _make(words: list[str], command: list[str]) -> Path:
     inspect.run([str(path)])
     view.run([str(path)])
     return path
+
+
+def _is_shown(path: Path) -> bool:
+    """Whether a run has been inspected, and its page has the columns of its embedding as it is
+    now."""
+    from dimred.run_folder import layout
+
+    page = path / layout.PAGE
+    if not (page.exists() and (path / layout.FINDINGS).exists()):
+        return False
+    return page.stat().st_mtime >= (path / layout.EMBEDDING).stat().st_mtime
 
 
 def _show(path: Path, opens: bool) -> None:

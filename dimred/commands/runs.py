@@ -100,7 +100,11 @@ def _delete(runs: Sequence[RunState], without_asking: bool) -> int:
     if not without_asking:
         if not (sys.stdin and sys.stdin.isatty()):
             raise InputError(f"--delete: nobody is there to be asked about {count}; add --yes")
-        answer = input(f"\nDelete {count}? [y/N] ")
+        try:
+            answer = input(f"\nDelete {count}? [y/N] ")
+        except EOFError:  # Ctrl-D
+            answer = ""
+            print()
         if answer.strip().lower() not in ("y", "yes"):
             print("nothing is deleted")
             return 0

@@ -24,7 +24,7 @@ from dimred.errors import (
     TrainingDiverged,
     TrainingFailed,
 )
-from dimred.files import escaped
+from dimred.files import escaped, shell_word
 from dimred.run.columns import refresh_columns
 from dimred.run.identity import identity_of, run_path, sibling_note
 from dimred.run.inputs import Inputs
@@ -100,7 +100,10 @@ def _run_main(inputs: Inputs, command: list[str], varied: str | None, workers: _
             trained = folder.files.exists(layout.CHECKPOINT)
             if measuring.covers(summary) or (not trained and measuring.measured_alike(summary)):
                 if refresh_columns(folder, inputs.samples):
-                    print(f"{folder.path}: its further columns are those of the table now")
+                    print(
+                        f"{folder.path}: its further columns are those of the table now; dimred "
+                        f"view {shell_word(folder.path)} draws them"
+                    )
                 return Outcome(folder.path, summary, finished_before=True)
             if not trained:
                 raise InputError(

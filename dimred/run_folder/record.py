@@ -84,10 +84,10 @@ class RunRecord:
 
     @property
     def command(self) -> list[str]:
-        """The arguments of `dimred train` that made it, except the output folder."""
+        """The arguments of `dimred train` that made it, except the output folder and restart."""
         arguments = current_overrides(self.environment["sessions"][-1]["command"][2:])
-        places = ("output_dir=", "run_dir=")
-        return [_unquoted(a) for a in arguments if not a.startswith(places)]
+        left_out = ("output_dir=", "run_dir=", "restart=")
+        return [_unquoted(a) for a in arguments if not a.startswith(left_out)]
 
     @property
     def n_variants(self) -> int:
