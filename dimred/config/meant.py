@@ -186,10 +186,20 @@ def key_question(word: str, value: str | None, config: RunConfig) -> str:
     word: the key as typed. value: its value, None where it has none.
     """
     found = keys_near(word, value, keys(config))
-    meant = [key.typed(value, word) for key in found]
+    meant = [f"{key.typed(value, word)}{_warmup(key, value, config)}" for key in found]
     if not any(key.is_called(word) for key in found):
         meant = [*_choices_meant(word, value or ""), *meant]
     return question(meant[:_MOST])
+
+
+def _warmup(key: Key, value: str | None, config: RunConfig) -> str:
+    """The key that has to be set with the epochs of a stage, where these are fewer than it warms up
+    for; "" where none has."""
+    stage = _STAGE.fullmatch(key.key)
+    if not stage or stage[3] != ".epochs" or value is None or not value.isdecimal():
+        return ""
+    shortened = config.schedule.stages[stage[2]].warmup_epochs > int(value)
+    return f" with {stage[1]}{stage[2]}.warmup_epochs={value}" if shortened else ""
 
 
 def keys_near(word: str, value: str | None, known: list[Key]) -> list[Key]:

@@ -26,6 +26,11 @@ def default():
             "schedule.epochs_scale (a factor), or schedule.stages.pretrain.epochs=20 (and "
             ".readout, .finetune)",
         ),
+        (
+            "epochs=5",
+            "schedule.epochs_scale (a factor), or schedule.stages.pretrain.epochs=5 (and "
+            ".readout, .finetune) with schedule.stages.pretrain.warmup_epochs=5",
+        ),
         ("batch_size=64", "schedule.batch_size=64, or eval.batch_size=64"),
         ("Batch-Size=64", "schedule.batch_size=64, or eval.batch_size=64"),
         ("dataset.batch_size=64", "schedule.batch_size=64, or eval.batch_size=64"),
