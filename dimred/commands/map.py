@@ -10,9 +10,10 @@ import time
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from dimred.commands.messages import Parser
-from dimred.errors import InputError
+from dimred.errors import InputError, near, plain
 from dimred.files import expanded, printable
 from dimred.options.plugins import load_plugins
 
@@ -88,7 +89,9 @@ def _parsed(arguments: list[str]) -> _Arguments:
     parser.add_argument("--print", action="store_true", dest="only_print")
     parser.add_argument("--no-open", action="store_true")
     parser.add_argument("--plugin", action="append", default=[])
-    args = parser.parse_intermixed_args(arguments)
+    args, others = parser.parse_known_intermixed_args(arguments)
+    for flag in others:
+        _refuse_flag(parser, flag, arguments, args.words)
     folders, given = [], {}
     for word in args.words:
         key, equals, value = word.partition("=")
@@ -116,6 +119,18 @@ def _parsed(arguments: list[str]) -> _Arguments:
         raise InputError(f"{key}={given[key]}: did you mean budget_minutes={given[key]}?")
     minutes = _minutes(given.pop("budget_minutes", None))
     return _Arguments(folders[0], minutes, given, args.only_print, not args.no_open, args.plugin)
+
+
+def _refuse_flag(parser: Parser, flag: str, arguments: list[str], words: list[str]) -> NoReturn:
+    """Raise InputError for a flag that is none, such as --batch-size 64."""
+    from dimred.commands.train import explain_flag
+
+    name = flag.partition("=")[0]
+    if plain(name) in ("budget", "minutes", "budgetminutes"):
+        raise InputError(f"{flag}: no such flag; did you mean budget_minutes=10?")
+    if near(name, ["--print", "--no-open", "--plugin"]):
+        parser.error(f"unrecognized arguments: {flag}")
+    raise InputError(explain_flag(flag, arguments, words))
 
 
 def _minutes(text: str | None) -> float:

@@ -132,12 +132,17 @@ def parsed(arguments: list[str]) -> Namespace:
     for flag in others:
         if near(flag.partition("=")[0], ["--multirun", "--list", "--config-dir", "--plugin"]):
             parser.error(f"unrecognized arguments: {flag}")
-        raise InputError(_explain_flag(flag, arguments, args))
+        raise InputError(explain_flag(flag, arguments, args.overrides, args.config_dir))
     return args
 
 
-def _explain_flag(flag: str, arguments: Sequence[str], args: Namespace) -> str:
-    """One line for a key that is typed like a flag, such as --batch-size 64."""
+def explain_flag(
+    flag: str, arguments: Sequence[str], overrides: Sequence[str], folder: str | None = None
+) -> str:
+    """One line for a key that is typed like a flag, such as --batch-size 64.
+
+    arguments: all that were typed. overrides: those that are no flags. folder: of --config-dir.
+    """
     from dimred.config.compose import composed
 
     name, equals, value = flag.partition("=")
@@ -146,10 +151,10 @@ def _explain_flag(flag: str, arguments: Sequence[str], args: Namespace) -> str:
         is_value = following and "=" not in following and following[:1] != "-"
         value = following if is_value else "true"
     word = f"{name.lstrip('-').replace('-', '_')}={value}"
-    others = [w for w in args.overrides if "=" in w and w.partition("=")[0] in GROUPS]
+    others = [w for w in overrides if "=" in w and w.partition("=")[0] in GROUPS]
     line = f"{flag}: no such flag; keys are typed KEY=VALUE"
     try:
-        composed([*others, word], args.config_dir)
+        composed([*others, word], folder)
     except InputError as error:
         _, _, asked = str(error).partition("no such key; ")
         return f"{line}; {asked}" if asked else line

@@ -142,7 +142,8 @@ def _asked(config: RunConfig, given: Mapping[str, str]) -> plan.Asked:
 
 def _plain(name: str) -> str:
     """A name of plain letters and digits."""
-    return re.sub(r"[^\w.-]+|^[.-]+", "-", printable(name)).strip("-") or "images"
+    plain = re.sub(r"[^\w.-]+|^[.-]+", "-", printable(name)).strip("-")
+    return "images" if plain in ("", "null") else plain  # null is no name but none
 
 
 def _run_dir(config: RunConfig, files: str, minutes: float, given: Mapping[str, str]) -> Path:

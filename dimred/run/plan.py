@@ -108,7 +108,7 @@ class Choice:
     """What was chosen.
 
     n: images that the map is of. gain: how many times as fast the precision is as float32.
-    seconds: that training takes.
+    seconds: that training takes. alone: whether it is on one core, since others are busy.
     """
 
     n: int
@@ -116,6 +116,7 @@ class Choice:
     gain: float
     scale: float
     seconds: float
+    alone: bool = False
 
 
 def batch_size_for(n: int, on_gpu: bool) -> int:
@@ -165,7 +166,8 @@ def choose(
     seconds = measure(trial).seconds * n
     scale = asked.scale or min(max(available / seconds, MIN_SCALE), MAX_SCALE)
     scale = float(f"{scale:.2g}")
-    return Choice(n, trial, gain, scale, seconds * scale)
+    alone = trial.threads == 1 and asked.threads is None
+    return Choice(n, trial, gain, scale, seconds * scale, alone)
 
 
 def _arithmetic(
@@ -225,7 +227,7 @@ def lines(
     precision = "the device's precision" if trial.precision == "auto" else trial.precision
     if choice.gain > 1:
         precision += f" ({choice.gain:.1f} times as fast here as float32)"
-    if trial.threads == 1:
+    if choice.alone:
         precision += " on one of the busy cores"
     out = n % trial.batch_size
     whole = f"{out} of {n:,} images sit out an epoch, each time others"

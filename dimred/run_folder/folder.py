@@ -9,6 +9,7 @@ import io
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +29,7 @@ from dimred.run_folder.record import check_metrics, check_summary
 from dimred.training.checkpoint import Checkpoint, checkpoint_bytes, load_checkpoint
 
 _ANEW = "; restart=true begins anew, run_dir=OTHER writes elsewhere"
+_PATIENCE = 0.2  # seconds: who looks whether a run goes on has its lock for a moment
 # What flock answers on file systems without locks.
 _NO_LOCKS = (errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK, errno.EINVAL)
 
@@ -64,6 +66,7 @@ class RunFolder:
     def _locked(self, file: Path) -> int:
         """A descriptor of the lock, which this process holds, and which is of this folder alone: a
         copy of the folder made of hard links needs its own."""
+        last = time.monotonic() + _PATIENCE
         while True:
             lock = self._open_lock(file)
             try:
@@ -71,6 +74,9 @@ class RunFolder:
             except BlockingIOError:
                 holder = os.pread(lock, 32, 0).decode(errors="replace") or "unknown"
                 os.close(lock)
+                if time.monotonic() < last:
+                    time.sleep(_PATIENCE / 10)
+                    continue
                 raise InputError(
                     f"{self.path}: another run (process {holder}) is writing this folder; wait for "
                     "it, or write to another folder"

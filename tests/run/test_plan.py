@@ -75,6 +75,8 @@ def test_bf16_is_taken_only_where_it_is_faster():
 
 def test_on_busy_cores_one_thread_is_taken_where_it_is_faster():
     assert chosen(machine=BUSY).trial.threads == 1
+    assert chosen(machine=BUSY).alone
+    assert not chosen(asked=Asked(threads=1)).alone  # whoever asked for it knows why
     assert chosen().trial.threads is None
 
 

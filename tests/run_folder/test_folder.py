@@ -2,9 +2,11 @@
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import shutil
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -31,6 +33,15 @@ def test_a_second_writer_is_refused_while_the_first_writes(tmp_path):
         pass
     with RunFolder(tmp_path / "run"):
         pass
+
+
+def test_a_look_at_the_lock_keeps_no_writer_out(tmp_path):
+    path = begun(tmp_path / "run")
+    with (path / ".lock").open() as looked:
+        fcntl.flock(looked, fcntl.LOCK_SH)  # as `is_locked` does for a moment
+        Timer(0.03, lambda: fcntl.flock(looked, fcntl.LOCK_UN)).start()
+        with RunFolder(path):
+            pass
 
 
 def test_the_same_run_is_admitted_again(tmp_path):

@@ -108,6 +108,9 @@ def test_other_photos_or_keys_are_a_new_run_and_that_is_said(made):
         (["photos", "pairing=knn"], "pairing=knn"),
         (["photos", "sed=1"], "sed"),
         (["few"], "few: 3 images to map; a map needs 30"),
+        (["photos", "--batch-size", "64"], "did you mean schedule.batch_size=64"),
+        (["photos", "--budget", "5"], "did you mean budget_minutes=10?"),
+        (["photos", "--pritn"], "unrecognized arguments: --pritn; did you mean --print?"),
         (["photos", "budget=5"], "budget=5: did you mean budget_minutes=5?"),
     ],
 )
