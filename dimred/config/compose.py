@@ -83,6 +83,11 @@ def check_overrides(overrides: Sequence[str], folder: str | None) -> None:
         is_name = value not in ("", "null") and not value.isdigit()
         if key in GROUPS and key != "experiment" and not is_name:
             raise InputError(no_choice(key, value, choices(key)))
+        if key == "eval":
+            raise InputError(
+                f"{override}: options of eval are set one by one (eval.KEY=VALUE); dimred options "
+                "eval lists them"
+            )
         if key == "schedule.stages":
             raise InputError(
                 f"{override}: stages are set one by one (schedule.stages.STAGE.KEY=VALUE) and "

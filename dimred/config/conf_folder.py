@@ -34,6 +34,7 @@ OTHER_NAMES = {
     "dataset": {"photos": "image_folder", "images": "image_folder", "imagenet": "image_folder"},
     "loss": {"ntxent": "simclr", "contrastive": "drlim", "siamese": "drlim"},
     "model": {"cnn": "convnet", "mlp": "linear_20_3"},
+    "log": {"tb": "tensorboard"},
     "device": {"gpu": "cuda", "mps": "cpu (Apple's GPUs are not used)"},
 }
 """Other names that a choice is looked for by, and what to type for it."""

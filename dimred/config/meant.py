@@ -130,7 +130,9 @@ class Key:
         # A number of epochs is no factor.
         if value is None or (self.unit and self.rank(word) == _PART):
             return f"{self.key}{others}{unit}"
-        if not self.takes(value):
+        if value.lower() in OFF and self.spec is not None and "None" in str(self.spec.type):
+            value = "null"
+        elif not self.takes(value):
             value = next(iter(near(value, self._members)), None)
         first, *rest = self.choices or [""]
         if value is None:
@@ -185,6 +187,8 @@ def key_question(word: str, value: str | None, config: RunConfig) -> str:
 
     word: the key as typed. value: its value, None where it has none.
     """
+    if word == "budget_minutes":
+        return "it is one of dimred map FOLDER"
     found = keys_near(word, value, keys(config))
     meant = [f"{key.typed(value, word)}{_warmup(key, value, config)}" for key in found]
     if not any(key.is_called(word) for key in found):

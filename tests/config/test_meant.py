@@ -53,6 +53,7 @@ def default():
         # Nothing is named that would be refused in its turn.
         ("optimizer=adam", "schedule.optimizer.name=adamw"),
         ("precision=fp16", "device.precision=bf16"),
+        ("limit=none", "dataset.limit=null"),
         ("amp=true", "device.precision (one of auto, float32, bf16)"),
         ("flip=false", "pairing.flip (a number)"),
         ("random_test=0.1", "eval.random_test (a whole number)"),
@@ -93,6 +94,8 @@ def test_stages_are_those_of_the_configuration():
         ("seed=0..3", "-m 'seed=range(0,4)'"),
         ("seed=0,1", "a run for each: -m seed=0,1"),
         ("eval.k=5,15", "a list is 'eval.k=[5,15]'; -m sweeps"),
+        ("budget_minutes=5", "no such key; it is one of dimred map FOLDER"),
+        ("eval=false", "eval=false: options of eval are set one by one (eval.KEY=VALUE)"),
         ("~epochs", "epochs: no such key; did you mean schedule.epochs_scale"),
     ],
 )
