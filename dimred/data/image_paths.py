@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from dimred.errors import InputError
-from dimred.files import escaped, printable
+from dimred.files import escaped, expanded, printable
 
 READ = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".gif"),
@@ -123,6 +123,14 @@ def image_paths(folder: str, named: str, passed_over: PassedOver | None = None) 
             else:
                 suffix = escaped(PurePath(entry.name).suffix.lower())
                 passed_over.other[outermost, suffix] += 1
+
+
+def table_path(root: str, given: str) -> Path | None:
+    """The file that a table of a folder's images is given as, here or in that folder; None where
+    there is no such file."""
+    path, folder = expanded(given), expanded(root)
+    places = (path, folder / path, folder / path.name)
+    return next((file for file in places if os.path.lexists(file)), None)
 
 
 def _by_last(counts: Counter[tuple[tuple[str, ...], str]]) -> Counter[str]:

@@ -237,11 +237,17 @@ class ImageFolder(DatasetOptions):
         return self._load(self.select)  # before files are decoded
 
     def check_place(self) -> None:
-        from dimred.data.image_paths import image_paths
+        from dimred.data.image_paths import image_paths, table_path
         from dimred.errors import InputError
 
         if self.root is None:
             raise InputError("dataset.root=null: give the folder of images, dataset.root=FOLDER")
+        for key, file in (("table", self.table), ("exclude", self.exclude)):
+            if file is not None and table_path(self.root, file) is None:
+                raise InputError(
+                    f"dataset.{key}={file!r}: no such file, here or in {self.root!r}; must be a "
+                    "CSV file"
+                )
         next(image_paths(str(expanded(self.root)), f"dataset.root={self.root!r}"), None)
 
     def has_more_files(self, count: int) -> bool:

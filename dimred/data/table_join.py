@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dimred.data.first_look import counted_word
 from dimred.data.folder_layout import File, side_of
+from dimred.data.image_paths import table_path
 from dimred.data.image_set import LabelSet
 from dimred.data.spelling import composed, listed, one_spelling
 from dimred.data.table import Row, Table, column_values, read_table
@@ -233,10 +234,7 @@ def _read(key: str, root: str, given: str | None) -> Table | None:
     """The table that an option gives, here or in the folder of images."""
     if given is None:
         return None
-    path, folder = expanded(given), expanded(root)
-    beside = (path, folder / path, folder / path.name)
-    found = next((file for file in beside if os.path.lexists(file)), path)
-    return read_table(found, f"dataset.{key}={given!r}")
+    return read_table(table_path(root, given) or expanded(given), f"dataset.{key}={given!r}")
 
 
 class _ByName:

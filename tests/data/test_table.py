@@ -151,7 +151,7 @@ def test_what_is_no_such_table_is_refused_with_row_and_column(folder, text, part
 
 
 def test_a_table_that_is_not_there_is_refused(folder):
-    with pytest.raises(InputError, match=r"dataset\.table='nope\.csv': No such file"):
+    with pytest.raises(InputError, match=r"dataset\.table='nope\.csv': no such file, here or in"):
         ImageFolder(root=str(folder), table="nope.csv").load(0)
 
 
