@@ -54,6 +54,7 @@ class StageProgress:
         self._timed_from = done  # steps and time from which on the pace is not yet counted
         self._began = time.monotonic()
         self._shown_at = self._began
+        self._rested_at: float | None = None
         self._loss = self._measured = ""
         self._bar = tqdm(
             total=self.epochs * clock.steps,
@@ -103,6 +104,11 @@ class StageProgress:
             self._show()
         self._bar.update()
 
+    def rest(self) -> None:
+        """Stop the time, which `epoch` starts again: what is measured meanwhile is not training."""
+        self._time()
+        self._rested_at = time.monotonic()
+
     def _time(self) -> None:
         """Count the steps since the last time toward the pace."""
         now = self._shown_at = time.monotonic()
@@ -124,7 +130,11 @@ class StageProgress:
 
     def epoch(self, row: dict[str, Any]) -> None:
         """Show a finished epoch. row: as in metrics.jsonl."""
-        self._time()
+        if self._rested_at is None:
+            self.rest()
+        else:
+            self._began += time.monotonic() - self._rested_at
+        self._rested_at = None
         self._loss = f"loss {row['loss']:.4f}"
         is_measured = self.headline in row
         if is_measured:

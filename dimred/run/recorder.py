@@ -116,6 +116,7 @@ class RunRecorder(TrainingObserver):
     def after_epoch(self, trainer: StageTrainer, epoch: int, state: EpochState) -> None:
         """Measure if due, and add a row to the metrics."""
         self.report.forget()
+        self.progress.rest()
         stage, every = trainer.stage, self.config.eval.every
         last = epoch + 1 == stage.options.epochs
         measured = last or (every > 0 and (epoch + 1) % every == 0)

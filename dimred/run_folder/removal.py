@@ -20,6 +20,8 @@ def removed(path: Path) -> str:
     """
     if path.is_symlink():
         raise InputError(f"{path}: is a link")
+    if state_of(path) is None:  # to lock it would make a folder
+        raise InputError(f"{path}: is no run now")
     with RunFolder(path) as folder:  # no other process can go on with it now
         run = state_of(path)
         if run is None or run.state not in (*STOPPED, GOING_ON):  # going on: by this very lock

@@ -91,6 +91,18 @@ def test_the_time_left_is_that_of_all_stages_by_what_they_train(monkeypatch, clo
     assert out.getvalue().endswith("1 images/s, 13:25 left in all\n")
 
 
+def test_what_is_measured_after_an_epoch_is_no_training(monkeypatch, clock):
+    out, _ = streams(monkeypatch, False, False)
+    progress = stage_of("pretrain", pace=Pace({Trainable.all: (1.0, 1)}), done=198)
+    for _ in range(2):
+        clock[0] += 1.0
+        progress.step()
+        progress.rest()
+        clock[0] += 60.0
+        progress.epoch({"epoch": 100, "loss": 1.0, "images_per_s": 1.0})
+    assert out.getvalue().endswith(" 13:24 left in all\n")  # 10 of 0.4 s, 800 of 1 s
+
+
 def test_one_slow_step_at_the_start_does_not_make_the_time_left_wild(monkeypatch, clock):
     out, _ = streams(monkeypatch, False, False)
     progress = stage_of("finetune", pace=Pace({Trainable.all: (30.0, 30)}))
