@@ -29,9 +29,6 @@ def entry() -> NoReturn:
         # Names of files and of classes may hold what the terminal's encoding lacks.
         for stream in filter(None, (sys.stdout, sys.stderr)):
             stream.reconfigure(errors="backslashreplace")
-        # Threads that wait for one another give up their cores. Otherwise they turn in a loop, and
-        # beside another busy program training slows down tenfold.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         # Collecting garbage among what importing PyTorch makes takes as long as the import.
         gc.set_threshold(200_000, 20, 20)
         code = main()
