@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dimred.commands.jobs import as_sweeps, job_overrides, jobs, swept_keys
 from dimred.commands.messages import Parser, complain, exit_code, explain, shown
 from dimred.commands.sweep import in_a_line, table_of, varied_words
 from dimred.config.conf_folder import GROUPS, choices, folded
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 # Environment variables that torchrun sets.
 _SHARED = os.environ.get("WORLD_SIZE", "1") != "1"
 _IS_WORKER = _SHARED and os.environ.get("RANK", "0") != "0"
-_MAX_JOBS = 10_000  # of a sweep
 _WORKER_ERROR_DELAY = 5.0  # seconds, so that the main process reports its error first
 
 _HELP_HEAD = """\
@@ -182,13 +181,13 @@ def _launch(args: Namespace) -> int:
         return hydra_overrides(typed, args.config_dir, args.multirun)
 
     overrides = words(args.overrides)
-    with hydra_app() as app, composing(args.overrides, lambda typed: _jobs(app, words(typed))[0]):
+    with hydra_app() as app, composing(args.overrides, lambda typed: jobs(app, words(typed))[0]):
         if args.list:
             if _SHARED:
                 raise InputError("--list: one process tells it; run it without torchrun")
-            swept = _swept(app, overrides) if args.multirun else []
-            names = [varied_words(job, swept) for job in _split(app, overrides)]
-            return _list(_jobs(app, overrides), names)
+            swept = swept_keys(app, overrides) if args.multirun else []
+            names = [varied_words(job, swept) for job in job_overrides(app, overrides)]
+            return _list(jobs(app, overrides), names)
         # Hydra composes once to read its mode, which is not ours but only a user's own to set.
         own = args.config_dir or any("hydra" in word for word in args.overrides)
         if args.multirun or (own and app.get_mode("config", overrides) is RunMode.MULTIRUN):
@@ -228,8 +227,8 @@ def _sweep(app: Hydra, flags: list[str], overrides: list[str]) -> int:
     """Run or submit the jobs of a sweep and wait for them; returns the exit code."""
     from hydra.types import RunMode
 
-    configs = _jobs(app, overrides)  # checks every job before any of them waits in a queue
-    sweeps = _as_sweeps(app, overrides)
+    configs = jobs(app, overrides)  # checks every job before any of them waits in a queue
+    sweeps = as_sweeps(app, overrides)
     hydra_config = app.compose_config("config", sweeps, run_mode=RunMode.MULTIRUN).hydra
     launcher = str(hydra_config.launcher._target_)
     if "BasicLauncher" in launcher:  # others may run where the data are
@@ -248,7 +247,7 @@ def _sweep(app: Hydra, flags: list[str], overrides: list[str]) -> int:
     launchers.addHandler(logging.StreamHandler(sys.stdout))
     launchers.setLevel(logging.INFO)
     try:
-        batches = app.multirun("config", partial(_job, flags, _swept(app, overrides)), sweeps)
+        batches = app.multirun("config", partial(_job, flags, swept_keys(app, overrides)), sweeps)
     except (RuntimeError, ValueError) as error:
         if exit_code(error) is not None:
             raise
@@ -268,68 +267,6 @@ def _sweep(app: Hydra, flags: list[str], overrides: list[str]) -> int:
         head = f"\ndimred: {len(failed)} job(s) of the sweep failed:"
         print(head, *failed, sep="\n", file=sys.stderr)
     return max(result.code for result in results)
-
-
-def _swept(app: Hydra, overrides: list[str]) -> list[str]:
-    """The keys that a sweep varies."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    parsed_overrides = OverridesParser.create(app.config_loader).parse_overrides(overrides)
-    return [each.key_or_group for each in parsed_overrides if each.is_discrete_sweep()]
-
-
-def _jobs(app: Hydra, overrides: list[str]) -> list[RunConfig]:
-    """The checked configuration of each job of a sweep, or of a single run. Raises InputError as
-    `_split`."""
-    import hydra
-
-    from dimred.config.hydra_schema import typed
-
-    return [typed(hydra.compose("config", overrides=job)) for job in _split(app, overrides)]
-
-
-def _split(app: Hydra, overrides: list[str]) -> list[list[str]]:
-    """The overrides of each job of a sweep, or of a single run.
-
-    Raises InputError for a sweep over nothing or over too much.
-    """
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    parsed_overrides = OverridesParser.create(app.config_loader).parse_overrides(overrides)
-    count = 1
-    for override in parsed_overrides:
-        if override.is_discrete_sweep():
-            # Counted, not listed: range(0,10**12) is easily typed.
-            n_values = sum(1 for _ in islice(override.sweep_string_iterator(), _MAX_JOBS + 1))
-            if not n_values:
-                raise InputError(f"{override.input_line}: is a sweep over no values")
-            count *= n_values
-            if count > _MAX_JOBS:
-                raise InputError(
-                    f"{override.input_line}: makes a sweep of more than {_MAX_JOBS:,} jobs"
-                )
-    return [list(job) for job in BasicSweeper.split_arguments(parsed_overrides, None)[0]]
-
-
-def _as_sweeps(app: Hydra, overrides: list[str]) -> list[str]:
-    """The overrides, with keys that the default configuration lacks written as sweeps over one
-    value. Hydra first composes without the swept overrides, where a plain `dataset.root=...` beside
-    `experiment=a,b` would be refused."""
-    import hydra
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from omegaconf import DictConfig, OmegaConf
-
-    default, rewritten = hydra.compose("config"), []
-    for override in OverridesParser.create(app.config_loader).parse_overrides(overrides):
-        text, path = str(override.input_line), override.key_or_group
-        key, _, value = text.partition("=")
-        parent = OmegaConf.select(default, path.rpartition(".")[0]) if "." in path else default
-        known = isinstance(parent, DictConfig) and path.rpartition(".")[2] in parent
-        if not (known or override.is_sweep_override() or path.startswith("hydra") or "/" in path):
-            text = text if value in ("", "null") else f"{key}=choice({value})"
-        rewritten.append(text)
-    return rewritten
 
 
 def _single(flags: list[str], composed: DictConfig) -> Exception | None:
