@@ -38,12 +38,16 @@ class RunFolder:
     """The files of a run. A run is complete when its summary.json, written last, exists.
 
     Used as a context manager, it locks the folder; InputError if another run holds the lock.
+
+    is_locked: whether the lock is held, which keeps other processes out; False on file systems
+        without locks.
     """
 
     def __init__(self, path: Path):
         self.path = path
         self.files = RunFiles(path)
         self.checkpoint = path / layout.CHECKPOINT
+        self.is_locked = False
         self._lock: int | None = None
         self._made_lock = False
 
@@ -71,6 +75,7 @@ class RunFolder:
             lock = self._open_lock(file)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.is_locked = True
             except BlockingIOError:
                 holder = os.pread(lock, 32, 0).decode(errors="replace") or "unknown"
                 os.close(lock)

@@ -16,13 +16,15 @@ def removed(path: Path) -> str:
 
     Returns a note on what is left, "" for nothing.
     Raises InputError for a run that is written meanwhile, or that is no unfinished run any more,
-    and for a link.
+    for a link, and on a file system without locks.
     """
     if path.is_symlink():
         raise InputError(f"{path}: is a link")
     if state_of(path) is None:  # to lock it would make a folder
         raise InputError(f"{path}: is no run now")
     with RunFolder(path) as folder:  # no other process can go on with it now
+        if not folder.is_locked:
+            raise InputError(f"{path}: whether a command writes it cannot be known without locks")
         run = state_of(path)
         if run is None or run.state not in (*STOPPED, GOING_ON):  # going on: by this very lock
             raise InputError(f"{path}: is {run.state if run else 'no run'} now")

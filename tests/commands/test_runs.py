@@ -160,6 +160,18 @@ def test_what_is_written_or_linked_is_not_deleted(tmp_path, outputs):
     assert "add --unfinished" in refused(tmp_path, "runs", "--delete", "--yes")
 
 
+def test_nothing_is_deleted_where_locks_do_not_work(tmp_path, outputs, monkeypatch):
+    """Another process may be writing it."""
+
+    def unsupported(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("fcntl.flock", unsupported)
+    _, err = dimred(tmp_path, "runs", "--unfinished", "--delete", "--yes", code=2)
+    assert "cannot be known without locks" in err
+    assert (outputs / "b-seed0-00000003/environment.json").exists()
+
+
 def test_listing_imports_nothing_heavy(tmp_path, outputs):
     code = (
         "import sys; from dimred.commands.main import main; code = main(['runs']);"
