@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -78,7 +79,7 @@ class OtherViews(Measure):
     @classmethod
     def lines(cls, results: dict[str, Any]) -> list[str]:
         found = {key.removeprefix("views"): value for key, value in results.items()}
-        ks = [key.removesuffix("_h") for key in found if key.endswith("_h") and "_unt" not in key]
+        ks = [match[1] for match in map(re.compile(r"(\d+)_h").fullmatch, found) if match]
         return [_line(k, results["images"], found) for k in ks]
 
 

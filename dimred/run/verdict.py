@@ -183,7 +183,7 @@ def _without_labels(it: Evidence) -> tuple[str, str]:
     pixels = it.shares.get("pixels", 1.0)
     beyond = it.z_against("pixels") is Difference.better
     if beyond and it.shares["z"] >= max(MOST, TIMES * pixels):
-        return GOOD, "most are found, and at least twice as many as in raw pixels"
+        return GOOD, "most images are found by another view, and twice as many as in raw pixels"
     if pixels >= MOST:
         return UNKNOWN, "these views are too easy to judge a map by, as raw pixels find most too"
     return UNKNOWN, "it has learned something; whether enough, only labels or a look can tell"

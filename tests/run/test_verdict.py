@@ -69,7 +69,7 @@ def test_what_is_not_known_comes_without_advice():
 @pytest.mark.parametrize(
     ("spaces", "word", "finding"),
     [
-        ({"z": 0.61, "pixels": 0.2, "pca2": 0.03, "untrained_z": 0.02}, GOOD, "most are found"),
+        ({"z": 0.61, "pixels": 0.2, "pca2": 0.03, "untrained_z": 0.02}, GOOD, "most images are"),
         ({"z": 0.33, "pixels": 0.23, "pca2": 0.06, "untrained_z": 0.04}, UNKNOWN, "only labels"),
         ({"z": 0.61, "pixels": 0.4, "pca2": 0.1, "untrained_z": 0.1}, UNKNOWN, "only labels"),
         ({"z": 0.75, "pixels": 0.68, "pca2": 0.57, "untrained_z": 0.2}, UNKNOWN, "too easy"),

@@ -105,7 +105,7 @@ def test_a_folder_system_without_locks_is_said_and_used(files, monkeypatch, caps
     monkeypatch.setattr("fcntl.flock", unsupported)
     with RunFolder(files.folder) as folder:
         folder.write_json("a.json", 1)
-        assert not folder.is_locked  # so that nothing is deleted there (tests/commands/test_runs.py)
+        assert not folder.is_locked
     assert "no locks" in capsys.readouterr().out
     assert files.json("a.json") == 1
 

@@ -49,6 +49,7 @@ def test_a_flat_folder_is_mapped_without_labels(own):
     assert "trust5 of Z against H" in out
     assert "trustworthiness5 of Z against H " in out
     assert "other view found      in H 0." in out
+    assert out.count("other view found ") == 1
     numbers = content["verdict"]["numbers"]
     assert numbers["images"] == 80
     assert numbers["z"] == content["views"]["views5_z"]
