@@ -167,7 +167,8 @@ def _level(it: Evidence) -> tuple[str, str]:
     for difference, words in _FINDINGS.items():
         named = [_NAMES[space] for space, against in beaten.items() if against is difference]
         if named:
-            word = _LEVELS[difference][half_way]
+            worst = beaten.get("pca2") is Difference.worse  # a map that takes no training
+            word = POOR if worst else _LEVELS[difference][half_way]
             return word, words.format(" and ".join(named))
     return GOOD if half_way else FAIR, "better than chance"
 
