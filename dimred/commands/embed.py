@@ -58,7 +58,7 @@ In Python:
 def run(arguments: list[str]) -> int:
     """Place the images that the arguments name; returns the exit code."""
     parser = Parser(HELP)
-    parser.add_argument("words", nargs="+")
+    parser.add_argument("words", nargs="+", metavar="IMAGES")
     parser.add_argument("--out")
     parser.add_argument("--k", type=int)
     parser.add_argument("--root")
@@ -123,6 +123,8 @@ def _remarks(placed: Placed) -> Iterator[str]:
         rough = placed.far & (placed.distances <= placed.fence)
         why = f"{limit} in {placed.space}{', or far rougher' if rough.any() else ''}"
         yield f"{len(far):,} far from everything ({why}), {far[0]!r} first"
+    elif len(placed):
+        yield f"none far from everything ({limit} in {placed.space})"
     if placed.space == "Z":
         yield "far is judged in Z, less surely: the run is of an earlier version, which kept no H"
     if placed.converted:

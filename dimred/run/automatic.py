@@ -21,7 +21,8 @@ from dimred.files import expanded, printable
 from dimred.options.option import changes_result
 from dimred.pairing.formats import PairFormat
 from dimred.run import plan
-from dimred.run.survey import contention, digest, image_files, speed, survey
+from dimred.run.pace import contention
+from dimred.run.survey import digest, image_files, speed, survey
 from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
 from dimred.steps import step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import torch
 
 from dimred.errors import InputError, TrainingFailed
 from dimred.run.inputs import Inputs
+from dimred.run.plan import BUSY
 from dimred.run.stages import StagedTraining
 from dimred.steps import duration
 from dimred.training.checkpoint import Position
@@ -21,6 +23,7 @@ from dimred.training.stage import StageTrainer
 MIN_STEPS = 300
 _SECONDS = 1.5
 _WARM_UP = 2  # steps
+_COMPUTED = 0.3  # seconds
 _MAX_STEPS = 20
 # What a stage that trains the readout alone takes of the time of one that trains all, until one
 # has been measured: it needs no gradients of the network.
@@ -116,6 +119,15 @@ def _timed(trainer: StageTrainer) -> tuple[float, float, int]:
     return seconds, time.process_time() - worked, number
 
 
+def contention() -> float:
+    """Seconds that a second of computing takes now; more than 1 where other programs use the
+    cores."""
+    began, worked = time.monotonic(), time.thread_time()
+    while time.thread_time() - worked < _COMPUTED:
+        hashlib.sha256(bytes(10_000))
+    return max((time.monotonic() - began) / (time.thread_time() - worked), 1.0)
+
+
 def forecast(inputs: Inputs, start: Position) -> tuple[Pace, str]:
     """The pace of a run that begins or goes on, and a line on how long it takes. Without steps to
     measure it by, and where they fail, the pace is empty and so is the line: the training itself
@@ -129,7 +141,11 @@ def forecast(inputs: Inputs, start: Position) -> tuple[Pace, str]:
         pace = measured_pace(inputs)
     except (InputError, TrainingFailed):
         return Pace(), ""
-    return pace, f"{described(pace, inputs, start)}; Ctrl-C saves, the same command goes on"
+    line = f"{described(pace, inputs, start)}; Ctrl-C saves, the same command goes on"
+    several = inputs.compute.device.type == "cpu" and torch.get_num_threads() > 1
+    if several and contention() > BUSY:
+        line += "\nother programs use the cores too: device.threads=1 may be several times as fast"
+    return pace, line
 
 
 def described(pace: Pace, inputs: Inputs, start: Position) -> str:

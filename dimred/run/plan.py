@@ -24,7 +24,7 @@ _CAUTION = 0.85  # share of the time that is left which is planned for: other pr
 _MOST_READING = 0.25  # of the budget
 _SIZES = (32, 48, 64)  # pixels
 _WORTH_ALL = 0.8  # leaving out fewer images than a fifth is not worth the gaps
-_BUSY, _MOST_CONTENTION = 1.3, 4.0
+BUSY, _MOST_CONTENTION = 1.3, 4.0
 _FASTER = 1.15  # bf16 rounds, and so must be worth it
 
 
@@ -109,6 +109,7 @@ class Choice:
 
     n: images that the map is of. gain: how many times as fast the precision is as float32.
     seconds: that training takes. alone: whether it is on one core, since others are busy.
+    scale_asked: whether the user has set the scale.
     """
 
     n: int
@@ -117,6 +118,7 @@ class Choice:
     scale: float
     seconds: float
     alone: bool = False
+    scale_asked: bool = False
 
 
 def batch_size_for(n: int, on_gpu: bool) -> int:
@@ -167,7 +169,9 @@ def choose(
     scale = asked.scale or min(max(available / seconds, MIN_SCALE), MAX_SCALE)
     scale = float(f"{scale:.2g}")
     alone = trial.threads == 1 and asked.threads is None
-    return Choice(n, trial, gain, scale, seconds * scale, alone)
+    return Choice(
+        n, trial, gain, scale, seconds * scale, alone, scale_asked=asked.scale is not None
+    )
 
 
 def _arithmetic(
@@ -178,7 +182,7 @@ def _arithmetic(
     if asked.precision is not None or machine.on_gpu:
         return replace(trial, precision=asked.precision or "auto", threads=asked.threads), 1.0
     plain = replace(trial, precision="float32", threads=asked.threads)
-    if machine.contention > _BUSY and asked.threads is None:
+    if machine.contention > BUSY and asked.threads is None:
         # Threads wait for one another, and so for every other program.
         alone = replace(plain, threads=1)
         if measure(alone).seconds * _FASTER < measure(plain).seconds:
@@ -231,12 +235,14 @@ def lines(
         precision += " on one of the busy cores"
     out = n % trial.batch_size
     whole = f"{out} of {n:,} images sit out an epoch, each time others"
-    whole = whole if out else "no image sits out an epoch"
+    whole = whole if out else "no image sits out an epoch if all can be read"
     rest = "the rest is for reading, inspection and the page"
     if choice.scale >= MAX_SCALE:
         rest = "more epochs are not known to help"
     elif choice.seconds > budget:
         rest = "more than that, but fewer epochs make no map"
+        if choice.scale_asked:
+            rest = "more than that, as you asked"
     return [
         f"images    {survey}; middle squares at {trial.image_size}x{trial.image_size}{part}",
         f"network   {model} in {precision}, batches of {trial.batch_size}: {whole}",

@@ -30,7 +30,6 @@ from dimred.training.schedule import Trainable
 
 _LOOKED_AT = 48
 _SIZE = 32
-_COMPUTED = 0.3  # seconds
 
 
 def image_files(dataset: ImageFolder) -> list[File]:
@@ -97,15 +96,6 @@ class _Noise(DatasetOptions):
             None,
             np.arange(n),
         )
-
-
-def contention() -> float:
-    """Seconds that a second of computing takes now; more than 1 where other programs use the
-    cores."""
-    began, worked = time.monotonic(), time.thread_time()
-    while time.thread_time() - worked < _COMPUTED:
-        hashlib.sha256(bytes(10_000))
-    return max((time.monotonic() - began) / (time.thread_time() - worked), 1.0)
 
 
 def speed(config: RunConfig, gray: bool) -> Measure:

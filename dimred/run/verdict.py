@@ -33,7 +33,7 @@ GOOD, FAIR, POOR, UNKNOWN = "good", "fair", "poor", "not known"
 _NAMES = {
     "chance": "chance",
     "pixels": "raw pixels",
-    "pca2": "their PCA in 2-D",
+    "pca2": "PCA in 2-D",
     "untrained_z": "Z before training",
 }
 # What a map of which nothing was learned is no better than.
@@ -50,7 +50,7 @@ class Difference(IntEnum):
 
 _FINDINGS = {
     Difference.worse: "worse than {}",
-    Difference.none_found: "no difference from {} found",
+    Difference.none_found: "about as good as {}",
     Difference.better: "better than {}",
 }
 # The words for maps that have not gone half of the way from chance to perfect, and that have.
@@ -169,7 +169,13 @@ def _level(it: Evidence) -> tuple[str, str]:
         if named:
             worst = beaten.get("pca2") is Difference.worse  # a map that takes no training
             word = POOR if worst else _LEVELS[difference][half_way]
-            return word, words.format(" and ".join(named))
+            others = [
+                _NAMES[space]
+                for space, against in beaten.items()
+                if against is Difference.better is not difference
+            ]
+            also = f", better than {others[0]}" if others else ""
+            return word, f"{words.format(' and '.join(named))}{also}"
     return GOOD if half_way else FAIR, "better than chance"
 
 

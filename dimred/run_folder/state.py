@@ -97,7 +97,8 @@ class RunState:
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             return ""
         going_on = [word for word in words[2:] if not word.startswith("restart=")]
-        return " ".join(map(shell_word, [*words[:2], *current_overrides(going_on)]))
+        plain = map(_plainly, current_overrides(going_on))
+        return " ".join(map(shell_word, [*words[:2], *plain]))
 
     @property
     def progress(self) -> str:
@@ -236,3 +237,10 @@ def _sizes(paths: Iterator[Path], at_most: int) -> Iterator[int]:
                 yield path.lstat().st_size
         except OSError:
             continue
+
+
+def _plainly(word: str) -> str:
+    """An override without the quotes in which dimred records a text, where it needs none."""
+    found = re.fullmatch(r"([^=']+)='([A-Za-z_./~][\w./~-]*)'", word)
+    special = found is None or found[2].lower() in ("true", "false", "null", "nan", "inf")
+    return word if found is None or special else f"{found[1]}={found[2]}"

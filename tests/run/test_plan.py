@@ -110,6 +110,6 @@ def test_three_lines_say_what_was_chosen():
     assert len(lines) == 3
     assert "2,000 color images of about 640x480, no classes" in lines[0]
     assert "bf16 (2.0 times" in lines[1]
-    assert lines[1].endswith("batches of 125: no image sits out an epoch")
+    assert lines[1].endswith("batches of 125: no image sits out an epoch if all can be read")
     assert lines[2].startswith("epochs    80 (schedule=demo times ")
     assert " of 10 min; " in lines[2]

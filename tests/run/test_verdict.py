@@ -32,8 +32,8 @@ def test_a_map_that_is_worse_than_raw_pixels_says_so_and_to_train_longer():
     it = judged(z=0.223, h=0.25, chance=0.1, pixels=0.277, pca2=0.13, untrained_z=0.14)
     assert it.word == POOR
     assert it.text == (
-        "Worse than raw pixels: knn15 0.223 of 1,666 test images, chance 0.100, raw pixels 0.277, "
-        "their PCA in 2-D 0.130, Z before training 0.140"
+        "Worse than raw pixels, better than PCA in 2-D: knn15 0.223 of 1,666 test images, chance "
+        "0.100, raw pixels 0.277, PCA in 2-D 0.130, Z before training 0.140"
     )
     assert it.advice == "train longer: schedule.epochs_scale=5 (about 1,525 epochs instead of 305)"
     assert it.numbers["error_pixels"] == 0.01
@@ -43,11 +43,15 @@ def test_a_map_that_is_worse_than_raw_pixels_says_so_and_to_train_longer():
 @pytest.mark.parametrize(
     ("spaces", "word", "finding"),
     [
-        ({"z": 0.99, "pixels": 0.98, "pca2": 0.6, "chance": 0.1}, GOOD, "no difference from raw"),
+        (
+            {"z": 0.99, "pixels": 0.98, "pca2": 0.6, "chance": 0.1},
+            GOOD,
+            "about as good as raw pixels, better than PCA",
+        ),
         ({"z": 0.75, "pixels": 0.40, "pca2": 0.6, "chance": 0.1}, GOOD, "better than raw pixels"),
         ({"z": 0.35, "pixels": 0.28, "pca2": 0.2, "chance": 0.1}, FAIR, "better than raw pixels"),
         ({"z": 0.92, "pixels": 0.98, "pca2": 0.6, "chance": 0.1}, FAIR, "worse than raw pixels"),
-        ({"z": 0.60, "pixels": 0.45, "pca2": 0.64, "chance": 0.1}, POOR, "worse than their PCA"),
+        ({"z": 0.60, "pixels": 0.45, "pca2": 0.64, "chance": 0.1}, POOR, "worse than PCA in 2-D"),
         ({"z": 0.11, "pixels": 0.28, "chance": 0.1}, POOR, "no better than chance"),
         ({"z": 0.30, "pixels": 0.28, "untrained_z": 0.29}, POOR, "no better than before training"),
         ({"z": 0.80, "chance": 0.1}, GOOD, "better than chance"),
@@ -73,7 +77,7 @@ def test_what_is_not_known_comes_without_advice():
         ({"z": 0.33, "pixels": 0.23, "pca2": 0.06, "untrained_z": 0.04}, UNKNOWN, "only labels"),
         ({"z": 0.61, "pixels": 0.4, "pca2": 0.1, "untrained_z": 0.1}, UNKNOWN, "only labels"),
         ({"z": 0.75, "pixels": 0.68, "pca2": 0.57, "untrained_z": 0.2}, UNKNOWN, "too easy"),
-        ({"z": 0.07, "pixels": 0.24, "pca2": 0.06, "untrained_z": 0.03}, POOR, "their PCA in 2-D"),
+        ({"z": 0.07, "pixels": 0.24, "pca2": 0.06, "untrained_z": 0.03}, POOR, "PCA in 2-D"),
         ({"z": 0.04, "pixels": 0.24, "pca2": 0.01, "untrained_z": 0.03}, POOR, "before training"),
         ({"z": 0.01, "chance": 0.01}, POOR, "no better than chance"),
     ],
@@ -153,7 +157,7 @@ def test_a_better_map_never_has_a_worse_word(labeled, one, other, spaces, error)
 def test_what_is_below_a_reference_is_never_called_better_than_it(labeled, z, spaces, error):
     it = judged(labeled, errors=dict.fromkeys(spaces, error), z=z, **spaces)
     finding = it.text.partition(": ")[0].lower()
-    for name, space in (("raw pixels", "pixels"), ("their PCA in 2-D", "pca2")):
+    for name, space in (("raw pixels", "pixels"), ("PCA in 2-D", "pca2")):
         if z <= spaces[space]:
             assert not (finding.startswith("better than") and name.lower() in finding)
     if z < min(spaces.values()) - 2 * error:

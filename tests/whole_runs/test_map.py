@@ -25,7 +25,7 @@ def hasty():
     """Speeds are measured in a moment; they need not be right."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("dimred.run.pace._SECONDS", 0.01)
-        patched.setattr("dimred.run.survey._COMPUTED", 0.01)
+        patched.setattr("dimred.run.pace._COMPUTED", 0.01)
         yield
 
 
