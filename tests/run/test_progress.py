@@ -55,6 +55,8 @@ def stage_of(name, steps=2, pace=None, batch_size=1024, headline=KNN, done=0):
 
 def shown(monkeypatch, out_is_terminal, err_is_terminal, headline=KNN):
     """Standard output and error of a stage of 400 epochs in its 12th, at 80 columns."""
+    for name, size in (("COLUMNS", "80"), ("LINES", "25")):
+        monkeypatch.setenv(name, size)
     out, err = streams(monkeypatch, out_is_terminal, err_is_terminal)
     pace = Pace({Trainable.all: (20.0, 10)})
     progress = stage_of("finetune", pace=pace, headline=headline, done=22)
