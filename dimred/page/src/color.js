@@ -28,8 +28,10 @@ function visible(color, dark) {
   return mixed;
 }
 
-/** Of category `code` of `count`: the palette's, or hues apart where it has too few. */
-export function categoryColor(code, count, palette, dark) {
+/** Of a category: the palette's, or hues apart where it has too few; gray for rows without one. */
+export function categoryColor(column, code, palette, dark) {
+  if (code === 0 && column.name !== "class" && column.names[0] === "none") return UNKNOWN;
+  const count = column.names.length;
   if (count <= palette.length) return visible(parts(palette[code]), dark);
   const hue = (code * 0.618034) % 1;
   const light = 0.4 + 0.2 * (code % 3);
@@ -65,8 +67,7 @@ export function range(column, numbers) {
 export function tints(column, numbers, palette, dark) {
   const out = new Float32Array(3 * numbers.length);
   if (column.kind === "category") {
-    const count = column.names.length;
-    const colors = column.names.map((_, code) => categoryColor(code, count, palette, dark));
+    const colors = column.names.map((_, code) => categoryColor(column, code, palette, dark));
     numbers.forEach((code, row) => out.set(colors[code], 3 * row));
     return out;
   }

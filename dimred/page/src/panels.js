@@ -10,7 +10,7 @@ const STEPS = 200; // of a slider over the numbers of a column
 
 /** The color of a category, as CSS. */
 export function cssOf(column, code, dark) {
-  return css(categoryColor(code, column.names.length, about.palette, dark));
+  return css(categoryColor(column, code, about.palette, dark));
 }
 
 /** The colors in words: a list of categories to show, hide and highlight, or a scale. */
