@@ -10,16 +10,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
-import torch.nn.functional as F
+import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dimred.data.image_files import files_by_name, whole_pictures
 from dimred.data.image_folder import decode_files
 from dimred.data.image_set import ImageSet
 from dimred.errors import InputError
 from dimred.files import expanded
-from dimred.page import Atlas, make_atlas, picture_atlas, picture_side
+from dimred.page import Atlas, make_atlas, picture_atlas, picture_side, resized
 from dimred.run_folder.files_now import FilesNow, outline, own_images
 from dimred.run_folder.finished import FinishedRun
 from dimred.run_folder.kept import pictures_of
@@ -218,9 +217,7 @@ def at_most(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     scale = side / max(picture.shape[1:])
     if scale >= 1:
         return picture
-    shape = [max(round(length * scale), 1) for length in picture.shape[1:]]
-    import torch
-
-    pixels: Tensor = torch.from_numpy(np.ascontiguousarray(picture))[None].float()
-    small = F.interpolate(pixels, shape, mode="bilinear", antialias=True)
-    return small[0].round_().clamp_(0, 255).byte().numpy()
+    height, width = (max(round(length * scale), 1) for length in picture.shape[1:])
+    pixels = torch.from_numpy(np.ascontiguousarray(picture))[None]
+    small: NDArray[np.uint8] = resized(pixels, height, width)[0]
+    return small.transpose(2, 0, 1)

@@ -1,6 +1,6 @@
 """The page of a map: one HTML file with its points, images and viewer."""
 
-from dimred.page.atlas import Atlas, extended, make_atlas, picture_atlas, picture_side
+from dimred.page.atlas import Atlas, extended, make_atlas, picture_atlas, picture_side, resized
 from dimred.page.document import Column, Finding, MapPage, PlacedImages, StageMap, page_parts
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "page_parts",
     "picture_atlas",
     "picture_side",
+    "resized",
 ]

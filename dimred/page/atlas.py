@@ -95,7 +95,7 @@ def make_atlas(images: Tensor, places: NDArray[np.floating], side: int | None = 
     sheets = []
     for first in range(0, count, columns**2):
         chosen = images[torch.from_numpy(order[first : first + columns**2])]
-        shown = _resized(chosen, height, width)
+        shown = resized(chosen, height, width)
         # Edge pixels are repeated, so that compression does not mix in neighboring images.
         edges = ((0, 0), (0, cell - height), (0, cell - width), (0, 0))
         cells = np.pad(shown, edges, mode="edge")
@@ -176,8 +176,8 @@ def _along_the_map(places: NDArray[np.floating]) -> NDArray[np.int64]:
     return np.argsort(code, kind="stable")
 
 
-def _resized(images: Tensor, height: int, width: int) -> NDArray[np.uint8]:
-    """uint8 (n, height, width, C)."""
+def resized(images: Tensor, height: int, width: int) -> NDArray[np.uint8]:
+    """Images, uint8 (n, C, H, W), at another size: uint8 (n, height, width, C)."""
     if images.shape[2:] != (height, width):
         small = F.interpolate(images.float(), (height, width), mode="bilinear", antialias=True)
         images = small.round_().clamp_(0, 255).byte()

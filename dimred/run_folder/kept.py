@@ -48,8 +48,8 @@ class Kept:
     """What a run keeps of its N images.
 
     digests: uint8 (N, DIGEST), 0 for files that could not be read again, CHANGED for those that
-        were no longer what the run learned from. others: names of other
-    image files that were there; None where there were too many.
+        were no longer what the run learned from.
+    others: names of other image files that were there; None where there were too many.
     h: float32 (N, m), and thumbnails; None where there were too many images.
     """
 
