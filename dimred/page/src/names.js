@@ -149,13 +149,13 @@ export class Names {
     return names && isNamed && this.scene.motion === null;
   }
 
-  /** Choose the names that have room. taken: boxes that they may not touch. */
-  choose(context, taken) {
+  /** Choose the names that have room. takenBy(): a box that they may not touch. */
+  choose(context, takenBy) {
     this.shown = [];
     if (!this.wanted) return;
     const { scene, state } = this;
     context.font = FONT;
-    const boxes = [...taken];
+    const boxes = [takenBy()];
     const nearby = new Map(); // code -> places
     const onScreen = scene.projection();
     for (const { code, place } of this.#anchors()) {
@@ -183,6 +183,7 @@ export class Names {
 
   draw(context) {
     const { dark, highlight, column } = this.state;
+    context.save(); // round joins would make the frames of images several times as slow
     context.font = FONT;
     context.textAlign = "center";
     context.textBaseline = "middle";
@@ -196,7 +197,7 @@ export class Names {
       context.strokeText(text, x + width / 2, y + height / 2);
       context.fillText(text, x + width / 2, y + height / 2);
     }
-    context.globalAlpha = 1;
+    context.restore();
   }
 }
 

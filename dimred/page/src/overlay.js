@@ -87,7 +87,7 @@ export class Overlay {
     this.#drawImages();
     const placed = this.placedRows;
     for (const row of placed) this.#drawPlaced(row);
-    this.names.choose(context, [this.#corner()]);
+    this.names.choose(context, () => this.#corner());
     this.names.draw(context);
     const isSeen = (row) => (row < about.n ? scene.states[row] !== HIDDEN : placed.includes(row));
     if (state.pinned !== null && isSeen(state.pinned)) this.#drawNeighbors();
