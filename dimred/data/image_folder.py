@@ -133,7 +133,7 @@ def selected_files(
     root: str, select: Callable[[ImageSet], ImageSet], tables: Tables
 ) -> SelectedFiles:
     """The files of which `load_image_folder` reads images, unopened. Raises its errors."""
-    passed_over = PassedOver()
+    passed_over = PassedOver(used=tables.paths)
     paths = list(image_paths(str(expanded(root)), f"dataset.root={root!r}", passed_over))
     layout = layout_of(root, paths, passed_over, tables.says)
     joined = tables.joined(layout.files)

@@ -46,12 +46,15 @@ class PassedOver:
         or two outermost folders that the system folder lies in, and its own.
     hidden: number of image files and of folders whose names begin with a dot.
     links: number of links back to a folder above or to themselves, or into the kernel's folders.
+    used: paths, relative to the folder, of files that are read although they are no images, such as
+        tables; they do not count.
     """
 
     other: Counter[tuple[tuple[str, ...], str]] = field(default_factory=Counter)
     in_system: Counter[tuple[tuple[str, ...], str]] = field(default_factory=Counter)
     hidden: int = 0
     links: int = 0
+    used: frozenset[str] = frozenset()
 
     @property
     def suffixes(self) -> Counter[str]:
@@ -120,7 +123,7 @@ def image_paths(folder: str, named: str, passed_over: PassedOver | None = None) 
                     passed_over.links += 1
                 else:
                     yield inside + entry.name
-            else:
+            elif inside + entry.name not in passed_over.used:
                 suffix = escaped(PurePath(entry.name).suffix.lower())
                 passed_over.other[outermost, suffix] += 1
 

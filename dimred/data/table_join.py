@@ -50,11 +50,14 @@ class Tables:
     root: the folder as given. table, exclude: as given, None without one. Where there is no such
         file, the one in the folder is taken.
     strict: refuse rows and images that do not fit together.
+    paths: of the tables, relative to the root.
     Raises InputError for tables that cannot be read.
     """
 
     def __init__(self, root: str, table: str | None, exclude: str | None, strict: bool):
         self.root, self.strict = root, strict
+        given = [file for file in (table, exclude) if file is not None]
+        self.paths = frozenset(_inside(root, file) for file in given)
         self._table = _read("table", root, table)
         self._excluded = _read("exclude", root, exclude)
         self._notes: list[str] = []
@@ -138,16 +141,14 @@ class Tables:
             files[i] = _with_row(table, files[i], row, class_at, split_at)
             has_values[i] = class_at is None or files[i].class_name is not None
         files = self._one_spelling(files) if class_at is not None else files
-        what = "class" if class_at is not None else "row"
-        without = np.flatnonzero(~has_values & wanted)
         used = class_at is not None or split_at is not None
-        if len(without):
-            count = counted_word(len(without), "image has", "images have")
-            left_out = (" and is left out" if len(without) == 1 else " and are left out") * used
-            names = listed([repr(files[i].name) for i in without])
-            self._say(table, f"{count} no {what}{left_out}: {names}")
+        has_row = np.isin(np.arange(len(files)), list(of_file))
+        without = {"row": wanted & ~has_row, "class": wanted & has_row & ~has_values}
+        for what, which in without.items():
+            self._say_without(table, what, [files[i] for i in np.flatnonzero(which)], used)
         if not has_values[wanted].any():
-            raise table.error(f"no image has a {what}")
+            lacking = "class" if class_at is not None else "row"
+            raise table.error(f"no image has a {lacking}")
         columns = self._further_columns(table, of_file, {at, class_at, split_at}, len(files))
         return files, columns, has_values if used else np.ones_like(has_values)
 
@@ -167,6 +168,14 @@ class Tables:
             count = counted_word(len(lost), "row names", "rows name")
             self._say(table, f"{count} no image of the folder: {listed(lost)}")
         return rows
+
+    def _say_without(self, table: Table, what: str, files: Sequence[File], left_out: bool) -> None:
+        """Say which images have no row, or no class in it."""
+        if files:
+            count = counted_word(len(files), "image has", "images have")
+            then = (" and is left out" if len(files) == 1 else " and are left out") * left_out
+            names = listed([repr(file.name) for file in files])
+            self._say(table, f"{count} no {what}{then}: {names}")
 
     def _say(self, table: Table, note: str) -> None:
         """Note what does not fit, or refuse it."""
@@ -235,6 +244,11 @@ def _read(key: str, root: str, given: str | None) -> Table | None:
     if given is None:
         return None
     return read_table(table_path(root, given) or expanded(given), f"dataset.{key}={given!r}")
+
+
+def _inside(root: str, given: str) -> str:
+    """The path of a table relative to the folder of images."""
+    return os.path.relpath(table_path(root, given) or expanded(given), expanded(root))
 
 
 class _ByName:

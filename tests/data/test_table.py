@@ -57,6 +57,7 @@ ALL = "file,class,split\na/1.png,x,train\na/2.png,y,test\nb/1.png,x,train\nb/3.p
 
 def test_class_and_split_of_a_table_hold_instead_of_the_folders(folder):
     (folder / "loose.png").write_bytes(b"")  # which the folders' classes would refuse
+    (folder / "a" / "list.csv").write_bytes(b"")  # another file, which is passed over
     images = read(folder, ALL + "loose.png,x,TEST\n")
     assert images.sources == ("a/1.png", "b/1.png", "b/3.png", "a/2.png", "loose.png")
     assert classes(images) == ["x", "x", "y", "y", "x"]
@@ -64,6 +65,7 @@ def test_class_and_split_of_a_table_hold_instead_of_the_folders(folder):
     assert images.split_name == "split of list.csv, 3/2"
     assert images.index.tolist() == [0, 1, 2, 3, 4]
     assert images.found.notes == ()
+    assert images.found.other_files == {".csv": 1}
 
 
 def test_folders_say_what_the_table_does_not(folder):
@@ -161,14 +163,13 @@ PARTS = "file,class\na/1.png,x\na/2.png,y\nb/1.png,\ngone.png,y\n"
 def test_images_without_a_class_and_rows_without_an_image_are_counted_and_named(folder):
     images = read(folder, PARTS)
     assert images.sources == ("a/1.png", "a/2.png")
-    lost, without, unlabeled = images.found.notes
+    lost, no_row, without, unlabeled = images.found.notes
     assert lost == "list.csv: 1 row names no image of the folder: 'gone.png' (line 5)"
-    assert without == "list.csv: 2 images have no class and are left out: 'b/1.png', 'b/3.png'"
+    assert no_row == "list.csv: 1 image has no row and is left out: 'b/3.png'"
+    assert without == "list.csv: 1 image has no class and is left out: 'b/1.png'"
     assert unlabeled == "no two images are of one class: taken as unlabeled"
     assert "1 row names no image of the folder: 'gone.png'" in refusal(folder, PARTS, strict=True)
-    assert "2 images have no class" in refusal(
-        folder, PARTS.replace("gone.png,y\n", ""), strict=True
-    )
+    assert "1 image has no row" in refusal(folder, PARTS.replace("gone.png,y\n", ""), strict=True)
 
 
 COLUMNS = "file,weight,taken,no\na/1.png,1.5,2026-01-02,007\na/2.png,NA,2026-01-03,008\n"
