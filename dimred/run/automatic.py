@@ -20,8 +20,7 @@ from dimred.errors import InputError
 from dimred.files import expanded, printable
 from dimred.options.option import changes_result
 from dimred.pairing.formats import PairFormat
-from dimred.run import plan
-from dimred.run.pace import contention
+from dimred.run import plan, plan_words
 from dimred.run.survey import digest, image_files, speed, survey
 from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
@@ -70,11 +69,7 @@ def automatic(folder: str, minutes: float, given: Mapping[str, str], began: floa
         )
     assert isinstance(config.dataset, ImageFolder)
     files = image_files(config.dataset)
-    if len(files) < plan.MIN_IMAGES:
-        raise InputError(
-            f"{folder}: {len(files)} images to map; a map needs {plan.MIN_IMAGES} at least, and "
-            "shows groups from a few hundred on"
-        )
+    _refuse_few(folder, len(files))
     path = _run_dir(config, digest(root, files), minutes, given)
     if config.run_dir is not None:
         path = Path(config.run_dir)
@@ -92,6 +87,21 @@ def automatic(folder: str, minutes: float, given: Mapping[str, str], began: floa
     return Automatic(_words({**own, **chosen, **given, **place}), [*lines, *about])
 
 
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _refuse_few(folder: str, count: int) -> None:
+    if count < plan.MIN_IMAGES:
+        raise InputError(
+            f"{folder}: {count} images to map; a map needs {plan.MIN_IMAGES} at least, and "
+            "shows groups from a few hundred on"
+        )
+
+
 def _words(values: Mapping[str, str]) -> list[str]:
     return [f"{key}={value}" for key, value in values.items()]
 
@@ -104,21 +114,21 @@ def _chosen(
     given: Mapping[str, str],
 ) -> tuple[dict[str, str], list[str]]:
     """The overrides of a plan, and lines on it."""
-    machine = plan.Machine(config.device.device().type == "cuda", contention())
+    on_gpu = config.device.device().type == "cuda"
     asked = _asked(config, given)
     unscaled = {**given, _SCALE: "1"}
-    model = given.get("model", plan.model_for(machine.on_gpu))
+    model = given.get("model", plan.model_for(on_gpu))
     base = {"dataset": "image_folder", "schedule": plan.SCHEDULE, "model": model, **unscaled}
     with step("measuring the speed of this machine"):
         measure = speed(composed(_words(base)), looked_at.gray)
         ends = began + budget
-        choice = plan.choose(looked_at, lambda: ends - time.monotonic(), asked, machine, measure)
-    chosen = plan.overrides(looked_at, choice, asked, machine)
+        choice = plan.choose(looked_at, lambda: ends - time.monotonic(), asked, on_gpu, measure)
+    chosen = plan_words.overrides(looked_at, choice, asked, on_gpu)
     chosen = {key: value for key, value in chosen.items() if key not in given}
     final = composed(_words({"dataset": "image_folder", **chosen, **given}))
     epochs = sum(stage.epochs for stage in final.schedule.stages.values())
     names = final.model.name, final.schedule.name
-    return chosen, plan.lines(looked_at, choice, *names, epochs, budget)
+    return chosen, plan_words.lines(looked_at, choice, *names, epochs, budget)
 
 
 def _asked(config: RunConfig, given: Mapping[str, str]) -> plan.Asked:
@@ -130,14 +140,12 @@ def _asked(config: RunConfig, given: Mapping[str, str]) -> plan.Asked:
         "device.precision": config.device.precision.value,
         "device.threads": config.device.threads,
     }
-    scale = given.get(_SCALE)
+    scale, factor = given.get(_SCALE), _number(given.get(_SCALE, ""))
     size, limit, batch, precision, threads = (
         values[key] if key in given else None for key in values
     )
-    try:
-        factor = None if scale is None else float(scale)
-    except ValueError as error:  # what only Hydra understands
-        raise InputError(f"schedule.epochs_scale={scale}: must be a plain number here") from error
+    if scale is not None and factor is None:  # what only Hydra understands
+        raise InputError(f"schedule.epochs_scale={scale}: must be a plain number here")
     return plan.Asked(size, batch, precision, threads, limit, factor)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
+from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from dimred.errors import InputError, TrainingFailed
@@ -23,8 +24,9 @@ from dimred.training.stage import StageTrainer
 MIN_STEPS = 300
 _SECONDS = 1.5
 _WARM_UP = 2  # steps
-_COMPUTED = 0.3  # seconds
 _MAX_STEPS = 20
+# Of the parts of a measurement, as many of the slowest and of the fastest do not count.
+_PARTS, _NOT_COUNTED = 8, 2
 # What a stage that trains the readout alone takes of the time of one that trains all, until one
 # has been measured: it needs no gradients of the network.
 _READOUT = 0.4
@@ -38,10 +40,13 @@ class Pace:
     taken: seconds and steps so far, the older the less they count: a machine has other work at
         times. work: CPU seconds a step, of all threads, where measured; other programs
         change them little.
+    contention: seconds that a second of computing took where the pace was measured; more than 1
+        where other programs use the cores.
     """
 
     taken: dict[Trainable, tuple[float, float]] = field(default_factory=dict)
     work: dict[Trainable, float] = field(default_factory=dict)
+    contention: float = 1.0
 
     def add(self, kind: Trainable, seconds: float, steps: float) -> None:
         """Count steps that have been taken."""
@@ -83,11 +88,18 @@ def steps_left(schedule: ScheduleOptions, steps: int, start: Position) -> dict[T
     return left
 
 
-def measured_pace(inputs: Inputs) -> Pace:
-    """The pace of a run by a few steps of each kind of stage, with a network of their own.
+def measured_pace(
+    inputs: Inputs,
+    seconds: float = _SECONDS,
+    max_steps: int | None = _MAX_STEPS,
+    kinds: Collection[Trainable] = tuple(Trainable),
+) -> Pace:
+    """The pace of a run by some steps of each kind of stage, with a network of their own.
 
     Nothing is compiled for it. Leaves the run's random numbers as they are: those of a step follow
     from its place. Raises the errors of training.
+
+    seconds, max_steps: of a kind, the first that is reached. kinds: those to measure.
     """
     pace = Pace()
     gpus = [inputs.compute.device] if inputs.compute.device.type == "cuda" else []
@@ -96,36 +108,57 @@ def measured_pace(inputs: Inputs) -> Pace:
         training.obstacle = "only a few steps are taken"
         for stage in training.stages:
             kind = stage.options.trainable
-            if kind not in pace.taken:
+            if kind in kinds and kind not in pace.taken:
                 training.fit_readout(stage)
-                seconds, work, steps = _timed(training.trainer(stage))
-                pace.taken[kind], pace.work[kind] = (seconds, steps), work / steps
+                timed = _timed(training.trainer(stage), seconds, max_steps)
+                pace.taken[kind], pace.work[kind] = (timed.seconds, 1), timed.work
+                pace.contention = max(timed.contention, pace.contention)
     return pace
 
 
-def _timed(trainer: StageTrainer) -> tuple[float, float, int]:
-    """Seconds, CPU seconds and number of some steps, after those that warm up."""
+class Timed(NamedTuple):
+    """A step: its seconds, CPU seconds of all threads, and `Pace.contention` meanwhile."""
+
+    seconds: float
+    work: float
+    contention: float
+
+
+def _timed(trainer: StageTrainer, seconds: float, max_steps: int | None) -> Timed:
+    """A step by some of them, after those that warm up."""
     # The first epoch again and again, since it may be a single step.
     epochs = (trainer.train_epoch(0, trainer.new_epoch()) for _ in count())
-    began = worked = 0.0
-    for number, _ in enumerate(chain.from_iterable(epochs), start=1 - _WARM_UP):
+    began, marks = time.monotonic(), list[tuple[float, float, float]]()
+    for number, _ in enumerate(chain.from_iterable(epochs), start=1):
         if trainer.compute.device.type == "cuda":
             torch.cuda.synchronize()
-        if number == 0:
-            began, worked = time.monotonic(), time.process_time()
-        seconds = time.monotonic() - began
-        if number == _MAX_STEPS or (number > 0 and seconds > _SECONDS):
+        now = time.monotonic()
+        # A step can take seconds, where threads wait for one another on busy cores.
+        if marks or number == _WARM_UP or now - began > seconds:
+            marks.append((now, time.process_time(), time.thread_time()))
+        if len(marks) - 1 == max_steps or (len(marks) > 1 and now - marks[0][0] > seconds):
             break
-    return seconds, time.process_time() - worked, number
+    return steady(marks)
 
 
-def contention() -> float:
-    """Seconds that a second of computing takes now; more than 1 where other programs use the
-    cores."""
-    began, worked = time.monotonic(), time.thread_time()
-    while time.thread_time() - worked < _COMPUTED:
-        hashlib.sha256(bytes(10_000))
-    return max((time.monotonic() - began) / (time.thread_time() - worked), 1.0)
+def steady(marks: Sequence[tuple[float, float, float]]) -> Timed:
+    """A step by the times at which steps ended: of the clock, CPU time of all threads, and of the
+    thread that trains, which computes or waits for a core.
+
+    By the pace in equal parts of the time, without the slowest and the fastest: what else the
+    machine does for a moment is not what it does all the time.
+    """
+    clock, work, own = np.array(marks).T
+    ends = np.linspace(clock[0], clock[-1], _PARTS + 1)
+    steps = np.diff(np.interp(ends, clock, np.arange(len(clock))))
+    counted = np.argsort(steps)[_NOT_COUNTED:-_NOT_COUNTED]
+    took = (clock[-1] - clock[0]) / _PARTS
+    busy = np.diff(np.interp(ends, clock, own))[counted].mean()
+    return Timed(
+        took / steps[counted].mean(),
+        (work[-1] - work[0]) / (len(clock) - 1),
+        max(took / max(busy, 1e-9), 1.0),
+    )
 
 
 def forecast(inputs: Inputs, start: Position) -> tuple[Pace, str]:
@@ -143,7 +176,7 @@ def forecast(inputs: Inputs, start: Position) -> tuple[Pace, str]:
         return Pace(), ""
     line = f"{described(pace, inputs, start)}; Ctrl-C saves, the same command goes on"
     several = inputs.compute.device.type == "cpu" and torch.get_num_threads() > 1
-    if several and contention() > BUSY:
+    if several and pace.contention > BUSY:
         line += "\nother programs use the cores too: device.threads=1 may be several times as fast"
     return pace, line
 

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from dimred.steps import duration
-
 MIN_IMAGES = 30
 MIN_MAPPED = 500  # of more images; fewer are no map of the folder
 SCHEDULE = "demo"
@@ -20,12 +18,28 @@ MIN_SCALE, MAX_SCALE = 0.03, 4.0
 # Seconds for what is not training: starting, then measuring, inspecting and writing the page.
 FIXED_SECONDS = 20.0
 SECONDS_AN_IMAGE = 0.006
-_CAUTION = 0.85  # share of the time that is left which is planned for: other programs run too
+CAUTION = 0.85  # share of the time that is left which is planned for: other programs run too
 _MOST_READING = 0.25  # of the budget
 _SIZES = (32, 48, 64)  # pixels
 _WORTH_ALL = 0.8  # leaving out fewer images than a fifth is not worth the gaps
 BUSY, _MOST_CONTENTION = 1.3, 4.0
 _FASTER = 1.15  # bf16 rounds, and so must be worth it
+
+
+class Span(NamedTuple):
+    """Seconds as a share of the budget, within bounds."""
+
+    share: float
+    least: float
+    most: float
+
+    def of(self, budget: float) -> float:
+        """The seconds of a budget."""
+        return min(max(self.share * budget, self.least), self.most)
+
+
+# How long speeds are measured: to compare settings, and to tell how long the one chosen takes.
+BRIEF, THOROUGH = Span(0.0125, 0.25, 1.0), Span(0.03, 1.5, 20.0)
 
 
 @dataclass(frozen=True)
@@ -79,21 +93,12 @@ class Speed(NamedTuple):
 
     work: CPU seconds of all threads in a step, for comparisons, since other programs change them
         little.
+    contention: seconds that a second of computing took meanwhile; more than 1 where other programs
+        use the cores.
     """
 
     seconds: float
     work: float
-
-
-Measure = Callable[[Trial], Speed]
-
-
-@dataclass(frozen=True)
-class Machine:
-    """on_gpu: whether it trains on one. contention: seconds that a second of computing takes; more
-    than 1 where other programs use the cores."""
-
-    on_gpu: bool = False
     contention: float = 1.0
 
     def overhead(self, survey: Survey, n: int) -> float:
@@ -103,13 +108,17 @@ class Machine:
         return measuring * min(self.contention, _MOST_CONTENTION) + n * survey.seconds
 
 
+Measure = Callable[[Trial, float], Speed]
+"""The speed of a setting, measured for some seconds."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """What was chosen.
 
     n: images that the map is of. gain: how many times as fast the precision is as float32.
-    seconds: that training takes. alone: whether it is on one core, since others are busy.
-    scale_asked: whether the user has set the scale.
+    seconds: that training takes. speed: as measured. alone: whether it is on one core, since
+    others are busy. scale_asked: whether the user has set the scale.
     """
 
     n: int
@@ -117,6 +126,7 @@ class Choice:
     gain: float
     scale: float
     seconds: float
+    speed: Speed
     alone: bool = False
     scale_asked: bool = False
 
@@ -140,112 +150,82 @@ def model_for(on_gpu: bool) -> str:
 
 
 def choose(
-    survey: Survey, left: Callable[[], float], asked: Asked, machine: Machine, measure: Measure
+    survey: Survey, left: Callable[[], float], asked: Asked, on_gpu: bool, measure: Measure
 ) -> Choice:
     """What to train within a budget. For one that is too small, the shortest schedule on MIN_MAPPED
     images, or all where there are fewer; it takes longer than the budget.
 
-    left: seconds that are left of the budget, when it is called.
+    left: seconds that are left of the budget, when it is called. on_gpu: whether it trains on one.
     """
+    budget = left()
+
+    def briefly(trial: Trial) -> Speed:
+        return measure(trial, BRIEF.of(budget))
+
+    def fitted(trial: Trial, speed: Speed, n: int) -> tuple[Trial, int]:
+        """The setting for as many of n images as a speed is enough for, and their number."""
+        shortest = speed.seconds * (asked.scale or MIN_SCALE)
+        fitting = _images_within(survey, speed, left(), shortest)
+        if asked.limit is None and fitting < _WORTH_ALL * n:
+            n = min(max(fitting, MIN_MAPPED), n)
+        size = asked.batch_size or batch_size_for(n, on_gpu)
+        return replace(trial, batch_size=size), n
+
     n = min(survey.n, asked.limit or survey.n)
     size = asked.image_size or min(_SIZES[0], survey.width, survey.height)
-    batch_size = asked.batch_size or batch_size_for(n, machine.on_gpu)
-    trial, gain = _arithmetic(Trial(size, batch_size, "auto", None), asked, machine, measure)
-    shortest = measure(trial).seconds * (asked.scale or MIN_SCALE)
-    fitting = _images_within(survey, machine, left(), shortest)
-    if asked.limit is None and fitting < _WORTH_ALL * n:
-        n = min(max(fitting, MIN_MAPPED), n)
-        batch_size = asked.batch_size or batch_size_for(n, machine.on_gpu)
-        trial = replace(trial, batch_size=batch_size)
-    available = max((left() - machine.overhead(survey, n)) * _CAUTION, 0.0)
+    batch_size = asked.batch_size or batch_size_for(n, on_gpu)
+    trial = Trial(size, batch_size, "auto", None)
+    trial, gain = _arithmetic(trial, asked, on_gpu, briefly)
+    speed = briefly(trial)
+    trial, n = fitted(trial, speed, n)
+    available = _available(left(), survey, speed, n)
     if asked.image_size is None and asked.scale is None:
         for larger in _SIZES:
             if trial.image_size < larger <= min(survey.width, survey.height):
                 slower = replace(trial, image_size=larger)
-                if measure(slower).seconds * n * MAX_SCALE > available:
+                if briefly(slower).seconds * n * MAX_SCALE > available:
                     break
                 trial = slower
-    seconds = measure(trial).seconds * n
-    scale = asked.scale or min(max(available / seconds, MIN_SCALE), MAX_SCALE)
-    scale = float(f"{scale:.2g}")
+    speed = measure(trial, THOROUGH.of(budget))
+    trial, n = fitted(trial, speed, n)
+    seconds = speed.seconds * n
+    scale = asked.scale or scale_within(_available(left(), survey, speed, n), seconds)
     alone = trial.threads == 1 and asked.threads is None
-    return Choice(
-        n, trial, gain, scale, seconds * scale, alone, scale_asked=asked.scale is not None
-    )
+    asked_for = asked.scale is not None
+    return Choice(n, trial, gain, scale, seconds * scale, speed, alone, asked_for)
+
+
+def _available(left: float, survey: Survey, speed: Speed, n: int) -> float:
+    """Seconds to plan training for, of those that are left of the budget."""
+    return max((left - speed.overhead(survey, n)) * CAUTION, 0.0)
+
+
+def scale_within(available: float, seconds: float) -> float:
+    """The factor on the epochs that takes as long as is available, where 1 takes `seconds`."""
+    return float(f"{min(max(available / seconds, MIN_SCALE), MAX_SCALE):.2g}")
 
 
 def _arithmetic(
-    trial: Trial, asked: Asked, machine: Machine, measure: Measure
+    trial: Trial, asked: Asked, on_gpu: bool, briefly: Callable[[Trial], Speed]
 ) -> tuple[Trial, float]:
     """A trial with threads and precision chosen, and how many times as fast that precision is as
     float32."""
-    if asked.precision is not None or machine.on_gpu:
+    if asked.precision is not None or on_gpu:
         return replace(trial, precision=asked.precision or "auto", threads=asked.threads), 1.0
     plain = replace(trial, precision="float32", threads=asked.threads)
-    if machine.contention > BUSY and asked.threads is None:
+    if asked.threads is None and briefly(plain).contention > BUSY:
         # Threads wait for one another, and so for every other program.
         alone = replace(plain, threads=1)
-        if measure(alone).seconds * _FASTER < measure(plain).seconds:
+        if briefly(alone).seconds * _FASTER < briefly(plain).seconds:
             plain = alone
     rounded = replace(plain, precision="bf16")
-    gain = measure(plain).work / measure(rounded).work
+    gain = briefly(plain).work / briefly(rounded).work
     return (rounded, gain) if gain > _FASTER else (plain, 1.0)
 
 
-def _images_within(survey: Survey, machine: Machine, budget: float, seconds: float) -> int:
+def _images_within(survey: Survey, speed: Speed, budget: float, seconds: float) -> int:
     """How many of the images fit into a budget, where training takes `seconds` for each."""
-    fixed = machine.overhead(survey, 0)
-    each = machine.overhead(survey, 1) - fixed + seconds / _CAUTION
+    fixed = speed.overhead(survey, 0)
+    each = speed.overhead(survey, 1) - fixed + seconds / CAUTION
     fitting = min((budget - fixed) / each, budget * _MOST_READING / survey.seconds)
     return max(min(survey.n, math.floor(fitting)), 0)
-
-
-def overrides(survey: Survey, choice: Choice, asked: Asked, machine: Machine) -> dict[str, str]:
-    """The overrides of `dimred train` for a choice, without those that the user has given."""
-    chosen = {
-        "schedule": SCHEDULE,
-        "model": model_for(machine.on_gpu),
-    }
-    trial = choice.trial
-    if asked.image_size is None:
-        chosen["dataset.image_size"] = str(trial.image_size)
-    if asked.limit is None and choice.n < survey.n:
-        chosen["dataset.limit"] = str(choice.n)
-    if asked.batch_size is None:
-        chosen["schedule.batch_size"] = str(trial.batch_size)
-    if asked.scale is None:
-        chosen["schedule.epochs_scale"] = f"{choice.scale:g}"
-    if asked.precision is None:
-        chosen["device.precision"] = trial.precision
-    if asked.threads is None and trial.threads is not None:
-        chosen["device.threads"] = str(trial.threads)
-    return chosen
-
-
-def lines(
-    survey: Survey, choice: Choice, model: str, schedule: str, epochs: int, budget: float
-) -> list[str]:
-    """Three lines on what was chosen, and why."""
-    trial, n = choice.trial, choice.n
-    part = f"; {n:,} of them, for which the time is enough" if n < survey.n else ""
-    precision = "the device's precision" if trial.precision == "auto" else trial.precision
-    if choice.gain > 1:
-        precision += f" ({choice.gain:.1f} times as fast here as float32)"
-    if choice.alone:
-        precision += " on one of the busy cores"
-    out = n % trial.batch_size
-    whole = f"{out} of {n:,} images sit out an epoch, each time others"
-    whole = whole if out else "no image sits out an epoch if all can be read"
-    rest = "the rest is for reading, inspection and the page"
-    if choice.scale >= MAX_SCALE:
-        rest = "more epochs are not known to help"
-    elif choice.seconds > budget:
-        rest = "more than that, but fewer epochs make no map"
-        if choice.scale_asked:
-            rest = "more than that, as you asked"
-    return [
-        f"images    {survey}; middle squares at {trial.image_size}x{trial.image_size}{part}",
-        f"network   {model} in {precision}, batches of {trial.batch_size}: {whole}",
-        f"epochs    {epochs:,} (schedule={schedule} times {choice.scale:g}): about "
-        f"{duration(choice.seconds)} of {duration(budget)}; {rest}",
-    ]

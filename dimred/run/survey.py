@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from statistics import median
 
@@ -30,6 +31,8 @@ from dimred.training.schedule import Trainable
 
 _LOOKED_AT = 48
 _SIZE = 32
+# A stage that trains the readout alone is short, and its time follows from the others'.
+_KINDS = (Trainable.all,)
 
 
 def image_files(dataset: ImageFolder) -> list[File]:
@@ -100,21 +103,19 @@ class _Noise(DatasetOptions):
 
 def speed(config: RunConfig, gray: bool) -> Measure:
     """Measures the seconds that training takes for each image through the schedule of a
-    configuration, in settings; each is measured once.
+    configuration, in settings; each is measured once for the same time.
 
     config: of a run on the images, with an epochs_scale of 1.
     """
-    known: dict[Trial, Speed] = {}
 
-    def measure(trial: Trial) -> Speed:
-        if trial not in known:
-            known[trial] = _speed(config, gray, trial)
-        return known[trial]
+    @cache
+    def measure(trial: Trial, seconds: float) -> Speed:
+        return _speed(config, gray, trial, seconds)
 
     return measure
 
 
-def _speed(config: RunConfig, gray: bool, trial: Trial) -> Speed:
+def _speed(config: RunConfig, gray: bool, trial: Trial, seconds: float) -> Speed:
     batch_size = trial.batch_size
     shape = (batch_size, 1 if gray else 3, trial.image_size, trial.image_size)
     config = replace(
@@ -126,7 +127,7 @@ def _speed(config: RunConfig, gray: bool, trial: Trial) -> Speed:
     )
     compute = config.device.compute()
     with torch_settings(compute.device, config.device.threads, config.device.deterministic):
-        pace = measured_pace(Inputs(config, compute, cached=False))
-    seconds = pace.left(steps_left(config.schedule, 1, Position(0, 0, 0)))
-    assert seconds is not None
-    return Speed(seconds / batch_size, pace.work[Trainable.all])
+        pace = measured_pace(Inputs(config, compute, cached=False), seconds, None, _KINDS)
+    epochs = pace.left(steps_left(config.schedule, 1, Position(0, 0, 0)))
+    assert epochs is not None
+    return Speed(epochs / batch_size, pace.work[Trainable.all], pace.contention)

@@ -8,6 +8,7 @@ import pytest
 from command import dimred, refused
 from PIL import Image
 
+from dimred.run.plan import Span
 from dimred.run_folder import layout
 
 N = 40
@@ -25,7 +26,8 @@ def hasty():
     """Speeds are measured in a moment; they need not be right."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("dimred.run.pace._SECONDS", 0.01)
-        patched.setattr("dimred.run.pace._COMPUTED", 0.01)
+        for name in ("BRIEF", "THOROUGH"):
+            patched.setattr(f"dimred.run.plan.{name}", Span(0.0, 0.01, 0.01))
         yield
 
 
