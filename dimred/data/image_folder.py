@@ -76,7 +76,7 @@ def load_image_folder(
     tables = Tables(root, table, exclude, strict)
     layout, passed_over, joined, index = selected_files(root, select, tables)
     files = [joined.files[i] for i in index]
-    decoded = _decode_all(str(expanded(root)), files, image_size, strict)
+    decoded = decode_all(str(expanded(root)), files, image_size, strict)
     pixels, is_gray, problems = decoded.pixels, decoded.is_gray, decoded.problems
     readable = np.flatnonzero([problem is None for problem in problems])
     if not len(readable):
@@ -206,7 +206,7 @@ def _labels(files: Sequence[File]) -> LabelSet | None:
     return LabelSet(values.astype(np.int64), tuple(names))
 
 
-def _decode_all(folder: str, files: Sequence[File], size: int, strict: bool) -> DecodedFiles:
+def decode_all(folder: str, files: Sequence[File], size: int, strict: bool) -> DecodedFiles:
     """`decode_files` for files below `folder`. strict: raise InputError for an unreadable file."""
 
     def refuse(i: int, problem: str) -> None:

@@ -81,7 +81,8 @@ def automatic(folder: str, minutes: float, given: Mapping[str, str], began: floa
         return Automatic(_words({**own, **before, **given, **place}), lines)
     lines = _siblings(path)
     with step("looking at the images"):
-        looked_at = survey(root, files)
+        looked_at = survey(config.dataset, files, minutes * 60)
+    _refuse_few(folder, looked_at.n)
     chosen, about = _chosen(config, looked_at, minutes * 60, began, given)
     chosen = {key: chosen[key] for key in _PLANNED if key in chosen}
     return Automatic(_words({**own, **chosen, **given, **place}), [*lines, *about])

@@ -48,6 +48,9 @@ class Survey:
 
     n: images. width, height: a typical image's, in pixels. gray: whether all that were looked at
     are. n_classes: 0 without class folders. seconds: that reading one image takes.
+    learned: how many of the images are learned from; None = all.
+    unreadable: further images, which cannot be read; None where not all were tried, and n counts
+        them.
     """
 
     n: int
@@ -56,11 +59,24 @@ class Survey:
     gray: bool
     n_classes: int
     seconds: float
+    learned: int | None = None
+    unreadable: int | None = None
 
     def __str__(self) -> str:
         classes = f"{self.n_classes} classes" if self.n_classes else "no classes"
         color = "gray" if self.gray else "color"
-        return f"{self.n:,} {color} images of about {self.width}x{self.height}, {classes}"
+        size = f"{self.width}x{self.height}"
+        out = self.unreadable or 0
+        unreadable = f"; {out:,} of {self.n + out:,} cannot be read" if out else ""
+        return f"{self.n:,} {color} images of about {size}, {classes}{unreadable}"
+
+    def learned_of(self, n: int) -> int:
+        """How many are learned from where the map is of n images."""
+        return n if self.learned is None else max(n * self.learned // self.n, 2)
+
+    def is_certain(self, n: int) -> bool:
+        """Whether a map of n images is of exactly that many: a part is drawn from all files."""
+        return self.unreadable == 0 or (self.unreadable is not None and n == self.n)
 
 
 @dataclass(frozen=True)
@@ -168,12 +184,12 @@ def choose(
         fitting = _images_within(survey, speed, left(), shortest)
         if asked.limit is None and fitting < _WORTH_ALL * n:
             n = min(max(fitting, MIN_MAPPED), n)
-        size = asked.batch_size or batch_size_for(n, on_gpu)
+        size = asked.batch_size or batch_size_for(survey.learned_of(n), on_gpu)
         return replace(trial, batch_size=size), n
 
     n = min(survey.n, asked.limit or survey.n)
     size = asked.image_size or min(_SIZES[0], survey.width, survey.height)
-    batch_size = asked.batch_size or batch_size_for(n, on_gpu)
+    batch_size = asked.batch_size or batch_size_for(survey.learned_of(n), on_gpu)
     trial = Trial(size, batch_size, "auto", None)
     trial, gain = _arithmetic(trial, asked, on_gpu, briefly)
     speed = briefly(trial)
@@ -183,12 +199,12 @@ def choose(
         for larger in _SIZES:
             if trial.image_size < larger <= min(survey.width, survey.height):
                 slower = replace(trial, image_size=larger)
-                if briefly(slower).seconds * n * MAX_SCALE > available:
+                if briefly(slower).seconds * survey.learned_of(n) * MAX_SCALE > available:
                     break
                 trial = slower
     speed = measure(trial, THOROUGH.of(budget))
     trial, n = fitted(trial, speed, n)
-    seconds = speed.seconds * n
+    seconds = speed.seconds * survey.learned_of(n)
     scale = asked.scale or scale_within(_available(left(), survey, speed, n), seconds)
     alone = trial.threads == 1 and asked.threads is None
     asked_for = asked.scale is not None
@@ -226,6 +242,7 @@ def _arithmetic(
 def _images_within(survey: Survey, speed: Speed, budget: float, seconds: float) -> int:
     """How many of the images fit into a budget, where training takes `seconds` for each."""
     fixed = speed.overhead(survey, 0)
-    each = speed.overhead(survey, 1) - fixed + seconds / CAUTION
+    each = speed.overhead(survey, 1) - fixed
+    each += seconds * survey.learned_of(survey.n) / survey.n / CAUTION
     fitting = min((budget - fixed) / each, budget * _MOST_READING / survey.seconds)
     return max(min(survey.n, math.floor(fitting)), 0)

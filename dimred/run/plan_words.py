@@ -41,9 +41,12 @@ def lines(
         precision += f" ({choice.gain:.1f} times as fast here as float32)"
     if choice.alone:
         precision += " on one of the busy cores"
-    out = n % trial.batch_size
-    whole = f"{out} of {n:,} images sit out an epoch, each time others"
-    whole = whole if out else "no image sits out an epoch if all can be read"
+    learned = survey.learned_of(n)
+    out = learned % trial.batch_size
+    whole = f"{out} of {learned:,} images sit out an epoch, each time others"
+    if not out:
+        certain = survey.is_certain(n)
+        whole = f"no image sits out an epoch{'' if certain else ' if all can be read'}"
     rest = "the rest is for reading, inspection and the page"
     if choice.scale >= plan.MAX_SCALE:
         rest = "more epochs are not known to help"

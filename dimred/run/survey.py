@@ -16,11 +16,12 @@ import torch
 from dimred.config import RunConfig
 from dimred.data.folder_layout import File
 from dimred.data.image_decoding import decode, long_png_texts
-from dimred.data.image_folder import selected_files
+from dimred.data.image_folder import decode_all, selected_files
 from dimred.data.image_set import ImageSet
-from dimred.data.options import DatasetOptions, ImageFolder
+from dimred.data.options import DatasetOptions, FitOn, ImageFolder
 from dimred.data.table_join import Tables
 from dimred.errors import InputError
+from dimred.files import expanded
 from dimred.run.inputs import Inputs
 from dimred.run.pace import measured_pace, steps_left
 from dimred.run.plan import Measure, Speed, Survey, Trial
@@ -31,6 +32,7 @@ from dimred.training.schedule import Trainable
 
 _LOOKED_AT = 48
 _SIZE = 32
+_ALL_READ = 0.05  # of the budget, within which all images are read and not some
 # A stage that trains the readout alone is short, and its time follows from the others'.
 _KINDS = (Trainable.all,)
 
@@ -56,9 +58,11 @@ def digest(root: str, files: Sequence[File]) -> str:
     return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
-def survey(root: str, files: Sequence[File]) -> Survey:
-    """A survey of a folder's images, of which some are read. Raises InputError where none of these
-    can be read."""
+def survey(dataset: ImageFolder, files: Sequence[File], budget: float) -> Survey:
+    """A survey of a folder's images. All are read where that takes a small part of a budget of
+    seconds, else some. Raises InputError where none of these can be read, and what training raises
+    for a file that cannot."""
+    root = str(expanded(str(dataset.root)))
     some = [files[i] for i in np.linspace(0, len(files) - 1, _LOOKED_AT).astype(int)]
     decoded, began = [], time.monotonic()
     with long_png_texts():
@@ -70,15 +74,34 @@ def survey(root: str, files: Sequence[File]) -> Survey:
     took = time.monotonic() - began
     if not decoded:
         raise InputError(f"{root}: images cannot be read; the first, {files[0].name!r}: {problem}")
+    about, seconds, unreadable = decoded, took / len(decoded), None
+    if seconds * len(files) < _ALL_READ * budget:
+        of_all = decode_all(root, files, _SIZE, dataset.strict)
+        about = [image for image in of_all.about if image is not None]
+        unreadable = len(files) - len(about)
+        files = [file for file, it in zip(files, of_all.about, strict=True) if it is not None]
     classes = {file.class_name for file in files} - {None}
+    n, learned = _counts(dataset, files)
     return Survey(
-        n=len(files),
-        width=round(median(image.size[0] for image in decoded)),
-        height=round(median(image.size[1] for image in decoded)),
-        gray=all(image.is_gray for image in decoded),
+        n=n,
+        width=round(median(image.size[0] for image in about)),
+        height=round(median(image.size[1] for image in about)),
+        gray=all(image.is_gray for image in about),
         n_classes=len(classes) if len(classes) > 1 else 0,
-        seconds=took / len(decoded),
+        seconds=seconds,
+        learned=learned,
+        unreadable=unreadable,
     )
+
+
+def _counts(dataset: ImageFolder, files: Sequence[File]) -> tuple[int, int]:
+    """How many images are mapped and learned from, of files that can be read."""
+    n_test = sum(file.is_test for file in files)
+    n_test = 0 if n_test == len(files) else n_test  # as it is read: a test split alone is none
+    n_train = len(files) - n_test
+    if dataset.train_per_class is not None:
+        n_train = dataset.train_per_class * len({file.class_name for file in files})
+    return n_train + n_test, n_train if dataset.fit_on is FitOn.train else n_train + n_test
 
 
 @dataclass

@@ -118,6 +118,28 @@ def test_three_lines_say_what_was_chosen():
     assert " of 10 min; " in epochs
 
 
+def test_files_that_cannot_be_read_are_said_and_none_of_the_others_sits_out():
+    survey = replace(PHOTOS, n=200, unreadable=3)
+    choice = chosen(survey)
+    assert (choice.n, choice.n % choice.trial.batch_size) == (200, 0)
+    images, network, _ = lines(survey, choice, "convnet", "demo", 80, 600)
+    assert "200 color images of about 640x480, no classes; 3 of 203 cannot be read; " in images
+    assert network.endswith("no image sits out an epoch")
+    # A part is drawn from all files, of which it is not known how many of these are in it.
+    part = replace(choice, n=80)
+    assert lines(survey, part, "convnet", "demo", 80, 600)[1].endswith("if all can be read")
+
+
+def test_a_batch_fits_the_images_that_are_learned_from():
+    survey = replace(PHOTOS, n=240, learned=200, unreadable=0)
+    choice = chosen(survey)
+    assert choice.n == 240
+    assert choice.trial.batch_size == chosen(replace(PHOTOS, n=200)).trial.batch_size
+    assert choice.seconds == pytest.approx(
+        choice.scale * 200 * EPOCHS / 800  # images a second
+    )
+
+
 def test_epochs_follow_from_the_speed_that_was_measured_longest():
     assert chosen(spike=3.0, minutes=2).scale == chosen(minutes=2).scale
     # 3 % of the budget, within bounds; and all of it in less than 4 seconds of a minute.

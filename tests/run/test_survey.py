@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dimred.data.options import ImageFolder
-from dimred.run.survey import digest, image_files
+from dimred.data.options import FitOn, ImageFolder
+from dimred.errors import InputError
+from dimred.run.survey import digest, image_files, survey
 
 
 @pytest.fixture
@@ -41,3 +42,38 @@ def test_classes_of_an_edited_table_are_other_images(folder):
     (folder / "table.csv").write_text("file,class,note\n0.png,b,y\n1.png,c,y\n")
     assert digest(str(folder), files(folder, table="table.csv")) in digests  # notes do not count
     assert len(digests) == 2
+
+
+def surveyed(folder, budget=1e6, **options):
+    dataset = ImageFolder(name="image_folder", root=str(folder), **options)
+    return survey(dataset, image_files(dataset), budget)
+
+
+def test_what_cannot_be_read_is_counted_as_training_would(folder):
+    (folder / "3.png").write_bytes((folder / "3.png").read_bytes()[:40])
+    it = surveyed(folder)
+    loaded = ImageFolder(name="image_folder", root=str(folder)).load(0)
+    assert (it.n, it.unreadable) == (len(loaded), len(loaded.unreadable)) == (5, 1)
+    limited = ImageFolder(name="image_folder", root=str(folder), limit=4)
+    assert surveyed(folder, limit=4).n == len(limited.load(0))
+    with pytest.raises(InputError, match=r"'3.png' cannot be read.*dataset.strict=false"):
+        surveyed(folder, strict=True)
+
+
+def test_where_reading_takes_long_only_some_images_are_read(folder):
+    it = surveyed(folder, budget=0)
+    assert (it.n, it.unreadable) == (6, None)
+
+
+def test_images_that_are_only_mapped_are_not_learned_from(tmp_path):
+    for name in ("train/a", "train/b", "test/a", "test/b"):
+        (tmp_path / name).mkdir(parents=True)
+        for number in range(3):
+            pixels = np.full((4, 4), 40 * number, dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
+    assert surveyed(tmp_path).learned == 12
+    for options in ({"fit_on": "train"}, {"fit_on": "train", "train_per_class": 2}):
+        options["fit_on"] = FitOn(options["fit_on"])
+        it = surveyed(tmp_path, **options)
+        loaded = ImageFolder(name="image_folder", root=str(tmp_path), **options).load(0)
+        assert (it.n, it.learned) == (len(loaded), int((~loaded.is_test).sum()))

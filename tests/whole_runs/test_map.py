@@ -125,6 +125,20 @@ def test_what_makes_no_map_is_refused(made, words, message):
     assert len(list((place / "outputs").iterdir())) == 1
 
 
+def test_a_file_that_cannot_be_read_is_counted_before_the_batch_is_chosen(made):
+    place, _ = made
+    photo(place / "photos", N)
+    file = place / "photos" / f"{N}.png"
+    file.write_bytes(file.read_bytes()[:200])
+    try:
+        command, out = printed_command(place)
+    finally:
+        file.unlink()
+    assert "schedule.batch_size=40" in command
+    assert "40 color images of about 16x12, no classes; 1 of 41 cannot be read; middle" in out
+    assert "batches of 40: no image sits out an epoch\n" in out
+
+
 def test_a_list_of_runs_says_folder_state_and_time_and_writes_nothing(made):
     place, _ = made
     command, _ = printed_command(place)
