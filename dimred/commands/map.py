@@ -10,12 +10,16 @@ import time
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from dimred.commands.messages import Parser
 from dimred.errors import InputError, near, plain
 from dimred.files import expanded, printable
 from dimred.options.plugins import load_plugins
+
+if TYPE_CHECKING:
+    from dimred.run.automatic import Automatic
+    from dimred.run.train import Outcome
 
 HELP = """\
 dimred map FOLDER [budget_minutes=10] [KEY=VALUE ...] [--print] [--no-open]
@@ -76,7 +80,7 @@ def run(arguments: list[str]) -> int:
         print(f"\n{shlex.join(automatic_run.command(args.flags))}")
         return 0
     print()
-    path = _make(automatic_run.words, automatic_run.command(args.flags))
+    path = _make(automatic_run, args)
     minutes = (time.monotonic() - began) / 60
     print(f"{minutes:.1f} minutes in all; the budget was {args.minutes:g}", flush=True)
     _show(path, args.opens)
@@ -148,16 +152,31 @@ def _minutes(text: str | None) -> float:
     return minutes
 
 
-def _make(words: list[str], command: list[str]) -> Path:
+def _trained(planned: Automatic, args: _Arguments) -> Outcome:
+    """Train, with fewer epochs where the machine is slower than it was measured to be."""
+    from dimred.config.compose import composed
+    from dimred.run.correction import SlowerThanPlanned
+    from dimred.run.train import run as train
+
+    while True:
+        try:
+            command = planned.command(args.flags)
+            outcome = train(composed(planned.words), command, watch=planned.watch)
+        except SlowerThanPlanned as slower:
+            planned = planned.anew(slower.anew)
+            print(*planned.lines, sep="\n", flush=True)
+        else:
+            assert outcome is not None  # there are no workers
+            return outcome
+
+
+def _make(planned: Automatic, args: _Arguments) -> Path:
     """Train, inspect and write the page, or find that it is done; returns the run folder."""
     from dimred.analysis.end_of_run import write_page
     from dimred.commands import inspect, view
     from dimred.commands.summary import describe
-    from dimred.config.compose import composed
-    from dimred.run.train import run as train
 
-    outcome = train(composed(words), command)
-    assert outcome is not None  # there are no workers
+    outcome = _trained(planned, args)
     path = outcome.path
     print(describe(path, outcome.summary), flush=True)
     if outcome.finished_before and _is_shown(path):

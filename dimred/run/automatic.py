@@ -21,6 +21,7 @@ from dimred.files import expanded, printable
 from dimred.options.option import changes_result
 from dimred.pairing.formats import PairFormat
 from dimred.run import plan, plan_words
+from dimred.run.correction import Watch
 from dimred.run.survey import digest, image_files, speed, survey
 from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
@@ -38,14 +39,27 @@ _PLACES = ("output_dir", "run_dir", "restart")
 
 @dataclass(frozen=True)
 class Automatic:
-    """What to train. words: overrides of `dimred train`. lines: what was chosen, and why."""
+    """What to train. words: overrides of `dimred train`. lines: what was chosen, and why.
+    watch: of the pace of a new plan; None where the user has set the epochs."""
 
     words: list[str]
     lines: list[str]
+    watch: Watch | None = None
 
     def command(self, flags: Sequence[str] = ()) -> list[str]:
         """The equivalent command. flags: further arguments, such as of plug-ins."""
         return ["dimred", "train", *flags, *self.words]
+
+    def anew(self, watch: Watch) -> Automatic:
+        """The same with the epochs of another plan, in the same run folder, which is emptied."""
+        place = next(word for word in reversed(self.words) if word.startswith("run_dir="))
+        with RunFolder(expanded(place.removeprefix("run_dir="))) as folder:
+            folder.clear()
+        scale = f"{_SCALE}={watch.choice.scale:g}"
+        words = [scale if word.startswith(f"{_SCALE}=") else word for word in self.words]
+        line = f"planned anew with {_epochs(composed(words)):,} epochs"
+        lines = [f"the machine is slower than measured: {line}"]
+        return Automatic(words, lines, watch)
 
 
 def automatic(folder: str, minutes: float, given: Mapping[str, str], began: float) -> Automatic:
@@ -83,9 +97,9 @@ def automatic(folder: str, minutes: float, given: Mapping[str, str], began: floa
     with step("looking at the images"):
         looked_at = survey(config.dataset, files, minutes * 60)
     _refuse_few(folder, looked_at.n)
-    chosen, about = _chosen(config, looked_at, minutes * 60, began, given)
+    chosen, about, watch = _chosen(config, looked_at, minutes * 60, began, given)
     chosen = {key: chosen[key] for key in _PLANNED if key in chosen}
-    return Automatic(_words({**own, **chosen, **given, **place}), [*lines, *about])
+    return Automatic(_words({**own, **chosen, **given, **place}), [*lines, *about], watch)
 
 
 def _number(text: str) -> float | None:
@@ -113,8 +127,8 @@ def _chosen(
     budget: float,
     began: float,
     given: Mapping[str, str],
-) -> tuple[dict[str, str], list[str]]:
-    """The overrides of a plan, and lines on it."""
+) -> tuple[dict[str, str], list[str], Watch | None]:
+    """The overrides of a plan, lines on it, and its watch."""
     on_gpu = config.device.device().type == "cuda"
     asked = _asked(config, given)
     unscaled = {**given, _SCALE: "1"}
@@ -127,9 +141,13 @@ def _chosen(
     chosen = plan_words.overrides(looked_at, choice, asked, on_gpu)
     chosen = {key: value for key, value in chosen.items() if key not in given}
     final = composed(_words({"dataset": "image_folder", **chosen, **given}))
-    epochs = sum(stage.epochs for stage in final.schedule.stages.values())
     names = final.model.name, final.schedule.name
-    return chosen, plan_words.lines(looked_at, choice, *names, epochs, budget)
+    lines = plan_words.lines(looked_at, choice, *names, _epochs(final), budget)
+    return chosen, lines, None if choice.scale_asked else Watch(looked_at, choice, ends)
+
+
+def _epochs(config: RunConfig) -> int:
+    return sum(stage.epochs for stage in config.schedule.stages.values())
 
 
 def _asked(config: RunConfig, given: Mapping[str, str]) -> plan.Asked:

@@ -12,6 +12,7 @@ import numpy as np
 from dimred.config.renamed import current_identity
 from dimred.config.same_run import is_same_run
 from dimred.errors import InputError, Interrupted, TrainingDiverged
+from dimred.run.correction import Watch
 from dimred.run.pace import Pace
 from dimred.run.progress import RunClock, StageProgress
 from dimred.run.report import RunReport
@@ -40,7 +41,8 @@ class RunRecorder(TrainingObserver):
     """Saves, measures and shows the training of a run. A context manager around the training.
 
     Its methods raise Interrupted after a signal (once a checkpoint is written), TrainingDiverged
-    for an embedding that is not finite, and OSError for a file that cannot be written.
+    for an embedding that is not finite, OSError for a file that cannot be written, and what the
+    watch raises.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class RunRecorder(TrainingObserver):
         report: RunReport,
         identity: dict[str, Any],
         pace: Pace | None = None,
+        watch: Watch | None = None,
     ):
         self.training = training
         self.report = report
@@ -61,6 +64,7 @@ class RunRecorder(TrainingObserver):
         self._clock = RunClock(self.config.schedule, training.inputs.steps, pace or Pace())
         self._progress: StageProgress | None = None
         self.log = RunLog(self.config, self.folder)
+        self._watch = watch
 
     def __enter__(self) -> Self:
         training = self.training
@@ -112,6 +116,10 @@ class RunRecorder(TrainingObserver):
         if due or self.signals.received is not None:
             self._save_within(trainer, epoch, state)
             self._stop_if_asked(trainer.stage.name)
+        if self._watch is not None:
+            at = Position(trainer.stage.number, epoch, state.step)
+            kind = trainer.stage.options.trainable
+            self._watch.after_step(self.config.schedule, trainer.steps, kind, at)
 
     def after_epoch(self, trainer: StageTrainer, epoch: int, state: EpochState) -> None:
         """Measure if due, and add a row to the metrics."""

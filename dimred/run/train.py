@@ -26,6 +26,7 @@ from dimred.errors import (
 )
 from dimred.files import escaped, shell_word
 from dimred.run.columns import refresh_columns
+from dimred.run.correction import Watch
 from dimred.run.identity import identity_of, run_path, sibling_note
 from dimred.run.inputs import Inputs
 from dimred.run.measuring import Measuring, setting_of
@@ -59,11 +60,14 @@ class Outcome:
     h: NDArray[np.float32] | None = None
 
 
-def run(config: RunConfig, command: list[str], varied: str | None = None) -> Outcome | None:
+def run(
+    config: RunConfig, command: list[str], varied: str | None = None, watch: Watch | None = None
+) -> Outcome | None:
     """Train and measure a run, or continue it where an earlier call was stopped.
 
     command: the command line, for the record. varied: for a job of a sweep, what the sweep varies,
-        for the name of a new run folder.
+        for the name of a new run folder. watch: watches the training of a new run, and may end it
+        by SlowerThanPlanned.
     Returns None in worker processes, which write nothing.
     Raises InputError for input that cannot be used, TrainingFailed for a loss that is not finite or
     wrong gradients, Interrupted after SIGINT or SIGTERM, ProcessLost where another process of the
@@ -81,10 +85,16 @@ def run(config: RunConfig, command: list[str], varied: str | None = None) -> Out
         with _Workers(processes) as workers:
             with step("reading the images"):
                 inputs = Inputs(config, compute)
-            return _run_main(inputs, command, varied, workers)
+            return _run_main(inputs, command, varied, workers, watch)
 
 
-def _run_main(inputs: Inputs, command: list[str], varied: str | None, workers: _Workers) -> Outcome:
+def _run_main(
+    inputs: Inputs,
+    command: list[str],
+    varied: str | None,
+    workers: _Workers,
+    watch: Watch | None,
+) -> Outcome:
     """The run in its main or only process."""
     config, images, compute = inputs.config, inputs.images, inputs.compute
     try_out(inputs)  # before the run folder is created
@@ -120,7 +130,8 @@ def _run_main(inputs: Inputs, command: list[str], varied: str | None, workers: _
             measuring.announce()
             summary = measured_again(report, training, summary, record)
             return _outcome(report, training, summary)
-        notes = _notes_on_last_session(folder.sessions(), compute)
+        earlier = folder.sessions()
+        notes = _notes_on_last_session(earlier, compute)
         record()
         _announce(folder, inputs)
         print("".join(f"{line}\n" for line in notes), end="", flush=True)
@@ -128,7 +139,7 @@ def _run_main(inputs: Inputs, command: list[str], varied: str | None, workers: _
         pace, line = forecast(inputs, training.start)
         if line:
             print(line, flush=True)
-        recorder = RunRecorder(training, report, identity, pace)
+        recorder = RunRecorder(training, report, identity, pace, None if earlier else watch)
         workers.begin(checkpoint)
         try:
             with recorder:

@@ -2,13 +2,17 @@
 
 import json
 import shlex
+import time
+from contextlib import chdir
+from itertools import count
 
 import numpy as np
 import pytest
 from command import dimred, refused
 from PIL import Image
 
-from dimred.run.plan import Span
+from dimred.run.correction import Watch
+from dimred.run.plan import Span, Speed
 from dimred.run_folder import layout
 
 N = 40
@@ -137,6 +141,48 @@ def test_a_file_that_cannot_be_read_is_counted_before_the_batch_is_chosen(made):
     assert "schedule.batch_size=40" in command
     assert "40 color images of about 16x12, no classes; 1 of 41 cannot be read; middle" in out
     assert "batches of 40: no image sits out an epoch\n" in out
+
+
+def test_a_run_on_a_machine_that_has_become_slower_is_begun_anew_with_fewer_epochs(
+    made, tmp_path, monkeypatch
+):
+    place, _ = made
+    words = [word for word in WORDS if "scale" not in word and "minutes" not in word]
+    words = [*words, "budget_minutes=2", f"output_dir={tmp_path}", "pairing.jitter=0"]
+    # Planned with a hundred steps a second; each takes one.
+    speed = Speed(3.05 / N, 1.0)
+    monkeypatch.setattr("dimred.run.survey._speed", lambda *_: speed)
+    clock = count(time.monotonic())
+    monkeypatch.setattr("dimred.run.correction.monotonic", lambda: next(clock))
+    out, _ = dimred(place, *words)
+    assert "epochs    1,220 (schedule=demo times 4): " in out
+    (line,) = (line for line in out.splitlines() if "slower than measured: planned" in line)
+    epochs = int(line.removesuffix(" epochs").rpartition(" ")[2])
+    assert 20 < epochs < 120
+    (path,) = tmp_path.iterdir()
+    (session,) = json.loads((path / layout.ENVIRONMENT).read_text())["sessions"]
+    assert len((path / layout.METRICS).read_text().splitlines()) == epochs
+    assert "finished before" in dimred(place, *session["command"][1:])[0]
+    again, _ = dimred(place, *words)
+    assert f"goes on with {path}" in again
+    assert "finished before" in again
+
+
+def test_a_run_of_an_earlier_session_is_never_begun_anew(made, tmp_path, monkeypatch):
+    place, _ = made
+    command, _ = printed_command(place, f"output_dir={tmp_path}")
+    monkeypatch.setattr("dimred.run.train.RunRecorder.__enter__", None)  # it is killed
+    with pytest.raises(TypeError):
+        dimred(place, *command[1:])
+    monkeypatch.undo()
+    watched = []
+    monkeypatch.setattr("dimred.run.recorder.Watch.after_step", lambda *_: watched.append(1))
+    from dimred.config.compose import composed
+    from dimred.run.train import run
+
+    with chdir(place):
+        run(composed(command[2:]), command, watch=Watch(None, None, 0.0))
+    assert not watched
 
 
 def test_a_list_of_runs_says_folder_state_and_time_and_writes_nothing(made):
