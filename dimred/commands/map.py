@@ -10,7 +10,7 @@ import time
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from dimred.commands.messages import Parser
 from dimred.errors import InputError, near, plain
@@ -129,9 +129,12 @@ def _refuse_flag(parser: Parser, flag: str, arguments: list[str], words: list[st
     """Raise InputError for a flag that is none, such as --batch-size 64."""
     from dimred.commands.train import explain_flag
 
-    name = flag.partition("=")[0]
+    name, _, value = flag.partition("=")
     if plain(name) in ("budget", "minutes", "budgetminutes"):
-        raise InputError(f"{flag}: no such flag; did you mean budget_minutes=10?")
+        following = arguments[arguments.index(flag) + 1 :]
+        numbers = [word for word in [value, *following[:1]] if re.fullmatch(r"[\d.]+", word)]
+        minutes = numbers[0] if numbers else f"{_DEFAULT_MINUTES:g}"
+        raise InputError(f"{name}: no such flag; did you mean budget_minutes={minutes}?")
     if near(name, ["--print", "--no-open", "--plugin"]):
         parser.error(f"unrecognized arguments: {flag}")
     raise InputError(explain_flag(flag, arguments, words))
@@ -152,8 +155,9 @@ def _minutes(text: str | None) -> float:
     return minutes
 
 
-def _trained(planned: Automatic, args: _Arguments) -> Outcome:
-    """Train, with fewer epochs where the machine is slower than it was measured to be."""
+def _trained(planned: Automatic, args: _Arguments) -> tuple[Outcome, Automatic]:
+    """Train, with fewer epochs where the machine is slower than it was measured to be; returns
+    what was trained too."""
     from dimred.config.compose import composed
     from dimred.run.correction import SlowerThanPlanned
     from dimred.run.train import run as train
@@ -167,7 +171,19 @@ def _trained(planned: Automatic, args: _Arguments) -> Outcome:
             print(*planned.lines, sep="\n", flush=True)
         else:
             assert outcome is not None  # there are no workers
-            return outcome
+            return outcome, planned
+
+
+def _advised(summary: dict[str, Any], planned: Automatic, args: _Arguments) -> dict[str, Any]:
+    """A summary whose verdict advises what to type to this command."""
+    from dimred.run.plan import MAX_SCALE
+    from dimred.run.verdict import with_more_time
+
+    verdict = summary.get("verdict") or {}
+    if not verdict.get("advice") or planned.scale is None:
+        return summary
+    advice = with_more_time(verdict["advice"], args.minutes, MAX_SCALE / planned.scale)
+    return {**summary, "verdict": {**verdict, "advice": advice}}
 
 
 def _make(planned: Automatic, args: _Arguments) -> Path:
@@ -176,9 +192,9 @@ def _make(planned: Automatic, args: _Arguments) -> Path:
     from dimred.commands import inspect, view
     from dimred.commands.summary import describe
 
-    outcome = _trained(planned, args)
+    outcome, planned = _trained(planned, args)
     path = outcome.path
-    print(describe(path, outcome.summary), flush=True)
+    print(describe(path, _advised(outcome.summary, planned, args)), flush=True)
     if outcome.finished_before and _is_shown(path):
         print(f"\n{printable(path)}: finished before; restart=true makes it again")
         return path

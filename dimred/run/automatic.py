@@ -40,10 +40,12 @@ _PLACES = ("output_dir", "run_dir", "restart")
 @dataclass(frozen=True)
 class Automatic:
     """What to train. words: overrides of `dimred train`. lines: what was chosen, and why.
-    watch: of the pace of a new plan; None where the user has set the epochs."""
+    scale: the factor on the epochs, and watch: of the pace of a new plan; None where the user has
+    set the epochs."""
 
     words: list[str]
     lines: list[str]
+    scale: float | None = None
     watch: Watch | None = None
 
     def command(self, flags: Sequence[str] = ()) -> list[str]:
@@ -59,7 +61,7 @@ class Automatic:
         words = [scale if word.startswith(f"{_SCALE}=") else word for word in self.words]
         line = f"planned anew with {_epochs(composed(words)):,} epochs"
         lines = [f"the machine is slower than measured: {line}"]
-        return Automatic(words, lines, watch)
+        return Automatic(words, lines, watch.choice.scale, watch)
 
 
 def automatic(folder: str, minutes: float, given: Mapping[str, str], began: float) -> Automatic:
@@ -92,14 +94,16 @@ def automatic(folder: str, minutes: float, given: Mapping[str, str], began: floa
     if before:
         lines = [f"goes on with {printable(path)}, or opens it where it is finished"]
         before = {key: value for key, value in before.items() if key not in given}
-        return Automatic(_words({**own, **before, **given, **place}), lines)
+        scale = _number(before.get(_SCALE, ""))
+        return Automatic(_words({**own, **before, **given, **place}), lines, scale)
     lines = _siblings(path)
     with step("looking at the images"):
         looked_at = survey(config.dataset, files, minutes * 60)
     _refuse_few(folder, looked_at.n)
     chosen, about, watch = _chosen(config, looked_at, minutes * 60, began, given)
     chosen = {key: chosen[key] for key in _PLANNED if key in chosen}
-    return Automatic(_words({**own, **chosen, **given, **place}), [*lines, *about], watch)
+    scale = None if watch is None else watch.choice.scale
+    return Automatic(_words({**own, **chosen, **given, **place}), [*lines, *about], scale, watch)
 
 
 def _number(text: str) -> float | None:

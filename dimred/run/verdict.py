@@ -247,3 +247,16 @@ def _advice(word: str, it: Evidence, training: Training) -> str | None:
         return None
     scale = f"schedule.epochs_scale={FACTOR * training.scale:g}"
     return f"train longer: {scale} (about {FACTOR * total:,} epochs instead of {total:,})"
+
+
+def with_more_time(advice: str, minutes: float, most: float) -> str:
+    """Advice for a run that was planned for a budget: a larger one, where that makes more epochs.
+
+    most: how many times as many epochs a larger budget can make.
+    """
+    factor = min(FACTOR, most)
+    if factor < 1.5:
+        return advice
+    finding, semicolon, _ = advice.rpartition("; ")
+    budget = f"budget_minutes={math.ceil(factor * minutes)} instead of {minutes:g}"
+    return f"{finding}{semicolon}train longer: {budget}"

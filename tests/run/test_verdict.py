@@ -16,6 +16,7 @@ from dimred.run.verdict import (
     Training,
     compared,
     verdict,
+    with_more_time,
 )
 
 DEMO = Training({"pretrain": 100, "readout": 5, "finetune": 200}, 1.0, ("pretrain", "finetune"))
@@ -162,3 +163,13 @@ def test_what_is_below_a_reference_is_never_called_better_than_it(labeled, z, sp
             assert not (finding.startswith("better than") and name.lower() in finding)
     if z < min(spaces.values()) - 2 * error:
         assert it.word != GOOD
+
+
+def test_a_run_that_was_planned_for_a_budget_is_advised_a_larger_one():
+    longer = "train longer: schedule.epochs_scale=5 (about 1,525 epochs instead of 305)"
+    last = "H knows more (0.6); train the last stage longer: schedule.stages.finetune.epochs=1000"
+    assert with_more_time(longer, 10, 8.0) == "train longer: budget_minutes=50 instead of 10"
+    assert with_more_time(last, 0.5, 2.0) == (
+        "H knows more (0.6); train longer: budget_minutes=1 instead of 0.5"
+    )
+    assert with_more_time(last, 10, 1.0) == last  # a larger one makes no more epochs

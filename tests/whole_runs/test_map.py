@@ -115,7 +115,9 @@ def test_other_photos_or_keys_are_a_new_run_and_that_is_said(made):
         (["photos", "sed=1"], "sed"),
         (["few"], "few: 3 images to map; a map needs 30"),
         (["photos", "--batch-size", "64"], "did you mean schedule.batch_size=64"),
-        (["photos", "--budget", "5"], "did you mean budget_minutes=10?"),
+        (["photos", "--budget", "5"], "--budget: no such flag; did you mean budget_minutes=5?"),
+        (["photos", "--minutes=2.5"], "--minutes: no such flag; did you mean budget_minutes=2.5?"),
+        (["photos", "--budget"], "did you mean budget_minutes=10?"),
         (["photos", "--pritn"], "unrecognized arguments: --pritn; did you mean --print?"),
         (["photos", "budget=5"], "budget=5: did you mean budget_minutes=5?"),
     ],
@@ -166,6 +168,7 @@ def test_a_run_on_a_machine_that_has_become_slower_is_begun_anew_with_fewer_epoc
     again, _ = dimred(place, *words)
     assert f"goes on with {path}" in again
     assert "finished before" in again
+    assert "train longer: budget_minutes=10 instead of 2" in out or "map: good" in out
 
 
 def test_a_run_of_an_earlier_session_is_never_begun_anew(made, tmp_path, monkeypatch):
