@@ -24,6 +24,7 @@ from dimred.training.stage import StageTrainer
 MIN_STEPS = 300
 _SECONDS = 1.5
 _WARM_UP = 2  # steps
+_LONG = 1.0  # seconds of warming up, which then count
 _MAX_STEPS = 20
 # Of the parts of a measurement, as many of the slowest and of the fastest do not count.
 _PARTS, _NOT_COUNTED = 8, 2
@@ -124,26 +125,41 @@ class Timed(NamedTuple):
     contention: float
 
 
+class Mark(NamedTuple):
+    """A moment: of the clock, in CPU seconds of all threads, and in those of the thread that
+    trains, which computes or waits for a core."""
+
+    clock: float
+    work: float
+    own: float
+
+
 def _timed(trainer: StageTrainer, seconds: float, max_steps: int | None) -> Timed:
     """A step by some of them, after those that warm up."""
     # The first epoch again and again, since it may be a single step.
     epochs = (trainer.train_epoch(0, trainer.new_epoch()) for _ in count())
-    began, marks = time.monotonic(), list[tuple[float, float, float]]()
+    on_gpu = trainer.compute.device.type == "cuda"
+    marks = [_mark()]
     for number, _ in enumerate(chain.from_iterable(epochs), start=1):
-        if trainer.compute.device.type == "cuda":
+        if on_gpu:
             torch.cuda.synchronize()
-        now = time.monotonic()
-        # A step can take seconds, where threads wait for one another on busy cores.
-        if marks or number == _WARM_UP or now - began > seconds:
-            marks.append((now, time.process_time(), time.thread_time()))
-        if len(marks) - 1 == max_steps or (len(marks) > 1 and now - marks[0][0] > seconds):
+        marks.append(_mark())
+        took = marks[-1].clock - marks[0].clock
+        # Where threads wait for one another on busy cores, a step takes seconds. What it takes to
+        # warm up is little then.
+        if number <= _WARM_UP and (on_gpu or took < max(seconds, _LONG)):
+            marks = marks[-1:] if number == _WARM_UP else marks
+        elif took > seconds or len(marks) - 1 == max_steps:
             break
     return steady(marks)
 
 
-def steady(marks: Sequence[tuple[float, float, float]]) -> Timed:
-    """A step by the times at which steps ended: of the clock, CPU time of all threads, and of the
-    thread that trains, which computes or waits for a core.
+def _mark() -> Mark:
+    return Mark(time.monotonic(), time.process_time(), time.thread_time())
+
+
+def steady(marks: Sequence[Mark]) -> Timed:
+    """A step by the times at which steps ended.
 
     By the pace in equal parts of the time, without the slowest and the fastest: what else the
     machine does for a moment is not what it does all the time.

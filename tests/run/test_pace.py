@@ -2,15 +2,15 @@
 
 import pytest
 
-from dimred.run.pace import steady
+from dimred.run.pace import Mark, steady
 
 
 def marks(seconds, own=1.0):
     """Marks of steps that took these seconds, of which the thread computed a share."""
-    clock, marks = 0.0, [(0.0, 0.0, 0.0)]
+    clock, marks = 0.0, [Mark(0.0, 0.0, 0.0)]
     for step in seconds:
         clock += step
-        marks.append((clock, 2 * clock * own, clock * own))
+        marks.append(Mark(clock, 2 * clock * own, clock * own))
     return marks
 
 
