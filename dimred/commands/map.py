@@ -28,7 +28,8 @@ dimred map FOLDER [budget_minutes=10] [KEY=VALUE ...] [--print] [--no-open]
 Makes a map of a folder of images: looks at their number, size and color, measures how fast this
 machine trains, and chooses image size, network, batch size, epochs and precision, so that all of it
 fits into the budget; then trains, inspects, and opens the map in the browser. It is the command
-`dimred train ...` that --print shows, and then `dimred inspect` and `dimred view`.
+`dimred train ...` that --print shows, and then `dimred inspect` and `dimred view`. Where the
+machine is soon found to be slower than measured, it begins anew with fewer epochs.
 
 The same folder and budget again go on with a run that was stopped, or open the map of one that is
 finished. Photos that were added or removed make a new run.
