@@ -29,7 +29,7 @@ Makes a map of a folder of images: looks at their number, size and color, measur
 machine trains, and chooses image size, network, batch size, epochs and precision, so that all of it
 fits into the budget; then trains, inspects, and opens the map in the browser. It is the command
 `dimred train ...` that --print shows, and then `dimred inspect` and `dimred view`. Where the
-machine is soon found to be slower than measured, it begins anew with fewer epochs.
+machine is soon found to be slower or faster than measured, it begins anew with the epochs that fit.
 
 The same folder and budget again go on with a run that was stopped, or open the map of one that is
 finished. Photos that were added or removed make a new run.
@@ -157,18 +157,18 @@ def _minutes(text: str | None) -> float:
 
 
 def _trained(planned: Automatic, args: _Arguments) -> tuple[Outcome, Automatic]:
-    """Train, with fewer epochs where the machine is slower than it was measured to be; returns
-    what was trained too."""
+    """Train, with other epochs where the machine is slower or faster than it was measured to be;
+    returns what was trained too."""
     from dimred.config.compose import composed
-    from dimred.run.correction import SlowerThanPlanned
+    from dimred.run.correction import PlannedAnew
     from dimred.run.train import run as train
 
     while True:
         try:
             command = planned.command(args.flags)
             outcome = train(composed(planned.words), command, watch=planned.watch)
-        except SlowerThanPlanned as slower:
-            planned = planned.anew(slower.anew)
+        except PlannedAnew as other:
+            planned = planned.anew(other.anew)
             print(*planned.lines, sep="\n", flush=True)
         else:
             assert outcome is not None  # there are no workers

@@ -60,7 +60,8 @@ class Automatic:
         scale = f"{_SCALE}={watch.choice.scale:g}"
         words = [scale if word.startswith(f"{_SCALE}=") else word for word in self.words]
         line = f"planned anew with {_epochs(composed(words)):,} epochs"
-        lines = [f"the machine is slower than measured: {line}"]
+        pace = "slower" if watch.choice.scale < (self.scale or 0.0) else "faster"
+        lines = [f"the machine is {pace} than measured: {line}"]
         return Automatic(words, lines, watch.choice.scale, watch)
 
 

@@ -1,4 +1,5 @@
-"""A planned run on a machine that has become slower since is begun anew, with fewer epochs."""
+"""A planned run on a machine that has become slower or faster since is begun anew, with the epochs
+that fit."""
 
 from __future__ import annotations
 
@@ -15,10 +16,12 @@ _LOOKS = 3  # at the pace, each after a tenth of the time: what is lost by begin
 _LEAST = 3.0  # seconds of a look
 _MUCH = 1.25  # a little over the budget is not worth beginning anew
 _WORTH = 0.8  # of the time that is left without it
+_MORE = 2.0  # times as many epochs are worth what is lost
 
 
-class SlowerThanPlanned(Exception):
-    """A run takes longer than is left of its budget; the watch of one that fits is `anew`."""
+class PlannedAnew(Exception):
+    """A run takes longer than is left of its budget, or far less; the watch of one that fits is
+    `anew`."""
 
     def __init__(self, anew: Watch):
         super().__init__(f"schedule.epochs_scale={anew.choice.scale:g} fits")
@@ -44,7 +47,7 @@ class Watch:
         self, schedule: ScheduleOptions, steps: int, kind: Trainable, position: Position
     ) -> None:
         """Count a step of a kind of stage, after which the run is at `position`. steps: of an
-        epoch. Raises SlowerThanPlanned."""
+        epoch. Raises PlannedAnew."""
         now = monotonic()
         if self._since is None:
             self._since = now  # the first step is slower than others
@@ -61,7 +64,7 @@ class Watch:
             self._compare(left, in_all, self.ends - now)
 
     def _compare(self, left: float, in_all: float, until_end: float) -> None:
-        """Raise SlowerThanPlanned where a run whose training takes `left` seconds more, of `in_all`
+        """Raise PlannedAnew where a run whose training takes `left` seconds more, of `in_all`
         at the present pace, is better begun anew."""
         choice = self.choice
         slower = in_all / choice.seconds
@@ -71,10 +74,12 @@ class Watch:
         )
         anew_available = until_end - speed.overhead(self.survey, choice.n)
         available = anew_available + choice.n * self.survey.seconds  # all images have been read
-        if self.times == 0 or left <= _MUCH * available:
-            return
         unscaled = in_all / choice.scale
         scale = scale_within(max(anew_available, 0.0) * CAUTION, unscaled)
-        if scale > MIN_SCALE or scale * unscaled < _WORTH * left:
+        if left > _MUCH * available:
+            better = scale > MIN_SCALE or scale * unscaled < _WORTH * left
+        else:
+            better = scale > _MORE * choice.scale
+        if better and self.times > 0:
             anew = replace(choice, scale=scale, seconds=scale * unscaled, speed=speed)
-            raise SlowerThanPlanned(Watch(self.survey, anew, self.ends, self.times - 1))
+            raise PlannedAnew(Watch(self.survey, anew, self.ends, self.times - 1))

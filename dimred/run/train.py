@@ -67,7 +67,7 @@ def run(
 
     command: the command line, for the record. varied: for a job of a sweep, what the sweep varies,
         for the name of a new run folder. watch: watches the training of a new run, and may end it
-        by SlowerThanPlanned.
+        by PlannedAnew.
     Returns None in worker processes, which write nothing.
     Raises InputError for input that cannot be used, TrainingFailed for a loss that is not finite or
     wrong gradients, Interrupted after SIGINT or SIGTERM, ProcessLost where another process of the

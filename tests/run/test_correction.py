@@ -1,9 +1,9 @@
-"""When a planned run is begun anew with fewer epochs."""
+"""When a planned run is begun anew with other epochs."""
 
 import pytest
 
-from dimred.run.correction import SlowerThanPlanned, Watch
-from dimred.run.plan import MIN_SCALE, Choice, Speed, Survey, Trial
+from dimred.run.correction import PlannedAnew, Watch
+from dimred.run.plan import MAX_SCALE, MIN_SCALE, Choice, Speed, Survey, Trial
 from dimred.training.checkpoint import Position
 from dimred.training.schedule import ScheduleOptions, StageOptions, Trainable
 
@@ -34,8 +34,8 @@ def trained(watch, clock, paces):
         try:
             at = Position(0, *divmod(number + 1, STEPS))
             watch.after_step(SCHEDULE, STEPS, Trainable.all, at)
-        except SlowerThanPlanned as slower:
-            return slower.anew, number + 1
+        except PlannedAnew as other:
+            return other.anew, number + 1
     return None, EPOCHS * STEPS
 
 
@@ -53,6 +53,17 @@ def test_one_on_a_slower_machine_is_begun_anew_with_the_epochs_that_fit(clock, p
     left = 500 - clock[0]
     assert 0.5 * left < anew.choice.seconds < left
     assert (anew.times, anew.ends) == (1, 500.0)
+
+
+def test_one_on_a_machine_that_is_much_faster_is_begun_anew_with_more(clock):
+    assert trained(watch_of(), clock, [0.06])[0] is None
+    clock[0] = 0.0
+    anew, steps = trained(watch_of(), clock, [0.03])
+    assert steps < 1_500
+    assert anew.choice.scale > 2
+    assert 0.5 * (500 - clock[0]) < anew.choice.seconds < 500 - clock[0]
+    clock[0] = 0.0
+    assert trained(watch_of(scale=MAX_SCALE), clock, [0.03])[0] is None
 
 
 def test_one_is_not_begun_anew_late_nor_often_nor_in_vain(clock):
