@@ -11,6 +11,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 FLAGS = (
     *("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--disable-gpu-rasterization",  # Debian's default, which takes longer where there is no GPU
 )
 
 
@@ -23,17 +24,31 @@ WICKED = "<img src=x onerror=document.title='caught'>"
 
 
 class Watched:
-    """A page of a browser, with everything that it asks for and complains of."""
+    """A file in a window of a browser, with everything that it asks for and complains of."""
 
-    def __init__(self, context, file):
-        self.page = context.new_page()
+    def __init__(self, page, file):
+        self.page = page
         self.requests, self.complaints = [], []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self._heard = {
+            "request": lambda request: self.requests.append(request.url),
+            "console": lambda message: self.complaints.append(message.text),
+            "pageerror": lambda error: self.complaints.append(str(error)),
+        }
+        for name, handler in self._heard.items():
+            page.on(name, handler)
         self.url = file.absolute().as_uri()
-        self.page.goto(self.url)
+        page.goto(self.url)
         self.wait("performance.getEntriesByName('dimred-first-frame').length")
+
+    def close(self):
+        """Leave the window empty; there must have been nothing to complain of, and nothing asked
+        for but the file itself."""
+        for name, handler in self._heard.items():
+            self.page.remove_listener(name, handler)
+        self.page.mouse.move(0, 0)
+        self.page.goto("about:blank")
+        assert self.complaints == []
+        assert self.requests == [self.url]
 
     def state(self, expression):
         """A value from the page's own objects: `page`, `scene`, `state`."""
