@@ -62,3 +62,21 @@ def full_float32():
     torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = False, True
     yield
     torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = before
+
+
+@pytest.fixture
+def no_figures():
+    """In this test."""
+    from undrawn import without_figures
+
+    with without_figures():
+        yield
+
+
+@pytest.fixture(scope="module")
+def no_figures_here():
+    """In all tests of a file, and what these are given."""
+    from undrawn import without_figures
+
+    with without_figures():
+        yield

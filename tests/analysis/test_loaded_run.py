@@ -18,6 +18,8 @@ import dimred as package
 from dimred import load_run
 from dimred.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("no_figures_here")
+
 WORDS = [*SMOKE[1:], "dataset.limit=130", "eval.linear=none", "eval.every=0", "dataset=digits"]
 
 

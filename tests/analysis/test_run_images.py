@@ -18,6 +18,8 @@ from dimred.errors import InputError
 from dimred.page import Column
 from dimred.run_folder.finished import FinishedRun
 
+pytestmark = pytest.mark.usefixtures("no_figures_here")
+
 N, RED = 40, 3
 WORDS = ["dataset=image_folder", "dataset.root=photos", "dataset.image_size=8", "run_dir=run"]
 

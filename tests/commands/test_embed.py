@@ -17,6 +17,8 @@ import dimred as package
 from dimred import load_run
 from dimred.run_folder.folder import RunFolder
 
+pytestmark = pytest.mark.usefixtures("no_figures_here")
+
 SIZE = 12
 TRAIN = [*SMOKE, "dataset.limit=null", "eval.every=0", "eval.linear=none"]
 CLASSES = ("ants, <b>", "bees", "=cats")

@@ -22,6 +22,9 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 
+pytestmark = pytest.mark.usefixtures("no_figures_here")
+
+
 @pytest.fixture(scope="module")
 def cwd(tmp_path_factory):
     """A run on arrays of images in color that are not square."""

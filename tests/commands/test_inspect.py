@@ -10,6 +10,7 @@ import pytest
 from command import SMOKE, dimred, refused
 from PIL import Image
 from scipy.ndimage import gaussian_filter
+from undrawn import without_figures
 
 from dimred import load_run
 from dimred.data.options import ImageFolder
@@ -43,7 +44,8 @@ def planted():
 
 def train(cwd, *words):
     words = ["dataset.limit=null", "run_dir=run", "eval.k=[5]", "eval.linear=none", *words]
-    dimred(cwd, *SMOKE, *words, "eval.every=0")
+    with without_figures():
+        dimred(cwd, *SMOKE, *words, "eval.every=0")
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from command import SMOKE, dimred, only_run, refused
 
+pytestmark = pytest.mark.usefixtures("no_figures_here")
+
 TINY = [*SMOKE, "dataset.limit=120", "eval.linear=none"]
 
 

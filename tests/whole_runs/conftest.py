@@ -8,6 +8,7 @@ from browser import FLAGS, WICKED, Watched, executable
 from command import dimred, only_run
 from matplotlib.figure import Figure
 from PIL import Image
+from undrawn import without_figures
 
 # Figures are drawn with so many dots an inch.
 COARSE = 40
@@ -80,7 +81,8 @@ def opened(browser, window):
 def digits(tmp_path_factory):
     """A run on embedded data in three stages, from 128-D to 2-D, and its page."""
     cwd = tmp_path_factory.mktemp("digits")
-    dimred(cwd, "train", "experiment=smoke", "dataset.limit=300", *TINY)
+    with without_figures():
+        dimred(cwd, "train", "experiment=smoke", "dataset.limit=300", *TINY)
     run = only_run(cwd)
     out, _ = dimred(cwd, "view", str(run))
     assert str(run / "map.html") in out
@@ -92,7 +94,8 @@ def shifts(tmp_path_factory):
     """A run in 3-D with transformations, and its page."""
     cwd = tmp_path_factory.mktemp("shifts")
     small = ["dataset.limit=100", "schedule.stages.train.epochs=1", "schedule.batch_size=20"]
-    dimred(cwd, "train", "experiment=generalized_digits_shifts", *small)
+    with without_figures():
+        dimred(cwd, "train", "experiment=generalized_digits_shifts", *small)
     run = only_run(cwd)
     dimred(cwd, "view", str(run))
     return run

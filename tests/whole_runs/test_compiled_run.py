@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from dimred.run.recorder import RunRecorder
 
 
+@pytest.mark.usefixtures("no_figures")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
 def test_smoke_compiled_moves_every_parameter_and_is_the_plain_run(tmp_path, monkeypatch):
     seen = []

@@ -12,6 +12,7 @@ import pytest
 from command import rows, summary
 from crash import Crash, crash_after
 from PIL import Image
+from undrawn import without_figures
 
 from dimred.commands.main import main
 from dimred.pairing.neighbors import _digest
@@ -20,10 +21,15 @@ from dimred.run_folder.folder import RunFolder
 QUICK = ["eval.references=false", "eval.linear=none", "device.threads=1", "device=cpu"]
 
 
-def command(cwd, *words, code=0):
-    """`dimred train WORDS` in a folder: what it prints; what it complains of where it fails."""
+def command(cwd, *words, code=0, drawn=False):
+    """`dimred train WORDS` in a folder: what it prints; what it complains of where it fails.
+
+    drawn: with figures and a page, at which few tests look.
+    """
     out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch:
+    figures = contextlib.nullcontext() if drawn else without_figures()
+    words = words if drawn else ("view=false", *words)
+    with pytest.MonkeyPatch.context() as patch, figures:
         patch.chdir(cwd)
         patch.setattr(sys, "argv", sys.argv)  # Hydra reads it, and `launch` sets it
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -31,10 +37,10 @@ def command(cwd, *words, code=0):
     return err.getvalue() if code else out.getvalue()
 
 
-def trained(cwd, experiment, epochs, *words, run_dir="run"):
+def trained(cwd, experiment, epochs, *words, run_dir="run", drawn=False):
     """The folder of a finished run of an experiment."""
     words = [f"experiment={experiment}", f"schedule.stages.train.epochs={epochs}", *words]
-    command(cwd, *words, f"run_dir={run_dir}")
+    command(cwd, *words, f"run_dir={run_dir}", drawn=drawn)
     return cwd / run_dir
 
 
@@ -54,7 +60,7 @@ SHIFTS = {
 def shifts(tmp_path_factory):
     """Finished runs of the experiments with shifts, by name."""
     cwd = tmp_path_factory.mktemp("shifts")
-    return {name: trained(cwd, name, n, run_dir=name) for name, n in SHIFTS.items()}
+    return {name: trained(cwd, name, n, run_dir=name, drawn=True) for name, n in SHIFTS.items()}
 
 
 @pytest.mark.parametrize("name", SHIFTS)
@@ -163,7 +169,8 @@ def test_random_pairs_are_another_sampling_of_the_same_map(tmp_path):
 def views(tmp_path_factory):
     """A folder with a short run on the turntable and its rendered images, and when those were."""
     cwd = tmp_path_factory.mktemp("views")
-    trained(cwd, "generalized_turntable", 40, "dataset.root=data", "eval.lle=200")
+    words = ["dataset.root=data", "eval.lle=200"]
+    trained(cwd, "generalized_turntable", 40, *words, drawn=True)
     (cache,) = (cwd / "data").iterdir()
     return cwd, cache, cache.stat().st_mtime_ns
 
@@ -211,7 +218,7 @@ def test_the_images_are_rendered_once(views):
     assert losses[-1] < losses[0]
 
 
-# Four dimensions, since figures of two or three take longer than the training.
+# Two groups of two dimensions.
 FOUR_D = ["loss.groups=[2,2]", "schedule.stages.train.out_dim=4", "schedule.batch_size=60"]
 SAMPLINGS = {"in_batch": ["pairing.samples_per_step=40"], "pairs": ["pairing.sampling=pairs"]}
 
@@ -289,7 +296,7 @@ def test_a_classifier_reports_its_errors(classifier):
 
 def test_t_sne_of_a_finished_classifier_needs_no_training(classifier):
     expected = (classifier / "run/embedding.npz").read_bytes()
-    out = command(classifier, *CLASSIFIER, "eval.tsne=120", "eval.save_h=true")
+    out = command(classifier, *CLASSIFIER, "eval.tsne=120", "eval.save_h=true", drawn=True)
     assert "epoch" not in out
     path = classifier / "run"
     found, embedding = arrays(path / "tsne.npz"), arrays(path / "embedding.npz")

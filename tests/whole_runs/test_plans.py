@@ -31,6 +31,8 @@ from dimred.training.schedule import (
 )
 from dimred.training.stage import StageTrainer
 
+pytestmark = pytest.mark.usefixtures("no_figures_here")
+
 STAGES = {
     "cosine": StageOptions(
         epochs=2, out_dim=3, warmup_epochs=2, lr_scale=0.5, loss=SimCLR(temperature=0.2)

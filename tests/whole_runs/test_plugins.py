@@ -64,6 +64,7 @@ def copied(name, cwd):
     return Path(shutil.copy(PLUGINS / name, cwd))
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_loss_is_one_file(tmp_path):
     file = copied("dcl.py", tmp_path)
     words = ["train", "--plugin", "dcl.py", "loss=dcl", "loss.temperature=0.2", *TINY]
@@ -122,6 +123,7 @@ def test_the_loss_of_that_file_is_that_of_its_paper():
     assert rows.tolist() == pytest.approx(terms, rel=1e-12)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_pairing_is_one_file_and_its_data_are_part_of_the_run(tmp_path):
     pairs = np.random.default_rng(0).integers(0, 1_797, (1_500, 2))
     file = tmp_path / "my=odd,path~.csv"

@@ -6,7 +6,6 @@ import json
 import numpy as np
 import pytest
 from crash import Crash, crash_after
-from matplotlib.figure import Figure
 
 from dimred.config import RunConfig
 from dimred.config.run import run_schema
@@ -23,6 +22,8 @@ from dimred.run.train import run
 from dimred.training.device import DeviceName, DeviceOptions
 from dimred.training.schedule import Anneal, ScheduleOptions, StageOptions, Trainable
 
+pytestmark = pytest.mark.usefixtures("no_figures_here")
+
 STAGES = {
     "pretrain": StageOptions(epochs=2, out_dim=6, warmup_epochs=1, loss=SimCLR()),
     "readout": StageOptions(
@@ -30,14 +31,6 @@ STAGES = {
     ),
     "finetune": StageOptions(epochs=2, out_dim=2, warmup_epochs=0, lr_scale=0.1),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_figures():
-    """To draw them takes most of the time of such small runs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", lambda *_, **__: None)
-        yield
 
 
 def config(path):

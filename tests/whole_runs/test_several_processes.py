@@ -16,6 +16,8 @@ from crash import Crash, crash_after
 from dimred.commands.main import main
 from dimred.run_folder.folder import RunFolder
 
+pytestmark = pytest.mark.usefixtures("no_figures_here")
+
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 
 

@@ -14,6 +14,8 @@ from command import SMOKE, dimred, only_run, refused, rows, summary
 
 from dimred.options import plugins, registry
 
+pytestmark = pytest.mark.usefixtures("no_figures_here")
+
 PLUGINS = Path(__file__).parent.parent / "plugins"
 LOCAL = ["-m", "hydra/launcher=submitit_local"]
 
@@ -179,7 +181,7 @@ def test_a_key_that_only_the_swept_choices_have_goes_to_all_jobs(tmp_path):
     (tmp_path / "my data").mkdir()
     np.savez(tmp_path / "my data/turntable-v1.npz", images=np.zeros((972, 96, 96), np.uint8))
     words = ["experiment=drlim_turntable,generalized_turntable", "schedule.epochs_scale=0.001"]
-    words += ["dataset.root='my data'", "eval.lle=null"]
+    words += ["dataset.root='my data'", "eval.lle=null", "view=false"]
     out, _ = dimred(tmp_path, "train", "-m", *words)
     assert out.count(" s of training") == 2
     assert {path.name for path in tmp_path.iterdir()} == {"my data", "outputs"}

@@ -10,6 +10,7 @@ import pytest
 import safetensors.numpy
 from command import SMOKE, dimred, only_run, refused, rows, start, summary, wait_for
 from PIL import Image
+from undrawn import without_figures
 
 from dimred.run_folder.folder import RunFolder
 from dimred.run_folder.state import state_of
@@ -124,6 +125,7 @@ def test_a_finished_run_typed_again_does_nothing_and_says_so(smoke):
     }
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_same_seed_gives_the_same_bytes_and_restart_replaces(smoke, tmp_path):
     _, path, _ = smoke
     expected = (path / "embedding.npz").read_bytes()
@@ -135,6 +137,7 @@ def test_the_same_seed_gives_the_same_bytes_and_restart_replaces(smoke, tmp_path
     assert (tmp_path / "here/embedding.npz").read_bytes() == expected
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_what_is_measured_at_the_end_is_measured_again_without_training(smoke, tmp_path):
     _, path, _ = smoke
     again = tmp_path / "again"
@@ -163,7 +166,8 @@ SLOW = [*SMOKE, "schedule.stages.pretrain.epochs=30", "checkpoint_every=0", "eva
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     cwd = tmp_path_factory.mktemp("uninterrupted")
-    dimred(cwd, *SLOW)
+    with without_figures():
+        dimred(cwd, *SLOW)
     return only_run(cwd)
 
 
@@ -182,6 +186,7 @@ def same_result(path, expected):
     assert timeless(path) == timeless(expected)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_killed_and_told_to_stop_it_ends_with_the_result_of_an_uninterrupted_run(
     uninterrupted, tmp_path
 ):
@@ -215,6 +220,7 @@ def test_killed_and_told_to_stop_it_ends_with_the_result_of_an_uninterrupted_run
     same_result(path, uninterrupted)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_damaged_checkpoint_is_refused_and_kept(tmp_path):
     dimred(tmp_path, *SMOKE, "run_dir=run")
     (tmp_path / "run/summary.json").unlink()
@@ -241,6 +247,7 @@ def test_a_disk_that_is_full_is_one_line(tmp_path, left):
     dimred(tmp_path, *SMOKE, "run_dir=run")
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_measures_that_the_images_or_options_do_not_allow_are_left_out(smoke, tmp_path):
     """And a finished run stays one."""
     again = tmp_path / "again"
@@ -284,6 +291,7 @@ def test_refuses_what_the_data_or_the_machine_do_not_allow(tmp_path, words, part
     assert not (tmp_path / "outputs").exists()
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_infonce_with_its_defaults_is_tsimcne(tmp_path, smoke):
     dimred(tmp_path, "train", "experiment=smoke", "loss=infonce")
     found, expected = (
@@ -302,6 +310,7 @@ def test_a_mistyped_key_in_an_experiment_of_ones_own_is_named(tmp_path):
     assert "model.width: no such key; did you mean model.widths?" in line
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_papers_linear_protocol_is_an_option(tmp_path):
     out, _ = dimred(tmp_path, *SMOKE, "eval.linear=sgd")
     content = summary(only_run(tmp_path))
@@ -316,6 +325,7 @@ def test_a_model_that_cannot_take_the_images_leaves_no_folder(tmp_path):
     assert not (tmp_path / "outputs").exists()
 
 
+@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize("batch_size", [64, 300])
 def test_a_run_that_diverges_stops_and_keeps_the_last_good_checkpoint(tmp_path, batch_size):
     """With one batch an epoch, the weights are gone after the only step and no loss shows it."""
