@@ -86,4 +86,4 @@ def wait_for(process, condition, seconds=120):
     while not condition():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < until
-        time.sleep(0.002)
+        time.sleep(0.01)  # a condition that reads files takes time of the process

@@ -105,7 +105,7 @@ def preempted(cwd):
             until = time.monotonic() + 120
             while not any(len(rows(p.parent)) >= 2 for p in cwd.glob("outputs/*/metrics.jsonl")):
                 assert time.monotonic() < until
-                time.sleep(0.002)
+                time.sleep(0.01)
             job = int((only_run(cwd) / ".lock").read_text())
             os.kill(job, signal.SIGTERM)
             time.sleep(0.2)
