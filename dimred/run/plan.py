@@ -202,7 +202,8 @@ def choose(
                 if briefly(slower).seconds * survey.learned_of(n) * MAX_SCALE > available:
                     break
                 trial = slower
-    speed = measure(trial, THOROUGH.of(budget))
+    # Others may have begun to use the cores only now.
+    trial, speed = _on_threads(trial, asked, on_gpu, lambda it: measure(it, THOROUGH.of(budget)))
     trial, n = fitted(trial, speed, n)
     seconds = speed.seconds * survey.learned_of(n)
     scale = asked.scale or scale_within(_available(left(), survey, speed, n), seconds)
@@ -229,14 +230,24 @@ def _arithmetic(
     if asked.precision is not None or on_gpu:
         return replace(trial, precision=asked.precision or "auto", threads=asked.threads), 1.0
     plain = replace(trial, precision="float32", threads=asked.threads)
-    if asked.threads is None and briefly(plain).contention > BUSY:
-        # Threads wait for one another, and so for every other program.
-        alone = replace(plain, threads=1)
-        if briefly(alone).seconds * _FASTER < briefly(plain).seconds:
-            plain = alone
+    plain, _ = _on_threads(plain, asked, on_gpu, briefly)
     rounded = replace(plain, precision="bf16")
     gain = briefly(plain).work / briefly(rounded).work
     return (rounded, gain) if gain > _FASTER else (plain, 1.0)
+
+
+def _on_threads(
+    trial: Trial, asked: Asked, on_gpu: bool, measured: Callable[[Trial], Speed]
+) -> tuple[Trial, Speed]:
+    """A trial and its speed; on one thread where others use the cores and that is faster."""
+    speed = measured(trial)
+    if on_gpu or asked.threads is not None or trial.threads == 1 or speed.contention <= BUSY:
+        return trial, speed
+    # Threads wait for one another, and so for every other program.
+    alone = replace(trial, threads=1)
+    by_itself = measured(alone)
+    faster = by_itself.seconds * _FASTER < speed.seconds
+    return (alone, by_itself) if faster else (trial, speed)
 
 
 def _images_within(survey: Survey, speed: Speed, budget: float, seconds: float) -> int:

@@ -84,6 +84,16 @@ def test_on_busy_cores_one_thread_is_taken_where_it_is_faster():
     assert chosen().trial.threads is None
 
 
+def test_cores_that_others_begin_to_use_while_settings_are_compared_are_noticed():
+    quiet, busy = machine_of(400.0), machine_of(400.0, contention=BUSY)
+
+    def measure(trial, seconds):
+        return (busy if seconds > BRIEF.most else quiet)(trial, seconds)
+
+    assert plan.choose(PHOTOS, lambda: 600.0, NOTHING, False, measure).trial.threads == 1
+    assert plan.choose(PHOTOS, lambda: 600.0, NOTHING, True, measure).trial.threads is None
+
+
 def test_time_that_is_left_over_goes_into_larger_images():
     small = replace(PHOTOS, n=200)
     assert chosen(small, minutes=1).trial.image_size == 32
