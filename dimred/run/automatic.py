@@ -31,7 +31,7 @@ _SCALE = "schedule.epochs_scale"
 # What a plan decides, and a run that is there has decided.
 _PLANNED = (
     *("schedule", "model", "dataset.image_size", "dataset.limit", "schedule.batch_size"),
-    *(_SCALE, "device.precision", "device.threads"),
+    *(_SCALE, "device.precision", "device.threads", "device.compile"),
 )
 # The keys that say where a run lies, and so are no part of what it is called.
 _PLACES = ("output_dir", "run_dir", "restart")
@@ -40,8 +40,8 @@ _PLACES = ("output_dir", "run_dir", "restart")
 @dataclass(frozen=True)
 class Automatic:
     """What to train. words: overrides of `dimred train`. lines: what was chosen, and why.
-    scale: the factor on the epochs, and watch: of the pace of a new plan; None where the user has
-    set the epochs."""
+    scale: the factor on the epochs; None where the user has set it. watch: of the pace of a new
+    plan on a CPU."""
 
     words: list[str]
     lines: list[str]
@@ -103,7 +103,7 @@ def automatic(folder: str, minutes: float, given: Mapping[str, str], began: floa
     _refuse_few(folder, looked_at.n)
     chosen, about, watch = _chosen(config, looked_at, minutes * 60, began, given)
     chosen = {key: chosen[key] for key in _PLANNED if key in chosen}
-    scale = None if watch is None else watch.choice.scale
+    scale = _number(chosen.get(_SCALE, ""))
     return Automatic(_words({**own, **chosen, **given, **place}), [*lines, *about], scale, watch)
 
 
@@ -148,7 +148,9 @@ def _chosen(
     final = composed(_words({"dataset": "image_folder", **chosen, **given}))
     names = final.model.name, final.schedule.name
     lines = plan_words.lines(looked_at, choice, *names, _epochs(final), budget)
-    return chosen, lines, None if choice.scale_asked else Watch(looked_at, choice, ends)
+    # A GPU is not shared as cores are, and what is slow there at first says little.
+    watched = not (choice.scale_asked or on_gpu)
+    return chosen, lines, Watch(looked_at, choice, ends) if watched else None
 
 
 def _epochs(config: RunConfig) -> int:

@@ -12,7 +12,7 @@ from dimred.training.checkpoint import Position
 from dimred.training.schedule import ScheduleOptions, Trainable
 
 _TIMES = 2  # that a run is begun anew
-_LOOKS = 3  # at the pace, each after a tenth of the time: what is lost by beginning anew is little
+_LOOKS = 2  # at the pace, each after a tenth of the time: what is lost by beginning anew is little
 _LEAST = 3.0  # seconds of a look
 _MUCH = 1.25  # a little over the budget is not worth beginning anew
 _WORTH = 0.8  # of the time that is left without it

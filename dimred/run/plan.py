@@ -20,6 +20,7 @@ FIXED_SECONDS = 20.0
 SECONDS_AN_IMAGE = 0.006
 CAUTION = 0.85  # share of the time that is left which is planned for: other programs run too
 _MOST_READING = 0.25  # of the budget
+_MOST_AROUND = 0.5  # of the budget for all but training, which would come to nothing
 _SIZES = (32, 48, 64)  # pixels
 _WORTH_ALL = 0.8  # leaving out fewer images than a fifth is not worth the gaps
 BUSY, _MOST_CONTENTION = 1.3, 4.0
@@ -253,7 +254,11 @@ def _on_threads(
 def _images_within(survey: Survey, speed: Speed, budget: float, seconds: float) -> int:
     """How many of the images fit into a budget, where training takes `seconds` for each."""
     fixed = speed.overhead(survey, 0)
-    each = speed.overhead(survey, 1) - fixed
-    each += seconds * survey.learned_of(survey.n) / survey.n / CAUTION
-    fitting = min((budget - fixed) / each, budget * _MOST_READING / survey.seconds)
+    around = speed.overhead(survey, 1) - fixed
+    training = seconds * survey.learned_of(survey.n) / survey.n / CAUTION
+    fitting = min(
+        (budget - fixed) / (around + training),
+        (budget * _MOST_AROUND - fixed) / around,
+        budget * _MOST_READING / survey.seconds,
+    )
     return max(min(survey.n, math.floor(fitting)), 0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dimred.run import plan
 from dimred.steps import duration
 
+_COMPILES = 600.0  # seconds of training, from which the minute that compiling takes is little
+
 
 def overrides(
     survey: plan.Survey, choice: plan.Choice, asked: plan.Asked, on_gpu: bool
@@ -27,6 +29,8 @@ def overrides(
         chosen["device.precision"] = trial.precision
     if asked.threads is None and trial.threads is not None:
         chosen["device.threads"] = str(trial.threads)
+    if on_gpu and choice.seconds < _COMPILES:
+        chosen["device.compile"] = "false"
     return chosen
 
 

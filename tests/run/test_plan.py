@@ -71,6 +71,23 @@ def test_usual_folders_are_mapped_whole_and_well_within_ten_minutes(n):
     assert choice.trial.precision == "bf16"
 
 
+def test_fewer_images_are_mapped_before_hardly_any_time_is_left_for_training():
+    choice = chosen(replace(PHOTOS, n=60_000), minutes=4, on_gpu=True, rate=25_000.0)
+    assert choice.n < 60_000
+    assert choice.seconds > 0.25 * 240
+    small_files = replace(PHOTOS, n=60_000, seconds=0.0003)
+    assert chosen(small_files, minutes=12, on_gpu=True, rate=25_000.0).n == 60_000
+
+
+def test_on_a_gpu_only_what_trains_long_is_compiled():
+    def compiles(choice, on_gpu=True):
+        return overrides(PHOTOS, choice, NOTHING, on_gpu).get("device.compile")
+
+    assert compiles(chosen(on_gpu=True)) == "false"
+    assert compiles(chosen(on_gpu=False), on_gpu=False) is None
+    assert compiles(chosen(replace(PHOTOS, n=60_000), minutes=60, on_gpu=True)) is None
+
+
 def test_bf16_is_taken_only_where_it_is_faster():
     assert chosen(gain=0.5).trial.precision == "float32"
     assert chosen(gain=0.5).gain == 1
