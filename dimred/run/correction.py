@@ -73,7 +73,8 @@ class Watch:
             seconds=speed.seconds * slower, contention=max(speed.contention * slower, 1.0)
         )
         anew_available = until_end - speed.overhead(self.survey, choice.n)
-        available = anew_available + choice.n * self.survey.seconds  # all images have been read
+        # All images have been read; and a spike is not taken to slow what follows training too.
+        available = until_end - choice.speed.overhead(replace(self.survey, seconds=0.0), choice.n)
         unscaled = in_all / choice.scale
         scale = scale_within(max(anew_available, 0.0) * CAUTION, unscaled)
         if left > _MUCH * available:
