@@ -151,7 +151,9 @@ def _timed(trainer: StageTrainer, seconds: float, max_steps: int | None) -> Time
             marks = marks[-1:] if number == _WARM_UP else marks
         elif took > seconds or len(marks) - 1 == max_steps:
             break
-    return steady(marks)
+    timed = steady(marks)
+    # On a GPU the thread waits for that, and not for a core.
+    return timed._replace(contention=1.0) if on_gpu else timed
 
 
 def _mark() -> Mark:
