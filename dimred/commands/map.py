@@ -29,7 +29,7 @@ Makes a map of a folder of images: looks at their number, size and color, measur
 machine trains, and chooses image size, network, batch size, epochs and precision, so that all of it
 fits into the budget; then trains, inspects, and opens the map in the browser. It is the command
 `dimred train ...` that --print shows, and then `dimred inspect` and `dimred view`. Where the
-machine is soon found to be slower or faster than measured, it begins anew with the epochs that fit.
+machine is soon found to be slower than measured, it begins anew with the epochs that fit.
 
 The same folder and budget again go on with a run that was stopped, or open the map of one that is
 finished. Photos that were added or removed make a new run.
@@ -133,7 +133,7 @@ def _refuse_flag(parser: Parser, flag: str, arguments: list[str], words: list[st
     name, _, value = flag.partition("=")
     if plain(name) in ("budget", "minutes", "budgetminutes"):
         following = arguments[arguments.index(flag) + 1 :]
-        numbers = [word for word in [value, *following[:1]] if re.fullmatch(r"[\d.]+", word)]
+        numbers = [word for word in [value, *following[:1]] if re.fullmatch(r"\d+(\.\d+)?", word)]
         minutes = numbers[0] if numbers else f"{_DEFAULT_MINUTES:g}"
         raise InputError(f"{name}: no such flag; did you mean budget_minutes={minutes}?")
     if near(name, ["--print", "--no-open", "--plugin"]):
@@ -157,8 +157,8 @@ def _minutes(text: str | None) -> float:
 
 
 def _trained(planned: Automatic, args: _Arguments) -> tuple[Outcome, Automatic]:
-    """Train, with other epochs where the machine is slower or faster than it was measured to be;
-    returns what was trained too."""
+    """Train, with fewer epochs where the machine is slower than it was measured to be; returns what
+    was trained too."""
     from dimred.config.compose import composed
     from dimred.run.correction import PlannedAnew
     from dimred.run.train import run as train
@@ -176,12 +176,14 @@ def _trained(planned: Automatic, args: _Arguments) -> tuple[Outcome, Automatic]:
 
 
 def _advised(summary: dict[str, Any], planned: Automatic, args: _Arguments) -> dict[str, Any]:
-    """A summary whose verdict advises what to type to this command."""
+    """A summary whose verdict advises what to type to this command: more time. That goes into more
+    images first where only a part is mapped, and the advice stays as it is."""
     from dimred.run.plan import MAX_SCALE
     from dimred.run.verdict import with_more_time
 
     verdict = summary.get("verdict") or {}
-    if not verdict.get("advice") or planned.scale is None:
+    maps_part = any(word.startswith("dataset.limit=") for word in planned.words)
+    if not verdict.get("advice") or planned.scale is None or maps_part:
         return summary
     advice = with_more_time(verdict["advice"], args.minutes, MAX_SCALE / planned.scale)
     return {**summary, "verdict": {**verdict, "advice": advice}}

@@ -147,7 +147,7 @@ class Tables:
         for what, which in without.items():
             self._say_without(table, what, [files[i] for i in np.flatnonzero(which)], used)
         if not has_values[wanted].any():
-            lacking = "class" if class_at is not None else "row"
+            lacking = "class" if (wanted & has_row).any() else "row"
             raise table.error(f"no image has a {lacking}")
         columns = self._further_columns(table, of_file, {at, class_at, split_at}, len(files))
         return files, columns, has_values if used else np.ones_like(has_values)
@@ -248,7 +248,8 @@ def _read(key: str, root: str, given: str | None) -> Table | None:
 
 def _inside(root: str, given: str) -> str:
     """The path of a table relative to the folder of images."""
-    return os.path.relpath(table_path(root, given) or expanded(given), expanded(root))
+    file = os.path.realpath(table_path(root, given) or expanded(given))
+    return os.path.relpath(file, os.path.realpath(expanded(root)))
 
 
 class _ByName:

@@ -6,6 +6,7 @@ import glob
 import hashlib
 import json
 import re
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -53,15 +54,11 @@ class Automatic:
         return ["dimred", "train", *flags, *self.words]
 
     def anew(self, watch: Watch) -> Automatic:
-        """The same with the epochs of another plan, in the same run folder, which is emptied."""
-        place = next(word for word in reversed(self.words) if word.startswith("run_dir="))
-        with RunFolder(expanded(place.removeprefix("run_dir="))) as folder:
-            folder.clear()
+        """The same with the epochs of another plan, in the same run folder."""
         scale = f"{_SCALE}={watch.choice.scale:g}"
         words = [scale if word.startswith(f"{_SCALE}=") else word for word in self.words]
         line = f"planned anew with {_epochs(composed(words)):,} epochs"
-        pace = "slower" if watch.choice.scale < (self.scale or 0.0) else "faster"
-        lines = [f"the machine is {pace} than measured: {line}"]
+        lines = [f"the machine is slower than measured: {line}"]
         return Automatic(words, lines, watch.choice.scale, watch)
 
 
@@ -86,7 +83,11 @@ def automatic(folder: str, minutes: float, given: Mapping[str, str], began: floa
         )
     assert isinstance(config.dataset, ImageFolder)
     files = image_files(config.dataset)
-    _refuse_few(folder, len(files))
+    if len(files) < plan.MIN_IMAGES:
+        raise InputError(
+            f"{folder}: {len(files)} images to map; a map needs {plan.MIN_IMAGES} at least, and "
+            "shows groups from a few hundred on"
+        )
     path = _run_dir(config, digest(root, files), minutes, given)
     if config.run_dir is not None:
         path = Path(config.run_dir)
@@ -100,7 +101,6 @@ def automatic(folder: str, minutes: float, given: Mapping[str, str], began: floa
     lines = _siblings(path)
     with step("looking at the images"):
         looked_at = survey(config.dataset, files, minutes * 60)
-    _refuse_few(folder, looked_at.n)
     chosen, about, watch = _chosen(config, looked_at, minutes * 60, began, given)
     chosen = {key: chosen[key] for key in _PLANNED if key in chosen}
     scale = _number(chosen.get(_SCALE, ""))
@@ -112,14 +112,6 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-def _refuse_few(folder: str, count: int) -> None:
-    if count < plan.MIN_IMAGES:
-        raise InputError(
-            f"{folder}: {count} images to map; a map needs {plan.MIN_IMAGES} at least, and "
-            "shows groups from a few hundred on"
-        )
 
 
 def _words(values: Mapping[str, str]) -> list[str]:
@@ -170,6 +162,8 @@ def _asked(config: RunConfig, given: Mapping[str, str]) -> plan.Asked:
     size, limit, batch, precision, threads = (
         values[key] if key in given else None for key in values
     )
+    if getattr(config.dataset, "train_per_class", None) is not None:
+        limit = limit or sys.maxsize  # which would leave classes too few
     if scale is not None and factor is None:  # what only Hydra understands
         raise InputError(f"schedule.epochs_scale={scale}: must be a plain number here")
     return plan.Asked(size, batch, precision, threads, limit, factor)

@@ -116,7 +116,7 @@ class RunRecorder(TrainingObserver):
         if due or self.signals.received is not None:
             self._save_within(trainer, epoch, state)
             self._stop_if_asked(trainer.stage.name)
-        if self._watch is not None:
+        if self._watch is not None and self.signals.received is None:
             at = Position(trainer.stage.number, epoch, state.step)
             kind = trainer.stage.options.trainable
             self._watch.after_step(self.config.schedule, trainer.steps, kind, at)

@@ -24,7 +24,7 @@ from dimred.errors import InputError
 from dimred.files import expanded
 from dimred.run.inputs import Inputs
 from dimred.run.pace import measured_pace, steps_left
-from dimred.run.plan import Measure, Speed, Survey, Trial
+from dimred.run.plan import MIN_IMAGES, Measure, Speed, Survey, Trial
 from dimred.training.checkpoint import Position
 from dimred.training.compute import torch_settings
 from dimred.training.device import Precision
@@ -79,29 +79,34 @@ def survey(dataset: ImageFolder, files: Sequence[File], budget: float) -> Survey
         of_all = decode_all(root, files, _SIZE, dataset.strict)
         about = [image for image in of_all.about if image is not None]
         unreadable = len(files) - len(about)
+        whys = [problem for problem in of_all.problems if problem is not None]
+        if len(about) < MIN_IMAGES <= len(files):
+            raise InputError(
+                f"{root}: {len(about)} of {len(files)} images can be read, and a map needs "
+                f"{MIN_IMAGES}; of the others, the first: {whys[0]}"
+            )
         files = [file for file, it in zip(files, of_all.about, strict=True) if it is not None]
     classes = {file.class_name for file in files} - {None}
-    n, learned = _counts(dataset, files)
     return Survey(
-        n=n,
+        n=len(files),
         width=round(median(image.size[0] for image in about)),
         height=round(median(image.size[1] for image in about)),
         gray=all(image.is_gray for image in about),
         n_classes=len(classes) if len(classes) > 1 else 0,
         seconds=seconds,
-        learned=learned,
+        learned=_learned(dataset, files),
         unreadable=unreadable,
     )
 
 
-def _counts(dataset: ImageFolder, files: Sequence[File]) -> tuple[int, int]:
-    """How many images are mapped and learned from, of files that can be read."""
+def _learned(dataset: ImageFolder, files: Sequence[File]) -> int:
+    """How many images are learned from, of files that can be read."""
     n_test = sum(file.is_test for file in files)
     n_test = 0 if n_test == len(files) else n_test  # as it is read: a test split alone is none
     n_train = len(files) - n_test
     if dataset.train_per_class is not None:
         n_train = dataset.train_per_class * len({file.class_name for file in files})
-    return n_train + n_test, n_train if dataset.fit_on is FitOn.train else n_train + n_test
+    return n_train if dataset.fit_on is FitOn.train else n_train + n_test
 
 
 @dataclass

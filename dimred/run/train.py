@@ -104,7 +104,8 @@ def _run_main(
     if varied is None and (note := sibling_note(config, identity, path)):
         print(note, flush=True)
     with RunFolder(path) as folder:
-        folder.admit(identity, config.restart)
+        # One that is planned anew takes the place of what this call has begun.
+        folder.admit(identity, config.restart or (watch is not None and watch.times > 0))
         summary = folder.read_summary() if folder.files.exists(layout.SUMMARY) else None
         if summary is not None:
             trained = folder.files.exists(layout.CHECKPOINT)

@@ -1,9 +1,11 @@
 """When a planned run is begun anew with other epochs."""
 
+from dataclasses import replace
+
 import pytest
 
 from dimred.run.correction import PlannedAnew, Watch
-from dimred.run.plan import MAX_SCALE, MIN_SCALE, Choice, Speed, Survey, Trial
+from dimred.run.plan import MIN_SCALE, Choice, Speed, Survey, Trial
 from dimred.training.checkpoint import Position
 from dimred.training.schedule import ScheduleOptions, StageOptions, Trainable
 
@@ -40,8 +42,9 @@ def trained(watch, clock, paces):
 
 
 def test_a_run_as_planned_goes_on(clock):
-    assert trained(watch_of(), clock, [0.1])[0] is None
-    assert trained(watch_of(), [0.0], [0.05])[0] is None
+    for pace in (0.01, 0.1):
+        clock[0] = 0.0
+        assert trained(watch_of(), clock, [pace])[0] is None
 
 
 @pytest.mark.parametrize("paces", [[0.3], [0.1, 0.3]])
@@ -55,23 +58,35 @@ def test_one_on_a_slower_machine_is_begun_anew_with_the_epochs_that_fit(clock, p
     assert (anew.times, anew.ends) == (1, 500.0)
 
 
-def test_one_on_a_machine_that_is_much_faster_is_begun_anew_with_more(clock):
-    assert trained(watch_of(), clock, [0.06])[0] is None
-    clock[0] = 0.0
-    anew, steps = trained(watch_of(), clock, [0.03])
-    assert steps < 1_500
-    assert anew.choice.scale > 2
-    assert 0.5 * (500 - clock[0]) < anew.choice.seconds < 500 - clock[0]
-    clock[0] = 0.0
-    assert trained(watch_of(scale=MAX_SCALE), clock, [0.03])[0] is None
-
-
 def test_one_is_not_begun_anew_late_nor_often_nor_in_vain(clock):
     assert trained(watch_of(), clock, [0.1] * 4 + [1.0])[0] is None
     clock[0] = 0.0
-    assert trained(watch_of(times=0), clock, [1.0])[0] is None
+    assert trained(watch_of(times=2), clock, [1.0])[0] is None
     clock[0] = 0.0
     assert trained(watch_of(scale=MIN_SCALE), clock, [0.3])[0] is None
+
+
+def test_neither_the_end_of_a_stage_nor_the_next_is_taken_for_its_pace(clock):
+    """A readout takes less time a step; and measuring at the end of a stage takes long."""
+    kinds = {"pretrain": Trainable.all, "readout": Trainable.readout, "finetune": Trainable.all}
+    stages = {name: StageOptions(10, 2, trainable=kind) for name, kind in kinds.items()}
+    schedule, watch = ScheduleOptions(stages=stages), watch_of()
+    for stage, kind in enumerate(kinds.values()):
+        for number in range(10 * STEPS):
+            clock[0] += PLANNED / 250
+            at = Position(stage, *divmod(number + 1, STEPS))
+            watch.after_step(schedule, STEPS, kind, at)
+        clock[0] += 100.0
+
+
+def test_what_would_take_as_long_anew_goes_on(clock):
+    """Since all images would be read again."""
+    slow = replace(PHOTOS, seconds=1.0)
+    watch = Watch(slow, Choice(200, TRIAL, 1.0, 0.05, 20.0, Speed(2.0, 1.0)), 60.0)
+    assert trained(watch, clock, [0.03])[0] is None
+    quick = Watch(PHOTOS, watch.choice, 60.0)
+    clock[0] = 0.0
+    assert trained(quick, clock, [0.03])[0] is not None
 
 
 def test_on_a_busy_machine_what_follows_training_takes_longer_too(clock):

@@ -11,6 +11,8 @@ import pytest
 from command import dimred, refused
 from PIL import Image
 
+from dimred.commands import map
+from dimred.run.automatic import Automatic
 from dimred.run.correction import Watch
 from dimred.run.plan import Span, Speed
 from dimred.run_folder import layout
@@ -155,20 +157,52 @@ def test_a_run_on_a_machine_that_has_become_slower_is_begun_anew_with_fewer_epoc
     speed = Speed(3.05 / N, 1.0)
     monkeypatch.setattr("dimred.run.survey._speed", lambda *_: speed)
     clock = count(time.monotonic())
-    monkeypatch.setattr("dimred.run.correction.monotonic", lambda: next(clock))
+
+    def monotonic():
+        for folder in tmp_path.iterdir():
+            (folder / "notes.txt").touch()  # which is the user's
+        return next(clock)
+
+    monkeypatch.setattr("dimred.run.correction.monotonic", monotonic)
     out, _ = dimred(place, *words)
     assert "epochs    1,220 (schedule=demo times 4): " in out
     (line,) = (line for line in out.splitlines() if "slower than measured: planned" in line)
     epochs = int(line.removesuffix(" epochs").rpartition(" ")[2])
     assert 20 < epochs < 120
     (path,) = tmp_path.iterdir()
+    assert (path / "notes.txt").exists()
     (session,) = json.loads((path / layout.ENVIRONMENT).read_text())["sessions"]
     assert len((path / layout.METRICS).read_text().splitlines()) == epochs
     assert "finished before" in dimred(place, *session["command"][1:])[0]
     again, _ = dimred(place, *words)
     assert f"goes on with {path}" in again
     assert "finished before" in again
-    assert "train longer: budget_minutes=10 instead of 2" in out or "map: good" in out
+
+
+def test_where_few_images_can_be_read_it_is_said_why(made):
+    place, _ = made
+    (place / "broken").mkdir()
+    for number in range(40):
+        photo(place / "broken", number)
+        if number > 20:
+            (place / "broken" / f"{number}.png").write_bytes(b"no image")
+    message = "21 of 40 images can be read, and a map needs 30; of the others, the first: "
+    assert message in refused(place, "map", "broken")
+
+
+def test_more_time_is_advised_where_it_makes_more_epochs():
+    advice = "H knows more (0.9); train the last stage longer: schedule.stages.x.epochs=50"
+    longer = "H knows more (0.9); train longer: budget_minutes=50 instead of 10"
+    assert advised(advice, scale=0.5) == longer
+    assert advised(advice, scale=2.0) == longer.replace("50", "20")
+    assert advised(advice, scale=4.0) == advised(advice, scale=None) == advice
+    assert advised(advice, "dataset.limit=500", scale=0.5) == advice
+
+
+def advised(advice, *words, scale):
+    planned = Automatic(["dataset.root=x", *words], [], scale)
+    summary = {"verdict": {"word": "fair", "advice": advice}}
+    return map._advised(summary, planned, map._parsed(["."]))["verdict"]["advice"]
 
 
 def test_a_run_of_an_earlier_session_is_never_begun_anew(made, tmp_path, monkeypatch):
