@@ -22,6 +22,7 @@ from dimred.run_folder.findings import Findings
 from dimred.run_folder.finished import FinishedRun
 
 if TYPE_CHECKING:
+    from dimred.analysis.comparison import Comparison
     from dimred.analysis.map_page import MapView
     from dimred.analysis.onnx import Exported
     from dimred.analysis.placement import Images, Placed, Placement
@@ -161,6 +162,21 @@ class LoadedRun:
         Raises InputError for images that are missing, unreadable or do not fit the run.
         """
         return self._placement.place(images, k)
+
+    def compare(self, a: Images, b: Images | None = None, **options: Any) -> Comparison:
+        """Whether two sets of images are alike: classifier two-sample tests in pixels, H and Z
+        (Lopez-Paz and Oquab, ICLR 2017), as `dimred compare` makes them; writes nothing.
+
+        a, b: as of `place`, or a selector of the run's own images, such as "RUN:test" or
+            "RUN:class=cat". b: None for what the run learned from.
+        options: those of `dimred.analysis.comparison.CompareOptions`: spaces, permutations, most,
+            alpha, within, group, half_split, seed.
+        Raises InputError for sets and options that cannot be used, such as a set of fewer than 20
+        images, or an image that is in both.
+        """
+        from dimred.analysis.comparison import CompareOptions, compare
+
+        return compare(self.finished, a, b, CompareOptions(**options))
 
     @cached_property
     def _placement(self) -> Placement:

@@ -1,0 +1,271 @@
+"""Whether two sets of images are alike, judged in pixels, in H and in Z of a finished run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dimred.analysis.compared_sets import MIN_IMAGES, ImageSide, sides
+from dimred.analysis.comparison_groups import (
+    components,
+    copies_of,
+    groups_of,
+    one_set_of_each,
+    strata_of,
+)
+from dimred.analysis.comparison_words import notes_on, sentence_of
+from dimred.errors import InputError
+from dimred.evaluation.principal import principal_components
+from dimred.evaluation.two_samples import Labelings, SpaceTest, holm, space_test
+from dimred.run_folder.finished import FinishedRun
+from dimred.steps import step
+
+if TYPE_CHECKING:
+    from dimred.analysis.new_images import Images
+    from dimred.evaluation.half_split import HalfSplit
+
+SPACES = ("pixels", "h", "z")
+PIXEL_COMPONENTS = 50
+MAX_PERMUTATIONS, MAX_IMAGES = 99_999, 20_000
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """How two sets are compared.
+
+    spaces: of SPACES; None = all that there are. permutations: of the labels. most: images of each
+    set, drawn by `seed` of more. alpha: the level of the test. within: a column, or "class", inside
+    whose values labels are permuted: are the sets alike, given that? group: a column whose equal
+    values belong together, such as the patient. half_split: also make the papers' own tests.
+    Raises InputError for values that are out of range.
+    """
+
+    spaces: tuple[str, ...] | None = None
+    permutations: int = 999
+    most: int = 4_000
+    alpha: float = 0.05
+    within: str | None = None
+    group: str | None = None
+    half_split: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for space in self.spaces or ():
+            if space not in SPACES:
+                raise InputError(f"spaces={space}: must be of {', '.join(SPACES)}")
+        if self.spaces == ():
+            raise InputError(f"spaces: none; must be of {', '.join(SPACES)}")
+        _check("permutations", self.permutations, 19, MAX_PERMUTATIONS)
+        _check("most", self.most, MIN_IMAGES, MAX_IMAGES)
+        _check("seed", self.seed, 0, 2**32 - 1)
+        if not 0 < self.alpha < 1:
+            raise InputError(f"alpha={self.alpha:g}: must be above 0 and below 1")
+
+
+def _check(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise InputError(f"{name}={value}: must be from {least:,} to {most:,}")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sets of images, and how they differ.
+
+    a, b: the images that were tested, n_a and n_b. tests: by space; scores are of a's images, then
+    b's. p: by space, corrected for their number (Holm). groups: (n_a + n_b,), from 0: images of one
+    group were permuted as one. labelings: as tested. copies: (name in A, name in B, kind) of images
+    that both sets had, of each of which one set's were left out. leading: the space that the
+    sentence is about. different: whether any p is at most alpha. half_split: by space, by
+    classifier.
+    """
+
+    a: ImageSide
+    b: ImageSide
+    tests: Mapping[str, SpaceTest]
+    p: Mapping[str, float]
+    options: CompareOptions
+    labelings: Labelings
+    copies: tuple[tuple[str, str, str], ...]
+    strata: Mapping[str, int]
+    left: tuple[str, ...]
+    half_split: Mapping[str, Mapping[str, HalfSplit]]
+
+    @property
+    def alpha(self) -> float:
+        """The level of the test."""
+        return self.options.alpha
+
+    @property
+    def groups(self) -> Rows:
+        """The group of each image of A, then B."""
+        return self.labelings.groups
+
+    @property
+    def different(self) -> bool:
+        """Whether a difference was found in any space."""
+        return min(self.p.values()) <= self.alpha
+
+    @property
+    def leading(self) -> str:
+        """The space of the smallest p, and of the largest effect among these."""
+        return min(self.tests, key=lambda space: (self.p[space], -effect(self.tests[space])))
+
+    @property
+    def sentence(self) -> str:
+        """The answer."""
+        return sentence_of(self)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What else to know, a line each."""
+        return (*self.left, *notes_on(self))
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {self.a.name} and {self.b.name}: {self.sentence}>"
+
+    def result(self) -> dict[str, Any]:
+        """The content of result.json."""
+        return {
+            "sentence": self.sentence,
+            "different": self.different,
+            "leading": self.leading,
+            "a": _described(self.a),
+            "b": _described(self.b),
+            "options": vars(self.options) | {"spaces": list(self.tests)},
+            "groups": int(self.groups.max()) + 1,
+            "copies": [list(pair) for pair in self.copies],
+            "strata": dict(self.strata),
+            "spaces": {
+                space: {
+                    "p": self.p[space],
+                    "p_uncorrected": test.p,
+                    "own": vars(test.own),
+                    "accuracy": vars(test.accuracy),
+                    "auc": vars(test.auc),
+                    "auc_interval": list(test.auc_interval),
+                    "half_split": {
+                        name: vars(of) for name, of in self.half_split.get(space, {}).items()
+                    },
+                }
+                for space, test in self.tests.items()
+            },
+            "notes": list(self.notes),
+        }
+
+
+def effect(test: SpaceTest) -> float:
+    """How much more often than by chance images are judged rightly."""
+    return max(test.accuracy.excess, test.own.excess)
+
+
+def _described(side: ImageSide) -> dict[str, Any]:
+    return {
+        "name": side.name,
+        "images": len(side.names),
+        "of": side.total,
+        "left_out": [list(item) for item in side.left_out],
+    }
+
+
+def compare(
+    run: FinishedRun, a: Images, b: Images | None = None, options: CompareOptions | None = None
+) -> Comparison:
+    """Compare two sets of images; see `LoadedRun.compare`.
+
+    Raises InputError for sets, spaces and columns that cannot be used.
+    """
+    options = options or CompareOptions()
+    side_a, side_b = sides(run, a, b, options.most, options.seed)
+    device = run.compute().device
+    features = _features(side_a, side_b, options.spaces)
+    n_a, n = len(side_a.names), len(side_a.names) + len(side_b.names)
+    is_b = np.arange(n) >= n_a
+    with step("looking for copies"):
+        pairs, kinds = copies_of(side_a, side_b, device)
+    names = (*side_a.names, *side_b.names)
+    copies = tuple(
+        (names[i], names[j], kind)
+        for (i, j), kind in zip(pairs.tolist(), kinds, strict=True)
+        if is_b[i] != is_b[j]
+    )
+    kept = one_set_of_each(components(n, pairs), is_b, options.seed)
+    groups = groups_of(side_a, side_b, pairs[kept[pairs].all(axis=1)], options.group)[kept]
+    side_a, side_b = _taken(side_a, kept[:n_a]), _taken(side_b, kept[n_a:])
+    for side in (side_a, side_b):
+        if len(side.names) < MIN_IMAGES:
+            raise InputError(
+                f"{side.name}: {len(side.names)} images are left without those that both sets "
+                f"have ({len(copies)} pairs, {copies[0][0]!r} and {copies[0][1]!r} first); must be "
+                f"{MIN_IMAGES} at least"
+            )
+    strata, counts = strata_of(side_a, side_b, options.within)
+    labelings = Labelings(is_b[kept], groups, strata, options.permutations, seed=options.seed)
+    tests, halves = {}, {}
+    for space, points in features.items():
+        with step(f"testing {space}"):
+            tests[space] = space_test(points[kept], labelings, device)
+            if options.half_split:
+                halves[space] = _half_splits(points[kept], labelings, options.seed)
+    p = holm({space: test.p for space, test in tests.items()})
+    left = tuple(note for side in (side_a, side_b) for note in side.notes)
+    return Comparison(side_a, side_b, tests, p, options, labelings, copies, counts, left, halves)
+
+
+def _half_splits(
+    points: NDArray[np.floating], labelings: Labelings, seed: int
+) -> dict[str, HalfSplit]:
+    from dimred.evaluation.half_split import half_split_test
+
+    return {
+        name: half_split_test(points, labelings.is_b, name, seed, labelings.groups)
+        for name in ("nn", "knn")
+    }
+
+
+def _features(
+    a: ImageSide, b: ImageSide, asked: Sequence[str] | None
+) -> dict[str, NDArray[np.floating]]:
+    """The points of both sets in each space, A before B. Raises InputError for a space that the
+    run cannot give."""
+    found: dict[str, NDArray[np.floating]] = {}
+    if a.pixels is not None and b.pixels is not None:
+        pixels = np.concatenate([a.pixels, b.pixels]).reshape(len(a.names) + len(b.names), -1)
+        with step("principal components of the pixels"):
+            parts = principal_components(pixels.astype(np.float32), PIXEL_COMPONENTS)
+        found["pixels"] = parts.coordinates[:, parts.shares > 0]
+    if a.h is not None and b.h is not None:
+        found["h"] = np.concatenate([a.h, b.h])
+    found["z"] = np.concatenate([a.z, b.z])
+    if found.get("pixels", np.empty((0, 1))).shape[1] == 0:
+        raise InputError(f"{a.name}, {b.name}: all images have the same pixels")
+    for space in asked or ():
+        if space not in found:
+            raise InputError(
+                f"spaces={space}: the run's images are gone, and it has kept only "
+                f"{', '.join(found)}; --root says where they are"
+            )
+    return {space: points for space, points in found.items() if not asked or space in asked}
+
+
+def _taken(side: ImageSide, kept: NDArray[np.bool_]) -> ImageSide:
+    """Some of the images of a set."""
+    rows = np.flatnonzero(kept)
+    return replace(
+        side,
+        names=tuple(side.names[i] for i in rows),
+        files=tuple(side.files[i] for i in rows),
+        items=side.items[rows],
+        rows=side.rows[rows],
+        pixels=None if side.pixels is None else side.pixels[rows],
+        h=None if side.h is None else side.h[rows],
+        z=side.z[rows],
+        labels=side.labels[rows],
+        columns={name: values[rows] for name, values in side.columns.items()},
+        learned=side.learned[rows],
+        image=side.image[rows],
+    )

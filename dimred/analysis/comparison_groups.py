@@ -1,0 +1,108 @@
+"""Which images of two sets belong together, and which are in both, for a comparison."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from dimred.analysis.compared_sets import ImageSide
+from dimred.errors import InputError
+from dimred.evaluation.near_duplicates import near_duplicates
+
+_MOST_VALUES = 20  # of a factor that is permuted within each of its values; more are cut in tenths
+
+Rows = NDArray[np.int64]
+
+
+def copies_of(a: ImageSide, b: ImageSide, device: torch.device) -> tuple[Rows, list[str]]:
+    """Pairs (M, 2) of images that are copies of one another, A's from 0, then B's; and of which
+    kind."""
+    if a.pixels is None or b.pixels is None or a.h is None or b.h is None:
+        return np.empty((0, 2), np.int64), []
+    pixels = torch.from_numpy(np.concatenate([a.pixels, b.pixels]))
+    found = near_duplicates(pixels, np.concatenate([a.h, b.h]), device)
+    return found.pairs, found.kinds
+
+
+def groups_of(a: ImageSide, b: ImageSide, pairs: Rows, column: str | None) -> Rows:
+    """A number for each image, A's before B's: the same for copies, for transformations of one
+    image, and for equal values of a column. Raises InputError for a value of both sets."""
+    n_a, n = len(a.names), len(a.names) + len(b.names)
+    images = [np.unique(side.image, return_inverse=True)[1] for side in (a, b)]
+    edges = [pairs, _to_first(np.concatenate([images[0], images[1] + n_a]))]
+    if column is not None:
+        codes, values = _codes(a, b, column, "group")
+        shared = np.intersect1d(codes[:n_a], codes[n_a:])
+        if len(shared):
+            raise InputError(
+                f"group={column}: {values[shared[0]]!r} is in both sets, as {len(shared) - 1} "
+                f"others are; a group must be of one set (within={column} compares inside each)"
+            )
+        edges.append(_to_first(codes))
+    return components(n, np.concatenate(edges))
+
+
+def _to_first(codes: Rows) -> Rows:
+    """Pairs (n, 2) of each image with the first of its code."""
+    _, first, number = np.unique(codes, return_index=True, return_inverse=True)
+    return np.stack([np.arange(len(codes)), first[number]], axis=1)
+
+
+def components(n: int, pairs: Rows) -> Rows:
+    """The connected component of each of n images, from 0."""
+    graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(n, n))
+    of_image: Rows = connected_components(graph, directed=False)[1].astype(np.int64)
+    return of_image
+
+
+def _codes(
+    a: ImageSide, b: ImageSide, column: str, option: str
+) -> tuple[Rows, NDArray[np.object_]]:
+    """A number for each value of a column, A's images before B's, and the values."""
+    parts = []
+    for side in (a, b):
+        if column == "class" and (side.labels < 0).any():
+            raise InputError(f"{option}=class: {side.name} has images without a class")
+        if column != "class" and column not in side.columns:
+            known = f"; it has {', '.join(side.columns)}" if side.columns else ""
+            raise InputError(f"{option}={column}: {side.name} has no such column{known}")
+        parts.append(side.labels if column == "class" else side.columns[column])
+    values, codes = np.unique(np.concatenate(parts).astype(str), return_inverse=True)
+    return codes.astype(np.int64), values.astype(object)
+
+
+def strata_of(a: ImageSide, b: ImageSide, column: str | None) -> tuple[Rows | None, dict[str, int]]:
+    """A number for each image, within whose equals labels are permuted, and the number of these
+    by what they hold: both sets, or one, of which they say nothing."""
+    if column is None:
+        return None, {}
+    numbers = [side.columns.get(column) for side in (a, b)]
+    if all(part is not None and part.dtype.kind == "f" for part in numbers):
+        values = np.concatenate([part for part in numbers if part is not None])
+        codes = np.unique(values, return_inverse=True)[1]
+        if codes.max() >= _MOST_VALUES:
+            codes = np.searchsorted(np.nanquantile(values, np.linspace(0, 1, 11)[1:-1]), values)
+    else:
+        codes, _ = _codes(a, b, column, "within")
+    n_a = len(a.names)
+    in_both = np.intersect1d(codes[:n_a], codes[n_a:])
+    if not len(in_both):
+        raise InputError(f"within={column}: no value that both sets have")
+    return codes.astype(np.int64), {
+        "both": len(in_both),
+        "one": len(np.unique(codes)) - len(in_both),
+    }
+
+
+def one_set_of_each(groups: Rows, is_b: NDArray[np.bool_], seed: int) -> NDArray[np.bool_]:
+    """Which images are tested: of copies that both sets have, those of one set, by chance."""
+    n_groups = int(groups.max()) + 1
+    has_b = np.bincount(groups, is_b, n_groups) > 0
+    has_a = np.bincount(groups, ~is_b, n_groups) > 0
+    keeps_b = np.random.default_rng([seed, 1]).random(n_groups) < 0.5
+    of_both = (has_a & has_b)[groups]
+    kept: NDArray[np.bool_] = ~of_both | (is_b == keeps_b[groups])
+    return kept
