@@ -24,8 +24,9 @@ from dimred.run_folder.finished import FinishedRun
 if TYPE_CHECKING:
     from dimred.analysis.comparison import Comparison
     from dimred.analysis.map_page import MapView
+    from dimred.analysis.new_images import Images
     from dimred.analysis.onnx import Exported
-    from dimred.analysis.placement import Images, Placed, Placement
+    from dimred.analysis.placement import Placed, Placement
     from dimred.config import RunConfig
     from dimred.data.image_set import ImageSet
     from dimred.models import Encoder

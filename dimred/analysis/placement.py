@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from dimred.data.image_folder import decode_files
-from dimred.data.image_paths import READ, SUFFIXES, image_paths
-from dimred.data.npz import image_tensor, npz_images
+from dimred.analysis.new_images import Images, NewImage, NewImages
 from dimred.errors import InputError
 from dimred.evaluation.knn import majority
 from dimred.evaluation.neighbors import nearest
 from dimred.evaluation.novelty import Novelty, rough_fence, roughness
-from dimred.files import FORMULA, expanded, printable
 from dimred.run_folder import layout
 from dimred.run_folder.finished import FinishedRun
 
@@ -31,10 +23,6 @@ if TYPE_CHECKING:
     from dimred.run_folder.finished import Embedder
 
 _MAX_REFERENCE = 5_000  # training images that new ones are compared with in H
-_MAX_BYTES = 2**28  # of pixels decoded at a time
-
-Source = str | os.PathLike[str]
-Images = Source | Sequence[Source] | NDArray[Any] | Tensor
 
 
 @dataclass(frozen=True)
@@ -147,9 +135,8 @@ class Placement:
                 f"k={k}: must be from 1 to the {max_k} training images of {self.run.path}"
             )
         k = min(self.run.config.eval.k[0], max_k) if k is None else k
-        left_out: list[tuple[str, str]] = []
-        self._converted: list[str] = []
-        of, h, z, rough = self._embedded(images, left_out)
+        new = NewImages(self.run, images)
+        of, h, z, rough = self._embedded(new)
         distances, fence, space = self._distances(h, z)
         near = training[nearest(on.z[training], z, k)]
         votes, shares = (None, None) if on.labels is None else majority(on.labels, near)
@@ -168,10 +155,10 @@ class Placement:
             far=(distances > fence) | (rough > self._rough_fence),
             fence=fence,
             space=space,
-            files=tuple(image.path and os.path.abspath(image.path) for image in of),  # noqa: PTH100
+            files=tuple(image.file for image in of),
             items=np.array([image.item for image in of], dtype=np.int64),
-            left_out=tuple(left_out),
-            converted=tuple(self._converted),
+            left_out=tuple(new.left_out),
+            converted=tuple(new.converted),
         )
 
     def _distances(
@@ -203,21 +190,19 @@ class Placement:
         return Novelty(features, self.run.compute().device), space
 
     def _embedded(
-        self, images: Images, left_out: list[tuple[str, str]]
-    ) -> tuple[list[_Image], NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
-        """Names and places, H, Z and roughness of images; others are added to `left_out`."""
-        names: list[_Image] = []
+        self, new: NewImages
+    ) -> tuple[list[NewImage], NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
+        """Names and places, H, Z and roughness of the images that can be read."""
+        names: list[NewImage] = []
         parts: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
         rough: list[NDArray[np.float64]] = []
-        for some, pixels in self._batches(images, left_out):
+        for some, pixels in new.batches():
             names += some
             parts.append(self._embed(pixels))
             rough.append(roughness(pixels.numpy()))
         if not names:
-            path, reason = left_out[0]
-            raise InputError(
-                f"none of the {len(left_out)} images can be placed; the first, {path!r}: {reason}"
-            )
+            n, (path, reason) = len(new.left_out), new.left_out[0]
+            raise InputError(f"none of the {n} images can be placed; the first, {path!r}: {reason}")
         h, z = (np.concatenate(part) for part in zip(*parts, strict=True))
         if z.shape[1] != self.run.map.z.shape[1] or not np.isfinite(z).all():
             raise InputError(f"{self.run.path}: its weights are not those of its embedding.npz")
@@ -226,122 +211,3 @@ class Placement:
     @cached_property
     def _embed(self) -> Embedder:
         return self.run.embedder(self.run.compute())
-
-    def _batches(
-        self, images: Images, left_out: list[tuple[str, str]]
-    ) -> Iterator[tuple[list[_Image], Tensor]]:
-        """Names, places and pixels, uint8 (b, C, H, W), of the images that can be placed, in order;
-        others are added to `left_out`."""
-        if isinstance(images, Tensor):
-            images = images.numpy(force=True)
-        if isinstance(images, np.ndarray):
-            pixels = image_tensor(images, lambda problem: InputError(f"images: {problem}"))
-            yield _numbered(_File("images", ""), len(pixels)), self._fitting(pixels, "images")
-            return
-        sources = [images] if isinstance(images, str | os.PathLike) else images
-        files = [file for source in sources for file in _files(source)]
-        if not files:
-            raise InputError("images=[]: name image files, folders or .npz files")
-        at_a_time = max(_MAX_BYTES // (3 * math.prod(self.run.shape[1:])), 1)
-        for are_arrays, group in groupby(files, key=lambda file: file.holds_arrays):
-            some = list(group)
-            if are_arrays:
-                for file in some:
-                    pixels = npz_images(file.path, file.name)
-                    yield _numbered(file, len(pixels)), self._fitting(pixels, file.name)
-                continue
-            for start in range(0, len(some), at_a_time):
-                names, pixels = self._decoded(some[start : start + at_a_time], left_out)
-                if names:
-                    yield names, pixels
-
-    def _fitting(self, pixels: Tensor, name: str) -> Tensor:
-        """Images of an array with the channels of the run. Raises InputError for another size."""
-        channels, height, width = self.run.shape
-        n, c, h, w = pixels.shape
-        if (h, w) != (height, width):
-            raise InputError(
-                f"{name}: array 'images' has images of {h}x{w} pixels; {self.run.path} needs "
-                f"{height}x{width}"
-            )
-        if c > channels:
-            is_color = (pixels != pixels[:, :1]).flatten(1).any(dim=1).numpy()
-            self._converted += [f"{name}[{i}]" for i in np.flatnonzero(is_color)]
-            pixels = torch.from_numpy(_gray(pixels.numpy()))
-        return pixels.expand(n, channels, h, w)
-
-    def _decoded(
-        self, files: Sequence[_File], left_out: list[tuple[str, str]]
-    ) -> tuple[list[_Image], Tensor]:
-        channels, height, width = self.run.shape
-        decoded_files = decode_files([file.path for file in files], (height, width))
-        pixels, is_gray, problems = decoded_files[:3]
-        for i in np.flatnonzero(~is_gray).tolist() if channels == 1 else ():
-            # Gray may be stored as three equal channels.
-            if problems[i] is None and (pixels[i] != pixels[i, :1]).any():
-                pixels[i, :1] = _gray(pixels[i][None])[0]
-                self._converted.append(files[i].name)
-        decoded = list(zip(files, problems, strict=True))
-        left_out += [(file.name, problem) for file, problem in decoded if problem is not None]
-        names = [_Image(*file) for file, problem in decoded if problem is None]
-        kept = np.array([problem is None for problem in problems])
-        return names, torch.from_numpy(pixels[kept, :channels])
-
-
-class _Image(NamedTuple):
-    """An image to place: its name for the user, the path of its file, "" in memory, and its
-    position in a file of arrays, -1 for others."""
-
-    name: str
-    path: str
-    item: int = -1
-
-
-class _File(NamedTuple):
-    """A file to place: its name for the user, and its path."""
-
-    name: str
-    path: str
-
-    @property
-    def holds_arrays(self) -> bool:
-        return self.path.lower().endswith(".npz")
-
-
-def _files(source: Source) -> list[_File]:
-    """A file, or the image files below a folder, sorted. Raises InputError for anything else."""
-    named = os.fspath(source)
-    if not named:
-        raise InputError("images='': name image files, folders or .npz files")
-    path = str(expanded(named))
-    # In a CSV file, spreadsheets would take such a name for a formula.
-    name = printable(f"./{named}" if named.startswith(FORMULA) else named)
-    if Path(path).is_file() and path.lower().endswith((*SUFFIXES, ".npz")):
-        return [_File(name, path)]
-    if not Path(path).exists():
-        raise InputError(f"{name}: does not exist")
-    if not Path(path).is_dir():
-        if not Path(path).is_file():
-            raise InputError(f"{name}: is a pipe or device; must be a regular file")
-        raise InputError(
-            f"{name}: must be an image ({' '.join(READ)}), a folder of images or an .npz file"
-        )
-    if (Path(path) / layout.EMBEDDING).exists():
-        raise InputError(f"{name}: is a run folder; name one run, then images")
-    inside = sorted(image_paths(path, name), key=lambda file: file.split("/"))
-    if not inside:
-        raise InputError(f"{name}: no images there; image files end in {' '.join(READ)}")
-    name = name.rstrip("/")
-    return [_File(f"{name}/{printable(file)}", f"{path}/{file}") for file in inside]
-
-
-def _numbered(file: _File, n: int) -> list[_Image]:
-    return [_Image(f"{file.name}[{i}]", file.path, i) for i in range(n)]
-
-
-def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Images in color, uint8 (n, 3, H, W), as Pillow's mode L has them, (n, 1, H, W)."""
-    weights = np.array([19_595, 38_470, 7_471], dtype=np.uint32)
-    luma = np.einsum("nchw,c->nhw", pixels.astype(np.uint32), weights) + 2**15
-    gray: NDArray[np.uint8] = (luma[:, None] >> 16).astype(np.uint8)
-    return gray

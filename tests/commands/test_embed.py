@@ -231,7 +231,7 @@ def test_three_lines_of_python_place_images(color, monkeypatch):
     assert all(placed.class_names[vote] in CLASSES for vote in placed.votes)
     assert placed.left_out == ()
     # Files decoded in parts are placed as all at once.
-    monkeypatch.setattr("dimred.analysis.placement._MAX_BYTES", 5 * 3 * SIZE**2)
+    monkeypatch.setattr("dimred.analysis.new_images._MAX_BYTES", 5 * 3 * SIZE**2)
     assert np.abs(run.place("photos/test/bees").z - placed.z).max() < 1e-5
     with pytest.raises(AttributeError, match="load_runs"):
         package.load_runs

@@ -1,0 +1,172 @@
+"""New images as the encoder of a finished run takes them: from files, folders, files of arrays or
+memory."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dimred.data.image_folder import decode_files
+from dimred.data.image_paths import READ, SUFFIXES, image_paths
+from dimred.data.npz import image_tensor, npz_images
+from dimred.errors import InputError
+from dimred.files import FORMULA, expanded, printable
+from dimred.run_folder import layout
+from dimred.run_folder.finished import FinishedRun
+
+_MAX_BYTES = 2**28  # of pixels decoded at a time
+
+Source = str | os.PathLike[str]
+Images = Source | Sequence[Source] | NDArray[Any] | Tensor
+
+
+class NewImage(NamedTuple):
+    """A new image: its name for the user, the path of its file, "" in memory, and its position in a
+    file of arrays, -1 for others."""
+
+    name: str
+    path: str
+    item: int = -1
+
+    @property
+    def file(self) -> str:
+        """The absolute path of its file, "" in memory."""
+        return self.path and os.path.abspath(self.path)  # noqa: PTH100  (links as they are)
+
+
+class NewImages:
+    """Reads new images, with the channels and the size of a run's.
+
+    images: image files, folders of them, .npz files, or an array.
+    left_out: (name, reason) for each image that could not be read; converted: the names of images
+        in color that were made gray, as the run learned from gray ones. Of the batches so far.
+
+    Raises InputError for a file or folder that is missing, and for one that holds no images.
+    """
+
+    def __init__(self, run: FinishedRun, images: Images):
+        self.run = run
+        self.left_out: list[tuple[str, str]] = []
+        self.converted: list[str] = []
+        if isinstance(images, Tensor):
+            images = images.numpy(force=True)
+        self._in_memory = images if isinstance(images, np.ndarray) else None
+        if isinstance(images, np.ndarray):
+            self._files = [_File("images", "")]
+            return
+        sources = [images] if isinstance(images, str | os.PathLike) else images
+        self._files = [file for source in sources for file in _files(source)]
+        if not self._files:
+            raise InputError("images=[]: name image files, folders or .npz files")
+
+    def batches(self) -> Iterator[tuple[list[NewImage], Tensor]]:
+        """The images that can be read, in order, and their pixels, uint8 (b, C, H, W).
+
+        Raises InputError for an array of other shapes, and for a file of arrays that is damaged.
+        """
+        at_a_time = max(_MAX_BYTES // (3 * math.prod(self.run.shape[1:])), 1)
+        for are_arrays, group in groupby(self._files, key=lambda file: file.holds_arrays):
+            some = list(group)
+            if are_arrays:
+                for file in some:
+                    pixels = self._array(file)
+                    yield _numbered(file, len(pixels)), self._fitting(pixels, file.name)
+                continue
+            for start in range(0, len(some), at_a_time):
+                names, pixels = self._decoded(some[start : start + at_a_time])
+                if names:
+                    yield names, pixels
+
+    def _array(self, file: _File) -> Tensor:
+        if self._in_memory is None:
+            return npz_images(file.path, file.name)
+        return image_tensor(self._in_memory, lambda problem: InputError(f"{file.name}: {problem}"))
+
+    def _fitting(self, pixels: Tensor, name: str) -> Tensor:
+        """Images of an array with the channels of the run. Raises InputError for another size."""
+        channels, height, width = self.run.shape
+        n, c, h, w = pixels.shape
+        if (h, w) != (height, width):
+            raise InputError(
+                f"{name}: array 'images' has images of {h}x{w} pixels; {self.run.path} needs "
+                f"{height}x{width}"
+            )
+        if c > channels:
+            is_color = (pixels != pixels[:, :1]).flatten(1).any(dim=1).numpy()
+            self.converted += [f"{name}[{i}]" for i in np.flatnonzero(is_color)]
+            pixels = torch.from_numpy(_gray(pixels.numpy()))
+        return pixels.expand(n, channels, h, w)
+
+    def _decoded(self, files: Sequence[_File]) -> tuple[list[NewImage], Tensor]:
+        channels, height, width = self.run.shape
+        decoded_files = decode_files([file.path for file in files], (height, width))
+        pixels, is_gray, problems = decoded_files[:3]
+        for i in np.flatnonzero(~is_gray).tolist() if channels == 1 else ():
+            # Gray may be stored as three equal channels.
+            if problems[i] is None and (pixels[i] != pixels[i, :1]).any():
+                pixels[i, :1] = _gray(pixels[i][None])[0]
+                self.converted.append(files[i].name)
+        decoded = list(zip(files, problems, strict=True))
+        self.left_out += [(file.name, problem) for file, problem in decoded if problem is not None]
+        names = [NewImage(*file) for file, problem in decoded if problem is None]
+        kept = np.array([problem is None for problem in problems])
+        return names, torch.from_numpy(pixels[kept, :channels])
+
+
+class _File(NamedTuple):
+    """A file to read: its name for the user, and its path, "" for an array in memory."""
+
+    name: str
+    path: str
+
+    @property
+    def holds_arrays(self) -> bool:
+        return not self.path or self.path.lower().endswith(".npz")
+
+
+def _files(source: Source) -> list[_File]:
+    """A file, or the image files below a folder, sorted. Raises InputError for anything else."""
+    named = os.fspath(source)
+    if not named:
+        raise InputError("images='': name image files, folders or .npz files")
+    path = str(expanded(named))
+    # In a CSV file, spreadsheets would take such a name for a formula.
+    name = printable(f"./{named}" if named.startswith(FORMULA) else named)
+    if Path(path).is_file() and path.lower().endswith((*SUFFIXES, ".npz")):
+        return [_File(name, path)]
+    if not Path(path).exists():
+        raise InputError(f"{name}: does not exist")
+    if not Path(path).is_dir():
+        if not Path(path).is_file():
+            raise InputError(f"{name}: is a pipe or device; must be a regular file")
+        raise InputError(
+            f"{name}: must be an image ({' '.join(READ)}), a folder of images or an .npz file"
+        )
+    if (Path(path) / layout.EMBEDDING).exists():
+        raise InputError(f"{name}: is a run folder; name one run, then images")
+    inside = sorted(image_paths(path, name), key=lambda file: file.split("/"))
+    if not inside:
+        raise InputError(f"{name}: no images there; image files end in {' '.join(READ)}")
+    name = name.rstrip("/")
+    return [_File(f"{name}/{printable(file)}", f"{path}/{file}") for file in inside]
+
+
+def _numbered(file: _File, n: int) -> list[NewImage]:
+    return [NewImage(f"{file.name}[{i}]", file.path, i) for i in range(n)]
+
+
+def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Images in color, uint8 (n, 3, H, W), as Pillow's mode L has them, (n, 1, H, W)."""
+    weights = np.array([19_595, 38_470, 7_471], dtype=np.uint32)
+    luma = np.einsum("nchw,c->nhw", pixels.astype(np.uint32), weights) + 2**15
+    gray: NDArray[np.uint8] = (luma[:, None] >> 16).astype(np.uint8)
+    return gray
