@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from dimred.run_folder.finished import FinishedRun
 
 _MAX_BYTES = 2**28  # of pixels decoded at a time
 
+Positions = NDArray[np.int64]
 Source = str | os.PathLike[str]
 Images = Source | Sequence[Source] | NDArray[Any] | Tensor
 
@@ -46,63 +48,107 @@ class NewImage(NamedTuple):
 class NewImages:
     """Reads new images, with the channels and the size of a run's.
 
-    images: image files, folders of them, .npz files, or an array.
+    images: image files, folders of them, .npz files, or an array, which messages call `named`.
     left_out: (name, reason) for each image that could not be read; converted: the names of images
         in color that were made gray, as the run learned from gray ones. Of the batches so far.
 
     Raises InputError for a file or folder that is missing, and for one that holds no images.
     """
 
-    def __init__(self, run: FinishedRun, images: Images):
+    def __init__(self, run: FinishedRun, images: Images, named: str = "images"):
         self.run = run
         self.left_out: list[tuple[str, str]] = []
         self.converted: list[str] = []
+        self._arrays: dict[int, Tensor] = {}  # by number of the file
         if isinstance(images, Tensor):
             images = images.numpy(force=True)
         self._in_memory = images if isinstance(images, np.ndarray) else None
         if isinstance(images, np.ndarray):
-            self._files = [_File("images", "")]
+            self._files = [_File(named, "")]
             return
         sources = [images] if isinstance(images, str | os.PathLike) else images
         self._files = [file for source in sources for file in _files(source)]
         if not self._files:
-            raise InputError("images=[]: name image files, folders or .npz files")
+            raise InputError(f"{named}=[]: name image files, folders or .npz files")
 
-    def batches(self) -> Iterator[tuple[list[NewImage], Tensor]]:
+    @property
+    def listed(self) -> list[NewImage]:
+        """All images, readable or not. Arrays are read for it, and stay in memory."""
+        return self._listing[0]
+
+    @cached_property
+    def _listing(self) -> tuple[list[NewImage], Positions]:
+        """All images, and the number of the file of each."""
+        images: list[NewImage] = []
+        numbers: list[int] = []
+        for number, file in enumerate(self._files):
+            if file.holds_arrays:
+                self._arrays[number] = self._array(number)
+                images += _numbered(file, range(len(self._arrays[number])))
+            else:
+                images.append(NewImage(*file))
+            numbers += [number] * (len(images) - len(numbers))
+        return images, np.array(numbers)
+
+    def batches(
+        self, positions: Positions | None = None
+    ) -> Iterator[tuple[list[NewImage], Tensor]]:
         """The images that can be read, in order, and their pixels, uint8 (b, C, H, W).
 
+        positions: of some images in `listed`, ascending; None for all.
         Raises InputError for an array of other shapes, and for a file of arrays that is damaged.
         """
         at_a_time = max(_MAX_BYTES // (3 * math.prod(self.run.shape[1:])), 1)
-        for are_arrays, group in groupby(self._files, key=lambda file: file.holds_arrays):
-            some = list(group)
+        chosen = self._chosen(positions)
+        for are_arrays, group in groupby(
+            chosen, key=lambda part: self._files[part[0]].holds_arrays
+        ):
             if are_arrays:
-                for file in some:
-                    pixels = self._array(file)
-                    yield _numbered(file, len(pixels)), self._fitting(pixels, file.name)
+                yield from (self._of_array(number, items) for number, items in group)
                 continue
-            for start in range(0, len(some), at_a_time):
-                names, pixels = self._decoded(some[start : start + at_a_time])
+            files = [self._files[number] for number, _ in group]
+            for start in range(0, len(files), at_a_time):
+                names, pixels = self._decoded(files[start : start + at_a_time])
                 if names:
                     yield names, pixels
 
-    def _array(self, file: _File) -> Tensor:
+    def _chosen(self, positions: Positions | None) -> list[tuple[int, Positions | None]]:
+        """The files of images at some positions, and which images of each; None for all."""
+        if positions is None:
+            return [(number, None) for number in range(len(self._files))]
+        of_file = self._listing[1]
+        numbers, first = np.unique(of_file[positions], return_index=True)
+        parts = np.split(positions, first[1:])
+        starts = np.searchsorted(of_file, numbers)
+        return [(int(n), part - i) for n, part, i in zip(numbers, parts, starts, strict=True)]
+
+    def _array(self, number: int) -> Tensor:
+        file = self._files[number]
+        if number in self._arrays:
+            return self._arrays[number]
         if self._in_memory is None:
             return npz_images(file.path, file.name)
         return image_tensor(self._in_memory, lambda problem: InputError(f"{file.name}: {problem}"))
 
-    def _fitting(self, pixels: Tensor, name: str) -> Tensor:
+    def _of_array(self, number: int, items: Positions | None) -> tuple[list[NewImage], Tensor]:
+        file, pixels = self._files[number], self._array(number)
+        if items is not None:
+            pixels = pixels[torch.from_numpy(items)]
+        names = _numbered(file, range(len(pixels)) if items is None else items.tolist())
+        return names, self._fitting(pixels, file.name, names)
+
+    def _fitting(self, pixels: Tensor, named: str, names: Sequence[NewImage]) -> Tensor:
         """Images of an array with the channels of the run. Raises InputError for another size."""
         channels, height, width = self.run.shape
         n, c, h, w = pixels.shape
         if (h, w) != (height, width):
             raise InputError(
-                f"{name}: array 'images' has images of {h}x{w} pixels; {self.run.path} needs "
+                f"{named}: array 'images' has images of {h}x{w} pixels; {self.run.path} needs "
                 f"{height}x{width}"
             )
         if c > channels:
             is_color = (pixels != pixels[:, :1]).flatten(1).any(dim=1).numpy()
-            self.converted += [f"{name}[{i}]" for i in np.flatnonzero(is_color)]
+            self.converted += [names[i].name for i in np.flatnonzero(is_color).tolist()]
             pixels = torch.from_numpy(_gray(pixels.numpy()))
         return pixels.expand(n, channels, h, w)
 
@@ -160,8 +206,8 @@ def _files(source: Source) -> list[_File]:
     return [_File(f"{name}/{printable(file)}", f"{path}/{file}") for file in inside]
 
 
-def _numbered(file: _File, n: int) -> list[NewImage]:
-    return [NewImage(f"{file.name}[{i}]", file.path, i) for i in range(n)]
+def _numbered(file: _File, items: Iterable[int]) -> list[NewImage]:
+    return [NewImage(f"{file.name}[{i}]", file.path, i) for i in items]
 
 
 def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
