@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -115,6 +115,7 @@ class OwnImages:
         of_train = getattr(fit_on, "value", fit_on) == FitOn.train.value
         self.learned = self.on.split == "train" if of_train else np.ones(len(self.on), np.bool_)
         self._next = self.n
+        self._folders: dict[str, str] = {}  # real paths
 
     def chosen(self, source: Images, named: str, prefixes: Sequence[str]) -> ChosenSet:
         """The images that one of the two sets is of. named: how an array is called.
@@ -147,19 +148,24 @@ class OwnImages:
         return ChosenSet(name, rows // self.run.n_variants, rows)
 
     def _number(self, image: NewImage) -> int:
-        key = _real(image.file), image.item
-        if image.path and key in self._numbers:
-            return self._numbers[key]
-        number, self._next = self._next, self._next + 1
+        number = self._next
         if image.path:
-            self._numbers[key] = number
+            number = self._numbers.setdefault((self._real(image.file), image.item), number)
+        self._next += number == self._next
         return number
 
     @cached_property
     def _numbers(self) -> dict[tuple[str, int], int]:
         """The number of each image in a file, by that and its position there."""
         of = enumerate(zip(*self.files, strict=True))
-        return {(_real(file), int(item)): number for number, (file, item) in of if file}
+        return {(self._real(file), int(item)): number for number, (file, item) in of if file}
+
+    def _real(self, file: str) -> str:
+        """An absolute path, with the links to its folder followed."""
+        folder, _, name = file.rpartition("/")
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder or "/")
+        return f"{self._folders[folder]}/{name}"
 
     @cached_property
     def files(self) -> tuple[tuple[str, ...], Rows]:
@@ -214,14 +220,3 @@ def _name(source: Images, named: str) -> str:
 
 def _absolute(path: str) -> str:
     return path and os.path.abspath(path)  # noqa: PTH100  (links as they are)
-
-
-def _real(file: str) -> str:
-    """An absolute path with the links to its folder followed. Copies by content are found later."""
-    folder, _, name = file.rpartition("/")
-    return f"{_real_folder(folder)}/{name}"
-
-
-@lru_cache(10_000)
-def _real_folder(folder: str) -> str:
-    return os.path.realpath(folder)

@@ -116,13 +116,14 @@ def _pixels(run: FinishedRun, both: tuple[ChosenSet, ChosenSet]) -> tuple[Pixels
         except InputError as error:
             if len(of_run) == len(both):
                 both[0].notes.append(
-                    f"H and Z are as the run kept them, and pixels are not compared: {error}"
+                    "the run's images are not there: only what it kept of them is compared, no "
+                    f"pixels ({error})"
                 )
                 return None
             advice = "" if "--root" in str(error) else "; give --root if the data have moved"
             raise InputError(
-                f"{of_run[0].name}: to be compared with images from elsewhere, the run's images must "
-                f"be there: {error}{advice}"
+                f"{of_run[0].name}: the run's images must be there to be compared with images from "
+                f"elsewhere: {error}{advice}"
             ) from error
         samples = run.samples(images).images
     a, b = (
