@@ -66,7 +66,7 @@ class ChosenSet:
 
     def read(self) -> Pixels:
         """The pixels of images from elsewhere, uint8 (n, C, H, W). Those that cannot be read are
-        left out."""
+        left out; raises InputError as `check_number` for the others."""
         assert self._new is not None
         parts = [np.empty((0, *self._new.run.shape), np.uint8)]
         could: set[NewImage] = set()
@@ -74,6 +74,7 @@ class ChosenSet:
             could.update(some)
             parts.append(pixels.numpy())
         self._keep(np.array([image in could for image in self.new]))
+        self.check_number()
         if self._new.converted:
             n, first = len(self._new.converted), self._new.converted[0]
             self.notes.append(

@@ -83,19 +83,16 @@ def sides(
         raise InputError(f"seed={seed}: must be at least 0")
     own = OwnImages(run)
     prefixes = (typed, str(run.path))
-    first = own.chosen(a, "a", prefixes)
-    second = own.learned_from() if b is None else own.chosen(b, "b", prefixes)
-    check_apart(first, second, own)  # before any are drawn: whether it holds is not by chance
-    both = first, second
-    for place, one in enumerate(both):
-        one.check_number()
-        one.draw(most, np.random.default_rng([seed, place]))
     with step("reading the images"):
-        pixels = _pixels(run, both)
-    for one in both:
-        one.check_number()
+        first = own.chosen(a, "a", prefixes)
+        second = own.learned_from() if b is None else own.chosen(b, "b", prefixes)
+        check_apart(first, second, own)  # before any are drawn: it must not depend on the seed
+        for place, one in enumerate((first, second)):
+            one.check_number()
+            one.draw(most, np.random.default_rng([seed, place]))
+        pixels = _pixels(run, (first, second))
     if pixels is None:
-        of = [_as_kept(run, one) for one in both]
+        of = [_as_kept(run, one) for one in (first, second)]
         return _side(own, first, None, *of[0]), _side(own, second, None, *of[1])
     with step("embedding the images"):
         h, z = _embedded(run, pixels)

@@ -227,10 +227,13 @@ def test_transformations_of_an_image_are_of_one_image(shifted):
     assert np.abs(a.pixels[right, 0, :, 1:] - pixels[right, :, :-1]).max() <= 0.5
     assert_encoded(shifted, a)
     assert_encoded(shifted, b)
-    some, _ = sides(shifted, "RUN:shift!=0,train", "RUN:test", most=25)
-    assert len(some) == 25
+    some, _ = sides(shifted, "RUN:shift!=0,train", "RUN:test", most=20)
+    assert len(some) == 20
     n = len(shifted.map.images)
     assert_refused(shifted, f": {n} images are in both, 'row ", "RUN:shift=1", "RUN:shift=2")
+    few = (shifted.map.labels[shifted.map.images] == 0)[shifted.map.split[::5] == "train"].sum()
+    assert few < 20 < 4 * few
+    assert_refused(shifted, f": {few} images; a set must", "RUN:shift!=0,train,class=4", "RUN:test")
 
 
 def test_as_many_as_asked_for_are_drawn_by_the_seed(here):

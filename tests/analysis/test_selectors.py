@@ -49,6 +49,7 @@ def on(tmp_path_factory):
         place=np.arange(N) % 2,
         place_names=np.array(["north", "", "south"]),
         weight=weight,
+        x=np.arange(float(N)) + 1,
         **{"x<y": np.arange(float(N))},
     )
 
@@ -105,6 +106,7 @@ def test_what_follows_the_run_is_a_selector_and_all_else_a_file():
         ("azimuth=30", lambda i: i == 5),
         ("azimuth!=30", lambda i: i != 5),
         ("x<y<3", lambda i: i < 3),
+        ("x<3", lambda i: i < 2),
         ("place=north", lambda i: i % 2 == 0),
         ("place=", lambda i: i % 2 == 1),
         ("weight!=3", lambda i: i % 2 == 1 and i != 3),  # nothing is said of what is not known
@@ -164,7 +166,7 @@ def test_a_number_is_no_position_where_names_are_numbers(shifted):
         ("azimuth", "'azimuth' is not known"),
         ("train,", "'' is not known"),
         (",train", "'' is not known"),
-        ("source=a.png", "with a KEY of class, azimuth, place, weight, x<y, split"),
+        ("source=a.png", "with a KEY of class, azimuth, place, weight, x, x<y, split"),
         (
             "class=cat",
             "no class 'cat'; did you mean cats or cats,test? there are 'cats', 'cats,test', '=d",
