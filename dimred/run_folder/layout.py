@@ -20,6 +20,7 @@ BASELINES = "baselines.json"
 BASELINE_MAPS = "baselines"
 PLACED = "embedded"
 INSPECTED = "inspect"
+COMPARED = "compared"
 LOGS = "logs"  # of the choice of the group `log`
 FINDINGS = f"{INSPECTED}/findings.json"
 EXCLUDED = f"{INSPECTED}/exclude.csv"
@@ -40,7 +41,7 @@ FILES = (
     PAGE,
     KEPT,
 )
-FOLDERS = (STAGES, MEASURES, PLOTS, BASELINE_MAPS, PLACED, INSPECTED, LOGS)
+FOLDERS = (STAGES, MEASURES, PLOTS, BASELINE_MAPS, PLACED, INSPECTED, COMPARED, LOGS)
 WRITTEN = frozenset((*FILES, ENVIRONMENT, *FOLDERS, LOCK))
 """All names that dimred writes in a run folder."""
 
