@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from dimred.data.image_set import LabelSet
-from dimred.evaluation.principal import principal_components
+from dimred.evaluation.principal import PrincipalComponents, principal_components
 from dimred.plots.style import (
     COLORS,
     N_COLORS,
@@ -59,31 +59,46 @@ def map_figure(
 
 
 def _plane_map(z: Points, labels: LabelSet | None) -> tuple[Figure, Axes]:
-    xlabel = ylabel = ""
+    axis_labels = ("", "")
     if z.shape[1] > 2:
         plane = principal_components(z, 2)
-        z, (first, second) = plane.coordinates.astype(np.float64), plane.shares
-        xlabel = f"1st principal component ({first:.0%} of variance)"
-        ylabel = f"2nd principal component ({second:.0%} of variance)"
+        z, axis_labels = plane.coordinates.astype(np.float64), component_labels(plane)
     present = np.unique(labels.values) if labels else np.empty(0, dtype=np.int64)
     side = 6.0 if len(present) <= N_COLORS else 7.5
-
-    extent = 1.04 * np.ptp(z, axis=0)
-    # Limits must differ by more than rounding even for a collapsed map.
-    longest = max(float(extent.max()), 1e-9 * float(np.abs(z).max())) or 1.0
-    extent = np.maximum(extent, longest / 2)
-    low = (z.min(axis=0) + z.max(axis=0) - extent) / 2
-    figure, axes = new_figure(*side * extent / longest)
-    axes.set(xlim=(low[0], low[0] + extent[0]), ylim=(low[1], low[1] + extent[1]), aspect="equal")
-    axes.set(xticks=[], yticks=[], xlabel=xlabel, ylabel=ylabel)
-    axes.spines[:].set(visible=True, color="#cccccc")
+    figure, axes, scale = plane_axes(z, side, axis_labels)
     scatter(axes, z, labels)
     if labels and len(present) > N_COLORS:
         medians = np.stack([np.median(z[labels.values == c], axis=0) for c in present])
-        _write_names(axes, medians, [labels.names[c] for c in present], 72 * side / longest)
+        write_names(axes, medians, [labels.names[c] for c in present], scale)
     elif labels:
         write_class_legend(axes, labels)
     return figure, axes
+
+
+def component_labels(plane: PrincipalComponents) -> tuple[str, str]:
+    """What the axes of a map say that shows the first two principal components."""
+    first, second = plane.shares
+    return (
+        f"1st principal component ({first:.0%} of variance)",
+        f"2nd principal component ({second:.0%} of variance)",
+    )
+
+
+def plane_axes(
+    xy: Points, side: float, axis_labels: tuple[str, str] = ("", "")
+) -> tuple[Figure, Axes, float]:
+    """Axes of equal scales that hold all points (N, 2), the longer side in inches, and how many
+    points (of print) a unit of the map has."""
+    extent = 1.04 * np.ptp(xy, axis=0)
+    # Limits must differ by more than rounding even for a collapsed map.
+    longest = max(float(extent.max()), 1e-9 * float(np.abs(xy).max())) or 1.0
+    extent = np.maximum(extent, longest / 2)
+    low = (xy.min(axis=0) + xy.max(axis=0) - extent) / 2
+    figure, axes = new_figure(*side * extent / longest)
+    axes.set(xlim=(low[0], low[0] + extent[0]), ylim=(low[1], low[1] + extent[1]), aspect="equal")
+    axes.set(xticks=[], yticks=[], xlabel=axis_labels[0], ylabel=axis_labels[1])
+    axes.spines[:].set(visible=True, color="#cccccc")
+    return figure, axes, 72 * side / longest
 
 
 def write_class_legend(axes: Axes, labels: LabelSet) -> None:
@@ -127,16 +142,23 @@ def scatter(axes: Axes, xy: Points, labels: LabelSet | None) -> None:
     axes.scatter(x, y, c=colors, alpha=alpha, **dot_style(len(xy)))
 
 
-def _write_names(axes: Axes, medians: Points, names: Sequence[str], scale: float) -> None:
-    """Class names at the medians, moved where they would overlap. scale: points per map unit."""
+def write_names(
+    axes: Axes,
+    medians: Points,
+    names: Sequence[str],
+    scale: float,
+    size: float = _NAME_POINTS,
+) -> None:
+    """Names at the medians of what they name, moved where they would overlap. scale: points of
+    print in a unit of the map. size: of the letters in points of print."""
     shown = [displayable(name, 16) for name in names]
-    sizes = _NAME_POINTS * np.array([[0.58 * len(name) + 1, 1.3] for name in shown])
+    sizes = size * np.array([[0.58 * len(name) + 1, 1.3] for name in shown])
     places = _spread(medians * scale, sizes) / scale
     halo = patheffects.withStroke(linewidth=2, foreground="white")
     for name, median, place in zip(shown, medians, places, strict=True):
-        if np.linalg.norm(place - median) * scale > 1.5 * _NAME_POINTS:
+        if np.linalg.norm(place - median) * scale > 1.5 * size:
             axes.plot(*np.stack([median, place]).T, color="black", linewidth=0.4)
-        text = axes.text(place[0], place[1], name, fontsize=_NAME_POINTS, ha="center", va="center")
+        text = axes.text(place[0], place[1], name, fontsize=size, ha="center", va="center")
         text.set_path_effects([halo])
 
 

@@ -19,7 +19,8 @@ _CELL = 1.2  # inches, of a picture with the gap beside it
 _PICTURE = 1.1
 _LINE = 0.115
 _GAP = 0.18  # between tiles
-_TEXT = 6.5  # points
+_PART = 0.35  # inches, of the title of a part
+_TEXT, _PART_TEXT = 6.5, 10  # points
 _LETTERS = 22  # fit under a picture
 _LETTERS_AN_INCH = 18
 _MAX_LINES = 3  # that a line below a picture is broken into
@@ -42,32 +43,61 @@ class Tile:
     heading: str = ""
 
 
+@dataclass(frozen=True)
+class Part:
+    """Tiles below a title of their own, "" for none. color: of the title."""
+
+    tiles: Sequence[Tile]
+    title: str = ""
+    color: str = "black"
+
+
 def sheet(
     tiles: Sequence[Tile], columns: int, title: str, subtitle: str, legend: str = ""
 ) -> Figure:
-    """Tiles in rows, all as wide as the one with most pictures.
+    """`sheet_of_parts` with one part, without a title of its own."""
+    return sheet_of_parts([Part(tiles)], columns, title, subtitle, legend)
+
+
+def sheet_of_parts(
+    parts: Sequence[Part], columns: int, title: str, subtitle: str, legend: str = ""
+) -> Figure:
+    """Parts one below the other, each with tiles in rows, all as wide as the one with most
+    pictures.
 
     columns: tiles in a row. legend: what captions mean, below the subtitle.
 
     Raises ValueError without tiles, or with one that has no pictures.
     """
+    tiles = [tile for part in parts for tile in part.tiles]
     if not tiles or not all(tile.pictures for tile in tiles):
         raise ValueError("no pictures to draw")
-    columns = min(columns, len(tiles))
+    columns = min(columns, max(len(part.tiles) for part in parts))
     wide = _CELL * max(len(tile.pictures) for tile in tiles)
     lines = max(len(_broken(picture.lines)) for tile in tiles for picture in tile.pictures)
     heading = _LINE * 1.4 * any(tile.heading for tile in tiles)
     tall = heading + _PICTURE + _LINE * lines + _GAP
     width = columns * wide + (columns - 1) * _GAP
-    height = tall * -(-len(tiles) // columns)
+    rows = [-(-len(part.tiles) // columns) for part in parts]
+    titled = [_PART * bool(part.title) for part in parts]
+    height = tall * sum(rows) + sum(titled)
     with plot_style():
         figure = Figure(figsize=(max(width, 6.0), height + 0.8))
         FigureCanvasAgg(figure)
         w, h = figure.get_size_inches()
         axes = figure.add_axes((0, 0, width / w, height / h))
-        for number, tile in enumerate(tiles):
-            row, column = divmod(number, columns)
-            _draw(axes, tile, column * (wide + _GAP), row * tall, wide, heading)
+        top = 0.0
+        for part, its_rows, above in zip(parts, rows, titled, strict=True):
+            if part.title:
+                letters = int(w * _LETTERS_AN_INCH * _TEXT / _PART_TEXT)
+                text = displayable(part.title, letters)
+                place = (0, top + above * 0.6)
+                axes.text(*place, text, fontsize=_PART_TEXT, color=part.color, weight="bold")
+            for number, tile in enumerate(part.tiles):
+                row, column = divmod(number, columns)
+                left = column * (wide + _GAP)
+                _draw(axes, tile, left, top + above + row * tall, wide, heading)
+            top += above + its_rows * tall
         axes.set(xlim=(0, width), ylim=(height, 0), aspect="auto")
         axes.set_axis_off()
         write_title(axes, title, subtitle, legend)
