@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dimred.analysis.placed_rows import placed_rows
+from dimred.analysis.compared_rows import compared_rows
+from dimred.analysis.placed_rows import PlacedRows, placed_rows
 from dimred.analysis.run_images import RunImages
 from dimred.data.image_set import ImageSet, LabelSet
 from dimred.errors import InputError
@@ -124,7 +125,8 @@ def map_page(
         spaces = {"z": z, "h": images.h()}
     with step("thumbnails"):
         atlas = images.atlas(stages[-1].z, thumbnail)
-        placed, notes = _placed(run, atlas, k)
+        compared = compared_rows(run, placed_rows(run))
+        placed, notes = _placed(run, compared.placed, atlas, k)
     with step("neighbors in Z and H"):
         near = {
             space: nearest(points, None, k, compute.device)
@@ -139,27 +141,21 @@ def map_page(
         run=name,
         stages=stages,
         projected=z.shape[1] not in _MAP_DIMS,
-        columns=ordered_columns(
-            # Losses of all stages or none; early versions of dimred did not save them.
-            _columns(samples, losses if len(losses) == len(stages) else []),
-            _cluster_column(findings.get("clusters"), n),
-            samples,
-        ),
+        columns=[
+            *ordered_columns(
+                # Losses of all stages or none; early versions of dimred did not save them.
+                _columns(samples, losses if len(losses) == len(stages) else []),
+                _cluster_column(findings.get("clusters"), n),
+                samples,
+            ),
+            *compared.columns,
+        ],
         index=samples.index,
         sources=samples.sources,
         near=near,
         atlas=atlas if placed is None else placed[1],
         palette=COLORS,
-        findings=[
-            Finding(
-                kind,
-                _TITLES.get(kind, kind),
-                [(group.title, group.rows) for group in of_kind.groups],
-                of_kind.notes,
-            )
-            for kind, of_kind in findings.items()
-            if of_kind
-        ],
+        findings=[*_findings(findings), *compared.findings],
         placed=placed and placed[0],
         verdict=_verdict(run.record.summary),
         files=base,
@@ -170,11 +166,10 @@ def map_page(
 
 
 def _placed(
-    run: FinishedRun, atlas: Atlas, k: int
+    run: FinishedRun, rows: PlacedRows, atlas: Atlas, k: int
 ) -> tuple[tuple[PlacedImages, Atlas] | None, list[str]]:
     """The new images on the map and the atlas with them, if there are any, and what is worth
     saying about them."""
-    rows = placed_rows(run)
     notes = list(rows.skipped)
     if not len(rows):
         return None, notes
@@ -194,6 +189,14 @@ def _placed(
         near=among[nearest(z[among], rows.z, min(k, len(among)))],
     )
     return (placed, extended(atlas, pictures)), notes
+
+
+def _findings(findings: Mapping[str, Findings]) -> Iterator[Finding]:
+    """The kinds of findings of `dimred inspect` that there are."""
+    for kind, of_kind in findings.items():
+        if of_kind:
+            groups = [(group.title, group.rows) for group in of_kind.groups]
+            yield Finding(kind, _TITLES.get(kind, kind), groups, of_kind.notes)
 
 
 def _verdict(summary: Mapping[str, Any]) -> dict[str, str | None] | None:
