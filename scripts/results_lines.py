@@ -8,7 +8,6 @@ from typing import Any
 
 from dimred.run_folder.record import RunRecord
 from dimred.tables import (
-    NAMES,
     TABLES,
     Column,
     Line,
@@ -86,7 +85,7 @@ def measured_lines(records: Sequence[RunRecord]) -> list[Measured]:
     """The measured lines of all tables, in their order."""
     by_folder = {record.folder: record for record in records}
     lines = []
-    for name in NAMES:
+    for name in (*TABLES, "baselines"):
         table = comparison(name, records)
         for line in table.lines:
             if line.kind == "measured":

@@ -63,8 +63,8 @@ def half_split_test(
     seed: of the split, of what is left out, and of the network.
 
     The larger set is cut at random to the smaller one's size. Each feature is standardized by its
-    mean and deviation on the training half. p is exact where the paper has its normal approximation;
-    the authors' code (github.com/lopezpaz/classifier_tests) trains for 10,000 epochs, not 100.
+    mean and deviation on the training half. p is exact; the paper takes the normal approximation.
+    The authors' code (github.com/lopezpaz/classifier_tests) trains for 10,000 epochs, not 100.
     Raises ValueError for another classifier, numbers of points that do not agree, a set without
     points, and points that are not finite.
     """

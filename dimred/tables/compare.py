@@ -66,13 +66,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A table to show, with published and measured lines."""
+    """A table to show, with published and measured lines. legend: what its numbers are."""
 
     name: str
     title: str
     source: str
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
+    legend: str = (
+        "mean ± standard deviation of the seeds; in brackets the difference from the published "
+        "value, where both are of the same data"
+    )
 
 
 def summarize(numbers: Sequence[float]) -> Value | None:

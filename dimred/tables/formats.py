@@ -11,10 +11,6 @@ from math import isnan
 from dimred.tables.compare import Cell, Comparison, Line
 from dimred.tables.published import Column, Value
 
-_LEGEND = (
-    "mean ± standard deviation of the seeds; in brackets the difference from the published value, "
-    "where both are of the same data"
-)
 _CSV_HEAD = (
     *("table", "row", "label", "kind", "column", "mean", "deviation", "seeds", "published"),
     *("published_deviation", "difference", "text", "remark", "command", "runs"),
@@ -53,7 +49,7 @@ def as_text(table: Comparison) -> str:
             text.append(f"      {line.remark}")
         if line.command:
             text.append(f"      missing: {line.command}")
-    return "\n".join([*text, "", _LEGEND])
+    return "\n".join([*text, "", table.legend])
 
 
 def as_markdown(table: Comparison) -> str:
@@ -64,7 +60,7 @@ def as_markdown(table: Comparison) -> str:
         command = f"missing: `{line.command}`" if line.command else ""
         about = "; ".join(part for part in (line.remark, command) if part)
         text.append(pipes([name, line.kind, *texts(line, table.columns), about]))
-    return "\n".join([f"{table.title}. {table.source}.", "", *text, "", f"{_LEGEND}."])
+    return "\n".join([f"{table.title}. {table.source}.", "", *text, "", f"{table.legend}."])
 
 
 def as_latex(table: Comparison) -> str:
@@ -73,7 +69,7 @@ def as_latex(table: Comparison) -> str:
     text = [
         "% needs the package booktabs",
         "% " + table.title + ". " + table.source,
-        "% " + _LEGEND,
+        "% " + table.legend,
         r"\begin{tabular}{ll" + "r" * len(table.columns) + "p{6cm}}",
         r"\toprule",
         _ampersands(head),
