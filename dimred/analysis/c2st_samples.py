@@ -14,7 +14,6 @@ from dimred.tables.c2st import Experiment
 
 Points = NDArray[np.floating]
 Pixels = NDArray[np.uint8]
-_COMPONENTS = 50
 
 
 class Digits:

@@ -230,7 +230,8 @@ def read_result(outputs: Path, made: Recipe) -> Result | None:
         content = json.loads(read_regular(file))
         rejected = {method: int(count) for method, count in content["rejected"].items()}
         result = Result(Recipe(**content["recipe"]), rejected, float(content["seconds"]))
-        damaged = not rejected.keys() <= METHODS.keys()
+        possible = all(0 <= count <= result.recipe.trials for count in rejected.values())
+        damaged = not possible or not rejected.keys() <= METHODS.keys()
     except (ValueError, TypeError, KeyError, AttributeError):
         damaged = True
     if damaged:
