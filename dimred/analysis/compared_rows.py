@@ -116,9 +116,10 @@ def _read(run: FinishedRun, name: str) -> _Compared:
         raise arrays.error("set", f"must hold {' and '.join(SETS)} only")
     if not np.isfinite(scores).all():
         raise arrays.error("score", "has values that are not finite")
+    first, second = _texts(arrays, "set_names", 2)
     return _Compared(
         name=printable(name),
-        titles=set_titles(_texts(arrays, "set_names", 2)),
+        titles=set_titles((first, second)),
         sentence=_texts(arrays, "sentence", 1)[0],
         names=names,
         files=arrays.get("source_file", "U", n),

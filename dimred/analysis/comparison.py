@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dimred.analysis.compared_sets import MIN_IMAGES, ImageSide, sides
+from dimred.analysis.chosen_sets import LEAST
+from dimred.analysis.compared_sets import MOST, ImageSide, sides
 from dimred.analysis.comparison_groups import (
     components,
     copies_of,
@@ -47,7 +48,7 @@ class CompareOptions:
 
     spaces: tuple[str, ...] | None = None
     permutations: int = 999
-    most: int = 4_000
+    most: int = MOST
     alpha: float = 0.05
     within: str | None = None
     group: str | None = None
@@ -61,7 +62,7 @@ class CompareOptions:
         if self.spaces == ():
             raise InputError(f"spaces: none; must be of {', '.join(SPACES)}")
         _check("permutations", self.permutations, 19, MAX_PERMUTATIONS)
-        _check("most", self.most, MIN_IMAGES, MAX_IMAGES)
+        _check("most", self.most, LEAST, MAX_IMAGES)
         _check("seed", self.seed, 0, 2**32 - 1)
         if not 0 < self.alpha < 1:
             raise InputError(f"alpha={self.alpha:g}: must be above 0 and below 1")
@@ -173,14 +174,19 @@ def _described(side: ImageSide) -> dict[str, Any]:
 
 
 def compare(
-    run: FinishedRun, a: Images, b: Images | None = None, options: CompareOptions | None = None
+    run: FinishedRun,
+    a: Images,
+    b: Images | None = None,
+    options: CompareOptions | None = None,
+    typed: str = "",
 ) -> Comparison:
     """Compare two sets of images; see `LoadedRun.compare`.
 
+    typed: how the run was named, which may stand for RUN in a selector.
     Raises InputError for sets, spaces and columns that cannot be used.
     """
     options = options or CompareOptions()
-    side_a, side_b = sides(run, a, b, options.most, options.seed)
+    side_a, side_b = sides(run, a, b, options.most, options.seed, typed)
     device = run.compute().device
     features = _features(side_a, side_b, options.spaces)
     n_a, n = len(side_a.names), len(side_a.names) + len(side_b.names)
@@ -197,11 +203,11 @@ def compare(
     groups = groups_of(side_a, side_b, pairs[kept[pairs].all(axis=1)], options.group)[kept]
     side_a, side_b = _taken(side_a, kept[:n_a]), _taken(side_b, kept[n_a:])
     for side in (side_a, side_b):
-        if len(side.names) < MIN_IMAGES:
+        if len(side.names) < LEAST:
             raise InputError(
                 f"{side.name}: {len(side.names)} images are left without those that both sets "
                 f"have ({len(copies)} pairs, {copies[0][0]!r} and {copies[0][1]!r} first); must be "
-                f"{MIN_IMAGES} at least"
+                f"{LEAST} at least"
             )
     strata, counts = strata_of(side_a, side_b, options.within)
     labelings = Labelings(is_b[kept], groups, strata, options.permutations, seed=options.seed)

@@ -93,7 +93,8 @@ def run(arguments: list[str]) -> int:
         args.seed,
     )
     name = None if args.out is None else checked_name(args.out)
-    comparison = compare(finished, *sets, options=options)
+    a, b = sets if len(sets) == 2 else (sets[0], None)
+    comparison = compare(finished, a, b, options, word or "")
     for line in _lines(comparison):
         print(printable(line))
     folder = write(comparison, finished, name)
