@@ -126,7 +126,18 @@ def _on_learning(a: ImageSide, b: ImageSide) -> Iterator[str]:
 def table_lines(comparison: Comparison) -> list[str]:
     """A table of the spaces: p, corrected and not, and how often an image is judged rightly, by its
     nearest and by ridge regression, beside chance."""
-    heads = ["space", "p", "p alone", "nearest", "chance", "right", "chance", "AUC", "95 %"]
+    heads = [
+        "space",
+        "p",
+        "p alone",
+        "nearest",
+        "chance",
+        "right",
+        "chance",
+        "AUC",
+        "95 %",
+        "chance",
+    ]
     rows = [heads]
     for space, test in comparison.tests.items():
         low, high = test.auc_interval
@@ -139,6 +150,7 @@ def table_lines(comparison: Comparison) -> list[str]:
                 *(f"{value:.3f}" for value in (test.accuracy.value, test.accuracy.by_chance)),
                 f"{test.auc.value:.3f}",
                 f"{low:.3f}-{high:.3f}",
+                f"{test.auc.by_chance:.3f}",
             ]
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
