@@ -98,9 +98,9 @@ class Lines:
 
 def cases(args: argparse.Namespace, part: str) -> Iterator[tuple[Path, Case, int]]:
     """The pools and cases of a part, and how many draws of each."""
-    for pool in sorted(path for path in args.pools.iterdir() if path.is_dir()):
-        for case in NULL if part == "type1" else drifts(pool.name):
-            draws = args.draws or (1_000 if part == "type1" else 100 if case.n_b < 1_000 else 40)
+    for pool in sorted(file.parent for file in args.pools.glob(f"*/{CLEAN}.npz")):
+        for case in NULL if part == "type1" else drifts(pool):
+            draws = args.draws or (1_000 if part == "type1" else 100 if case.n_b < 500 else 40)
             if re.search(args.only, case.title(pool.name)):
                 yield pool, case, draws
 

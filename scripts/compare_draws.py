@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from compare_pools import CLEAN, COPY, SEARCHED, SPACES, loaded
+from compare_pools import CLEAN, COLOR, COPY, GRAY, SPACES, loaded
 from numpy.typing import NDArray
 
 from dimred.evaluation.principal import principal_components
 
 DIMS = 50
+PARTLY = "shift 2"
 Rows = NDArray[np.int64]
 
 
@@ -43,24 +44,18 @@ NULL = [Case("same", 100, 100), Case("copies", 100, 100, copies=True)]
 NULL += [Case("same", 500, 500), Case("same", 100, 1_000)]
 
 
-def drifts(name: str) -> Iterator[Case]:
-    """The cases of `power`."""
-    for n in (300, 1_000, 100):
-        if n == 100 and name != "mnist":
-            continue
-        for altered in ("shift 1", "rotation 5", "values x 0.9", "noise 20", "noise 5"):
-            if name != "cifar" or altered != "noise 20":
+def drifts(pool: Path) -> Iterator[Case]:
+    """The cases of `power`: of images in color, drifts that H might find and pixels not."""
+    gray = loaded(pool, CLEAN)["images"].shape[1] == 1
+    for n in (300, 1_000, 100) if gray else (500, 1_000):
+        for altered in GRAY if gray else COLOR:
+            if altered not in (COPY, PARTLY):
                 yield Case(altered, n, n, altered)
-        yield Case("20 % shift 2", n, n, "shift 2", share=0.2)
-        if name == "cifar":
-            for altered in SEARCHED:
-                yield Case(altered, n, n, altered)
-            for category in (3, 8):
-                yield Case(f"no class {category}", n, n, category=category, missing=1.0)
-                yield Case(f"20 % more class {category}", n, n, category=category, more=0.2)
-        else:
-            yield Case("no class 9", n, n, category=9, missing=1.0)
-            yield Case("half of class 9", n, n, category=9, missing=0.5)
+        yield Case(f"20 % {PARTLY}", n, n, PARTLY, share=0.2)
+        for category in (9,) if gray else (3, 8):
+            yield Case(f"no class {category}", n, n, category=category, missing=1.0)
+            yield Case(f"half of class {category}", n, n, category=category, missing=0.5)
+            yield Case(f"20 % more class {category}", n, n, category=category, more=0.2)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ the Kolmogorov-Smirnov statistic of the folds' probabilities together.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 import warnings
@@ -23,6 +24,7 @@ from sklearn.linear_model import LogisticRegression
 def main() -> None:
     """Test every draw in every space."""
     warnings.simplefilter("ignore")  # of iterations that did not converge
+    logging.disable(logging.WARNING)  # of each detector, that folds come before train_size
     found: dict[str, dict[str, dict[str, float]]] = {}
     with np.load(sys.argv[1]) as arrays:
         for key in arrays.files:

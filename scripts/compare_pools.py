@@ -136,9 +136,25 @@ ALTERATIONS: dict[str, Alteration] = {
     "flip": flipped,
     "color x 0.7": less_colored(0.7),
 }
-GRAY = ("shift 1", "shift 2", "rotation 5", "values x 0.9", "noise 5", COPY, "noise 20")
-SEARCHED = ("contrast x 0.9", "blur 0.5", "JPEG 50", "zoom 1.1", "zoom 1.3", "flip", "color x 0.7")
-COLOR = (*GRAY[:-1], *SEARCHED)
+GRAY: tuple[str, ...] = (
+    "shift 1",
+    "shift 2",
+    "rotation 5",
+    "values x 0.9",
+    "noise 5",
+    COPY,
+    "noise 20",
+)
+COLOR: tuple[str, ...] = (
+    *GRAY[:-1],
+    "contrast x 0.9",
+    "blur 0.5",
+    "JPEG 50",
+    "zoom 1.1",
+    "zoom 1.3",
+    "flip",
+)
+COLOR += ("color x 0.7",)
 
 
 def make_pool(folder: Path, run: str, root: str | None, size: int, altered: int) -> None:

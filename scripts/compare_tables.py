@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import kstest
+from scipy.stats import binom, kstest
 
 SPACES = ("pixels", "h", "z")
-LEVELS = {0.05: (0.033, 0.069), 0.01: (0.003, 0.020)}  # 99 % of 1,000 pairs
-UNIFORM = 0.001
+LEVELS = {0.05: (0.033, 0.069), 0.01: (0.003, 0.020)}  # 99 % of 1,000 draws
+COPIES, UNIFORM = 0.07, 0.001
 Line = dict[str, Any]
 
 
@@ -90,7 +90,10 @@ def type1(of: str, lines: Sequence[Line], space: str) -> Iterable[str]:
     for level, (low, high) in LEVELS.items():
         yield three(lines, space, level)
         share = (p[:, 0] <= level).mean()
-        low, high = (0, 0.07) if "copies" in of and level == 0.05 else (low, high)
+        if len(lines) < 1_000:
+            low, high = binom.ppf((0.005, 0.995), len(lines), level) / len(lines)
+        if "copies" in of:
+            low, high = 0, COPIES if level == 0.05 else high
         outside += [f"{level}"] if not low <= share <= high else []
     uniform = [float(kstest(p[:, column], "uniform").pvalue) for column in range(3)]
     outside += ["uniform"] if uniform[0] <= UNIFORM else []
