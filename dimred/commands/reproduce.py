@@ -28,10 +28,10 @@ repeats experiments with two-sample tests, which train no map and make no run fo
 in outputs/c2st.
 
   --budget   full = as published (default); short = small networks and embedded or fewer images,
-             minutes to hours on a CPU; smoke = seconds a row, to test that everything runs;
-             of c2st, a fifth of the trials, and two
+             minutes to hours on a CPU; smoke = seconds a row, to test that everything runs.
+             Of c2st: 100 trials a row, 20, and 2 of at most 50 points
   --rows     only these rows, by their key in the table
-  --seeds    default 0,1,2; smoke: 0
+  --seeds    default 0,1,2; smoke: 0; none of c2st
   --list     print the commands and the estimate, run nothing
 
 Overrides as in `dimred train` apply to every run:
