@@ -23,11 +23,15 @@ def print_tables(file: Path) -> None:
     for line in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
         found[line["part"]][line["of"]].append(line)
     if "type1" in found:
-        print("\nType I: both statistics | own set among the nearest | AUC\n")
-        table("draws", "space", "at 0.05", "at 0.01", "uniform: p", "outside")
+        print("\nType I: rejected at 0.05 / at 0.01 / p of uniformity\n")
+        table("draws", *SPACES, "outside")
         for of, lines in found["type1"].items():
-            for space in SPACES:
-                row(of, len(lines), space, *type1(of, lines, space))
+            shares, outside = zip(*(errors(of, lines, space) for space in SPACES), strict=True)
+            row(of, len(lines), *shares, ", ".join(filter(None, outside)))
+        print("\nOwn set among the nearest and AUC, each alone, at 0.05; p of uniformity\n")
+        table("draws", *SPACES)
+        for of, lines in found["type1"].items():
+            row(of, len(lines), *(each_alone(lines, space) for space in SPACES))
     if "power" in found:
         print("\nRejected at 0.05: both statistics (own set among the nearest / AUC)\n")
         table("draws", *SPACES, *(f"accuracy, {space}" for space in SPACES))
@@ -83,22 +87,28 @@ def effect(lines: Sequence[Line], space: str) -> str:
     return f"{100 * np.mean([line['effect'][space][2] for line in lines]):+.1f}"
 
 
-def type1(of: str, lines: Sequence[Line], space: str) -> Iterable[str]:
-    """The shares of errors, whether p is uniform, and what is outside the bands."""
-    p = p_values(lines, space)
-    outside = []
+def errors(of: str, lines: Sequence[Line], space: str) -> tuple[str, str]:
+    """Shares of errors of both statistics together and whether p is uniform; what of it is outside
+    its band."""
+    p, n, outside = p_values(lines, space)[:, 0], len(lines), ""
     for level, (low, high) in LEVELS.items():
-        yield three(lines, space, level)
-        share = (p[:, 0] <= level).mean()
-        if len(lines) < 1_000:
-            low, high = binom.ppf((0.005, 0.995), len(lines), level) / len(lines)
+        if n < 1_000:
+            low, high = binom.ppf((0.005, 0.995), n, level) / n
         if "copies" in of:
             low, high = 0, COPIES if level == 0.05 else high
-        outside += [f"{level}"] if not low <= share <= high else []
-    uniform = [float(kstest(p[:, column], "uniform").pvalue) for column in range(3)]
-    outside += ["uniform"] if uniform[0] <= UNIFORM else []
-    yield f"{uniform[0]:.2g} ({uniform[1]:.2g} / {uniform[2]:.2g})"
-    yield ", ".join(outside)
+        outside += "" if low <= (p <= level).mean() <= high else f" {level}"
+    uniform = kstest(p, "uniform").pvalue
+    outside += "" if uniform > UNIFORM else " uniform"
+    shares = rounded((p <= level).mean() for level in LEVELS)
+    return " / ".join([*shares, f"{uniform:.2g}"]), outside and space + outside
+
+
+def each_alone(lines: Sequence[Line], space: str) -> str:
+    """Of both statistics, each alone."""
+    p = p_values(lines, space)[:, 1:]
+    shares = rounded((p <= 0.05).mean(axis=0))
+    uniform = (f"{kstest(column, 'uniform').pvalue:.2g}" for column in p.T)
+    return f"{' / '.join(shares)}; {' / '.join(uniform)}"
 
 
 def peer(found: dict[str, dict[str, list[Line]]]) -> None:
