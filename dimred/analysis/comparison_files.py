@@ -135,7 +135,7 @@ def _result(comparison: Comparison, on: Islands) -> dict[str, Any]:
     images is told apart."""
     result = comparison.result()
     result["notes"] = [*result.get("notes", ()), *not_written(comparison)]
-    result["unequal_islands"] = [on.names[i] for i in _unequal(comparison, on)]
+    result["unequal_islands"] = [on.names[i] for i in on.unequal(comparison.alpha)]
     sides = (comparison.a, comparison.b)
     result["images"] = dict(zip(SETS, map(_digest, sides), strict=True))
     content: dict[str, Any] = json.loads(json.dumps(result))
@@ -150,11 +150,6 @@ def _digest(side: ImageSide) -> str:
     if side.pixels is not None:
         digest.update(np.ascontiguousarray(side.pixels).data)
     return digest.hexdigest()
-
-
-def _unequal(comparison: Comparison, on: Islands) -> list[int]:
-    """The entries that A and B share unequally, the surest first."""
-    return [int(i) for i in np.argsort(on.p, kind="stable") if on.q[i] <= comparison.alpha]
 
 
 def _free_name(
@@ -214,7 +209,7 @@ def _score_rows(comparison: Comparison, run: FinishedRun, on: Islands) -> Iterat
 def _map(comparison: Comparison, run: FinishedRun, on: Islands) -> bytes:
     it = comparison
     z, told = np.concatenate([it.a.z, it.b.z]), it.sentence
-    numbers = [i for i in _unequal(it, on) if on.names[i] != NONE][:_MAX_MARKS]
+    numbers = [i for i in on.unequal(it.alpha) if on.names[i] != NONE][:_MAX_MARKS]
     if numbers and z.shape[1] > 1:
         told += f". Numbers: islands that A and B share unequally ({ISLANDS})"
     figure = two_sets_figure(

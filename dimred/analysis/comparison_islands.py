@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NONE = "none"
 _MAX_DIMS = 3  # of a map whose clusters are searched in all dimensions, as by dimred inspect
+_SAID = 3
 _DIGITS = 9  # equal differences of two labelings may differ by rounding
 
 Rows = NDArray[np.int64]
@@ -66,6 +67,23 @@ class Islands:
         """The share of B less that of A (k,)."""
         differences: Scores = self.shares[:, 1] - self.shares[:, 0]
         return differences
+
+    def unequal(self, alpha: float) -> list[int]:
+        """The entries that A and B share unequally, with q up to alpha, the surest first."""
+        return [int(i) for i in np.argsort(self.p, kind="stable") if self.q[i] <= alpha]
+
+    def line(self, alpha: float) -> str:
+        """Which islands are shared unequally, the first few; "" for none."""
+        entries = self.unequal(alpha)
+        parts = []
+        for i in entries[:_SAID]:
+            name = "between the islands" if self.names[i] == NONE else f"island {self.names[i]}"
+            main = f" (mostly {self.main_classes[i]})" if self.main_classes[i] else ""
+            of_a, of_b = self.shares[i]
+            parts.append(f"{name}{main} has {of_a:.0%} of A and {of_b:.0%} of B")
+        more = len(entries) - len(parts)
+        rest = [f"and {more} more"] if more else []
+        return f"on the map: {'; '.join([*parts, *rest])}" if parts else ""
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """The rows of islands.csv: the most unequal islands first."""

@@ -81,6 +81,8 @@ def run(arguments: list[str]) -> int:
     finished = FinishedRun(path, args.root)
     from dimred.analysis.comparison import CompareOptions, compare  # with torch
     from dimred.analysis.comparison_files import checked_name, write
+    from dimred.analysis.comparison_islands import islands
+    from dimred.steps import step
 
     options = CompareOptions(
         None if args.spaces is None else tuple(args.spaces.split(",")),
@@ -95,9 +97,11 @@ def run(arguments: list[str]) -> int:
     name = None if args.out is None else checked_name(args.out)
     a, b = sets if len(sets) == 2 else (sets[0], None)
     comparison = compare(finished, a, b, options, word or "")
-    for line in _lines(comparison):
+    with step("islands of the map"):
+        on = islands(finished, comparison.a, comparison.b, comparison.labelings.labels)
+    for line in [*_lines(comparison), *filter(None, [on.line(options.alpha)])]:
         print(printable(line))
-    folder = write(comparison, finished, name)
+    folder = write(comparison, finished, name, on)
     print(f"\n{printable(folder)}\ndimred view {shell_word(path)} marks them")
     return 0
 
