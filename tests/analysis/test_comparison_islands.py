@@ -183,3 +183,15 @@ def test_a_map_without_islands_has_one_part():
     result = islands(run, a, b, labelings(6, 6, 19).labels)
     assert result.names == (NONE,)
     assert next(result.rows()) | {"p": 1, "q": 1, "share_a": 1, "share_b": 1} == next(result.rows())
+
+
+def test_unequal_islands_are_said_the_surest_first():
+    run = Run(three_islands(), labels=np.repeat([0, 1, 0], [40, 40, 41]), class_names=("x", "y"))
+    groups = [RowGroup("", tuple(range(first, first + 40))) for first in range(0, 120, 40)]
+    run.found = {"clusters": Findings(tuple(groups))}
+    a, b = sides(run, np.arange(60), np.r_[np.arange(20), np.arange(40, 80)])
+    result = islands(run, a, b, labelings(60, 60).labels)
+    assert result.unequal(0.05) == [0, 1]
+    said = "on the map: island 1 (mostly x) has 67% of A and 33% of B; island 2 (mostly y) has 33%"
+    assert result.line(0.05) == f"{said} of A and 67% of B"
+    assert result.line(0.001) == ""
