@@ -64,7 +64,8 @@ def half_split_test(
 
     The larger set is cut at random to the smaller one's size. Each feature is standardized by its
     mean and deviation on the training half. p is exact; the paper takes the normal approximation.
-    The authors' code (github.com/lopezpaz/classifier_tests) trains for 10,000 epochs, not 100.
+    The authors' code (github.com/lopezpaz/classifier_tests) trains for 10,000 epochs, not 100; on
+    few points that finds more (docs/papers.md).
     Raises ValueError for another classifier, numbers of points that do not agree, a set without
     points, and points that are not finite.
     """
