@@ -27,6 +27,7 @@ K = 15
 PERMUTATIONS = 999
 _RIDGE = 0.1  # of the mean squared singular value
 _RESAMPLES, _AT_A_TIME = 1_000, 100
+_VALUES_AT_A_TIME = 2**24  # scores of labelings, 128 MiB
 _DIGITS = 9  # equal statistics of two labelings may differ by rounding
 
 Flags = NDArray[np.bool_]
@@ -130,21 +131,27 @@ def space_test(
     """
     if len(points) != len(labelings):
         raise ValueError(f"{len(points)} points with {len(labelings)} labels")
-    labels = labelings.labels
-    near = _nearest_of_others(points, labelings, k, device)
-    nearest_b, own = own_shares(near, labels)
-    scores = ridge_scores(points, labelings)
-    auc = aucs(scores, labels)
-    accuracy = _mean_of_sets(np.where(labels, scores > 0, scores < 0), labels)
+    graph = near_graph(_nearest_of_others(points, labelings, k, device))
+    regression = Ridge(points, labelings.groups)
+    of_b, scores, parts = list[Scores](), list[Scores](), list[tuple[Scores, Scores, Scores]]()
+    at_a_time = max(_VALUES_AT_A_TIME // len(points), 1)
+    for start in range(0, labelings.labels.shape[1], at_a_time):
+        labels = labelings.labels[:, start : start + at_a_time]
+        near_b, its_scores = graph @ labels.astype(np.float64), regression.scores(labels)
+        of_b, scores = of_b or [near_b[:, 0].copy()], scores or [its_scores[:, 0].copy()]
+        right = np.where(labels, its_scores > 0, its_scores < 0)
+        own = mean_of_sets(np.where(labels, near_b, 1 - near_b), labels)
+        parts.append((own, aucs(its_scores, labels), mean_of_sets(right, labels)))
+    own, auc, accuracy = (np.concatenate(part) for part in zip(*parts, strict=True))
     surest = np.minimum(_shares_reaching(own), _shares_reaching(auc))
     return SpaceTest(
         _statistic(own),
         _statistic(auc),
-        _interval(scores[:, 0], labelings),
+        _interval(scores[0], labelings),
         _statistic(accuracy),
         float((surest <= surest[0]).mean()),
-        scores[:, 0],
-        nearest_b,
+        scores[0],
+        of_b[0],
     )
 
 
@@ -193,48 +200,47 @@ def _nearest_of_others(
     return found
 
 
-def own_shares(near: Rows, labels: Flags) -> tuple[Scores, Scores]:
-    """The share of B among the nearest points of each (n,), as observed, and the share of the own
-    set among these, the mean of both sets, for each labeling.
-
-    near: (n, k). labels: (n, m).
-    """
+def near_graph(near: Rows) -> csr_array:
+    """A matrix (n, n) whose product with labels (n, m) is the share of B among the nearest (n, k)
+    of each point."""
     n, k = near.shape
     ends = np.arange(0, n * k + 1, k)
-    graph = csr_array((np.full(n * k, 1 / k), near.ravel(), ends), shape=(n, n))
-    of_b = graph @ labels.astype(np.float64)
-    return of_b[:, 0].copy(), _mean_of_sets(np.where(labels, of_b, 1 - of_b), labels)
+    return csr_array((np.full(n * k, 1 / k), near.ravel(), ends), shape=(n, n))
 
 
-def ridge_scores(points: Features, labelings: Labelings) -> Scores:
-    """Scores of each point by ridge regression of the sets on all points of other groups, (n, m)
-    for m labelings, above 0 where a point is rather of B.
+class Ridge:
+    """Ridge regression of the sets on points (n, d), judged on those that it has not seen.
 
     The points are centered; the labels are n / (2 n_B) and -n / (2 n_A), of mean 0, so that both
     sets weigh the same. With the hat matrix G = half half^T, the residuals without a group S are
     (I - G_SS)^-1 (y - G y)_S; for a point i alone, the score is (G y - g_ii y_i) / (1 - g_ii).
     """
-    labels, groups = labelings.labels, labelings.groups
-    n = len(labels)
-    centered = as_float(points).astype(np.float64)
-    centered -= centered.mean(axis=0)
-    squares = centered.T @ centered
-    ridge = _RIDGE * np.trace(squares) / min(centered.shape) or 1.0
-    squares[np.diag_indices_from(squares)] += ridge
-    half = solve_triangular(cholesky(squares, lower=True), centered.T, lower=True).T
-    n_b = labels.sum(axis=0)
-    y = np.where(labels, n / (2 * n_b), -n / (2 * (n - n_b)))
-    residuals = y - half @ (half.T @ y)
-    residuals /= 1 - (half**2).sum(axis=1)[:, None]
-    sizes = np.bincount(groups)
-    order = np.argsort(groups, kind="stable")
-    for members in np.split(order, np.cumsum(sizes)[:-1]):
-        if len(members) > 1:
-            own = half[members] @ half[members].T
-            whole = residuals[members] * (1 - np.diag(own))[:, None]
-            residuals[members] = np.linalg.solve(np.eye(len(members)) - own, whole)
-    scores: Scores = y - residuals
-    return scores
+
+    def __init__(self, points: Features, groups: Rows):
+        centered = as_float(points).astype(np.float64)
+        centered -= centered.mean(axis=0)
+        squares = centered.T @ centered
+        ridge = _RIDGE * np.trace(squares) / min(centered.shape) or 1.0
+        squares[np.diag_indices_from(squares)] += ridge
+        self._half = solve_triangular(cholesky(squares, lower=True), centered.T, lower=True).T
+        self._unseen = 1 - (self._half**2).sum(axis=1)[:, None]
+        order = np.argsort(groups, kind="stable")
+        parts = np.split(order, np.cumsum(np.bincount(groups))[:-1])
+        self._groups = [members for members in parts if len(members) > 1]
+
+    def scores(self, labels: Flags) -> Scores:
+        """Scores (n, m) for labels (n, m), above 0 where a point is rather of B, each by a
+        regression on all points of other groups."""
+        n, n_b, half = len(labels), labels.sum(axis=0), self._half
+        y = np.where(labels, n / (2 * n_b), -n / (2 * (n - n_b)))
+        residuals = y - half @ (half.T @ y)
+        whole = [residuals[members] for members in self._groups]
+        residuals /= self._unseen
+        for members, its_own in zip(self._groups, whole, strict=True):
+            seen = half[members] @ half[members].T
+            residuals[members] = np.linalg.solve(np.eye(len(members)) - seen, its_own)
+        scores: Scores = y - residuals
+        return scores
 
 
 def aucs(scores: Scores, labels: Flags) -> Scores:
@@ -267,7 +273,7 @@ def _interval(scores: Scores, labelings: Labelings) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _mean_of_sets(values: NDArray[np.floating] | Flags, labels: Flags) -> Scores:
+def mean_of_sets(values: NDArray[np.floating] | Flags, labels: Flags) -> Scores:
     """The mean of the mean values of both sets, for each labeling."""
     n_b = labels.sum(axis=0)
     of_b = np.where(labels, values, 0).sum(axis=0) / n_b

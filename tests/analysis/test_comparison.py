@@ -162,7 +162,7 @@ def test_a_factor_of_many_values_is_permuted_within_tenths(compared):
         ({"within": "angle"}, "within=angle: no value that both sets have"),
         ({"spaces": ("x",)}, "spaces=x: must be of pixels, h, z"),
         ({"spaces": ()}, "spaces: none; must be of pixels, h, z"),
-        ({"permutations": 3}, "permutations=3: must be from 19 to 99,999"),
+        ({"permutations": 3}, "permutations=3: must be from 19 to 9,999"),
         ({"most": 3}, "most=3: must be from 20 to 20,000"),
         ({"alpha": 1.0}, "alpha=1: must be above 0 and below 1"),
     ],

@@ -5,17 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
-from sklearn.linear_model import Ridge
+from sklearn import linear_model
 from sklearn.metrics import roc_auc_score
 
 from dimred.evaluation import two_samples
 from dimred.evaluation.two_samples import (
     Labelings,
+    Ridge,
     aucs,
     detectable,
     holm,
-    own_shares,
-    ridge_scores,
+    mean_of_sets,
+    near_graph,
     space_test,
 )
 
@@ -68,14 +69,14 @@ def test_scores_are_those_of_ridge_regressions_without_each_group(d):
     groups[np.flatnonzero(is_b)[:4]] = 100
     groups[np.flatnonzero(~is_b)[2:4]] = 200
     labelings = Labelings(is_b, groups, permutations=2)
-    scores = ridge_scores(points, labelings)
+    scores = Ridge(points, labelings.groups).scores(labelings.labels)
     centered = points - points.mean(axis=0)
     ridge = 0.1 * (centered**2).sum() / min(30, d)
     for column, labels in enumerate(labelings.labels.T):
         y = np.where(labels, 30 / (2 * labels.sum()), -30 / (2 * (~labels).sum()))
         for i in range(30):
             others = groups != groups[i]
-            fitted = Ridge(ridge, fit_intercept=False).fit(centered[others], y[others])
+            fitted = linear_model.Ridge(ridge, fit_intercept=False).fit(centered[others], y[others])
             assert scores[i, column] == pytest.approx(fitted.predict(centered[[i]])[0], abs=1e-9)
 
 
@@ -86,7 +87,8 @@ def test_shares_of_the_own_set_are_counted_among_the_nearest_of_other_groups():
     labelings = Labelings(is_b, groups, permutations=3)
     k = 4
     near = two_samples._nearest_of_others(points, labelings, k, None)
-    of_b, own = own_shares(near, labelings.labels)
+    of_b = near_graph(near) @ labelings.labels.astype(float)
+    own = mean_of_sets(np.where(labelings.labels, of_b, 1 - of_b), labelings.labels)
     distances = ((points[:, None] - points[None]) ** 2).sum(axis=2)
     for column, labels in enumerate(labelings.labels.T):
         shares = {True: [], False: []}
@@ -94,7 +96,7 @@ def test_shares_of_the_own_set_are_counted_among_the_nearest_of_other_groups():
             others = [j for j in np.argsort(distances[i]) if groups[j] != groups[i]][:k]
             shares[bool(labels[i])].append(np.mean(labels[others] == labels[i]))
             if column == 0:
-                assert of_b[i] == pytest.approx(labels[others].mean())
+                assert of_b[i, 0] == pytest.approx(labels[others].mean())
         assert own[column] == pytest.approx(np.mean([np.mean(part) for part in shares.values()]))
 
 
@@ -118,6 +120,16 @@ def test_a_difference_is_found_and_said_in_numbers():
     right = [np.mean((test.scores > 0)[is_b]), np.mean((test.scores < 0)[~is_b])]
     assert test.accuracy.value == pytest.approx(np.mean(right))
     assert test.nearest_b[is_b].mean() > test.nearest_b[~is_b].mean() + 0.2
+
+
+def test_labelings_are_judged_in_parts_where_they_are_many(monkeypatch):
+    points, is_b = sets(30, 30, shift=0.4)
+    whole = space_test(points, Labelings(is_b, permutations=99))
+    monkeypatch.setattr(two_samples, "_VALUES_AT_A_TIME", 60 * 7)
+    parts = space_test(points, Labelings(is_b, permutations=99))
+    assert (parts.p, parts.own, parts.accuracy) == (whole.p, whole.own, whole.accuracy)
+    np.testing.assert_allclose(parts.scores, whole.scores)
+    np.testing.assert_allclose(parts.nearest_b, whole.nearest_b)
 
 
 def test_the_order_of_points_and_which_set_is_the_second_change_little():
