@@ -196,9 +196,11 @@ def main() -> None:
     parser.add_argument("--root", help="where the images of the run are, if they have moved")
     parser.add_argument("--images", type=int, default=20_000, help="of a new pool")
     parser.add_argument("--altered", type=int, default=5_000, help="images that are also altered")
+    parser.add_argument("--ridge", type=float, help="instead of that of the test")
     parser.add_argument("--peer-python", help="a Python with alibi-detect")
     args = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
+    two_samples._RIDGE = args.ridge or two_samples._RIDGE
     if args.part == "pool":
         make_pool(args.pools / args.name, args.run, args.root, args.images, args.altered)
     elif args.part == "table":
