@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from dimred.analysis.comparison_groups import (
     one_set_of_each,
     strata_of,
 )
-from dimred.analysis.comparison_words import notes_on, sentence_of
+from dimred.analysis.comparison_words import notes_on, sentence_of, telling
 from dimred.errors import InputError
 from dimred.evaluation.principal import principal_components
 from dimred.evaluation.two_samples import Labelings, SpaceTest, holm, space_test
@@ -42,7 +43,8 @@ class CompareOptions:
     spaces: of SPACES; None = all that there are. permutations: of the labels. most: images of each
     set, drawn by `seed` of more. alpha: the level of the test. within: a column, or "class", inside
     whose values labels are permuted: are the sets alike, given that? group: a column whose equal
-    values belong together, such as the patient. half_split: also make the papers' own tests.
+    values belong together, such as the patient. nn: also make the paper's own tests, which know
+    neither.
     Raises InputError for values that are out of range.
     """
 
@@ -52,7 +54,7 @@ class CompareOptions:
     alpha: float = 0.05
     within: str | None = None
     group: str | None = None
-    half_split: bool = False
+    nn: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -64,8 +66,12 @@ class CompareOptions:
         _check("permutations", self.permutations, 19, MAX_PERMUTATIONS)
         _check("most", self.most, LEAST, MAX_IMAGES)
         _check("seed", self.seed, 0, 2**32 - 1)
-        if not 0 < self.alpha < 1:
-            raise InputError(f"alpha={self.alpha:g}: must be above 0 and below 1")
+        if not 0 < self.alpha <= 0.5:
+            raise InputError(f"alpha={self.alpha:g}: must be above 0 and at most 0.5")
+        if self.nn and self.within is not None:
+            raise InputError(
+                f"nn with within={self.within}: the paper's tests permute nothing; leave one out"
+            )
 
 
 def _check(name: str, value: int, least: int, most: int) -> None:
@@ -80,7 +86,9 @@ class Comparison:
     a, b: the images that were tested, n_a and n_b. tests: by space; scores are of a's images, then
     b's. p: by space, corrected for their number (Holm). groups: (n_a + n_b,), from 0: images of one
     group were permuted as one. labelings: as tested. copies: (name in A, name in B, kind) of images
-    that both sets had, of each of which one set's were left out. leading: the space that the
+    that both sets had. lost: the images of A, and of B, that were left out for a copy in the other.
+    strata: number of values of `within` that both sets have, or one; and of images without. left:
+    what was noted of the sets. leading: the space that the
     sentence is about. different: whether any p is at most alpha. half_split: by space, by
     classifier.
     """
@@ -92,6 +100,7 @@ class Comparison:
     options: CompareOptions
     labelings: Labelings
     copies: tuple[tuple[str, str, str], ...]
+    lost: tuple[tuple[str, ...], tuple[str, ...]]
     strata: Mapping[str, int]
     left: tuple[str, ...]
     half_split: Mapping[str, Mapping[str, HalfSplit]]
@@ -114,7 +123,7 @@ class Comparison:
     @property
     def leading(self) -> str:
         """The space of the smallest p, and of the largest effect among these."""
-        return min(self.tests, key=lambda space: (self.p[space], -effect(self.tests[space])))
+        return min(self.tests, key=lambda space: (self.p[space], -telling(self.tests[space])[1]))
 
     @property
     def sentence(self) -> str:
@@ -140,6 +149,7 @@ class Comparison:
             "options": vars(self.options) | {"spaces": list(self.tests)},
             "groups": int(self.groups.max()) + 1,
             "copies": [list(pair) for pair in self.copies],
+            "left_out_as_copies": dict(zip("ab", map(list, self.lost), strict=True)),
             "strata": dict(self.strata),
             "spaces": {
                 space: {
@@ -157,11 +167,6 @@ class Comparison:
             },
             "notes": list(self.notes),
         }
-
-
-def effect(test: SpaceTest) -> float:
-    """How much more often than by chance images are judged rightly."""
-    return max(test.accuracy.excess, test.own.excess)
 
 
 def _described(side: ImageSide) -> dict[str, Any]:
@@ -193,15 +198,20 @@ def compare(
     is_b = np.arange(n) >= n_a
     with step("looking for copies"):
         pairs, kinds = copies_of(side_a, side_b, device)
+    class_names = run.map.class_names
     names = (*side_a.names, *side_b.names)
     copies = tuple(
         (names[i], names[j], kind)
         for (i, j), kind in zip(pairs.tolist(), kinds, strict=True)
         if is_b[i] != is_b[j]
     )
-    kept = one_set_of_each(components(n, pairs), is_b, options.seed)
-    groups = groups_of(side_a, side_b, pairs[kept[pairs].all(axis=1)], options.group)[kept]
+    alike = components(n, pairs)
+    kept = one_set_of_each(alike, is_b, options.seed)
+    lost = tuple(
+        tuple(names[i] for i in np.flatnonzero(~kept & (is_b == of_b))) for of_b in (False, True)
+    )
     side_a, side_b = _taken(side_a, kept[:n_a]), _taken(side_b, kept[n_a:])
+    groups = groups_of(side_a, side_b, alike[kept], options.group, class_names)
     for side in (side_a, side_b):
         if len(side.names) < LEAST:
             raise InputError(
@@ -209,17 +219,48 @@ def compare(
                 f"have ({len(copies)} pairs, {copies[0][0]!r} and {copies[0][1]!r} first); must be "
                 f"{LEAST} at least"
             )
-    strata, counts = strata_of(side_a, side_b, options.within)
+    strata, counts = strata_of(side_a, side_b, options.within, class_names)
     labelings = Labelings(is_b[kept], groups, strata, options.permutations, seed=options.seed)
+    _check_reach(labelings, len(features), options)
     tests, halves = {}, {}
     for space, points in features.items():
         with step(f"testing {space}"):
             tests[space] = space_test(points[kept], labelings, device)
-            if options.half_split:
+            if options.nn:
                 halves[space] = _half_splits(points[kept], labelings, options.seed)
     p = holm({space: test.p for space, test in tests.items()})
     left = tuple(note for side in (side_a, side_b) for note in side.notes)
-    return Comparison(side_a, side_b, tests, p, options, labelings, copies, counts, left, halves)
+    return Comparison(
+        side_a,
+        side_b,
+        tests,
+        p,
+        options,
+        labelings,
+        copies,
+        (lost[0], lost[1]),
+        counts,
+        left,
+        halves,
+    )
+
+
+def _check_reach(labelings: Labelings, spaces: int, options: CompareOptions) -> None:
+    """Raise InputError where no difference whatever could be found."""
+    wanted = 2 * spaces / options.alpha  # two statistics may each have a labeling that comes as far
+    where = f"{spaces} spaces" if spaces > 1 else "a space"
+    if options.permutations + 1 < wanted:
+        raise InputError(
+            f"permutations={options.permutations}: too few for p up to {options.alpha:g} in "
+            f"{where}; must be {math.ceil(wanted) - 1} at least"
+        )
+    if labelings.ways < math.log(wanted):
+        n_groups = int(labelings.groups.max()) + 1
+        raise InputError(
+            f"{n_groups} groups of images can be permuted in {round(math.exp(labelings.ways))} "
+            f"ways, too few for p up to {options.alpha:g} in {where}; must be "
+            f"{math.ceil(wanted)} at least"
+        )
 
 
 def _half_splits(

@@ -5,8 +5,8 @@ scores.csv    of each image how much it is like B, in each space
 islands.csv   how many images of A and B each island of the map has
 betray.png    the images that betray A and those that betray B
 map.png       A and B on the map
-images.npz    for `dimred view`: `image`, `file`, `item`, `row`, `z` and `set` ("A" or "B") of
-              each image, its `score` in the leading space, `set_names` (2,), `sentence` (1,)
+images.npz    for `dimred view`: `image`, `source_file`, `item`, `row`, `z` and `set` ("A" or "B")
+              of each image, its `score` in the leading space, `set_names` (2,), `sentence` (1,)
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 from collections.abc import Iterator
 from itertools import chain, count
@@ -44,7 +45,7 @@ MAX_BETRAYING = 50  # images of each set
 SETS = ("A", "B")
 
 _MAX_MARKS = 20  # islands whose numbers are on the map
-_MAX_NAME, _MAX_PART = 200, 60  # letters
+_MAX_NAME, _MAX_PART = 200, 60  # bytes
 _SAME = ("options", "images")  # of result.json: equal for the same comparison
 
 Rows = NDArray[np.int64]
@@ -87,11 +88,12 @@ def write(
 
 def checked_name(name: str) -> str:
     """The name of a folder in RUN/compared/. Raises InputError for one that is none."""
-    is_plain = name.isprintable() and not set(name) & set("/\\") and len(name) <= _MAX_NAME
+    is_plain = name.isprintable() and not set(name) & set("/\\")
+    is_plain = is_plain and len(os.fsencode(name)) <= _MAX_NAME
     if not is_plain or name[:1] in ("", ".", "-"):
         raise InputError(
             f"out={printable(name)!r}: must be the name of a folder in RUN/{layout.COMPARED}/, of "
-            f"up to {_MAX_NAME} letters, without a slash and not beginning with . or -"
+            f"up to {_MAX_NAME} bytes, without a slash and not beginning with . or -"
         )
     return name
 
@@ -174,7 +176,8 @@ def _file_name(side: ImageSide) -> str:
     if last.lower().endswith((".npz", *SUFFIXES)):
         last = last.rpartition(".")[0]
     words = filter(None, re.split(r"[^\w.=]+", last))
-    return "-".join(words).strip(".")[:_MAX_PART] or "images"
+    part = "-".join(words).strip(".").encode()[:_MAX_PART]
+    return part.decode(errors="ignore") or "images"
 
 
 def _is_free(run: FinishedRun, name: str, result: dict[str, Any]) -> bool:

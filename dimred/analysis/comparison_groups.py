@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,7 +14,9 @@ from dimred.analysis.compared_sets import ImageSide
 from dimred.errors import InputError
 from dimred.evaluation.near_duplicates import near_duplicates
 
-_MOST_VALUES = 20  # of a factor that is permuted within each of its values; more are cut in tenths
+_MOST_VALUES = 20  # of a number that labels are permuted within; more are cut in tenths
+
+_UNKNOWN = -1
 
 Rows = NDArray[np.int64]
 
@@ -27,21 +31,26 @@ def copies_of(a: ImageSide, b: ImageSide, device: torch.device) -> tuple[Rows, l
     return found.pairs, found.kinds
 
 
-def groups_of(a: ImageSide, b: ImageSide, pairs: Rows, column: str | None) -> Rows:
-    """A number for each image, A's before B's: the same for copies, for transformations of one
-    image, and for equal values of a column. Raises InputError for a value of both sets."""
-    n_a, n = len(a.names), len(a.names) + len(b.names)
+def groups_of(
+    a: ImageSide, b: ImageSide, copies: Rows, column: str | None, class_names: Sequence[str]
+) -> Rows:
+    """A number for each image, A's before B's: the same for copies (n,), for transformations of one
+    image, and for equal values of a column, of which unknown ones are no group. Raises InputError
+    for a value of both sets."""
+    n_a, n = len(a), len(a) + len(b)
     images = [np.unique(side.image, return_inverse=True)[1] for side in (a, b)]
-    edges = [pairs, _to_first(np.concatenate([images[0], images[1] + n_a]))]
+    edges = [_to_first(copies), _to_first(np.concatenate([images[0], images[1] + n_a]))]
     if column is not None:
-        codes, values = _codes(a, b, column, "group")
-        shared = np.intersect1d(codes[:n_a], codes[n_a:])
+        codes, values = _codes(a, b, column, "group", class_names)
+        shared = np.setdiff1d(np.intersect1d(codes[:n_a], codes[n_a:]), [_UNKNOWN])
         if len(shared):
+            more = f" and {len(shared) - 1} other values" if len(shared) > 1 else ""
             raise InputError(
-                f"group={column}: {values[shared[0]]!r} is in both sets, as {len(shared) - 1} "
-                f"others are; a group must be of one set (within={column} compares inside each)"
+                f"group={column}: {values[shared[0]]!r}{more} of both sets; a group must be of one "
+                f"set (within={column} compares inside each)"
             )
-        edges.append(_to_first(codes))
+        alone = n + np.arange(n)
+        edges.append(_to_first(np.where(codes == _UNKNOWN, alone, codes)))
     return components(n, np.concatenate(edges))
 
 
@@ -59,24 +68,34 @@ def components(n: int, pairs: Rows) -> Rows:
 
 
 def _codes(
-    a: ImageSide, b: ImageSide, column: str, option: str
-) -> tuple[Rows, NDArray[np.object_]]:
-    """A number for each value of a column, A's images before B's, and the values."""
+    a: ImageSide, b: ImageSide, column: str, option: str, class_names: Sequence[str]
+) -> tuple[Rows, list[str]]:
+    """The number of each image's value in a column, A's images before B's, _UNKNOWN where it has
+    none; and the values."""
     parts = []
     for side in (a, b):
         if column == "class" and (side.labels < 0).any():
             raise InputError(f"{option}=class: {side.name} has images without a class")
-        if column != "class" and column not in side.columns:
-            known = f"; it has {', '.join(side.columns)}" if side.columns else ""
-            raise InputError(f"{option}={column}: {side.name} has no such column{known}")
-        parts.append(side.labels if column == "class" else side.columns[column])
-    values, codes = np.unique(np.concatenate(parts).astype(str), return_inverse=True)
-    return codes.astype(np.int64), values.astype(object)
+        if column == "class":
+            parts.append(np.array(class_names, object)[side.labels])
+        elif column in side.columns:
+            parts.append(np.asarray(side.columns[column], object))
+        else:
+            known = "only images of the run have columns"
+            if side.columns:
+                known = f"it has {', '.join(side.columns)}"
+            raise InputError(f"{option}={column}: {side.name} has no such column; {known}")
+    texts = np.array([str(value) for value in np.concatenate(parts)])
+    values, codes = np.unique(texts, return_inverse=True)
+    return np.where(np.isin(texts, ("", "nan")), _UNKNOWN, codes), values.tolist()
 
 
-def strata_of(a: ImageSide, b: ImageSide, column: str | None) -> tuple[Rows | None, dict[str, int]]:
-    """A number for each image, within whose equals labels are permuted, and the number of these
-    by what they hold: both sets, or one, of which they say nothing."""
+def strata_of(
+    a: ImageSide, b: ImageSide, column: str | None, class_names: Sequence[str]
+) -> tuple[Rows | None, dict[str, int]]:
+    """A number for each image, within whose equals labels are permuted, _UNKNOWN for those without
+    a value; and the number of these by what they hold: both sets, or one, of which they say
+    nothing; and of images without a value."""
     if column is None:
         return None, {}
     numbers = [side.columns.get(column) for side in (a, b)]
@@ -85,16 +104,14 @@ def strata_of(a: ImageSide, b: ImageSide, column: str | None) -> tuple[Rows | No
         codes = np.unique(values, return_inverse=True)[1]
         if codes.max() >= _MOST_VALUES:
             codes = np.searchsorted(np.nanquantile(values, np.linspace(0, 1, 11)[1:-1]), values)
+        codes = np.where(np.isnan(values), _UNKNOWN, codes)
     else:
-        codes, _ = _codes(a, b, column, "within")
-    n_a = len(a.names)
-    in_both = np.intersect1d(codes[:n_a], codes[n_a:])
+        codes, _ = _codes(a, b, column, "within", class_names)
+    in_both = np.intersect1d(codes[: len(a)], codes[len(a) :])
     if not len(in_both):
         raise InputError(f"within={column}: no value that both sets have")
-    return codes.astype(np.int64), {
-        "both": len(in_both),
-        "one": len(np.unique(codes)) - len(in_both),
-    }
+    counts = {"both": len(in_both), "one": len(np.unique(codes)) - len(in_both)}
+    return codes.astype(np.int64), counts | {"unknown": int((codes == _UNKNOWN).sum())}
 
 
 def one_set_of_each(groups: Rows, is_b: NDArray[np.bool_], seed: int) -> NDArray[np.bool_]:
@@ -102,7 +119,7 @@ def one_set_of_each(groups: Rows, is_b: NDArray[np.bool_], seed: int) -> NDArray
     n_groups = int(groups.max()) + 1
     has_b = np.bincount(groups, is_b, n_groups) > 0
     has_a = np.bincount(groups, ~is_b, n_groups) > 0
-    keeps_b = np.random.default_rng([seed, 1]).random(n_groups) < 0.5
+    keeps_b = np.random.default_rng([seed, 2]).random(n_groups) < 0.5
     of_both = (has_a & has_b)[groups]
     kept: NDArray[np.bool_] = ~of_both | (is_b == keeps_b[groups])
     return kept

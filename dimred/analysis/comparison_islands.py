@@ -78,12 +78,12 @@ class Islands:
         parts = []
         for i in entries[:_SAID]:
             name = "between the islands" if self.names[i] == NONE else f"island {self.names[i]}"
-            main = f" (mostly {self.main_classes[i]})" if self.main_classes[i] else ""
+            main = f" (most often {self.main_classes[i]})" if self.main_classes[i] else ""
             of_a, of_b = self.shares[i]
             parts.append(f"{name}{main} has {of_a:.0%} of A and {of_b:.0%} of B")
         more = len(entries) - len(parts)
         rest = [f"and {more} more"] if more else []
-        return f"on the map: {'; '.join([*parts, *rest])}" if parts else ""
+        return f"on the map (q up to {alpha:g}): {'; '.join([*parts, *rest])}" if parts else ""
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """The rows of islands.csv: the most unequal islands first."""

@@ -13,6 +13,7 @@ from dimred.evaluation.two_samples import detectable
 if TYPE_CHECKING:
     from dimred.analysis.compared_sets import ImageSide
     from dimred.analysis.comparison import Comparison
+    from dimred.evaluation.two_samples import SpaceTest
 
 _NAMES = {"pixels": "pixels", "h": "H", "z": "Z"}
 # How much more often than by chance images are judged rightly.
@@ -30,30 +31,37 @@ def sentence_of(comparison: Comparison) -> str:
     """The answer: how different, how sure, in which space; or what would have been found."""
     it, space = comparison, comparison.leading
     test, name = it.tests[space], space_name(space)
+    by_ridge, excess = telling(test)
     if not it.different:
         others = ", ".join(f"{p:.2g} in {space_name(other)}" for other, p in it.p.items())
         return f"no difference found (p {others}); {found_with(it)}"
-    if test.auc.p <= test.own.p:
+    if by_ridge:
         low, high = test.auc_interval
-        size = test.accuracy
         how = (
-            f"a linear classifier of {name} puts {size.value:.0%} of the images on the right side, "
-            f"{size.by_chance:.0%} by chance (AUC {test.auc.value:.2f}, {low:.2f} to {high:.2f})"
+            f"a linear classifier of {name} puts {test.accuracy.value:.0%} of the images on the "
+            f"right side, {test.accuracy.by_chance:.0%} by chance (AUC {test.auc.value:.2f}, "
+            f"{low:.2f} to {high:.2f}; {test.auc.by_chance:.2f} by chance)"
         )
     else:
-        size = test.own
         how = (
-            f"in {name} {size.value:.0%} of the nearest images are of an image's own set, "
-            f"{size.by_chance:.0%} by chance"
+            f"in {name} {test.own.value:.0%} of the nearest images are of an image's own set, "
+            f"{test.own.by_chance:.0%} by chance"
         )
     word = "different"
-    if size.excess < _SLIGHT:
+    if excess < _SLIGHT:
         word = "slightly different"
-    elif size.excess >= _STRONG:
+    elif excess >= _STRONG:
         word = "very different"
     alike = [space_name(other) for other, p in it.p.items() if p > it.alpha]
     but = f"; no difference found in {' and '.join(alike)}" if alike else ""
     return f"{word}: {how}; p {p_text(it, space)}{but}"
+
+
+def telling(test: SpaceTest) -> tuple[bool, float]:
+    """Whether ridge regression, rather than the nearest images, tells two sets apart: by p, then by
+    how much more often than by chance it is right. And how much that is."""
+    by_ridge = (test.auc.p, -test.accuracy.excess) <= (test.own.p, -test.own.excess)
+    return by_ridge, test.accuracy.excess if by_ridge else test.own.excess
 
 
 def p_text(comparison: Comparison, space: str) -> str:
@@ -85,24 +93,31 @@ def notes_on(comparison: Comparison) -> Iterator[str]:
     it = comparison
     if it.different:
         yield found_with(it)
-    for side in (it.a, it.b):
-        if side.total > len(side.names) + len(it.copies):
-            yield f"{side.name}: {len(side.names):,} of {side.total:,} images, drawn by the seed"
+    for side, lost in zip((it.a, it.b), it.lost, strict=True):
+        drawn = len(side) + len(lost)
+        if side.total > drawn:
+            yield f"{side.name}: {drawn:,} of {side.total:,} images, drawn by the seed"
         if side.left_out:
             name, reason = side.left_out[0]
             count = counted(len(side.left_out), "image")
             yield f"{side.name}: {count} left out, {name!r} first: {reason}"
     if it.copies:
         a, b, kind = it.copies[0]
+        out = f"{counted(len(it.lost[0]), 'image')} of A and {len(it.lost[1]):,} of B left out"
         yield (
-            f"{counted(len(it.copies), 'pair')} of copies, one image in each set, of which one was "
-            f"left out: {a!r} and {b!r} ({kind}) first"
+            f"{counted(len(it.copies), 'pair')} of copies, one image in each set, {a!r} and {b!r} "
+            f"({kind}) first: {out}"
         )
     sizes = np.bincount(it.groups)
     if (sizes > 1).any():
         yield (
             f"{counted(int(sizes[sizes > 1].sum()), 'image')} in "
             f"{counted(int((sizes > 1).sum()), 'group')} that belong together: permuted as one"
+        )
+    if it.strata.get("unknown"):
+        yield (
+            f"within {it.options.within}: {counted(it.strata['unknown'], 'image')} without a "
+            "value, permuted among themselves"
         )
     if it.strata.get("one"):
         yield (
@@ -144,8 +159,8 @@ def table_lines(comparison: Comparison) -> list[str]:
         rows.append(
             [
                 space_name(space),
-                f"{comparison.p[space]:.3f}",
-                f"{test.p:.3f}",
+                f"{comparison.p[space]:.3g}",
+                f"{test.p:.3g}",
                 *(f"{value:.3f}" for value in (test.own.value, test.own.by_chance)),
                 *(f"{value:.3f}" for value in (test.accuracy.value, test.accuracy.by_chance)),
                 f"{test.auc.value:.3f}",
@@ -164,8 +179,8 @@ def half_split_lines(comparison: Comparison) -> list[str]:
     """The paper's own tests, a line each; none where they were not asked for."""
     names = {"nn": "network of 20 hidden units", "knn": "kNN"}
     return [
-        f"half split, {names[name]} on {space_name(space)}: {of.accuracy:.3f} of {of.n_test:,} "
-        f"right ({of.interval[0]:.3f}-{of.interval[1]:.3f}), p {of.p:.3g}"
+        f"half split, {names[name]} on {space_name(space)}: right in {of.accuracy:.1%} of "
+        f"{of.n_test:,} ({of.interval[0]:.1%} to {of.interval[1]:.1%}), p {of.p:.2g}, not corrected"
         for space, by_name in comparison.half_split.items()
         for name, of in by_name.items()
     ]

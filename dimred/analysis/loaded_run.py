@@ -171,7 +171,7 @@ class LoadedRun:
         a, b: as of `place`, or a selector of the run's own images, such as "RUN:test" or
             "RUN:class=cat". b: None for what the run learned from.
         options: those of `dimred.analysis.comparison.CompareOptions`: spaces, permutations, most,
-            alpha, within, group, half_split, seed.
+            alpha, within, group, nn, seed.
         Raises InputError for sets and options that cannot be used, such as a set of fewer than 20
         images, or an image that is in both.
         """

@@ -31,19 +31,22 @@ clusters of the map they share unequally; map.png. `dimred view` marks them.
 
   nearest   the share of the 15 nearest images that are of an image's own set; chance is 0.5
   right     the share of images that ridge regression on all others puts on the right side
-  p         how often permuted labels come as far, in either; corrected for the spaces (Holm)
+  p         how often permuted labels come as far, in either (p alone); corrected for the spaces
   AUC       how often the regression ranks an image of B above one of A
 
+  --spaces        some of pixels,h,z; default all
   --within        permute inside the values of this column only, or of `class`: are the sets alike,
                   given that?
   --group         images with equal values in this column belong together, such as those of a
-                  patient; near-duplicates do anyway
+                  patient; near-duplicates do anyway. Only images of the run have columns
   --nn            also the tests of the paper (Lopez-Paz and Oquab 2017): half of the images train a
                   network of 20 hidden units, or kNN, the other half tests it
   --permutations  of the labels; default 999
   --most          images of each set, drawn of more; default 4000
   --alpha         the level; default 0.05
-  --out           NAME, instead of one made of A and B
+  --seed          of the draw and the permutations; default 0
+  --out           NAME, instead of one made of A and B; what is there is replaced
+  --root          the run's data, where they have moved
 
 RUN is a folder, a name below outputs/ or a part of one; without (before selectors, files and
 folders of images), the newest finished run.
@@ -97,9 +100,11 @@ def run(arguments: list[str]) -> int:
     name = None if args.out is None else checked_name(args.out)
     a, b = sets if len(sets) == 2 else (sets[0], None)
     comparison = compare(finished, a, b, options, word or "")
+    for line in _lines(comparison):
+        print(printable(line), flush=True)
     with step("islands of the map"):
         on = islands(finished, comparison.a, comparison.b, comparison.labelings.labels)
-    for line in [*_lines(comparison), *filter(None, [on.line(options.alpha)])]:
+    if line := on.line(options.alpha):
         print(printable(line))
     folder = write(comparison, finished, name, on)
     print(f"\n{printable(folder)}\ndimred view {shell_word(path)} marks them")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import brentq
 from scipy.sparse import csr_array
+from scipy.special import gammaln
 from scipy.stats import norm, rankdata
 
 from dimred.evaluation.neighbors import Features, as_float, nearest
@@ -80,6 +81,7 @@ class Labelings:
         of an image; None = each alone. strata: (n,), within which labels are permuted, that of a
         group being its smallest; None = one.
     labels: bool (n, 1 + permutations), the observed ones first. groups: (n,), from 0.
+    ways: the natural logarithm of the number of different labelings that there are.
     Raises ValueError for a set without points and for a group with points of both sets.
     """
 
@@ -101,8 +103,12 @@ class Labelings:
         of_group[self.groups] = is_b
         if (of_group[self.groups] != is_b).any():
             raise ValueError("a group with points of both sets")
-        stratum = np.full(count, np.iinfo(np.int64).max)
-        np.minimum.at(stratum, self.groups, np.zeros(n, int) if strata is None else strata)
+        stratum = np.full(count, n)
+        _, numbers = np.unique(np.zeros(n) if strata is None else strata, return_inverse=True)
+        np.minimum.at(stratum, self.groups, numbers)
+        counts = [np.bincount(stratum[of_group == of_b]) for of_b in (False, True)]
+        in_a, in_b = (np.pad(part, (0, max(map(len, counts)) - len(part))) for part in counts)
+        self.ways = float((gammaln(in_a + in_b + 1) - gammaln(in_a + 1) - gammaln(in_b + 1)).sum())
         by_stratum = of_group[np.argsort(stratum, kind="stable")]
         labels = np.empty((count, 1 + permutations), np.bool_)
         labels[:, 0] = of_group
@@ -171,6 +177,8 @@ def detectable(n_a: float, n_b: float, alpha: float, power: float = 0.8) -> floa
     From theorem 1 of Lopez-Paz and Oquab, which gives the power of a classifier of accuracy
     1/2 + e on n test points as Phi((e sqrt(n) - Phi^-1(1 - alpha)/2) / sqrt(1/4 - e^2)), with the
     number of points of two sets of one size that tell as much as these. 1 where none would be.
+
+    alpha: at most 1/2.
     """
     n = 4 * n_a * n_b / (n_a + n_b)
 
@@ -179,6 +187,8 @@ def detectable(n_a: float, n_b: float, alpha: float, power: float = 0.8) -> floa
         return float(norm.cdf(reach / math.sqrt(0.25 - e * e)) - power)
 
     most = 0.5 - 1e-9
+    if missing(0.0) >= 0:
+        return 0.5
     return 1.0 if missing(most) < 0 else 0.5 + float(brentq(missing, 0.0, most))
 
 
@@ -211,8 +221,9 @@ def near_graph(near: Rows) -> csr_array:
 class Ridge:
     """Ridge regression of the sets on points (n, d), judged on those that it has not seen.
 
-    The points are centered; the labels are n / (2 n_B) and -n / (2 n_A), of mean 0, so that both
-    sets weigh the same. With the hat matrix G = half half^T, the residuals without a group S are
+    The labels are n / (2 n_B) and -n / (2 n_A), so that both sets weigh the same; the intercept is
+    not penalized, else a point that is left out could be told from the mean of the others. With the
+    hat matrix G = half half^T, the residuals without a group S are
     (I - G_SS)^-1 (y - G y)_S; for a point i alone, the score is (G y - g_ii y_i) / (1 - g_ii).
     """
 
@@ -222,7 +233,8 @@ class Ridge:
         squares = centered.T @ centered
         ridge = _RIDGE * np.trace(squares) / min(centered.shape) or 1.0
         squares[np.diag_indices_from(squares)] += ridge
-        self._half = solve_triangular(cholesky(squares, lower=True), centered.T, lower=True).T
+        half = solve_triangular(cholesky(squares, lower=True), centered.T, lower=True).T
+        self._half = np.column_stack([half, np.full(len(half), len(half) ** -0.5)])
         self._unseen = 1 - (self._half**2).sum(axis=1)[:, None]
         order = np.argsort(groups, kind="stable")
         parts = np.split(order, np.cumsum(np.bincount(groups))[:-1])

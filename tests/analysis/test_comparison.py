@@ -13,7 +13,10 @@ from dimred.analysis.comparison import CompareOptions, compare
 from dimred.analysis.comparison_words import half_split_lines, table_lines
 from dimred.errors import InputError
 
-RUN = SimpleNamespace(compute=lambda: SimpleNamespace(device=torch.device("cpu")))
+RUN = SimpleNamespace(
+    compute=lambda: SimpleNamespace(device=torch.device("cpu")),
+    map=SimpleNamespace(class_names=("zeros", "ones")),
+)
 
 
 def side(name, n, seed=0, brighter=0, **values):
@@ -65,6 +68,20 @@ def test_sets_that_differ_are_said_to_with_the_effect_first(compared):
     assert "found with probability 0.8" in it.notes[0]
 
 
+def test_the_answer_is_of_what_tells_more(compared):
+    """Of the nearest images where they tell more than a linear classifier does."""
+    rng = np.random.default_rng(0)
+    spots = rng.normal(size=(60, 2)) * 100
+
+    def clumped(name, own):
+        h = (spots[own][rng.integers(0, 30, 90)] + rng.normal(size=(90, 2))).astype(np.float32)
+        return side(name, 90, h=h, z=h)
+
+    it = compared(clumped("a", slice(0, 30)), clumped("b", slice(30, 60)), spaces=("h",))
+    assert it.sentence.startswith("different: in H ")
+    assert "of the nearest images are of an image's own set, 50% by chance" in it.sentence
+
+
 def test_sets_that_are_alike_are_not_called_the_same(compared):
     it = compared(side("a", 60), side("b", 60))
     assert not it.different
@@ -74,7 +91,7 @@ def test_sets_that_are_alike_are_not_called_the_same(compared):
 
 
 def test_the_result_is_plain_json_and_the_table_has_a_line_a_space(compared):
-    it = compared(side("a", 40), side("b", 40), half_split=True, spaces=("h", "z"))
+    it = compared(side("a", 40), side("b", 40), nn=True, spaces=("h", "z"))
     result = json.loads(json.dumps(it.result()))
     assert result["sentence"] == it.sentence
     assert list(result["spaces"]) == ["h", "z"]
@@ -83,7 +100,7 @@ def test_the_result_is_plain_json_and_the_table_has_a_line_a_space(compared):
     assert len({len(line) for line in lines}) == 1
     assert [line.split()[0] for line in lines] == ["space", "H", "Z"]
     assert len(half_split_lines(it)) == 4
-    assert "half split, kNN on Z: " in half_split_lines(it)[3]
+    assert "half split, kNN on Z: right in " in half_split_lines(it)[3]
 
 
 def test_of_copies_in_both_sets_one_is_left_out_and_all_are_named(compared):
@@ -96,9 +113,26 @@ def test_of_copies_in_both_sets_one_is_left_out_and_all_are_named(compared):
     kept = set(it.a.names) | set(it.b.names)
     assert all((one in kept) != (other in kept) for one, other, _ in it.copies)
     assert 0 < len(it.a.names) - 40 < 10  # of each set some
+    assert sorted(map(len, it.lost)) == sorted([50 - len(it.a.names), 50 - len(it.b.names)])
+    assert it.result()["left_out_as_copies"]["a"] == list(it.lost[0])
     assert any("10 pairs of copies, one image in each set" in note for note in it.notes)
+    assert not any("drawn by the seed" in note for note in it.notes)
     with pytest.raises(InputError, match="images are left without those that both sets have"):
         compared(side("a", 30), side("a", 30))
+
+
+def test_copies_stay_together_when_the_one_in_the_other_set_is_left_out(compared):
+    """Equal images are linked by the first of them alone."""
+    a, b = side("a", 60), side("b", 90)
+    for field in ("pixels", "h", "z"):
+        for number in range(30):
+            getattr(b, field)[3 * number : 3 * number + 3] = getattr(a, field)[number]
+    it = compared(a, b)
+    kept = len(it.b)
+    assert kept % 3 == 0
+    assert 20 < kept < 70
+    assert len(np.unique(it.groups[len(it.a) :])) == kept // 3
+    assert (np.bincount(it.groups[len(it.a) :])[it.groups[len(it.a) :]] == 3).all()
 
 
 def test_copies_within_a_set_are_permuted_as_one(compared):
@@ -120,8 +154,24 @@ def test_transformations_of_an_image_and_equal_values_of_a_column_are_one_group(
     it = compared(a, b, group="patient")
     assert len(np.unique(it.groups)) == 20
     assert len(np.unique(it.groups[:4])) == 1
-    with pytest.raises(InputError, match=r"group=patient: '0' is in both sets, as 9 others are"):
+    with pytest.raises(InputError, match=r"group=patient: '0' and 9 other values of both sets"):
         compared(a, side("b", 40, columns=a.columns), group="patient")
+
+
+def test_images_without_a_value_are_no_group_and_a_stratum_of_their_own(compared):
+    patients = np.array(["", *(str(i // 4) for i in range(39))], object)
+    patients[1:6] = ""
+    a = side("a", 40, columns={"patient": patients})
+    others = np.array([f"x{value}" if value else "" for value in patients], object)
+    it = compared(a, side("b", 40, columns={"patient": others}), group="patient")
+    assert len(np.unique(it.groups[:6])) == 6
+    angles = np.linspace(0, 90, 40)
+    angles[:5] = np.nan
+    a, b = (side(name, 40, columns={"angle": angles}) for name in "ab")
+    it = compared(a, b, within="angle")
+    assert any("10 images without a value, permuted among themselves" in n for n in it.notes)
+    labels = it.labelings.labels
+    assert (labels[[0, 1, 2, 3, 4, 40, 41, 42, 43, 44]].sum(axis=0) == 5).all()
 
 
 def test_given_the_class_another_mixture_of_classes_is_no_difference(compared):
@@ -146,11 +196,11 @@ def test_a_factor_of_many_values_is_permuted_within_tenths(compared):
     rng = np.random.default_rng(0)
     a = side("a", 60, columns={"angle": rng.uniform(0, 90, 60)})
     b = side("b", 60, columns={"angle": rng.uniform(0, 90, 60)})
-    assert compared(a, b, within="angle").strata == {"both": 10, "one": 0}
+    assert compared(a, b, within="angle").strata == {"both": 10, "one": 0, "unknown": 0}
     b = side("b", 60, columns={"angle": np.repeat([1.0, 2.0, 3.0], 20)})
     a = side("a", 60, columns={"angle": np.repeat([1.0, 2.0, 4.0], 20)})
     it = compared(a, b, within="angle")
-    assert it.strata == {"both": 2, "one": 2}
+    assert it.strata == {"both": 2, "one": 2, "unknown": 0}
     assert any("2 of 4 values occur in one set alone" in note for note in it.notes)
 
 
@@ -164,13 +214,25 @@ def test_a_factor_of_many_values_is_permuted_within_tenths(compared):
         ({"spaces": ()}, "spaces: none; must be of pixels, h, z"),
         ({"permutations": 3}, "permutations=3: must be from 19 to 9,999"),
         ({"most": 3}, "most=3: must be from 20 to 20,000"),
-        ({"alpha": 1.0}, "alpha=1: must be above 0 and below 1"),
+        ({"alpha": 1.0}, "alpha=1: must be above 0 and at most 0.5"),
+        (
+            {"permutations": 99},
+            "permutations=99: too few for p up to 0.05 in 3 spaces; must be 119",
+        ),
+        ({"alpha": 0.001, "spaces": ("h",)}, "too few for p up to 0.001 in a space; must be 1999"),
+        (
+            {"nn": True, "within": "angle"},
+            "nn with within=angle: the paper's tests permute nothing",
+        ),
+        ({"group": "film"}, "4 groups of images can be permuted in 6 ways, too few"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(compared, options, message):
-    a = side("a", 30, columns={"angle": np.zeros(30)})
+    films = np.arange(30) // 15
+    a = side("a", 30, columns={"angle": np.zeros(30), "film": films})
+    b = side("b", 30, columns={"angle": np.ones(30), "film": films + 2})
     with pytest.raises(InputError) as caught:
-        compared(a, side("b", 30, columns={"angle": np.ones(30)}), **options)
+        compared(a, b, **options)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 

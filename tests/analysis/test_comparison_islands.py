@@ -192,6 +192,7 @@ def test_unequal_islands_are_said_the_surest_first():
     a, b = sides(run, np.arange(60), np.r_[np.arange(20), np.arange(40, 80)])
     result = islands(run, a, b, labelings(60, 60).labels)
     assert result.unequal(0.05) == [0, 1]
-    said = "on the map: island 1 (mostly x) has 67% of A and 33% of B; island 2 (mostly y) has 33%"
-    assert result.line(0.05) == f"{said} of A and 67% of B"
+    first = "island 1 (most often x) has 67% of A and 33% of B"
+    second = "island 2 (most often y) has 33% of A and 67% of B"
+    assert result.line(0.05) == f"on the map (q up to 0.05): {first}; {second}"
     assert result.line(0.001) == ""

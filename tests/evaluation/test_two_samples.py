@@ -70,14 +70,29 @@ def test_scores_are_those_of_ridge_regressions_without_each_group(d):
     groups[np.flatnonzero(~is_b)[2:4]] = 200
     labelings = Labelings(is_b, groups, permutations=2)
     scores = Ridge(points, labelings.groups).scores(labelings.labels)
-    centered = points - points.mean(axis=0)
-    ridge = 0.1 * (centered**2).sum() / min(30, d)
+    ridge = 0.1 * ((points - points.mean(axis=0)) ** 2).sum() / min(30, d)
     for column, labels in enumerate(labelings.labels.T):
         y = np.where(labels, 30 / (2 * labels.sum()), -30 / (2 * (~labels).sum()))
         for i in range(30):
             others = groups != groups[i]
-            fitted = linear_model.Ridge(ridge, fit_intercept=False).fit(centered[others], y[others])
-            assert scores[i, column] == pytest.approx(fitted.predict(centered[[i]])[0], abs=1e-9)
+            fitted = linear_model.Ridge(ridge).fit(points[others], y[others])
+            assert scores[i, column] == pytest.approx(fitted.predict(points[[i]])[0], abs=1e-9)
+
+
+@pytest.mark.parametrize("d", [39, 512])
+def test_no_point_is_told_from_the_mean_of_the_others(d):
+    points, is_b = sets(20, 20, d)
+    test = space_test(points, Labelings(is_b, permutations=99))
+    assert test.auc.by_chance < 0.52
+    assert test.accuracy.by_chance < 0.52
+
+
+def test_the_ways_to_label_groups_are_counted_within_strata():
+    is_b = np.array([True, True, False, False, False, True, False, False])
+    groups, strata = np.array([0, 0, 1, 2, 3, 4, 5, 6]), np.array([5, 5, 5, 5, 5, 9, 9, 9])
+    ways = np.exp(Labelings(is_b, groups, strata, permutations=1).ways)
+    assert ways == pytest.approx(4 * 3)
+    assert np.exp(Labelings(is_b, groups, permutations=1).ways) == pytest.approx(21)
 
 
 def test_shares_of_the_own_set_are_counted_among_the_nearest_of_other_groups():
@@ -206,8 +221,9 @@ def test_the_least_accuracy_that_is_found_is_that_of_the_theorem(e, n, alpha):
     assert detectable(n, n, alpha) < detectable(n / 2, n / 2, alpha) < detectable(n / 2, 9, alpha)
 
 
-def test_with_too_few_points_nothing_is_found():
+def test_with_too_few_points_nothing_is_found_and_at_a_high_level_anything():
     assert detectable(1, 1, 0.05) == 1
+    assert detectable(100, 100, 0.9) == 0.5
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=5))
