@@ -70,7 +70,7 @@ def test_scores_are_those_of_ridge_regressions_without_each_group(d):
     groups[np.flatnonzero(~is_b)[2:4]] = 200
     labelings = Labelings(is_b, groups, permutations=2)
     scores = Ridge(points, labelings.groups).scores(labelings.labels)
-    ridge = 0.1 * ((points - points.mean(axis=0)) ** 2).sum() / min(30, d)
+    ridge = two_samples._RIDGE * ((points - points.mean(axis=0)) ** 2).sum() / min(30, d)
     for column, labels in enumerate(labelings.labels.T):
         y = np.where(labels, 30 / (2 * labels.sum()), -30 / (2 * (~labels).sum()))
         for i in range(30):
