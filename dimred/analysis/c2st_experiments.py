@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.analysis.c2st_samples import Digits, images, synthetic
+from dimred.analysis.comparison import PIXEL_COMPONENTS
 from dimred.evaluation.half_split import CLASSIFIERS, half_split_test
 from dimred.evaluation.principal import principal_components
 from dimred.evaluation.two_samples import Labelings, space_test
 from dimred.files import write_atomically
 from dimred.steps import bar
 from dimred.tables.c2st import METHODS, ROWS, Recipe, Result, result_file, result_text
-
-_COMPONENTS = 50  # as dimred compare takes of pixels
 
 
 def make_row(made: Recipe, outputs: Path, digits: Digits | None = None) -> Result:
@@ -46,7 +45,7 @@ def p_values(made: Recipe, trial: int, digits: Digits | None = None) -> dict[str
     if row.sets == "mnist":
         assert digits is not None
         pixels = images(row, made.n, rng, digits).reshape(2 * made.n, -1)
-        points = principal_components(pixels, _COMPONENTS, seed).coordinates
+        points = principal_components(pixels, PIXEL_COMPONENTS, seed).coordinates
     else:
         points = synthetic(row, made.n, rng)
     is_b = np.arange(2 * made.n) >= made.n

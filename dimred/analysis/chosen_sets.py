@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dimred.analysis.new_images import Images, NewImage, NewImages
+from dimred.analysis.new_images import Images, NewImage, NewImages, absolute
 from dimred.analysis.selectors import conditions_in, selected_rows
 from dimred.data.image_files import files_by_name
 from dimred.data.options import FitOn, ImageFolder, Npz
@@ -174,7 +174,7 @@ class OwnImages:
         position in a file of arrays, -1 for others."""
         dataset, images = self.run.config.dataset, self.on.images
         if isinstance(dataset, Npz) and dataset.path and expanded(dataset.path).is_file():
-            return (_absolute(str(expanded(dataset.path))),) * self.n, self.on.index[images]
+            return (absolute(str(expanded(dataset.path))),) * self.n, self.on.index[images]
         there: dict[str, str] = {}
         if isinstance(dataset, ImageFolder) and dataset.root:
             try:
@@ -182,7 +182,7 @@ class OwnImages:
             except InputError:
                 there = {}  # the folder is gone
         names = np.full(self.n, "") if self.on.sources is None else self.on.sources[images]
-        files = tuple(_absolute(there.get(str(name), "")) for name in names)
+        files = tuple(absolute(there.get(str(name), "")) for name in names)
         return files, np.full(self.n, -1)
 
     def names(self, rows: Rows) -> tuple[str, ...]:
@@ -217,7 +217,3 @@ def _name(source: Images, named: str) -> str:
         more = f" and {len(source) - 1} more" if len(source) > 1 else ""
         return f"{escaped(os.fspath(source[0]))}{more}"
     return named
-
-
-def _absolute(path: str) -> str:
-    return path and os.path.abspath(path)  # noqa: PTH100  (links as they are)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.analysis.comparison_files import IMAGES, SETS, betraying, set_titles
-from dimred.analysis.placed_rows import MAX_PLACED, PlacedRows
+from dimred.analysis.placed_rows import MAX_PLACED, PlacedRows, newest_first
 from dimred.errors import InputError
 from dimred.files import printable
 from dimred.page import Column, Finding
@@ -90,15 +89,7 @@ def compared_rows(run: FinishedRun, placed: PlacedRows) -> ComparedRows:
 def _names(run: FinishedRun) -> list[str]:
     """The names of the folders in RUN/compared/, the last first."""
     folder = run.path / layout.COMPARED
-    if folder.is_symlink() or not folder.is_dir():
-        return []
-    with os.scandir(folder) as entries:
-        folders = [
-            (entry.stat(follow_symlinks=False).st_mtime_ns, entry.name)
-            for entry in entries
-            if entry.is_dir(follow_symlinks=False)
-        ]
-    return [name for _, name in sorted(folders, reverse=True)]
+    return newest_first(folder, lambda entry: entry.is_dir(follow_symlinks=False))
 
 
 def _read(run: FinishedRun, name: str) -> _Compared:

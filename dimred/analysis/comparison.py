@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from dimred.analysis.chosen_sets import LEAST
 from dimred.analysis.compared_sets import MOST, ImageSide, sides
 from dimred.analysis.comparison_groups import (
-    components,
     copies_of,
     groups_of,
     one_set_of_each,
@@ -21,6 +20,7 @@ from dimred.analysis.comparison_groups import (
 )
 from dimred.analysis.comparison_words import notes_on, sentence_of, telling
 from dimred.errors import InputError
+from dimred.evaluation.near_duplicates import components
 from dimred.evaluation.principal import principal_components
 from dimred.evaluation.two_samples import Labelings, SpaceTest, holm, space_test
 from dimred.run_folder.finished import FinishedRun
@@ -266,11 +266,11 @@ def _check_reach(labelings: Labelings, spaces: int, options: CompareOptions) -> 
 def _half_splits(
     points: NDArray[np.floating], labelings: Labelings, seed: int
 ) -> dict[str, HalfSplit]:
-    from dimred.evaluation.half_split import half_split_test
+    from dimred.evaluation.half_split import CLASSIFIERS, half_split_test
 
     return {
         name: half_split_test(points, labelings.is_b, name, seed, labelings.groups)
-        for name in ("nn", "knn")
+        for name in CLASSIFIERS
     }
 
 

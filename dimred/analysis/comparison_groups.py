@@ -7,12 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from dimred.analysis.compared_sets import ImageSide
 from dimred.errors import InputError
-from dimred.evaluation.near_duplicates import near_duplicates
+from dimred.evaluation.near_duplicates import components, near_duplicates
 
 _MOST_VALUES = 20  # of a number that labels are permuted within; more are cut in tenths
 
@@ -58,13 +56,6 @@ def _to_first(codes: Rows) -> Rows:
     """Pairs (n, 2) of each image with the first of its code."""
     _, first, number = np.unique(codes, return_index=True, return_inverse=True)
     return np.stack([np.arange(len(codes)), first[number]], axis=1)
-
-
-def components(n: int, pairs: Rows) -> Rows:
-    """The connected component of each of n images, from 0."""
-    graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(n, n))
-    of_image: Rows = connected_components(graph, directed=False)[1].astype(np.int64)
-    return of_image
 
 
 def _codes(

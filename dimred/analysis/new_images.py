@@ -42,7 +42,12 @@ class NewImage(NamedTuple):
     @property
     def file(self) -> str:
         """The absolute path of its file, "" in memory."""
-        return self.path and os.path.abspath(self.path)  # noqa: PTH100  (links as they are)
+        return absolute(self.path)
+
+
+def absolute(path: str) -> str:
+    """An absolute path, with links as they are; "" for none."""
+    return path and os.path.abspath(path)  # noqa: PTH100
 
 
 class NewImages:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,16 +84,25 @@ def placed_rows(run: FinishedRun) -> PlacedRows:
 
 def _sets(run: FinishedRun) -> list[str]:
     """The names of the files in RUN/embedded/, the last first."""
-    folder = run.path / layout.PLACED
+
+    def is_set(entry: os.DirEntry[str]) -> bool:
+        return entry.name.endswith(".npz") and entry.is_file(follow_symlinks=False)
+
+    return newest_first(run.path / layout.PLACED, is_set)
+
+
+def newest_first(folder: Path, is_wanted: Callable[[os.DirEntry[str]], bool]) -> list[str]:
+    """The names of what a folder of a run holds, the last written first; none of one that is a link
+    or not there."""
     if folder.is_symlink() or not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
-        files = [
+        found = [
             (entry.stat(follow_symlinks=False).st_mtime_ns, entry.name)
             for entry in entries
-            if entry.name.endswith(".npz") and entry.is_file(follow_symlinks=False)
+            if is_wanted(entry)
         ]
-    return [name for _, name in sorted(files, reverse=True)]
+    return [name for _, name in sorted(found, reverse=True)]
 
 
 def _rows(arrays: RunArrays, dims: int) -> dict[str, list[str | float | bool]]:

@@ -157,12 +157,17 @@ def groups_of(pairs: Rows) -> Rows:
     """The connected component of each pair (M, 2), numbered from 0 in order of appearance (M,)."""
     if not len(pairs):
         return np.empty(0, dtype=np.int64)
-    n = int(pairs.max()) + 1
-    graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(n, n))
-    of_pair = connected_components(graph, directed=False)[1][pairs[:, 0]]
+    of_pair = components(int(pairs.max()) + 1, pairs)[pairs[:, 0]]
     _, appeared, number = np.unique(of_pair, return_index=True, return_inverse=True)
     numbered: Rows = appeared.argsort().argsort()[number].astype(np.int64)
     return numbered
+
+
+def components(n: int, pairs: Rows) -> Rows:
+    """The connected component of each of n images that pairs (M, 2) link, numbered from 0 (n,)."""
+    graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(n, n))
+    of_image: Rows = connected_components(graph, directed=False)[1].astype(np.int64)
+    return of_image
 
 
 def _first_equal(images: Tensor) -> Rows:
