@@ -37,6 +37,7 @@ MAY_IMPORT = {
         "config",
         "data",
         "evaluation",
+        "losses",
         "models",
         "options",
         "pairing",

@@ -37,6 +37,9 @@ def _faults(images: ImageSet) -> Iterator[str]:
         yield f"images are {kind} {tuple(pixels.shape)}; they must be uint8 (N, 1 or 3, H, W)"
     if images.is_test.dtype != np.bool_ or images.is_test.shape != (n,):
         yield f"is_test is {_described(images.is_test)}; it must be bool ({n},)"
+    unseen = images.is_unseen
+    if unseen is not None and (unseen.dtype != np.bool_ or unseen.shape != (n,)):
+        yield f"is_unseen is {_described(unseen)}; it must be bool ({n},) or None"
     if images.index.dtype != np.int64 or images.index.shape != (n,):
         yield f"index is {_described(images.index)}; it must be int64 ({n},)"
     channels = pixels.shape[1]

@@ -52,6 +52,8 @@ class ImageSet:
     mean, std: C floats each for normalization, of pixel values scaled to [0, 1]; std above 0.
     is_test: bool array (N,), the set's official split; all False where it has none.
     split_name: describes that split, such as "official 60,000/10,000"; "" where there is none.
+    is_unseen: bool array (N,), images of classes that are not learned from, for measuring how a map
+        serves classes never seen; None where all classes are learned from.
     labels: the labels that maps are colored and evaluated by, or None.
     extra_labels: further labelings by name, such as CIFAR-100's "superclass".
     index: int64 array (N,), the position of each image in the whole set before any selection;
@@ -79,6 +81,7 @@ class ImageSet:
     unreadable: tuple[str, ...] = ()
     found: Found | None = None
     columns: dict[str, LabelSet | NDArray[np.float64]] = field(default_factory=dict)
+    is_unseen: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -101,6 +104,7 @@ class ImageSet:
             is_test=self.is_test[positions],
             labels=pick(self.labels) if self.labels else None,
             index=self.index[positions],
+            is_unseen=None if self.is_unseen is None else self.is_unseen[positions],
             extra_labels={name: pick(labels) for name, labels in self.extra_labels.items()},
             factors={
                 name: replace(factor, values=factor.values[positions])
@@ -113,12 +117,25 @@ class ImageSet:
             },
         )
 
+    def measured(self, of_test: bool) -> NDArray[np.int64]:
+        """Positions of the images that a distance between images is measured on: those of unseen
+        classes, or `held_out` where there are none.
+
+        of_test: only test images, where there are any of unseen classes.
+        """
+        if self.is_unseen is None or not self.is_unseen.any():
+            return self.held_out
+        both = np.flatnonzero(self.is_unseen & self.is_test)
+        return both if of_test and len(both) else np.flatnonzero(self.is_unseen)
+
     def fingerprint(self) -> str:
         """A hash of pixels, labels, factors and split: equal only for the same data in the same
         order."""
         digest = hashlib.sha256(repr(tuple(self.images.shape)).encode())
         digest.update(self.images.contiguous().numpy().data)
         digest.update(self.is_test.tobytes())
+        if self.is_unseen is not None:
+            digest.update(b"unseen" + self.is_unseen.tobytes())
         if self.labels:
             digest.update(self.labels.values.tobytes())
             digest.update(repr(self.labels.names).encode())

@@ -38,7 +38,14 @@ class DatasetOptions(Choice):
 
     name: str = option("", "Which dataset this is; set by dataset=NAME.")
     classes: list[str] | None = option(
-        None, "Keep these classes only, by name or index, such as [4,9]; null keeps all."
+        None,
+        "Keep these classes only, by name or index, such as [4,9] or [0-4]; null keeps all.",
+    )
+    fit_classes: list[str] | None = option(
+        None,
+        "Learn from these classes only, by name or index, such as [0-4]; the others are what is "
+        "measured: their test images with dataset.fit_on=train, else all of theirs. null learns "
+        "from all, or from those that the dataset itself says.",
     )
     limit: int | None = option(
         None,
@@ -76,12 +83,18 @@ class DatasetOptions(Choice):
         seed: of random draws, such as `train_per_class`.
         Raises InputError for data that is missing or broken.
         """
-        from dimred.data.selection import draw_training_images, without_meaningless_labels
+        from dimred.data.selection import (
+            draw_training_images,
+            with_unseen_classes,
+            without_meaningless_labels,
+        )
         from dimred.errors import InputError
 
         images = self.selected(seed)
         if self.train_per_class is not None:
             images = draw_training_images(images, self.train_per_class, seed)
+        if self.fit_classes is not None:
+            images = with_unseen_classes(images, self.fit_classes)
         images = without_meaningless_labels(images)
         channels = images.images.shape[1]
         for key, value in (("mean", self.mean), ("std", self.std)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -30,19 +31,7 @@ def select_classes(image_set: ImageSet, classes: Sequence[str]) -> ImageSet:
     a set without labels.
     """
     key = f"dataset.classes={list(classes)}"
-    labels = image_set.labels
-    if labels is None:
-        raise InputError(f"{key}: these images have no labels; set dataset.classes=null")
-    if not classes:
-        raise InputError(f"{key}: name at least one class; {_listed(labels.names)}")
-    ids: list[int] = []
-    for entry in classes:
-        class_id = _class_id(entry, labels.names)
-        if class_id is None:
-            raise InputError(f"{key}: no class {entry!r}; {_listed(labels.names)}")
-        if class_id in ids:
-            raise InputError(f"{key}: {entry!r} is class {labels.names[class_id]!r}, named twice")
-        ids.append(class_id)
+    labels, ids = _classes_named(image_set, "dataset.classes", classes)
     positions = np.flatnonzero(np.isin(labels.values, ids))
     if not len(positions):
         raise InputError(f"{key}: no image is of these classes; {_listed(labels.names)}")
@@ -54,6 +43,62 @@ def select_classes(image_set: ImageSet, classes: Sequence[str]) -> ImageSet:
     selected = LabelSet(labels.values[positions], labels.names)
     kept = np.array(sorted(ids), dtype=np.int64)
     return replace(taken, labels=_relabeled(selected, kept), extra_labels=extra)
+
+
+def with_unseen_classes(image_set: ImageSet, learned: Sequence[str]) -> ImageSet:
+    """The same images, where those of all classes but some are of unseen classes.
+
+    learned: the classes to learn from, as in `select_classes`.
+    Raises InputError as `select_classes` does, where no image is of another class, and for classes
+    whose images are all test images.
+    """
+    key = f"dataset.fit_classes={list(learned)}"
+    labels, ids = _classes_named(image_set, "dataset.fit_classes", learned)
+    is_unseen = ~np.isin(labels.values, ids)
+    if is_unseen.all():
+        raise InputError(f"{key}: no image is of these classes; {_listed(labels.names)}")
+    if not is_unseen.any():
+        raise InputError(
+            f"{key}: no image is of another class, to measure how the map serves classes that it "
+            "was not learned from; leave some out, or set dataset.fit_classes=null"
+        )
+    return replace(image_set, is_unseen=is_unseen)
+
+
+def _classes_named(
+    image_set: ImageSet, key: str, entries: Sequence[str]
+) -> tuple[LabelSet, list[int]]:
+    """The labels of a set, and the classes that the entries of an option name, each once."""
+    given, labels = f"{key}={list(entries)}", image_set.labels
+    if labels is None:
+        raise InputError(f"{given}: these images have no labels; set {key}=null")
+    if not entries:
+        raise InputError(f"{given}: name at least one class; {_listed(labels.names)}")
+    ids: list[int] = []
+    for entry in entries:
+        for class_id in _class_ids(entry, labels.names):
+            if class_id is None:
+                raise InputError(f"{given}: no class {entry!r}; {_listed(labels.names)}")
+            if class_id in ids:
+                named = f"{entry!r} is class {labels.names[class_id]!r}"
+                if len(_class_ids(entry, labels.names)) > 1:
+                    named = f"class {labels.names[class_id]!r} is in {entry!r}"
+                raise InputError(f"{given}: {named}, named twice")
+            ids.append(class_id)
+    return labels, ids
+
+
+def _class_ids(entry: str, names: Sequence[str]) -> list[int | None]:
+    """The classes of an entry: one, or those of a range of indices such as 0-4, unless a class has
+    that name; None for one that there is not."""
+    single = _class_id(entry, names)
+    ends = re.fullmatch(r"(\d{1,9})-(\d{1,9})", entry)
+    if single is not None or ends is None:
+        return [single]
+    first, last = int(ends[1]), int(ends[2])
+    if not first <= last < len(names):
+        return [None]
+    return list(range(first, last + 1))
 
 
 def _class_id(entry: str, names: Sequence[str]) -> int | None:

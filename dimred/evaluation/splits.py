@@ -17,7 +17,9 @@ class Splits:
     """The splits of labeled images, always the same for the same set.
 
     These are the "official" one, where the set has one, and a "random" stratified one, since both
-    are in use: t-SimCNE's code takes the random one.
+    are in use: t-SimCNE's code takes the random one. Where some classes are not learned from,
+    "unseen" comes first: images of these classes among one another, split as the set is, or at
+    random where that leaves one side empty.
 
     images: with labels.
     random_test: number of test images of the random split; None for as many as in the official
@@ -33,6 +35,9 @@ class Splits:
         self.labels: LabelSet = images.labels
         self.parts: dict[str, Split] = {}
         self.names: dict[str, str] = {}
+        if images.is_unseen is not None and images.is_unseen.sum() > 1:
+            self.parts["unseen"] = _unseen(images)
+            self.names["unseen"] = f"classes not learned from, {self._sizes('unseen')}"
         n_test = int(images.is_test.sum())
         official = 0 < n_test < len(images)
         if official:
@@ -80,3 +85,17 @@ class Splits:
     def max_k(self) -> int:
         """The largest number of neighbors that every split allows."""
         return min(len(train) for train, _ in self.parts.values())
+
+
+def _unseen(images: ImageSet) -> Split:
+    """Training and test positions among the images of unseen classes."""
+    assert images.labels is not None
+    assert images.is_unseen is not None
+    train = np.flatnonzero(images.is_unseen & ~images.is_test)
+    test = np.flatnonzero(images.is_unseen & images.is_test)
+    if len(train) and len(test):
+        return train, test
+    unseen = np.flatnonzero(images.is_unseen)
+    n_test = max(len(unseen) // 6, 1)
+    drawn = random_split(images.labels.values[unseen], n_test, RANDOM_SPLIT_SEED)
+    return unseen[drawn[0]], unseen[drawn[1]]

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from dimred.losses.options import EmbeddingGroups as EmbeddingGroups
     from dimred.losses.options import LossOptions as LossOptions
     from dimred.losses.protocol import Loss as Loss
+    from dimred.losses.protocol import LossSizes as LossSizes
     from dimred.losses.protocol import Reduction as Reduction
+    from dimred.losses.protocol import StepContext as StepContext
+    from dimred.losses.protocol import loss_of as loss_of
     from dimred.losses.simclr import simclr_loss as simclr_loss
     from dimred.losses.supervised import cross_entropy_loss as cross_entropy_loss
     from dimred.losses.supervised import squared_error_loss as squared_error_loss
@@ -39,13 +42,16 @@ _MODULES = {
     "LearnedCosineKernel": "kernels",
     "Loss": "protocol",
     "LossOptions": "options",
+    "LossSizes": "protocol",
     "Reduction": "protocol",
+    "StepContext": "protocol",
     "check_loss": "check",
     "component_losses": "contrastive",
     "cross_entropy_loss": "supervised",
     "drlim_loss": "contrastive",
     "generalized_contrastive_loss": "contrastive",
     "infonce_loss": "infonce",
+    "loss_of": "protocol",
     "simclr_loss": "simclr",
     "squared_error_loss": "supervised",
     "tsimcne_loss": "tsimcne",

@@ -9,25 +9,37 @@ import torch
 from torch import Tensor
 
 from dimred.errors import InputError
-from dimred.losses.protocol import Loss
+from dimred.losses.protocol import Loss, StepContext, loss_of
 from dimred.options.trial import described, one_line
 from dimred.pairing.protocol import StepBatch
 
 _HINT = '; a loss takes (z, pairs) and reduction="mean" or "none"'
 
 
-def check_loss(name: str, loss: Loss, batch: StepBatch, dims: int, is_plugin: bool = True) -> None:
+def check_loss(
+    name: str,
+    loss: Loss,
+    batch: StepBatch,
+    dims: int,
+    is_plugin: bool = True,
+    h_dim: int | None = None,
+) -> None:
     """Compute the loss of random embeddings, its gradient, and the loss of each row.
 
     name: of the loss, for messages.
     batch: a small batch, as `check_pairing` returns, on the training device.
     dims: dimensions of the embeddings.
     is_plugin: whether an error in it becomes one line (see `options.trial`).
+    h_dim: dimensions of H, for a loss that takes a context; None for as many as the embeddings.
     Raises InputError for a loss that breaks the contract of `Loss`.
     """
     device = batch.samples.device
     generator = torch.Generator().manual_seed(0)
     z = torch.randn(batch.rows, dims, generator=generator).to(device).requires_grad_()
+    h = torch.randn(batch.rows, h_dim or dims, generator=generator).to(device)
+
+    def context() -> StepContext:
+        return StepContext(h, torch.Generator(device).manual_seed(0))
 
     def refused(fault: str) -> InputError:
         return InputError(f"loss={name}: {fault}, for {batch.rows} embeddings of {dims} dimensions")
@@ -37,7 +49,7 @@ def check_loss(name: str, loss: Loss, batch: StepBatch, dims: int, is_plugin: bo
 
     with torch.enable_grad():
         with trial():
-            value = loss(z, batch.pairs)
+            value = loss_of(loss, z, batch.pairs, context())
         if not isinstance(value, Tensor) or value.shape != () or not value.is_floating_point():
             raise refused(f"returns {described(value)} where a floating-point scalar is needed")
         if not value.isfinite():
@@ -49,7 +61,7 @@ def check_loss(name: str, loss: Loss, batch: StepBatch, dims: int, is_plugin: bo
     if gradient is None or not gradient.isfinite().all():
         raise refused("has no finite gradient by the embeddings")
     with torch.no_grad(), trial():
-        rows = loss(z, batch.pairs, reduction="none")
+        rows = loss_of(loss, z, batch.pairs, context(), "none")
     if not isinstance(rows, Tensor) or rows.shape != (batch.rows,):
         raise refused(
             f'with reduction="none", returns {described(rows)} where the loss of each row, '

@@ -13,7 +13,7 @@ from dimred.options.registry import Choice, register
 from dimred.pairing.formats import PairFormat
 
 if TYPE_CHECKING:
-    from dimred.losses import Loss
+    from dimred.losses import Loss, LossSizes
 
 
 _FORM = (
@@ -51,6 +51,11 @@ class LossOptions(Choice):
     def build(self) -> Loss:
         """The loss, a function of (embeddings, pairs)."""
         raise NotImplementedError
+
+    def build_for(self, sizes: LossSizes) -> Loss:
+        """The loss for embeddings of these sizes. To be overridden, beside `build`, by a loss with
+        parameters whose shapes depend on them."""
+        return self.build()
 
     @property
     def embedding_groups(self) -> EmbeddingGroups:

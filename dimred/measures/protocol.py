@@ -27,6 +27,7 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dimred.data.options import FitOn
 from dimred.options.registry import Choice
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from dimred.data.resident import ResidentImages
     from dimred.evaluation.measurement import Measurement
     from dimred.evaluation.splits import Splits
+    from dimred.losses import Loss
     from dimred.models import Encoder
     from dimred.pairing import PairingScope
     from dimred.training.compute import Compute
@@ -81,6 +83,11 @@ class Setting:
         return len(self.samples) // len(self.images)
 
     @property
+    def measured(self) -> NDArray[np.int64]:
+        """Positions of the images that a distance is measured on: see `ImageSet.measured`."""
+        return self.images.measured(self.config.dataset.fit_on is FitOn.train)
+
+    @property
     def ks(self) -> list[int]:
         """Numbers of neighbors; the first is that of the headline."""
         return self.config.eval.k
@@ -93,12 +100,15 @@ class Embedding:
     samples_h: float32 (N * n_variants, h), features of every sample.
     samples_z: float32 (N * n_variants, d), positions on the map.
     encoder: the encoder that computed them.
+    loss: what it is trained by, with what that has learned, on the run's device; None where it is
+        not known.
     """
 
     setting: Setting
     samples_h: NDArray[np.float32]
     samples_z: NDArray[np.float32]
     encoder: Encoder
+    loss: Loss | None = None
 
     @property
     def h(self) -> NDArray[np.float32]:

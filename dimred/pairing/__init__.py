@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from dimred.pairing.categories import PairCategories as PairCategories
     from dimred.pairing.categories import Viewpoints as Viewpoints
     from dimred.pairing.check import check_pairing as check_pairing
+    from dimred.pairing.class_batches import ClassBatches as ClassBatches
     from dimred.pairing.formats import PairFormat as PairFormat
     from dimred.pairing.labeled_options import RelationOptions as RelationOptions
     from dimred.pairing.neighbors import neighbor_graph as neighbor_graph
     from dimred.pairing.options import Augmentation as Augmentation
     from dimred.pairing.options import PairingOptions as PairingOptions
+    from dimred.pairing.pairs import ClassPairs as ClassPairs
     from dimred.pairing.pairs import LabeledPairs as LabeledPairs
     from dimred.pairing.pairs import PositivePairs as PositivePairs
     from dimred.pairing.protocol import Pairing as Pairing
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "Augmentation": "options",
+    "ClassBatches": "class_batches",
+    "ClassPairs": "pairs",
     "Classes": "categories",
     "FixedTargets": "targets",
     "InBatchSampling": "sampling",

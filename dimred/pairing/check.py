@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dimred.errors import InputError
 from dimred.options.trial import described, one_line
-from dimred.pairing.pairs import LabeledPairs, PositivePairs
+from dimred.pairing.pairs import ClassPairs, LabeledPairs, PositivePairs
 from dimred.pairing.protocol import Pairing, StepBatch
 from dimred.pairing.targets import Targets
 
@@ -107,8 +107,23 @@ def _faults_of_pairs(batch: StepBatch) -> Iterator[str]:
             yield f"weight is {described(pairs.weight)}; similar {described(pairs.similar)}"
         elif not (pairs.weight.isfinite() & (pairs.weight >= 0)).all():
             yield "weight must be finite and at least 0"
+    elif isinstance(pairs, ClassPairs):
+        yield from _faults_of_class_pairs(pairs, rows)
     elif isinstance(pairs, Targets) and len(pairs.values) != rows:
         yield f"targets are {described(pairs.values)}; they must be one for each of {rows} rows"
+
+
+def _faults_of_class_pairs(pairs: ClassPairs, rows: int) -> Iterator[str]:
+    values, anchor, positive = pairs.values, pairs.anchor, pairs.positive
+    paired = torch.cat((anchor, positive))
+    if values.dtype != torch.int64 or values.shape != (rows,) or (values < 0).any():
+        yield f"values are {described(values)}; they must be classes, int64 ({rows},), from 0"
+    elif anchor.shape != positive.shape or anchor.ndim != 1 or not _are_rows(paired, rows):
+        yield f"anchor and positive must be int64 rows from 0 to {rows - 1}, two and two"
+    elif len(torch.unique(paired)) < len(paired):
+        yield "anchor and positive: a row is in two pairs"
+    elif (values[anchor] != values[positive]).any():
+        yield "anchor and positive: rows of different classes are a pair"
 
 
 def _are_rows(values: Tensor, rows: int) -> bool:

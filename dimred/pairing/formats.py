@@ -12,6 +12,8 @@ class PairFormat(Enum):
     """`PositivePairs`: each row has one similar row."""
     labeled_pairs = "labeled_pairs"
     """`LabeledPairs`: pairs of rows with one or more labels each."""
+    class_pairs = "class_pairs"
+    """`ClassPairs`: the class of each row, and pairs of rows of one class."""
     classes = "classes"
     """`Targets`: the class of each row."""
     targets = "targets"

@@ -63,10 +63,28 @@ class PairingOptions(Choice):
         return BatchAugmentation(AugmentationOptions(jitter=0.0, grayscale=0.0))
 
 
+@dataclass
+class AugmentedOptions(AugmentationOptions, PairingOptions):
+    """Options of every pairing that augments images."""
+
+    def problems(self) -> Iterator[str]:
+        for line in self.range_problems():
+            yield f"pairing.{line}"
+
+    def without_color(self) -> BatchAugmentation:
+        return replace(self, jitter=0.0, grayscale=0.0, noise=0.0)._augmentation()
+
+    def _augmentation(self) -> BatchAugmentation:
+        """The augmentation of training images."""
+        from dimred.data.augmentation import BatchAugmentation
+
+        return BatchAugmentation(self)
+
+
 # Values of augmentation_digits: conf/pairing/augmentation_digits.yaml.
 @register("pairing", "augmentation", "augmentation_digits")
 @dataclass
-class Augmentation(AugmentationOptions, PairingOptions):
+class Augmentation(AugmentedOptions):
     """Two augmented views of each image are similar, all others of the batch dissimilar."""
 
     provides: ClassVar[PairFormat] = PairFormat.positive_pairs
@@ -77,15 +95,3 @@ class Augmentation(AugmentationOptions, PairingOptions):
         from dimred.pairing import TwoViews
 
         return TwoViews(torch.from_numpy(scope.positions), self._augmentation())
-
-    def problems(self) -> Iterator[str]:
-        for line in self.range_problems():
-            yield f"pairing.{line}"
-
-    def without_color(self) -> BatchAugmentation:
-        return replace(self, jitter=0.0, grayscale=0.0, noise=0.0)._augmentation()
-
-    def _augmentation(self) -> BatchAugmentation:
-        from dimred.data.augmentation import BatchAugmentation
-
-        return BatchAugmentation(self)

@@ -45,3 +45,21 @@ class LabeledPairs:
     def at(self, rows: Tensor) -> LabeledPairs:
         """The same pairs after moving rows: row i becomes row rows[i]."""
         return replace(self, left=rows[self.left], right=rows[self.right])
+
+
+@dataclass(frozen=True)
+class ClassPairs:
+    """The class of each row, and pairs of rows of one class.
+
+    values: int64 tensor (n,), classes from 0.
+    anchor, positive: int64 tensors (P,), the rows of each pair. Every row is in at most one pair.
+    """
+
+    values: Tensor
+    anchor: Tensor
+    positive: Tensor
+
+    def at(self, rows: Tensor) -> ClassPairs:
+        """The same pairs after moving rows: row i becomes row rows[i]."""
+        values = self.values.new_empty(len(self.values)).scatter(0, rows, self.values)
+        return ClassPairs(values, rows[self.anchor], rows[self.positive])

@@ -117,6 +117,24 @@ class PairingScope:
             )
         return samples, torch.from_numpy(labels.values)[samples], len(labels.names)
 
+    def classes_learned(self) -> tuple[Tensor, Tensor, int]:
+        """Samples, their classes, int64, counted from 0 among those that have images here, and the
+        number of these.
+
+        Raises InputError for images without labels or of one class.
+        """
+        labeling = self._classes()
+        if labeling is None:
+            raise InputError("pairing=class_batches: these images have no labels to learn from")
+        present, codes = np.unique(labeling[0], return_inverse=True)
+        if len(present) < 2:
+            raise InputError(
+                f"pairing=class_batches: all images to learn from are of class "
+                f"{labeling[1][present[0]]!r}; at least two classes are needed"
+            )
+        classes = torch.from_numpy(codes.astype(np.int64)).repeat_interleave(self.n_variants)
+        return self._samples(), classes, len(present)
+
     def factor_targets(self, names: Sequence[str]) -> tuple[Tensor, list[Tensor]]:
         """Samples and fixed values of each factor, float32 (samples, d) each.
 

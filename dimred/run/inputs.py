@@ -74,18 +74,25 @@ class Inputs:
 
 
 def fit_positions(config: RunConfig, images: ImageSet) -> NDArray[np.int64]:
-    """Positions of the images that the map is learned from.
+    """Positions of the images that the map is learned from: not those of unseen classes.
 
-    Raises InputError where only the train split is to be learned from and there is none.
+    Raises InputError where only the train split is to be learned from and there is none, or none of
+    the classes to learn from.
     """
+    learned = np.ones(len(images), bool) if images.is_unseen is None else ~images.is_unseen
     if config.dataset.fit_on is FitOn.train:
         if not images.is_test.any():
             raise InputError(
                 f"dataset.fit_on=train: these images of {config.dataset.name} have no train/test "
                 "split; set dataset.fit_on=all"
             )
-        return np.flatnonzero(~images.is_test)
-    return np.arange(len(images))
+        learned &= ~images.is_test
+    if not learned.any():
+        raise InputError(
+            f"dataset.fit_classes={config.dataset.fit_classes}: these classes have no training "
+            "images here; choose others, or set dataset.fit_on=all"
+        )
+    return np.flatnonzero(learned)
 
 
 def check_sizes(config: RunConfig, n_images: int, n_fit: int, n_processes: int) -> None:

@@ -22,6 +22,7 @@ from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
 from dimred.training.checkpoint import Checkpoint, Position
 from dimred.training.interrupt import SignalWatch
+from dimred.training.learned_loss import state_of
 from dimred.training.schedule import Stage
 from dimred.training.stage import EpochState, StageTrainer
 
@@ -129,7 +130,7 @@ class RunRecorder(TrainingObserver):
         last = epoch + 1 == stage.options.epochs
         measured = last or (every > 0 and (epoch + 1) % every == 0)
         encoder = trainer.encoder
-        if measured and not np.isfinite(self.report.embed(encoder).samples_z).all():
+        if measured and not np.isfinite(self.report.embed(encoder, trainer.loss).samples_z).all():
             raise TrainingDiverged(
                 f"the embedding is not finite after stage {stage.name}, epoch {epoch + 1}"
             )
@@ -148,7 +149,7 @@ class RunRecorder(TrainingObserver):
             row["compiled"] = trainer.mode
         row |= trainer.learned_in_loss()
         if measured:
-            row |= self.report.measure(encoder)
+            row |= self.report.measure(encoder, trainer.loss)
         self.rows.append(row)
         self.folder.append_metrics(row)
         self.log.row(row)
@@ -158,7 +159,8 @@ class RunRecorder(TrainingObserver):
         """Write the map, and save."""
         self._close_progress()
         stage = trainer.stage
-        self.report.write_stage(stage.name, trainer.encoder, trainer.sample_losses())
+        losses = trainer.sample_losses()
+        self.report.write_stage(stage.name, trainer.encoder, trainer.loss, losses)
         self._save(Position(stage.number + 1, 0, 0))
         self._stop_if_asked(stage.name)
 
@@ -184,7 +186,7 @@ class RunRecorder(TrainingObserver):
             losses=state.losses if state else None,
             seconds=state.seconds if state else 0.0,
             rows=self.rows,
-            loss=trainer.loss_state() if trainer else None,
+            loss=None if self.training.loss is None else state_of(self.training.loss),
         )
         self.folder.write_checkpoint(checkpoint)
         self.saved_at = time.monotonic()

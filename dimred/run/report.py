@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dimred.config import RunConfig, eval_values
 from dimred.evaluation.novelty import roughness
+from dimred.losses import Loss
 from dimred.measures.protocol import Embedding
 from dimred.models import Encoder
 from dimred.plots.curves import loss_figure
@@ -50,26 +51,28 @@ class RunReport:
         """The run's configuration."""
         return self.inputs.config
 
-    def embed(self, encoder: Encoder) -> Embedding:
-        """H and Z of every sample, cached until `forget`."""
+    def embed(self, encoder: Encoder, loss: Loss | None) -> Embedding:
+        """H and Z of every sample, cached until `forget`. loss: what the encoder is trained by."""
         if self._embedding is None:
             inputs = self.inputs
             size = self.config.eval.batch_size
             h, z = embed(encoder, inputs.resident, size, inputs.compute)
-            self._embedding = Embedding(self.measuring.setting, h, z, encoder)
+            self._embedding = Embedding(self.measuring.setting, h, z, encoder, loss)
         return self._embedding
 
     def forget(self) -> None:
         """Drop the cached embedding, since the encoder has changed."""
         self._embedding = None
 
-    def measure(self, encoder: Encoder) -> dict[str, float]:
+    def measure(self, encoder: Encoder, loss: Loss | None) -> dict[str, float]:
         """Measure the current map: numbers by name."""
-        return self.measuring.measure(self.embed(encoder))
+        return self.measuring.measure(self.embed(encoder, loss))
 
-    def write_stage(self, name: str, encoder: Encoder, losses: NDArray[np.float32]) -> None:
+    def write_stage(
+        self, name: str, encoder: Encoder, loss: Loss | None, losses: NDArray[np.float32]
+    ) -> None:
         """Write the embedding, the samples' losses and a plot of the map at the end of a stage."""
-        z = self.embed(encoder).samples_z
+        z = self.embed(encoder, loss).samples_z
         self.folder.write_arrays(layout.stage_arrays(name), {"z": z, "loss": losses})
         epochs = self.config.schedule.stages[name].epochs
         title = f"{self.config.title}: {name}"
@@ -78,14 +81,18 @@ class RunReport:
         self.folder.write_plot(f"map_{name}", to_png(figure))
 
     def finish(
-        self, encoder: Encoder, rows: list[dict[str, Any]], record: Callable[[], None]
+        self,
+        encoder: Encoder,
+        loss: Loss | None,
+        rows: list[dict[str, Any]],
+        record: Callable[[], None],
     ) -> dict[str, Any]:
         """Measure; then write embedding, weights, plots and, last, the summary, which is returned.
 
         record: called when all has been measured, before anything is written: until then, a run
             that was finished before is left as it was.
         """
-        embedding = self.embed(encoder)
+        embedding = self.embed(encoder, loss)
         results = self.measuring.finish(embedding)
         record()
         self._write_embedding(embedding)

@@ -12,12 +12,15 @@ import torch
 from dimred.config import RunConfig
 from dimred.data.image_set import ImageSet
 from dimred.errors import InputError
+from dimred.losses import Loss, LossSizes
 from dimred.models import Encoder
 from dimred.models.check import build_backbone
 from dimred.models.options import WeightInit
+from dimred.options.trial import tried
 from dimred.run.inputs import Inputs
 from dimred.run_folder import layout
 from dimred.training.checkpoint import Checkpoint, Position
+from dimred.training.learned_loss import carry, load_state, on_device
 from dimred.training.schedule import ReadoutInit, Stage
 from dimred.training.seeds import derived_seed
 from dimred.training.stage import EpochState, StageTrainer
@@ -49,6 +52,19 @@ def new_encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
         if config.model.init is WeightInit.xavier:
             encoder.init_xavier()
     return encoder
+
+
+def new_loss(inputs: Inputs, stage: Stage, h_dim: int) -> Loss:
+    """The loss of a stage, with the parameters that it begins with, on the CPU.
+
+    h_dim: dimension of H.
+    """
+    options = inputs.config.loss_of(stage.options)
+    n_classes = getattr(inputs.pairing, "n_classes", None)
+    sizes = LossSizes(h_dim, stage.options.out_dim, n_classes, stage.number)
+    with torch.random.fork_rng(devices=[]), tried(options, "build"):
+        torch.manual_seed(derived_seed(stage.seed, "loss", stage.number))
+        return options.build_for(sizes)
 
 
 def n_parameters(config: RunConfig, images: ImageSet) -> int:
@@ -121,6 +137,8 @@ class StagedTraining:
 
     checkpoint: to continue from; None to begin.
     obstacle: why compiling failed, where `device.compile=auto`; None if it did not.
+    loss: the loss of the current or the last stage, with what it has learned; None before the first
+        stage.
     """
 
     def __init__(self, inputs: Inputs, checkpoint: Checkpoint | None = None):
@@ -139,6 +157,19 @@ class StagedTraining:
             with _fitting():
                 encoder.load_state_dict(checkpoint.encoder)
         self.encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
+        self.loss: Loss | None = None
+        if checkpoint and checkpoint.loss is not None and self._at_start_of_stage:
+            self.loss = self._new_loss(self.stages[self.start.stage - 1])
+            with _fitting():
+                load_state(self.loss, checkpoint.loss)
+
+    @property
+    def _at_start_of_stage(self) -> bool:
+        return self.start.stage > 0 and self.start.epoch == self.start.step == 0
+
+    def _new_loss(self, stage: Stage) -> Loss:
+        loss = new_loss(self.inputs, stage, self.encoder.backbone.out_features)
+        return on_device(loss, self.inputs.compute.device)
 
     def _check(self, checkpoint: Checkpoint) -> None:
         """Raise InputError for a checkpoint of a state that this training never has."""
@@ -184,13 +215,17 @@ class StagedTraining:
                 release_compiled()
 
     def trainer(self, stage: Stage) -> StageTrainer:
-        """The trainer of the encoder in a stage."""
+        """The trainer of the encoder in a stage. A loss that goes on from stage to stage begins
+        with what the one before has learned."""
         inputs = self.inputs
+        before, self.loss = self.loss, self._new_loss(stage)
+        if before is not None:
+            carry(self.loss, before)
         compiled = self.obstacle is None and should_compile(inputs, stage)
         return StageTrainer(
             stage,
             self.encoder,
-            inputs.config.loss_of(stage.options).build(),
+            self.loss,
             inputs.pairing,
             inputs.resident,
             replace(inputs.compute, compile=compiled),

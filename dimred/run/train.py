@@ -147,14 +147,14 @@ def _run_main(
                 training.run(recorder)
         except (TrainingFailed, ProcessLost) as error:
             raise type(error)(f"{error}{_after_failure(error, folder, config)}") from error
-        summary = report.finish(training.encoder, recorder.rows, record=lambda: None)
+        summary = report.finish(training.encoder, training.loss, recorder.rows, record=lambda: None)
         recorder.log.finish(summary)
         return _outcome(report, training, summary)
 
 
 def _outcome(report: RunReport, training: StagedTraining, summary: dict[str, Any]) -> Outcome:
     """The result of a training, or of measuring again."""
-    samples, h = report.inputs.samples, report.embed(training.encoder).samples_h
+    samples, h = report.inputs.samples, report.embed(training.encoder, training.loss).samples_h
     return Outcome(report.folder.path, summary, False, samples, h)
 
 
@@ -204,13 +204,13 @@ def measured_again(
     if summary is not None and not report.measuring.same_numbers(summary):
         # What was measured otherwise, such as on other splits, is not put beside new numbers.
         rows = [training_values(row) for row in rows]
-    rows[-1] = training_values(rows[-1]) | report.measure(training.encoder)
+    rows[-1] = training_values(rows[-1]) | report.measure(training.encoder, training.loss)
 
     def write() -> None:
         record()
         report.folder.reset_metrics([*checkpoint.rows[:-1], rows[-1]])
 
-    return report.finish(training.encoder, rows, write)
+    return report.finish(training.encoder, training.loss, rows, write)
 
 
 def training_values(row: dict[str, Any]) -> dict[str, Any]:

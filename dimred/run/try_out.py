@@ -10,12 +10,11 @@ from dimred.errors import InputError
 from dimred.files import memory
 from dimred.losses.check import check_loss
 from dimred.models.check import check_encoder
-from dimred.options.trial import tried
 from dimred.pairing.check import check_pairing
 from dimred.run.inputs import Inputs
-from dimred.run.stages import n_parameters, new_encoder
+from dimred.run.stages import n_parameters, new_encoder, new_loss
+from dimred.training.learned_loss import on_device
 from dimred.training.schedule import OptimizerName
-from dimred.training.stage import on_device
 
 
 def try_out(inputs: Inputs) -> None:
@@ -37,12 +36,13 @@ def try_out(inputs: Inputs) -> None:
             device,
             is_plugin=config.pairing.origin is not None,
         )
-        for stage in config.schedule.stages.values():
-            options = config.loss_of(stage)
-            with tried(options, "build"):
-                loss = on_device(options.build(), device)
-            check_loss(options.name, loss, batch, stage.out_dim, options.origin is not None)
         encoder = new_encoder(config, inputs.images, out_dim=1).to(device)
+        h_dim = encoder.backbone.out_features
+        for stage in config.schedule.numbered(config.seed):
+            options = config.loss_of(stage.options)
+            loss = on_device(new_loss(inputs, stage, h_dim), device)
+            is_plugin, out_dim = options.origin is not None, stage.options.out_dim
+            check_loss(options.name, loss, batch, out_dim, is_plugin, h_dim)
         pixels = samples[batch.samples.to(samples.device)].to(device)
         check_encoder(config.model.name, encoder, pixels, config.model.origin is not None)
 

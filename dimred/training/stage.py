@@ -10,15 +10,24 @@ from itertools import tee
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from dimred.data.resident import ResidentImages
 from dimred.errors import InputError, TrainingDiverged, WrongGradients
 from dimred.fusing import fusing
-from dimred.losses import Loss
+from dimred.losses import Loss, StepContext, loss_of
 from dimred.models import Encoder
 from dimred.pairing import Pairing, StepBatch
 from dimred.training.compute import Compute
+from dimred.training.learned_loss import (
+    buffers_of,
+    learned_numbers,
+    load_state,
+    named_parameters,
+    on_device,
+    parameter_groups,
+    parameters_of,
+)
 from dimred.training.learning_rate import learning_rate
 from dimred.training.processes import sync_batchnorm
 from dimred.training.schedule import FrozenBatchNorm, LrUpdate, OptimizerName, Stage
@@ -47,22 +56,6 @@ def compile_mode(compute: Compute, pairing: Pairing) -> str | None:
     return GRAPHS if graphs else "default"
 
 
-def on_device(loss: Loss, device: torch.device) -> Loss:
-    """A loss with its parameters, if it has any, on a device."""
-    return loss.to(device) if isinstance(loss, nn.Module) else loss
-
-
-def parameters_of(loss: Loss) -> Iterator[nn.Parameter]:
-    """The learned parameters of a loss, such as a temperature; most have none."""
-    if isinstance(loss, nn.Module):
-        yield from loss.parameters()
-
-
-def _named(loss: Loss) -> Iterator[tuple[str, nn.Parameter]]:
-    if isinstance(loss, nn.Module):
-        yield from loss.named_parameters("loss")
-
-
 class StageTrainer:
     """Trains an encoder through one stage. Writes no files and prints nothing."""
 
@@ -78,6 +71,7 @@ class StageTrainer:
         self.stage = stage
         self.encoder = encoder
         self.loss = on_device(loss, compute.device)
+        self.takes_context = getattr(loss, "takes_context", False)
         self.pairing = pairing
         self.images = images
         self.anchors = pairing.anchors.to(compute.device)
@@ -108,8 +102,7 @@ class StageTrainer:
         groups = [{"params": others, "lr_factor": 1.0}]
         if biases:
             groups.append({"params": biases, "lr_factor": options.bias_lr_factor})
-        if learned := list(parameters_of(self.loss)):
-            groups.append({"params": learned, "lr_factor": 1.0, "weight_decay": 0.0})
+        groups += parameter_groups(self.loss)
         lr, decay = self.stage.base_lr, options.weight_decay
         # None lets PyTorch choose; False would also rule out its faster non-fused kernels.
         fused = self.compute.fused_optimizer or None
@@ -143,7 +136,7 @@ class StageTrainer:
         with self._input_errors():
             for step, selection, images in self._batches(epoch, state.step):
                 self._set_lr(self.lr(epoch, step))
-                state.losses[step] = self._step(images, selection, self._views_at(epoch, step))
+                state.losses[step] = self._step(images, selection, epoch, step)
                 state.step = step + 1
                 yield
 
@@ -184,14 +177,9 @@ class StageTrainer:
         for group in self.optimizer.param_groups:
             group["lr"] = lr * group["lr_factor"]
 
-    def _views_at(self, epoch: int, step: int) -> torch.Generator:
-        return generator_at(
-            self.compute.device, self.stage.seed, "pairing", self.stage.number, epoch, step
-        )
-
-    def _step(self, images: Tensor, selection: StepBatch, generator: torch.Generator) -> Tensor:
+    def _step(self, images: Tensor, selection: StepBatch, epoch: int, step: int) -> Tensor:
         """Take a step; returns its loss."""
-        loss = self._gradients(images, selection, generator)
+        loss = self._gradients(images, selection, epoch, step)
         # A loss that is not finite is left to `check_finite`, whose message says more.
         first = not self._checked and bool(loss.isfinite())
         if first:
@@ -204,21 +192,26 @@ class StageTrainer:
         self.optimizer.step()
         return loss
 
-    def _gradients(
-        self, images: Tensor, selection: StepBatch, generator: torch.Generator
-    ) -> Tensor:
+    def _gradients(self, images: Tensor, selection: StepBatch, epoch: int, step: int) -> Tensor:
         """Compute the gradients of a step; returns its loss."""
-        processes = self.compute.processes
+        processes, rows = self.compute.processes, selection.rows
+        device, place = self.compute.device, (self.stage.number, epoch, step)
+        generator = generator_at(device, self.stage.seed, "pairing", *place)
         self.optimizer.zero_grad(set_to_none=True)
         with self.computing():
-            inputs = self.pairing.views(images, generator, processes.part(selection.rows))
+            inputs = self.pairing.views(images, generator, processes.part(rows))
             inputs = inputs.contiguous(memory_format=self.compute.memory_format)
             # Freezing by the grad mode too, since code that torch.compile made for another stage
             # may ignore `requires_grad` (seen in PyTorch 2.11).
             with self.compute.autocast(), torch.set_grad_enabled(not self.stage.readout_only):
-                _, features = self.features(inputs)
-            z = self.encoder.read_out(features)
-            loss = self.loss(processes.gather(z, selection.rows), selection.pairs)
+                h, features = self.features(inputs)
+            z = processes.gather(self.encoder.read_out(features), rows)
+            context = None
+            if self.takes_context:
+                draws = generator_at(device, self.stage.seed, "loss", *place)
+                progress = (epoch + step / self.steps) / self.stage.options.epochs
+                context = StepContext(processes.gather(h, rows), draws, progress)
+            loss = loss_of(self.loss, z, selection.pairs, context)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
@@ -232,7 +225,7 @@ class StageTrainer:
 
     def _check_which_learn(self) -> None:
         """Raise WrongGradients unless exactly the trained parameters have gradients."""
-        parameters = [*self.encoder.named_parameters(), *_named(self.loss)]
+        parameters = [*self.encoder.named_parameters(), *named_parameters(self.loss)]
         missing = [name for name, p in parameters if p.requires_grad and p.grad is None]
         frozen = [name for name, p in parameters if not p.requires_grad and p.grad is not None]
         self._refuse("to be trained and without a gradient", missing)
@@ -240,7 +233,7 @@ class StageTrainer:
 
     def _check_gradients_finite(self) -> None:
         """Raise WrongGradients for gradients that are not finite."""
-        parameters = [*self.encoder.named_parameters(), *_named(self.loss)]
+        parameters = [*self.encoder.named_parameters(), *named_parameters(self.loss)]
         gradients = [(name, p.grad) for name, p in parameters if p.grad is not None]
         bad = [name for name, gradient in gradients if not gradient.isfinite().all()]
         self._refuse("with a gradient that is not finite", bad)
@@ -257,34 +250,30 @@ class StageTrainer:
         """Compile this stage by trial steps on its first batch, which change neither weights nor
         running statistics. Raises the errors of `train_epoch`."""
         _, selection, images = next(self._batches(0, 0))
-        kept = {name: buffer.clone() for name, buffer in self.encoder.named_buffers()}
+        buffers = [*self.encoder.buffers(), *buffers_of(self.loss)]
+        kept = [buffer.clone() for buffer in buffers]
         self._train_or_freeze()
         try:
             with self._input_errors():
                 # A graph is recorded in the second call and replayed from the third on.
                 for _ in range(3 if self.mode == GRAPHS else 1):
-                    self._gradients(images, selection, self._views_at(0, 0))
+                    self._gradients(images, selection, 0, 0)
         finally:
-            for name, buffer in self.encoder.named_buffers():
-                buffer.copy_(kept[name])
+            for buffer, before in zip(buffers, kept, strict=True):
+                buffer.copy_(before)
             self.optimizer.zero_grad(set_to_none=True)
 
     def interpret(self) -> None:
         """Compute without the compiler from now on."""
         self.mode, self.features = None, self.encoder.features
 
-    def loss_state(self) -> dict[str, Tensor] | None:
-        """The state dict of the loss, for checkpoints; None where it has no parameters."""
-        return self.loss.state_dict() if isinstance(self.loss, nn.Module) else None
-
     def load_loss_state(self, state: dict[str, Tensor] | None) -> None:
         """Restore the parameters of the loss, if it has any."""
-        if isinstance(self.loss, nn.Module) and state is not None:
-            self.loss.load_state_dict(state)
+        load_state(self.loss, state)
 
     def learned_in_loss(self) -> dict[str, float]:
-        """The learned scalars of the loss, by name, such as loss.kernel.log_temperature."""
-        return {name: float(p.detach()) for name, p in _named(self.loss) if p.numel() == 1}
+        """See `learned_numbers`."""
+        return learned_numbers(self.loss)
 
     def _train_or_freeze(self) -> None:
         frozen = self.stage.options.frozen_batchnorm is FrozenBatchNorm.freeze
@@ -312,8 +301,10 @@ class StageTrainer:
             generator = self._generator("views of item losses", step)
             inputs = self.pairing.views(images, generator)
             with self.compute.autocast():
-                _, z = self.encoder(inputs.contiguous(memory_format=self.compute.memory_format))
-            losses = self.loss(z, selection.pairs, reduction="none").double().cpu().numpy()
+                h, z = self.encoder(inputs.contiguous(memory_format=self.compute.memory_format))
+            context = StepContext(h, self._generator("item losses", step), progress=1.0)
+            rows = loss_of(self.loss, z, selection.pairs, context, "none")
+            losses = rows.double().cpu().numpy()
             # The rows are the samples in their order, repeated for each view.
             n_views = selection.rows // len(selection.samples)
             samples = selection.samples.repeat(n_views).cpu().numpy()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from contracts.pairings import BATCH, CPU, each_pairing
 
-from dimred.pairing import LabeledPairs, PositivePairs, Targets, check_pairing
+from dimred.pairing import ClassPairs, LabeledPairs, PositivePairs, Targets, check_pairing
 
 
 def seeded(seed=0):
@@ -56,6 +56,11 @@ def test_batches_hold_what_the_protocol_says(case, seed):
             assert set(ends.tolist()) <= set(rows.tolist())
         assert (pairs.weight >= 0).all()
         assert (pairs.weight > 0).any(0).all()
+    elif isinstance(pairs, ClassPairs):
+        assert pairs.values.shape == (batch.rows,)
+        assert torch.equal(pairs.values[pairs.anchor], pairs.values[pairs.positive])
+        ends = torch.cat((pairs.anchor, pairs.positive))
+        assert sorted(ends.tolist()) == rows.tolist()
     else:
         assert isinstance(pairs, Targets)
         assert len(pairs.values) == batch.rows

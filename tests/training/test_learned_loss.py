@@ -8,6 +8,7 @@ from test_stage import changed, encoder, equal, train, trainer
 
 from dimred.errors import TrainingDiverged
 from dimred.losses import InfoNCE, LearnedCosineKernel
+from dimred.training.learned_loss import state_of
 
 NAME = "loss.kernel.log_temperature"
 
@@ -35,7 +36,7 @@ def test_training_goes_on_with_the_temperature_that_was_learned():
     second = trainer(net=encoder(seed=9), loss=loss())
     second.encoder.load_state_dict(first.encoder.state_dict())
     second.optimizer.load_state_dict(copy.deepcopy(first.optimizer.state_dict()))
-    second.load_loss_state(copy.deepcopy(first.loss_state()))
+    second.load_loss_state(copy.deepcopy(state_of(first.loss)))
     train(second, range(3), state)
     assert equal(whole.encoder.state_dict(), second.encoder.state_dict())
     assert whole.learned_in_loss() == second.learned_in_loss()

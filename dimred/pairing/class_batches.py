@@ -1,0 +1,70 @@
+"""Batches of a few classes with a few images of each, for losses of deep metric learning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from dimred.pairing.pairs import ClassPairs
+from dimred.pairing.protocol import ALL, StepBatch
+
+
+class ClassBatches:
+    """A step has some random classes, and as many random images of each of them, each once. A class
+    with fewer images gives some of them repeatedly.
+
+    The sampler of deep metric learning: "m per class" in pytorch-metric-learning and in Roth et al.
+    2020, https://arxiv.org/abs/2002.08473. Which anchors a step is given does not matter, only how
+    many they are. With two images of each class, their pairs are
+    those of the N-pair loss (Sohn 2016).
+
+    samples: int64 (n,), positions of the images to learn from.
+    classes: int64 (n,), the class of each, from 0, each of them with images.
+    images_per_class: m, at least 2.
+    augment: as in `TwoViews`.
+    """
+
+    def __init__(
+        self,
+        samples: Tensor,
+        classes: Tensor,
+        images_per_class: int,
+        augment: Callable[[Tensor, torch.Generator, slice], Tensor],
+        device: torch.device,
+    ):
+        self.anchors = torch.arange(len(samples))
+        self.same_size = True
+        self.images_per_class = images_per_class
+        self.augment = augment
+        sizes = torch.bincount(classes)
+        self.n_classes = len(sizes)
+        # Positions of the images of each class, (n_classes, size of the largest class).
+        order = classes.argsort(stable=True)
+        self.valid = torch.arange(int(sizes.max())) < sizes[:, None]
+        members = torch.zeros(self.valid.shape, dtype=torch.int64)
+        members[self.valid] = samples[order]
+        self.members, self.sizes = members.to(device), sizes.to(device)
+        self.valid = self.valid.to(device)
+
+    def select(self, anchors: Tensor, generator: torch.Generator) -> StepBatch:
+        """As many images as anchors, at least two classes; rows of a class follow one another, and
+        two and two are pairs."""
+        m, device = self.images_per_class, self.members.device
+        count = min(max(len(anchors) // m, 2), self.n_classes)
+        drawn = torch.randperm(self.n_classes, generator=generator, device=device)[:count]
+        keys = torch.rand(self.valid[drawn].shape, generator=generator, device=device)
+        # Random places within each class; 2 is above all keys, so that padding comes last.
+        keys = torch.where(self.valid[drawn], keys, 2.0)
+        places = keys.topk(min(m, keys.shape[1]), largest=False).indices
+        turns = torch.arange(m, device=device) % self.sizes[drawn, None].clamp_max(m)
+        samples = self.members[drawn].gather(1, places.gather(1, turns)).flatten()
+        rows = torch.arange(count * m, device=device).view(count, m)
+        left, right = rows[:, : m - 1 : 2], rows[:, 1::2]
+        pairs = ClassPairs(drawn.repeat_interleave(m), left.flatten(), right.flatten())
+        return StepBatch(samples, count * m, pairs)
+
+    def views(self, images: Tensor, generator: torch.Generator, part: slice = ALL) -> Tensor:
+        """One augmented view of each image."""
+        return self.augment(images, generator, part)
