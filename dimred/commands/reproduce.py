@@ -155,7 +155,8 @@ def _jobs(
     """All runs, seed by seed."""
     from dimred.config.compose import composed
 
-    rows = {row.key: row for row in table.rows}
+    # A row about another space is measured by the runs of the others.
+    rows = {row.key: row for row in table.rows if row.space == "z"}
     chosen = list(dict.fromkeys(keys.split(","))) if keys else list(rows)
     for key in chosen:
         if key not in rows:

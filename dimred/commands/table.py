@@ -27,6 +27,7 @@ TABLE is one of
   table1           t-SimCNE paper, CIFAR-10       table_a1         the same, CIFAR-100
   drlim            DrLIM paper, MNIST and NORB    angel2015_mnist  Angel (2015), MNIST
   angel2015_norb   Angel (2015), NORB             baselines        other methods, same images
+  dvml             Deep Variational Metric Learning and metric losses (Lin et al. 2018)
   c2st             classifier two-sample tests (Lopez-Paz and Oquab 2017), of the results that
                    `dimred reproduce c2st` has written below FOLDER
 

@@ -34,10 +34,18 @@ def _choices(config: RunConfig) -> Iterator[tuple[str, Choice]]:
     yield "dataset", config.dataset
     yield "pairing", config.pairing
     yield "model", config.model
-    yield "loss", config.loss
+    yield from _losses("loss", config.loss)
     for name, stage in config.schedule.stages.items():
         if stage.loss is not None:
-            yield f"schedule.stages.{name}.loss", stage.loss
+            yield from _losses(f"schedule.stages.{name}.loss", stage.loss)
+
+
+def _losses(key: str, loss: Choice) -> Iterator[tuple[str, Choice]]:
+    """A loss, and the one that it is around."""
+    yield key, loss
+    inner = getattr(loss, "metric", None)
+    if isinstance(inner, Choice):
+        yield f"{key}.metric", inner
 
 
 def _digests(key: str, choice: Choice) -> list[str]:

@@ -10,7 +10,8 @@ from dimred.config.provenance import PROVENANCE
 from dimred.options.option import changes_result, walk
 from dimred.options.registry import registered
 
-_GROUPS = ("dataset", "pairing", "model", "loss")
+# Groups of choices by their key.
+_GROUPS = {key: key for key in ("dataset", "pairing", "model", "loss")} | {"loss.metric": "loss"}
 
 
 def differing_keys(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
@@ -34,13 +35,13 @@ def is_same_run(there: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
 
 def _defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     """The defaults of the choices that the values name."""
-    return dict(pair for group in _GROUPS for pair in _of_choice(group, values))
+    return dict(pair for key, group in _GROUPS.items() for pair in _of_choice(key, group, values))
 
 
-def _of_choice(group: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    kind = registered(group).get(str(values.get(f"{group}.name")))
+def _of_choice(place: str, group: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    kind = registered(group).get(str(values.get(f"{place}.name")))
     if kind is None:
         return
-    for key, spec, value in walk(kind(), f"{group}."):
+    for key, spec, value in walk(kind(), f"{place}."):
         if spec is not None and changes_result(spec):
             yield key, value.value if isinstance(value, Enum) else value

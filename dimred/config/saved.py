@@ -67,7 +67,7 @@ def read_config(
         known = {spec.name for spec in fields(schema().eval)}
         content["eval"] = {key: value for key, value in content["eval"].items() if key in known}
         content.pop("log", None)  # where numbers went while it trained is not its result
-        groups = {key: _options(key, content.pop(key), origins.get(key), run) for key in _GROUPS}
+        groups = {key: _options(key, content.pop(key), key, origins, run) for key in _GROUPS}
         stages = content["schedule"]["stages"]
         losses = {name: stage.pop("loss", None) for name, stage in stages.items()}
         config = _object(schema, content)
@@ -76,17 +76,29 @@ def read_config(
         for key, options in groups.items():
             setattr(config, key, options)
         for name, loss in losses.items():
-            origin = origins.get(f"schedule.stages.{name}.loss")
-            config.schedule.stages[name].loss = loss and _options("loss", loss, origin, run)
+            place = f"schedule.stages.{name}.loss"
+            stage = config.schedule.stages[name]
+            stage.loss = loss and _options("loss", loss, place, origins, run)
         check(config)
     except (KeyError, TypeError, AttributeError, ValueError, AssertionError) as error:
         raise InputError(f"is no configuration of dimred ({error})") from error
     return config
 
 
-def _options(group: str, values: dict[str, Any], origin: Mapping[str, Any] | None, run: str) -> Any:
-    """The options of a group with these values, of the class that their `name` selects."""
-    options = registered(group)
+def _options(
+    group: str, values: dict[str, Any], place: str, origins: Mapping[str, Any], run: str
+) -> Any:
+    """The options of a group with these values, of the class that their `name` selects.
+
+    place: their key in the configuration, by which `origins` names plug-ins.
+    """
+    options, origin = registered(group), origins.get(place)
+    # A loss may be around another, which is of the class that its own name selects.
+    inner = values.get("metric") if group == "loss" else None
+    if isinstance(inner, Mapping):
+        around = _options(group, {**values, "metric": None}, place, origins, run)
+        around.metric = _options(group, dict(inner), f"{place}.metric", origins, run)
+        return around
     if origin is not None:
         here = options.get(values["name"])
         if here is None:

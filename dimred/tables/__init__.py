@@ -3,6 +3,7 @@
 from dimred.tables.baselines import compare_baselines
 from dimred.tables.compare import Cell, Comparison, Line, compare, grouped, summarize
 from dimred.tables.contrastive import ANGEL2015_MNIST, ANGEL2015_NORB, DRLIM
+from dimred.tables.dvml import DVML
 from dimred.tables.formats import FORMATS
 from dimred.tables.published import BUDGETS, Column, Row, Table, Value
 from dimred.tables.tsimcne import TABLE1, TABLE_A1
@@ -13,6 +14,7 @@ TABLES = {
     "drlim": DRLIM,
     "angel2015_mnist": ANGEL2015_MNIST,
     "angel2015_norb": ANGEL2015_NORB,
+    "dvml": DVML,
 }
 NAMES = (*TABLES, "baselines", "c2st")
 """c2st is no table of runs: `dimred.tables.c2st` makes it."""

@@ -104,6 +104,9 @@ def compare(
         if row.published:
             cells = tuple(Cell(published=row.published.get(c.key)) for c in table.columns)
             lines.append(Line(row.key, row.label, "published", cells))
+        if row.space != "z":
+            lines += _of_space(table, row, records)
+            continue
         groups = grouped(record for record in records if record.name in row.names)
         measured = [_measured(table, row, group, protocols[row.key]) for group in groups]
         lines += sorted(measured, key=lambda line: line.remark)
@@ -129,6 +132,23 @@ def _measured(
     line = Line(row.key, row.label, "measured", tuple(cells), "; ".join(remarks))
     line = replace(line, runs=tuple(record.folder for record in group))
     return replace(line, command=_completion(group, protocol, any(c.missing for c in cells)))
+
+
+def _of_space(table: Table, row: Row, records: Sequence[RunRecord]) -> list[Line]:
+    """The line of a row about another space of the runs of an experiment, from the first that
+    measured it; none where no run did. Columns that are of no space are left empty."""
+    names = {
+        name for other in table.rows if other.experiment == row.experiment for name in other.names
+    }
+    columns = [replace(c, path=c.path.replace("_z", f"_{row.space}")) for c in table.columns]
+    for record in records:
+        if record.name not in names:
+            continue
+        numbers = [look_up(record, c) if c.path.count(row.space) else None for c in columns]
+        if any(number is not None for number in numbers):
+            cells = tuple(Cell(None if n is None else Value(n, count=1)) for n in numbers)
+            return [Line(row.key, row.label, "measured", cells, row.remark, runs=(record.folder,))]
+    return []
 
 
 def _completion(group: Sequence[RunRecord], protocol: Mapping[str, Any], has_missing: bool) -> str:

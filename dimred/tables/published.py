@@ -44,11 +44,14 @@ class Row:
     """One model of a table.
 
     experiment: its file in conf/experiment, and the name of its runs.
+    words: further overrides in every budget, such as another loss; with a name of their own.
     published: values by column.
     small: overrides that replace `experiment=...` in smaller budgets, on embedded data.
     annealed: whether it has a stage `finetune`.
     remark: differences of its experiment from the published one.
     brief: a shorter remark by column; under "" for all columns.
+    space: the embedding that it is about: "z", or another one that runs of `experiment` measure
+        too, such as "pixels", whose numbers are the same in all of them.
     """
 
     key: str
@@ -59,12 +62,17 @@ class Row:
     annealed: bool = False
     remark: str = ""
     brief: dict[str, str] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
+    space: str = "z"
 
     @property
     def names(self) -> set[str]:
         """The names of the runs that belong here."""
-        small = dict(override.split("=", 1) for override in self.small)
-        return {self.experiment, small.get("name", small.get("experiment", self.experiment))}
+        words, small = (
+            dict(override.split("=", 1) for override in part) for part in (self.words, self.small)
+        )
+        name = words.get("name", self.experiment)
+        return {name, small.get("name", small.get("experiment", name))}
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,7 @@ class Table:
         published = (f"experiment={row.experiment}",)
         return [
             *(published if budget == "full" or not row.small else row.small),
+            *row.words,
             *(() if budget == "full" else (f"budget={budget}",)),
             *self.overrides.get(budget, ()),
             *(self.annealed_overrides.get(budget, ()) if row.annealed else ()),
