@@ -44,6 +44,7 @@ RUNS = {
     "infonce": ["experiment=smoke", "loss=infonce"],
     "resnet": ["experiment=smoke", "model=resnet18"],
     "norb": ["experiment=smoke", "dataset=norb_small"],
+    "unseen classes": ["experiment=smoke", "dataset=cub200"],
 }
 SMALL = ["device=cpu", "device.threads=1", "eval.references=false", "eval.linear=none"]
 SMALL += ["schedule.batch_size=16", "checkpoint_every=1000"]

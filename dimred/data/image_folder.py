@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -160,6 +161,19 @@ def _found(
         f"{escaped(name)}/ ({what})" for name, what in (layout.not_classes | lost_classes).items()
     ]
     notes = [f"folders without readable images are no classes: {listed(not_classes)}"]
+    return replace(
+        found_in(decoded, unreadable),
+        files=len(layout.files),
+        other_files=dict(passed_over.suffixes.most_common()),
+        in_system_folders=dict(passed_over.system_folders.most_common()),
+        hidden=passed_over.hidden,
+        links=passed_over.links,
+        notes=(*layout.notes, *(notes if not_classes else []), *of_tables),
+    )
+
+
+def found_in(decoded: DecodedFiles, unreadable: dict[str, str]) -> Found:
+    """What decoded files tell. unreadable: those that cannot be read, and the reasons."""
     about = [file for file in decoded.about if file is not None]
     by_area = sorted({file.size for file in about}, key=lambda size: size[0] * size[1])
     peaks: dict[int, int] = {}
@@ -169,18 +183,13 @@ def _found(
             peaks[full] = max(value, peaks.get(full, 0))
     grounds = Counter(file.ground for file in about if file.ground)
     return Found(
-        files=len(layout.files),
+        files=len(decoded.about),
         kinds=dict(Counter(file.kind for file in about).most_common()),
         sizes=(by_area[0], by_area[-1]),
         peaks=peaks,
         grounds=dict(grounds.most_common()),
         several_frames=sum(file.several for file in about),
         unreadable=grouped(unreadable),
-        other_files=dict(passed_over.suffixes.most_common()),
-        in_system_folders=dict(passed_over.system_folders.most_common()),
-        hidden=passed_over.hidden,
-        links=passed_over.links,
-        notes=(*layout.notes, *(notes if not_classes else []), *of_tables),
     )
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from dimred.data.first_look import Found
 
+_BLOCK = 4096  # images counted at a time, as copies of all of them may not fit in memory
 _MIN_STD = 1e-3  # below one step of a uint8 pixel; keeps normalized constant images finite
 
 
@@ -153,12 +154,17 @@ def channel_statistics(
     images: uint8 (N, C, H, W). The results are for pixel values scaled to [0, 1]; the deviation
     is at least 0.001, so that constant images can be divided by it.
     """
-    train = images if not is_test.any() else images[torch.from_numpy(~is_test)]
+    channels = images.shape[1]
+    counts = np.zeros((channels, 256), dtype=np.int64)
+    for first in range(0, len(images), _BLOCK):
+        kept = torch.from_numpy(~is_test[first : first + _BLOCK])
+        train = images[first : first + _BLOCK][kept]
+        for channel in range(channels):
+            counts[channel] += torch.bincount(train[:, channel].flatten(), minlength=256).numpy()
     value = np.arange(256) / 255
     mean, std = [], []
-    for channel in range(train.shape[1]):
-        counts = torch.bincount(train[:, channel].flatten(), minlength=256).numpy()
-        mean.append(float(np.average(value, weights=counts)))
-        variance = np.average((value - mean[-1]) ** 2, weights=counts)
+    for channel in range(channels):
+        mean.append(float(np.average(value, weights=counts[channel])))
+        variance = np.average((value - mean[-1]) ** 2, weights=counts[channel])
         std.append(max(float(np.sqrt(variance)), _MIN_STD))
     return tuple(mean), tuple(std)

@@ -23,14 +23,17 @@ Values = Mapping[str, Any]
 MIN_EPOCHS_SHARE = 0.1
 MAX_CELL_LENGTH = 60
 _TITLES = {
+    "cars196": "Cars196",
     "cifar10": "CIFAR-10",
     "cifar10-jpeg": "CIFAR-10 as JPEG",
     "cifar100": "CIFAR-100",
     "convnet": "small convnet",
+    "cub200": "CUB-200-2011",
     "fashion_mnist": "Fashion-MNIST",
     "mnist": "MNIST",
     "norb_small": "NORB",
     "resnet18": "ResNet-18",
+    "stanford_online_products": "Stanford Online Products",
 }
 _TEMPLATES = {"schedule.batch_size": "batch {}", "eval.linear": "{} for the linear accuracy"}
 

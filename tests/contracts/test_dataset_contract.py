@@ -1,8 +1,11 @@
 """What every dataset must be, held for all that need no download."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
+from class_split_files import write_cars, write_cub, write_products
 from PIL import Image
 
 from dimred.data.check import check_image_set
@@ -42,15 +45,38 @@ def digits(folder):
     return {}
 
 
+def class_split(write):
+    """Of a small set in the format of one that is split by class."""
+
+    def made(folder):
+        write(folder, [1] * 5 + [2] * 5 + [190] * 5)
+        return {"root": str(folder), "image_size": 8, "partial": True}
+
+    return made
+
+
 # From a folder to options of the dataset whose files are made there.
-DATASETS = {"digits": digits, "image_folder": image_folder, "npz": npz, "turntable": turntable}
+DATASETS = {
+    "digits": digits,
+    "image_folder": image_folder,
+    "npz": npz,
+    "turntable": turntable,
+    "cub200": class_split(partial(write_cub, names=(1, 2, 190))),
+    "cars196": class_split(partial(write_cars, names=[f"car {i}" for i in range(196)])),
+    "stanford_online_products": class_split(
+        lambda folder, classes: write_products(
+            folder, [11_319 if i == 190 else i for i in classes], 2
+        )
+    ),
+}
 
 
 @pytest.fixture(scope="module", params=DATASETS)
 def dataset(request, tmp_path_factory):
     """A function from further options to the options of a dataset."""
     values = DATASETS[request.param](tmp_path_factory.mktemp(request.param))
-    return lambda **further: registered("dataset")[request.param](**values, **further)
+    kind, name = registered("dataset")[request.param], request.param
+    return lambda **further: kind(name, **values, **further)
 
 
 def test_all_datasets_are_here():

@@ -36,6 +36,11 @@ def test_a_sound_set_passes():
         ({"images": GOOD.images[:, :2]}, r"uint8 \(N, 1 or 3, H, W\)"),
         ({"images": GOOD.images[0]}, r"\(3, 5, 6\)"),
         ({"is_test": np.zeros(4)}, r"is_test is float64 \(4,\)"),
+        (
+            {"is_unseen": np.zeros(4)},
+            r"is_unseen is float64 \(4,\); it must be bool \(4,\) or None",
+        ),
+        ({"is_unseen": np.zeros(3, np.bool_)}, r"is_unseen is bool \(3,\)"),
         ({"index": np.arange(3)}, r"index is int64 \(3,\)"),
         ({"mean": (0.5,)}, r"mean=\(0.5,\).*must be 3 numbers"),
         ({"std": (0.1, 0.0, 0.1)}, "std above 0"),
