@@ -1,0 +1,24 @@
+"""Points scaled to unit length, as metric learning compares them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dimred.evaluation.neighbors import Features, as_float
+
+
+def unit_vectors(points: Features) -> NDArray[np.floating]:
+    """Each point (n, d) divided by its Euclidean length, float32 or wider; zero stays zero.
+
+    Lengths are summed in float64 of coordinates that were divided by the largest of their point, so
+    that neither very long nor very short points overflow or vanish. Takes one copy of the points.
+    """
+    points = as_float(points)
+    largest = np.maximum(points.max(axis=1), -points.min(axis=1))
+    largest[largest == 0] = 1
+    scaled: NDArray[np.floating] = points / largest[:, None]
+    lengths = np.sqrt(np.einsum("ij,ij->i", scaled, scaled, dtype=np.float64))
+    lengths[lengths == 0] = 1
+    scaled /= lengths[:, None].astype(scaled.dtype)
+    return scaled
