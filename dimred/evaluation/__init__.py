@@ -1,5 +1,6 @@
 """Measures of maps and features."""
 
+from dimred.evaluation.clusters import Agreement, agreement, kmeans_clusters, pair_f1
 from dimred.evaluation.factors import FactorMeasures
 from dimred.evaluation.knn import knn_accuracy, knn_hits, random_split
 from dimred.evaluation.linear import logistic_accuracy, sgd_softmax_accuracy
@@ -16,21 +17,31 @@ from dimred.evaluation.predictability import (
     targets_of,
     transformed_embedding_r2,
 )
+from dimred.evaluation.retrieval import Retrieval, class_retrieval
 from dimred.evaluation.splits import Splits
+from dimred.evaluation.spread import class_spread
+from dimred.evaluation.unit_length import unit_vectors
 
 __all__ = [
+    "Agreement",
     "FactorMeasures",
     "Measurement",
     "PairLosses",
+    "Retrieval",
     "Splits",
+    "agreement",
     "circular_correlation",
+    "class_retrieval",
+    "class_spread",
     "factor_r2",
     "invariance_ratio",
+    "kmeans_clusters",
     "knn_accuracy",
     "knn_hits",
     "logistic_accuracy",
     "neighbor_overlap",
     "one_hot",
+    "pair_f1",
     "partners_found",
     "random_split",
     "rank_correlation",
@@ -39,4 +50,5 @@ __all__ = [
     "targets_of",
     "transformed_embedding_r2",
     "trustworthiness",
+    "unit_vectors",
 ]

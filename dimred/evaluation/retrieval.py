@@ -33,7 +33,7 @@ class Retrieval:
     alone: int
 
 
-def retrieval(
+def class_retrieval(
     points: Features, classes: Labels, ks: Sequence[int], device: torch.device | None = None
 ) -> Retrieval:
     """Recall@K and MAP@R of each point against all others, by exact search of neighbors.

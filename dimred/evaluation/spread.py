@@ -9,6 +9,7 @@ from dimred.evaluation.knn import Labels
 from dimred.evaluation.neighbors import Features
 
 
+@np.errstate(over="ignore", invalid="ignore")  # which are told by the result
 def class_spread(points: Features, classes: Labels) -> float:
     """The spread within classes over the distance between their means.
 

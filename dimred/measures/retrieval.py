@@ -93,13 +93,13 @@ class RetrievalOfClasses(Measure):
         """All numbers of the images at `rows`, in each space."""
         from dimred.evaluation.clusters import agreement, kmeans_clusters
         from dimred.evaluation.measurement import Measurement
-        from dimred.evaluation.retrieval import retrieval
+        from dimred.evaluation.retrieval import class_retrieval
         from dimred.evaluation.spread import class_spread
 
         setting = embedding.setting
         classes, device = classes_at(setting, rows), setting.compute.device
         for space, points in self._spaces(embedding, rows):
-            found = retrieval(points, classes, self.recall, device)
+            found = class_retrieval(points, classes, self.recall, device)
             for k, share in found.recall.items():
                 yield Measurement(share, "recall", space, k=k)
             yield Measurement(found.map_at_r, "map_at_r", space)
@@ -123,7 +123,7 @@ class RetrievalOfClasses(Measure):
         import numpy as np
 
         from dimred.evaluation.measurement import Measurement
-        from dimred.evaluation.retrieval import retrieval
+        from dimred.evaluation.retrieval import class_retrieval
 
         setting, images = embedding.setting, embedding.setting.images
         rows = np.flatnonzero(images.is_test & ~np.asarray(images.is_unseen))
@@ -134,7 +134,7 @@ class RetrievalOfClasses(Measure):
             )
             return
         for space, points in self._spaces(embedding, rows):
-            found = retrieval(points, classes, [1], setting.compute.device)
+            found = class_retrieval(points, classes, [1], setting.compute.device)
             yield Measurement(found.recall[1], "recall", space, _LEARNED, k=1)
             yield Measurement(found.map_at_r, "map_at_r", space, _LEARNED)
 
