@@ -43,7 +43,8 @@ def kmeans_clusters(points: Features, n_clusters: int) -> tuple[NDArray[np.int64
     there, one start from random points and 20 iterations, which is what
     pytorch-metric-learning's (by faiss) takes for all sets.
 
-    Just below that bound, 8,131 points in 2,048-D and 98 clusters take some 20 s of CPU time.
+    Just below that bound, 8,131 points in 2,048-D and 98 clusters take 32 s of CPU time; the
+    Products set in 512-D takes some 3 minutes (2026-11-26).
 
     Returns the cluster of each point (n,), and a text for people.
     Raises ValueError for more clusters than points, or points that are not finite.
@@ -76,6 +77,8 @@ def agreement(classes: Labels, clusters: Labels) -> Agreement:
     not compare; AMI, the same adjusted for chance (Vinh, Epps, Bailey 2010,
     https://jmlr.org/papers/v11/vinh10a.html), is 0 on average for random clusters of any number.
     Both by scikit-learn, with its arithmetic mean of the entropies. F1: see `pair_f1`.
+
+    60,502 points with 11,316 classes and clusters take 15 s of CPU time (2026-11-26).
     """
     nmi = normalized_mutual_info_score(classes, clusters, average_method="arithmetic")
     ami = adjusted_mutual_info_score(classes, clusters, average_method="arithmetic")
