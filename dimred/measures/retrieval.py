@@ -46,11 +46,12 @@ class RetrievalOfClasses(Measure):
     retrieval: bool = option(
         False,
         "Also measure the map as a metric, on classes that were not learned from or else on test "
-        "images: Recall@K, MAP@R, NMI, AMI and F1 of K-means clusters, spread within classes.",
+        "images: recall, MAP@R, NMI, AMI and F1 of clusters, spread within classes.",
     )
     recall: list[int] = option(
         [1, 2, 4, 8],
-        "Numbers of neighbors K of Recall@K; papers take [1,10,100] for Stanford Online Products.",
+        "Numbers of neighbors of the recall of eval.retrieval; papers take [1,10,100] for Stanford "
+        "Online Products.",
         at_least=1,
     )
     unit_length: bool | None = option(

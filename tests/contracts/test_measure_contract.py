@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from dimred.config.compose import composed
 from dimred.evaluation.measurement import Measurement
-from dimred.measures.protocol import Arrays, Detail, Embedding, Picture
+from dimred.measures.protocol import Arrays, Detail, Embedding, LeftOut, Picture
+from dimred.measures.retrieval import RetrievalOfClasses
 from dimred.measures.views import OtherViews
 from dimred.options.registry import registered
 from dimred.run.inputs import Inputs
@@ -22,7 +23,12 @@ from dimred.training.embed import embed
 
 MEASURES = {name: kind for name, kind in registered("measure").items() if kind.origin is None}
 # Options that switch a measure on, and what else it needs.
-ON = {"lle": {"lle": 20}, "tsne": {"tsne": 100}, "errors": {"shifted_test": [1, 1]}}
+ON = {
+    "lle": {"lle": 20},
+    "tsne": {"tsne": 100},
+    "errors": {"shifted_test": [1, 1]},
+    "retrieval": {"retrieval": True},
+}
 SMALL = ["model.widths=[4,8]", "model.hidden_dim=8", "schedule.batch_size=16", "eval.k=[3]"]
 SETTINGS = {
     "views": ["experiment=smoke", "dataset.limit=120", *SMALL],
@@ -64,8 +70,13 @@ def test_what_it_yields_is_declared_named_once_and_finite(name, maps):
         assert isinstance(applies, bool)
         if not applies:
             continue
+        try:
+            measure.prepare(embedding.setting)
+        except LeftOut:  # what was asked for and cannot be taken is said
+            if embedding.setting.images.labels is not None:
+                raise
+            continue
         applied += 1
-        measure.prepare(embedding.setting)
         names = []
         for result in measure.measure(embedding):
             match result:
@@ -97,3 +108,14 @@ def test_other_views_are_sought_where_a_pairing_has_views_and_images_no_labels(m
     assert found["views3_chance"] == 3 / 60
     assert found["views3_z"] == found["views3_untrained_z"], "this encoder has learned nothing"
     assert found["error3_z-untrained_z"] == 0
+
+
+def test_retrieval_before_training_is_that_of_an_encoder_that_has_learned_nothing(maps):
+    embedding = maps[list(SETTINGS).index("views")]
+    results = RetrievalOfClasses(retrieval=True).measure(embedding)
+    found = {one.name: one.value for one in results if isinstance(one, Measurement)}
+    for space in "zh":
+        of_space = {name: found[f"{name}_{space}"] for name in ("recall1", "map_at_r", "spread")}
+        before = {name: found[f"{name}_untrained_{space}"] for name in of_space}
+        assert of_space == pytest.approx(before, abs=1e-4)
+    assert found["map_at_r_z"] != found["map_at_r_h"]
