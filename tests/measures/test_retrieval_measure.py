@@ -119,6 +119,10 @@ def test_test_images_of_learned_classes_stand_beside_where_they_were_held_out():
         assert "no_learned" not in details
 
 
+def test_where_no_class_is_unseen_it_is_as_where_all_are_learned_from():
+    assert found(setting(unseen=UNSEEN & False)) == found(setting())
+
+
 @pytest.mark.parametrize("kept", [[0], []])
 def test_too_few_images_of_learned_classes_are_said(kept):
     rows = np.flatnonzero(UNSEEN | ~TEST | np.isin(CLASSES, kept))
@@ -158,6 +162,7 @@ def test_raw_pixels_are_a_reference_up_to_a_size_that_is_said(monkeypatch):
     pixels = of.images.images.flatten(1).numpy()[TEST]
     expected = class_retrieval(unit_vectors(pixels), CLASSES[TEST], [1])
     assert numbers["recall1_pixels"] == expected.recall[1]
+    assert numbers["map_at_r_pixels"] == pytest.approx(expected.map_at_r, abs=1e-9)
     assert "no_pixels" not in details
     monkeypatch.setattr(module, "MAX_PIXEL_VALUES", 60 * 16 - 1)
     numbers, details = found(of)
