@@ -45,6 +45,7 @@ _WORDS = {
     "untrained": "the network before training",
     "views": "other views of images",
     "tsne": "t-SNE of H",
+    "retrieval": "the map as a metric",
     "lle": "locally linear embedding",
     "knn_curves": "kNN accuracy for k = 1..30",
 }
