@@ -4,13 +4,13 @@ import copy
 
 import pytest
 import torch
-from contracts.losses import DIMS, LOSSES, REGISTERED, each, points
+from contracts.losses import DIMS, LOSSES, N_CLASSES, REGISTERED, each, points
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dimred.losses import check_loss
+from dimred.losses import LossSizes, check_loss
 from dimred.options.registry import registered
-from dimred.pairing import LabeledPairs, PositivePairs, StepBatch, Targets
+from dimred.pairing import ClassPairs, LabeledPairs, PositivePairs, StepBatch, Targets
 
 each_loss = each(LOSSES)
 
@@ -27,7 +27,7 @@ def reordered(pairs, order):
     place = order.argsort()
     if isinstance(pairs, PositivePairs):
         return PositivePairs(place[pairs.partner[order]])
-    if isinstance(pairs, LabeledPairs):
+    if isinstance(pairs, LabeledPairs | ClassPairs):
         return pairs.at(place)
     return Targets(pairs.values[order])
 
@@ -39,7 +39,8 @@ def test_every_registered_loss_is_one_of_these(name):
     """A new loss has to be put into `REGISTERED`."""
     key, values = REGISTERED[name]
     case, z = LOSSES[key], points(8, DIMS)
-    loss = registered("loss")[name](**values).build()
+    torch.manual_seed(0)  # which parameters are drawn from
+    loss = registered("loss")[name](**values).build_for(LossSizes(5, DIMS, N_CLASSES))
     expected = case.rows(z.tolist(), case.pairs(8, 0))
     rows = loss(z, case.pairs(8, 0), reduction="none")
     assert rows.tolist() == pytest.approx(expected, rel=1e-11, abs=3e-9)

@@ -1,0 +1,132 @@
+"""The triplet loss, with three ways of choosing the negatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dimred.losses.distances import (
+    of_one_class,
+    of_two_classes,
+    reduced,
+    root,
+    shares,
+    squared_distances,
+    unit,
+)
+from dimred.losses.mining import Average, Mining
+from dimred.losses.protocol import Reduction, StepContext
+from dimred.pairing.pairs import ClassPairs
+
+NEAREST = 0.5
+"""Distance from which on nearer negatives are as likely as negatives of this distance."""
+FARTHEST = 1.4
+"""Distance beyond which no negative is drawn."""
+
+
+@dataclass(frozen=True)
+class TripletLoss:
+    """max(0, margin + D(a, p)^2 - D(a, n)^2), averaged over triplets of an anchor a, a positive p
+    of its class and a negative n of another class.
+
+    Schroff, Kalenichenko, Philbin 2015 (FaceNet), section 3.1, https://arxiv.org/abs/1503.03832;
+    Lin et al. 2018 (DVML), equation 2. Both print a sum over triplets. The mean is taken so that
+    the size of a batch does not scale the learning rate and the weight beside other terms. a and p
+    are all ordered pairs of rows of one class.
+
+    margin: at least 0.
+    squared: squared distances, as printed; otherwise plain ones, as Wu et al. 2017 and DVML's
+        equation 4.
+    normalize: compare embeddings at length 1.
+    mining: of the negatives. `semi_hard` is the rule of TensorFlow's `triplet_semihard_loss`.
+        `distance_weighted` is Wu et al. 2017, section 4, https://arxiv.org/abs/1706.07567: see
+        `negative_weights`; a and p without such a negative are left out.
+    average: over all triplets that were mined, or over those above 0 (Hermans et al. 2017,
+        https://arxiv.org/abs/1703.07737).
+    """
+
+    margin: float = 0.2
+    squared: bool = True
+    normalize: bool = True
+    mining: Mining = Mining.semi_hard
+    average: Average = Average.all
+
+    @property
+    def takes_context(self) -> bool:
+        """Whether it draws random numbers."""
+        return self.mining is Mining.distance_weighted
+
+    def __call__(
+        self,
+        z: Tensor,
+        pairs: ClassPairs,
+        *,
+        context: StepContext | None = None,
+        reduction: Reduction = "mean",
+    ) -> Tensor:
+        """The loss, as `Loss`; with reduction="none", n times the share of each row's triplets as
+        the anchor. Raises ValueError for mining=distance_weighted without a context."""
+        with torch.autocast(z.device.type, enabled=False):
+            x = unit(z.double()) if self.normalize else z.double()
+            squares = squared_distances(x, x)
+            a, p = of_one_class(pairs.values).nonzero(as_tuple=True)
+            others = of_two_classes(pairs.values)[a]
+            distances = squares if self.squared else root(squares)
+            positive = distances[a, p]
+            if self.mining is Mining.all:
+                negative, mined = distances[a], others
+                positive = positive[:, None]
+            elif self.mining is Mining.semi_hard:
+                chosen, mined = semi_hard_negatives(squares.detach(), a, p, others)
+                negative = distances[a, chosen]
+            else:
+                if context is None:
+                    raise ValueError("mining=distance_weighted: needs a StepContext")
+                weights = negative_weights(root(squares.detach()), x.shape[1])[a]
+                chosen, mined = drawn(weights.masked_fill(~others, -torch.inf), context.generator)
+                negative = distances[a, chosen]
+            hinges = (self.margin + positive - negative).relu()
+            parts = shares(hinges, mined, self.average)
+            rows = parts.new_zeros(len(z)).index_add(0, a, parts.reshape(len(a), -1).sum(1))
+            return reduced(rows * len(z), z, reduction)
+
+
+def semi_hard_negatives(
+    distances: Tensor, a: Tensor, p: Tensor, others: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The negative of each anchor and positive, and whether there is any: (P,) each.
+
+    distances: (n, n). a, p: rows (P,). others: bool (P, n), rows of other classes than a's.
+    """
+    to_a = distances[a]
+    beyond = others & (to_a > distances[a, p][:, None])
+    nearest = to_a.masked_fill(~beyond, torch.inf).argmin(1)
+    farthest = to_a.masked_fill(~others, -torch.inf).argmax(1)
+    return torch.where(beyond.any(1), nearest, farthest), others.any(1)
+
+
+def negative_weights(distances: Tensor, dims: int) -> Tensor:
+    """log(1 / q(d)) of distances d between unit vectors, where q(d) ~ d^(dims - 2) (1 - d^2 / 4)^
+    ((dims - 3) / 2) is how frequent d is among points spread evenly over the sphere; -inf where no
+    negative is drawn.
+
+    Wu et al. 2017, section 4, clip d below at `NEAREST`, since the gradients of nearer negatives
+    are noise. Their code draws none beyond `FARTHEST`, where their margin loss is 0.
+    """
+    d = distances.clamp(NEAREST, FARTHEST)
+    log_q = (dims - 2) * d.log() + (dims - 3) / 2 * (1 - d.square() / 4).log()
+    return (-log_q).masked_fill(distances > FARTHEST, -torch.inf)
+
+
+def drawn(log_weights: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """A column of each row with probability proportional to its weight, and whether there is any
+    above 0: (P,) each.
+
+    log_weights: (P, n), up to a constant for each row.
+    """
+    # The first of exponential waiting times, in logarithms: at 512 dimensions weights range over
+    # more than float64 does.
+    waits = torch.empty_like(log_weights).exponential_(generator=generator).log() - log_weights
+    return waits.argmin(1), (log_weights > -torch.inf).any(1)
