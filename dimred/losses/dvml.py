@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dimred.losses.distances import root
 from dimred.losses.protocol import Loss, LossSizes, Reduction, StepContext, loss_of
 from dimred.pairing.pairs import ClassPairs
 
@@ -144,14 +145,10 @@ class DvmlLoss(nn.Module):
         if not self.released:
             z, posterior = z.detach(), self.posterior(h.detach())
         whole = z + self._variance_part(posterior, noise, z)
-        decoded = self.decoder(whole.to(h.dtype))
+        decoded: Tensor = self.decoder(whole.to(h.dtype))
         target = h.detach() if self.options.detach_target else h
         squares = (decoded - target).square().sum(2).to(z.dtype)
-        if self.options.squared:
-            return squares.mean(0)
-        apart = squares > 0
-        # Distance 0 is treated apart, since the root's gradient is infinite there.
-        return (torch.where(apart, squares, 1.0).sqrt() * apart).mean(0)
+        return (squares if self.options.squared else root(squares)).mean(0)
 
     def _metric(
         self, z: Tensor, pairs: ClassPairs, context: StepContext, reduction: Reduction

@@ -212,8 +212,8 @@ def test_the_variance_part_is_scaled_to_the_length_of_the_class_part(scale):
     loss, (z, h) = made(variance_scale=scale), inputs()
     posterior, noise = loss.posterior(h), torch.randn(20, N, D, dtype=torch.float64)
     drawn = loss._variance_part(posterior, noise, z)
-    length = z.square().sum(1).mean().sqrt()
-    assert float(drawn.detach().square().sum(2).mean().sqrt()) == pytest.approx(float((scale * length).detach()))
+    length, own = (x.detach().square().sum(-1).mean().sqrt() for x in (z, drawn))
+    assert float(own) == pytest.approx(scale * float(length))
 
 
 def test_several_samples_give_the_mean_of_their_losses():
