@@ -93,6 +93,12 @@ def check_overrides(overrides: Sequence[str], folder: str | None) -> None:
                 f"{override}: stages are set one by one (schedule.stages.STAGE.KEY=VALUE) and "
                 "dropped by ~schedule.stages.STAGE; other stages are a YAML file of their own"
             )
+        inner = re.fullmatch(r"(\+{0,2})(loss@)?(([^@]+\.)?loss\.metric)", key)
+        if inner and value != "null" and (inner[1] or not inner[2]):
+            shown = value if value in choices("loss") else "NAME"
+            raise InputError(
+                f"{override}: the loss that loss=dvml is around is set by loss@{inner[3]}={shown}"
+            )
         loss = STAGE_LOSS.fullmatch(key)
         if loss and not loss[2] and value != "null":
             shown = value if value in choices("loss") else "NAME"

@@ -37,6 +37,8 @@ _COMPOSERS = ("hydra", "omegaconf", "antlr4")
 _SPAN = re.compile(r"\[?(\d{1,9})(?:-|\.\.\.?|:|\.\.=)(\d{1,9})\]?")
 STAGE_LOSS = re.compile(r"\+{0,2}(schedule\.stages\.[^.]+\.loss)(\..+)?")
 
+INNER_LOSS = re.compile(r"loss@(\S+\.)?loss\.metric\b")
+
 
 @contextmanager
 def composing(
@@ -184,6 +186,9 @@ def _explained(error: Exception) -> str | None:
             lines[0].removeprefix("Ambiguous value for argument '").removesuffix("'")
         )
     named = isinstance(error, HydraException | OmegaConfBaseException)
+    inner = INNER_LOSS.search(lines[0]) if lines else None
+    if named and inner and "Could not override" in lines[0]:
+        return f"{inner[0]}: only a loss that is around another one has this: loss=dvml"
     return "; ".join(lines) if named and lines else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dimred.losses.dvml_options import Dvml
 from dimred.measures.protocol import Detail, Embedding, LeftOut, Measure, Setting
@@ -52,4 +52,18 @@ class Variational(Measure):
             yield Measurement(float(drawn.sum(1).mean().sqrt()), "length", "z_v")
             z = torch.from_numpy(embedding.z)
             yield Measurement(float(z.square().sum(1).mean().sqrt()), "length", "z")
-        yield Detail("dims", f"{loss.variance_dim} dimensions of z_V")
+        yield Detail("dims", str(loss.variance_dim))
+
+    @classmethod
+    def lines(cls, results: dict[str, Any]) -> list[str]:
+        try:
+            active, kl = results["active_dims"], results["kl"]
+            text = (
+                f"{active:.0f} of {results['dims']} dimensions active, KL {kl:.3g} nats, sigma "
+                f"{results['sigma']:.3f}, length {results['length_z_v']:.3g} beside "
+                f"{results['length_z']:.3g} of z_I"
+            )
+        except KeyError:
+            return []
+        collapsed = ["  its posterior has collapsed: it says nothing of the image"]
+        return [f"variance part z_V     {text}", *(collapsed if not active else [])]

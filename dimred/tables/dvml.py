@@ -97,14 +97,14 @@ def _row(data: str, title: str, method: _Method, published: str = "", remark: st
         for head, text in zip(heads, published.split(), strict=False)
         if text != "-"
     }
-    experiment = f"dvml_{data}"
+    experiment = f"metric_{data}"
     words = (*method.words, f"name={experiment}_{method.key}")
     label = f"{title}: {method.label}"
     return Row(f"{data}_{method.key}", label, experiment, values, remark=remark, words=words)
 
 
 def _pixels(data: str, title: str) -> Row:
-    return Row(f"{data}_pixels", f"{title}: raw pixels", f"dvml_{data}", space="pixels")
+    return Row(f"{data}_pixels", f"{title}: raw pixels", f"metric_{data}", space="pixels")
 
 
 def _published(data: str, title: str, values: dict[str, str]) -> list[Row]:
