@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dimred.measures.protocol import Embedding, LeftOut, Measure, Picture, Setting, When
+from dimred.options.option import option
 from dimred.options.registry import register
 
 if TYPE_CHECKING:
@@ -56,8 +57,14 @@ class KnnCurves(Measure):
 
     pictures: ClassVar[tuple[str, ...]] = ("knn",)
 
+    knn_curves: bool = option(
+        True,
+        "Also draw kNN accuracy for k = 1..30; without it, measuring a large set with many "
+        "dimensions takes half as long.",
+    )
+
     def applies(self, setting: Setting) -> bool:
-        return setting.splits is not None
+        return self.knn_curves and setting.splits is not None
 
     def measure(self, embedding: Embedding) -> Iterator[Picture]:
         from dimred.plots.curves import knn_figure
