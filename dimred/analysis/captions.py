@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dimred.data.image_set import ImageSet
 from dimred.plots.sheets import Picture
 from dimred.plots.style import displayable
+from dimred.run_folder.arrays import CLASS_SPLIT, LEARNED, UNSEEN
 
 Pictures = Callable[[NDArray[np.int64], int], list[NDArray[np.uint8] | None]]
 
@@ -47,7 +48,10 @@ class ShownImages:
             line["source"] = images.sources[i]
         if images.labels:
             line["class"] = images.labels.names[images.labels.values[i]]
-        return {**line, "split": "test" if images.is_test[i] else "train"}
+        line["split"] = "test" if images.is_test[i] else "train"
+        if images.is_unseen is not None:
+            line[CLASS_SPLIT] = UNSEEN if images.is_unseen[i] else LEARNED
+        return line
 
     def name(self, i: int) -> str:
         """Image i for the terminal: its file or its index, and its class."""
@@ -59,6 +63,7 @@ class ShownImages:
         """Image i for a contact sheet, with its file or index, its class and notes below."""
         line = self.line(i)
         split = ", test" if line["split"] == "test" else ""
+        split += f", {UNSEEN}" if line.get(CLASS_SPLIT) == UNSEEN else ""
         name = str(line.get("source", line["index"]))
         if "class" in line:
             name = name.removeprefix(f"{line['class']}/")

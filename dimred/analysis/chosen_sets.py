@@ -16,6 +16,7 @@ from dimred.data.image_files import files_by_name
 from dimred.data.options import FitOn, ImageFolder, Npz
 from dimred.errors import InputError
 from dimred.files import escaped, expanded
+from dimred.run_folder.arrays import LEARNED
 from dimred.run_folder.finished import FinishedRun
 
 LEAST = 20
@@ -115,6 +116,11 @@ class OwnImages:
         fit_on = getattr(run.config.dataset, "fit_on", None)  # a text, where a plug-in is not here
         of_train = getattr(fit_on, "value", fit_on) == FitOn.train.value
         self.learned = self.on.split == "train" if of_train else np.ones(len(self.on), np.bool_)
+        # Selectors that name what was learned from.
+        self._conditions = ["train"] if of_train else []
+        if self.on.class_split is not None:
+            self.learned &= self.on.class_split == LEARNED
+            self._conditions.append(LEARNED)
         self._next = self.n
         self._folders: dict[str, str] = {}  # real paths
 
@@ -142,7 +148,7 @@ class OwnImages:
     def learned_from(self) -> ChosenSet:
         """What the run learned from."""
         rows = self.on.images
-        name = "RUN:all" if self.learned.all() else "RUN:train"
+        name = "RUN:all" if self.learned.all() else f"RUN:{','.join(self._conditions)}"
         return self._of_rows(name, rows[self.learned[rows]])
 
     def _of_rows(self, name: str, rows: Rows) -> ChosenSet:

@@ -120,6 +120,12 @@ class LoadedRun:
         return self.finished.map.split
 
     @property
+    def class_split(self) -> NDArray[np.str_] | None:
+        """(N,), "learned" or "unseen": whether the run learned from the class of each row's image
+        (dataset.fit_classes); None for a run that learned from all classes."""
+        return self.finished.map.class_split
+
+    @property
     def sources(self) -> NDArray[np.object_] | None:
         """(N,), the file of each row's image; None where images have no files."""
         return self.finished.map.sources
@@ -258,10 +264,12 @@ class LoadedRun:
         return findings
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """Data of each row, by name, each (N,): index, split, class and source where there are any,
-        z1 to zd, and further columns of embedding.npz, such as the angles of its images."""
+        """Data of each row, by name, each (N,): index, split, class_split, class and source where
+        there are any, z1 to zd, and further columns of embedding.npz, such as the angles of its images."""
         on = self.finished.map
         columns: dict[str, NDArray[Any]] = {"index": on.index, "split": on.split}
+        if on.class_split is not None:
+            columns["class_split"] = on.class_split
         if on.labels is not None:
             columns["class"] = np.array(on.class_names, dtype=object)[on.labels]
         if on.sources is not None:

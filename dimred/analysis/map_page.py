@@ -224,11 +224,12 @@ def _subtitle(run: FinishedRun) -> str:
 def _headline(summary: dict[str, Any]) -> str:
     """The headline in a sentence; "" where it was not measured."""
     name = summary["headline"]
-    knn = re.fullmatch(r"knn(\d+)_z_\w+", name)
+    knn = re.fullmatch(r"knn(\d+)_z_(\w+)", name)
     if not knn or name not in summary["final"]:
         return headline_text(summary)
     share = f"{summary['final'][name]:.1%}".replace("%", " %")
-    return f"{share} of test images have most of their {knn[1]} nearest neighbors in their class"
+    of = "test images" + (" of classes not learned from" if knn[2] == "unseen" else "")
+    return f"{share} of {of} have most of their {knn[1]} nearest neighbors in their class"
 
 
 def _stages(run: FinishedRun, z: Mapping[str, NDArray[np.float32]]) -> list[StageMap]:

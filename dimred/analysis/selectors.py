@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from dimred.data.spelling import composed, listed
 from dimred.errors import InputError, did_you_mean
-from dimred.run_folder.arrays import RunMap
+from dimred.run_folder.arrays import CLASS_SPLIT, LEARNED, UNSEEN, RunMap
 
 _MAX_LISTED = 20
 _SPLITS = ("train", "test")
+_CLASS_SPLITS = (LEARNED, UNSEEN)
 _ALL = "all"
 # Longer ones first, as < begins <=.
 _OPERATORS: dict[str, Callable[[Any, Any], NDArray[np.bool_]]] = {
@@ -44,8 +45,9 @@ def conditions_in(source: object, prefixes: Sequence[str] = ()) -> str | None:
 def selected_rows(on: RunMap, conditions: str, named: str) -> Rows:
     """The rows of a map that fulfil all conditions, ascending (n,), n at least 1.
 
-    conditions: separated by commas: `train`, `test`, `all`, or KEY OP VALUE with a KEY of
-        `class` (or `label`), `split` and the further columns, and an OP of = != < <= > >=. A class
+    conditions: separated by commas: `train`, `test`, `all`, for a run that did not learn from all
+        classes `learned`, `unseen`, or KEY OP VALUE with a KEY of `class` (or `label`), `split`,
+        `class_split` and the further columns, and an OP of = != < <= > >=. A class
         is given by its name or, where no name is a whole number, by its position. "" for all rows.
         Of images in several variants, these are the untransformed ones, unless a condition is on
         what the transformations change, such as `shift`.
@@ -93,6 +95,11 @@ class _Keys:
                 self.names[key] = tuple(map(str, names))
             self.numbers[key] = values
         self._add("split", (on.split == "test").astype(np.int64), _SPLITS)
+        self.words = dict.fromkeys(_SPLITS, "split")
+        if on.class_split is not None:
+            unseen = (on.class_split == UNSEEN).astype(np.int64)
+            self._add(CLASS_SPLIT, unseen, _CLASS_SPLITS)
+            self.words |= dict.fromkeys(_CLASS_SPLITS, CLASS_SPLIT)
         if on.labels is not None:
             for key in ("label", "class"):
                 self._add(key, on.labels, on.class_names)
@@ -107,8 +114,8 @@ class _Keys:
         if word == _ALL:
             every = np.zeros(len(self.numbers["split"]), np.int64)
             return _Condition(word, every, every == 0, ""), follows
-        if word in _SPLITS:
-            return self._of_names("split", "=", word, word), follows
+        if word in self.words:
+            return self._of_names(self.words[word], "=", word, word), follows
         key, symbol, values = self._key(text.lstrip())
         if key not in self.names:
             value, comma, rest = values.partition(",")
@@ -133,8 +140,8 @@ class _Keys:
         known = list(dict.fromkeys(keys))
         raise InputError(
             f"{self.named}: {word!r} is not known of the run's images; "
-            f"{did_you_mean(word, [*known, *_SPLITS, _ALL])}must be train, test, all, or KEY=VALUE "
-            f"(or != < <= > >=) with a KEY of {listed(known, _MAX_LISTED)}"
+            f"{did_you_mean(word, [*known, *self.words, _ALL])}must be {', '.join(self.words)}, "
+            f"all, or KEY=VALUE (or != < <= > >=) with a KEY of {listed(known, _MAX_LISTED)}"
         )
 
     def _known_name(self, key: str, text: str) -> tuple[str, str | None]:

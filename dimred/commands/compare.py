@@ -24,6 +24,7 @@ features, and in Z, the map. A and B are image files, folders or .npz files, as 
 or images of the run itself, where RUN: stands as it is:
 
   RUN:train  RUN:test  RUN:class=cat  RUN:test,class=cat  "RUN:angle<90"
+  RUN:learned  RUN:unseen         (with dataset.fit_classes: the classes learned from, the others)
 
 Without B, A is compared with what the run learned from. Writes to RUN/compared/NAME/: result.json;
 scores.csv, a score an image; betray.png, the images that betray A and B; islands.csv, which

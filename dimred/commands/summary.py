@@ -11,7 +11,7 @@ from dimred.errors import InputError
 from dimred.files import printable, shell_word
 from dimred.options.registry import registered
 from dimred.run_folder import layout
-from dimred.run_folder.names import spelled
+from dimred.run_folder.names import class_split_text, spelled
 
 _FEW = 100  # test images, below which the error of accuracies is said
 
@@ -77,7 +77,9 @@ def _data(dataset: dict[str, Any]) -> list[str]:
         line += f", {classes} of {_range(counts)}, chance {_chance(dataset)}"
     else:
         line += f", no labels, by chance trustworthiness 0.5, overlap {dataset['chance']:.4f}"
-    lines = [line, *(f"{name} split: {text}" for name, text in dataset["splits"].items())]
+    part = dataset.get("class_split")
+    lines = [line, *([class_split_text(part, dataset["learned_from"])] if part else [])]
+    lines += [*(f"{name} split: {text}" for name, text in dataset["splits"].items())]
     tested = min(dataset.get("test_images", {}).values(), default=_FEW)
     if tested < _FEW:
         images = "1 test image" if tested == 1 else f"{tested} test images"

@@ -26,7 +26,7 @@ class Splits:
         split, or a sixth of all without one.
 
     parts: training and test positions, by name of the split, that of the headline measure first.
-    names: descriptions of the splits.
+    names: descriptions of the splits. drawn: those of them whose test images are drawn at random.
     Raises ValueError for fewer than two images or a random_test that is not below their number.
     """
 
@@ -35,8 +35,10 @@ class Splits:
         self.labels: LabelSet = images.labels
         self.parts: dict[str, Split] = {}
         self.names: dict[str, str] = {}
+        self.drawn = {"random"}
         if images.is_unseen is not None and images.is_unseen.sum() > 1:
-            self.parts["unseen"] = _unseen(images)
+            self.parts["unseen"], is_drawn = _unseen(images)
+            self.drawn |= {"unseen"} if is_drawn else set()
             self.names["unseen"] = f"classes not learned from, {self._sizes('unseen')}"
         n_test = int(images.is_test.sum())
         official = 0 < n_test < len(images)
@@ -73,10 +75,10 @@ class Splits:
     def chance(self) -> float:
         """Expected accuracy on the first split of always predicting the largest training class:
         its share of the test images. Test images drawn at random, of which there may be one, stand
-        for all images. Of equally large classes, the mean."""
+        for all images of the split. Of equally large classes, the mean."""
         train, test = self.parts[self.first]
-        if self.first == "random":
-            train = test = np.arange(len(self.labels.values))
+        if self.first in self.drawn:
+            train = test = np.concatenate([train, test])
         counts = np.bincount(self.labels.values[train])
         largest = np.flatnonzero(counts == counts.max())
         return float(np.isin(self.labels.values[test], largest).mean() / len(largest))
@@ -87,15 +89,16 @@ class Splits:
         return min(len(train) for train, _ in self.parts.values())
 
 
-def _unseen(images: ImageSet) -> Split:
-    """Training and test positions among the images of unseen classes."""
+def _unseen(images: ImageSet) -> tuple[Split, bool]:
+    """Training and test positions among the images of unseen classes, and whether these are drawn
+    at random."""
     assert images.labels is not None
     assert images.is_unseen is not None
     train = np.flatnonzero(images.is_unseen & ~images.is_test)
     test = np.flatnonzero(images.is_unseen & images.is_test)
     if len(train) and len(test):
-        return train, test
+        return (train, test), False
     unseen = np.flatnonzero(images.is_unseen)
     n_test = max(len(unseen) // 6, 1)
     drawn = random_split(images.labels.values[unseen], n_test, RANDOM_SPLIT_SEED)
-    return unseen[drawn[0]], unseen[drawn[1]]
+    return (unseen[drawn[0]], unseen[drawn[1]]), True

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dimred.measures.protocol import Embedding, Measure, Setting
+from dimred.measures.protocol import Embedding, LeftOut, Measure, Setting
 from dimred.options.option import option
 from dimred.options.registry import register
 
@@ -23,7 +23,8 @@ _BATCH = 1024  # fixed, since the random shifts depend on it
 @register("measure", "errors")
 @dataclass
 class ClassifierErrors(Measure):
-    """Error rate of a classifier on test images, unchanged and randomly shifted."""
+    """Error rate of a classifier on test images, unchanged and randomly shifted; of the classes that
+    it learned, as it can name no other."""
 
     shifted_test: list[int] = option(
         [],
@@ -50,6 +51,10 @@ class ClassifierErrors(Measure):
         labels = setting.images.labels
         assert labels is not None
         test = setting.images.held_out
+        if setting.images.is_unseen is not None:
+            test = test[~setting.images.is_unseen[test]]
+        if not len(test):
+            raise LeftOut("no test image is of a class that was learned from")
         y = labels.values[test]
         kind = "test_error" if setting.config.dataset.fit_on is FitOn.train else "training_error"
         yield Measurement(float(np.mean(embedding.z[test].argmax(1) != y)), kind)

@@ -79,7 +79,9 @@ class KnnCurves(Measure):
                     points, splits, split, ks, setting.compute.device
                 )
         title = setting.config.title
-        yield Picture("knn", knn_figure(curves, splits.chance or None, title))
+        # The chance level is that of the first split; those of all images are another.
+        chance_of = f" on the {splits.first} split" if splits.first == "unseen" else ""
+        yield Picture("knn", knn_figure(curves, splits.chance or None, title, chance_of))
 
 
 def check_ks(ks: Sequence[int], max_k: int, n_images: int) -> None:

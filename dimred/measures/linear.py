@@ -31,7 +31,8 @@ class LinearProbe(Enum):
 @register("measure", "linear")
 @dataclass
 class LinearAccuracy(Measure):
-    """Linear accuracy in H on the official split, or on the random one without an official one."""
+    """Linear accuracy in H on the official split, or on the random one without an official one;
+    with dataset.fit_classes of the classes not learned from, among one another."""
 
     linear: LinearProbe = option(
         LinearProbe.logistic,

@@ -21,7 +21,8 @@ _SEED = 0
 @register("measure", "contrast")
 @dataclass
 class TestPairs(Measure):
-    """The contrastive loss, in both forms, on pairs of held-out images by the run's pairing."""
+    """The contrastive loss, in both forms, on pairs of held-out images by the run's pairing; where
+    some classes are not learned from, on pairs of images of these."""
 
     when: ClassVar[When] = When.every
     __test__: ClassVar[bool] = False  # no test, as pytest would conclude from the name

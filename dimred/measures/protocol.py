@@ -61,7 +61,8 @@ class Setting:
 
     images: the N images. samples: each of them in n_variants variants, image-major.
     resident: the samples on the device, or on the host where they do not fit there.
-    test: the pairing's view of the held-out images, or of all images where none are held out.
+    test: the pairing's view of the images of unseen classes (see `measured`), else of the held-out
+        images, or of all images where none are held out.
     splits: train/test splits of labeled images; None without labels.
     compute: device and arithmetic. config: the run's configuration.
     new_encoder: makes the run's network as it was before training, with Z of so many dimensions, on

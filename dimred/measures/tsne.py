@@ -19,7 +19,7 @@ _MIN_IMAGES = 12  # that t-SNE can place
 @register("measure", "tsne")
 @dataclass
 class TsneOfH(Measure):
-    """A t-SNE map of H of test images, after PCA to 50 dimensions: tsne.npz, a plot, and the map's
+    """A t-SNE map of H of test images (of unseen classes, where there are any), after PCA to 50 dimensions: tsne.npz, a plot, and the map's
     kNN accuracy (Angel 2015, section 5.3.1)."""
 
     arrays: ClassVar[tuple[str, ...]] = ("tsne",)
@@ -43,14 +43,15 @@ class TsneOfH(Measure):
         from dimred.plots.maps import map_figure
 
         setting, config = embedding.setting, embedding.setting.config
-        held_out = np.random.default_rng(0).permutation(setting.images.held_out)
-        chosen = np.sort(held_out[: self.tsne])
+        measured = np.random.default_rng(0).permutation(setting.measured)
+        chosen = np.sort(measured[: self.tsne])
         images = setting.images.take(chosen)
         if len(chosen) < _MIN_IMAGES:
             raise LeftOut(f"{len(chosen)} test images are too few for t-SNE to place")
         z = tsne_map(embedding.h[chosen], config.seed)
         yield Arrays("tsne", {"z": z, "index": images.index})
-        subtitle = f"{len(z):,} test images, PCA to 50 dimensions first"
+        of = "images of unseen classes" if images.is_unseen is not None else "test images"
+        subtitle = f"{len(z):,} {of}, PCA to 50 dimensions first"
         title = f"{config.title}: t-SNE of H"
         yield Picture("tsne", map_figure(z, images.labels, title, subtitle))
         if images.labels is None:

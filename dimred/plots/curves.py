@@ -123,12 +123,16 @@ def loss_figure(rows: Sequence[Mapping[str, Any]], title: str = "") -> Figure:
 
 
 def knn_figure(
-    curves: Mapping[str, Mapping[int, float]], chance: float | None, title: str = ""
+    curves: Mapping[str, Mapping[int, float]],
+    chance: float | None,
+    title: str = "",
+    chance_of: str = "",
 ) -> Figure:
     """kNN accuracy against the number of neighbors k.
 
     curves: name, such as "Z, official split" -> k -> accuracy in [0, 1].
     chance: accuracy of the best constant answer, where the axis begins; None where unknown.
+    chance_of: what it is of, as an addition to its name.
     """
     with plot_style():
         figure, axes = new_figure(7.0, 4.0)
@@ -138,7 +142,7 @@ def knn_figure(
             percent = np.array([100 * curve[k] for k in ks])
             lines += _line(axes, np.array(ks), percent, i, len(curves))
         levels = [] if chance is None else [chance]
-        lines, names = _accuracies(axes, lines, list(curves), levels)
+        lines, names = _accuracies(axes, lines, list(curves), levels, chance_of)
         subtitle = "test images whose class is the most frequent among their k nearest"
         words = Words(
             title and f"{title}: kNN accuracy",
@@ -166,7 +170,7 @@ def _line(axes: Axes, x: Points, y: Points, i: int, n: int) -> list[Line2D]:
 
 
 def _accuracies(
-    axes: Axes, lines: list[Line2D], names: list[str], chance: Iterable[float]
+    axes: Axes, lines: list[Line2D], names: list[str], chance: Iterable[float], of: str = ""
 ) -> tuple[list[Line2D], list[str]]:
     """An axis in per cent from chance, or the lowest curve, to at most 100. Returns the lines and
     names with those of chance."""
@@ -181,7 +185,7 @@ def _accuracies(
     if high + room > 100:  # dots at 100 are whole
         for line in lines:
             line.set_clip_on(False)
-    return lines + drawn, names + [f"chance, {level:.1f} %" for level in levels]
+    return lines + drawn, names + [f"chance{of}, {level:.1f} %" for level in levels]
 
 
 def _finish(

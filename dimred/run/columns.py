@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dimred.data.image_set import ImageSet, LabelSet
 from dimred.errors import InputError
 from dimred.run_folder import layout
-from dimred.run_folder.arrays import KNOWN, RunArrays
+from dimred.run_folder.arrays import CLASS_SPLIT, KNOWN, RunArrays
 from dimred.run_folder.folder import RunFolder
 
 
@@ -32,7 +32,7 @@ def column_arrays(
 def refresh_columns(folder: RunFolder, samples: ImageSet) -> bool:
     """Replace the further columns in a finished run's embedding.npz by those of its samples, where
     these have changed since, as in a table that was edited; returns whether they have."""
-    known = {*KNOWN, *samples.extra_labels, *samples.factors}
+    known = {*KNOWN, CLASS_SPLIT, *samples.extra_labels, *samples.factors}
     known |= {f"{name}_names" for name in samples.extra_labels}
     new = column_arrays(samples.columns)
     try:

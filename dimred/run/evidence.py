@@ -46,6 +46,7 @@ def evidence_of(
         dims=dims,
         trust=row.get(f"trustworthiness{k}_z"),
         untrained_trust=untrained,
+        unseen=splits is not None and splits.first == "unseen",
     )
 
 

@@ -13,6 +13,7 @@ from dimred.plots.factors import (
 )
 from dimred.plots.rotation import rotating_gif
 from dimred.plots.style import to_png
+from dimred.run.class_split import with_unseen_named
 from dimred.run_folder.folder import RunFolder
 
 
@@ -29,7 +30,8 @@ def write_figures(
     images = samples.images.numpy()
     n_variants = len(samples) // n_images
     subtitle = f"{len(z):,} images, some of them shown where the map places them"
-    figure = thumbnail_figure(z, images, title, subtitle, labels=samples.labels)
+    labels = with_unseen_named(samples)
+    figure = thumbnail_figure(z, images, title, subtitle, labels=labels)
     folder.write_plot("thumbnails", to_png(figure))
     if not samples.factors:
         return

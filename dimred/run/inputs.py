@@ -59,8 +59,10 @@ class Inputs:
 
     @property
     def test_scope(self) -> PairingScope:
-        """The pairing's view of the held-out images, or of all images where none are held out."""
-        return replace(self.scope, positions=self.images.held_out, side="test")
+        """The pairing's view of the images of unseen classes, else of the held-out images, or of
+        all images where none are held out."""
+        of_test = self.config.dataset.fit_on is FitOn.train
+        return replace(self.scope, positions=self.images.measured(of_test), side="test")
 
     @cached_property
     def first_look(self) -> FirstLook:

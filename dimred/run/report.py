@@ -18,6 +18,7 @@ from dimred.models import Encoder
 from dimred.plots.curves import loss_figure
 from dimred.plots.maps import map_figure
 from dimred.plots.style import to_png
+from dimred.run.class_split import class_split_part, unseen_note, with_unseen_named
 from dimred.run.columns import column_arrays
 from dimred.run.evidence import evidence_of, training_of
 from dimred.run.figures import write_figures
@@ -26,6 +27,7 @@ from dimred.run.measuring import Measuring
 from dimred.run.still_falling import still_falling
 from dimred.run.verdict import Verdict, verdict
 from dimred.run_folder import layout
+from dimred.run_folder.arrays import CLASS_SPLIT, LEARNED, UNSEEN
 from dimred.run_folder.folder import RunFolder
 from dimred.steps import step
 from dimred.training.embed import embed
@@ -77,7 +79,9 @@ class RunReport:
         epochs = self.config.schedule.stages[name].epochs
         title = f"{self.config.title}: {name}"
         subtitle = f"{len(z):,} images, {z.shape[1]}-D after {epochs:,} epochs of {name}"
-        figure = map_figure(z, self.inputs.samples.labels, title, subtitle)
+        samples = self.inputs.samples
+        subtitle += unseen_note(samples)
+        figure = map_figure(z, with_unseen_named(samples), title, subtitle)
         self.folder.write_plot(f"map_{name}", to_png(figure))
 
     def finish(
@@ -137,6 +141,8 @@ class RunReport:
         samples = self.inputs.samples
         arrays: dict[str, NDArray[Any]] = {"z": embedding.samples_z, "index": samples.index}
         arrays["split"] = np.where(samples.is_test, "test", "train")
+        if samples.is_unseen is not None:
+            arrays[CLASS_SPLIT] = np.where(samples.is_unseen, UNSEEN, LEARNED)
         if samples.labels:
             arrays["label"] = samples.labels.values
             arrays["class_names"] = np.array(samples.labels.names)
@@ -216,6 +222,7 @@ class RunReport:
                 "chance": self.measuring.chance,
                 "splits": splits.names if splits else {},
                 "test_images": splits.sizes if splits else {},
+                **class_split_part(self.measuring.setting),
             },
             "headline": self.measuring.headline,
             "eval": eval_values(self.config),

@@ -25,6 +25,8 @@ from dimred.errors import (
     TrainingFailed,
 )
 from dimred.files import escaped, shell_word
+from dimred.measures.protocol import Setting
+from dimred.run.class_split import class_split_part
 from dimred.run.columns import refresh_columns
 from dimred.run.correction import Watch
 from dimred.run.identity import identity_of, run_path, sibling_note
@@ -38,6 +40,7 @@ from dimred.run.try_out import try_out
 from dimred.run_folder import layout
 from dimred.run_folder.environment import environment
 from dimred.run_folder.folder import RunFolder
+from dimred.run_folder.names import class_split_text
 from dimred.run_folder.state import DIVERGED, FAILED
 from dimred.steps import step
 from dimred.training.checkpoint import Checkpoint
@@ -134,7 +137,7 @@ def _run_main(
         earlier = folder.sessions()
         notes = _notes_on_last_session(earlier, compute)
         record()
-        _announce(folder, inputs)
+        _announce(folder, inputs, measuring.setting)
         print("".join(f"{line}\n" for line in notes), end="", flush=True)
         measuring.announce()
         pace, line = forecast(inputs, training.start)
@@ -279,7 +282,7 @@ def _record(
     folder.write_text(layout.CONFIG, config_text(config))
 
 
-def _announce(folder: RunFolder, inputs: Inputs) -> None:
+def _announce(folder: RunFolder, inputs: Inputs, setting: Setting) -> None:
     """Print what the run trains on, with a first look at it, and its folder."""
     config, compute, images = inputs.config, inputs.compute, inputs.images
     size = compute.processes.size
@@ -288,6 +291,8 @@ def _announce(folder: RunFolder, inputs: Inputs) -> None:
         f"{compute.device.type} in {'bf16' if compute.bf16 else 'float32'}"
         f"{f', {size} processes' if size > 1 else ''}"
     )
+    if part := class_split_part(setting).get("class_split"):
+        print(class_split_text(part, len(inputs.fit)))
     if images.unreadable:
         files = counted_word(len(images.unreadable), "unreadable file", "unreadable files")
         problems = images.found.unreadable if images.found else ()

@@ -75,6 +75,7 @@ class Evidence:
     """What a verdict rests on.
 
     labeled: whether shares are accuracies on test images; else of images found by another view.
+    unseen: whether these are of classes that were not learned from, among one another.
     k: number of neighbors. images: how many are counted.
     shares: in [0, 1], by space: "z", "h" and, where measured, "chance", "pixels", "pca2",
         "untrained_z" and "untrained_h".
@@ -91,6 +92,7 @@ class Evidence:
     dims: int = 2
     trust: float | None = None
     untrained_trust: float | None = None
+    unseen: bool = False
 
     def z_against(self, space: str) -> Difference | None:
         """How Z compares with another space; None where that is not measured."""
@@ -214,7 +216,8 @@ def _untold(it: Evidence, space: str) -> bool:
 def _counted(it: Evidence) -> str:
     share = _written(it, "z")
     if it.labeled:
-        return f"knn{it.k} {share} of {it.images:,} test images"
+        of = " of classes not learned from" if it.unseen else ""
+        return f"knn{it.k} {share} of {it.images:,} test images{of}"
     return (
         f"{share} of {it.images:,} images have their other view among the {it.k} nearest in "
         f"Z ({it.dims}-D)"

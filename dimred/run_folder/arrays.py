@@ -62,6 +62,10 @@ class RunArrays:
     def __contains__(self, name: str) -> bool:
         return name in self._described
 
+    def kind(self, name: str) -> str | None:
+        """The dtype kind of an array, such as "f"; None without such an array."""
+        return self._described[name].dtype.kind if name in self._described else None
+
     def get(self, name: str, kind: str, n: int | None = None, dims: int = 1) -> NDArray[Any]:
         """A non-empty array of this dtype kind ("f", "i", "U"), number of dimensions and, unless
         None, number of rows n.
@@ -116,6 +120,11 @@ class RunArrays:
 
 KNOWN = {"z", "h", "index", "split", "label", "class_names", "source"}
 """Arrays of embedding.npz that are no further columns."""
+CLASS_SPLIT = "class_split"
+"""One more, texts, where some classes are not learned from. In runs of early versions that name may
+be a column of a table, which holds no texts."""
+LEARNED, UNSEEN = "learned", "unseen"
+"""What `CLASS_SPLIT` says of an image's class."""
 
 
 class RunMap:
@@ -125,6 +134,8 @@ class RunMap:
     z: float32 (N, d). h: float32 (N, h), or None where the run did not save it.
     index: int64 (N,), the position of each sample's image in the data set.
     split: (N,), "train" or "test".
+    class_split: (N,), "learned" or "unseen", whether the class of each image is learned from; None
+        where all are.
     labels: int64 (N,), positions in class_names; None without labels.
     sources: (N,), file names; None where images have no files.
 
@@ -141,6 +152,13 @@ class RunMap:
         self.split: NDArray[np.str_] = arrays.get("split", "U", n)
         if not np.isin(self.split, ("train", "test")).all():
             raise arrays.error("split", "must hold train and test only")
+        self.class_split: NDArray[np.str_] | None = None
+        self._known = set(KNOWN)
+        if arrays.kind(CLASS_SPLIT) == "U":
+            self._known.add(CLASS_SPLIT)
+            self.class_split = arrays.get(CLASS_SPLIT, "U", n)
+            if not np.isin(self.class_split, (LEARNED, UNSEEN)).all():
+                raise arrays.error(CLASS_SPLIT, f"must hold {LEARNED} and {UNSEEN} only")
         self.h: NDArray[np.float32] | None = None
         if "h" in arrays:
             self.h = arrays.get("h", "f", n, dims=2)
@@ -183,6 +201,6 @@ class RunMap:
                 if not 0 <= values.min() <= values.max() < len(names):
                     raise self._arrays.error(name, f"must be from 0 to {len(names) - 1}")
                 columns[name] = names[values]
-            elif name not in KNOWN and not name.endswith("_names"):
+            elif name not in self._known and not name.endswith("_names"):
                 columns[name] = self._arrays.get(name, "f", len(self))
         return columns

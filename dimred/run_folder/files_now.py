@@ -14,6 +14,7 @@ from dimred.data.image_files import digests, files_by_name
 from dimred.data.image_folder import decode_files
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
 from dimred.errors import InputError
+from dimred.run_folder.arrays import UNSEEN
 
 if TYPE_CHECKING:
     from dimred.run_folder.arrays import RunMap
@@ -107,6 +108,7 @@ def outline(on: RunMap) -> ImageSet:
         index=on.index,
         columns={name: _column(values) for name, values in on.extra_columns.items()},
         sources=_names(on),
+        is_unseen=None if on.class_split is None else on.class_split == UNSEEN,
     )
 
 

@@ -27,3 +27,20 @@ def headline_text(summary: Mapping[str, Any]) -> str:
     before = (summary.get("untrained") or {}).get(name.removesuffix("_z") + "_untrained_z")
     told = before is not None and name.startswith("trustworthiness")
     return f"{text}, {before:.3f} before training" if told else text
+
+
+def class_split_text(part: Mapping[str, Mapping[str, int]], learned_from: int) -> str:
+    """How many classes a run learns from, and on how many others it is measured.
+
+    part: `class_split` of the dataset in its summary.json. learned_from: how many images.
+    """
+    learned, unseen = part["learned"], part["unseen"]
+    of = f"of {unseen['images']:,} " if unseen["measured"] != unseen["images"] else ""
+    return (
+        f"learned from {_classes(learned)} ({learned_from:,} images), measured on "
+        f"{_classes(unseen)} never seen ({unseen['measured']:,} {of}images)"
+    )
+
+
+def _classes(part: Mapping[str, int]) -> str:
+    return "1 class" if part["classes"] == 1 else f"{part['classes']:,} classes"

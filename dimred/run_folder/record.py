@@ -182,6 +182,7 @@ _DATASET: dict[str, Any] = {
     "chance": int | float,
     "splits": dict,
     "test_images": dict,
+    "class_split": dict,
 }
 
 
