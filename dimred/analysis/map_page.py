@@ -34,6 +34,7 @@ from dimred.page import (
 from dimred.plots.comparisons import aligned
 from dimred.plots.style import COLORS
 from dimred.run_folder import layout
+from dimred.run_folder.arrays import CLASS_SPLIT, LEARNED, UNSEEN
 from dimred.run_folder.findings import Findings
 from dimred.run_folder.finished import FinishedRun
 from dimred.run_folder.names import headline_text
@@ -42,6 +43,10 @@ from dimred.steps import step
 _K = 10
 _MAP_DIMS = (2, 3)
 _SPLIT = "Accuracies are measured on the test images, by the classes of the training images."
+_CLASS_SPLIT = (
+    "Whether the map was learned from an image's class. Unseen: it was not, and its images are what "
+    "the map is measured on."
+)
 _LOSS = (
     "What training minimizes, for each image at the end of the stage: high where its other views, "
     "or its partners, are not near it. Compare images, not stages. Gray: not learned from."
@@ -276,7 +281,8 @@ def ordered_columns(
 ) -> list[Column]:
     """All columns, first the one that points are colored by at first: what is known of the images,
     else their clusters, else none. The loss says nothing to who has not asked for it."""
-    telling = [column for column in known if column.name not in ("loss", "split", "index")]
+    of_training = ("loss", "split", CLASS_SPLIT, "index")
+    telling = [column for column in known if column.name not in of_training]
     if telling:
         return [*known, *clusters]
     plain = Column(
@@ -304,6 +310,10 @@ def _columns(samples: ImageSet, losses: Sequence[NDArray[np.float32]]) -> list[C
     if samples.is_test.any():
         test = samples.is_test.astype(int)
         columns.append(Column("split", "split", test, ("train", "test"), help=_SPLIT))
+    if samples.is_unseen is not None:
+        unseen = samples.is_unseen.astype(int)
+        names = (LEARNED, UNSEEN)
+        columns.append(Column(CLASS_SPLIT, "learned classes", unseen, names, help=_CLASS_SPLIT))
     for name, factor in samples.factors.items():
         about = f"The {name} that the data give each image"
         about += f", in {factor.unit}." if factor.unit else "."

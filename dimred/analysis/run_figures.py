@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from dimred.analysis.run_labels import run_labels
 from dimred.data.image_set import LabelSet
 from dimred.errors import InputError
-from dimred.evaluation import knn_accuracy, random_split
-from dimred.evaluation.splits import RANDOM_SPLIT_SEED
+from dimred.evaluation import knn_accuracy
+from dimred.evaluation.splits import Splits
 from dimred.measures.knn import CURVE_MAX_K
 from dimred.plots.comparisons import (
     aligned,
@@ -25,6 +25,7 @@ from dimred.plots.comparisons import (
 )
 from dimred.plots.curves import Curve, Start, Words, curves_figure
 from dimred.run_folder import layout
+from dimred.run_folder.files_now import outline
 from dimred.run_folder.finished import FinishedRun
 from dimred.run_folder.record import RunRecord
 from dimred.tables.compare import configuration_key
@@ -34,18 +35,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MIN_SHARED = 3
+_SPLITS = ("unseen", "official", "random")
 
 
 @dataclass(frozen=True)
 class _Images:
     """The n untransformed images of a run on its map.
 
-    z: (n, d). index: int64 (n,). split: (n,), "train" or "test". labels: their classes, or None.
+    z: (n, d). index: int64 (n,). labels: their classes, or None.
     """
 
     z: NDArray[np.float32]
     index: NDArray[np.int64]
-    split: NDArray[np.str_]
     labels: LabelSet | None
 
     @classmethod
@@ -53,7 +54,7 @@ class _Images:
         on = run.map
         rows = on.images
         labels = None if on.labels is None else LabelSet(on.labels[rows], on.class_names)
-        return cls(on.z[rows], on.index[rows], on.split[rows], labels)
+        return cls(on.z[rows], on.index[rows], labels)
 
 
 def _maps(run: FinishedRun) -> list[tuple[str, NDArray[np.float32]]]:
@@ -126,31 +127,35 @@ def _natural(label: str) -> list[tuple[float, str]]:
 
 
 def _knn(runs: Sequence[FinishedRun]) -> Figure:
-    """kNN accuracy of the map against k (t-SimCNE paper, figure A.3), on the official split where
-    all runs have one, else on a random one."""
-    tests = [np.mean(_Images.of(run).split == "test") for run in runs]
-    official = all(0 < share < 1 for share in tests)
+    """kNN accuracy of the map against k (t-SimCNE paper, figure A.3): on the classes not learned
+    from where all runs have such, else on the official split where all have one, else on a random
+    one."""
+    splits = {run: _splits(run) for run in runs}
+    shared = [name for name in _SPLITS if all(name in of.parts for of in splits.values())]
+    split = shared[0]
 
     def curve(run: FinishedRun) -> Curve:
-        images = _Images.of(run)
-        if images.labels is None:
-            raise InputError(f"{run.path}: its images have no labels")
-        z, y = images.z, images.labels.values
-        train, test = (np.flatnonzero(images.split == side) for side in ("train", "test"))
-        if not official:
-            n_test = run.record.summary["eval"]["random_test"]
-            n_test = n_test or len(test) if 0 < len(test) < len(y) else max(len(y) // 6, 1)
-            train, test = random_split(y, n_test, RANDOM_SPLIT_SEED)
+        z, y = _Images.of(run).z, splits[run].labels.values
+        train, test = splits[run].parts[split]
         ks = range(1, min(CURVE_MAX_K, len(train)) + 1)
         accuracies = knn_accuracy(z[train], y[train], z[test], y[test], ks)
         return np.array(list(accuracies), float), np.array(list(accuracies.values()))
 
-    split = "official" if official else "random"
     curves, common = _by_configuration(runs, curve)
     title = f"kNN accuracy of the map, {split} split"
     words = Words(title, common, "number of neighbors k", "kNN accuracy in Z, %")
-    levels = [run.record.summary["dataset"].get("chance") for run in runs]
+    # What is by chance is another number for other classes.
+    same = [run for run in runs if "unseen" not in splits[run].parts or split == "unseen"]
+    levels = [run.record.summary["dataset"].get("chance") for run in same]
     return curves_figure(curves, words, chance=[level for level in levels if level])
+
+
+def _splits(run: FinishedRun) -> Splits:
+    """The splits of a run's untransformed images, as it measured them."""
+    images = outline(run.map).take(run.map.images)
+    if images.labels is None:
+        raise InputError(f"{run.path}: its images have no labels")
+    return Splits(images, run.record.summary["eval"]["random_test"])
 
 
 def _stages(runs: Sequence[FinishedRun]) -> Figure:

@@ -107,7 +107,7 @@ def outline(on: RunMap) -> ImageSet:
         labels=None if on.labels is None else LabelSet(on.labels, on.class_names),
         index=on.index,
         columns={name: _column(values) for name, values in on.extra_columns.items()},
-        sources=_names(on),
+        sources=None if on.sources is None else _names(on),
         is_unseen=None if on.class_split is None else on.class_split == UNSEEN,
     )
 

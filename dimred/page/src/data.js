@@ -35,8 +35,30 @@ const ONE_COLOR = { name: "plain", title: "one color", kind: "category", names: 
 export const columns = all.some(({ plain }) => plain) ? all : [...all, ONE_COLOR];
 
 // What a map is not opened in: it says more of the training than of the images.
-const OF_TRAINING = ["loss", "split", "index"];
+const OF_TRAINING = ["loss", "split", "class_split", "index"];
 export const firstColumn = columns.find(({ name }) => !OF_TRAINING.includes(name));
+
+/** What a row is of: train or test, and whether its class was learned from; "" where all are one. */
+export function sideOf(row) {
+  const said = (name) => {
+    const column = all.find((one) => one.name === name);
+    return column ? told(column, row, 0) : "";
+  };
+  const seen = said("class_split");
+  return [said("split"), seen && `${seen} class`].filter(Boolean).join(", ");
+}
+
+let unseen = null;
+
+/** Whether the images of a class were not learned from, for the column of classes. */
+export function isUnseen(column, code) {
+  if (column.name !== "class" || !all.some(({ name }) => name === "class_split")) return false;
+  if (!unseen) {
+    const [classes, seen] = [column, all.find(({ name }) => name === "class_split")].map((one) => values(one, 0));
+    unseen = new Set(classes.filter((_, row) => seen[row] === 1));
+  }
+  return unseen.has(code);
+}
 
 /** The categories to describe a group of rows by: that of `shown` first, then classes, islands. */
 export function describing(shown) {

@@ -145,7 +145,8 @@ export class Names {
 
   get wanted() {
     const { column, names } = this.state;
-    const isNamed = column.kind === "category" && !column.plain && column.name !== "split";
+    const isSide = column.name === "split" || column.name === "class_split";
+    const isNamed = column.kind === "category" && !column.plain && !isSide;
     return names && isNamed && this.scene.motion === null;
   }
 

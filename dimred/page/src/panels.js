@@ -1,6 +1,6 @@
 // The panels beside the map: the legend, with what it hides, and what the pointer is on.
 
-import { about, array, columns, images, placedOf, title, told, values, withUnit } from "./data.js";
+import { about, images, isUnseen, placedOf, sideOf, title, values, withUnit } from "./data.js";
 import { categoryColor, css, gradient, range } from "./color.js";
 import { byId, element } from "./dom.js";
 import { picture } from "./images.js";
@@ -40,7 +40,9 @@ function drawCategories(page) {
     const swatch = element("span", { className: "swatch" });
     swatch.style.background = cssOf(column, code, dark);
     const count = element("span", { className: "count" }, counts[code].toLocaleString("en"));
-    const label = element("label", {}, box, swatch, element("span", { className: "name" }, name));
+    const said = element("span", { className: "name" }, name);
+    if (isUnseen(column, code)) said.append(" ", element("span", { className: "faint" }, "unseen"));
+    const label = element("label", {}, box, swatch, said);
     const strong = element("button", { type: "button", className: "highlight" }, "◉");
     strong.title = strong.ariaLabel = `Highlight ${name}`;
     strong.dataset.code = code;
@@ -146,9 +148,8 @@ export function drawTip(row, place) {
     const faint = (text) => element("div", { className: "faint" }, text);
     tip.replaceChildren(picture(row, 128), element("div", {}, title(row)));
     const placed = placedOf(row);
-    const split = columns.find((column) => column.name === "split");
-    if (placed) tip.append(faint(`new image: ${voteOf(placed)}`));
-    else if (split) tip.append(faint(told(split, row, 0)));
+    const side = placed ? `new image: ${voteOf(placed)}` : sideOf(row);
+    if (side) tip.append(faint(side));
     if (!placed && about.sources) tip.append(faint(about.sources[row]));
   }
   const { clientWidth: width, clientHeight: height } = tip.parentElement;
