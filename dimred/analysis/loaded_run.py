@@ -265,7 +265,7 @@ class LoadedRun:
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """Data of each row, by name, each (N,): index, split, class_split, class and source where
-        there are any, z1 to zd, and further columns of embedding.npz, such as the angles of its images."""
+        there are any, z1 to zd, and further columns of embedding.npz, such as angles."""
         on = self.finished.map
         columns: dict[str, NDArray[Any]] = {"index": on.index, "split": on.split}
         if on.class_split is not None:

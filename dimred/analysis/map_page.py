@@ -44,8 +44,8 @@ _K = 10
 _MAP_DIMS = (2, 3)
 _SPLIT = "Accuracies are measured on the test images, by the classes of the training images."
 _CLASS_SPLIT = (
-    "Whether the map was learned from an image's class. Unseen: it was not, and its images are what "
-    "the map is measured on."
+    "Whether the map was learned from images of this class. Unseen: it was not, and images of the "
+    "class are what the map is measured on."
 )
 _LOSS = (
     "What training minimizes, for each image at the end of the stage: high where its other views, "

@@ -45,17 +45,24 @@ class PlacedRows:
     def pictures(self, side: int) -> list[NDArray[np.uint8] | None]:
         """Their whole pictures with at most `side` pixels on the longer side, uint8 (C, height,
         width); None for those whose file is not there."""
-        arrays: dict[str, NDArray[np.uint8] | None] = {}
-        of = list(zip(self.files, self.items, strict=True))
-        pictures = whole_pictures([None if i >= 0 else file or None for file, i in of], side)
-        for row, (file, i) in enumerate(of):
-            if i >= 0:
-                if file not in arrays:
-                    arrays[file] = _images(file)
-                images = arrays[file]
-                if images is not None and i < len(images):
-                    pictures[row] = at_most(images[i], side)
-        return pictures
+        return pictures_of_files(self.files, self.items, side)
+
+
+def pictures_of_files(
+    files: Sequence[str], items: Sequence[int], side: int
+) -> list[NDArray[np.uint8] | None]:
+    """The pictures in files, or at positions in files of arrays, as `PlacedRows.pictures`."""
+    arrays: dict[str, NDArray[np.uint8] | None] = {}
+    of = list(zip(files, items, strict=True))
+    pictures = whole_pictures([None if i >= 0 else file or None for file, i in of], side)
+    for row, (file, i) in enumerate(of):
+        if i >= 0:
+            if file not in arrays:
+                arrays[file] = _images(file)
+            images = arrays[file]
+            if images is not None and i < len(images):
+                pictures[row] = at_most(images[i], side)
+    return pictures
 
 
 def placed_rows(run: FinishedRun) -> PlacedRows:

@@ -17,13 +17,14 @@ from dimred.options.plugins import load_plugins
 
 if TYPE_CHECKING:
     from dimred.analysis.placement import Placed
+    from dimred.analysis.retrieval import Retrieved
     from dimred.run_folder.finished import FinishedRun
 
 _MAX_NAMED = 20  # unreadable images
 
 HELP = """\
-dimred embed [RUN] IMAGES [IMAGES ...] [--out FILE] [--k K] [--root DATA]
-             [--plugin FILE|MODULE]
+dimred embed [RUN] IMAGES [IMAGES ...] [--out FILE] [--k K]
+             [--neighbors K [--space z|h] [--cosine]] [--root DATA] [--plugin FILE|MODULE]
 
 Places new images on the map of a finished run by its weights; the run's own images are not needed.
 IMAGES are image files, folders (searched recursively), or .npz files with an array `images`. Files
@@ -39,20 +40,30 @@ RUN/embedded/):
   neighbors        the K nearest training images in Z, by `index` in RUN/embedding.npz (in FILE.npz
                    by their rows there), and the file of the nearest
 
-  --out   FILE, with or without .npz or .csv
-  --k     default: the first of the run's eval.k
-  --root  the run's data; needed only for runs of early versions
+  --out        FILE, with or without .npz or .csv
+  --k          default: the first of the run's eval.k
+  --neighbors  retrieve: also write the K nearest training images of each to FILE-neighbors.csv, a
+               row for each pair (path, rank, distance; row, index, source, class, split and
+               class_split of the training image), and draw the first ones on FILE-neighbors.png.
+               Of images in folders called like classes, it says how many neighbors are of that
+               class. The sheet shows the run's images, which are read
+  --space      where --neighbors searches: z, the map as trained (default), or h, the features
+  --cosine     --neighbors by angle and not by Euclidean distance: as losses compare that bring Z to
+               unit length. distance is then 1 - cosine
+  --root       the run's data; needed only for runs of early versions, and by --neighbors
 
 RUN is a folder, a name below outputs/ or a part of one; without (before one word, or files), the
 newest finished run.
 
   dimred embed outputs/demo-seed0-9b6bf014 new_images/
+  dimred embed outputs/demo-seed0-9b6bf014 new_images/ --neighbors 5
 
 In Python:
   from dimred import load_run
   run = load_run("outputs/demo-seed0-9b6bf014")
   placed = run.place(["new_images/"])            # or an array, uint8 (N, H, W) or (N, C, H, W)
-  placed.paths, placed.z, placed.far, placed.neighbors, placed.votes"""
+  placed.paths, placed.z, placed.far, placed.neighbors, placed.votes
+  run.neighbors(placed, k=5, space="h")          # rows of the run's nearest training images"""
 
 
 def run(arguments: list[str]) -> int:
@@ -61,9 +72,15 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("words", nargs="+", metavar="IMAGES")
     parser.add_argument("--out")
     parser.add_argument("--k", type=int)
+    parser.add_argument("--neighbors", type=int)
+    parser.add_argument("--space", choices=("z", "h"))
+    parser.add_argument("--cosine", action="store_true")
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
     args = parser.parse_args(arguments)
+    for option, given in (("--space", args.space), ("--cosine", args.cosine)):
+        if given and args.neighbors is None:
+            raise InputError(f"{option}: says how --neighbors K searches; give that, too")
     file = out_file(args.out)
     word, images = _run_and_images(args.words)
     path = chosen(word)
@@ -78,7 +95,10 @@ def run(arguments: list[str]) -> int:
     import numpy as np
 
     from dimred.analysis.placement import Placement  # with torch, for files that are there
+    from dimred.analysis.retrieval import check_search, retrieve
 
+    if args.neighbors is not None:
+        check_search(finished, args.neighbors)
     placed = Placement(finished).place(images, args.k)
     stem = out or _default_out(finished, images, placed)
     table, arrays = _output_files(stem)
@@ -96,8 +116,36 @@ def run(arguments: list[str]) -> int:
     print(f"{len(placed):,} {noun} placed" + (f", {left_out:,} left out" if left_out else ""))
     for line in _remarks(placed):
         print(printable(line))
-    print(printable(f"{table}\n{arrays}"))
+    written = [table, arrays]
+    if args.neighbors is not None:
+        found = retrieve(finished, placed, args.neighbors, args.space or "z", args.cosine)
+        written += _write_neighbors(found, stem)
+    print(printable("\n".join(map(str, written))))
     return 0
+
+
+def _write_neighbors(found: Retrieved, stem: Path) -> Iterator[Path]:
+    """Write the table and the sheet of neighbors, which are returned, and say how many of them are
+    right."""
+    from dimred.plots.style import to_png
+
+    right = found.right()
+    if right is not None:
+        first = f", {right[:, 0].mean():.1%} of the first" if found.k > 1 else ""
+        print(
+            f"{len(right):,} in folders called like a class: {right.mean():.1%} of their {found.k} "
+            f"nearest in {found.where} are of that class{first}"
+        )
+    table, picture = _neighbor_files(stem)
+    found.run.write_output(table, csv_file(found.columns, list(found.rows())))
+    yield table
+    try:
+        png = to_png(found.sheet())
+    except InputError as error:
+        complain(f"no sheet of neighbors: {error}")
+        return
+    found.run.write_output(picture, png)
+    yield picture
 
 
 def _run_and_images(words: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -132,6 +180,13 @@ def _remarks(placed: Placed) -> Iterator[str]:
         yield f"{n:,} in color, made gray as the run's images are, {first!r} first"
 
 
+def _neighbor_files(stem: Path) -> tuple[Path, Path]:
+    """FILE-neighbors.csv and FILE-neighbors.png."""
+    return stem.with_name(f"{stem.name}-neighbors.csv"), stem.with_name(
+        f"{stem.name}-neighbors.png"
+    )
+
+
 def _output_files(stem: Path) -> tuple[Path, Path]:
     """FILE.csv and FILE.npz."""
     return stem.with_name(f"{stem.name}.csv"), stem.with_name(f"{stem.name}.npz")
@@ -144,7 +199,7 @@ def _checked_out(run: FinishedRun, images: list[str], out: str, stem: Path) -> P
         stem = stem.with_suffix("")
     from dimred.run_folder import layout
 
-    for file in _output_files(stem):
+    for file in (*_output_files(stem), *_neighbor_files(stem)):
         run.check_output(f"--out {out}", file, layout.PLACED)
         for other in map(expanded, images):
             if file.exists() and other.exists() and file.samefile(other):

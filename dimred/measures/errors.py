@@ -23,8 +23,8 @@ _BATCH = 1024  # fixed, since the random shifts depend on it
 @register("measure", "errors")
 @dataclass
 class ClassifierErrors(Measure):
-    """Error rate of a classifier on test images, unchanged and randomly shifted; of the classes that
-    it learned, as it can name no other."""
+    """Error rate of a classifier on test images, unchanged and randomly shifted; of the classes
+    that it learned, as it can name no other."""
 
     shifted_test: list[int] = option(
         [],

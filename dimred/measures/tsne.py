@@ -19,8 +19,8 @@ _MIN_IMAGES = 12  # that t-SNE can place
 @register("measure", "tsne")
 @dataclass
 class TsneOfH(Measure):
-    """A t-SNE map of H of test images (of unseen classes, where there are any), after PCA to 50 dimensions: tsne.npz, a plot, and the map's
-    kNN accuracy (Angel 2015, section 5.3.1)."""
+    """A t-SNE map of H of test images (of unseen classes, where there are any), after PCA to 50
+    dimensions: tsne.npz, a plot, and the map's kNN accuracy (Angel 2015, section 5.3.1)."""
 
     arrays: ClassVar[tuple[str, ...]] = ("tsne",)
     pictures: ClassVar[tuple[str, ...]] = ("tsne",)
