@@ -2,6 +2,7 @@
 
 import operator
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -205,3 +206,18 @@ def test_what_no_image_of_the_run_has_is_refused(tmp_path):
     ):
         with pytest.raises(InputError, match=re.escape(said)):
             selected_rows(bare, text, "x")
+
+
+def test_learned_and_unseen_are_words_where_some_classes_are_not_learned_from(tmp_path, on):
+    is_unseen = np.arange(N) % len(NAMES) >= 3
+    sides = np.where(is_unseen, "unseen", "learned")
+    partly = a_map(tmp_path / "partly", **labels(), class_split=sides)
+    of = partial(selected_rows, partly, named="RUN")
+    assert of("unseen").tolist() == np.flatnonzero(is_unseen).tolist()
+    assert of("class_split=unseen").tolist() == of("unseen").tolist()
+    train = np.arange(N) % 3 > 0
+    assert of("train,learned").tolist() == np.flatnonzero(train & ~is_unseen).tolist()
+    with pytest.raises(InputError, match="must be train, test, learned, unseen, all, or KEY=VALUE"):
+        of("seen")
+    with pytest.raises(InputError, match="must be train, test, all, or KEY=VALUE"):
+        selected_rows(on, "unseen", "RUN")

@@ -173,3 +173,13 @@ def test_a_run_that_was_planned_for_a_budget_is_advised_a_larger_one():
         "H knows more (0.6); train longer: budget_minutes=1 instead of 0.5"
     )
     assert with_more_time(last, 10, 1.0) == last  # a larger one makes no more epochs
+
+
+def test_it_says_where_the_test_images_are_of_unseen_classes():
+    spaces = {"z": 0.9, "chance": 0.2, "pixels": 0.8}
+    it = verdict(Evidence(True, 15, 149, spaces, dict.fromkeys(spaces, 0.01), unseen=True), DEMO)
+    assert it.word == GOOD
+    assert it.text == (
+        "Better than raw pixels: knn15 0.90 of 149 test images of classes not learned from, chance "
+        "0.20, raw pixels 0.80"
+    )
