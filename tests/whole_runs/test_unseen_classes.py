@@ -10,6 +10,8 @@ from PIL import Image
 
 from dimred import load_run
 from dimred.analysis.chosen_sets import OwnImages
+from dimred.analysis.placement import Placement
+from dimred.analysis.retrieval import retrieve
 from dimred.run_folder.finished import FinishedRun
 
 pytestmark = pytest.mark.usefixtures("no_figures_here")
@@ -131,9 +133,23 @@ def test_new_images_retrieve_the_nearest_training_images(cwd):
     for row in rows:
         assert run.sources[int(row["row"])] == row["source"]
         assert run.class_split[int(row["row"])] == row["class_split"]
-    with Image.open(cwd / "found-neighbors.png") as sheet:
-        assert sheet.height > sheet.width  # 20 rows of five
     assert out.splitlines()[-2:] == ["found-neighbors.csv", "found-neighbors.png"]
+
+
+def test_the_sheet_has_new_images_and_their_neighbors(cwd):
+    run = FinishedRun(cwd / "run", str(cwd / "photos"))
+    found = retrieve(run, Placement(run).place([str(cwd / "photos/test")]), k=12)
+    (axes,) = found.sheet().axes
+    assert len(axes.images) == 20 * (1 + 10)  # of 24, with the first 10 of 12
+    texts = [text.get_text() for text in axes.texts]
+    assert texts.count("new image") == 20
+    assert any(text.endswith("dogs/05.png") for text in texts)  # the last
+    # Pictures are as in their files: the first new image, and its nearest.
+    for image, path in zip(
+        axes.images, ("test/ants/00.png", run.map.sources[found.neighbors[0, 0]]), strict=False
+    ):
+        with Image.open(cwd / "photos" / path) as picture:
+            assert (image.get_array()[..., 0] == np.asarray(picture)).all()
 
 
 def test_without_the_runs_images_there_is_no_sheet_but_thumbnails(cwd, tmp_path):
