@@ -254,7 +254,8 @@ class _Inspection:
         ]
         summary = f"{len(conflicts)} whose neighbors agree on another class"
         if self.images.is_unseen is not None:
-            summary += f", {int(self.images.is_unseen[conflicts].sum())} of classes not learned from"
+            unseen = int(self.images.is_unseen[conflicts].sum())
+            summary += f", {unseen} of classes not learned from"
         if len(conflicts) > len(rows):
             summary += f"; the first {len(rows)} are listed"
         notes = [f"→ {labels.names[votes.other[i]]} {round(votes.share[i] * k)}/{k}" for i in rows]
