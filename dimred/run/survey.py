@@ -17,8 +17,9 @@ from dimred.config import RunConfig
 from dimred.data.folder_layout import File
 from dimred.data.image_decoding import decode, long_png_texts
 from dimred.data.image_folder import decode_all, selected_files
-from dimred.data.image_set import ImageSet
+from dimred.data.image_set import ImageSet, LabelSet
 from dimred.data.options import DatasetOptions, FitOn, ImageFolder
+from dimred.data.selection import with_unseen_classes
 from dimred.data.table_join import Tables
 from dimred.errors import InputError
 from dimred.files import expanded
@@ -100,13 +101,25 @@ def survey(dataset: ImageFolder, files: Sequence[File], budget: float) -> Survey
 
 
 def _learned(dataset: ImageFolder, files: Sequence[File]) -> int:
-    """How many images are learned from, of files that can be read."""
-    n_test = sum(file.is_test for file in files)
-    n_test = 0 if n_test == len(files) else n_test  # as it is read: a test split alone is none
-    n_train = len(files) - n_test
-    if dataset.train_per_class is not None:
-        n_train = dataset.train_per_class * len({file.class_name for file in files})
-    return n_train if dataset.fit_on is FitOn.train else n_train + n_test
+    """How many images are learned from, of files that can be read. Raises InputError for classes
+    to learn from that are not there."""
+    is_test = np.array([file.is_test for file in files])
+    is_test &= not is_test.all()  # as it is read: a test split alone is none
+    learned = ~is_test if dataset.fit_on is FitOn.train else np.ones(len(files), np.bool_)
+    names = np.array([file.class_name or "" for file in files], dtype=object)
+    if dataset.fit_classes is not None:
+        known, values = np.unique(names, return_inverse=True)
+        classes = LabelSet(values.astype(np.int64), tuple(known.tolist()))
+        labels = classes if names.any() else None
+        images = torch.empty(len(files), 1, 0, 0, dtype=torch.uint8)
+        all_classes = ImageSet(images, (0.0,), (1.0,), is_test, "", labels, np.arange(len(files)))
+        is_unseen = with_unseen_classes(all_classes, dataset.fit_classes).is_unseen
+        assert is_unseen is not None
+        learned &= ~is_unseen
+    if dataset.train_per_class is None:
+        return int(learned.sum())
+    drawn = dataset.train_per_class * len(set(names[learned]))
+    return drawn if dataset.fit_on is FitOn.train else drawn + int((learned & is_test).sum())
 
 
 @dataclass

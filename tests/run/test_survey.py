@@ -1,5 +1,7 @@
 """Of which images `dimred map` plans the map."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -77,3 +79,9 @@ def test_images_that_are_only_mapped_are_not_learned_from(tmp_path):
         it = surveyed(tmp_path, **options)
         loaded = ImageFolder(name="image_folder", root=str(tmp_path), **options).load(0)
         assert it.learned == int((~loaded.is_test).sum())
+        loaded = replace(loaded, is_unseen=loaded.labels.values == 0)
+        it = surveyed(tmp_path, **options, fit_classes=["b"])
+        assert it.learned == int((~loaded.is_test & ~loaded.is_unseen).sum())
+    assert surveyed(tmp_path, fit_classes=["1"]).learned == 6
+    with pytest.raises(InputError, match="no class 'c'"):
+        surveyed(tmp_path, fit_classes=["c"])
