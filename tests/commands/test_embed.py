@@ -422,3 +422,31 @@ def test_what_was_placed_goes_with_the_run(copy):
 def test_importing_the_package_imports_nothing_heavy():
     code = "import sys, dimred; sys.exit(bool({'torch', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_neighbors_of_images_without_labels_are_retrieved_by_angle(gray, tmp_path):
+    words = ["embed", str(gray / "run"), str(gray / "mine.npz"), "--out", str(tmp_path / "found")]
+    out, _ = dimred(tmp_path, *words, "--neighbors", "2", "--cosine", "--root", str(gray))
+    assert "folders called like" not in out
+    table = rows(tmp_path / "found-neighbors.csv")
+    assert list(table[0]) == ["path", "rank", "distance", "row", "index", "split"]
+    assert len(table) == 2 * 80
+    # They are the run's own: each is its own nearest.
+    nearest_rows = [int(row["row"]) for row in table if row["rank"] == "1"]
+    assert nearest_rows == list(range(80))
+    distances = [float(row["distance"]) for row in table if row["rank"] == "1"]
+    assert max(distances) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--space", "h"], "--space: says how --neighbors K searches"),
+        (["--cosine"], "--cosine: says how --neighbors K searches"),
+        (["--neighbors", "0"], "--neighbors 0: must be from 1 to the 80 training images"),
+        (["--neighbors", "81"], "--neighbors 81: must be from 1 to the 80 training images"),
+    ],
+)
+def test_a_search_that_cannot_be_made_is_refused(gray, words, message):
+    assert message in refused(gray, "embed", "run", "mine.npz", *words)
+    assert not (gray / "run/embedded/mine-neighbors.csv").exists()
