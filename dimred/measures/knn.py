@@ -59,8 +59,8 @@ class KnnCurves(Measure):
 
     knn_curves: bool = option(
         True,
-        "Also draw kNN accuracy for k = 1..30; without it, measuring a large set with many "
-        "dimensions takes half as long.",
+        "Also draw kNN accuracy for k = 1..30 (plots/knn.png), which takes a while for a large set "
+        "in many dimensions.",
     )
 
     def applies(self, setting: Setting) -> bool:
