@@ -20,6 +20,8 @@ second, as is that of the loss alone. In %: Recall@1, MAP@R, NMI, AMI and F1 of 
 then the [spread within classes](run-folder.md#a-map-as-a-metric), and of the variance part z_V the
 KL divergence (nats), sigma and how many of its 64 dimensions are active, in the mean of the seeds.
 """
+NOTE = """\
+"""
 _COLUMNS = {
     "r1": "R@1",
     "map_at_r": "MAP@R",
@@ -33,11 +35,8 @@ _COLUMNS = {
 }
 
 
-def dvml(lines: Sequence[Measured], references: dict[Runs, str], note: str) -> list[str]:
-    """The section: a table for each set, and what they say; nothing without runs.
-
-    note: what the tables say, in words.
-    """
+def dvml(lines: Sequence[Measured], references: dict[Runs, str]) -> list[str]:
+    """The section: a table for each set, and what they say; nothing without runs."""
     here = [line for line in lines if line.table == "dvml"]
     if not here:
         return []
@@ -46,7 +45,7 @@ def dvml(lines: Sequence[Measured], references: dict[Runs, str], note: str) -> l
         of_data = [line for line in here if title(line.record.data) == data]
         text.append(f"**{data}**, {of_data[0].record.epochs:,} epochs\n")
         text.append(table_of(["", *_COLUMNS.values(), "seeds", "run"], _rows(of_data, references)))
-    return [*text, note]
+    return [*text, NOTE]
 
 
 def _rows(lines: Sequence[Measured], references: dict[Runs, str]) -> list[list[str]]:

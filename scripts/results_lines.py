@@ -29,6 +29,7 @@ TABLE_NAMES = {
     "drlim": "DrLIM",
     "angel2015_mnist": "Angel (2015), MNIST",
     "angel2015_norb": "Angel (2015), NORB",
+    "dvml": "DVML",
     "baselines": "baselines",
 }
 

@@ -5,7 +5,8 @@
 First adds the records of the finished runs in the folders OUTPUTS that belong to a table of
 `dimred table` or to the demo, replacing earlier records of equal runs. Without OUTPUTS it only
 writes the page. No number on the page is typed by hand; a test checks that the page matches the
-records. The parts of the page are in results_holds.py, results_rest.py and results_made.py.
+records. The parts of the page are in results_holds.py, results_dvml.py, results_rest.py and
+results_made.py.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from results_dvml import dvml
 from results_holds import what_holds
 from results_lines import measured_lines, references
 from results_made import appendix_b
@@ -90,7 +92,8 @@ def page(records: Sequence[RunRecord]) -> str:
     """The text of docs/results.md."""
     lines = measured_lines(records)
     names = references(lines, records)
-    parts = [HEAD, *what_holds(lines, names), *appendix_a(lines, records, names)]
+    parts = [HEAD, *what_holds(lines, names), *dvml(lines, names)]
+    parts += appendix_a(lines, records, names)
     return "\n".join([*parts, *appendix_b(lines, records, names)])
 
 
