@@ -73,24 +73,33 @@ class TripletLoss:
             squares = squared_distances(x, x)
             a, p = of_one_class(pairs.values).nonzero(as_tuple=True)
             others = of_two_classes(pairs.values)[a]
+            columns, mined = self._negatives(squares.detach(), a, p, others, x.shape[1], context)
             distances = squares if self.squared else root(squares)
-            positive = distances[a, p]
-            if self.mining is Mining.all:
-                negative, mined = distances[a], others
-                positive = positive[:, None]
-            elif self.mining is Mining.semi_hard:
-                chosen, mined = semi_hard_negatives(squares.detach(), a, p, others)
-                negative = distances[a, chosen]
-            else:
-                if context is None:
-                    raise ValueError("mining=distance_weighted: needs a StepContext")
-                weights = negative_weights(root(squares.detach()), x.shape[1])[a]
-                chosen, mined = drawn(weights.masked_fill(~others, -torch.inf), context.generator)
-                negative = distances[a, chosen]
-            hinges = (self.margin + positive - negative).relu()
-            parts = shares(hinges, mined, self.average)
-            rows = parts.new_zeros(len(z)).index_add(0, a, parts.reshape(len(a), -1).sum(1))
+            hinges = self.margin + distances[a, p][:, None] - distances[a].gather(1, columns)
+            parts = shares(hinges.relu(), mined, self.average)
+            rows = parts.new_zeros(len(z)).index_add(0, a, parts.sum(1))
             return reduced(rows * len(z), z, reduction)
+
+    def _negatives(
+        self,
+        squares: Tensor,
+        a: Tensor,
+        p: Tensor,
+        others: Tensor,
+        dims: int,
+        context: StepContext | None,
+    ) -> tuple[Tensor, Tensor]:
+        """The k negatives of each anchor and positive (P, k), and which of them count."""
+        if self.mining is Mining.all:
+            return torch.arange(len(squares), device=a.device).expand_as(others), others
+        if self.mining is Mining.semi_hard:
+            chosen, there = semi_hard_negatives(squares, a, p, others)
+        elif context is None:
+            raise ValueError("mining=distance_weighted: needs a StepContext")
+        else:
+            weights = negative_weights(root(squares), dims)[a].masked_fill(~others, -torch.inf)
+            chosen, there = drawn(weights, context.generator)
+        return chosen[:, None], there[:, None]
 
 
 def semi_hard_negatives(

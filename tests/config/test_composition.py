@@ -50,6 +50,12 @@ BESIDES = {
         "schedule=single_2d",
         "schedule.stages.train.out_dim=3",
     ],
+    "class_batches": ["loss=triplet"],
+    "triplet": ["pairing=class_batches"],
+    "n_pair": ["pairing=class_batches"],
+    "contrastive": ["pairing=class_batches"],
+    "lifted_structure": ["pairing=class_batches"],
+    "proxy_nca": ["pairing=class_batches"],
     "cross_entropy": ["pairing=class_target"],
     "squared_error": ["pairing=factor_target"],
 }
@@ -254,7 +260,7 @@ def test_datasets_choose_their_pairing_unless_told():
         ),
         (
             ["+loss.margn=2"],
-            ["loss.margn=2: no such key; did you mean loss=drlim loss.margin=2, or "],
+            ["loss.margn=2: no such key; did you mean loss=drlim loss.margin=2 (or with loss="],
         ),
         (["+foo=1"], ["foo", "no such key"]),
         (["los=tsimcne"], ["los=tsimcne: no such key; did you mean loss=tsimcne?"]),
