@@ -32,12 +32,7 @@ ALSO_CALLED = {
 """Other names that a group is looked for by."""
 OTHER_NAMES = {
     "dataset": {"photos": "image_folder", "images": "image_folder", "imagenet": "image_folder"},
-    "loss": {
-        "ntxent": "simclr",
-        "siamese": "drlim",
-        "npair": "n_pair",
-        "lifted": "lifted_structure",
-    },
+    "loss": {"ntxent": "simclr", "siamese": "drlim", "lifted": "lifted_structure"},
     "model": {"cnn": "convnet", "mlp": "linear_20_3"},
     "log": {"tb": "tensorboard"},
     "device": {"gpu": "cuda", "mps": "cpu (Apple's GPUs are not used)"},

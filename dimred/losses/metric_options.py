@@ -199,7 +199,8 @@ class ProxyNCA(MetricLossOptions):
     )
     lr_factor: float = option(
         50.0,
-        "Factor of the learning rate for the proxies.",
+        "Factor of the learning rate for the proxies: 50 in Roth et al. (2020), at a rate of 1e-5; "
+        "on scikit-learn's digits with Adam, factors of 1 to 200 reach the same.",
         above=0,
         at_most=1e6,
         unit="a factor",

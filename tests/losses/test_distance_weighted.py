@@ -114,7 +114,7 @@ def test_without_any_negative_near_enough_it_is_zero_with_a_gradient():
     pairs = ClassPairs(torch.tensor([0, 0, 1, 1]), torch.tensor([0, 2]), torch.tensor([1, 3]))
     value = loss(margin=9.0)(z, pairs, context=context(z))
     (gradient,) = torch.autograd.grad(value, z)
-    assert float(value) == 0
+    assert value.item() == 0
     assert not gradient.any()
 
 

@@ -301,6 +301,6 @@ def test_drawing_by_distance_is_for_embeddings_of_length_1():
 
 
 def test_options_of_the_triplet_loss_reach_it():
-    options = dict(margin=0.7, squared=False, normalize=False, mining=Mining.all)
+    options = {"margin": 0.7, "squared": False, "normalize": False, "mining": Mining.all}
     built = BUILT["triplet"](**options, average=Average.above_zero).build()
     assert built == TripletLoss(**options, average=Average.above_zero)
