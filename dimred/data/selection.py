@@ -49,8 +49,7 @@ def with_unseen_classes(image_set: ImageSet, learned: Sequence[str]) -> ImageSet
     """The same images, where those of all classes but some are of unseen classes.
 
     learned: the classes to learn from, as in `select_classes`.
-    Raises InputError as `select_classes` does, where no image is of another class, and for classes
-    whose images are all test images.
+    Raises InputError as `select_classes` does, and where no image is of another class.
     """
     key = f"dataset.fit_classes={list(learned)}"
     labels, ids = _classes_named(image_set, "dataset.fit_classes", learned)

@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dimred.data.image_set import ImageSet, LabelSet
-from dimred.data.selection import draw_training_images, limit, select_classes
+from dimred.data.selection import (
+    draw_training_images,
+    limit,
+    select_classes,
+    with_unseen_classes,
+)
 from dimred.errors import InputError
 
 NAMES = ("cat", "dog", "1", "owl")
@@ -72,6 +77,111 @@ def test_classes_are_taken_by_name_then_by_index(classes, names):
     assert [names[i] for i in kept.labels.values] == [
         NAMES[whole.labels.values[i]] for i in kept.index
     ]
+
+
+@pytest.mark.parametrize(
+    ("classes", "names"),
+    [
+        (["1-2"], ("dog", "1")),  # by index, although one is called 1
+        (["0-0", "3"], ("cat", "owl")),
+        (["owl", "0-1"], ("cat", "dog", "owl")),
+        (["0-3"], NAMES),
+    ],
+)
+def test_a_range_of_classes_is_by_index(classes, names):
+    kept = select_classes(image_set([3, 0, 1, 2, 1, 0, 3]), classes)
+    assert kept.labels.names == names
+
+
+def test_a_class_that_is_called_like_a_range_is_taken_by_its_name():
+    whole = image_set([0, 1, 2], names=("a", "0-1", "b"))
+    assert select_classes(whole, ["0-1"]).labels.names == ("0-1",)
+
+
+@pytest.mark.parametrize(
+    ("classes", "parts"),
+    [
+        (["2-4"], ["no class '2-4'", "'owl'"]),
+        (["2-1"], ["no class '2-1'"]),
+        (["0-99999999999999999999"], ["no class '0-9"]),
+        (["0-"], ["no class '0-'"]),
+        (["0-2", "dog"], ["'dog' is class 'dog', named twice"]),
+        (["dog", "0-2"], ["class 'dog' is in '0-2', named twice"]),
+    ],
+)
+def test_refused_ranges_are_named(classes, parts):
+    message = refusal(select_classes, image_set([0, 1, 2, 3]), classes)
+    assert message.startswith("dataset.classes=[")
+    for part in parts:
+        assert part in message
+
+
+@given(
+    labels=st.lists(st.integers(0, 3), min_size=1, max_size=30),
+    learned=st.sets(st.integers(0, 3), min_size=1),
+)
+def test_images_of_all_classes_but_the_learned_are_of_unseen_ones(labels, learned):
+    if not learned & set(labels) or not set(labels) - learned:
+        return
+    whole = image_set(labels)
+    marked = with_unseen_classes(whole, [NAMES[i] for i in learned])
+    assert marked.is_unseen.tolist() == [label not in learned for label in labels]
+    # Nothing else changes: their labels and images are there to be measured.
+    assert marked.labels is whole.labels
+    assert torch.equal(marked.images, whole.images)
+    assert marked.fingerprint() != whole.fingerprint()
+    order = np.arange(len(labels))[::-1].copy()
+    assert marked.take(order).is_unseen.tolist() == marked.is_unseen[::-1].tolist()
+
+
+def test_classes_to_learn_from_are_named_as_classes_are():
+    assert with_unseen_classes(image_set([0, 1, 2, 3]), ["0-1", "1"]).is_unseen.tolist() == [
+        False,
+        False,
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("learned", "parts"),
+    [
+        (["x"], ["no class 'x'", "'cat'"]),
+        ([], ["at least one class"]),
+        (["dog"], ["no image is of these classes"]),
+        (["cat", "owl"], ["no image is of another class", "dataset.fit_classes=null"]),
+        (["0-3"], ["no image is of another class"]),
+    ],
+)
+def test_refused_classes_to_learn_from_are_named(learned, parts):
+    message = refusal(with_unseen_classes, image_set([0, 3, 3]), learned)
+    assert message.startswith("dataset.fit_classes=[")
+    for part in parts:
+        assert part in message
+
+
+def test_a_set_without_labels_has_no_classes_to_learn_from():
+    message = refusal(with_unseen_classes, unlabeled(3), ["0"])
+    assert message.startswith("dataset.fit_classes=['0']: these images have no labels")
+    assert "set dataset.fit_classes=null" in message
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_test", "of_test", "expected"),
+    [
+        ([0, 1, 2, 3], [0, 0, 1, 1], True, [3]),
+        ([0, 1, 2, 3], [0, 0, 1, 1], False, [1, 3]),
+        ([0, 1, 2, 3], [1, 0, 1, 0], True, [1, 3]),  # none of the unseen is a test image
+    ],
+)
+def test_what_is_measured_are_images_of_unseen_classes(labels, is_test, of_test, expected):
+    images = with_unseen_classes(image_set(labels, is_test), ["cat", "1"])
+    assert images.measured(of_test).tolist() == expected
+
+
+def test_without_unseen_classes_what_is_held_out_is_measured():
+    images = image_set([0, 1, 2, 3], [0, 0, 1, 1])
+    assert images.measured(of_test=True).tolist() == images.held_out.tolist()
 
 
 def test_extra_labels_keep_the_classes_that_have_images():

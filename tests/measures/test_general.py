@@ -147,6 +147,48 @@ def test_equally_large_training_classes_are_as_likely():
     assert Splits(image_set(labels, LAST_20), None).chance == 0.25
 
 
+def unseen(labels, learned, is_test=None):
+    images = image_set(labels, is_test)
+    return replace(images, is_unseen=~np.isin(labels, learned))
+
+
+def test_images_of_unseen_classes_are_a_split_of_their_own_and_the_first():
+    splits = Splits(unseen([0, 1, 2] * 20, [0], LAST_20), None)
+    assert list(splits.parts) == ["unseen", "official", "random"]
+    train, test = splits.parts["unseen"]
+    assert train.tolist() == [i for i in range(40) if i % 3]
+    assert test.tolist() == [i for i in range(40, 60) if i % 3]
+    assert splits.names["unseen"] == "classes not learned from, 26/14"
+    # Others are of all images, as ever.
+    assert len(splits.parts["official"][1]) == 20
+
+
+@pytest.mark.parametrize("is_test", [None, [True] * 60, [False, True, True] * 20])
+def test_where_the_split_leaves_no_unseen_image_on_one_side_they_are_split_at_random(is_test):
+    images = unseen([0, 1, 2] * 20, [0], is_test)
+    splits = Splits(images, None)
+    train, test = splits.parts["unseen"]
+    assert sorted([*train, *test]) == np.flatnonzero(images.is_unseen).tolist()
+    assert (len(train), len(test)) == (34, 6)
+    assert sorted(images.labels.values[test]) == [1, 1, 1, 2, 2, 2]
+    assert all(map(np.array_equal, Splits(images, None).parts["unseen"], (train, test)))
+
+
+def test_chance_among_unseen_classes_is_that_of_theirs():
+    labels = [0] * 20 + [1] * 10 + [2] * 30
+    assert Splits(unseen(labels, [0]), None).chance == pytest.approx(30 / 40)
+    # Of few images drawn as tests, all unseen ones stand for them.
+    few = Splits(unseen([0] * 10 + [1] * 4 + [2] * 2, [0]), None)
+    assert few.sizes["unseen"] == 1
+    assert few.chance == pytest.approx(4 / 6)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_of_too_few_unseen_images_there_is_no_split(count):
+    images = replace(image_set(TWO_CLASSES), is_unseen=np.arange(60) < count)
+    assert list(Splits(images, None).parts) == ["random"]
+
+
 def test_without_labels_every_k_is_measured_and_chance_is_that_of_random_neighbors(monkeypatch):
     setting = setting_of(image_set(None), [5, 10])
     h = np.random.default_rng(0).normal(size=(60, 3))
