@@ -19,8 +19,8 @@ def unit(x: Tensor) -> Tensor:
     """Vectors (n, d), float64, at length 1; of none, and with a gradient of 0, where they are too
     short to have a direction."""
     squares = x.square().sum(1, keepdim=True)
-    directed = squares > _SHORTEST**2
-    return torch.where(directed, x, 0.0) / torch.where(directed, squares, 1.0).sqrt()
+    short = squares <= _SHORTEST**2
+    return torch.where(short, 0.0, x) / torch.where(short, 1.0, squares).sqrt()
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
@@ -34,8 +34,8 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
 
 def root(squares: Tensor) -> Tensor:
     """The square root, with a gradient of 0 at 0, where the root's is infinite."""
-    apart = squares > 0
-    return torch.where(apart, squares, 1.0).sqrt() * apart
+    none = squares <= 0
+    return torch.where(none, 1.0, squares).sqrt() * ~none
 
 
 def of_one_class(values: Tensor) -> Tensor:

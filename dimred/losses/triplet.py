@@ -72,10 +72,10 @@ class TripletLoss:
             x = unit(z.double()) if self.normalize else z.double()
             squares = squared_distances(x, x)
             a, p = of_one_class(pairs.values).nonzero(as_tuple=True)
-            others = of_two_classes(pairs.values)[a]
+            others = of_two_classes(pairs.values)
             columns, mined = self._negatives(squares.detach(), a, p, others, x.shape[1], context)
             distances = squares if self.squared else root(squares)
-            hinges = self.margin + distances[a, p][:, None] - distances[a].gather(1, columns)
+            hinges = self.margin + distances[a, p][:, None] - distances[a[:, None], columns]
             parts = shares(hinges.relu(), mined, self.average)
             rows = parts.new_zeros(len(z)).index_add(0, a, parts.sum(1))
             return reduced(rows * len(z), z, reduction)
@@ -91,29 +91,29 @@ class TripletLoss:
     ) -> tuple[Tensor, Tensor]:
         """The k negatives of each anchor and positive (P, k), and which of them count."""
         if self.mining is Mining.all:
-            return torch.arange(len(squares), device=a.device).expand_as(others), others
+            every = torch.arange(len(squares), device=a.device)
+            return every.expand(len(a), -1), others[a]
         if self.mining is Mining.semi_hard:
-            chosen, there = semi_hard_negatives(squares, a, p, others)
-        elif context is None:
+            chosen = semi_hard_negatives(squares, others)[a, p]
+            return chosen[:, None], others.any(1)[a][:, None]
+        if context is None:
             raise ValueError("mining=distance_weighted: needs a StepContext")
-        else:
-            weights = negative_weights(root(squares), dims)[a].masked_fill(~others, -torch.inf)
-            chosen, there = drawn(weights, context.generator)
-        return chosen[:, None], there[:, None]
+        weights = negative_weights(root(squares), dims).masked_fill(~others, -torch.inf)
+        chosen = drawn(weights, len(weights), context.generator)[a, p]
+        return chosen[:, None], (weights != -torch.inf).any(1)[a][:, None]
 
 
-def semi_hard_negatives(
-    distances: Tensor, a: Tensor, p: Tensor, others: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The negative of each anchor and positive, and whether there is any: (P,) each.
+def semi_hard_negatives(distances: Tensor, others: Tensor) -> Tensor:
+    """The negative of each row as an anchor and each as its positive (n, n); any row where there is
+    no negative.
 
-    distances: (n, n). a, p: rows (P,). others: bool (P, n), rows of other classes than a's.
+    distances: (n, n). others: bool (n, n), which rows are of other classes.
     """
-    to_a = distances[a]
-    beyond = others & (to_a > distances[a, p][:, None])
-    nearest = to_a.masked_fill(~beyond, torch.inf).argmin(1)
-    farthest = to_a.masked_fill(~others, -torch.inf).argmax(1)
-    return torch.where(beyond.any(1), nearest, farthest), others.any(1)
+    ordered, columns = distances.masked_fill(~others, torch.inf).sort(1)
+    # The first that is farther than the positive, or the last.
+    places = torch.searchsorted(ordered, distances.contiguous(), right=True)
+    last = (others.sum(1, keepdim=True) - 1).clamp_min(0)
+    return columns.gather(1, places.minimum(last))
 
 
 def negative_weights(distances: Tensor, dims: int) -> Tensor:
@@ -129,13 +129,19 @@ def negative_weights(distances: Tensor, dims: int) -> Tensor:
     return (-log_q).masked_fill(distances > FARTHEST, -torch.inf)
 
 
-def drawn(log_weights: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """A column of each row with probability proportional to its weight, and whether there is any
-    above 0: (P,) each.
+def drawn(log_weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Columns of each row with probability proportional to their weight, drawn `count` times
+    (n, count); any column of a row without a weight above 0.
 
-    log_weights: (P, n), up to a constant for each row.
+    log_weights: (n, m), float64, up to a constant for each row: at 512 dimensions weights range
+        over more than floats hold.
     """
-    # The first of exponential waiting times, in logarithms: at 512 dimensions weights range over
-    # more than float64 does.
-    waits = torch.empty_like(log_weights).exponential_(generator=generator).log() - log_weights
-    return waits.argmin(1), (log_weights > -torch.inf).any(1)
+    largest = log_weights.amax(1, keepdim=True).clamp_min(-torch.finfo(log_weights.dtype).max)
+    sums = (log_weights - largest).exp().cumsum(1)
+    totals = sums[:, -1:].contiguous()
+    shape = len(sums), count
+    uniform = torch.rand(shape, generator=generator, device=sums.device, dtype=sums.dtype)
+    places = torch.searchsorted(sums, uniform * totals, right=True)
+    # Not beyond the last with a weight, should the product be rounded up to the total, nor beyond
+    # the row where weights are NaN, of a training that has failed.
+    return places.minimum(torch.searchsorted(sums, totals).clamp_max(sums.shape[1] - 1))

@@ -55,10 +55,11 @@ def test_weights_are_those_of_pytorch_metric_learning(monkeypatch):
 
 
 def test_negatives_are_drawn_as_often_as_their_weights_say():
-    log_weights = torch.tensor([0.0, -1.0, -torch.inf, -2.0, 700.0 - 701.5], dtype=torch.float64)
-    columns, there = drawn(log_weights.repeat(40_000, 1), seeded())
-    assert there.all()
-    expected = log_weights.softmax(0).numpy()
+    log_weights = torch.tensor([[0.0, -1.0, -torch.inf, -2.0, -1.5]], dtype=torch.float64)
+    other = torch.tensor([[-torch.inf, -torch.inf, 3.0, -torch.inf, -torch.inf]]).double()
+    certain, columns = drawn(torch.cat((other, log_weights - 500)), 40_000, seeded())
+    assert set(certain.tolist()) == {2}
+    expected = log_weights[0].softmax(0).numpy()
     frequencies = np.bincount(columns.numpy(), minlength=5) / 40_000
     assert frequencies[2] == 0
     deviation = np.sqrt(expected * (1 - expected) / 40_000)
@@ -66,13 +67,15 @@ def test_negatives_are_drawn_as_often_as_their_weights_say():
 
 
 def test_weights_beyond_what_floats_hold_are_told_apart():
-    columns, _ = drawn(torch.tensor([[-2000.0, -1000.0, -3000.0]]).double().repeat(50, 1), seeded())
-    assert set(columns.tolist()) == {1}
+    weights = torch.tensor([[-2000.0, -1000.0, -3000.0]]).double()
+    assert set(drawn(weights, 50, seeded())[0].tolist()) == {1}
 
 
-def test_a_row_without_a_weight_has_nothing_to_draw():
-    _, there = drawn(torch.tensor([[-torch.inf] * 3, [0.0, -torch.inf, 1.0]]).double(), seeded())
-    assert there.tolist() == [False, True]
+def test_a_number_next_to_one_draws_the_last_that_has_a_weight(monkeypatch):
+    nearly = 1 - 2**-53
+    monkeypatch.setattr(torch, "rand", lambda *_, **__: torch.tensor([[nearly]] * 2).double())
+    weights = torch.tensor([[0.1, 0.2, 0.7, 0.0], [0.3, 0.0, 0.0, 0.0]]).double().log()
+    assert drawn(weights, 1, seeded()).tolist() == [[2], [0]]
 
 
 def on_circle(*degrees):

@@ -1,6 +1,7 @@
 """The losses of deep metric learning against pytorch-metric-learning, and what holds for them
 beyond the contract of losses."""
 
+import math
 from functools import partial
 
 import pytest
@@ -23,8 +24,10 @@ from dimred.losses import (
     LossSizes,
     Mining,
     ProxyNCALoss,
+    StepContext,
     TripletLoss,
     lifted_structure_loss,
+    loss_of,
     margin_contrastive_loss,
     n_pair_loss,
 )
@@ -243,6 +246,22 @@ def test_classes_of_one_row_each_have_no_positive(name):
     assert gradient.isfinite().all()
     if "contrastive" not in name:
         assert float(value) == 0
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("name", [*LOSSES, "proxy_nca", "distance_weighted"])
+def test_embeddings_that_are_not_finite_have_no_finite_loss(name, bad):
+    """Nor an error, since the run says where it failed."""
+    torch.manual_seed(0)
+    others = {
+        "proxy_nca": ProxyNCALoss(CLASSES, D),
+        "distance_weighted": TripletLoss(mining=Mining.distance_weighted),
+    }
+    loss = others[name] if name in others else LOSSES[name][0]
+    for z in (points(N, D), torch.full((N, D), bad)):
+        z[3] = bad
+        value = loss_of(loss, z, class_pairs(N), StepContext(z, seeded()))
+        assert not value.isfinite()
 
 
 @pytest.mark.parametrize("loss", [TripletLoss(mining=Mining.all), margin_contrastive_loss])
