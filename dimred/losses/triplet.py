@@ -136,12 +136,13 @@ def drawn(log_weights: Tensor, count: int, generator: torch.Generator) -> Tensor
     log_weights: (n, m), float64, up to a constant for each row: at 512 dimensions weights range
         over more than floats hold.
     """
-    largest = log_weights.amax(1, keepdim=True).clamp_min(-torch.finfo(log_weights.dtype).max)
-    sums = (log_weights - largest).exp().cumsum(1)
-    totals = sums[:, -1:].contiguous()
+    ordered, columns = log_weights.sort(1, descending=True)
+    largest = ordered[:, :1].clamp_min(-torch.finfo(ordered.dtype).max)
+    # Running sums as a product, since `cumsum` has no deterministic kernel on a GPU.
+    sums = (ordered - largest).exp() @ ordered.new_ones(ordered.shape[1], ordered.shape[1]).triu()
     shape = len(sums), count
     uniform = torch.rand(shape, generator=generator, device=sums.device, dtype=sums.dtype)
-    places = torch.searchsorted(sums, uniform * totals, right=True)
-    # Not beyond the last with a weight, should the product be rounded up to the total, nor beyond
-    # the row where weights are NaN, of a training that has failed.
-    return places.minimum(torch.searchsorted(sums, totals).clamp_max(sums.shape[1] - 1))
+    places = torch.searchsorted(sums, uniform * sums[:, -1:], right=True)
+    # Not beyond the last with a weight, should the product be rounded up to the total.
+    last = (log_weights > -torch.inf).sum(1, keepdim=True) - 1
+    return columns.gather(1, places.minimum(last.clamp_min(0)))

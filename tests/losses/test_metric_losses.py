@@ -83,8 +83,13 @@ def test_semi_hard_triplets_have_the_loss_of_pytorch_metric_learning(seed):
 
 
 def test_semi_hard_takes_the_nearest_beyond_the_positive_else_the_farthest():
-    """On a line: anchor 0, its positive at 2, negatives at 1, 3, 4; then at 0.5, 1.5."""
-    for negatives, distance in (([1.0, 3.0, 4.0], 3.0), ([0.5, 1.5], 1.5)):
+    """On a line: anchor 0, its positive at 2, negatives at 1, 3, 4; then at 0.5, 1.5. One that is
+    as far as the positive is not beyond it."""
+    for negatives, distance in (
+        ([1.0, 3.0, 4.0], 3.0),
+        ([0.5, 1.5], 1.5),
+        ([-2.0, 3.0, -3.0], 3.0),
+    ):
         z = torch.tensor([0.0, 2.0, *negatives], dtype=torch.float64)[:, None]
         pairs = ClassPairs(
             torch.tensor([0, 0, *[1 + i for i in range(len(negatives))]]),
@@ -210,7 +215,7 @@ def test_the_length_of_an_embedding_matters_unless_it_is_normalized(name, seed):
 def test_moving_all_embeddings_changes_what_is_not_made_of_distances(name, seed):
     loss, _, by_distance = LOSSES[name]
     z, pairs = points(N, D, seed), class_pairs(N, seed)
-    before, after = loss(z, pairs), loss(z + 3.0, pairs)
+    before, after = loss(z, pairs), loss(z + 1e4, pairs)
     assert torch.allclose(before, after, rtol=1e-9) is by_distance
 
 
