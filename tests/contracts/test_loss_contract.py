@@ -4,7 +4,9 @@ import copy
 
 import pytest
 import torch
-from contracts.losses import DIMS, LOSSES, N_CLASSES, REGISTERED, each, points
+from contracts.loss_cases import DIMS, points
+from contracts.losses import LOSSES, REGISTERED, each
+from contracts.metric_losses import N_CLASSES
 from hypothesis import given
 from hypothesis import strategies as st
 

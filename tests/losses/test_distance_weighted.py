@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from contracts.losses import class_pairs, distance, points, positives, seeded, squared_distance
+from contracts.loss_cases import points, seeded, squared_distance
+from contracts.metric_losses import class_pairs, distance, positives
 from pytorch_metric_learning.miners import DistanceWeightedMiner, distance_weighted_miner
 
 from dimred.losses import Average, Mining, StepContext, TripletLoss, check_loss, loss_of

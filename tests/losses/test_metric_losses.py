@@ -6,13 +6,8 @@ from functools import partial
 
 import pytest
 import torch
-from contracts.losses import (
-    class_pairs,
-    points,
-    positives,
-    seeded,
-    semi_hard_negative,
-)
+from contracts.loss_cases import points, seeded
+from contracts.metric_losses import class_pairs, positives, semi_hard_negative
 from hypothesis import given
 from hypothesis import strategies as st
 from pytorch_metric_learning import losses as oracle
