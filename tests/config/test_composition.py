@@ -56,6 +56,7 @@ BESIDES = {
     "contrastive": ["pairing=class_batches"],
     "lifted_structure": ["pairing=class_batches"],
     "proxy_nca": ["pairing=class_batches"],
+    "dvml": ["pairing=class_batches"],
     "cross_entropy": ["pairing=class_target"],
     "squared_error": ["pairing=factor_target"],
 }

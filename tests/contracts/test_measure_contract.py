@@ -17,7 +17,7 @@ from dimred.measures.views import OtherViews
 from dimred.options.registry import registered
 from dimred.run.inputs import Inputs
 from dimred.run.measuring import setting_of
-from dimred.run.stages import new_encoder
+from dimred.run.stages import new_encoder, new_loss
 from dimred.training.compute import Compute
 from dimred.training.embed import embed
 
@@ -37,6 +37,10 @@ SETTINGS = {
         *["experiment=smoke", "dataset.limit=120", "pairing=class_target", "loss=cross_entropy"],
         *["schedule=classifier", *SMALL],
     ],
+    "variance": [
+        *["experiment=metric", "dataset=digits", "dataset.limit=120", "dataset.fit_classes=[0-4]"],
+        *["loss=dvml", "loss.decoder_dim=4", *SMALL, "model.hidden_dim=null"],
+    ],
     "unlabeled": ["experiment=smoke", "dataset=npz", "dataset.path=unlabeled.npz", *SMALL],
 }
 
@@ -55,7 +59,8 @@ def maps(tmp_path_factory):
         encoder = new_encoder(config, inputs.images, stage.out_dim)
         with torch.no_grad():
             h, z = embed(encoder, inputs.resident, 1024, inputs.compute)
-        embeddings.append(Embedding(setting_of(inputs), h, z, encoder))
+        loss = new_loss(inputs, config.schedule.numbered(0)[-1], h.shape[1])
+        embeddings.append(Embedding(setting_of(inputs), h, z, encoder, loss))
     return embeddings
 
 
