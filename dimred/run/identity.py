@@ -18,6 +18,7 @@ from dimred.run_folder.state import DAMAGED, FINISHED, UNFINISHED, RunState, sta
 from dimred.training.compute import Compute
 
 _MAX_SHOWN = 3  # differing keys
+_ADDED = ("dataset.fit_classes",)
 
 
 def identity_of(config: RunConfig, compute: Compute, images: ImageSet) -> dict[str, Any]:
@@ -110,7 +111,9 @@ def _namesakes(config: RunConfig) -> Iterator[Path]:
 
 
 def _digest(identity: dict[str, Any]) -> str:
-    # Earlier versions had the threads among the values; null, the default, keeps their names.
+    # As earlier versions computed it, so that runs keep their names: they had the threads among the
+    # values, and not what has been added since, unless it is used.
     values = {**identity["config"], "device.threads": None}
+    values = {k: v for k, v in values.items() if k not in _ADDED or v is not None}
     text = json.dumps({**identity, "config": values}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
