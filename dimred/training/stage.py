@@ -282,8 +282,9 @@ class StageTrainer:
     @torch.no_grad()
     def sample_losses(self) -> NDArray[np.float32]:
         """The current loss of each sample (N,), in eval mode, in batches as in training: the mean
-        over its rows. NaN for samples that are not learned from, and for all samples where a batch
-        shared by several processes does not fit into one device's memory."""
+        over its rows. NaN for samples that are not learned from or, where a pairing draws
+        its samples, were not drawn, and for all samples where a batch shared by several processes
+        does not fit into one device's memory."""
         training = self.encoder.training
         self.encoder.eval()
         try:
