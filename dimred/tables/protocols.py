@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -11,7 +11,7 @@ from dimred.config import eval_values, identity_fields
 from dimred.config.compose import composed
 from dimred.errors import InputError
 from dimred.run_folder.record import RunRecord
-from dimred.tables import TABLES, Column, Comparison, compare, compare_baselines
+from dimred.tables import TABLES, Column, Comparison, Table, compare, compare_baselines
 
 # Parts of summary.json that are not results of a measure.
 _NOT_MEASURES = ("dataset", "eval", "stages", "measures")
@@ -50,12 +50,27 @@ def _column(measure: str, records: Sequence[RunRecord]) -> Column:
 
 
 @cache
-def protocols(name: str) -> dict[str, dict[str, Any]]:
+def protocols(name: str) -> Mapping[str, dict[str, Any]]:
     """The published protocols of a table of TABLES: by row key, the values of the row's experiment
-    by dotted key."""
-    table, values = TABLES[name], {}
-    for row in table.rows:
-        config = composed(table.command(row, "full"))
-        measured = {f"eval.{key}": value for key, value in eval_values(config).items()}
-        values[row.key] = {**identity_fields(config), **measured}
-    return values
+    by dotted key. A row is composed when it is asked for, which takes a tenth of a second."""
+    return _Protocols(TABLES[name])
+
+
+class _Protocols(Mapping[str, dict[str, Any]]):
+    def __init__(self, table: Table):
+        self._table = table
+        self._rows = {row.key: row for row in table.rows}
+        self._values: dict[str, dict[str, Any]] = {}
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        if key not in self._values:
+            config = composed(self._table.command(self._rows[key], "full"))
+            measured = {f"eval.{name}": value for name, value in eval_values(config).items()}
+            self._values[key] = {**identity_fields(config), **measured}
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
