@@ -113,7 +113,7 @@ def _published(data: str, title: str, values: dict[str, str]) -> list[Row]:
     return [*rows, _pixels(data, title)]
 
 
-def _stand_in(data: str, title: str, tried: Sequence[str] = ("kl001",)) -> list[Row]:
+def _stand_in(data: str, title: str, tried: Sequence[str] = ("kl001", "scaled")) -> list[Row]:
     """The rows of a set. tried: what is tried against the collapse of the posterior, by key."""
     rows = [_row(data, title, method) for method in _PAIRED]
     changed = [_TRIPLET.around().but(*each[:2], *each[2]) for each in _TRIED if each[0] in tried]
