@@ -23,14 +23,21 @@ class Retrieval:
     """How well points find others of their class.
 
     recall: Recall@K by K. map_at_r: MAP@R. All in [0, 1], means over the queries.
-    queries: how many points were queries. alone: how many were not, being the only one of their
-        class.
+    first_right: bool (queries,), whether the nearest of each is of its class, in the order of the
+        points. alone: how many points are no queries, being the only one of their class.
+    chance: Recall@1 of neighbors drawn at random.
     """
 
     recall: dict[int, float]
     map_at_r: float
-    queries: int
+    first_right: NDArray[np.bool_]
     alone: int
+    chance: float
+
+    @property
+    def queries(self) -> int:
+        """How many points were queries."""
+        return len(self.first_right)
 
 
 def class_retrieval(
@@ -76,16 +83,19 @@ def class_retrieval(
     if len(queries) == 0:
         raise ValueError("no class has two points, so that none can find another")
     found = dict.fromkeys(ks, 0)
-    precision = 0.0
+    precision, first = 0.0, np.zeros(len(points), dtype=bool)
     for rows in _blocks(queries, others, max(ks)):
         k = max(int(others[rows].max()), *ks)
         right = codes[nearest_others(points, rows, k, device)] == codes[rows, None]
+        first[order[rows]] = right[:, 0]
         for some in ks:
             found[some] += int(right[:, :some].any(axis=1).sum())
         precision += float(_average_precision(right, others[rows]).sum())
     n = len(queries)
     recall = {k: count / n for k, count in found.items()}
-    return Retrieval(recall, precision / n, n, len(points) - n)
+    first_right = first[np.sort(order[queries])]
+    chance = float(others[queries].mean() / (len(points) - 1))
+    return Retrieval(recall, precision / n, first_right, len(points) - n, chance)
 
 
 def nearest_others(

@@ -87,7 +87,10 @@ class KnnCurves(Measure):
 def check_ks(ks: Sequence[int], max_k: int, n_images: int) -> None:
     """Raise LeftOut for numbers of neighbors above max_k."""
     if max(ks) > max_k:
-        raise LeftOut(f"eval.k={list(ks)}: must be at most {max_k} with these {n_images} images")
+        voters = f", of which {max_k} vote in the smallest split" if max_k < n_images - 1 else ""
+        raise LeftOut(
+            f"eval.k={list(ks)}: must be at most {max_k} with these {n_images} images{voters}"
+        )
 
 
 def knn_measurements(

@@ -94,13 +94,22 @@ class RetrievalOfClasses(Measure):
         """All numbers of the images at `rows`, in each space."""
         from dimred.evaluation.clusters import agreement, kmeans_clusters
         from dimred.evaluation.measurement import Measurement
+        from dimred.evaluation.paired import difference_error
         from dimred.evaluation.retrieval import class_retrieval
         from dimred.evaluation.spread import class_spread
 
         setting = embedding.setting
         classes, device = classes_at(setting, rows), setting.compute.device
+        of_z: NDArray[np.bool_] | None = None
         for space, points in self._spaces(embedding, rows):
             found = class_retrieval(points, classes, self.recall, device)
+            if of_z is None:
+                of_z = found.first_right
+                yield Measurement(found.chance, "recall", "chance", k=1)
+                yield Measurement(float(found.queries), "queries")
+            else:
+                error = difference_error(of_z, found.first_right)
+                yield Measurement(error, "error", f"z-{space}", k=1)
             for k, share in found.recall.items():
                 yield Measurement(share, "recall", space, k=k)
             yield Measurement(found.map_at_r, "map_at_r", space)

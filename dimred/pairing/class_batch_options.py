@@ -57,23 +57,33 @@ class ClassBatch(AugmentedOptions):
         from dimred.errors import InputError
 
         key = f"schedule.batch_size={batch_size}"
-        possible = [
-            m
-            for m in range(2, batch_size // 2 + 1)
-            if batch_size % m == 0 and batch_size // m <= n_classes
-        ]
+        possible = _divided(batch_size, n_classes)
         if self.images_per_class is None and possible:
             return possible[0]
         if self.images_per_class in possible:
             return self.images_per_class
         if not possible:
+            whole = batch_size - batch_size % (2 * n_classes)  # all classes in every batch
+            fitting = whole or next(
+                (b for b in range(batch_size, 3, -1) if _divided(b, n_classes)), 4
+            )
             raise InputError(
                 f"{key}: cannot be divided into 2 to {n_classes} classes with equally many images "
-                f"of each, at least 2; there are {n_classes} classes to learn from; a multiple of "
-                f"{2 * n_classes} can"
+                f"of each, at least 2; there are {n_classes} classes to learn from; "
+                f"schedule.batch_size={fitting} can"
             )
         raise InputError(
             f"pairing.images_per_class={self.images_per_class}: {key} must be a multiple of it, of "
             f"2 to {n_classes} times, the classes to learn from; here it can be "
             f"{', '.join(map(str, possible[:12]))}"
         )
+
+
+def _divided(batch_size: int, n_classes: int) -> list[int]:
+    """The numbers of images of each class by which a batch is divided into 2 to n_classes classes,
+    from the smallest."""
+    return [
+        m
+        for m in range(2, batch_size // 2 + 1)
+        if batch_size % m == 0 and batch_size // m <= n_classes
+    ]

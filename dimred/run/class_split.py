@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from dimred.data.image_set import ImageSet, LabelSet
+from dimred.data.spelling import listed
 from dimred.measures.protocol import Setting
 from dimred.plots.style import N_COLORS, displayable
 from dimred.run_folder.arrays import LEARNED, UNSEEN
 
+_NAMED = 10  # classes
 _LETTERS = 15  # of a class in a legend, which leaves room for the note
 
 
@@ -30,6 +32,18 @@ def class_split_part(setting: Setting) -> dict[str, Any]:
         part[name] = {"classes": classes, "images": int(rows.sum())}
     part[UNSEEN]["measured"] = len(setting.measured)
     return {"class_split": part}
+
+
+def class_names(images: ImageSet) -> str:
+    """The names of the learned and of the unseen classes, the first ones of many."""
+    assert images.labels is not None
+    assert images.is_unseen is not None
+    parts = []
+    for name, rows in ((LEARNED, ~images.is_unseen), (UNSEEN, images.is_unseen)):
+        numbers = np.unique(images.labels.values[rows])
+        named = (images.labels.names[i] for i in numbers)
+        parts.append(f"{name}: {listed(named, _NAMED)}")
+    return "; ".join(parts)
 
 
 def with_unseen_named(images: ImageSet) -> LabelSet | None:

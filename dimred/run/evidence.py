@@ -22,7 +22,16 @@ def evidence_of(
     dims: of Z. row: the last row of metrics. found: what the measures of `When.end` found.
     """
     k, splits = setting.ks[0], setting.splits
-    if splits is None:
+    unseen = setting.images.is_unseen is not None and bool(setting.images.is_unseen.any())
+    retrieved = found.get("retrieval", {}) if unseen else {}
+    retrieval = "recall1_z" in retrieved
+    if retrieval:
+        # What such a run is for, and of more images than vote in the accuracy.
+        k, end = 1, ""
+        names = {space: f"recall1_{space}" for space in ("z", "h", *_REFERENCES)}
+        numbers = dict(retrieved)
+        images = int(retrieved["queries"])
+    elif splits is None:
         names = {space: f"views{k}_{space}" for space in ("z", "h", *_REFERENCES)}
         numbers, end = dict(found.get("views", {})), ""
         images = int(numbers.get("images", 0))
@@ -36,7 +45,7 @@ def evidence_of(
     if "z" not in shares:
         return None
     errors = {space: numbers.get(f"error{k}_z-{space}{end}") for space in shares}
-    untrained = found.get("untrained", {}).get(f"trustworthiness{k}_untrained_z")
+    untrained = found.get("untrained", {}).get(f"trustworthiness{setting.ks[0]}_untrained_z")
     return Evidence(
         labeled=splits is not None,
         k=k,
@@ -44,9 +53,10 @@ def evidence_of(
         shares=shares,
         errors={space: error for space, error in errors.items() if error is not None},
         dims=dims,
-        trust=row.get(f"trustworthiness{k}_z"),
+        trust=row.get(f"trustworthiness{setting.ks[0]}_z"),
         untrained_trust=untrained,
-        unseen=splits is not None and splits.first == "unseen",
+        unseen=retrieval or (splits is not None and splits.first == "unseen"),
+        retrieval=retrieval,
     )
 
 

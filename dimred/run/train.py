@@ -26,7 +26,7 @@ from dimred.errors import (
 )
 from dimred.files import escaped, shell_word
 from dimred.measures.protocol import Setting
-from dimred.run.class_split import class_split_part
+from dimred.run.class_split import class_names, class_split_part
 from dimred.run.columns import refresh_columns
 from dimred.run.correction import Watch
 from dimred.run.identity import identity_of, run_path, sibling_note
@@ -293,6 +293,7 @@ def _announce(folder: RunFolder, inputs: Inputs, setting: Setting) -> None:
     )
     if part := class_split_part(setting).get("class_split"):
         print(class_split_text(part, len(inputs.fit)))
+        print(escaped(class_names(images)))
     if images.unreadable:
         files = counted_word(len(images.unreadable), "unreadable file", "unreadable files")
         problems = images.found.unreadable if images.found else ()

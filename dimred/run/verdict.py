@@ -76,6 +76,8 @@ class Evidence:
 
     labeled: whether shares are accuracies on test images; else of images found by another view.
     unseen: whether these are of classes that were not learned from, among one another.
+    retrieval: whether shares are those of images whose nearest other one is of their class,
+        Recall@1, instead of the accuracy of k neighbors.
     k: number of neighbors. images: how many are counted.
     shares: in [0, 1], by space: "z", "h" and, where measured, "chance", "pixels", "pca2",
         "untrained_z" and "untrained_h".
@@ -93,6 +95,7 @@ class Evidence:
     trust: float | None = None
     untrained_trust: float | None = None
     unseen: bool = False
+    retrieval: bool = False
 
     def z_against(self, space: str) -> Difference | None:
         """How Z compares with another space; None where that is not measured."""
@@ -217,6 +220,8 @@ def _counted(it: Evidence) -> str:
     share = _written(it, "z")
     if it.labeled:
         of = " of classes not learned from" if it.unseen else ""
+        if it.retrieval:
+            return f"Recall@1 {share} of {it.images:,} images{of}"
         return f"knn{it.k} {share} of {it.images:,} test images{of}"
     return (
         f"{share} of {it.images:,} images have their other view among the {it.k} nearest in "

@@ -45,9 +45,12 @@ class RunRow:
     def final(self) -> dict[str, Any]:
         """The numbers of the last stage, and other numbers of the end."""
         summary = self.run.summary or {}
+        of_end = [summary.get(name) for name in ("retrieval", "variational")]
+        others = {k: v for part in of_end if isinstance(part, dict) for k, v in part.items()}
+        numbers = {k: v for k, v in others.items() if isinstance(v, int | float)}
         linear = (summary.get("linear") or {}).get("accuracy")
         final = {"linear": linear} if isinstance(linear, int | float) else {}
-        return {**summary.get("final", {}), **summary.get("references", {}), **final}
+        return {**summary.get("final", {}), **summary.get("references", {}), **final, **numbers}
 
     @cached_property
     def cells(self) -> dict[str, Any]:

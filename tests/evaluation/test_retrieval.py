@@ -53,6 +53,19 @@ def test_it_is_the_loops_over_the_definitions_in_blocks_of_any_size(cloud, found
     assert result.recall == pytest.approx(recall, abs=1e-12)
     assert result.map_at_r == pytest.approx(map_at_r, abs=1e-12)
     assert (result.queries, result.alone) == (queries, len(points) - queries)
+    # Of each query, and by chance: the share of the others that are of its class.
+    others = np.array([int((classes == own).sum()) - 1 for own in classes])
+    first = [naive_first(points, classes, i) for i in np.flatnonzero(others)]
+    assert result.first_right.tolist() == first
+    chance = (others[others > 0] / (len(points) - 1)).mean()
+    assert result.chance == pytest.approx(chance, abs=1e-12)
+
+
+def naive_first(points, classes, i):
+    """Whether the nearest other point is of the same class."""
+    squares = ((points.astype(float) - points[i].astype(float)) ** 2).sum(1)
+    squares[i] = np.inf
+    return bool(classes[squares.argmin()] == classes[i])
 
 
 def test_points_on_a_line_as_counted_by_hand():

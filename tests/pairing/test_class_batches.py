@@ -174,7 +174,11 @@ def test_images_per_class_can_be_set(batch_size, m):
         (
             23,
             None,
-            ["schedule.batch_size=23: cannot be divided", "2 to 5 classes", "a multiple of 10 can"],
+            [
+                "schedule.batch_size=23: cannot be divided",
+                "2 to 5 classes",
+                "schedule.batch_size=20 can",
+            ],
         ),
         (2, None, ["schedule.batch_size=2: cannot be divided"]),
         (3, 2, ["schedule.batch_size=3: cannot be divided"]),

@@ -1,11 +1,15 @@
 """The verdict says of a map what its numbers say, and no more than their errors allow."""
 
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dimred.run.evidence import evidence_of
 from dimred.run.verdict import (
     FAIR,
     GOOD,
@@ -173,6 +177,33 @@ def test_a_run_that_was_planned_for_a_budget_is_advised_a_larger_one():
         "H knows more (0.6); train longer: budget_minutes=1 instead of 0.5"
     )
     assert with_more_time(last, 10, 1.0) == last  # a larger one makes no more epochs
+
+
+def test_it_rests_on_retrieval_where_classes_are_unseen_and_it_was_asked_for():
+    """With what the measure found; by kNN where all classes are learned from."""
+    found = {
+        "recall1_z": 0.9, "recall1_h": 0.95, "recall1_pixels": 0.97, "recall1_chance": 0.2,
+        "recall1_untrained_z": 0.7, "queries": 5000.0, "error1_z-pixels": 0.004,
+        "error1_z-untrained_z": 0.005,
+    }  # fmt: skip
+    for is_unseen, text in (
+        (
+            np.array([True, False]),
+            "Worse than raw pixels: Recall@1 0.900 of 5,000 images of classes not learned from, "
+            "chance 0.200, raw pixels 0.970, Z before training 0.700",
+        ),
+        (None, "Better than chance: knn15 0.30 of 1 test images, chance 0.10"),
+    ):
+        setting = SimpleNamespace(
+            ks=[15],
+            images=SimpleNamespace(is_unseen=is_unseen),
+            splits=SimpleNamespace(first="official", chance=0.1, parts={"official": ([0], [1])}),
+        )
+        row = {"knn15_z_official": 0.3, "error15_z-chance_official": 0.01}
+        evidence = evidence_of(setting, 64, row, {"retrieval": found})
+        evidence = replace(evidence, errors={"chance": 0.01, **evidence.errors})
+        assert verdict(evidence, DEMO).text == text
+        assert evidence.errors.get("pixels") == (None if is_unseen is None else 0.004)
 
 
 def test_it_says_where_the_test_images_are_of_unseen_classes():
