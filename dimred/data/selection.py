@@ -18,6 +18,7 @@ from dimred.errors import InputError
 
 UNLABELED = "taken as unlabeled"
 _MAX_LISTED = 20
+_NUMBER = re.compile("[0-9]{1,9}")
 _LIMIT_SEED = 0
 
 
@@ -88,13 +89,17 @@ def _classes_named(
 
 
 def _class_ids(entry: str, names: Sequence[str]) -> list[int | None]:
-    """The classes of an entry: one, or those of a range of indices such as 0-4, unless a class has
-    that name; None for one that there is not."""
+    """The classes of an entry: one, or those of a range such as 0-4, unless a class has that name;
+    None for one that there is not. A range is of indices, as a single number is; where both ends
+    are names of classes, such as digits that not all are there, it is of the numbers between them."""
     single = _class_id(entry, names)
-    ends = re.fullmatch(r"(\d{1,9})-(\d{1,9})", entry)
+    ends = re.fullmatch(f"({_NUMBER.pattern})-({_NUMBER.pattern})", entry)
     if single is not None or ends is None:
         return [single]
     first, last = int(ends[1]), int(ends[2])
+    if ends[1] in names and ends[2] in names:
+        called = [(int(name), i) for i, name in enumerate(names) if _NUMBER.fullmatch(name)]
+        return [i for number, i in sorted(called) if first <= number <= last] or [None]
     if not first <= last < len(names):
         return [None]
     return list(range(first, last + 1))

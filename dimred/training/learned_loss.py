@@ -38,10 +38,12 @@ def parameter_groups(loss: Loss) -> list[dict[str, Any]]:
     """The learned parameters as groups of an optimizer, without weight decay. A module may have an
     `lr_factor`, by which the learning rate of its parameters is multiplied."""
     groups: dict[float, list[nn.Parameter]] = {}
+    grouped: set[nn.Parameter] = set()  # several modules may share one
     if isinstance(loss, nn.Module):
         for module in loss.modules():
-            factor = float(getattr(module, "lr_factor", 1.0))
-            groups.setdefault(factor, []).extend(module.parameters(recurse=False))
+            own = [p for p in module.parameters(recurse=False) if p not in grouped]
+            grouped.update(own)
+            groups.setdefault(float(getattr(module, "lr_factor", 1.0)), []).extend(own)
     return [
         {"params": parameters, "lr_factor": factor, "weight_decay": 0.0}
         for factor, parameters in groups.items()

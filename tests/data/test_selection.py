@@ -93,6 +93,20 @@ def test_a_range_of_classes_is_by_index(classes, names):
     assert kept.labels.names == names
 
 
+@pytest.mark.parametrize(
+    ("names", "entry", "expected"),
+    [
+        ("456789", "4-5", ("4", "5")),  # of a set of which other digits were left out before
+        (("1", "10", "2", "3"), "1-3", ("1", "2", "3")),  # folders, as they are sorted
+        (("08", "09", "10", "x"), "08-10", ("08", "09", "10")),
+        (("7", "8", "9"), "0-1", ("7", "8")),  # the ends are no names: by index
+    ],
+)
+def test_a_range_between_classes_that_are_called_by_numbers_is_of_these(names, entry, expected):
+    whole = image_set(list(range(len(names))), names=tuple(names))
+    assert select_classes(whole, [entry]).labels.names == expected
+
+
 def test_a_class_that_is_called_like_a_range_is_taken_by_its_name():
     whole = image_set([0, 1, 2], names=("a", "0-1", "b"))
     assert select_classes(whole, ["0-1"]).labels.names == ("0-1",)

@@ -98,6 +98,13 @@ def test_parts_of_a_loss_with_other_factors_are_other_groups():
     assert parameter_groups(lambda z, pairs: z.sum()) == []
 
 
+def test_a_parameter_that_parts_of_a_loss_share_is_trained_once():
+    shared = torch.nn.ModuleList([torch.nn.Linear(2, 2, bias=False) for _ in range(2)])
+    shared[1].weight = shared[0].weight
+    (group,) = parameter_groups(shared)
+    assert group["params"] == [shared[0].weight]
+
+
 def test_a_loss_that_goes_on_begins_with_what_the_one_before_has_learned():
     before, after = proxies(seed=0), proxies(seed=1)
     carry(after, before)
