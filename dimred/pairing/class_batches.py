@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -17,8 +17,8 @@ class ClassBatches:
 
     The sampler of deep metric learning: "m per class" in pytorch-metric-learning and in Roth et al.
     2020, https://arxiv.org/abs/2002.08473. Which anchors a step is given does not matter, only how
-    many they are. With two images of each class, their pairs are
-    those of the N-pair loss (Sohn 2016).
+    many they are. With two images of each class, their pairs are those of the N-pair loss (Sohn
+    2016).
 
     samples: int64 (n,), positions of the images to learn from.
     classes: int64 (n,), the class of each, from 0, each of them with images.
@@ -52,17 +52,45 @@ class ClassBatches:
         """As many images as anchors, at least two classes; rows of a class follow one another, and
         two and two are pairs."""
         m, device = self.images_per_class, self.members.device
-        count = min(max(len(anchors) // m, 2), self.n_classes)
-        drawn = torch.randperm(self.n_classes, generator=generator, device=device)[:count]
-        keys = torch.rand(self.valid[drawn].shape, generator=generator, device=device)
-        # Random places within each class; 2 is above all keys, so that padding comes last.
-        keys = torch.where(self.valid[drawn], keys, 2.0)
+        drawn = torch.randperm(self.n_classes, generator=generator, device=device)
+        drawn = drawn[: self._classes_of(len(anchors))]
+        keys = self._keys(drawn, generator)
         places = keys.topk(min(m, keys.shape[1]), largest=False).indices
         turns = torch.arange(m, device=device) % self.sizes[drawn, None].clamp_max(m)
-        samples = self.members[drawn].gather(1, places.gather(1, turns)).flatten()
-        rows = torch.arange(count * m, device=device).view(count, m)
+        return self._batch(drawn, places.gather(1, turns))
+
+    def covering(self, size: int, generator: torch.Generator) -> Iterator[StepBatch]:
+        """Batches as `select` gives for `size` anchors, which together have every image. Where few
+        classes have images left, others come again."""
+        m, device = self.images_per_class, self.members.device
+        count = self._classes_of(size)
+        order = self._keys(torch.arange(self.n_classes, device=device), generator).argsort(1)
+        for first in range(0, int(self.sizes.max()), m):
+            has_more = self.sizes > first
+            keys = torch.rand(self.n_classes, generator=generator, device=device)
+            classes = (keys - has_more.to(keys.dtype)).argsort()  # those that have more come first
+            turns = torch.arange(first, first + m, device=device)
+            for start in range(0, int(has_more.sum()), count):
+                chosen = classes[min(start, self.n_classes - count) :][:count]
+                yield self._batch(chosen, order[chosen].gather(1, turns % self.sizes[chosen, None]))
+
+    def _classes_of(self, size: int) -> int:
+        """How many classes a batch has."""
+        return min(max(size // self.images_per_class, 2), self.n_classes)
+
+    def _keys(self, classes: Tensor, generator: torch.Generator) -> Tensor:
+        """Keys (c, size of the largest class) whose order is a random one of each class's images;
+        those that it has not come last."""
+        keys = torch.rand(self.valid[classes].shape, generator=generator, device=classes.device)
+        return torch.where(self.valid[classes], keys, 2.0)
+
+    def _batch(self, classes: Tensor, places: Tensor) -> StepBatch:
+        """The batch of c classes with the images at m places in each (c, m)."""
+        count, m = places.shape
+        samples = self.members[classes].gather(1, places).flatten()
+        rows = torch.arange(count * m, device=samples.device).view(count, m)
         left, right = rows[:, : m - 1 : 2], rows[:, 1::2]
-        pairs = ClassPairs(drawn.repeat_interleave(m), left.flatten(), right.flatten())
+        pairs = ClassPairs(classes.repeat_interleave(m), left.flatten(), right.flatten())
         return StepBatch(samples, count * m, pairs)
 
     def views(self, images: Tensor, generator: torch.Generator, part: slice = ALL) -> Tensor:

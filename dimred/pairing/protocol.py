@@ -20,7 +20,7 @@ class StepBatch:
     rows: number of network inputs that `Pairing.views` makes of them, a multiple of m: row i shows
         sample i % m, so that the loss of a row can be attributed to its sample.
     pairs: the pairs among these rows, or targets for them, as the loss requires: `PositivePairs`,
-        `LabeledPairs` or `Targets`.
+        `LabeledPairs`, `ClassPairs` or `Targets`.
     """
 
     samples: Tensor
@@ -38,6 +38,11 @@ class Pairing(Protocol):
         be at least that.
     same_size: whether batches with equally many anchors always have equally many rows, which lets
         more be compiled.
+
+    A pairing may also have `n_classes`, the number of classes that rows can be of, for losses that
+    learn something of each; and `covering(size, generator)`, batches like those of `size` anchors
+    that together have every sample, if those of `select` need not have the anchors that they are
+    given. The losses of the samples are of these.
     """
 
     anchors: Tensor

@@ -315,8 +315,12 @@ class StageTrainer:
             return (total / counts).astype(np.float32)
 
     def _everything(self) -> Iterator[StepBatch]:
-        """Batches of all anchors in random order; the last one is filled with earlier anchors."""
+        """Batches of all anchors in random order; the last one is filled with earlier anchors. A
+        pairing whose batches do not follow the anchors has its own way to have all images."""
         device, size = self.compute.device, self.batch_size
+        if covering := getattr(self.pairing, "covering", None):
+            yield from covering(size, self._generator("selection of item losses"))
+            return
         order = torch.randperm(
             len(self.anchors), generator=self._generator("order of item losses"), device=device
         )

@@ -99,6 +99,35 @@ def test_a_larger_batch_has_all_classes_once():
     assert batch.pairs.values.unique().tolist() == [0, 1, 2]
 
 
+@given(
+    sizes=st.lists(st.integers(1, 9), min_size=2, max_size=6),
+    m=st.integers(2, 5),
+    data=st.data(),
+    seed=st.integers(0, 10_000),
+)
+def test_covering_batches_are_like_others_and_have_every_image(sizes, m, data, seed):
+    c = data.draw(st.integers(2, len(sizes)))
+    pairing = batches(sizes, m)
+    every = list(pairing.covering(c * m, seeded(seed)))
+    like = pairing.select(torch.zeros(c * m), seeded())
+    for batch in every:
+        assert batch.rows == len(batch.samples) == c * m
+        assert torch.equal(batch.samples // 100, batch.pairs.values)
+        assert len(batch.pairs.values.view(c, m)[:, 0].unique()) == c
+        assert torch.equal(batch.pairs.anchor, like.pairs.anchor)
+        assert torch.equal(batch.pairs.positive, like.pairs.positive)
+        for row in batch.samples.view(c, m):
+            assert len(row.unique()) == min(m, sizes[int(row[0]) // 100])
+    seen = torch.cat([batch.samples for batch in every]).unique()
+    assert seen.tolist() == sorted(100 * c + i for c, size in enumerate(sizes) for i in range(size))
+
+
+def test_covering_batches_of_equal_classes_are_no_more_than_an_epoch_has():
+    every = list(batches([12] * 6, 3).covering(9, seeded()))
+    assert len(every) == 8
+    assert torch.cat([batch.samples for batch in every]).unique(return_counts=True)[1].max() == 1
+
+
 def test_the_generator_decides_and_nothing_else():
     pairing = batches([9, 9, 9, 9], 3)
     state = torch.get_rng_state()

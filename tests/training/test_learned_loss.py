@@ -4,11 +4,11 @@ import copy
 
 import pytest
 import torch
-from test_stage import changed, encoder, equal, train, trainer
+from test_stage import CPU, changed, encoder, equal, train, trainer
 
 from dimred.errors import TrainingDiverged
 from dimred.losses import InfoNCE, LearnedCosineKernel, ProxyNCALoss
-from dimred.pairing import ClassPairs, StepBatch
+from dimred.pairing import ClassBatches, ClassPairs, StepBatch
 from dimred.training.learned_loss import carry, learned_numbers, parameter_groups, state_of
 
 NAME = "loss.kernel.log_temperature"
@@ -80,6 +80,16 @@ def test_the_learning_rate_of_a_part_is_multiplied_by_its_factor():
         moved.append(stage.loss.proxies.detach() - before)
     assert moved[0].abs().max() > 1e-3
     torch.testing.assert_close(moved[1], 8 * moved[0], rtol=1e-3, atol=1e-6)
+
+
+def test_every_image_learned_from_has_a_loss_where_batches_do_not_follow_anchors():
+    learned = torch.tensor([3, 4, 5, 8, 9, 11, 17])
+    pairing = ClassBatches(
+        learned, learned % 2, 2, lambda images, *_: images.float() / 255, CPU.device
+    )
+    stage = trainer(changed(batch_size=4), loss=proxies(), pairing=pairing)
+    losses = torch.from_numpy(stage.sample_losses())
+    assert torch.isfinite(losses).nonzero().flatten().tolist() == learned.tolist()
 
 
 def test_parts_of_a_loss_with_other_factors_are_other_groups():
