@@ -90,8 +90,8 @@ def _classes_named(
 
 def _class_ids(entry: str, names: Sequence[str]) -> list[int | None]:
     """The classes of an entry: one, or those of a range such as 0-4, unless a class has that name;
-    None for one that there is not. A range is of indices, as a single number is; where both ends
-    are names of classes, such as digits that not all are there, it is of the numbers between them."""
+    None for one that there is not. A range is of indices; but where both ends are the names of
+    classes, as of digits 4 to 9, it is of the classes that are called by numbers between them."""
     single = _class_id(entry, names)
     ends = re.fullmatch(f"({_NUMBER.pattern})-({_NUMBER.pattern})", entry)
     if single is not None or ends is None:
