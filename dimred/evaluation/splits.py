@@ -19,7 +19,8 @@ class Splits:
     These are the "official" one, where the set has one, and a "random" stratified one, since both
     are in use: t-SimCNE's code takes the random one. Where some classes are not learned from,
     "unseen" comes first: images of these classes among one another, split as the set is, or at
-    random where that leaves one side empty.
+    random where that leaves one side empty. There is none of a single class, which all images would
+    be found in.
 
     images: with labels.
     random_test: number of test images of the random split; None for as many as in the official
@@ -36,7 +37,8 @@ class Splits:
         self.parts: dict[str, Split] = {}
         self.names: dict[str, str] = {}
         self.drawn = {"random"}
-        if images.is_unseen is not None and images.is_unseen.sum() > 1:
+        unseen = images.is_unseen
+        if unseen is not None and len(np.unique(self.labels.values[unseen])) > 1:
             self.parts["unseen"], is_drawn = _unseen(images)
             self.drawn |= {"unseen"} if is_drawn else set()
             self.names["unseen"] = f"classes not learned from, {self._sizes('unseen')}"

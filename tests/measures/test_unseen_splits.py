@@ -59,6 +59,13 @@ def test_chance_is_that_of_the_classes_not_learned_from():
     assert Splits(replace(image_set(is_test), is_unseen=None), None).chance == pytest.approx(1 / 61)
 
 
+def test_a_single_unseen_class_has_no_split_of_its_own():
+    """Of which all accuracies would be 1, and so would chance."""
+    images = image_set(labels=LABELS.clip(max=2), is_test=np.arange(120) % 5 == 0)
+    assert list(Splits(images, None).parts) == ["official", "random"]
+    assert list(Splits(image_set(), None).parts) == ["unseen", "random"]
+
+
 def test_the_headline_is_measured_among_images_of_unseen_classes():
     # Z keeps the unseen classes apart, and lays each upon one that is learned from.
     setting = setting_of(image_set(np.arange(120) % 5 == 0))
