@@ -11,7 +11,12 @@ from statistics import fmean, stdev
 from typing import Any
 
 from dimred.run_folder.record import RunRecord
-from dimred.tables.differences import SHOWN_EVAL, differences, of_published_data
+from dimred.tables.differences import (
+    SHOWN_EVAL,
+    data_differences,
+    differences,
+    of_published_data,
+)
 from dimred.tables.published import SEEDS, Column, Row, Table, Value
 
 _DRAWN_BY_SEED = ("dataset.train_per_class", "dataset.n_test")
@@ -105,7 +110,7 @@ def compare(
             cells = tuple(Cell(published=row.published.get(c.key)) for c in table.columns)
             lines.append(Line(row.key, row.label, "published", cells))
         if row.space != "z":
-            lines += _of_space(table, row, records)
+            lines += _of_space(table, row, records, protocols[row.key])
             continue
         groups = grouped(record for record in records if record.name in row.names)
         measured = [_measured(table, row, group, protocols[row.key]) for group in groups]
@@ -134,21 +139,26 @@ def _measured(
     return replace(line, command=_completion(group, protocol, any(c.missing for c in cells)))
 
 
-def _of_space(table: Table, row: Row, records: Sequence[RunRecord]) -> list[Line]:
-    """The line of a row about another space of the runs of an experiment, from the first that
-    measured it; none where no run did. Columns that are of no space are left empty."""
+def _of_space(
+    table: Table, row: Row, records: Sequence[RunRecord], protocol: Mapping[str, Any]
+) -> list[Line]:
+    """The lines of a row about another space of the runs of an experiment: for each set of images
+    one, from the first run that measured it. Columns that are of no space are left empty."""
     names = {
         name for other in table.rows if other.experiment == row.experiment for name in other.names
     }
     columns = [replace(c, path=c.path.replace("_z", f"_{row.space}")) for c in table.columns]
+    lines: dict[str, Line] = {}
     for record in records:
         if record.name not in names:
             continue
         numbers = [look_up(record, c) if c.path.count(row.space) else None for c in columns]
         if any(number is not None for number in numbers):
             cells = tuple(Cell(None if n is None else Value(n, count=1)) for n in numbers)
-            return [Line(row.key, row.label, "measured", cells, row.remark, runs=(record.folder,))]
-    return []
+            remarks = [*data_differences(record, protocol), *([row.remark] if row.remark else [])]
+            line = Line(row.key, row.label, "measured", cells, "; ".join(remarks))
+            lines.setdefault(line.remark, replace(line, runs=(record.folder,)))
+    return [lines[remark] for remark in sorted(lines)]
 
 
 def _completion(group: Sequence[RunRecord], protocol: Mapping[str, Any], has_missing: bool) -> str:

@@ -15,6 +15,7 @@ _GROUPS = ("dataset", "model", "pairing", "loss")
 # Options that are listed even where the choice of their group differs.
 _ALWAYS_LISTED = (
     "dataset.classes",
+    "dataset.fit_classes",
     "dataset.fit_on",
     "dataset.train_per_class",
     "model.hidden_dim",
@@ -23,7 +24,8 @@ SHOWN_EVAL = ("k", "random_test", "linear", "linear_epochs", "linear_lr", "lle",
 """The keys of `eval` that affect the columns of tables."""
 # Keys that are described in another way, or do not affect results.
 _NOT_LISTED = re.compile(
-    rf"seed|device\..*|eval\.(?!({'|'.join(SHOWN_EVAL)})$).*|eval\.lle|.*\.name|dataset\.limit"
+    rf"seed|device\..*|eval\.(?!({'|'.join(SHOWN_EVAL)})$).*|eval\.lle|dataset\.limit|"
+    r"(?!loss\.metric\.).*\.name"
 )
 _STAGE = re.compile(r"schedule\.stages\.([^.]+)\.(.*)")
 
@@ -47,11 +49,7 @@ def differences(group: Sequence[RunRecord], protocol: Values) -> list[str]:
     if n < len(SEEDS):
         texts.append(f"{n} seed{'s' if n > 1 else ''}")
     other = other_groups(values, protocol)
-    images = record.summary["dataset"]["images"]
-    if "dataset" in other:
-        texts.append(f"data {record.data}, {images:,} images")
-    elif values.get("dataset.limit") != protocol.get("dataset.limit"):
-        texts.append(f"{images:,} images")
+    texts += _other_images(record, protocol)
     if "model" in other:
         widths = values.get("model.widths")
         texts.append(values["model.name"] + (f" {widths}" if widths else ""))
@@ -61,6 +59,21 @@ def differences(group: Sequence[RunRecord], protocol: Values) -> list[str]:
     if values.get("device.precision") == "bf16":
         texts.append("bf16")
     return [*texts, str(record.environment["sessions"][-1]["device"])]
+
+
+def data_differences(record: RunRecord, protocol: Values) -> list[str]:
+    """The differences of a run's images from those of a protocol."""
+    options = other_options(record.values, protocol)
+    texts = [f"{key}={value}" for key, value in options.items() if key.startswith("dataset.")]
+    return [*_other_images(record, protocol), *texts]
+
+
+def _other_images(record: RunRecord, protocol: Values) -> list[str]:
+    """Which images they are, and how many, where that differs."""
+    images = f"{record.summary['dataset']['images']:,} images"
+    if "dataset" in other_groups(record.values, protocol):
+        return [f"data {record.data}, {images}"]
+    return [images] if record.values.get("dataset.limit") != protocol.get("dataset.limit") else []
 
 
 def other_groups(values: Values, protocol: Values) -> list[str]:

@@ -1,5 +1,6 @@
 """Runs beside published values: what is averaged, what is not, what is said of a line."""
 
+import dataclasses
 import math
 import statistics
 
@@ -237,6 +238,29 @@ def test_a_row_without_runs_names_the_command():
 
 def test_runs_of_other_names_stay_out():
     assert measured(record(name="mine")) == []
+
+
+def test_a_row_about_another_space_has_a_line_for_each_set_of_images():
+    """Not the numbers of digits, on which small budgets run, as those of the row's images."""
+    pixels = Row("p", "pixels", "table1_row4", space="pixels")
+    table = dataclasses.replace(TABLE, rows=(*TABLE.rows, pixels))
+    runs = [record(seed=seed) for seed in (0, 1)]
+    runs.append(record(values={"dataset.name": "digits"}))
+    for run, share in zip(runs, (0.6, 0.7, 0.9), strict=True):
+        run.summary["final"]["knn15_pixels_random"] = share
+    found = compare("t", table, runs, dict.fromkeys("45p", PROTOCOL)).lines
+    own, digits = sorted((it for it in found if it.key == "p"), key=lambda line: line.remark)
+    assert (own.remark, own.cells[0].value.mean) == ("", pytest.approx(60.0))  # of the first
+    assert digits.remark.startswith("data ")
+    assert digits.cells[0].value.mean == pytest.approx(90.0)
+    assert own.cells[1].value is None  # of no space
+
+
+def test_a_loss_that_is_around_another_is_said():
+    around = {"loss.metric.name": "triplet"}
+    runs = [record(seed=seed, values=around) for seed in (0, 1, 2)]
+    *words, _ = differences(runs, {**PROTOCOL, "loss.metric.name": "n_pair"})
+    assert words == ["loss.metric.name=triplet"]
 
 
 def test_a_column_that_is_not_there_is_none():
