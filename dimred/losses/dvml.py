@@ -49,8 +49,8 @@ class DvmlLoss(nn.Module):
     decoder is linear, tanh, linear. They belong to the loss: trained and resumed with the run, and
     no part of the encoder, since only z_I is used afterwards.
 
-    In stages that are not released (`Dvml.is_released`), no gradient of the reconstruction reaches
-    the encoder: it trains the decoder and the two heads only.
+    In stages that are not released (`Dvml.is_released`), the reconstruction trains the decoder and
+    the two heads only; but with `detach_target` false, the encoder too, through its target.
 
     options: weights and choices. sizes: of H and Z, and the stage. metric: the loss that it is
     around, of (Z, `ClassPairs`).

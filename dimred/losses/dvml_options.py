@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from dimred.losses.options import LossOptions
 from dimred.options.option import option
-from dimred.options.registry import register
+from dimred.options.registry import Unknown, register
+from dimred.options.trial import tried
 from dimred.pairing.formats import PairFormat
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ class Dvml(LossOptions):
     )
     release: Release = option(
         Release.later,
-        "Whether the gradient of the reconstruction reaches the encoder, not only the decoder and "
-        "the heads of z_V: later = from the second stage on, as the paper prints; always; never, "
-        "as two re-implementations have it.",
+        "Whether the gradient of the reconstruction reaches the encoder through the decoder, and "
+        "does not train the decoder and the heads of z_V only: later = from the second stage on, "
+        "as the paper prints; always; never, as two re-implementations have it.",
     )
     samples: int = option(
         20,
@@ -86,7 +87,7 @@ class Dvml(LossOptions):
     detach_target: bool = option(
         True,
         "No gradient through the target of the reconstruction, H, which the encoder could shrink "
-        "otherwise. The paper does not say.",
+        "otherwise, whatever loss.release says. The paper does not say.",
     )
     variance_dim: int | None = option(
         None,
@@ -145,6 +146,8 @@ class Dvml(LossOptions):
                 f"loss.variance_dim={self.variance_dim}: must be at most the dimension of Z, "
                 f"schedule.stages.{stage}.out_dim={out_dim}"
             )
+        if isinstance(metric, Unknown):
+            return  # of a finished run, whose plug-in is not here
         if metric.requires is not self.requires or isinstance(metric, Dvml):
             yield (
                 f"loss.metric={metric.name}: must be a loss of classes, such as triplet, n_pair, "
@@ -156,8 +159,9 @@ class Dvml(LossOptions):
                 "loss@loss.metric=NAME instead"
             )
         else:
-            for line in metric.problems(stage, out_dim):
-                yield line.replace("loss.", "loss.metric.", 1)
+            with tried(metric, "problems"):
+                for line in metric.problems(stage, out_dim):
+                    yield line.replace("loss.", "loss.metric.", 1)
 
     def build(self) -> Loss:
         raise TypeError("dvml has parameters of the sizes of H and Z: use build_for")
@@ -165,4 +169,6 @@ class Dvml(LossOptions):
     def build_for(self, sizes: LossSizes) -> Loss:
         from dimred.losses.dvml import DvmlLoss
 
-        return DvmlLoss(self, sizes, self.metric_options.build_for(sizes))
+        with tried(self.metric_options, "build"):
+            metric = self.metric_options.build_for(sizes)
+        return DvmlLoss(self, sizes, metric)

@@ -20,7 +20,8 @@ class StepContext:
     h: H of the same rows (n, h), float32.
     generator: of random numbers, on the device of Z, derived from the seed and the step. All
         processes that share a step have the same.
-    progress: share of the stage that is done, in [0, 1).
+    progress: share of the stage that is done, from 0 to below 1 in its steps; 1 for the losses of
+        images at its end.
     """
 
     h: Tensor

@@ -41,8 +41,9 @@ def try_out(inputs: Inputs) -> None:
         for stage in config.schedule.numbered(config.seed):
             options = config.loss_of(stage.options)
             loss = on_device(new_loss(inputs, stage, h_dim), device)
-            is_plugin, out_dim = options.origin is not None, stage.options.out_dim
-            check_loss(options.name, loss, batch, out_dim, is_plugin, h_dim)
+            around = getattr(options, "metric", None)  # a loss that it is around
+            is_plugin = options.origin is not None or getattr(around, "origin", None) is not None
+            check_loss(options.name, loss, batch, stage.options.out_dim, is_plugin, h_dim)
         pixels = samples[batch.samples.to(samples.device)].to(device)
         check_encoder(config.model.name, encoder, pixels, config.model.origin is not None)
 
