@@ -20,7 +20,7 @@ def swept_keys(app: Hydra, overrides: list[str]) -> list[str]:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     parsed = OverridesParser.create(app.config_loader).parse_overrides(overrides)
-    return [each.key_or_group for each in parsed if each.is_discrete_sweep()]
+    return [each.get_key_element().lstrip("+") for each in parsed if each.is_discrete_sweep()]
 
 
 def jobs(app: Hydra, overrides: list[str]) -> list[RunConfig]:

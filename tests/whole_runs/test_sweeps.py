@@ -185,3 +185,13 @@ def test_a_key_that_only_the_swept_choices_have_goes_to_all_jobs(tmp_path):
     out, _ = dimred(tmp_path, "train", "-m", *words)
     assert out.count(" s of training") == 2
     assert {path.name for path in tmp_path.iterdir()} == {"my data", "outputs"}
+
+
+def test_folders_are_called_by_the_part_that_is_swept(tmp_path):
+    """Not by the loss that is around it, which is the same in all of them."""
+    words = ["experiment=metric", "dataset=digits", "dataset.fit_classes=[0-4]", "loss=dvml"]
+    swept = "loss@loss.metric=triplet,n_pair"
+    out, _ = dimred(tmp_path, "train", "-m", "--list", *words, swept)
+    for name in ("metric=triplet", "metric=n_pair"):
+        assert f"metric-{name}-seed0-" in out
+    assert "loss=dvml" not in out
