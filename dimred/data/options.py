@@ -85,6 +85,7 @@ class DatasetOptions(Choice):
         """
         from dimred.data.selection import (
             draw_training_images,
+            with_learned_statistics,
             with_unseen_classes,
             without_meaningless_labels,
         )
@@ -95,6 +96,8 @@ class DatasetOptions(Choice):
             images = draw_training_images(images, self.train_per_class, seed)
         if self.fit_classes is not None:
             images = with_unseen_classes(images, self.fit_classes)
+            if self.of_user:  # no published constants
+                images = with_learned_statistics(images)
         images = without_meaningless_labels(images)
         channels = images.images.shape[1]
         for key, value in (("mean", self.mean), ("std", self.std)):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.data.first_look import Found
-from dimred.data.image_set import ImageSet, LabelSet
+from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
 from dimred.data.spelling import composed, listed
 from dimred.errors import InputError
 
@@ -63,6 +63,16 @@ def with_unseen_classes(image_set: ImageSet, learned: Sequence[str]) -> ImageSet
             "was not learned from; leave some out, or set dataset.fit_classes=null"
         )
     return replace(image_set, is_unseen=is_unseen)
+
+
+def with_learned_statistics(image_set: ImageSet) -> ImageSet:
+    """The same images with the mean and deviation of those of learned classes, of these the
+    training images where there are any, so that nothing of what is measured enters the network."""
+    assert image_set.is_unseen is not None
+    others = image_set.is_unseen | image_set.is_test
+    others = image_set.is_unseen if others.all() else others
+    mean, std = channel_statistics(image_set.images, others)
+    return replace(image_set, mean=mean, std=std)
 
 
 def _classes_named(

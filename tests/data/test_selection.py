@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dimred.data.image_set import ImageSet, LabelSet
+from dimred.data.options import Npz
 from dimred.data.selection import (
     draw_training_images,
     limit,
@@ -172,6 +173,19 @@ def test_refused_classes_to_learn_from_are_named(learned, parts):
     assert message.startswith("dataset.fit_classes=[")
     for part in parts:
         assert part in message
+
+
+@pytest.mark.parametrize(
+    ("is_test", "counted"),
+    [([0, 0, 0, 0], [0, 1]), ([0, 1, 0, 1], [0]), ([1, 1, 0, 1], [0, 1])],
+)
+def test_images_of_unseen_classes_do_not_enter_the_normalization(tmp_path, is_test, counted):
+    images = np.array([10, 50, 200, 250], np.uint8)[:, None, None].repeat(4, 1).repeat(4, 2)
+    labels, split = np.array([0, 0, 1, 1]), np.where(is_test, "test", "train")
+    np.savez(tmp_path / "set.npz", images=images, labels=labels, split=split)
+    loaded = Npz(path=str(tmp_path / "set.npz"), fit_classes=["0"]).load(seed=0)
+    assert loaded.mean == (pytest.approx(images[counted].mean() / 255),)
+    assert loaded.std == (pytest.approx(max(images[counted].std() / 255, 1e-3)),)
 
 
 def test_a_set_without_labels_has_no_classes_to_learn_from():
