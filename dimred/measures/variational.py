@@ -65,5 +65,7 @@ class Variational(Measure):
             )
         except KeyError:
             return []
-        collapsed = ["  its posterior has collapsed: it says nothing of the image"]
+        collapsed = [
+            "  none is active: its posterior has collapsed, and it says nothing of an image"
+        ]
         return [f"variance part z_V     {text}", *(collapsed if not active else [])]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import torch
 from torch import Tensor
 
 from dimred.pairing.pairs import ClassPairs
 from dimred.pairing.protocol import ALL, StepBatch
+
+_FEW = 100  # batches, which cost little
 
 
 class ClassBatches:
@@ -61,7 +64,12 @@ class ClassBatches:
 
     def covering(self, size: int, generator: torch.Generator) -> Iterator[StepBatch]:
         """Batches as `select` gives for `size` anchors, which together have every image. Where few
-        classes have images left, others come again."""
+        classes have images left, others come again; where one class is much larger than the
+        others, some of its images have no place in as many batches as three passes take."""
+        most = max(3 * (len(self.anchors) // size + 1), _FEW)
+        yield from islice(self._covering(size, generator), most)
+
+    def _covering(self, size: int, generator: torch.Generator) -> Iterator[StepBatch]:
         m, device = self.images_per_class, self.members.device
         count = self._classes_of(size)
         order = self._keys(torch.arange(self.n_classes, device=device), generator).argsort(1)

@@ -128,6 +128,15 @@ def test_covering_batches_of_equal_classes_are_no_more_than_an_epoch_has():
     assert torch.cat([batch.samples for batch in every]).unique(return_counts=True)[1].max() == 1
 
 
+def test_one_large_class_does_not_make_an_epoch_of_batches_for_each_of_its_images():
+    classes = torch.cat((torch.zeros(6000, dtype=torch.int64), 1 + torch.arange(99).repeat(2)))
+    pairing = ClassBatches(torch.arange(6198), classes, 2, BatchAugmentation(), torch.device("cpu"))
+    every = list(pairing.covering(200, seeded()))
+    assert len(every) == 100
+    seen = torch.cat([batch.samples for batch in every]).unique()
+    assert len(seen) == 100 * 2 + 99 * 2  # of a step each two of the large class, and all others
+
+
 def test_the_generator_decides_and_nothing_else():
     pairing = batches([9, 9, 9, 9], 3)
     state = torch.get_rng_state()

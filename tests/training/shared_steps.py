@@ -11,10 +11,13 @@ import torch
 from dimred.data.augmentation import BatchAugmentation
 from dimred.data.augmentation_options import AugmentationOptions
 from dimred.data.resident import ResidentImages
-from dimred.losses import drlim_loss, simclr_loss, tsimcne_loss
+from dimred.losses import LossSizes, drlim_loss, simclr_loss, tsimcne_loss
+from dimred.losses.dvml_options import Dvml
+from dimred.losses.metric_options import ProxyNCA
 from dimred.models import ConvNetBackbone, Encoder
-from dimred.pairing import LabeledPairs, StepBatch, TwoViews
+from dimred.pairing import ClassBatches, LabeledPairs, StepBatch, TwoViews
 from dimred.training.device import DeviceName, DeviceOptions
+from dimred.training.learned_loss import state_of
 from dimred.training.processes import connect, processes_of_torchrun
 from dimred.training.schedule import ScheduleOptions, Stage, StageOptions, Trainable
 from dimred.training.stage import StageTrainer
@@ -36,6 +39,14 @@ class OddPairs:
         return images[part].float().div(255)
 
 
+def dvml():
+    """A loss with parameters, random numbers and a view of H, around another with parameters."""
+    torch.manual_seed(1)
+    options, sizes = Dvml(samples=2, decoder_dim=4, metric=ProxyNCA()), LossSizes(8, 2, 3)
+    return options.build_for(sizes)
+
+
+CLASSES = torch.arange(21) % 3
 CASES = {
     "tsimcne": (
         tsimcne_loss,
@@ -45,11 +56,16 @@ CASES = {
     "readout": (tsimcne_loss, TwoViews(torch.arange(21), BatchAugmentation())),
     "bf16": (tsimcne_loss, TwoViews(torch.arange(21), BatchAugmentation())),
     "drlim": (drlim_loss, OddPairs()),
+    "dvml": (
+        None,
+        ClassBatches(torch.arange(21), CLASSES, 3, BatchAugmentation(), torch.device("cpu")),
+    ),
 }
 
 
 def train(compute, name):
     loss, pairing = CASES[name]
+    loss = loss or dvml()  # one of its own, since it learns
     torch.manual_seed(0)
     encoder = Encoder(ConvNetBackbone(3, [4, 8]), [0.5] * 3, [0.3] * 3, hidden_dim=8, out_dim=2)
     pixels = torch.randint(0, 256, (21, 3, 8, 8), generator=torch.Generator().manual_seed(0))
@@ -63,7 +79,9 @@ def train(compute, name):
     for _ in trainer.train_epoch(0, state):
         pass
     gradients = {name: p.grad for name, p in encoder.named_parameters() if p.grad is not None}
-    return {"losses": state.losses, "weights": encoder.state_dict(), "gradients": gradients}
+    learned = {f"loss.{key}": part for key, part in (state_of(loss) or {}).items()}
+    weights = encoder.state_dict() | learned
+    return {"losses": state.losses, "weights": weights, "gradients": gradients}
 
 
 if __name__ == "__main__":
