@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from dimred.data.first_look import Found
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
 from dimred.data.spelling import composed, listed
-from dimred.errors import InputError
+from dimred.errors import InputError, near
 
 UNLABELED = "taken as unlabeled"
 _MAX_LISTED = 20
 _NUMBER = re.compile("[0-9]{1,9}")
+_RANGE = re.compile(f"({_NUMBER.pattern})-({_NUMBER.pattern})")
 _LIMIT_SEED = 0
 
 
@@ -88,7 +89,8 @@ def _classes_named(
     for entry in entries:
         for class_id in _class_ids(entry, labels.names):
             if class_id is None:
-                raise InputError(f"{given}: no class {entry!r}; {_listed(labels.names)}")
+                asked = _meant(entry, labels.names)
+                raise InputError(f"{given}: no class {entry!r}; {asked}{_listed(labels.names)}")
             if class_id in ids:
                 named = f"{entry!r} is class {labels.names[class_id]!r}"
                 if len(_class_ids(entry, labels.names)) > 1:
@@ -103,7 +105,7 @@ def _class_ids(entry: str, names: Sequence[str]) -> list[int | None]:
     None for one that there is not. A range is of indices; but where both ends are the names of
     classes, as of digits 4 to 9, it is of the classes that are called by numbers between them."""
     single = _class_id(entry, names)
-    ends = re.fullmatch(f"({_NUMBER.pattern})-({_NUMBER.pattern})", entry)
+    ends = _RANGE.fullmatch(entry)
     if single is not None or ends is None:
         return [single]
     first, last = int(ends[1]), int(ends[2])
@@ -122,6 +124,18 @@ def _class_id(entry: str, names: Sequence[str]) -> int | None:
         return forms.index(composed(entry))
     indices = [str(i) for i in range(len(names))]
     return indices.index(entry) if entry in indices else None
+
+
+def _meant(entry: str, names: Sequence[str]) -> str:
+    """What to know of an entry that is no class: how far indices go, of one that is made of numbers
+    that end beyond, else the nearest names; "" where there is nothing to say."""
+    last = entry.rpartition("-")[2] if _RANGE.fullmatch(entry) else entry
+    if re.fullmatch("[0-9]+", last):
+        digits = last.lstrip("0")  # int() refuses thousands of them
+        beyond = len(digits) > 9 or int(digits or "0") >= len(names)
+        return f"indices go from 0 to {len(names) - 1}; " if beyond else ""
+    close = near(entry, names)
+    return f"did you mean {' or '.join(map(repr, close))}? " if close else ""
 
 
 def _listed(names: Sequence[str]) -> str:

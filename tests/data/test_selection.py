@@ -131,6 +131,28 @@ def test_refused_ranges_are_named(classes, parts):
         assert part in message
 
 
+@pytest.mark.parametrize("function", [select_classes, with_unseen_classes])
+@pytest.mark.parametrize(
+    ("names", "entry", "said"),
+    [
+        (("checker", "dots", "stripes"), "cheker", "did you mean 'checker'? the classes are"),
+        (("checker", "dots", "stripes"), "Dots", "did you mean 'dots'? the"),
+        (("red dots", "blue dots", "x"), "dots", "did you mean 'red dots' or 'blue dots'? the"),
+        (("checker", "dots", "stripes"), "zebra", "the classes are"),
+        (tuple("abcdefghijkl"), "0-12", "indices go from 0 to 11; the classes are"),
+        (tuple("abcdefghijkl"), "12", "indices go from 0 to 11; the classes are"),
+        (tuple("abcdefghijkl"), "0" * 5_000 + "12", "indices go from 0 to 11; the classes are"),
+        (tuple("abcdefghijkl"), "9" * 5_000, "indices go from 0 to 11; the classes are"),
+        (tuple("abcdefghijkl"), "3-2", "the classes are"),  # within, but no range
+        (("1", "11", "12"), "112", "indices go from 0 to 2; the classes are"),  # near no number
+    ],
+)
+def test_what_may_have_been_meant_by_a_class_that_is_none_is_said(function, names, entry, said):
+    whole = image_set(list(range(len(names))), names=names)
+    message = refusal(function, whole, [entry])
+    assert message.partition(f"no class {entry!r}; ")[2].startswith(said)
+
+
 @given(
     labels=st.lists(st.integers(0, 3), min_size=1, max_size=30),
     learned=st.sets(st.integers(0, 3), min_size=1),
