@@ -15,13 +15,15 @@ from dimred.options.option import allowed
 from dimred.options.plugins import load_plugins
 
 if TYPE_CHECKING:
+    from dimred.config import RunConfig
     from dimred.config.meant import Key
 
 HELP = """\
 dimred options [WORD ...] [GROUP=CHOICE ...] [KEY=VALUE ...]
 
 Prints every key of the configuration that these arguments of `dimred train` make: its value, type,
-allowed range and meaning; first the ten that matter most. With WORDs, only the keys and choices
+allowed range and meaning; first the ten that matter most. Choices need not go together here: what
+training would refuse of them is said by the group. With WORDs, only the keys and choices
 whose names or meanings have all of them, those of other choices too.
 
   dimred options
@@ -36,8 +38,12 @@ def run(arguments: list[str]) -> int:
     if args.multirun:
         raise InputError("-m: options are those of one run")
     words, args.overrides = _parted(args.overrides)
-    known = _keys(args)
-    print("\n".join(_found(words, known) if words else _all(known)))
+    config = _config(args)
+    from dimred.config.meant import keys
+    from dimred.config.run import misfits
+
+    known = keys(config)
+    print("\n".join(_found(words, known) if words else _all(known, misfits(config))))
     return 0
 
 
@@ -47,16 +53,19 @@ def _parted(typed: Sequence[str]) -> tuple[list[str], list[str]]:
     return words, [word for word in typed if word not in words]
 
 
-def _keys(args: Namespace) -> list[Key]:
+def _config(args: Namespace) -> RunConfig:
     load_plugins(args.plugin)
     from dimred.config.compose import composed
-    from dimred.config.meant import keys
 
-    return keys(composed(args.overrides, args.config_dir))
+    # A loss is looked at before one knows which pairing goes with it.
+    return composed(args.overrides, args.config_dir, fits=False)
 
 
-def _all(known: list[Key]) -> Iterator[str]:
-    """The keys that the configuration has: those that matter first, then all by group."""
+def _all(known: list[Key], misfits: Sequence[str]) -> Iterator[str]:
+    """The keys that the configuration has: those that matter first, then all by group.
+
+    misfits: why it cannot be trained, a line each; below the choices of the loss.
+    """
     here = [key for key in known if not key.choices]
     yield from _titled("What matters first")
     for key in sorted(known, key=lambda key: bool(key.choices)):
@@ -69,6 +78,8 @@ def _all(known: list[Key]) -> Iterator[str]:
         yield from _titled(f"{name}: {what}" if name else what.capitalize())
         if group in GROUPS:
             yield f"choices: {', '.join(choices(group))}"
+        if group == "loss":
+            yield from misfits
         for key in here:
             if key.key.rpartition(".")[0].partition(".")[0] == group:
                 yield from _explained(key)

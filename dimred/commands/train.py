@@ -153,7 +153,7 @@ def explain_flag(
     others = [w for w in overrides if "=" in w and w.partition("=")[0] in GROUPS]
     line = f"{flag}: no such flag; keys are typed KEY=VALUE"
     try:
-        composed([*others, word], folder)
+        composed([*others, word], folder, fits=False)
     except InputError as error:
         _, _, asked = str(error).partition("no such key; ")
         return f"{line}; {asked}" if asked else line

@@ -24,16 +24,19 @@ from dimred.config.renamed import refusal
 from dimred.errors import InputError
 
 
-def composed(overrides: Sequence[str], folder: str | None = None) -> RunConfig:
+def composed(
+    overrides: Sequence[str], folder: str | None = None, *, fits: bool = True
+) -> RunConfig:
     """The configuration with overrides such as `loss=simclr` and `seed=1`.
 
-    folder: additional YAML, laid out like conf/.
+    folder: additional YAML, laid out like conf/. fits: whether the loss must go with the pairing
+        and the stages; where it need not, the configuration is one to look at, not to train.
     Raises InputError for overrides and YAML that cannot be used.
     """
     check_overrides(overrides, folder)
 
     def compose(words: Sequence[str]) -> RunConfig:
-        return typed(hydra.compose("config", overrides=hydra_overrides(words, folder)))
+        return typed(hydra.compose("config", overrides=hydra_overrides(words, folder)), fits)
 
     with hydra_app(), composing(overrides, compose):
         return compose(overrides)

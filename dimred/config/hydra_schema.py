@@ -87,8 +87,9 @@ class NoSuchKey(InputError):
         self.known = known
 
 
-def typed(composed: DictConfig) -> RunConfig:
-    """The checked RunConfig of a composed config. Raises InputError for invalid values."""
+def typed(composed: DictConfig, fits: bool = True) -> RunConfig:
+    """The checked RunConfig of a composed config. Raises InputError for invalid values. fits: also
+    for choices that do not go together, as in `check`."""
     _check_nodes(composed, "")
     for key in OmegaConf.missing_keys(composed):
         stages = ", ".join(composed.schedule.stages)
@@ -102,7 +103,7 @@ def typed(composed: DictConfig) -> RunConfig:
         raise InputError(str(error)) from error
     if not isinstance(config, RunConfig):
         raise TypeError(f"not a run's configuration: {type(config)}")
-    check(config)
+    check(config, fits)
     check_names(config)
     return replace(config, schedule=config.schedule.scaled())
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, make_dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from typing import Any, get_type_hints
 
@@ -209,12 +209,23 @@ class RunConfig:
         return self.loss_of(list(self.schedule.stages.values())[-1])
 
 
-def check(config: RunConfig) -> None:
-    """Raise InputError, naming the key, for invalid values."""
+def check(config: RunConfig, fits: bool = True) -> None:
+    """Raise InputError, naming the key, for invalid values. fits: also for a loss that does not go
+    with the pairing, or with a stage."""
     # One after the other: what follows is asked of values of the right type only.
-    checks = (mistyped, violations, _choice_mismatches, _contradictions)
+    checks = (mistyped, violations, _choice_mismatches, partial(_contradictions, fits=fits))
     for line in chain.from_iterable(lines(config) for lines in checks):
         raise InputError(line)
+
+
+def misfits(config: RunConfig) -> list[str]:
+    """One line for each loss that does not go with the pairing, or with a stage."""
+    lines: dict[str, None] = {}
+    for name, stage in config.schedule.stages.items():
+        lines |= dict.fromkeys(
+            _mismatches(config.pairing, config.loss_of(stage), name, stage.out_dim)
+        )
+    return list(lines)
 
 
 def _choice_mismatches(config: RunConfig) -> Iterator[str]:
@@ -228,7 +239,7 @@ def _choice_mismatches(config: RunConfig) -> Iterator[str]:
             )
 
 
-def _contradictions(config: RunConfig) -> Iterator[str]:
+def _contradictions(config: RunConfig, fits: bool) -> Iterator[str]:
     stages = config.schedule.stages
     for key in ("output_dir", "run_dir"):
         if getattr(config, key) == "":
@@ -240,7 +251,8 @@ def _contradictions(config: RunConfig) -> Iterator[str]:
         yield f"device.compile={config.device.compile}: must be auto, true or false"
     previous = None
     for name, stage in stages.items():
-        yield from _mismatches(config.pairing, config.loss_of(stage), name, stage.out_dim)
+        if fits:
+            yield from _mismatches(config.pairing, config.loss_of(stage), name, stage.out_dim)
         key = f"schedule.stages.{name}"
         if not re.fullmatch(r"[\w-]+", name):
             yield f"{key}: a stage names files; use letters, digits, - and _"

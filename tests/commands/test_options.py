@@ -4,7 +4,9 @@ import pytest
 
 from dimred.commands.main import main
 from dimred.config.compose import composed
-from dimred.options.option import walk
+from dimred.config.conf_folder import choices
+from dimred.options.option import leaves, walk
+from dimred.options.registry import registered
 
 
 @pytest.fixture
@@ -39,8 +41,37 @@ def test_words_filter_keys_by_name_before_meaning(printed):
     assert "schedule.lr_update = epoch" in rates
 
 
+def every_choice():
+    return [f"{group}={name}" for group in ("pairing", "loss", "model") for name in choices(group)]
+
+
+@pytest.mark.parametrize("word", every_choice())
+def test_the_keys_of_a_choice_are_printed_whatever_goes_with_it(printed, word):
+    group, _, name = word.partition("=")
+    settings = {line.partition(" = ")[0] for line in printed(word)}
+    chosen = registered(group).get(name) or type(getattr(composed([]), group))
+    own = {leaf for leaf, _ in leaves(chosen)} - {"metric"}  # which is a loss with keys of its own
+    assert {f"{group}.{leaf}" for leaf in own} <= settings
+
+
+def test_why_choices_cannot_be_trained_together_is_said_where_their_keys_are(printed):
+    lines = printed("loss=dvml")
+    said = [i for i, line in enumerate(lines) if "does not go with" in line]
+    assert len(said) == 1  # and not once for each stage
+    assert lines[said[0]].endswith("loss=dvml goes with pairing=class_batches")
+    assert lines[said[0] - 1].startswith("choices: contrastive, ")
+    assert not any("does not go with" in line for line in printed("loss=simclr"))
+    assert "loss.variance_scale = null" in printed("loss=dvml", "variance_scale")
+    assert main(["options", "loss=dvml", "loss.variance_scale=-1"]) == 2  # values are checked
+
+
+def test_a_flag_that_is_a_key_of_a_loss_is_explained_before_its_pairing_is_chosen(capsys):
+    assert main(["train", "loss=triplet", "--margin", "3"]) == 2
+    assert "keys are typed KEY=VALUE; did you mean loss.margin=3?" in capsys.readouterr().err
+
+
 def test_words_find_choices_and_the_keys_of_other_choices(printed):
-    assert "loss.margin (with loss=drlim)" in printed("margin")
+    assert "loss.margin (with loss=drlim or loss=lifted_structure or loss=triplet)" in printed("margin")
     assert "experiment=smoke" in printed("experiment")
     # Short words are words of their own.
     assert all("k" in line for line in printed("k") if line[0] != " ")
