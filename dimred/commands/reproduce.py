@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dimred.commands import baselines, train
 from dimred.commands.messages import Parser, run_reporting_errors
-from dimred.errors import InputError
+from dimred.errors import InputError, did_you_mean
 from dimred.options.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ in outputs/c2st.
   --budget   full = as published (default); short = small networks and embedded or fewer images,
              minutes to hours on a CPU; smoke = seconds a row, to test that everything runs.
              Of c2st: 100 trials a row, 20, and 2 of at most 50 points
-  --rows     only these rows, by their key in the table
+  --rows     only these rows, by their keys, which `dimred table TABLE` prints before their names
   --seeds    default 0,1,2; smoke: 0; none of c2st
-  --list     print the commands and the estimate, run nothing
+  --list     print the commands, each below `# KEY` of its row, and the estimate; run nothing
 
 Overrides as in `dimred train` apply to every run:
   dimred reproduce table1 dataset.root=data dataset.download=true
@@ -48,6 +48,7 @@ _SEEDS = {"full": "0,1,2", "short": "0,1,2", "smoke": "0"}
 class _Job:
     """One run to make."""
 
+    key: str  # of its row
     arguments: list[str]
     config: RunConfig
 
@@ -95,7 +96,9 @@ def run(arguments: list[str]) -> int:
     flags = train.flags_of(args)
     jobs = _jobs(table, args.budget, rows, seeds, args.overrides, flags, args.config_dir)
     left = [job for job in jobs if finished_run(job.config) is None]
-    for job in jobs:
+    for previous, job in zip([None, *jobs], jobs, strict=False):
+        if not of_baselines and (previous is None or previous.key != job.key):
+            print(f"# {job.key}")  # which a shell takes for a comment
         print(f"{'' if job in left else 'finished: '}{job.command}")
     print(f"\n{len(jobs) - len(left)} of {len(jobs)} runs are finished", flush=True)
     if left:
@@ -160,10 +163,11 @@ def _jobs(
     chosen = list(dict.fromkeys(keys.split(","))) if keys else list(rows)
     for key in chosen:
         if key not in rows:
-            raise InputError(f"--rows {key}: no such row; the rows are {', '.join(rows)}")
+            asked = did_you_mean(key, rows)
+            raise InputError(f"--rows {key}: no such row; {asked}the rows are {', '.join(rows)}")
     jobs = []
     for seed in seeds:
         for key in chosen:
             row_overrides = [*table.command(rows[key], budget), *overrides, f"seed={seed}"]
-            jobs.append(_Job([*flags, *row_overrides], composed(row_overrides, folder)))
+            jobs.append(_Job(key, [*flags, *row_overrides], composed(row_overrides, folder)))
     return jobs

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dimred.commands.messages import complain, shown
 from dimred.config.compose import composed
-from dimred.errors import InputError
+from dimred.errors import InputError, did_you_mean
 from dimred.files import expanded
 from dimred.steps import duration, step
 from dimred.tables.c2st import METHODS, ROWS, Recipe, Result, read_result, recipe
@@ -66,7 +66,8 @@ def _rows(text: str | None) -> list[str]:
     keys = list(dict.fromkeys(text.split(","))) if text else list(ROWS)
     for key in keys:
         if key not in ROWS:
-            raise InputError(f"--rows {key}: no such row; the rows are {', '.join(ROWS)}")
+            asked = did_you_mean(key, ROWS)
+            raise InputError(f"--rows {key}: no such row; {asked}the rows are {', '.join(ROWS)}")
     return keys
 
 

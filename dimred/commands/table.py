@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 HELP = """\
 dimred table TABLE [--outputs FOLDER] [--budget full|short|smoke]
                    [--format text|markdown|latex|csv] [--out FILE] [--measures NAME,...]
+                   [--measured]
 
 Prints a paper's table: the published values and, below each row, the results of the finished runs
 in FOLDER (default: outputs) as mean and standard deviation over seeds. Each line says how its runs
 differ from the paper; runs of different configurations are never averaged; a row without runs gives
-the command that makes them. --budget keeps only runs of this budget. --measures adds columns with
-other numbers of the runs, by their names in summary.json. FOLDER may also be a .jsonl file of run
-records.
+the command that makes them; --measured leaves such rows out and says how many. --budget keeps only
+runs of this budget. --measures adds columns with other numbers of the runs, by their names in
+summary.json. FOLDER may also be a .jsonl file of run records.
 
 TABLE is one of
   table1           t-SimCNE paper, CIFAR-10       table_a1         the same, CIFAR-100
@@ -44,8 +45,9 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--budget")
     parser.add_argument("--out")
     parser.add_argument("--measures")
+    parser.add_argument("--measured", action="store_true")
     args = parser.parse_args(arguments)
-    from dimred.tables import BUDGETS, FORMATS, NAMES
+    from dimred.tables import BUDGETS, FORMATS, NAMES, with_runs
 
     if args.name not in NAMES:
         known = f"the tables are {', '.join(NAMES)}; dimred runs lists your runs"
@@ -58,6 +60,8 @@ def run(arguments: list[str]) -> int:
     measures = args.measures.split(",") if args.measures is not None else []
     make = _of_results if args.name == "c2st" else _of_runs
     table, damaged = make(args.name, args.outputs, args.budget, measures)
+    if args.measured and args.name != "baselines":  # whose rows are those that there are
+        table = with_runs(table)
     for line in damaged:
         complain(f"left out: {line}")
     text = printable(FORMATS[args.format](table)) + "\n"

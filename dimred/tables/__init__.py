@@ -1,7 +1,7 @@
 """The papers' tables: published values beside the results in run folders."""
 
 from dimred.tables.baselines import compare_baselines
-from dimred.tables.compare import Cell, Comparison, Line, compare, grouped, summarize
+from dimred.tables.compare import Cell, Comparison, Line, compare, grouped, summarize, with_runs
 from dimred.tables.contrastive import ANGEL2015_MNIST, ANGEL2015_NORB, DRLIM
 from dimred.tables.dvml import DVML
 from dimred.tables.formats import FORMATS
@@ -35,4 +35,5 @@ __all__ = [
     "compare_baselines",
     "grouped",
     "summarize",
+    "with_runs",
 ]

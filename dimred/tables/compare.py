@@ -121,6 +121,20 @@ def compare(
     return Comparison(name, table.title, table.source, table.columns, tuple(lines))
 
 
+def with_runs(table: Comparison) -> Comparison:
+    """The rows of a comparison that have measured lines; its legend says how many others it had."""
+    kept = {line.key for line in table.lines if line.kind == "measured"}
+    left_out = len({line.key for line in table.lines} - kept)
+    if not left_out:
+        return table
+    rows = "row without runs is" if left_out == 1 else "rows without runs are"
+    return replace(
+        table,
+        lines=tuple(line for line in table.lines if line.key in kept),
+        legend=f"{table.legend}; {left_out} {rows} left out",
+    )
+
+
 def _measured(
     table: Table, row: Row, group: Sequence[RunRecord], protocol: Mapping[str, Any]
 ) -> Line:

@@ -146,7 +146,8 @@ def test_rows_on_mnist_are_made_where_it_is(tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--rows", "level"], "--rows level: no such row; the rows are level_n50"),
+        (["--rows", "x"], "--rows x: no such row; the rows are level_n50"),
+        (["--rows", "levl_n50"], "no such row; did you mean level_n50? the rows are level_n50"),
         (["--seeds", "0,1"], "--seeds 0,1: c2st trains nothing"),
         (["--config-dir", "."], "--config-dir .: c2st trains nothing"),
         (["seed=3"], "seed=3: c2st takes only dataset.root, dataset.download, output_dir"),

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import EVAL, VALUES, record
 
-from dimred.tables import TABLES, Column, Row, Table, Value, compare, grouped, summarize
+from dimred.tables import (
+    TABLES,
+    Column,
+    Row,
+    Table,
+    Value,
+    compare,
+    grouped,
+    summarize,
+    with_runs,
+)
 from dimred.tables.compare import look_up
 from dimred.tables.differences import differences
 
@@ -55,6 +65,19 @@ def test_mean_and_sample_deviation(numbers):
     assert value.mean == pytest.approx(statistics.mean(numbers), abs=1e-6)
     assert value.deviation == pytest.approx(statistics.stdev(numbers), abs=1e-6)
     assert value.count == len(numbers)
+
+
+def test_rows_without_runs_are_left_out_with_their_published_values_and_counted():
+    lines = with_runs(compared(record(name="table1_row5"))).lines
+    assert [(line.key, line.kind) for line in lines] == [("5", "measured")]
+    one = with_runs(compared(record()))
+    assert [(line.key, line.kind) for line in one.lines] == [("4", "published"), ("4", "measured")]
+    assert one.legend.endswith("; 1 row without runs is left out")
+    none = with_runs(compared())
+    assert none.lines == ()
+    assert none.legend.endswith("; 2 rows without runs are left out")
+    both = compared(record(), record(name="table1_row5"))
+    assert with_runs(both) == both
 
 
 def test_one_run_has_no_deviation_and_none_no_value():
