@@ -197,18 +197,24 @@ class LoadedRun:
         k: int = 15,
         *,
         space: str = "z",
+        distance: str | None = None,
     ) -> NDArray[np.int64]:
-        """The nearest rows by Euclidean distance, nearest first, int64 (n, k).
+        """The nearest rows, nearest first, int64 (n, k).
 
         of: n rows of the run, None for all; a row is not its own neighbor. Or n new images, as
             returned by `place`, whose neighbors are the run's training images.
         space: "z" for the map, "h" for the features.
-        Raises InputError for invalid rows, k or space.
+        distance: "cosine" or "euclidean"; None for the one that `eval.retrieval` measures by where
+            it is not told otherwise: Euclidean in Z of up to 3 dimensions, else cosine.
+        Raises InputError for invalid rows, k, space or distance.
         """
         from dimred.evaluation.neighbors import nearest
+        from dimred.evaluation.unit_length import DISTANCES, unit_vectors, usual_distance
 
         if space not in ("z", "h"):
             raise InputError(f"space={space!r}: must be 'z' or 'h'")
+        if distance not in (None, *DISTANCES):
+            raise InputError(f"distance={distance!r}: must be 'cosine', 'euclidean' or None")
         points = self.z if space == "z" else self.h()
         rows = None if hasattr(of, "paths") else self._checked_rows(of)
         among = np.arange(len(self)) if rows is not None else self.finished.map.training_images
@@ -216,8 +222,11 @@ class LoadedRun:
         if not 1 <= k <= max_k:
             raise InputError(f"k={k}: must be from 1 to {max_k}")
         device = self.finished.compute().device
+        new = points if rows is not None else getattr(of, space)
+        if (distance or usual_distance(space, points.shape[1])) == "cosine":
+            points, new = (unit_vectors(at.astype(np.float64)) for at in (points, new))
         if rows is None:
-            return among[nearest(points[among], getattr(of, space), k, device)]
+            return among[nearest(points[among], new, k, device)]
         if len(rows) == len(self) and of is None:
             return nearest(points, None, k, device)
         near = nearest(points, points[rows], k + 1, device)

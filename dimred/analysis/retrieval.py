@@ -17,6 +17,7 @@ from dimred.analysis.placement import Placed
 from dimred.analysis.run_images import RunImages
 from dimred.errors import InputError
 from dimred.evaluation.neighbors import nearest
+from dimred.evaluation.unit_length import MAP_DIMS, unit_vectors, usual_distance
 from dimred.plots.sheets import Picture, Tile, sheet
 from dimred.run_folder.finished import FinishedRun
 from dimred.steps import step
@@ -31,6 +32,10 @@ _SHOWN = 20  # new images on the sheet
 _SHOWN_NEIGHBORS = 10
 _SIDE = 176  # pixels of a picture on the sheet
 _AT_ONCE = 2**24  # coordinates of neighbors
+# Up to which distances two points are at one place, of the spread of the points. H may be kept in
+# float16 or come of bfloat16; in few dimensions others are as near as that by chance.
+_ROUNDING = 2e-3
+_ROUNDING_OF_MAPS = 1e-5
 
 Points = NDArray[np.floating]
 
@@ -40,8 +45,10 @@ class Retrieved:
     """The k training images of a run nearest to each of N new ones, nearest first.
 
     neighbors: int64 (N, k), rows of the run's embedding.npz.
-    distances: float64 (N, k), Euclidean; with `cosine` 1 - the cosine of the angle, in [0, 2].
-    space: "z" or "h".
+    distances: float64 (N, k), Euclidean, or for "cosine" 1 - the cosine of the angle, in [0, 2].
+    space: "z" or "h". distance: "cosine" or "euclidean".
+    is_copy: bool (N,), where the nearest is at the same place but for rounding, as the image itself
+        is; nowhere where all training images are at one place.
     """
 
     run: FinishedRun
@@ -49,7 +56,8 @@ class Retrieved:
     neighbors: NDArray[np.int64]
     distances: NDArray[np.float64]
     space: str
-    cosine: bool
+    distance: str
+    is_copy: NDArray[np.bool_]
 
     @property
     def k(self) -> int:
@@ -102,7 +110,8 @@ class Retrieved:
     @property
     def where(self) -> str:
         """Where neighbors were searched, and how."""
-        return self.space.upper() + (" by angle" if self.cosine else "")
+        by = "angle" if self.distance == "cosine" else "Euclidean distance"
+        return f"{self.space.upper()} by {by}"
 
     def sheet(self) -> Figure:
         """New images from first to last, each with its first neighbors, their classes and
@@ -126,7 +135,7 @@ class Retrieved:
         some = f"{len(drawn)} of " if len(drawn) < many else ""
         among = counted(len(self.run.map.training_images), "training image")
         first = f", {k} of them shown" if k < self.k else ""
-        distance = "1 - cosine" if self.cosine else "Euclidean distance"
+        distance = "1 - cosine" if self.distance == "cosine" else "Euclidean distance"
         return sheet(
             tiles,
             1,
@@ -159,12 +168,13 @@ def check_search(run: FinishedRun, k: int) -> None:
 
 
 def retrieve(
-    run: FinishedRun, placed: Placed, k: int, space: str = "z", cosine: bool = False
+    run: FinishedRun, placed: Placed, k: int, space: str = "z", distance: str | None = None
 ) -> Retrieved:
-    """The k training images nearest to each new one.
+    """The k training images nearest to each new one. Of equal distances, any comes first.
 
-    placed: the new images, as `Placement.place` returns them. space: "z" or "h". cosine: compare
-        vectors of unit length, as losses on these do. Of equal distances, any comes first.
+    placed: the new images, as `Placement.place` returns them. space: "z" or "h". distance: "cosine"
+        (of vectors at unit length, as losses on these compare), "euclidean", or None for the one
+        that `eval.retrieval` measures by where it is not told otherwise (see `usual_distance`).
     Raises InputError for a k out of range, and where H is needed, was not kept, and the run's
     images are gone.
     """
@@ -172,17 +182,19 @@ def retrieve(
     among = run.map.training_images
     points: Points = run.map.z[among] if space == "z" else _h(run, among)
     new: Points = placed.z if space == "z" else placed.h
-    if cosine:
-        points, new = _unit(points), _unit(new)
+    distance = distance or usual_distance(space, points.shape[1])
+    if distance == "cosine":
+        points, new = (unit_vectors(of.astype(np.float64)) for of in (points, new))
     near = nearest(points, new, k, run.compute().device)
     distances = _distances(points, new, near)
     # Sorted again, as the search may round what is nearly equal to another order.
     order = np.argsort(distances, axis=1, kind="stable")
     near = np.take_along_axis(near, order, axis=1)
     distances = np.take_along_axis(distances, order, axis=1)
-    if cosine:
+    is_copy = _at_one_place(points, distances[:, 0])
+    if distance == "cosine":
         distances = distances**2 / 2  # of unit vectors, 1 - their product
-    return Retrieved(run, placed, among[near], distances, space, cosine)
+    return Retrieved(run, placed, among[near], distances, space, distance, is_copy)
 
 
 def _h(run: FinishedRun, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -195,12 +207,13 @@ def _h(run: FinishedRun, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     return run.embed(images, run.compute())[0]
 
 
-def _unit(points: Points) -> NDArray[np.float64]:
-    """Points at unit length, (n, d); zero stays zero."""
-    wide = points.astype(np.float64)
-    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
-    unit: NDArray[np.float64] = wide / np.where(lengths > 0, lengths, 1)
-    return unit
+def _at_one_place(points: Points, nearest_at: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether Euclidean distances (N,) to the nearest of the points (n, d) are none but for
+    rounding, which is told by how far the points are spread."""
+    spread = float(np.sqrt(points.var(axis=0, dtype=np.float64).sum()))
+    rounding = _ROUNDING if points.shape[1] > MAP_DIMS else _ROUNDING_OF_MAPS
+    same: NDArray[np.bool_] = nearest_at <= rounding * spread
+    return same & (spread > 0)
 
 
 def _distances(points: Points, new: Points, near: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -24,7 +24,8 @@ _MAX_NAMED = 20  # unreadable images
 
 HELP = """\
 dimred embed [RUN] IMAGES [IMAGES ...] [--out FILE] [--k K]
-             [--neighbors K [--space z|h] [--cosine]] [--root DATA] [--plugin FILE|MODULE]
+             [--neighbors K [--space z|h] [--distance cosine|euclidean]]
+             [--root DATA] [--plugin FILE|MODULE]
 
 Places new images on the map of a finished run by its weights; the run's own images are not needed.
 IMAGES are image files, folders (searched recursively), or .npz files with an array `images`. Files
@@ -46,10 +47,12 @@ RUN/embedded/):
                row for each pair (path, rank, distance; row, index, source, class, split and
                class_split of the training image), and draw the first ones on FILE-neighbors.png.
                Of images in folders called like classes, it says how many neighbors are of that
-               class. The sheet shows the run's images, which are read
+               class; and how many images are training images themselves. The sheet shows the run's
+               images, which are read
   --space      where --neighbors searches: z, the map as trained (default), or h, the features
-  --cosine     --neighbors by angle and not by Euclidean distance: as losses compare that bring Z to
-               unit length. distance is then 1 - cosine
+  --distance   of --neighbors: cosine (1 - cosine of the angle, as metric learning compares) or
+               euclidean. Default: as eval.retrieval measures, which is euclidean on maps (Z of up
+               to 3 dimensions), else cosine
   --root       the run's data; needed only for runs of early versions, and by --neighbors
 
 RUN is a folder, a name below outputs/ or a part of one; without (before one word, or files), the
@@ -74,11 +77,11 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--k", type=int)
     parser.add_argument("--neighbors", type=int)
     parser.add_argument("--space", choices=("z", "h"))
-    parser.add_argument("--cosine", action="store_true")
+    parser.add_argument("--distance", choices=("cosine", "euclidean"))
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
     args = parser.parse_args(arguments)
-    for option, given in (("--space", args.space), ("--cosine", args.cosine)):
+    for option, given in (("--space", args.space), ("--distance", args.distance)):
         if given and args.neighbors is None:
             raise InputError(f"{option}: says how --neighbors K searches; give that, too")
     file = out_file(args.out)
@@ -118,7 +121,7 @@ def run(arguments: list[str]) -> int:
         print(printable(line))
     written = [table, arrays]
     if args.neighbors is not None:
-        found = retrieve(finished, placed, args.neighbors, args.space or "z", args.cosine)
+        found = retrieve(finished, placed, args.neighbors, args.space or "z", args.distance)
         written += _write_neighbors(found, stem)
     print(printable("\n".join(map(str, written))))
     return 0
@@ -129,6 +132,9 @@ def _write_neighbors(found: Retrieved, stem: Path) -> Iterator[Path]:
     right."""
     from dimred.plots.style import to_png
 
+    if copies := int(found.is_copy.sum()):
+        these = "is a training image itself" if copies == 1 else "are training images themselves"
+        print(f"{copies:,} of {len(found.placed):,} new images {these}, and found first")
     right = found.right()
     if right is not None:
         first = f", {right[:, 0].mean():.1%} of the first" if found.k > 1 else ""

@@ -1,4 +1,4 @@
-"""Points scaled to unit length, as metric learning compares them."""
+"""Points scaled to unit length, as metric learning compares them, and which ones are."""
 
 from __future__ import annotations
 
@@ -6,6 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.evaluation.neighbors import Features, as_float
+
+MAP_DIMS = 3
+"""Dimensions up to which Z is a map to look at, whose distances are meant as they are."""
+DISTANCES = ("cosine", "euclidean")
+
+
+def usual_distance(space: str, dims: int) -> str:
+    """The distance, one of DISTANCES, by which points are compared where nobody says otherwise:
+    Euclidean for maps, Z of up to MAP_DIMS dimensions, else cosine: that of points at unit length.
+
+    space: where the points are: z, h or pixels, also with untrained_ before it.
+    """
+    return "euclidean" if space.endswith("z") and dims <= MAP_DIMS else "cosine"
 
 
 def unit_vectors(points: Features) -> NDArray[np.floating]:

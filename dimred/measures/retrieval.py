@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     Positions = NDArray[np.int64]
 
 MAX_PIXEL_VALUES = 300_000_000
-_MAP_DIMS = 3  # up to which Z is a map to look at, whose distances are meant as they are
 _LEARNED = "learned"  # the split of test images of classes that are learned from
 _NOTES = ("alone", "no_")  # the beginnings of details that are said at the end of a run
 _NUMBER = re.compile(rf"(recall\d+|map_at_r|nmi|ami|f1|spread)_(\w+?)(_{_LEARNED})?")
@@ -150,11 +149,11 @@ class RetrievalOfClasses(Measure):
 
     def _spaces(self, embedding: Embedding, rows: Positions) -> Iterator[tuple[str, Points]]:
         """The images at `rows` in each space, by name, one at a time."""
-        from dimred.evaluation.unit_length import unit_vectors
+        from dimred.evaluation.unit_length import unit_vectors, usual_distance
 
         for space, points in _points(embedding, rows):
-            flat = space.endswith("z") and points.shape[1] <= _MAP_DIMS
-            scaled = not flat if self.unit_length is None else self.unit_length
+            usual = usual_distance(space, points.shape[1]) == "cosine"
+            scaled = usual if self.unit_length is None else self.unit_length
             yield space, unit_vectors(points) if scaled else points
 
     @classmethod

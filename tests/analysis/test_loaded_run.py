@@ -13,6 +13,7 @@ import pytest
 import torch
 from command import SMOKE, dimred
 from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import normalize
 
 import dimred as package
 from dimred import load_run
@@ -104,7 +105,7 @@ def test_features_are_those_of_the_encoder(run):
 
 @pytest.mark.parametrize("space", ["z", "h"])
 def test_neighbors_of_rows_are_the_nearest_others(run, space):
-    points = run.z if space == "z" else run.h()
+    points = run.z if space == "z" else normalize(run.h())  # a map as it is, others by angle
     expected = NearestNeighbors(n_neighbors=4).fit(points).kneighbors(return_distance=False)
     assert np.array_equal(run.neighbors(k=4, space=space), expected)
     assert np.array_equal(run.neighbors([7, 0, 7], 4, space=space), expected[[7, 0, 7]])
@@ -114,13 +115,26 @@ def test_neighbors_of_rows_are_the_nearest_others(run, space):
 def test_neighbors_of_new_images_are_training_images(run, space):
     rng = np.random.default_rng(0)
     placed = run.place(rng.integers(0, 256, (5, 8, 8), dtype=np.uint8), k=3)
-    points = run.z if space == "z" else run.h()
+    points = run.z if space == "z" else normalize(run.h())
     learned = np.flatnonzero(run.split == "train")
-    query = placed.z if space == "z" else placed.h
+    query = placed.z if space == "z" else normalize(placed.h)
     expected = learned[nearest(points[learned], query, 3)]
     assert np.array_equal(run.neighbors(placed, 3, space=space), expected)
     if space == "z":
         assert np.array_equal(placed.neighbors, expected)
+
+
+@pytest.mark.parametrize("space", ["z", "h"])
+@pytest.mark.parametrize(("distance", "scaled"), [("euclidean", np.asarray), ("cosine", normalize)])
+def test_neighbors_are_by_the_distance_that_is_named(run, space, distance, scaled):
+    points = scaled(run.z if space == "z" else run.h())
+    expected = NearestNeighbors(n_neighbors=4).fit(points).kneighbors(return_distance=False)
+    assert np.array_equal(run.neighbors(k=4, space=space, distance=distance), expected)
+    placed = run.place(run.images()[:3])
+    found = run.neighbors(placed, 1, space=space, distance=distance)
+    learned = np.flatnonzero(run.split == "train")
+    query = scaled(placed.z if space == "z" else placed.h)
+    assert np.array_equal(found, learned[nearest(points[learned], query, 1)])
 
 
 def test_equal_images_are_neighbors_and_none_its_own(copy):
@@ -150,6 +164,8 @@ def test_equal_images_are_neighbors_and_none_its_own(copy):
 def test_neighbors_that_are_not_there_are_refused(run, of, k, space, named):
     with pytest.raises(InputError, match=re.escape(named)):
         run.neighbors(of, k, space=space)
+    with pytest.raises(InputError, match="distance='cosin': must be 'cosine', 'euclidean' or None"):
+        run.neighbors(distance="cosin")
 
 
 def test_columns_are_what_is_known_of_each_row(copy, monkeypatch):

@@ -8,6 +8,7 @@ import torch
 
 from dimred.analysis.retrieval import retrieve
 from dimred.errors import InputError
+from dimred.measures.retrieval import RetrievalOfClasses
 from dimred.training.compute import Compute
 
 N, M, K = 50, 7, 4
@@ -59,21 +60,88 @@ def angular(a, b):
 
 
 @pytest.mark.parametrize("space", ["z", "h"])
-@pytest.mark.parametrize("cosine", [False, True])
-def test_neighbors_and_distances_are_those_of_a_loop(space, cosine):
+@pytest.mark.parametrize(("distance", "of"), [("euclidean", euclidean), ("cosine", angular)])
+def test_neighbors_and_distances_are_those_of_a_loop(space, distance, of):
     run, new = Run(), new_images()
-    found = retrieve(run, new, K, space, cosine)
-    of, points = angular if cosine else euclidean, getattr(run.map, space)
+    found = retrieve(run, new, K, space, distance)
+    points = getattr(run.map, space)
     for i, query in enumerate(getattr(new, space)):
         near = sorted((of(query, points[row]), row) for row in run.map.training_images)[:K]
         assert found.neighbors[i].tolist() == [row for _, row in near]
         np.testing.assert_allclose(found.distances[i], [d for d, _ in near], rtol=1e-6)
 
 
+def first_dimensions(dims):
+    """A run and new images whose Z and H have so many dimensions."""
+    run, new = Run(), new_images()
+    for of in (run.map, new):
+        of.z, of.h = (of.h[:, :dims].copy(), of.h[:, -dims:].copy())
+    return run, new
+
+
+@pytest.mark.parametrize(
+    ("space", "dims", "usual"),
+    [
+        ("z", 1, "euclidean"),
+        ("z", 3, "euclidean"),
+        ("z", 4, "cosine"),
+        ("h", 2, "cosine"),
+        ("h", 20, "cosine"),
+    ],
+)
+def test_the_usual_distance_is_the_one_that_is_measured(space, dims, usual):
+    run, new = first_dimensions(dims)
+    found, same = retrieve(run, new, K, space), retrieve(run, new, K, space, usual)
+    assert found.distance == usual
+    assert np.array_equal(found.neighbors, same.neighbors)
+    assert np.array_equal(found.distances, same.distances)
+    words = {"cosine": "by angle", "euclidean": "by Euclidean distance"}
+    assert found.where == f"{space.upper()} {words[usual]}"
+    # The measure scales the same points, which says so by their lengths.
+    images = SimpleNamespace(images=torch.zeros(2 * N, 1, 2, 2, dtype=torch.uint8))
+    config = SimpleNamespace(eval=SimpleNamespace(references=False))
+    setting = SimpleNamespace(images=images, config=config)
+    embedding = SimpleNamespace(z=run.map.z, h=run.map.h, setting=setting)
+    measured = dict(RetrievalOfClasses()._spaces(embedding, np.arange(2 * N)))[space]
+    at_unit_length = np.allclose(np.linalg.norm(measured, axis=1), 1)
+    assert at_unit_length == (usual == "cosine")
+
+
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+@pytest.mark.parametrize("space", ["z", "h"])
+def test_training_images_themselves_are_copies_within_rounding(space, distance):
+    run, new = Run(), new_images()
+    own = run.map.training_images[[3, 8]]
+    noise = 1 + np.random.default_rng(2).normal(size=(2, 1)) * 1e-7
+    for name in ("z", "h"):
+        getattr(new, name)[[1, 4]] = getattr(run.map, name)[own] * noise
+    found = retrieve(run, new, K, space, distance)
+    assert found.is_copy.tolist() == [i in (1, 4) for i in range(M)]
+    assert found.neighbors[[1, 4], 0].tolist() == own.tolist()
+    # A row that is no training image is none of them.
+    other = next(row for row in range(0, 2 * N, 2) if row not in run.map.training_images)
+    for name in ("z", "h"):
+        getattr(new, name)[0] = getattr(run.map, name)[other]
+    assert not retrieve(run, new, K, space, distance).is_copy[0]
+
+
+def test_of_half_precision_copies_are_copies_in_h():
+    run, new = Run(), new_images()
+    new.h[:3] = run.map.h[run.map.training_images[:3]]
+    run.map.h = run.map.h.astype(np.float16)
+    assert retrieve(run, new, K, "h").is_copy.tolist() == [True] * 3 + [False] * (M - 3)
+
+
+def test_where_a_map_has_collapsed_nothing_is_a_copy():
+    run, new = Run(z=np.ones((2 * N, 3), np.float32)), new_images()
+    new.z[:] = 1
+    assert not retrieve(run, new, K).is_copy.any()
+
+
 def test_lengths_count_in_euclidean_distance_alone():
     run, new = Run(), new_images()
     longer = SimpleNamespace(**{**vars(new), "z": new.z * 100})
-    by_angle = [retrieve(run, of, K, "z", True).neighbors.tolist() for of in (new, longer)]
+    by_angle = [retrieve(run, of, K, "z", "cosine").neighbors.tolist() for of in (new, longer)]
     assert by_angle[0] == by_angle[1]
     plain = [retrieve(run, of, K).neighbors.tolist() for of in (new, longer)]
     assert plain[0] != plain[1]

@@ -426,8 +426,11 @@ def test_importing_the_package_imports_nothing_heavy():
 
 def test_neighbors_of_images_without_labels_are_retrieved_by_angle(gray, tmp_path):
     words = ["embed", str(gray / "run"), str(gray / "mine.npz"), "--out", str(tmp_path / "found")]
-    out, _ = dimred(tmp_path, *words, "--neighbors", "2", "--cosine", "--root", str(gray))
+    out, _ = dimred(
+        tmp_path, *words, "--neighbors", "2", "--distance", "cosine", "--root", str(gray)
+    )
     assert "folders called like" not in out
+    assert "80 of 80 new images are training images themselves, and found first" in out
     table = rows(tmp_path / "found-neighbors.csv")
     assert list(table[0]) == ["path", "rank", "distance", "row", "index", "split"]
     assert len(table) == 2 * 80
@@ -442,7 +445,7 @@ def test_neighbors_of_images_without_labels_are_retrieved_by_angle(gray, tmp_pat
     ("words", "message"),
     [
         (["--space", "h"], "--space: says how --neighbors K searches"),
-        (["--cosine"], "--cosine: says how --neighbors K searches"),
+        (["--distance", "cosine"], "--distance: says how --neighbors K searches"),
         (["--neighbors", "0"], "--neighbors 0: must be from 1 to the 80 training images"),
         (["--neighbors", "81"], "--neighbors 81: must be from 1 to the 80 training images"),
     ],

@@ -71,7 +71,8 @@ def test_a_flag_that_is_a_key_of_a_loss_is_explained_before_its_pairing_is_chose
 
 
 def test_words_find_choices_and_the_keys_of_other_choices(printed):
-    assert "loss.margin (with loss=drlim or loss=lifted_structure or loss=triplet)" in printed("margin")
+    others = "loss=drlim or loss=lifted_structure or loss=triplet"
+    assert f"loss.margin (with {others})" in printed("margin")
     assert "experiment=smoke" in printed("experiment")
     # Short words are words of their own.
     assert all("k" in line for line in printed("k") if line[0] != " ")

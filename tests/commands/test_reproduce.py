@@ -20,7 +20,8 @@ def test_an_unknown_row_is_asked_for_by_its_name(tmp_path, table, rows, said):
 
 
 def test_each_listed_command_is_below_the_key_of_its_row(tmp_path):
-    words = ["--budget", "smoke", "--rows", "mnist_n_pair,mnist_triplet", "--seeds", "0,1", "--list"]
+    rows = "mnist_n_pair,mnist_triplet"
+    words = ["--budget", "smoke", "--rows", rows, "--seeds", "0,1", "--list"]
     lines = dimred(tmp_path, "reproduce", "dvml", *words)[0].partition("\n\n")[0].splitlines()
     assert lines[::2] == ["# mnist_n_pair", "# mnist_triplet"] * 2
     for key, command in zip(lines[::2], lines[1::2], strict=True):

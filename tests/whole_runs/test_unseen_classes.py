@@ -127,8 +127,8 @@ def test_new_images_retrieve_the_nearest_training_images(cwd):
     assert [int(row["row"]) for row in rows] == near.ravel().tolist()
     right = np.array([row["class"] == row["path"].split("/")[-2] for row in rows]).reshape(-1, 4)
     assert (
-        f"24 in folders called like a class: {right.mean():.1%} of their 4 nearest in H are of "
-        f"that class, {right[:, 0].mean():.1%} of the first"
+        f"24 in folders called like a class: {right.mean():.1%} of their 4 nearest in H by angle "
+        f"are of that class, {right[:, 0].mean():.1%} of the first"
     ) in out
     for row in rows:
         assert run.sources[int(row["row"])] == row["source"]
