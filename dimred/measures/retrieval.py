@@ -167,6 +167,8 @@ class RetrievalOfClasses(Measure):
                 columns.setdefault(match[2].replace("_", " "), {})[row] = value
         if not columns:
             return []
+        if "chance" in columns:
+            columns["chance"] = columns.pop("chance")  # the last one
         head = f"retrieval among       {results.get('images', '')}"
         notes = [f"  {results[key]}" for key in results if key.startswith(_NOTES)]
         return [head, *_table(columns), *notes]
