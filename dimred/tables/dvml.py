@@ -83,10 +83,10 @@ _NOT_THE_PAPERS = "not the paper's"
 _TRIED = [
     ("kl001", "KL weight 0.01",
      ("loss.weights=[0.01,1,0.1,1]", "loss.later_weights=[0.01,1,0.2,0.8]")),
-    ("warm_up", "KL warmed up over phase 1", ("loss.kl_warmup=1",)),
+    ("warm_up", "KL warmed up", ("loss.kl_warmup=1",)),
     ("dims4", "z_V of 4 dimensions", ("loss.variance_dim=4",)),
     ("scaled", "z_V a tenth of z_I", ("loss.variance_scale=0.1",)),
-    ("kl001_scaled", "KL weight 0.01 and z_V a tenth",
+    ("kl001_scaled", "KL 0.01 and z_V a tenth",
      ("loss.weights=[0.01,1,0.1,1]", "loss.later_weights=[0.01,1,0.2,0.8]",
       "loss.variance_scale=0.1")),
     ("phase1", "phase 1 throughout", ("loss.release=never", "loss.later_weights=[1,1,0.1,1]")),
