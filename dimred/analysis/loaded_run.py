@@ -209,7 +209,7 @@ class LoadedRun:
         Raises InputError for invalid rows, k, space or distance.
         """
         from dimred.evaluation.neighbors import nearest
-        from dimred.evaluation.unit_length import DISTANCES, unit_vectors, usual_distance
+        from dimred.evaluation.unit_length import DISTANCES, as_compared
 
         if space not in ("z", "h"):
             raise InputError(f"space={space!r}: must be 'z' or 'h'")
@@ -223,8 +223,7 @@ class LoadedRun:
             raise InputError(f"k={k}: must be from 1 to {max_k}")
         device = self.finished.compute().device
         new = points if rows is not None else getattr(of, space)
-        if (distance or usual_distance(space, points.shape[1])) == "cosine":
-            points, new = (unit_vectors(at.astype(np.float64)) for at in (points, new))
+        _, (points, new) = as_compared(space, distance, points, new)
         if rows is None:
             return among[nearest(points[among], new, k, device)]
         if len(rows) == len(self) and of is None:

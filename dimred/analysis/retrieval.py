@@ -17,7 +17,7 @@ from dimred.analysis.placement import Placed
 from dimred.analysis.run_images import RunImages
 from dimred.errors import InputError
 from dimred.evaluation.neighbors import nearest
-from dimred.evaluation.unit_length import MAP_DIMS, unit_vectors, usual_distance
+from dimred.evaluation.unit_length import MAP_DIMS, as_compared
 from dimred.plots.sheets import Picture, Tile, sheet
 from dimred.run_folder.finished import FinishedRun
 from dimred.steps import step
@@ -25,7 +25,6 @@ from dimred.steps import step
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SPACES = ("z", "h")
 COLUMNS = ("path", "rank", "distance", "row", "index", "source", "class", "split", "class_split")
 """Of the table, where the run has them."""
 _SHOWN = 20  # new images on the sheet
@@ -182,9 +181,7 @@ def retrieve(
     among = run.map.training_images
     points: Points = run.map.z[among] if space == "z" else _h(run, among)
     new: Points = placed.z if space == "z" else placed.h
-    distance = distance or usual_distance(space, points.shape[1])
-    if distance == "cosine":
-        points, new = (unit_vectors(of.astype(np.float64)) for of in (points, new))
+    distance, (points, new) = as_compared(space, distance, points, new)
     near = nearest(points, new, k, run.compute().device)
     distances = _distances(points, new, near)
     # Sorted again, as the search may round what is nearly equal to another order.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dimred.data.options import DatasetOptions
+from dimred.data.options import SelectedFiles
 from dimred.options.option import option
 from dimred.options.registry import register
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @register("dataset", "cub200", "cars196", "stanford_online_products")
 @dataclass
-class ClassSplitSet(DatasetOptions):
+class ClassSplitSet(SelectedFiles):
     """A set of deep metric learning from its original files, which are not fetched: the first half
     of the classes is learned, the others are unseen."""
 
@@ -40,18 +40,12 @@ class ClassSplitSet(DatasetOptions):
         changes_result=False,
     )
 
-    def read(self, seed: int) -> ImageSet:
-        return self._load(lambda images: images)
-
-    def selected(self, seed: int) -> ImageSet:
-        return self._load(self.select)  # before files are decoded
-
     def check_place(self) -> None:
         from dimred.data.class_splits import place_of
 
         place_of(self.name, self.root)
 
-    def _load(self, select: Callable[[ImageSet], ImageSet]) -> ImageSet:
+    def load_files(self, select: Callable[[ImageSet], ImageSet]) -> ImageSet:
         from dimred.data.class_split_images import load_class_split
 
         return load_class_split(self.name, self.root, self.image_size, self.partial, select)

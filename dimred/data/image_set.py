@@ -118,13 +118,18 @@ class ImageSet:
             },
         )
 
+    @property
+    def has_unseen(self) -> bool:
+        """Whether there are images of classes that are not learned from."""
+        return self.is_unseen is not None and bool(self.is_unseen.any())
+
     def measured(self, of_test: bool) -> NDArray[np.int64]:
         """Positions of the images that a distance between images is measured on: those of unseen
         classes, or `held_out` where there are none.
 
         of_test: only test images, where there are any of unseen classes.
         """
-        if self.is_unseen is None or not self.is_unseen.any():
+        if self.is_unseen is None or not self.has_unseen:
             return self.held_out
         both = np.flatnonzero(self.is_unseen & self.is_test)
         return both if of_test and len(both) else np.flatnonzero(self.is_unseen)

@@ -162,6 +162,21 @@ class DatasetOptions(Choice):
         return _beside(getattr(self, "root", None))
 
 
+@dataclass
+class SelectedFiles(DatasetOptions):
+    """Base of datasets whose images are selected before their files are decoded."""
+
+    def read(self, seed: int) -> ImageSet:
+        return self.load_files(lambda images: images)
+
+    def selected(self, seed: int) -> ImageSet:
+        return self.load_files(self.select)
+
+    def load_files(self, select: Callable[[ImageSet], ImageSet]) -> ImageSet:
+        """The images that `select` returns of all of them, which it is given without pixels."""
+        raise NotImplementedError
+
+
 @register("dataset", "digits")
 @dataclass
 class Digits(DatasetOptions):
@@ -205,7 +220,7 @@ class Torchvision(DatasetOptions):
 
 @register("dataset", "image_folder")
 @dataclass
-class ImageFolder(DatasetOptions):
+class ImageFolder(SelectedFiles):
     """Any folder of images: class sub-folders give labels, train/ and test/ give the split."""
 
     of_user: ClassVar[bool] = True
@@ -246,12 +261,6 @@ class ImageFolder(DatasetOptions):
         is_path=True,
     )
 
-    def read(self, seed: int) -> ImageSet:
-        return self._load(lambda images: images)
-
-    def selected(self, seed: int) -> ImageSet:
-        return self._load(self.select)  # before files are decoded
-
     def check_place(self) -> None:
         from dimred.data.image_paths import image_paths, table_path
         from dimred.errors import InputError
@@ -274,7 +283,7 @@ class ImageFolder(DatasetOptions):
         paths = image_paths(str(expanded(self.root)), f"dataset.root={self.root!r}")
         return next(islice(paths, count, None), None) is not None
 
-    def _load(self, select: Callable[[ImageSet], ImageSet]) -> ImageSet:
+    def load_files(self, select: Callable[[ImageSet], ImageSet]) -> ImageSet:
         from dimred.data.image_folder import load_image_folder
 
         self.check_place()

@@ -33,7 +33,7 @@ def select_classes(image_set: ImageSet, classes: Sequence[str]) -> ImageSet:
     a set without labels.
     """
     key = f"dataset.classes={list(classes)}"
-    labels, ids = _classes_named(image_set, "dataset.classes", classes)
+    labels, ids = _classes_named(image_set.labels, "dataset.classes", classes)
     positions = np.flatnonzero(np.isin(labels.values, ids))
     if not len(positions):
         raise InputError(f"{key}: no image is of these classes; {_listed(labels.names)}")
@@ -48,13 +48,19 @@ def select_classes(image_set: ImageSet, classes: Sequence[str]) -> ImageSet:
 
 
 def with_unseen_classes(image_set: ImageSet, learned: Sequence[str]) -> ImageSet:
-    """The same images, where those of all classes but some are of unseen classes.
+    """The same images, where those of all classes but some are of unseen classes. Arguments and
+    errors as of `unseen_rows`."""
+    return replace(image_set, is_unseen=unseen_rows(image_set.labels, learned))
 
-    learned: the classes to learn from, as in `select_classes`.
+
+def unseen_rows(given: LabelSet | None, learned: Sequence[str]) -> NDArray[np.bool_]:
+    """Whether each image is of another class than those to learn from, (N,).
+
+    given: the labels of the images. learned: the classes to learn from, as in `select_classes`.
     Raises InputError as `select_classes` does, and where no image is of another class.
     """
     key = f"dataset.fit_classes={list(learned)}"
-    labels, ids = _classes_named(image_set, "dataset.fit_classes", learned)
+    labels, ids = _classes_named(given, "dataset.fit_classes", learned)
     is_unseen = ~np.isin(labels.values, ids)
     if is_unseen.all():
         raise InputError(f"{key}: no image is of these classes; {_listed(labels.names)}")
@@ -63,7 +69,7 @@ def with_unseen_classes(image_set: ImageSet, learned: Sequence[str]) -> ImageSet
             f"{key}: no image is of another class, to measure how the map serves classes that it "
             "was not learned from; leave some out, or set dataset.fit_classes=null"
         )
-    return replace(image_set, is_unseen=is_unseen)
+    return is_unseen
 
 
 def with_learned_statistics(image_set: ImageSet) -> ImageSet:
@@ -77,10 +83,10 @@ def with_learned_statistics(image_set: ImageSet) -> ImageSet:
 
 
 def _classes_named(
-    image_set: ImageSet, key: str, entries: Sequence[str]
+    labels: LabelSet | None, key: str, entries: Sequence[str]
 ) -> tuple[LabelSet, list[int]]:
-    """The labels of a set, and the classes that the entries of an option name, each once."""
-    given, labels = f"{key}={list(entries)}", image_set.labels
+    """The labels, and the classes that the entries of an option name, each once."""
+    given = f"{key}={list(entries)}"
     if labels is None:
         raise InputError(f"{given}: these images have no labels; set {key}=null")
     if not entries:

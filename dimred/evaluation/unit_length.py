@@ -21,6 +21,17 @@ def usual_distance(space: str, dims: int) -> str:
     return "euclidean" if space.endswith("z") and dims <= MAP_DIMS else "cosine"
 
 
+def as_compared(
+    space: str, distance: str | None, *points: NDArray[np.floating]
+) -> tuple[str, list[NDArray[np.floating]]]:
+    """The distance, `usual_distance` for None, and sets of points (n, d) of equal d whose Euclidean
+    neighbors are the nearest by it: at unit length, float64, for "cosine"."""
+    chosen = distance or usual_distance(space, points[0].shape[1])
+    if chosen == "euclidean":
+        return chosen, list(points)
+    return chosen, [unit_vectors(each.astype(np.float64)) for each in points]
+
+
 def unit_vectors(points: Features) -> NDArray[np.floating]:
     """Each point (n, d) divided by its Euclidean length, float32 or wider; zero stays zero.
 

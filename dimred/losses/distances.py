@@ -32,6 +32,13 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     return squares.clamp_min(0)
 
 
+def distances(z: Tensor, normalize: bool) -> Tensor:
+    """Euclidean distances (n, n) among embeddings (n, d) as they are or at length 1, float64. The
+    gradient of a distance is zero at 0."""
+    x = unit(z.double()) if normalize else z.double()
+    return root(squared_distances(x, x))
+
+
 def root(squares: Tensor) -> Tensor:
     """The square root, with a gradient of 0 at 0, where the root's is infinite."""
     none = squares <= 0

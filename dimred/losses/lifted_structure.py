@@ -5,15 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dimred.losses.distances import (
-    of_one_class,
-    of_two_classes,
-    reduced,
-    root,
-    shares,
-    squared_distances,
-    unit,
-)
+from dimred.losses.distances import distances, of_one_class, of_two_classes, reduced, shares
 from dimred.losses.protocol import Reduction
 from dimred.pairing.pairs import ClassPairs
 
@@ -39,8 +31,7 @@ def lifted_structure_loss(
     Returns 0 for a batch of one class.
     """
     with torch.autocast(z.device.type, enabled=False):
-        x = unit(z.double()) if normalize else z.double()
-        d = root(squared_distances(x, x))
+        d = distances(z, normalize)
         others = of_two_classes(pairs.values)
         # Rows have others in all batches but those of one class, where the value is not used.
         counted = of_one_class(pairs.values) & others.any(1)

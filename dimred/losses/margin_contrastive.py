@@ -5,15 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dimred.losses.distances import (
-    of_one_class,
-    of_two_classes,
-    reduced,
-    root,
-    shares,
-    squared_distances,
-    unit,
-)
+from dimred.losses.distances import distances, of_one_class, of_two_classes, reduced, shares
 from dimred.losses.mining import Average
 from dimred.losses.protocol import Reduction
 from dimred.pairing.pairs import ClassPairs
@@ -44,8 +36,7 @@ def margin_contrastive_loss(
     reduction: "mean", or "none" for (n,): n times half the share of each row's pairs.
     """
     with torch.autocast(z.device.type, enabled=False):
-        x = unit(z.double()) if normalize else z.double()
-        d = root(squared_distances(x, x))
+        d = distances(z, normalize)
         # Each pair is there twice, as (i, j) and (j, i), which leaves the mean as it is.
         attract = shares((d - positive_margin).relu(), of_one_class(pairs.values), average)
         repel = shares((negative_margin - d).relu(), of_two_classes(pairs.values), average)

@@ -86,7 +86,7 @@ class RetrievalOfClasses(Measure):
         setting = embedding.setting
         yield Detail("images", described(setting))
         yield from self._of(embedding, setting.measured)
-        if of_unseen(setting) and setting.config.dataset.fit_on is FitOn.train:
+        if setting.images.has_unseen and setting.config.dataset.fit_on is FitOn.train:
             yield from self._of_learned(embedding)
 
     def _of(self, embedding: Embedding, rows: Positions) -> Iterator[Measurement | Detail]:
@@ -221,12 +221,6 @@ def classes_at(setting: Setting, rows: Positions) -> NDArray[np.int64]:
     return setting.images.labels.values[rows]
 
 
-def of_unseen(setting: Setting) -> bool:
-    """Whether there are classes that are not learned from, which are then those measured."""
-    unseen = setting.images.is_unseen
-    return unseen is not None and bool(unseen.any())
-
-
 def described(setting: Setting) -> str:
     """Which images are measured, in words."""
     import numpy as np
@@ -237,7 +231,7 @@ def described(setting: Setting) -> str:
     test = "test images" if images.is_test[rows].all() else "images"
     classes = len(np.unique(classes_at(setting, rows)))
     text = f"{len(rows):,} {test} of {classes:,} classes"
-    if of_unseen(setting):
+    if images.has_unseen:
         return f"{text} that were not learned from"
     learned = setting.config.dataset.fit_on is not FitOn.train
     return f"{text}, which were learned from" if learned else text

@@ -22,8 +22,7 @@ def evidence_of(
     dims: of Z. row: the last row of metrics. found: what the measures of `When.end` found.
     """
     k, splits = setting.ks[0], setting.splits
-    unseen = setting.images.is_unseen is not None and bool(setting.images.is_unseen.any())
-    retrieved = found.get("retrieval", {}) if unseen else {}
+    retrieved = found.get("retrieval", {}) if setting.images.has_unseen else {}
     retrieval = "recall1_z" in retrieved
     if retrieval:
         # What such a run is for, and of more images than vote in the accuracy.

@@ -186,7 +186,7 @@ class RunRecorder(TrainingObserver):
             losses=state.losses if state else None,
             seconds=state.seconds if state else 0.0,
             rows=self.rows,
-            loss=None if self.training.loss is None else state_of(self.training.loss),
+            loss=state_of(self.training.loss),
         )
         self.folder.write_checkpoint(checkpoint)
         self.saved_at = time.monotonic()

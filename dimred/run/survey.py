@@ -19,7 +19,7 @@ from dimred.data.image_decoding import decode, long_png_texts
 from dimred.data.image_folder import decode_all, selected_files
 from dimred.data.image_set import ImageSet, LabelSet
 from dimred.data.options import DatasetOptions, FitOn, ImageFolder
-from dimred.data.selection import with_unseen_classes
+from dimred.data.selection import unseen_rows
 from dimred.data.table_join import Tables
 from dimred.errors import InputError
 from dimred.files import expanded
@@ -109,13 +109,8 @@ def _learned(dataset: ImageFolder, files: Sequence[File]) -> int:
     names = np.array([file.class_name or "" for file in files], dtype=object)
     if dataset.fit_classes is not None:
         known, values = np.unique(names, return_inverse=True)
-        classes = LabelSet(values.astype(np.int64), tuple(known.tolist()))
-        labels = classes if names.any() else None
-        images = torch.empty(len(files), 1, 0, 0, dtype=torch.uint8)
-        all_classes = ImageSet(images, (0.0,), (1.0,), is_test, "", labels, np.arange(len(files)))
-        is_unseen = with_unseen_classes(all_classes, dataset.fit_classes).is_unseen
-        assert is_unseen is not None
-        learned &= ~is_unseen
+        labels = LabelSet(values.astype(np.int64), tuple(known.tolist()))
+        learned &= ~unseen_rows(labels if names.any() else None, dataset.fit_classes)
     if dataset.train_per_class is None:
         return int(learned.sum())
     drawn = dataset.train_per_class * len(set(names[learned]))

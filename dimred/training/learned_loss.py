@@ -51,7 +51,7 @@ def parameter_groups(loss: Loss) -> list[dict[str, Any]]:
     ]
 
 
-def state_of(loss: Loss) -> dict[str, Tensor] | None:
+def state_of(loss: Loss | None) -> dict[str, Tensor] | None:
     """The state dict of a loss, for checkpoints; None where it has none."""
     return loss.state_dict() if isinstance(loss, nn.Module) else None
 

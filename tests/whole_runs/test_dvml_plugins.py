@@ -3,9 +3,9 @@
 import pytest
 import yaml
 from command import dimred, only_run, refused
+from test_plugins import forget_plugins, no_plugins  # noqa: F401
 
 from dimred import load_run
-from dimred.options import plugins, registry
 
 PLUGIN = """\
 from dataclasses import dataclass
@@ -39,20 +39,6 @@ RUN = [
 ]
 
 pytestmark = pytest.mark.usefixtures("no_figures")
-
-
-def forget_plugins():
-    """As in a process that has imported none."""
-    for name in plugins._files:
-        registry.forget(name)
-    plugins._files.clear()
-    plugins._modules.clear()
-
-
-@pytest.fixture(autouse=True)
-def no_plugins():
-    yield
-    forget_plugins()
 
 
 def written(folder, text):
