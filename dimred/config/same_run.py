@@ -9,6 +9,7 @@ from typing import Any
 from dimred.config.provenance import PROVENANCE
 from dimred.options.option import changes_result, walk
 from dimred.options.registry import registered
+from dimred.training.schedule import StageOptions
 
 # Groups of choices by their key.
 _GROUPS = {key: key for key in ("dataset", "pairing", "model", "loss")} | {"loss.metric": "loss"}
@@ -34,14 +35,20 @@ def is_same_run(there: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
 
 
 def _defaults(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults of the choices that the values name."""
-    return dict(pair for key, group in _GROUPS.items() for pair in _of_choice(key, group, values))
+    """The defaults of the choices and stages that the values name."""
+    found = [pair for key, group in _GROUPS.items() for pair in _of_choice(key, group, values)]
+    stages = {key.rpartition(".")[0] for key in values if key.endswith(".epochs")}
+    return dict(found + [pair for stage in stages for pair in _values(StageOptions(), f"{stage}.")])
 
 
 def _of_choice(place: str, group: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     kind = registered(group).get(str(values.get(f"{place}.name")))
-    if kind is None:
-        return
-    for key, spec, value in walk(kind(), f"{place}."):
+    if kind is not None:
+        yield from _values(kind(), f"{place}.")
+
+
+def _values(options: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """The value of each option that affects results."""
+    for key, spec, value in walk(options, prefix):
         if spec is not None and changes_result(spec):
             yield key, value.value if isinstance(value, Enum) else value

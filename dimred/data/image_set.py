@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dimred.data.presence import Boxes, Presence
+
 if TYPE_CHECKING:
     from dimred.data.first_look import Found
 
@@ -67,6 +69,8 @@ class ImageSet:
     unreadable: names of the files that could not be read and are left out.
     found: what else the reader has found in the files, for the first look; None where it has
         nothing to say.
+    presence: which classes each image shows, where that may be several; such sets have no `labels`.
+    boxes: where their objects are, for measures only; None where it is not known.
     """
 
     images: Tensor
@@ -83,6 +87,8 @@ class ImageSet:
     found: Found | None = None
     columns: dict[str, LabelSet | NDArray[np.float64]] = field(default_factory=dict)
     is_unseen: NDArray[np.bool_] | None = None
+    presence: Presence | None = None
+    boxes: Boxes | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -116,6 +122,8 @@ class ImageSet:
                 name: pick(values) if isinstance(values, LabelSet) else values[positions]
                 for name, values in self.columns.items()
             },
+            presence=self.presence.take(positions) if self.presence else None,
+            boxes=self.boxes.take(positions) if self.boxes else None,
         )
 
     @property
@@ -135,8 +143,8 @@ class ImageSet:
         return both if of_test and len(both) else np.flatnonzero(self.is_unseen)
 
     def fingerprint(self) -> str:
-        """A hash of pixels, labels, factors and split: equal only for the same data in the same
-        order."""
+        """A hash of pixels, labels, factors and split, and of what is present where: equal only for
+        the same data in the same order."""
         digest = hashlib.sha256(repr(tuple(self.images.shape)).encode())
         digest.update(self.images.contiguous().numpy().data)
         digest.update(self.is_test.tobytes())
@@ -148,6 +156,11 @@ class ImageSet:
         for name, factor in self.factors.items():
             digest.update(repr((name, factor.unit, factor.period)).encode())
             digest.update(factor.values.tobytes())
+        if self.presence:
+            digest.update(repr(self.presence.names).encode() + self.presence.values.tobytes())
+        if self.boxes:
+            for values in (self.boxes.image, self.boxes.kind, self.boxes.corners):
+                digest.update(values.tobytes())
         return digest.hexdigest()
 
 

@@ -11,9 +11,31 @@ from dimred.errors import InputError
 
 
 class Backbone(nn.Module):
-    """A network from images (b, C, height, width) to H (b, out_features)."""
+    """A network from images (b, C, height, width) to H (b, out_features).
+
+    has_positions: whether H is the mean of features at positions of the image; then `positions`
+    gives these, and `forward` their mean.
+    draws: whether it draws random numbers in training, such as for dropout.
+    """
 
     out_features: int
+    has_positions: bool = False
+    draws: bool = False
+
+    def positions(self, images: Tensor) -> Tensor:
+        """Images (b, C, height, width) -> features at each position, (b, out_features, rows,
+        columns), the first at the top left. Only where `has_positions`."""
+        raise NotImplementedError
+
+    def blocks(self) -> list[nn.Module]:
+        """Its parts from the image to H, which `schedule.stages.STAGE.frozen_blocks` counts; they
+        hold all its parameters and running statistics."""
+        return [self]
+
+
+def mean_over_positions(features: Tensor) -> Tensor:
+    """Features at positions (b, h, rows, columns) -> their mean (b, h)."""
+    return nn.functional.adaptive_avg_pool2d(features, 1).flatten(1)
 
 
 class ResNet18Backbone(Backbone):
@@ -24,6 +46,7 @@ class ResNet18Backbone(Backbone):
     """
 
     out_features = 512
+    has_positions = True
 
     def __init__(self, channels: int, cifar_stem: bool):
         super().__init__()
@@ -44,6 +67,18 @@ class ResNet18Backbone(Backbone):
         h: Tensor = self.net(images)
         return h
 
+    def positions(self, images: Tensor) -> Tensor:
+        net = self.net
+        features: Tensor = net.maxpool(net.relu(net.bn1(net.conv1(images))))
+        for layer in (net.layer1, net.layer2, net.layer3, net.layer4):
+            features = layer(features)
+        return features
+
+    def blocks(self) -> list[nn.Module]:
+        net = self.net
+        stem = nn.ModuleList([net.conv1, net.bn1])
+        return [stem, net.layer1, net.layer2, net.layer3, net.layer4]
+
 
 class ConvNetBackbone(Backbone):
     """Blocks of two 3x3 convolutions with batch-norm and ReLU; each block but the first halves the
@@ -51,6 +86,8 @@ class ConvNetBackbone(Backbone):
 
     widths: channels of each block; the last is the dimension of H.
     """
+
+    has_positions = True
 
     def __init__(self, channels: int, widths: Sequence[int]):
         super().__init__()
@@ -65,6 +102,15 @@ class ConvNetBackbone(Backbone):
     def forward(self, images: Tensor) -> Tensor:
         h: Tensor = self.layers(images)
         return h
+
+    def positions(self, images: Tensor) -> Tensor:
+        features: Tensor = self.layers[:-2](images)
+        return features
+
+    def blocks(self) -> list[nn.Module]:
+        layers = list(self.layers)[:-2]
+        size = 2 * len(_convolution(1, 1, 1))
+        return [nn.ModuleList(layers[i : i + size]) for i in range(0, len(layers), size)]
 
 
 def _convolution(channels: int, width: int, stride: int) -> list[nn.Module]:
@@ -103,6 +149,9 @@ class LeNetBackbone(Backbone):
         h: Tensor = self.layers(images)
         return h
 
+    def blocks(self) -> list[nn.Module]:
+        return [layer for layer in self.layers if list(layer.parameters())]
+
 
 class DrlimCnnBackbone(Backbone):
     """The convolutions of DrLIM's net for MNIST: 15 @ 5x5, max-pool 9 with stride 2, 30 @ 9x9, with
@@ -139,6 +188,9 @@ class DrlimCnnBackbone(Backbone):
     def forward(self, images: Tensor) -> Tensor:
         h: Tensor = self.layers(images)
         return h
+
+    def blocks(self) -> list[nn.Module]:
+        return [layer for layer in self.layers if list(layer.parameters())]
 
 
 class LinearBackbone(Backbone):

@@ -3,13 +3,16 @@ crash during the run."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
 from dimred.errors import InputError
 from dimred.models.backbones import Backbone
-from dimred.models.encoder import Encoder
-from dimred.models.options import ModelOptions
+from dimred.models.encoder import Encoder, average_pool, lse_pool, max_pool
+from dimred.models.options import ModelOptions, ScorePool
 from dimred.options.trial import described, one_line, tried
 
 
@@ -32,6 +35,45 @@ def build_backbone(options: ModelOptions, channels: int, image_size: tuple[int, 
             "of H, a whole number above 0"
         )
     return backbone
+
+
+def build_encoder(
+    options: ModelOptions,
+    shape: tuple[int, int, int],
+    mean: Sequence[float],
+    std: Sequence[float],
+    out_dim: int,
+) -> Encoder:
+    """The encoder that these options describe, with new weights, on the current device.
+
+    shape: channels, height and width of the images. mean, std: of each channel.
+    Raises InputError as `build_backbone`, and for a backbone without positions where
+    model.score_pool or its `test_scales` need them.
+    """
+    channels, *size = shape
+    backbone = build_backbone(options, channels, (size[0], size[1]))
+    has_positions = getattr(backbone, "has_positions", False)  # a plug-in's may be any module
+    pool = None
+    if options.score_pool is not ScorePool.none:
+        if not has_positions:
+            raise InputError(
+                f"model.score_pool={options.score_pool.value}: H of model={options.name} is no "
+                "mean over positions, of which there would be scores; choose model=convnet or "
+                "model=resnet18"
+            )
+        pool = _POOLS.get(options.score_pool) or partial(
+            lse_pool, sharpness=options.score_sharpness
+        )
+    if options.test_scales != [1.0] and not has_positions:
+        raise InputError(
+            f"model.test_scales={options.test_scales}: model={options.name} takes images of one "
+            "size; choose model=convnet or model=resnet18"
+        )
+    widths, scales = options.head_widths, options.test_scales
+    return Encoder(backbone, mean, std, widths, out_dim, pool, scales)
+
+
+_POOLS = {ScorePool.max: max_pool, ScorePool.average: average_pool}
 
 
 def check_encoder(name: str, encoder: Encoder, images: Tensor, is_plugin: bool = True) -> None:

@@ -29,6 +29,22 @@ class Stem(Enum):
     imagenet = "imagenet"
 
 
+class ScorePool(Enum):
+    """How scores at the positions of an image become Z."""
+
+    none = "none"
+    max = "max"
+    average = "average"
+    lse = "lse"
+
+
+class InitHead(Enum):
+    """The head that a run begins with where its backbone is not new."""
+
+    new = "new"
+    kept = "kept"
+
+
 def _hidden_dim(default: int | None) -> Any:
     return option(
         default,
@@ -51,6 +67,51 @@ class ModelOptions(Choice):
     init: WeightInit = option(
         WeightInit.default, "default = PyTorch's, xavier = Caffe's filler of that name."
     )
+    adaptation: list[int] | None = option(
+        None,
+        "Widths of fully connected layers with ReLU between H and the readout, such as [2048], in "
+        "place of model.hidden_dim: the adaptation layers of Oquab et al. (2014); [] = none.",
+        at_least=1,
+        at_most=2**16,
+    )
+    init_from: str | None = option(
+        None,
+        "A finished run, whose trained backbone this one begins with: its folder, its name below "
+        "outputs/ or a part of one.",
+        changes_result=False,  # the weights do, by their digest
+        is_path=True,
+    )
+    weights: str | None = option(
+        None,
+        "Pretrained weights on disk that the backbone begins with: a .safetensors file or one of "
+        "torch.save, or torchvision:NAME for those that torchvision keeps.",
+        changes_result=False,
+        is_path=True,
+    )
+    init_head: InitHead = option(
+        InitHead.new,
+        "With model.init_from: a new random head, or all its layers kept whose shapes are the "
+        "same; a readout of another dimension is new in either case.",
+    )
+    score_pool: ScorePool = option(
+        ScorePool.none,
+        "none = H is averaged over the positions of the image and then goes through the head. max, "
+        "average, lse = the head scores every position (1x1 convolutions), and Z is the maximum, "
+        "mean or log-mean-exp of these scores (Oquab et al. 2015; Pinheiro and Collobert 2015).",
+    )
+    score_sharpness: float = option(
+        5.0,
+        "For score_pool=lse: r in log(mean(exp(r s))) / r; large values come near the maximum.",
+        above=0,
+        at_most=1e4,
+    )
+    test_scales: list[float] = option(
+        [1.0],
+        "Sizes, as factors, at which an image is embedded once trained; H and Z are their means "
+        "(Oquab et al. 2015: 0.5, 0.7, 1, 1.4, 2, 2.8). Training sees the size that pairing gives.",
+        at_least=0.05,
+        at_most=16,
+    )
 
     def backbone(self, channels: int, image_size: tuple[int, int]) -> Backbone:
         """The network from images with `channels` and `image_size` (height, width) to H."""
@@ -58,7 +119,17 @@ class ModelOptions(Choice):
 
     def problems(self) -> Iterator[str]:
         """One line for each contradiction among the options."""
-        return iter(())
+        if self.init_from is not None and self.weights is not None:
+            yield f"model.weights={self.weights}: not beside model.init_from={self.init_from}"
+        if not self.test_scales:
+            yield "model.test_scales=[]: must hold at least one factor"
+
+    @property
+    def head_widths(self) -> list[int]:
+        """Widths of the layers between H and the readout."""
+        if self.adaptation is not None:
+            return self.adaptation
+        return [self.hidden_dim] if self.hidden_dim else []
 
 
 @register("model", "resnet18")
@@ -98,6 +169,7 @@ class ConvNet(ModelOptions):
         return ConvNetBackbone(channels, self.widths)
 
     def problems(self) -> Iterator[str]:
+        yield from super().problems()
         if not self.widths:
             yield "model.widths=[]: must hold at least one width"
 
@@ -128,6 +200,7 @@ class DrlimCnn(ModelOptions):
         return DrlimCnnBackbone(channels, image_size, self.kernels, self.pool)
 
     def problems(self) -> Iterator[str]:
+        yield from super().problems()
         if len(self.kernels) != 2:
             yield f"model.kernels={self.kernels}: must be two sides, one for each convolution"
 

@@ -18,3 +18,5 @@ class PairFormat(Enum):
     """`Targets`: the class of each row."""
     targets = "targets"
     """`Targets`: the target embedding of each row."""
+    presence = "presence"
+    """`Targets`: whether each of K classes is present in the image of each row, float 0 or 1."""

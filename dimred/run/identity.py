@@ -18,7 +18,17 @@ from dimred.run_folder.state import DAMAGED, FINISHED, UNFINISHED, RunState, sta
 from dimred.training.compute import Compute
 
 _MAX_SHOWN = 3  # differing keys
-_ADDED = ("dataset.fit_classes",)
+# Options added since the first folders were named, with their defaults.
+_ADDED: dict[str, Any] = {
+    r"dataset\.fit_classes": None,
+    r"model\.adaptation": None,
+    r"model\.init_head": "new",
+    r"model\.score_pool": "none",
+    r"model\.score_sharpness": 5.0,
+    r"model\.test_scales": [1.0],
+    r"schedule\.stages\.[^.]+\.frozen_blocks": 0,
+    r"schedule\.stages\.[^.]+\.backbone_lr_factor": 1.0,
+}
 
 
 def identity_of(config: RunConfig, compute: Compute, images: ImageSet) -> dict[str, Any]:
@@ -114,6 +124,11 @@ def _digest(identity: dict[str, Any]) -> str:
     # As earlier versions computed it, so that runs keep their names: they had the threads among the
     # values, and not what has been added since, unless it is used.
     values = {**identity["config"], "device.threads": None}
-    values = {k: v for k, v in values.items() if k not in _ADDED or v is not None}
+    values = {key: value for key, value in values.items() if not _is_added(key, value)}
     text = json.dumps({**identity, "config": values}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _is_added(key: str, value: Any) -> bool:
+    """Whether this is the default of an option of `_ADDED`."""
+    return any(re.fullmatch(name, key) and value == it for name, it in _ADDED.items())

@@ -14,7 +14,7 @@ from dimred.data.image_set import ImageSet
 from dimred.errors import InputError
 from dimred.losses import Loss, LossSizes
 from dimred.models import Encoder
-from dimred.models.check import build_backbone
+from dimred.models.check import build_encoder
 from dimred.models.options import WeightInit
 from dimred.options.trial import tried
 from dimred.run.inputs import Inputs
@@ -77,14 +77,9 @@ def n_parameters(config: RunConfig, images: ImageSet) -> int:
 
 
 def _encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
-    options, shape = config.model, images.images.shape
-    return Encoder(
-        build_backbone(options, shape[1], (shape[2], shape[3])),
-        images.mean,
-        images.std,
-        options.hidden_dim,
-        out_dim,
-    )
+    channels, height, width = images.images.shape[1:]
+    shape = (channels, height, width)
+    return build_encoder(config.model, shape, images.mean, images.std, out_dim)
 
 
 def release_compiled() -> None:

@@ -260,17 +260,14 @@ class FinishedRun:
         """
         import torch
 
-        from dimred.models import Encoder
-        from dimred.models.check import build_backbone
+        from dimred.models.check import build_encoder
 
-        channels, height, width = self.shape
-        model, stages = self.config.model, list(self.config.schedule.stages.values())
-        placeholder = [0.0] * channels  # the mean and std are among the weights
+        stages = list(self.config.schedule.stages.values())
+        placeholder = [0.0] * self.shape[0]  # the mean and std are among the weights
         try:
             with torch.device("meta"):
-                backbone = build_backbone(model, channels, (height, width))
-                out_dim = stages[-1].out_dim
-                encoder = Encoder(backbone, placeholder, placeholder, model.hidden_dim, out_dim)
+                model, out_dim = self.config.model, stages[-1].out_dim
+                encoder = build_encoder(model, self.shape, placeholder, placeholder, out_dim)
             expected = encoder.state_dict()
             weights = self._weights(sum(part.nbytes for part in expected.values()))
             if {k: p.shape for k, p in expected.items()} != {

@@ -21,6 +21,8 @@ BASELINE_MAPS = "baselines"
 PLACED = "embedded"
 INSPECTED = "inspect"
 COMPARED = "compared"
+PROBED = "probed"  # accuracy with few labels
+LOCATED = "located"  # where in images it looks
 LOGS = "logs"  # of the choice of the group `log`
 FINDINGS = f"{INSPECTED}/findings.json"
 EXCLUDED = f"{INSPECTED}/exclude.csv"
@@ -41,7 +43,18 @@ FILES = (
     PAGE,
     KEPT,
 )
-FOLDERS = (STAGES, MEASURES, PLOTS, BASELINE_MAPS, PLACED, INSPECTED, COMPARED, LOGS)
+FOLDERS = (
+    STAGES,
+    MEASURES,
+    PLOTS,
+    BASELINE_MAPS,
+    PLACED,
+    INSPECTED,
+    COMPARED,
+    PROBED,
+    LOCATED,
+    LOGS,
+)
 WRITTEN = frozenset((*FILES, ENVIRONMENT, *FOLDERS, LOCK))
 """All names that dimred writes in a run folder."""
 

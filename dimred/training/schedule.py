@@ -13,6 +13,7 @@ class Trainable(Enum):
     """Which parameters a stage changes."""
 
     all = "all"
+    head = "head"
     readout = "readout"
 
 
@@ -76,7 +77,24 @@ class StageOptions:
         "run's loss.",
     )
     trainable: Trainable = option(
-        Trainable.all, "Train all parameters, or only the readout (last linear layer)."
+        Trainable.all,
+        "Train all parameters, only the head (all layers between H and Z), or only the readout "
+        "(its last linear layer).",
+    )
+    frozen_blocks: int = option(
+        0,
+        "With trainable=all: the first so many blocks of the backbone stay as they are, such as 2 "
+        "of the 3 of model=convnet with its default widths.",
+        at_least=0,
+        at_most=1000,
+    )
+    backbone_lr_factor: float = option(
+        1.0,
+        "Factor on the learning rate of the backbone: 0.1 lets a pretrained one learn ten times as "
+        "slowly as the head.",
+        above=0,
+        at_most=1e4,
+        unit="a factor",
     )
     lr_scale: float = option(
         1.0, "Factor on the learning rate.", above=0, at_most=1e6, unit="a factor"
@@ -93,8 +111,9 @@ class StageOptions:
     )
     frozen_batchnorm: FrozenBatchNorm = option(
         FrozenBatchNorm.update,
-        "In a readout stage: update = batch-norms of the frozen network update their running "
-        "statistics, as in the authors' code; freeze = they do not.",
+        "Where a part of the network is frozen: update = its batch-norms still update their "
+        "running statistics, as in the authors' code; freeze = they do not, and compute as when "
+        "embedding.",
     )
 
     def scaled(self, factor: float) -> StageOptions:
@@ -197,6 +216,11 @@ class Stage:
     def readout_only(self) -> bool:
         """Whether all but the last linear layer is frozen."""
         return self.options.trainable is Trainable.readout
+
+    @property
+    def trains_backbone(self) -> bool:
+        """Whether any of the backbone may be trained."""
+        return self.options.trainable is Trainable.all
 
     @property
     def base_lr(self) -> float:
