@@ -30,11 +30,15 @@ Parts = tuple[str, ...]  # the parts of a path below the root
 
 @dataclass(frozen=True)
 class File:
-    """A file: its path below the root, with "/" between parts, and the split and class from it."""
+    """A file: its path below the root, with "/" between parts, and the split and class from it.
+
+    classes: all that it shows, where a table says that it may be several; None elsewhere.
+    """
 
     path: str
     is_test: bool
     class_name: str | None
+    classes: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:

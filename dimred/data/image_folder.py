@@ -22,6 +22,7 @@ from dimred.data.image_paths import PassedOver, image_paths
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
 from dimred.data.spelling import listed
 from dimred.data.table_join import Joined, Tables
+from dimred.data.table_presence import presence_in
 from dimred.errors import InputError
 from dimred.files import escaped, expanded
 
@@ -69,7 +70,9 @@ def load_image_folder(
         those it returns are opened.
     table: a CSV file with a row for each image: its file, and any of class and split, which then
         hold instead of the folders', and further `columns`. Images without a row or a class are
-        left out where it has classes or a split. exclude: one that names images to leave out.
+        left out where it has classes or a split. A column `classes` in place of class names all
+        that an image shows (`presence`), separated by ; or |, empty for none.
+    exclude: one that names images to leave out.
 
     mean and std are those of the selected training images. Raises InputError for a folder that is
     missing, has no readable image, or has another layout.
@@ -118,6 +121,7 @@ def load_image_folder(
             layout, passed_over, decoded, unreadable, _lost_classes(files, kept), joined.notes
         ),
         columns=tables.values(joined, index[readable]),
+        presence=presence_in(kept),
     )
 
 
@@ -204,6 +208,7 @@ def _outline(joined: Joined) -> ImageSet:
         split_name="",
         labels=_labels(files),
         index=joined.kept,
+        presence=presence_in(files),
     )
 
 

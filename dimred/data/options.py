@@ -253,8 +253,8 @@ class ImageFolder(SelectedFiles):
     )
     table: str | None = option(
         None,
-        "CSV file with the columns file, class and split, or some of these, and further ones to "
-        "color the map by; looked for here and in the folder.",
+        "CSV file with the columns file, class (or classes: several an image) and split, or some "
+        "of these, and further ones to color the map by; looked for here and in the folder.",
         changes_result=False,
         is_path=True,
     )

@@ -17,6 +17,7 @@ from dimred.data.image_paths import table_path
 from dimred.data.image_set import LabelSet
 from dimred.data.spelling import composed, listed, one_spelling
 from dimred.data.table import Row, Table, column_values, read_table
+from dimred.data.table_presence import COLUMN, classes_in, with_one_spelling
 from dimred.files import FORMULA, escaped, expanded
 
 _FILE = ("file", "path", "source", "filename")
@@ -63,6 +64,10 @@ class Tables:
         self._notes: list[str] = []
         if self._table:
             self._table.position_of_files(*_FILE)
+            if None not in (self._table.position(*_CLASS), self._table.position(COLUMN)):
+                raise self._table.error(
+                    f"has a column of one class and a column {COLUMN!r} of several; leave out one"
+                )
         if self._excluded:
             self._excluded.position_of_files(*_IN_EXCLUDED)
             if self._excluded.position("source_2") is not None:
@@ -74,7 +79,7 @@ class Tables:
     @property
     def says(self) -> frozenset[str]:
         """Which of "class" and "split" the table says, instead of the folders."""
-        parts = {"class": _CLASS, "split": _SPLIT}
+        parts = {"class": (*_CLASS, COLUMN), "split": _SPLIT}
         table = self._table
         return frozenset(
             part for part, names in parts.items() if table and table.position(*names) is not None
@@ -136,12 +141,20 @@ class Tables:
                 f"{by_name.files[0].name!r}; the first is {first.cells[at]!r}"
             )
         class_at, split_at = table.position(*_CLASS), table.position(*_SPLIT)
+        classes_at = table.position(COLUMN)
         files, has_values = list(by_name.files), np.zeros(len(by_name.files), dtype=np.bool_)
         for i, row in of_file.items():
             files[i] = _with_row(table, files[i], row, class_at, split_at)
+            if classes_at is not None:
+                files[i] = replace(files[i], classes=classes_in(row.cells[classes_at]))
             has_values[i] = class_at is None or files[i].class_name is not None
         files = self._one_spelling(files) if class_at is not None else files
-        used = class_at is not None or split_at is not None
+        if classes_at is not None:
+            files, notes = with_one_spelling(files)
+            self._notes += notes
+            if not any(files[i].classes for i in of_file):
+                raise table.error(f"its column {table.columns[classes_at]!r} names no class")
+        used = any(at is not None for at in (class_at, classes_at, split_at))
         has_row = np.isin(np.arange(len(files)), list(of_file))
         without = {"row": wanted & ~has_row, "class": wanted & has_row & ~has_values}
         for what, which in without.items():
@@ -149,7 +162,8 @@ class Tables:
         if not has_values[wanted].any():
             lacking = "class" if (wanted & has_row).any() else "row"
             raise table.error(f"no image has a {lacking}")
-        columns = self._further_columns(table, of_file, {at, class_at, split_at}, len(files))
+        others = {at, class_at, classes_at, split_at}
+        columns = self._further_columns(table, of_file, others, len(files))
         return files, columns, has_values if used else np.ones_like(has_values)
 
     def _matched(self, table: Table, at: int, by_name: _ByName) -> list[tuple[int, Row]]:

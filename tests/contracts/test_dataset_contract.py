@@ -7,6 +7,7 @@ import pytest
 import torch
 from class_split_files import write_cars, write_cub, write_products
 from PIL import Image
+from voc_files import write_voc
 
 from dimred.data.check import check_image_set
 from dimred.errors import InputError
@@ -49,6 +50,11 @@ def canvases(folder):
     return {"root": str(folder), "n_train": 30, "n_test": 12}
 
 
+def voc2012(folder):
+    write_voc(folder)
+    return {"root": str(folder), "image_size": 16}
+
+
 def class_split(write):
     """Of a small set in the format of one that is split by class."""
 
@@ -66,6 +72,7 @@ DATASETS = {
     "image_folder": image_folder,
     "npz": npz,
     "turntable": turntable,
+    "voc2012": voc2012,
     "cub200": class_split(partial(write_cub, names=(1, 2, 190))),
     "cars196": class_split(partial(write_cars, names=[f"car {i}" for i in range(196)])),
     "stanford_online_products": class_split(
