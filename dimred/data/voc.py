@@ -85,6 +85,7 @@ def load_voc2012(
     chosen = select(replace(outline, sources=sources))
     pixels = _pixels([paths[i] for i in chosen.index], [said[i] for i in chosen.index], image_size)
     images = torch.from_numpy(pixels)
+    # All where only test images are chosen.
     mean, std = channel_statistics(images, chosen.is_test & ~chosen.is_test.all())
     n_test = int(chosen.is_test.sum())
     hard = sum(said[i].difficult for i in chosen.index)

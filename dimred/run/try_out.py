@@ -6,9 +6,11 @@ from dataclasses import fields
 
 import torch
 
+from dimred.config import RunConfig
 from dimred.errors import InputError
 from dimred.files import memory
 from dimred.losses.check import check_loss
+from dimred.models import Encoder
 from dimred.models.check import check_encoder
 from dimred.pairing.check import check_pairing
 from dimred.run.inputs import Inputs
@@ -37,6 +39,7 @@ def try_out(inputs: Inputs) -> None:
             is_plugin=config.pairing.origin is not None,
         )
         encoder = new_encoder(config, inputs.images, out_dim=1).to(device)
+        check_scales(config, encoder)
         h_dim = encoder.backbone.out_features
         for stage in config.schedule.numbered(config.seed):
             options = config.loss_of(stage.options)
@@ -46,6 +49,16 @@ def try_out(inputs: Inputs) -> None:
             check_loss(options.name, loss, batch, stage.options.out_dim, is_plugin, h_dim)
         pixels = samples[batch.samples.to(samples.device)].to(device)
         check_encoder(config.model.name, encoder, pixels, config.model.origin is not None)
+
+
+def check_scales(config: RunConfig, encoder: Encoder) -> None:
+    """Raise InputError for a network that does not take the sizes to which batches are resized."""
+    scales = getattr(config.pairing, "scales", [1.0, 1.0])
+    if scales != [1.0, 1.0] and not getattr(encoder.backbone, "has_positions", False):
+        raise InputError(
+            f"pairing.scales={scales}: model={config.model.name} takes images of one size; choose "
+            "model=convnet or model=resnet18"
+        )
 
 
 def check_size(inputs: Inputs) -> None:
