@@ -12,13 +12,17 @@ if TYPE_CHECKING:
     from dimred.data.image_set import LabelSet as LabelSet
     from dimred.data.image_set import channel_statistics as channel_statistics
     from dimred.data.options import DatasetOptions as DatasetOptions
+    from dimred.data.presence import Boxes as Boxes
+    from dimred.data.presence import Presence as Presence
 
 _MODULES = {
     "BatchAugmentation": "augmentation",
+    "Boxes": "presence",
     "DatasetOptions": "options",
     "Factor": "image_set",
     "ImageSet": "image_set",
     "LabelSet": "image_set",
+    "Presence": "presence",
     "channel_statistics": "image_set",
     "check_image_set": "check",
 }

@@ -47,7 +47,7 @@ def test_the_table_of_choices_is_whole():
     prose = Page(ROOT / "docs" / "getting-started.md").prose
     for group in set(GROUPS) - {"experiment"}:
         (row,) = re.findall(rf"^\| `{group}` \|(.*)\|$", prose, re.MULTILINE)
-        named = set(_CODE.findall(row.replace("which `digits` and `mnist` choose", "")))
+        named = set(_CODE.findall(row.replace("which `digits`, `mnist` and `canvases` choose", "")))
         known = set(choices(group))
         assert named <= known, group
         assert known <= named, group
