@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dimred.data.first_look import counted_word
 from dimred.data.image_set import ImageSet, channel_statistics
 from dimred.data.presence import Boxes, Presence
 from dimred.errors import InputError
@@ -179,9 +180,9 @@ def _places(
         if len(places) == len(inks):
             return places
     raise InputError(
-        f"dataset.counts={list(plan.counts)}: {len(inks)} digits do not fit on a canvas of "
-        f"{plan.size}x{plan.size} without overlap; set dataset.size larger, or counts or "
-        "dataset.digit_sizes smaller"
+        f"dataset.counts={list(plan.counts)}: a canvas of {plan.size}x{plan.size} has no place for "
+        f"{counted_word(len(inks), 'digit', 'digits')} without overlap; set dataset.size larger, "
+        "or dataset.counts or dataset.digit_sizes smaller"
     )
 
 

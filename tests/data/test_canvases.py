@@ -140,6 +140,21 @@ def test_clutter_is_of_pieces_and_has_no_boxes():
     assert not read(counts=[0, 0], clutter=0).images.any()
 
 
+def test_digits_of_mnist_are_on_larger_canvases_with_larger_clutter(planted, monkeypatch):
+    """They have 28x28 pixels, and two fit at 1.4 times their size, as they are cut to their ink."""
+    solid = torch.zeros(len(planted), 1, 28, 28, dtype=torch.uint8)
+    solid[..., 4:24, 4:24] = 255
+    monkeypatch.setattr(canvases, "_digits", lambda *_: replace(planted, images=solid))
+    monkeypatch.setattr(Canvases, "check_place", lambda _: None)
+    mnist = {"source": DigitSource.mnist, "n_train": 20}
+    pieces = read(**mnist, counts=[0, 0], clutter=1)
+    assert pieces.images.shape[1:] == (1, 64, 64)
+    assert set((pieces.images > 0).flatten(1).sum(1).tolist()) == {8 * 8}
+    large = read(**mnist, counts=[2, 2], digit_sizes=[1.4, 1.4], clutter=0)
+    widths = np.diff(large.boxes.corners[:, [0, 2]])
+    assert np.all(abs(widths - 28) <= 1)
+
+
 def test_the_seed_of_the_canvases_is_their_own():
     first, same = read(), Canvases(**SMALL).read(seed=5)
     assert first.fingerprint() == same.fingerprint()
@@ -210,10 +225,10 @@ def test_combinations_of_classes_are_a_column():
         ({"digit_sizes": [1.4, 0.7]}, "dataset.digit_sizes=[1.4, 0.7]: must be two numbers"),
         (
             {"counts": [9, 9]},
-            "dataset.counts=[9, 9]: 9 digits do not fit on a canvas of 24x24 without overlap; set "
-            "dataset.size larger",
+            "dataset.counts=[9, 9]: a canvas of 24x24 has no place for 9 digits without overlap; "
+            "set dataset.size larger",
         ),
-        ({"digit_sizes": [4.0, 4.0], "counts": [1, 1]}, "1 digits do not fit on a canvas of 24x24"),
+        ({"digit_sizes": [4.0, 4.0], "counts": [1, 1]}, "24x24 has no place for 1 digit without"),
         ({"source": DigitSource.mnist}, "dataset.root=null: dataset.source=mnist needs the folder"),
         ({"source": DigitSource.mnist, "root": "/nowhere/at/all"}, "no such folder"),
     ],
