@@ -109,7 +109,7 @@ class ConvNetBackbone(Backbone):
 
     def blocks(self) -> list[nn.Module]:
         layers = list(self.layers)[:-2]
-        size = 2 * len(_convolution(1, 1, 1))
+        size = 6  # two convolutions, each with batch-norm and ReLU
         return [nn.ModuleList(layers[i : i + size]) for i in range(0, len(layers), size)]
 
 

@@ -38,6 +38,7 @@ class FixedTargets:
         self.targets = targets.to(device)
         self.anchors = torch.arange(len(samples))
         self.same_size = True
+        self.fixed_views = not any(shift)
         self.n_classes = n_classes
         self.shift = shift
 

@@ -69,9 +69,10 @@ def rate_key(config: RunConfig) -> str:
     seed or epochs; on a GPU, where long runs may be compiled, only in the seed."""
     values = identity_fields(config)
     parts = ("dataset.", "pairing.", "model.", "schedule.batch_size", "device.")
+    trained = (".trainable", ".frozen_blocks", ".frozen_batchnorm")
     key = config.dataset.location_key
     place = getattr(config.dataset, key) if key else None
-    same = {key: value for key, value in values.items() if key.startswith(parts)}
+    same = {k: v for k, v in values.items() if k.startswith(parts) or k.endswith(trained)}
     epochs: list[int] = []
     if config.device.compile == "auto" and torch.cuda.is_available():
         epochs = [stage.epochs for stage in config.schedule.stages.values()]

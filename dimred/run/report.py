@@ -190,7 +190,7 @@ class RunReport:
         """
         config, stages = self.config, self.config.schedule.stages
         stage, start = stages[name], stages[first["stage"]]
-        if stage.trainable is Trainable.readout:
+        if stage.trainable is not Trainable.all and name != list(stages)[-1]:
             return None
         same = config.loss_of(stage) == config.loss_of(start)
         losses, rates = ([row[key] for row in rows] for key in ("loss", "lr"))

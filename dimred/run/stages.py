@@ -21,7 +21,7 @@ from dimred.run.inputs import Inputs
 from dimred.run_folder import layout
 from dimred.training.checkpoint import Checkpoint, Position
 from dimred.training.learned_loss import carry, load_state, on_device
-from dimred.training.schedule import ReadoutInit, Stage
+from dimred.training.schedule import ReadoutInit, Stage, StageOptions, Trainable
 from dimred.training.seeds import derived_seed
 from dimred.training.stage import EpochState, StageTrainer
 
@@ -38,10 +38,15 @@ def should_compile(inputs: Inputs, stage: Stage) -> bool:
     option = inputs.compute.compile
     if option is not None:
         return option
-    trainable = stage.options.trainable
-    sharing = [s for s in stage.schedule.stages.values() if s.trainable is trainable]
+    stages = stage.schedule.stages.values()
+    sharing = [s for s in stages if _trained_part(s) == _trained_part(stage.options)]
     steps = inputs.steps * sum(s.epochs for s in sharing)
     return inputs.pairing.same_size and steps >= COMPILE_MIN_STEPS
+
+
+def _trained_part(options: StageOptions) -> tuple[Trainable, int]:
+    """What a stage trains; code is compiled for that."""
+    return options.trainable, options.frozen_blocks
 
 
 def new_encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
@@ -143,7 +148,7 @@ class StagedTraining:
         self.stages = config.schedule.numbered(config.seed)
         self.observer = TrainingObserver()
         self.obstacle: str | None = None
-        self._compiled = False
+        self._compiled: int | None = None  # frozen blocks of the stage compiled last
         if checkpoint:
             self._check(checkpoint)
         out_dim = checkpoint.out_dim if checkpoint else self.stages[0].options.out_dim
@@ -206,7 +211,7 @@ class StagedTraining:
                 continued = self.start.stage == stage.number
                 self._train(stage, self.start if continued else Position(stage.number, 0, 0))
         finally:
-            if self._compiled:
+            if self._compiled is not None:
                 release_compiled()
 
     def trainer(self, stage: Stage) -> StageTrainer:
@@ -224,6 +229,7 @@ class StagedTraining:
             inputs.pairing,
             inputs.resident,
             replace(inputs.compute, compile=compiled),
+            inputs.kept_h,
         )
 
     def _train(self, stage: Stage, start: Position) -> None:
@@ -258,7 +264,11 @@ class StagedTraining:
         `device.compile=true`.
         """
         self.observer.compiling()
-        self._compiled = True
+        frozen = trainer.stage.options.frozen_blocks
+        if self._compiled not in (None, frozen):
+            # PyTorch may take code that was compiled for other trained parts.
+            release_compiled()
+        self._compiled = frozen
         try:
             trainer.compile()
         except Exception as error:

@@ -34,8 +34,6 @@ from dimred.training.schedule import Trainable
 _LOOKED_AT = 48
 _SIZE = 32
 _ALL_READ = 0.05  # of the budget, within which all images are read and not some
-# A stage that trains the readout alone is short, and its time follows from the others'.
-_KINDS = (Trainable.all,)
 
 
 def image_files(dataset: ImageFolder) -> list[File]:
@@ -162,8 +160,11 @@ def _speed(config: RunConfig, gray: bool, trial: Trial, seconds: float) -> Speed
         eval=replace(config.eval, random_test=None),
     )
     compute = config.device.compute()
+    kinds = [stage.trainable for stage in config.schedule.stages.values()]
+    # A stage that trains the head alone is short, and its time follows from the others'.
+    kind = Trainable.all if Trainable.all in kinds else kinds[0]
     with torch_settings(compute.device, config.device.threads, config.device.deterministic):
-        pace = measured_pace(Inputs(config, compute, cached=False), seconds, None, _KINDS)
+        pace = measured_pace(Inputs(config, compute, cached=False), seconds, None, (kind,))
     epochs = pace.left(steps_left(config.schedule, 1, Position(0, 0, 0)))
     assert epochs is not None
-    return Speed(epochs / batch_size, pace.work[Trainable.all], pace.contention)
+    return Speed(epochs / batch_size, pace.work[kind], pace.contention)

@@ -6,13 +6,17 @@ from dataclasses import fields
 
 import torch
 
+from dimred.config import RunConfig
+from dimred.data.first_look import counted_word
 from dimred.errors import InputError
 from dimred.files import memory
 from dimred.losses.check import check_loss
+from dimred.models import Encoder
 from dimred.models.check import check_encoder
 from dimred.pairing.check import check_pairing
 from dimred.run.inputs import Inputs
 from dimred.run.stages import n_parameters, new_encoder, new_loss
+from dimred.training.frozen import blocks_of
 from dimred.training.learned_loss import on_device
 from dimred.training.schedule import OptimizerName
 
@@ -37,6 +41,7 @@ def try_out(inputs: Inputs) -> None:
             is_plugin=config.pairing.origin is not None,
         )
         encoder = new_encoder(config, inputs.images, out_dim=1).to(device)
+        check_blocks(config, encoder)
         h_dim = encoder.backbone.out_features
         for stage in config.schedule.numbered(config.seed):
             options = config.loss_of(stage.options)
@@ -46,6 +51,17 @@ def try_out(inputs: Inputs) -> None:
             check_loss(options.name, loss, batch, stage.options.out_dim, is_plugin, h_dim)
         pixels = samples[batch.samples.to(samples.device)].to(device)
         check_encoder(config.model.name, encoder, pixels, config.model.origin is not None)
+
+
+def check_blocks(config: RunConfig, encoder: Encoder) -> None:
+    """Raise InputError for a stage that freezes more blocks than the backbone has."""
+    count = len(blocks_of(encoder.backbone))
+    for name, stage in config.schedule.stages.items():
+        if stage.frozen_blocks > count:
+            raise InputError(
+                f"schedule.stages.{name}.frozen_blocks={stage.frozen_blocks}: the backbone of "
+                f"model={config.model.name} has {counted_word(count, 'block', 'blocks')} here"
+            )
 
 
 def check_size(inputs: Inputs) -> None:
