@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dimred.options.option import option
@@ -121,8 +122,17 @@ class ModelOptions(Choice):
         """One line for each contradiction among the options."""
         if self.init_from is not None and self.weights is not None:
             yield f"model.weights={self.weights}: not beside model.init_from={self.init_from}"
+        if self.init_head is InitHead.kept and self.init_from is None and self.weights is None:
+            yield "model.init_head=kept: needs model.init_from or model.weights"
         if not self.test_scales:
             yield "model.test_scales=[]: must hold at least one factor"
+
+    def data_files(self) -> Sequence[str | PathLike[str]]:
+        """The file of weights that the network begins with."""
+        from dimred.models.pretrained import source_of
+
+        source = source_of(self)
+        return [source.file] if source else []
 
     @property
     def head_widths(self) -> list[int]:
