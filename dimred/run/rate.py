@@ -14,6 +14,7 @@ from dimred.data.options import Torchvision
 from dimred.errors import InputError
 from dimred.run.inputs import Inputs
 from dimred.run.stages import StagedTraining, release_compiled
+from dimred.run_folder.sources import with_source_found
 from dimred.training.compute import torch_settings
 from dimred.training.stage import StageTrainer
 
@@ -29,7 +30,7 @@ def estimate(configs: Sequence[RunConfig], may_download: bool) -> str:
     began, total, unknown = time.monotonic(), 0.0, 0
     measured: dict[str, float | None] = {}
     problem: InputError | None = None
-    for config in configs:
+    for config in map(with_source_found, configs):
         dataset = config.dataset
         if isinstance(dataset, Torchvision) and not may_download:
             config = replace(config, dataset=replace(dataset, download=False))

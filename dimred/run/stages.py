@@ -16,6 +16,7 @@ from dimred.losses import Loss, LossSizes
 from dimred.models import Encoder
 from dimred.models.check import build_encoder
 from dimred.models.options import WeightInit
+from dimred.models.pretrained import Begun, begin_with
 from dimred.options.trial import tried
 from dimred.run.inputs import Inputs
 from dimred.run_folder import layout
@@ -50,6 +51,20 @@ def _trained_part(options: StageOptions) -> tuple[Trainable, int]:
 
 
 def new_encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
+    """An encoder for these images as it is before training, on the CPU."""
+    return begun_encoder(config, images, out_dim)[0]
+
+
+def begun_encoder(
+    config: RunConfig, images: ImageSet, out_dim: int
+) -> tuple[Encoder, Begun | None]:
+    """An encoder for these images as it is before training, on the CPU, and what it has begun with;
+    None for random weights. Raises InputError as `begin_with`."""
+    encoder = random_encoder(config, images, out_dim)
+    return encoder, begin_with(config.model, encoder)
+
+
+def random_encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
     """An encoder for these images, with random weights, on the CPU."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(config.seed, "weights"))
@@ -136,6 +151,7 @@ class StagedTraining:
     """The stages of one run, trained one after the other. Writes and prints nothing.
 
     checkpoint: to continue from; None to begin.
+    begun: what the network has begun with; None for random weights and with a checkpoint.
     obstacle: why compiling failed, where `device.compile=auto`; None if it did not.
     loss: the loss of the current or the last stage, with what it has learned; None before the first
         stage.
@@ -152,10 +168,13 @@ class StagedTraining:
         if checkpoint:
             self._check(checkpoint)
         out_dim = checkpoint.out_dim if checkpoint else self.stages[0].options.out_dim
-        encoder = new_encoder(config, inputs.images, out_dim)
+        self.begun: Begun | None = None
         if checkpoint:
+            encoder = random_encoder(config, inputs.images, out_dim)
             with _fitting():
                 encoder.load_state_dict(checkpoint.encoder)
+        else:
+            encoder, self.begun = begun_encoder(config, inputs.images, out_dim)
         self.encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
         self.loss: Loss | None = None
         if checkpoint and checkpoint.loss is not None and self._at_start_of_stage:

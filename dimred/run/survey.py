@@ -23,6 +23,7 @@ from dimred.data.selection import unseen_rows
 from dimred.data.table_join import Tables
 from dimred.errors import InputError
 from dimred.files import expanded
+from dimred.models.options import InitHead
 from dimred.run.inputs import Inputs
 from dimred.run.pace import measured_pace, steps_left
 from dimred.run.plan import MIN_IMAGES, Measure, Speed, Survey, Trial
@@ -154,6 +155,8 @@ def _speed(config: RunConfig, gray: bool, trial: Trial, seconds: float) -> Speed
     shape = (batch_size, 1 if gray else 3, trial.image_size, trial.image_size)
     config = replace(
         config,
+        # Those of a run are of images with another mean, and weights make nothing slower.
+        model=replace(config.model, init_from=None, weights=None, init_head=InitHead.new),
         dataset=_Noise(name="noise", shape=shape),
         schedule=replace(config.schedule, batch_size=batch_size),
         device=replace(config.device, precision=Precision(trial.precision), threads=trial.threads),
