@@ -38,7 +38,6 @@ class FixedTargets:
         self.targets = targets.to(device)
         self.anchors = torch.arange(len(samples))
         self.same_size = True
-        self.fixed_views = not any(shift)
         self.n_classes = n_classes
         self.shift = shift
 
@@ -46,6 +45,11 @@ class FixedTargets:
     def n_values(self) -> int:
         """Dimensions that an embedding needs: those of the targets, or the number of classes."""
         return self.n_classes or self.targets.shape[1]
+
+    @property
+    def fixed_views(self) -> bool:
+        """Whether every step shows the images as they are."""
+        return self.same_size and not any(self.shift)
 
     def select(self, anchors: Tensor, generator: torch.Generator) -> StepBatch:
         """The samples of the anchors, with their targets."""

@@ -252,11 +252,11 @@ class StagedTraining:
         )
 
     def _train(self, stage: Stage, start: Position) -> None:
-        self.observer.before_stage(stage, start)
         fresh = start.epoch == 0 and start.step == 0
         if fresh:
             self.fit_readout(stage)
-        trainer = self.trainer(stage)
+        trainer = self.trainer(stage)  # which may embed all images, at a pace of its own
+        self.observer.before_stage(stage, start)
         done = start.epoch * trainer.steps + start.step
         if trainer.mode and done < stage.options.epochs * trainer.steps:
             self.compile(trainer)

@@ -126,9 +126,15 @@ def test_a_network_that_draws_leaves_the_global_generator_as_it_was():
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-def targets(shift=(0, 0)):
+def targets(shift=(0, 0), kind=FixedTargets):
     values = torch.randn(20, 2, generator=torch.Generator().manual_seed(3))
-    return FixedTargets(torch.arange(20), values, CPU.device, shift=shift)
+    return kind(torch.arange(20), values, CPU.device, shift=shift)
+
+
+class Unsaid(FixedTargets):
+    """The same without saying that its views are fixed."""
+
+    fixed_views = False
 
 
 class Counted(ConvNetBackbone):
@@ -146,17 +152,13 @@ class Counted(ConvNetBackbone):
 @pytest.mark.parametrize("adamw", [False, True])
 @pytest.mark.parametrize("trainable", [Trainable.head, Trainable.readout])
 def test_kept_h_gives_the_same_head_as_the_backbone_in_every_step(trainable, adamw):
-    """Against the same pairing that does not say that its views are fixed."""
-
-    def run(fixed):
-        pairing = targets()
-        pairing.fixed_views = fixed
-        net = encoder(backbone=Counted)
+    def run(kind):
+        net, pairing = encoder(backbone=Counted), targets(kind=kind)
         plan = changed(trainable=trainable, adamw=adamw, **FREEZE, base_lr=0.01)
         losses = train(trainer(plan, net=net, loss=squared_error_loss, pairing=pairing))
         return losses, net
 
-    (kept, net), (plain, twin) = run(True), run(False)
+    (kept, net), (plain, twin) = run(FixedTargets), run(Unsaid)
     torch.testing.assert_close(kept, plain, **SAME)
     torch.testing.assert_close(net.state_dict(), twin.state_dict(), **SAME)
     assert net.backbone.seen == 20  # each image once
