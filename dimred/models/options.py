@@ -227,3 +227,39 @@ class Linear203(ModelOptions):
         from dimred.models import LinearBackbone
 
         return LinearBackbone(channels, image_size, self.width)
+
+
+@register("model", "torchvision")
+@dataclass
+class Torchvision(ModelOptions):
+    """Any image classifier of torchvision, without its last layer."""
+
+    arch: str = option(
+        "resnet50",
+        "Its name in torchvision, such as resnet50, densenet121, efficientnet_b0 or alexnet; H is "
+        "the input of its last fully connected layer, which is left out.",
+        also=("architecture", "network"),
+    )
+
+    def backbone(self, channels: int, image_size: tuple[int, int]) -> Backbone:
+        from dimred.models import PublishedBackbone
+
+        return PublishedBackbone("torchvision", self.arch, channels, image_size)
+
+
+@register("model", "timm")
+@dataclass
+class Timm(ModelOptions):
+    """Any image classifier of timm, without its last layer. Needs the extra `timm`."""
+
+    arch: str = option(
+        "resnet50",
+        "Its name in timm, such as convnext_tiny or tf_efficientnet_lite0; its last layer is left "
+        "out, and H is what that gets.",
+        also=("architecture", "network"),
+    )
+
+    def backbone(self, channels: int, image_size: tuple[int, int]) -> Backbone:
+        from dimred.models import PublishedBackbone
+
+        return PublishedBackbone("timm", self.arch, channels, image_size)

@@ -6,6 +6,7 @@ part were random would train, and nobody would know.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 _MAX_NAMED = 3  # tensors in a message
 _TOLERANCE = 1e-4  # of means and deviations
 _BACKBONE = "backbone."
+_TORCHVISION = "torchvision:"
+# Names in DenseNet files of torchvision, of a time when they could hold dots.
+_OLD_NAME = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..*)")
 
 
 @dataclass(frozen=True)
@@ -77,14 +81,20 @@ def source_of(options: ModelOptions) -> Source | None:
     """The weights that a network with these options begins with; None for random ones.
 
     `model.init_from` must be the folder of a run. Reads no weights, and imports PyTorch for those
-    of torchvision only. Raises InputError for a file that does not exist.
+    of torchvision only. Raises InputError for a file that does not exist, and for weights that
+    torchvision does not have.
     """
+    value = options.weights
+    if value is not None and value.startswith(_TORCHVISION):
+        from dimred.models.torchvision_weights import entry
+
+        name, file, mean, std = entry(value.removeprefix(_TORCHVISION))
+        return Source("model.weights", value, file, f"torchvision's {name}", mean, std)
     if options.init_from is not None:
         file = expanded(options.init_from) / WEIGHTS
         source = Source("model.init_from", options.init_from, file, options.init_from)
-    elif options.weights is not None:
-        file = expanded(options.weights)
-        source = Source("model.weights", options.weights, file, options.weights)
+    elif value is not None:
+        source = Source("model.weights", value, expanded(value), value)
     else:
         return None
     if not source.file.is_file():
@@ -113,14 +123,21 @@ def begin_with(options: ModelOptions, encoder: Encoder) -> Begun | None:
         _check_statistics(source, mean, std, encoder)
     if is_own:
         return _from_encoder(options, source, weights, encoder)
+    return _from_published(options, source, weights, encoder)
+
+
+def _from_published(
+    options: ModelOptions, source: Source, weights: Mapping[str, Tensor], encoder: Encoder
+) -> Begun:
+    """Begin with the weights of a network of someone else."""
     if options.init_head.value == "kept":
         raise InputError(f"model.init_head=kept: {source} holds no head of dimred")
-    backbone = encoder.backbone
-    network = getattr(backbone, "published", backbone)
+    backbone = encoder.backbone  # a plug-in's may be any module
     classifier = tuple(getattr(backbone, "classifier", ()))
     left_out = [name for name in weights if name.startswith(classifier)] if classifier else []
-    given = {name: tensor for name, tensor in weights.items() if name not in left_out}
-    _load(options, source, given, network)
+    kept = {name: tensor for name, tensor in weights.items() if name not in left_out}
+    given = {_OLD_NAME.sub(r"\1\2", name): tensor for name, tensor in kept.items()}
+    _load(options, source, given, getattr(backbone, "published", backbone))
     return Begun(source, _head_layers(encoder.state_dict()), tuple(left_out))
 
 
@@ -156,27 +173,32 @@ def _head_layers(weights: Mapping[str, Tensor]) -> tuple[str, ...]:
 def _load(
     options: ModelOptions, source: Source, given: Mapping[str, Tensor], network: nn.Module
 ) -> None:
-    """Copy weights into a network. Raises InputError unless names and shapes are the same."""
-    wanted = network.state_dict()
-    problems = list(_differences(given, wanted))
-    if problems:
+    """Copy weights into a network, which stays as it is where they do not fit. Raises InputError
+    unless names and shapes are the same."""
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    try:
+        # Some networks of torchvision know the names that they had in earlier files.
+        missing, unexpected = network.load_state_dict(given, strict=False)
+        fits = not missing and not unexpected
+    except RuntimeError:  # shapes
+        fits = False
+    if not fits:
+        network.load_state_dict(before)
+        problems = list(_differences(given, before))
         more = f" and {len(problems) - _MAX_NAMED} more" if len(problems) > _MAX_NAMED else ""
         raise InputError(
             f"{source}: its weights are of another network than model={options.name} here: "
             f"{'; '.join(problems[:_MAX_NAMED])}{more}; {_advice(options)}"
         )
-    network.load_state_dict({**wanted, **given})
 
 
 def _differences(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Iterator[str]:
-    """What a file and a network do not have in common, the first layers first."""
+    """What a file and a network do not have in common: shapes, and then names, which may differ by
+    far in another network."""
     for name, tensor in wanted.items():
-        if name not in given:
-            # Files written before it was counted lack it, and no layer here computes with it.
-            if not name.endswith("num_batches_tracked"):
-                yield f"{name} is not in the file"
-        elif given[name].shape != tensor.shape:
+        if name in given and given[name].shape != tensor.shape:
             yield f"{name} is {tuple(given[name].shape)} there, {tuple(tensor.shape)} here"
+    yield from (f"{name} is not in the file" for name in wanted if name not in given)
     yield from (f"{name} is only in the file" for name in given if name not in wanted)
 
 

@@ -1,6 +1,7 @@
 """Networks that begin with trained weights: all of the backbone, or a refusal that says why."""
 
 import hashlib
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from dimred.errors import InputError
 from dimred.models.check import build_encoder
-from dimred.models.options import ConvNet, InitHead, ResNet18
+from dimred.models.options import ConvNet, InitHead, ResNet18, Torchvision
 from dimred.models.pretrained import begin_with, source_of
 
 SHAPE = (1, 8, 8)
@@ -180,3 +181,63 @@ def test_a_kept_head_needs_a_source():
     assert any(
         "init_head=kept" in line for line in replace(SMALL, init_head=InitHead.kept).problems()
     )
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A folder where torchvision keeps weights, with those of a ResNet-18."""
+    from torchvision.models import ResNet18_Weights, resnet18
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    torch.manual_seed(1)
+    file = tmp_path / "checkpoints" / ResNet18_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
+    torch.save(resnet18().state_dict(), file)
+    return file
+
+
+OF_IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+
+
+@pytest.mark.parametrize("name", ["resnet18", "ResNet18_Weights.IMAGENET1K_V1"])
+def test_weights_that_torchvision_keeps_are_found_by_their_name(hub, name):
+    options = Torchvision(name="torchvision", arch="resnet18", weights=f"torchvision:{name}")
+    source = source_of(options)
+    assert (source.file, source.what) == (hub, "torchvision's ResNet18_Weights.IMAGENET1K_V1")
+    here = build_encoder(options, (3, 32, 32), **OF_IMAGENET, out_dim=2)
+    begin_with(options, here)
+    assert torch.equal(here.backbone.net.conv1.weight, torch.load(hub)["conv1.weight"])
+    line = refusal(options, encoder(options, shape=(3, 32, 32)))
+    assert line.endswith("set dataset.mean=[0.485,0.456,0.406] dataset.std=[0.229,0.224,0.225]")
+    assert "images with 3 channels" in refusal(options, encoder(options, shape=(1, 32, 32)))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("resnet34", r"resnet34-\w+.pth is no file; .* fetches it"),
+        ("ResNet18_Weights.V7", "has no weights of that name; must be"),
+        ("resnet19", "has no weights of that name; must be"),
+        ("Nothing.At.All", "has no weights of that name; must be"),
+    ],
+)
+def test_weights_that_torchvision_does_not_keep_are_refused(hub, name, message):
+    with pytest.raises(
+        InputError, match=f"^model.weights=torchvision:{name}: .*{message}"
+    ) as error:
+        source_of(Torchvision(name="torchvision", weights=f"torchvision:{name}"))
+    assert "\n" not in str(error.value)
+
+
+def test_names_of_old_files_of_densenets_are_understood(tmp_path):
+    options = Torchvision(name="torchvision", arch="densenet121", weights=str(tmp_path / "old.pth"))
+    trained = encoder(options, shape=(3, 32, 32), seed=1).backbone.net.state_dict()
+    old = {
+        re.sub(r"(denselayer\d+\.(?:norm|conv))([12]\.)", r"\1.\2", k): v
+        for k, v in trained.items()
+    }
+    assert "features.denseblock1.denselayer1.norm.1.weight" in old
+    torch.save(old, tmp_path / "old.pth")
+    here = encoder(options, shape=(3, 32, 32))
+    begin_with(options, here)
+    torch.testing.assert_close(here.backbone.net.state_dict(), trained, rtol=0, atol=0)
