@@ -189,6 +189,8 @@ def test_what_is_mistyped_is_refused_before_torch_is_imported():
         ["train", "dataset=image_folder", "dataset.root=nowhere"],
         ["train", "dataset=npz", "dataset.path=nowhere"],
         ["train", "dataset=mnist", "dataset.root=nowhere"],
+        ["train", "experiment=smoke", "model.init_from=nowhere"],
+        ["train", "experiment=smoke", "model.weights=nowhere.pt"],
         ["view", "nowhere"],
         ["inspect", "nowhere"],
         ["embed", "nowhere", "nowhere.png"],
@@ -204,4 +206,4 @@ def test_what_is_mistyped_is_refused_before_torch_is_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("nowhere") >= 8
+    assert done.stderr.count("nowhere") >= 10

@@ -316,8 +316,9 @@ def _train(flags: list[str], composed: DictConfig, varied: str | None = None) ->
 
     from dimred.commands.summary import describe
     from dimred.config.hydra_schema import typed
+    from dimred.run_folder.sources import with_source_found
 
-    config = typed(composed)
+    config = with_source_found(typed(composed))
     config.dataset.check_place()
     # torch is imported only after the configuration has been checked.
     from dimred.run.train import run

@@ -9,6 +9,7 @@ from typing import Any
 from dimred.config.run import RunConfig
 from dimred.errors import InputError
 from dimred.files import expanded, read_regular
+from dimred.models.options import ModelOptions
 from dimred.options.registry import Choice
 from dimred.options.trial import tried
 
@@ -50,7 +51,10 @@ def _losses(key: str, loss: Choice) -> Iterator[tuple[str, Choice]]:
 
 def _digests(key: str, choice: Choice) -> list[str]:
     with tried(choice, "data_files"):
-        files = list(choice.data_files())
+        files = dict.fromkeys(map(str, choice.data_files()))
+    if isinstance(choice, ModelOptions):
+        # Of a plug-in too, which may name further files in place of this one.
+        files |= dict.fromkeys(map(str, ModelOptions.data_files(choice)))
     digests = []
     for file in files:
         try:

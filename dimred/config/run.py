@@ -256,6 +256,7 @@ def _contradictions(config: RunConfig, fits: bool) -> Iterator[str]:
         key = f"schedule.stages.{name}"
         if not re.fullmatch(r"[\w-]+", name):
             yield f"{key}: a stage names files; use letters, digits, - and _"
+        yield from (f"{key}.{line}" for line in stage.problems())
         if stage.warmup_epochs > stage.epochs:
             yield (
                 f"{key}.warmup_epochs={stage.warmup_epochs}: "

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dimred.models.backbones import ResNet18Backbone as ResNet18Backbone
     from dimred.models.encoder import Encoder as Encoder
     from dimred.models.options import ModelOptions as ModelOptions
+    from dimred.models.published import PublishedBackbone as PublishedBackbone
 
 _MODULES = {
     "Backbone": "backbones",
@@ -22,6 +23,7 @@ _MODULES = {
     "LeNetBackbone": "backbones",
     "LinearBackbone": "backbones",
     "ModelOptions": "options",
+    "PublishedBackbone": "published",
     "ResNet18Backbone": "backbones",
 }
 __all__ = list(_MODULES)

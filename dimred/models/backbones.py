@@ -16,11 +16,19 @@ class Backbone(nn.Module):
     has_positions: whether H is the mean of features at positions of the image; then `positions`
     gives these, and `forward` their mean.
     draws: whether it draws random numbers in training, such as for dropout.
+    classifier: how the names of tensors begin that published weights have for layers of `published`
+        which it has left out.
     """
 
     out_features: int
     has_positions: bool = False
     draws: bool = False
+    classifier: tuple[str, ...] = ()
+
+    @property
+    def published(self) -> nn.Module:
+        """The network whose names published weights have."""
+        return self
 
     def positions(self, images: Tensor) -> Tensor:
         """Images (b, C, height, width) -> features at each position, (b, out_features, rows,
@@ -47,6 +55,7 @@ class ResNet18Backbone(Backbone):
 
     out_features = 512
     has_positions = True
+    classifier = ("fc.",)
 
     def __init__(self, channels: int, cifar_stem: bool):
         super().__init__()
@@ -66,6 +75,11 @@ class ResNet18Backbone(Backbone):
     def forward(self, images: Tensor) -> Tensor:
         h: Tensor = self.net(images)
         return h
+
+    @property
+    def published(self) -> nn.Module:
+        net: nn.Module = self.net
+        return net
 
     def positions(self, images: Tensor) -> Tensor:
         net = self.net
@@ -109,7 +123,7 @@ class ConvNetBackbone(Backbone):
 
     def blocks(self) -> list[nn.Module]:
         layers = list(self.layers)[:-2]
-        size = 2 * len(_convolution(1, 1, 1))
+        size = 6  # two convolutions, each with batch-norm and ReLU
         return [nn.ModuleList(layers[i : i + size]) for i in range(0, len(layers), size)]
 
 

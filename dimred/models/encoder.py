@@ -81,12 +81,18 @@ class Encoder(nn.Module):
     def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Everything but the readout: images -> H (b, h), and the input of the readout: (b, width),
         or, with a `pool`, that at each position, (b, rows, columns, width)."""
+        h, represented = self.represent(images)
+        return h, self.hide(represented)
+
+    def represent(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The backbone: images -> H (b, h), and the input of the head: H, or, with a `pool`, the
+        features at each position, (b, rows, columns, h)."""
         pixels = (images - self.mean) / self.std
         if self.pool is None:
             h = self.backbone(pixels).float()
-            return h, self.hide(h)
+            return h, h
         maps = self.backbone.positions(pixels).float()
-        return mean_over_positions(maps), self.hide(maps.movedim(1, -1))
+        return mean_over_positions(maps), maps.movedim(1, -1)
 
     def hide(self, h: Tensor) -> Tensor:
         """The head but the readout: H (..., h) -> the input of the readout (..., width)."""

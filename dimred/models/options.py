@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dimred.options.option import option
@@ -121,8 +122,17 @@ class ModelOptions(Choice):
         """One line for each contradiction among the options."""
         if self.init_from is not None and self.weights is not None:
             yield f"model.weights={self.weights}: not beside model.init_from={self.init_from}"
+        if self.init_head is InitHead.kept and self.init_from is None and self.weights is None:
+            yield "model.init_head=kept: needs model.init_from or model.weights"
         if not self.test_scales:
             yield "model.test_scales=[]: must hold at least one factor"
+
+    def data_files(self) -> Sequence[str | PathLike[str]]:
+        """The file of weights that the network begins with."""
+        from dimred.models.pretrained import source_of
+
+        source = source_of(self)
+        return [source.file] if source else []
 
     @property
     def head_widths(self) -> list[int]:
@@ -217,3 +227,39 @@ class Linear203(ModelOptions):
         from dimred.models import LinearBackbone
 
         return LinearBackbone(channels, image_size, self.width)
+
+
+@register("model", "torchvision")
+@dataclass
+class Torchvision(ModelOptions):
+    """Any image classifier of torchvision, without its last layer."""
+
+    arch: str = option(
+        "resnet50",
+        "Its name in torchvision, such as resnet50, densenet121, efficientnet_b0 or alexnet; H is "
+        "the input of its last fully connected layer, which is left out.",
+        also=("architecture", "network"),
+    )
+
+    def backbone(self, channels: int, image_size: tuple[int, int]) -> Backbone:
+        from dimred.models import PublishedBackbone
+
+        return PublishedBackbone("torchvision", self.arch, channels, image_size)
+
+
+@register("model", "timm")
+@dataclass
+class Timm(ModelOptions):
+    """Any image classifier of timm, without its last layer. Needs the extra `timm`."""
+
+    arch: str = option(
+        "resnet50",
+        "Its name in timm, such as convnext_tiny or tf_efficientnet_lite0; its last layer is left "
+        "out, and H is what that gets.",
+        also=("architecture", "network"),
+    )
+
+    def backbone(self, channels: int, image_size: tuple[int, int]) -> Backbone:
+        from dimred.models import PublishedBackbone
+
+        return PublishedBackbone("timm", self.arch, channels, image_size)

@@ -40,9 +40,11 @@ class Pairing(Protocol):
         the images, which lets more be compiled.
 
     A pairing may also have `n_classes`, the number of classes that rows can be of, for losses that
-    learn something of each; and `covering(size, generator)`, batches like those of `size` anchors
-    that together have every sample, if those of `select` need not have the anchors that they are
-    given. The losses of the samples are of these.
+    learn something of each; `fixed_views`, whether its views are always the images as they are,
+    scaled to [0, 1], so that a frozen backbone need not see them again and again; and
+    `covering(size, generator)`, batches like those of `size` anchors that together have every
+    sample, if those of `select` need not have the anchors that they are given. The losses of the
+    samples are of these.
     """
 
     anchors: Tensor

@@ -52,6 +52,11 @@ class FixedTargets:
         """Dimensions that an embedding needs: those of the targets, or the number of classes."""
         return self.n_classes or self.targets.shape[1]
 
+    @property
+    def fixed_views(self) -> bool:
+        """Whether every step shows the images as they are."""
+        return self.same_size and not any(self.shift)
+
     def select(self, anchors: Tensor, generator: torch.Generator) -> StepBatch:
         """The samples of the anchors, with their targets."""
         return StepBatch(self.samples[anchors], len(anchors), Targets(self.targets[anchors]))

@@ -100,7 +100,7 @@ def _difference(run: RunState, identity: dict[str, Any], keys: list[str]) -> str
     if run.identity["data"] != identity["data"] and not any("dataset." in key for key in keys):
         texts.append("its images, which have changed since")
     if any(run.identity.get(part, {}) != identity.get(part, {}) for part in PROVENANCE):
-        texts.append("its plug-ins or their files, which have changed since")
+        texts.append("its plug-ins, their files, or the weights that it begins with")
     return ", ".join(texts)
 
 

@@ -17,6 +17,7 @@ from dimred.errors import InputError
 from dimred.options.trial import tried
 from dimred.pairing import FixedTargets, Pairing, PairingScope
 from dimred.training.compute import Compute
+from dimred.training.kept_h import KeptH
 
 
 class Inputs:
@@ -29,6 +30,7 @@ class Inputs:
     fit: int64 (n,), positions of the images to learn from.
     scope: the pairing's view of the images to learn from.
     resident: the samples on the device, or on the host where they do not fit there.
+    kept_h: H of the samples by a frozen backbone, where it was needed.
 
     Raises InputError for data that cannot be read, or are too few for the batch or the processes,
     and for a dataset or pairing of a plug-in that fails.
@@ -51,6 +53,7 @@ class Inputs:
         self.resident = ResidentImages(
             self.samples.images, compute.device, config.device.memory_fraction
         )
+        self.kept_h = KeptH(config.device.memory_fraction)
 
     @property
     def n_variants(self) -> int:

@@ -17,6 +17,7 @@ from dimred.run.rate import rate_key
 from dimred.run.recorder import checkpoint_of
 from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
+from dimred.run_folder.sources import with_source_found
 from dimred.run_folder.state import is_locked
 from dimred.steps import duration
 from dimred.training.checkpoint import Position
@@ -44,7 +45,7 @@ def listed(configs: Sequence[RunConfig], varied: Sequence[str]) -> Iterator[List
     """
     paces: dict[str, Pace] = {}
     for config, varies in zip(configs, varied, strict=True):
-        config = replace(config, dataset=config.dataset.read_only())
+        config = replace(with_source_found(config), dataset=config.dataset.read_only())
         options = config.device
         compute = options.compute()
         with torch_settings(compute.device, options.threads, options.deterministic):

@@ -28,9 +28,9 @@ _LONG = 1.0  # seconds of warming up, which then count
 _MAX_STEPS = 20
 # Of the parts of a measurement, as many of the slowest and of the fastest do not count.
 _PARTS, _NOT_COUNTED = 8, 2
-# What a stage that trains the readout alone takes of the time of one that trains all, until one
-# has been measured: it needs no gradients of the network.
-_READOUT = 0.4
+# What a stage that trains the head or the readout alone takes of the time of one that trains all,
+# until one has been measured: it needs no gradients of the backbone.
+_FROZEN = 0.4
 _REMEMBERED = 90.0  # seconds
 
 
@@ -75,7 +75,7 @@ class Pace:
 
 
 def _relative(kind: Trainable) -> float:
-    return _READOUT if kind is Trainable.readout else 1.0
+    return 1.0 if kind is Trainable.all else _FROZEN
 
 
 def steps_left(schedule: ScheduleOptions, steps: int, start: Position) -> dict[Trainable, int]:

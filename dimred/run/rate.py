@@ -14,6 +14,7 @@ from dimred.data.options import Torchvision
 from dimred.errors import InputError
 from dimred.run.inputs import Inputs
 from dimred.run.stages import StagedTraining, release_compiled
+from dimred.run_folder.sources import with_source_found
 from dimred.training.compute import torch_settings
 from dimred.training.stage import StageTrainer
 
@@ -29,7 +30,7 @@ def estimate(configs: Sequence[RunConfig], may_download: bool) -> str:
     began, total, unknown = time.monotonic(), 0.0, 0
     measured: dict[str, float | None] = {}
     problem: InputError | None = None
-    for config in configs:
+    for config in map(with_source_found, configs):
         dataset = config.dataset
         if isinstance(dataset, Torchvision) and not may_download:
             config = replace(config, dataset=replace(dataset, download=False))
@@ -69,9 +70,10 @@ def rate_key(config: RunConfig) -> str:
     seed or epochs; on a GPU, where long runs may be compiled, only in the seed."""
     values = identity_fields(config)
     parts = ("dataset.", "pairing.", "model.", "schedule.batch_size", "device.")
+    trained = (".trainable", ".frozen_blocks", ".frozen_batchnorm")
     key = config.dataset.location_key
     place = getattr(config.dataset, key) if key else None
-    same = {key: value for key, value in values.items() if key.startswith(parts)}
+    same = {k: v for k, v in values.items() if k.startswith(parts) or k.endswith(trained)}
     epochs: list[int] = []
     if config.device.compile == "auto" and torch.cuda.is_available():
         epochs = [stage.epochs for stage in config.schedule.stages.values()]

@@ -23,6 +23,7 @@ from dimred.run_folder.folder import RunFolder
 from dimred.training.checkpoint import Checkpoint, Position
 from dimred.training.interrupt import SignalWatch
 from dimred.training.learned_loss import state_of
+from dimred.training.sample_losses import sample_losses
 from dimred.training.schedule import Stage
 from dimred.training.stage import EpochState, StageTrainer
 
@@ -159,7 +160,7 @@ class RunRecorder(TrainingObserver):
         """Write the map, and save."""
         self._close_progress()
         stage = trainer.stage
-        losses = trainer.sample_losses()
+        losses = sample_losses(trainer)
         self.report.write_stage(stage.name, trainer.encoder, trainer.loss, losses)
         self._save(Position(stage.number + 1, 0, 0))
         self._stop_if_asked(stage.name)

@@ -18,6 +18,7 @@ from dimred.models import Encoder
 from dimred.plots.curves import loss_figure
 from dimred.plots.maps import map_figure
 from dimred.plots.style import to_png
+from dimred.run.begun import begun_record
 from dimred.run.class_split import class_split_part, unseen_note, with_unseen_named
 from dimred.run.columns import column_arrays
 from dimred.run.evidence import evidence_of, training_of
@@ -200,7 +201,7 @@ class RunReport:
         """
         config, stages = self.config, self.config.schedule.stages
         stage, start = stages[name], stages[first["stage"]]
-        if stage.trainable is Trainable.readout:
+        if stage.trainable is not Trainable.all and name != list(stages)[-1]:
             return None
         same = config.loss_of(stage) == config.loss_of(start)
         losses, rates = ([row[key] for row in rows] for key in ("loss", "lr"))
@@ -235,6 +236,7 @@ class RunReport:
                 "test_images": splits.sizes if splits else {},
                 **class_split_part(self.measuring.setting),
             },
+            **begun_record(self.config.model),
             "headline": self.measuring.headline,
             "eval": eval_values(self.config),
             "stages": stages,

@@ -16,12 +16,13 @@ from dimred.losses import Loss, LossSizes
 from dimred.models import Encoder
 from dimred.models.check import build_encoder
 from dimred.models.options import WeightInit
+from dimred.models.pretrained import Begun, begin_with
 from dimred.options.trial import tried
 from dimred.run.inputs import Inputs
 from dimred.run_folder import layout
 from dimred.training.checkpoint import Checkpoint, Position
 from dimred.training.learned_loss import carry, load_state, on_device
-from dimred.training.schedule import ReadoutInit, Stage
+from dimred.training.schedule import ReadoutInit, Stage, StageOptions, Trainable
 from dimred.training.seeds import derived_seed
 from dimred.training.stage import EpochState, StageTrainer
 
@@ -38,13 +39,32 @@ def should_compile(inputs: Inputs, stage: Stage) -> bool:
     option = inputs.compute.compile
     if option is not None:
         return option
-    trainable = stage.options.trainable
-    sharing = [s for s in stage.schedule.stages.values() if s.trainable is trainable]
+    stages = stage.schedule.stages.values()
+    sharing = [s for s in stages if _trained_part(s) == _trained_part(stage.options)]
     steps = inputs.steps * sum(s.epochs for s in sharing)
     return inputs.pairing.same_size and steps >= COMPILE_MIN_STEPS
 
 
+def _trained_part(options: StageOptions) -> tuple[Trainable, int]:
+    """What a stage trains; code is compiled for that."""
+    return options.trainable, options.frozen_blocks
+
+
 def new_encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
+    """An encoder for these images as it is before training, on the CPU."""
+    return begun_encoder(config, images, out_dim)[0]
+
+
+def begun_encoder(
+    config: RunConfig, images: ImageSet, out_dim: int
+) -> tuple[Encoder, Begun | None]:
+    """An encoder for these images as it is before training, on the CPU, and what it has begun with;
+    None for random weights. Raises InputError as `begin_with`."""
+    encoder = random_encoder(config, images, out_dim)
+    return encoder, begin_with(config.model, encoder)
+
+
+def random_encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
     """An encoder for these images, with random weights, on the CPU."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(config.seed, "weights"))
@@ -131,6 +151,7 @@ class StagedTraining:
     """The stages of one run, trained one after the other. Writes and prints nothing.
 
     checkpoint: to continue from; None to begin.
+    begun: what the network has begun with; None for random weights and with a checkpoint.
     obstacle: why compiling failed, where `device.compile=auto`; None if it did not.
     loss: the loss of the current or the last stage, with what it has learned; None before the first
         stage.
@@ -143,14 +164,17 @@ class StagedTraining:
         self.stages = config.schedule.numbered(config.seed)
         self.observer = TrainingObserver()
         self.obstacle: str | None = None
-        self._compiled = False
+        self._compiled: int | None = None  # frozen blocks of the stage compiled last
         if checkpoint:
             self._check(checkpoint)
         out_dim = checkpoint.out_dim if checkpoint else self.stages[0].options.out_dim
-        encoder = new_encoder(config, inputs.images, out_dim)
+        self.begun: Begun | None = None
         if checkpoint:
+            encoder = random_encoder(config, inputs.images, out_dim)
             with _fitting():
                 encoder.load_state_dict(checkpoint.encoder)
+        else:
+            encoder, self.begun = begun_encoder(config, inputs.images, out_dim)
         self.encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
         self.loss: Loss | None = None
         if checkpoint and checkpoint.loss is not None and self._at_start_of_stage:
@@ -206,7 +230,7 @@ class StagedTraining:
                 continued = self.start.stage == stage.number
                 self._train(stage, self.start if continued else Position(stage.number, 0, 0))
         finally:
-            if self._compiled:
+            if self._compiled is not None:
                 release_compiled()
 
     def trainer(self, stage: Stage) -> StageTrainer:
@@ -224,14 +248,15 @@ class StagedTraining:
             inputs.pairing,
             inputs.resident,
             replace(inputs.compute, compile=compiled),
+            inputs.kept_h,
         )
 
     def _train(self, stage: Stage, start: Position) -> None:
-        self.observer.before_stage(stage, start)
         fresh = start.epoch == 0 and start.step == 0
         if fresh:
             self.fit_readout(stage)
-        trainer = self.trainer(stage)
+        trainer = self.trainer(stage)  # which may embed all images, at a pace of its own
+        self.observer.before_stage(stage, start)
         done = start.epoch * trainer.steps + start.step
         if trainer.mode and done < stage.options.epochs * trainer.steps:
             self.compile(trainer)
@@ -258,7 +283,11 @@ class StagedTraining:
         `device.compile=true`.
         """
         self.observer.compiling()
-        self._compiled = True
+        frozen = trainer.stage.options.frozen_blocks
+        if self._compiled not in (None, frozen):
+            # PyTorch may take code that was compiled for other trained parts.
+            release_compiled()
+        self._compiled = frozen
         try:
             trainer.compile()
         except Exception as error:

@@ -23,6 +23,7 @@ from dimred.data.selection import unseen_rows
 from dimred.data.table_join import Tables
 from dimred.errors import InputError
 from dimred.files import expanded
+from dimred.models.options import InitHead
 from dimred.run.inputs import Inputs
 from dimred.run.pace import measured_pace, steps_left
 from dimred.run.plan import MIN_IMAGES, Measure, Speed, Survey, Trial
@@ -34,8 +35,6 @@ from dimred.training.schedule import Trainable
 _LOOKED_AT = 48
 _SIZE = 32
 _ALL_READ = 0.05  # of the budget, within which all images are read and not some
-# A stage that trains the readout alone is short, and its time follows from the others'.
-_KINDS = (Trainable.all,)
 
 
 def image_files(dataset: ImageFolder) -> list[File]:
@@ -156,14 +155,19 @@ def _speed(config: RunConfig, gray: bool, trial: Trial, seconds: float) -> Speed
     shape = (batch_size, 1 if gray else 3, trial.image_size, trial.image_size)
     config = replace(
         config,
+        # Those of a run are of images with another mean, and weights make nothing slower.
+        model=replace(config.model, init_from=None, weights=None, init_head=InitHead.new),
         dataset=_Noise(name="noise", shape=shape),
         schedule=replace(config.schedule, batch_size=batch_size),
         device=replace(config.device, precision=Precision(trial.precision), threads=trial.threads),
         eval=replace(config.eval, random_test=None),
     )
     compute = config.device.compute()
+    kinds = [stage.trainable for stage in config.schedule.stages.values()]
+    # A stage that trains the head alone is short, and its time follows from the others'.
+    kind = Trainable.all if Trainable.all in kinds else kinds[0]
     with torch_settings(compute.device, config.device.threads, config.device.deterministic):
-        pace = measured_pace(Inputs(config, compute, cached=False), seconds, None, _KINDS)
+        pace = measured_pace(Inputs(config, compute, cached=False), seconds, None, (kind,))
     epochs = pace.left(steps_left(config.schedule, 1, Position(0, 0, 0)))
     assert epochs is not None
-    return Speed(epochs / batch_size, pace.work[Trainable.all], pace.contention)
+    return Speed(epochs / batch_size, pace.work[kind], pace.contention)

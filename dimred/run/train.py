@@ -26,6 +26,7 @@ from dimred.errors import (
 )
 from dimred.files import escaped, shell_word
 from dimred.measures.protocol import Setting
+from dimred.run.begun import begun_line
 from dimred.run.class_split import class_names, class_split_part
 from dimred.run.columns import refresh_columns
 from dimred.run.correction import Watch
@@ -41,6 +42,7 @@ from dimred.run_folder import layout
 from dimred.run_folder.environment import environment
 from dimred.run_folder.folder import RunFolder
 from dimred.run_folder.names import class_split_text
+from dimred.run_folder.sources import check_source, with_source_found
 from dimred.run_folder.state import DIVERGED, FAILED
 from dimred.steps import step
 from dimred.training.checkpoint import Checkpoint
@@ -76,7 +78,7 @@ def run(
     wrong gradients, Interrupted after SIGINT or SIGTERM, ProcessLost where another process of the
     run has ended, and OSError for files that cannot be written.
     """
-    processes = processes_of_torchrun()
+    config, processes = with_source_found(config), processes_of_torchrun()
     options = config.device
     config.log.require()  # before images are read
     compute = options.compute(processes)
@@ -104,6 +106,7 @@ def _run_main(
     measuring = Measuring(setting_of(inputs))
     identity = identity_of(config, compute, images)
     path = run_path(config, identity, varied or "")
+    check_source(config, path)
     if varied is None and (note := sibling_note(config, identity, path)):
         print(note, flush=True)
     with RunFolder(path) as folder:
@@ -138,6 +141,8 @@ def _run_main(
         notes = _notes_on_last_session(earlier, compute)
         record()
         _announce(folder, inputs, measuring.setting)
+        if training.begun is not None:
+            notes = [begun_line(training.begun), *notes]
         print("".join(f"{line}\n" for line in notes), end="", flush=True)
         measuring.announce()
         pace, line = forecast(inputs, training.start)

@@ -7,6 +7,7 @@ from dataclasses import fields
 import torch
 
 from dimred.config import RunConfig
+from dimred.data.first_look import counted_word
 from dimred.errors import InputError
 from dimred.files import memory
 from dimred.losses.check import check_loss
@@ -15,6 +16,7 @@ from dimred.models.check import check_encoder
 from dimred.pairing.check import check_pairing
 from dimred.run.inputs import Inputs
 from dimred.run.stages import n_parameters, new_encoder, new_loss
+from dimred.training.frozen import blocks_of
 from dimred.training.learned_loss import on_device
 from dimred.training.schedule import OptimizerName
 
@@ -40,6 +42,7 @@ def try_out(inputs: Inputs) -> None:
         )
         encoder = new_encoder(config, inputs.images, out_dim=1).to(device)
         check_scales(config, encoder)
+        check_blocks(config, encoder)
         h_dim = encoder.backbone.out_features
         for stage in config.schedule.numbered(config.seed):
             options = config.loss_of(stage.options)
@@ -59,6 +62,17 @@ def check_scales(config: RunConfig, encoder: Encoder) -> None:
             f"pairing.scales={scales}: model={config.model.name} takes images of one size; choose "
             "model=convnet or model=resnet18"
         )
+
+
+def check_blocks(config: RunConfig, encoder: Encoder) -> None:
+    """Raise InputError for a stage that freezes more blocks than the backbone has."""
+    count = len(blocks_of(encoder.backbone))
+    for name, stage in config.schedule.stages.items():
+        if stage.frozen_blocks > count:
+            raise InputError(
+                f"schedule.stages.{name}.frozen_blocks={stage.frozen_blocks}: the backbone of "
+                f"model={config.model.name} has {counted_word(count, 'block', 'blocks')} here"
+            )
 
 
 def check_size(inputs: Inputs) -> None:

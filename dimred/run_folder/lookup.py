@@ -13,11 +13,15 @@ from dimred.errors import InputError
 from dimred.files import expanded
 from dimred.run_folder import layout
 from dimred.run_folder.record import RunRecord, read_record
+from dimred.run_folder.sources import with_source_found
 
 
 def finished_run(config: RunConfig) -> Path | None:
-    """The folder of a finished run of this configuration in the output folder, or None."""
-    outputs = expanded(config.output_dir)
+    """The folder of a finished run of this configuration in the output folder, or None.
+
+    Raises InputError as `with_source_found`.
+    """
+    config, outputs = with_source_found(config), expanded(config.output_dir)
     # The name of a run that a sweep has begun holds what it varies before the seed.
     pattern = f"{glob.escape(str(config.name))}-*seed{config.seed}-*/{layout.SUMMARY}"
     for summary in () if config.restart else sorted(outputs.glob(pattern)):
@@ -32,7 +36,7 @@ def _is_of(record: RunRecord, config: RunConfig) -> bool:
     expected = identity_fields(config)
     recorded = {
         key: "auto" if expected.get(key) == "auto" and key.startswith("device.") else value
-        for key, value in record.values.items()
+        for key, value in record.environment["identity"]["config"].items()
     }
     key = config.dataset.location_key
     same_location = key is None or record.config["dataset"].get(key) == getattr(config.dataset, key)

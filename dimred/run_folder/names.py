@@ -1,11 +1,26 @@
-"""How numbers are named where people read them."""
+"""How numbers and runs are named where people read them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+_ENDING = re.compile(r"(?P<base>.*?)(?:-(?P<varied>[^-=]*=.*))?-seed(?P<seed>\d+)-[0-9a-f]{8}")
 _OF_TWO_SPACES = {"trustworthiness": "of Z against H", "overlap": "of Z and H"}
+
+
+def base_name(folder: str) -> str:
+    """The name of a run folder without the seed, the hash, and what a sweep varied."""
+    match = _ENDING.fullmatch(folder)
+    return match["base"] if match else folder
+
+
+def begun_with(part: Mapping[str, str]) -> dict[str, str]:
+    """What a run's network began with, by dotted key: the name of a run, the same for all seeds,
+    or of a file. part: `begins_with` in summary.json; {} for random weights."""
+    return {part["option"]: base_name(Path(part["value"]).name)} if part else {}
 
 
 def spelled(name: str, summary: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from dimred.files import open_regular, printable
 from dimred.options.registry import registered
 from dimred.run_folder import layout
 from dimred.run_folder.files import RunFiles, strict_json
+from dimred.run_folder.names import begun_with
 
 _UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError)
 
@@ -40,9 +41,9 @@ class RunRecord:
 
     @property
     def values(self) -> dict[str, Any]:
-        """The values that affect the result, by dotted key."""
-        values: dict[str, Any] = self.environment["identity"]["config"]
-        return values
+        """The values that affect the result, by dotted key, and what its network began with."""
+        begun = begun_with(self.summary.get("begins_with", {}))
+        return {**self.environment["identity"]["config"], **begun}
 
     @property
     def started(self) -> str:
@@ -152,6 +153,8 @@ def check_summary(summary: Any) -> None:
     verdict = summary.get("verdict") or {"word": "", "text": "", "advice": None}
     for key, kind in (("word", str), ("text", str), ("advice", str | None)):
         _require(verdict[key], kind, f"verdict.{key}")
+    for key in ("option", "value", "sha256") if "begins_with" in summary else ():
+        _require(summary["begins_with"][key], str, f"begins_with.{key}")
     for key in ("references", "lle"):
         for name, value in summary.get(key, {}).items():
             _require(value, int | float, f"{key}.{name}")
@@ -166,6 +169,7 @@ _SUMMARY: dict[str, Any] = {
     **dict.fromkeys(("references", "lle", "tsne", "errors"), dict),
     "weights_sha256": str,
     "verdict": dict,
+    "begins_with": dict,
 }
 _BASELINE: dict[str, Any] = {
     **dict.fromkeys(("label", "library", "places", "device"), str),

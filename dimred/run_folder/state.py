@@ -19,6 +19,7 @@ from dimred.errors import InputError
 from dimred.files import escaped, open_own, shell_word
 from dimred.run_folder import layout
 from dimred.run_folder.files import RunFiles
+from dimred.run_folder.names import base_name
 from dimred.run_folder.record import check_summary
 
 FINISHED, GOING_ON, UNFINISHED = "finished", "going on", "unfinished"
@@ -27,7 +28,6 @@ STOPPED = (UNFINISHED, DIVERGED, FAILED)
 """States of runs that nothing works on and that have no result."""
 
 _EPOCHS = re.compile(r"schedule\.stages\.[^.]+\.epochs")
-_ENDING = re.compile(r"(?P<base>.*?)(?:-(?P<varied>[^-=]*=.*))?-seed(?P<seed>\d+)-[0-9a-f]{8}")
 _MAX_ENTRIES = 20_000  # files of one run that are counted for its size, folders that are searched
 _MAX_REASON = 300  # characters
 _MAX_DEPTH = 4  # of runs below the folder that is listed
@@ -61,8 +61,7 @@ class RunState:
     @property
     def base(self) -> str:
         """The name of the folder without the seed, the hash, and what a sweep varied."""
-        match = _ENDING.fullmatch(self.folder.name)
-        return match["base"] if match else self.folder.name
+        return base_name(self.folder.name)
 
     @property
     def epochs(self) -> int:

@@ -31,6 +31,7 @@ COLUMNS = {
 """The columns, with their meaning."""
 _SORTED = {"time": "minutes", "size": "MB", "name": "run", "newest": "started"}
 _MAX_VALUE = 60  # characters
+_BEGUN_WITH = ("model.init_from=", "model.weights=")
 _NOT_TEXT = ("started", "headline")  # left out of the terminal's table
 
 
@@ -101,11 +102,14 @@ def run_rows(runs: Sequence[RunState]) -> list[RunRow]:
 
 
 def _compared(run: RunState) -> dict[str, Any]:
-    """The values of a run, and its images: by the folder or file in its command, if it has one."""
+    """The values of a run, what it began with as its command says, and its images: by the folder or
+    file in its command, if it has one."""
     words = run.sessions[-1].get("command") if run.sessions else None
     typed = [word for word in words if isinstance(word, str)] if isinstance(words, list) else []
     places = [w.partition("=")[2] for w in typed if w.startswith(("dataset.root", "dataset.path"))]
-    return {**run.values, "images": [run.identity.get("data", "")[:6], *places[-1:]]}
+    pairs = (word.split("=", 1) for word in typed if word.startswith(_BEGUN_WITH))
+    begun = {key: value.strip("'") for key, value in pairs}
+    return {**run.values, **begun, "images": [run.identity.get("data", "")[:6], *places[-1:]]}
 
 
 def sorted_rows(rows: Iterable[RunRow], key: str, reverse: bool = False) -> list[RunRow]:

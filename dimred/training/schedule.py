@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -33,7 +34,7 @@ class ReadoutInit(Enum):
 
 
 class FrozenBatchNorm(Enum):
-    """What the batch-norms of a frozen network do in a readout stage."""
+    """What the batch-norms of the frozen part of a network do."""
 
     update = "update"
     freeze = "freeze"
@@ -115,6 +116,16 @@ class StageOptions:
         "running statistics, as in the authors' code; freeze = they do not, and compute as when "
         "embedding.",
     )
+
+    def problems(self) -> Iterator[str]:
+        """One line for each option of the backbone beside a frozen backbone."""
+        for key, default in (("frozen_blocks", 0), ("backbone_lr_factor", 1.0)):
+            value = getattr(self, key)
+            if value != default and self.trainable is not Trainable.all:
+                yield (
+                    f"{key}={value}: only with trainable=all; with "
+                    f"trainable={self.trainable.value} all of the backbone is frozen"
+                )
 
     def scaled(self, factor: float) -> StageOptions:
         """The stage with epochs (at least one) and warm-up multiplied by `factor`."""

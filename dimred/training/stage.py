@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import tee
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from dimred.data.resident import ResidentImages
@@ -19,19 +17,20 @@ from dimred.losses import Loss, StepContext, loss_of
 from dimred.models import Encoder
 from dimred.pairing import Pairing, StepBatch
 from dimred.training.compute import Compute
+from dimred.training.frozen import freeze, new_optimizer, set_modes
+from dimred.training.kept_h import KeptH, keeps_h
 from dimred.training.learned_loss import (
     buffers_of,
     learned_numbers,
     load_state,
     named_parameters,
     on_device,
-    parameter_groups,
     parameters_of,
 )
 from dimred.training.learning_rate import learning_rate
 from dimred.training.processes import sync_batchnorm
-from dimred.training.schedule import FrozenBatchNorm, LrUpdate, OptimizerName, Stage
-from dimred.training.seeds import generator_at
+from dimred.training.schedule import LrUpdate, Stage, Trainable
+from dimred.training.seeds import derived_seed, generator_at
 
 
 @dataclass
@@ -67,6 +66,7 @@ class StageTrainer:
         pairing: Pairing,
         images: ResidentImages,
         compute: Compute,
+        kept_h: KeptH | None = None,
     ):
         self.stage = stage
         self.encoder = encoder
@@ -78,39 +78,21 @@ class StageTrainer:
         self.batch_size = stage.schedule.batch_size
         self.compute = compute
         self.steps = len(self.anchors) // self.batch_size
-        # Gradients of the previous stage would remain on parameters that this one freezes.
-        encoder.zero_grad(set_to_none=True)
-        encoder.requires_grad_(not self.stage.readout_only)
-        encoder.readout.requires_grad_(True)
-        self.optimizer = self._optimizer()
+        freeze(encoder, stage)
+        # None lets PyTorch choose; False would also rule out its faster non-fused kernels.
+        self.optimizer = new_optimizer(stage, encoder, loss, compute.fused_optimizer or None)
         sync_batchnorm(encoder, compute.processes, compute.device.type)
-        self.mode = compile_mode(compute, pairing)
-        self.features = encoder.features
+        self.h: ResidentImages | None = None
+        if keeps_h(stage, encoder, pairing):
+            self.h = (kept_h or KeptH()).of(encoder, images, self.batch_size, compute)
+        self.mode = compile_mode(compute, pairing) if self.h is None else None
+        # Without the readout, so that stages of different dimensions share the compiled code.
+        self.features, self.represent = encoder.features, encoder.represent
         if self.mode is not None:
-            # Without the readout, so that stages of different dimensions share the compiled code.
             varies = None if pairing.same_size else True
             self.features = torch.compile(encoder.features, mode=self.mode, dynamic=varies)
+            self.represent = torch.compile(encoder.represent, mode=self.mode, dynamic=varies)
         self._checked = False
-
-    def _optimizer(self) -> torch.optim.Optimizer:
-        options = self.stage.schedule.optimizer
-        trained = [(n, p) for n, p in self.encoder.named_parameters() if p.requires_grad]
-        biases = [p for name, p in trained if name.endswith("bias")]
-        others = [p for name, p in trained if not name.endswith("bias")]
-        if options.bias_lr_factor == 1:
-            biases, others = [], [p for _, p in trained]
-        groups = [{"params": others, "lr_factor": 1.0}]
-        if biases:
-            groups.append({"params": biases, "lr_factor": options.bias_lr_factor})
-        groups += parameter_groups(self.loss)
-        lr, decay = self.stage.base_lr, options.weight_decay
-        # None lets PyTorch choose; False would also rule out its faster non-fused kernels.
-        fused = self.compute.fused_optimizer or None
-        if options.name is OptimizerName.adamw:
-            return torch.optim.AdamW(groups, lr, weight_decay=decay, fused=fused)
-        return torch.optim.SGD(
-            groups, lr, momentum=options.momentum, weight_decay=decay, fused=fused
-        )
 
     def new_epoch(self) -> EpochState:
         """The state of an epoch that has not begun."""
@@ -132,7 +114,7 @@ class StageTrainer:
         device's memory or torch.compile has no compiler, and WrongGradients in the first step if a
         trained parameter has no finite gradient or a frozen one has a gradient.
         """
-        self._train_or_freeze()
+        set_modes(self.encoder, self.stage)
         with self._input_errors():
             for step, selection, images in self._batches(epoch, state.step):
                 self._set_lr(self.lr(epoch, step))
@@ -157,9 +139,11 @@ class StageTrainer:
             raise InputError(f"device.compile=true: cannot compile here: {reason}") from error
 
     def _batches(self, epoch: int, first: int) -> Iterator[tuple[int, StepBatch, Tensor]]:
-        """Number, batch and images of the steps of an epoch, from step `first` on."""
+        """Number, batch and images of the steps of an epoch, from step `first` on; where it is
+        kept, H of the images in place of these."""
         selections, again = tee(self._selections(epoch, first))
-        batches = self.images.batches(selection.samples for selection in selections)
+        source = self.images if self.h is None else self.h
+        batches = source.batches(selection.samples for selection in selections)
         for step, (selection, images) in enumerate(zip(again, batches, strict=True), first):
             yield step, selection, images
 
@@ -195,25 +179,54 @@ class StageTrainer:
     def _gradients(self, images: Tensor, selection: StepBatch, epoch: int, step: int) -> Tensor:
         """Compute the gradients of a step; returns its loss."""
         processes, rows = self.compute.processes, selection.rows
-        device, place = self.compute.device, (self.stage.number, epoch, step)
-        generator = generator_at(device, self.stage.seed, "pairing", *place)
+        place = (self.stage.number, epoch, step)
         self.optimizer.zero_grad(set_to_none=True)
         with self.computing():
-            inputs = self.pairing.views(images, generator, processes.part(rows))
-            inputs = inputs.contiguous(memory_format=self.compute.memory_format)
-            # Freezing by the grad mode too, since code that torch.compile made for another stage
-            # may ignore `requires_grad` (seen in PyTorch 2.11).
-            with self.compute.autocast(), torch.set_grad_enabled(not self.stage.readout_only):
-                h, features = self.features(inputs)
+            h, features = self._features(images, selection, place)
             z = processes.gather(self.encoder.read_out(features), rows)
             context = None
             if self.takes_context:
-                draws = generator_at(device, self.stage.seed, "loss", *place)
+                draws = generator_at(self.compute.device, self.stage.seed, "loss", *place)
                 progress = (epoch + step / self.steps) / self.stage.options.epochs
                 context = StepContext(processes.gather(h, rows), draws, progress)
             loss = loss_of(self.loss, z, selection.pairs, context)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
+
+    def _features(
+        self, images: Tensor, selection: StepBatch, place: tuple[int, int, int]
+    ) -> tuple[Tensor, Tensor]:
+        """H and the input of the readout of this process's rows of a step, with the gradients of
+        what is trained. images: see `_batches`. place: stage, epoch and step."""
+        stage, part = self.stage, self.compute.processes.part(selection.rows)
+        # Freezing by the grad mode too, since code that torch.compile made for another stage may
+        # ignore `requires_grad` (seen in PyTorch 2.11).
+        learns = torch.set_grad_enabled
+        if self.h is not None:
+            h = images.repeat(selection.rows // len(images), 1)[part]
+            with learns(not stage.readout_only):
+                return h, self.encoder.hide(h)
+        generator = generator_at(self.compute.device, stage.seed, "pairing", *place)
+        inputs = self.pairing.views(images, generator, part)
+        inputs = inputs.contiguous(memory_format=self.compute.memory_format)
+        with self.compute.autocast(), self._draws(place):
+            if stage.options.trainable is Trainable.head:
+                with learns(False):
+                    h, represented = self.represent(inputs)
+                return h, self.encoder.hide(represented)
+            with learns(not stage.readout_only):
+                return self.features(inputs)
+
+    @contextmanager
+    def _draws(self, place: tuple[int, int, int]) -> Iterator[None]:
+        """Context in which a network that draws random numbers draws those of a step."""
+        if not getattr(self.encoder.backbone, "draws", False):
+            yield
+            return
+        device, rank = self.compute.device, self.compute.processes.rank
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(derived_seed(self.stage.seed, "network", *place, rank))
+            yield
 
     @contextmanager
     def computing(self) -> Iterator[None]:
@@ -252,7 +265,7 @@ class StageTrainer:
         _, selection, images = next(self._batches(0, 0))
         buffers = [*self.encoder.buffers(), *buffers_of(self.loss)]
         kept = [buffer.clone() for buffer in buffers]
-        self._train_or_freeze()
+        set_modes(self.encoder, self.stage)
         try:
             with self._input_errors():
                 # A graph is recorded in the second call and replayed from the third on.
@@ -265,7 +278,8 @@ class StageTrainer:
 
     def interpret(self) -> None:
         """Compute without the compiler from now on."""
-        self.mode, self.features = None, self.encoder.features
+        self.mode = None
+        self.features, self.represent = self.encoder.features, self.encoder.represent
 
     def load_loss_state(self, state: dict[str, Tensor] | None) -> None:
         """Restore the parameters of the loss, if it has any."""
@@ -274,63 +288,6 @@ class StageTrainer:
     def learned_in_loss(self) -> dict[str, float]:
         """See `learned_numbers`."""
         return learned_numbers(self.loss)
-
-    def _train_or_freeze(self) -> None:
-        frozen = self.stage.options.frozen_batchnorm is FrozenBatchNorm.freeze
-        self.encoder.train(not (self.stage.readout_only and frozen))
-
-    @torch.no_grad()
-    def sample_losses(self) -> NDArray[np.float32]:
-        """The current loss of each sample (N,), in eval mode, in batches as in training: the mean
-        over its rows. NaN for samples that are not learned from or, where a pairing draws
-        its samples, were not drawn, and for all samples where a batch shared by several processes
-        does not fit into one device's memory."""
-        training = self.encoder.training
-        self.encoder.eval()
-        try:
-            return self._sample_losses()
-        except torch.OutOfMemoryError:
-            return np.full(len(self.images), np.nan, dtype=np.float32)
-        finally:
-            self.encoder.train(training)
-
-    def _sample_losses(self) -> NDArray[np.float32]:
-        total, counts = np.zeros(len(self.images)), np.zeros(len(self.images))
-        selections, again = tee(self._everything())
-        batches = self.images.batches(selection.samples for selection in selections)
-        for step, (selection, images) in enumerate(zip(again, batches, strict=True)):
-            generator = self._generator("views of item losses", step)
-            inputs = self.pairing.views(images, generator)
-            with self.compute.autocast():
-                h, z = self.encoder(inputs.contiguous(memory_format=self.compute.memory_format))
-            context = StepContext(h, self._generator("item losses", step), progress=1.0)
-            rows = loss_of(self.loss, z, selection.pairs, context, "none")
-            losses = rows.double().cpu().numpy()
-            # The rows are the samples in their order, repeated for each view.
-            n_views = selection.rows // len(selection.samples)
-            samples = selection.samples.repeat(n_views).cpu().numpy()
-            np.add.at(total, samples, losses)
-            np.add.at(counts, samples, 1)
-        with np.errstate(invalid="ignore"):
-            return (total / counts).astype(np.float32)
-
-    def _everything(self) -> Iterator[StepBatch]:
-        """Batches of all anchors in random order; the last one is filled with earlier anchors. A
-        pairing whose batches do not follow the anchors has its own way to have all images."""
-        device, size = self.compute.device, self.batch_size
-        if covering := getattr(self.pairing, "covering", None):
-            yield from covering(size, self._generator("selection of item losses"))
-            return
-        order = torch.randperm(
-            len(self.anchors), generator=self._generator("order of item losses"), device=device
-        )
-        for step, first in enumerate(range(0, len(order), size)):
-            part = order[min(first, len(order) - size) :][:size]
-            generator = self._generator("selection of item losses", step)
-            yield self.pairing.select(self.anchors[part], generator)
-
-    def _generator(self, *place: str | int) -> torch.Generator:
-        return generator_at(self.compute.device, self.stage.seed, *place, self.stage.number)
 
     def check_finite(self, epoch: int, state: EpochState) -> None:
         """Raise TrainingDiverged if a loss so far, or a weight now, is not finite."""

@@ -277,6 +277,17 @@ def test_datasets_choose_their_pairing_unless_told():
         (["loss=simclr", "loss.temperature=nan"], ["loss.temperature=nan"]),
         (["schedule.optimizer.lr_per_256=inf"], ["lr_per_256=inf"]),
         (["schedule.stages.readout.warmup_epochs=26"], ["warmup_epochs=26", "at most", "25"]),
+        (
+            ["schedule.stages.readout.frozen_blocks=1"],
+            ["stages.readout.frozen_blocks=1", "only with trainable=all", "trainable=readout"],
+        ),
+        (
+            [
+                "schedule.stages.finetune.trainable=head",
+                "schedule.stages.finetune.backbone_lr_factor=0.1",
+            ],
+            ["stages.finetune.backbone_lr_factor=0.1", "only with trainable=all"],
+        ),
         (["schedule.stages.finetune.out_dim=3"], ["finetune.out_dim=3", "at most", "2"]),
         (["schedule.stages.finetun.epochs=3"], ["did you mean schedule.stages.finetune.epochs=3?"]),
         (["dataset.name=mnist"], ["dataset.name=mnist", "dataset=NAME"]),

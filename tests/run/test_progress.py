@@ -133,6 +133,7 @@ def test_what_is_not_measured_yet_is_taken_from_what_is():
     assert pace.left({Trainable.all: 1}) is None
     pace.add(Trainable.all, 10.0, 10)
     assert pace.left({Trainable.all: 5, Trainable.readout: 10}) == pytest.approx(9.0)
+    assert pace.left({Trainable.head: 10}) == pace.left({Trainable.readout: 10})
     assert pace.left({}) == 0
 
 

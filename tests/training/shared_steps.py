@@ -11,15 +11,21 @@ import torch
 from dimred.data.augmentation import BatchAugmentation
 from dimred.data.augmentation_options import AugmentationOptions
 from dimred.data.resident import ResidentImages
-from dimred.losses import LossSizes, drlim_loss, simclr_loss, tsimcne_loss
+from dimred.losses import LossSizes, drlim_loss, simclr_loss, squared_error_loss, tsimcne_loss
 from dimred.losses.dvml_options import Dvml
 from dimred.losses.metric_options import ProxyNCA
 from dimred.models import ConvNetBackbone, Encoder
-from dimred.pairing import ClassBatches, LabeledPairs, StepBatch, TwoViews
+from dimred.pairing import ClassBatches, FixedTargets, LabeledPairs, StepBatch, TwoViews
 from dimred.training.device import DeviceName, DeviceOptions
 from dimred.training.learned_loss import state_of
 from dimred.training.processes import connect, processes_of_torchrun
-from dimred.training.schedule import ScheduleOptions, Stage, StageOptions, Trainable
+from dimred.training.schedule import (
+    FrozenBatchNorm,
+    ScheduleOptions,
+    Stage,
+    StageOptions,
+    Trainable,
+)
 from dimred.training.stage import StageTrainer
 
 
@@ -54,6 +60,10 @@ CASES = {
     ),
     "simclr": (simclr_loss, TwoViews(torch.arange(21), BatchAugmentation())),
     "readout": (tsimcne_loss, TwoViews(torch.arange(21), BatchAugmentation())),
+    "kept_h": (
+        squared_error_loss,
+        FixedTargets(torch.arange(21), torch.arange(42.0).view(21, 2) / 42, torch.device("cpu")),
+    ),
     "bf16": (tsimcne_loss, TwoViews(torch.arange(21), BatchAugmentation())),
     "drlim": (drlim_loss, OddPairs()),
     "dvml": (
@@ -69,8 +79,10 @@ def train(compute, name):
     torch.manual_seed(0)
     encoder = Encoder(ConvNetBackbone(3, [4, 8]), [0.5] * 3, [0.3] * 3, hidden_dim=8, out_dim=2)
     pixels = torch.randint(0, 256, (21, 3, 8, 8), generator=torch.Generator().manual_seed(0))
-    trainable = Trainable.readout if name == "readout" else Trainable.all
-    options = StageOptions(epochs=1, out_dim=2, trainable=trainable, warmup_epochs=0)
+    parts = {"readout": Trainable.readout, "kept_h": Trainable.head}
+    options = StageOptions(1, 2, trainable=parts.get(name, Trainable.all), warmup_epochs=0)
+    if name == "kept_h":
+        options = replace(options, frozen_batchnorm=FrozenBatchNorm.freeze)
     stage = Stage(0, "train", options, ScheduleOptions(batch_size=7), seed=1)
     images = ResidentImages(pixels.to(torch.uint8), compute.device, 0.5)
     compute = replace(compute, bf16=name == "bf16")

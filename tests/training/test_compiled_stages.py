@@ -82,6 +82,19 @@ def test_stages_compiled_are_those_of_the_plain_path_and_share_code(graphs, firs
     assert len(graphs) == 2  # one that learns, one that is frozen
 
 
+@pytest.mark.parametrize("part", [{"trainable": Trainable.head}, {"frozen_blocks": 1}])
+def test_a_stage_that_trains_a_part_is_compiled_too(graphs, part):
+    nets, losses = (encoder(), encoder()), []
+    for net, compute in zip(nets, (CPU, COMPILED), strict=True):
+        stage = trainer(changed(**part), net=net, compute=compute)
+        if compute.compile:
+            stage.compile()
+        losses.append(train(stage))
+    torch.testing.assert_close(*losses, **SAME)
+    torch.testing.assert_close(*(net.state_dict() for net in nets), **SAME)
+    assert len(graphs) == 1
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("first", [0, 1])
 def test_compiled_stages_on_a_gpu(first, full_float32):

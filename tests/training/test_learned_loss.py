@@ -10,6 +10,7 @@ from dimred.errors import TrainingDiverged
 from dimred.losses import InfoNCE, LearnedCosineKernel, ProxyNCALoss
 from dimred.pairing import ClassBatches, ClassPairs, StepBatch
 from dimred.training.learned_loss import carry, learned_numbers, parameter_groups, state_of
+from dimred.training.sample_losses import sample_losses
 
 NAME = "loss.kernel.log_temperature"
 
@@ -88,7 +89,7 @@ def test_every_image_learned_from_has_a_loss_where_batches_do_not_follow_anchors
         learned, learned % 2, 2, lambda images, *_: images.float() / 255, CPU.device
     )
     stage = trainer(changed(batch_size=4), loss=proxies(), pairing=pairing)
-    losses = torch.from_numpy(stage.sample_losses())
+    losses = torch.from_numpy(sample_losses(stage))
     assert torch.isfinite(losses).nonzero().flatten().tolist() == learned.tolist()
 
 

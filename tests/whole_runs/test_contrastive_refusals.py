@@ -297,6 +297,10 @@ def test_options_of_pairings(cwd, words, parts):
             ["model=drlim_cnn", "8x8", "model.kernels=[5, 9]", "model.pool=9", "smaller"],
         ),
         ([*KNN, "model.kernels=[3]"], ["model.kernels=[3]", "two sides"]),
+        (
+            [*CLASSIFIER, "schedule.stages.train.frozen_blocks=4"],
+            ["stages.train.frozen_blocks=4", "model=convnet has 3 blocks"],
+        ),
     ],
 )
 def test_targets_models_and_measures(cwd, words, parts):

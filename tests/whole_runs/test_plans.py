@@ -109,6 +109,10 @@ def test_stages_are_compiled_on_a_gpu_where_their_steps_are_many():
     assert compiled(gpu, COMPILE_MIN_STEPS // 4) == [True, False, True]
     assert compiled(gpu, COMPILE_MIN_STEPS // 4 - 1) == [False] * 3
     assert compiled(gpu, COMPILE_MIN_STEPS) == [True] * 3
+    # What is compiled for one is not for the other.
+    frozen = replace(options.schedule.stages["finetune"], frozen_blocks=1)
+    options.schedule.stages = {**options.schedule.stages, "finetune": frozen}
+    assert compiled(gpu, COMPILE_MIN_STEPS // 4) == [False] * 3
     assert compiled(gpu, COMPILE_MIN_STEPS, same_size=False) == [False] * 3
     for choice in (True, False):
         for same_size in (True, False):

@@ -1,0 +1,32 @@
+"""What a run's network has begun with, as the run says and records it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dimred.files import escaped
+from dimred.models.options import ModelOptions
+from dimred.models.pretrained import Begun, source_of
+
+_MAX_NAMED = 4
+
+
+def begun_line(begun: Begun) -> str:
+    """A line on whose weights a network has, which of its layers are new, and which of the others'
+    it has no place for."""
+    head = f"new: {', '.join(begun.new)}" if begun.new else "and its head"
+    layers = list(dict.fromkeys(name.rpartition(".")[0] for name in begun.left_out))
+    left_out = ""
+    if layers and begun.source.key != "model.init_from":
+        more = f" and {len(layers) - _MAX_NAMED} more" if len(layers) > _MAX_NAMED else ""
+        left_out = f"; left out of the file: {', '.join(layers[:_MAX_NAMED])}{more}"
+    return escaped(f"begins with the backbone of {begun.source.what}; {head}{left_out}")
+
+
+def begun_record(model: ModelOptions) -> dict[str, dict[str, Any]]:
+    """The part of summary.json on the weights that a run began with; {} for random ones."""
+    source = source_of(model)
+    if source is None:
+        return {}
+    found = {"option": source.key, "value": source.value, "sha256": source.sha256}
+    return {"begins_with": found}

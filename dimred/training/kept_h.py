@@ -1,0 +1,78 @@
+"""H of all images by a backbone that a stage leaves as it is: computed once instead of in every
+epoch."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+from dimred.data.resident import ResidentImages
+from dimred.models import Encoder
+from dimred.pairing import Pairing
+from dimred.steps import bar
+from dimred.training.compute import Compute
+from dimred.training.schedule import FrozenBatchNorm, Stage
+
+
+def keeps_h(stage: Stage, encoder: Encoder, pairing: Pairing) -> bool:
+    """Whether each image has the same H in every step of a stage, and the head needs no more."""
+    return (
+        not stage.trains_backbone
+        and stage.options.frozen_batchnorm is FrozenBatchNorm.freeze
+        and encoder.pool is None
+        and getattr(pairing, "fixed_views", False)
+    )
+
+
+class KeptH:
+    """H of all images by the last backbone that it was asked for, in memory.
+
+    memory_fraction: of the device's free memory, within which H is kept there.
+    """
+
+    def __init__(self, memory_fraction: float = 0.5):
+        self._memory_fraction = memory_fraction
+        self._digest = ""
+        self._h: ResidentImages | None = None
+
+    def of(
+        self, encoder: Encoder, images: ResidentImages, batch_size: int, compute: Compute
+    ) -> ResidentImages:
+        """H of the images as they are, float32 (N, h), in the place of the images; computed in
+        evaluation mode, unless it was the last time."""
+        digest = _digest(encoder, compute)
+        if self._h is None or digest != self._digest:
+            self._h = None  # before the memory of another is needed
+            h = _computed(encoder, images, batch_size, compute)
+            self._h = ResidentImages(h, compute.device, self._memory_fraction)
+            self._digest = digest
+        return self._h
+
+
+@torch.no_grad()
+def _computed(
+    encoder: Encoder, images: ResidentImages, batch_size: int, compute: Compute
+) -> Tensor:
+    training = encoder.backbone.training
+    encoder.backbone.eval()
+    everything = torch.arange(len(images), device=compute.device)
+    parts = torch.split(everything, batch_size)
+    rows = []
+    for batch in bar(images.batches(parts), len(parts), "H of the frozen backbone"):
+        pixels = batch.float().div_(255).contiguous(memory_format=compute.memory_format)
+        with compute.autocast():
+            rows.append(encoder.represent(pixels)[0].cpu())
+    encoder.backbone.train(training)
+    return torch.cat(rows)
+
+
+def _digest(encoder: Encoder, compute: Compute) -> str:
+    """What H depends on besides the images, which are those of one run."""
+    digest = hashlib.sha256(repr(compute.bf16).encode())
+    state = {"mean": encoder.mean, "std": encoder.std, **encoder.backbone.state_dict()}
+    for name, part in state.items():
+        digest.update(name.encode())
+        digest.update(part.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
