@@ -59,7 +59,7 @@ def test_why_choices_cannot_be_trained_together_is_said_where_their_keys_are(pri
     said = [i for i, line in enumerate(lines) if "does not go with" in line]
     assert len(said) == 1  # and not once for each stage
     assert lines[said[0]].endswith("loss=dvml goes with pairing=class_batches")
-    assert lines[said[0] - 1].startswith("choices: contrastive, ")
+    assert lines[said[0] - 1].startswith("choices: binary_logistic, contrastive, ")
     assert not any("does not go with" in line for line in printed("loss=simclr"))
     assert "loss.variance_scale = null" in printed("loss=dvml", "variance_scale")
     assert main(["options", "loss=dvml", "loss.variance_scale=-1"]) == 2  # values are checked
