@@ -26,6 +26,7 @@ from dimred.run.correction import Watch
 from dimred.run.survey import digest, image_files, speed, survey
 from dimred.run_folder import layout
 from dimred.run_folder.folder import RunFolder
+from dimred.run_folder.sources import with_source_found
 from dimred.steps import step
 
 _SCALE = "schedule.epochs_scale"
@@ -75,7 +76,7 @@ def automatic(folder: str, minutes: float, given: Mapping[str, str], began: floa
         "dataset.root": root,
         "name": given.get("name") or _plain(Path(root).resolve().name),
     }
-    config = composed(_words({**own, "schedule": plan.SCHEDULE, **given}))
+    config = with_source_found(composed(_words({**own, "schedule": plan.SCHEDULE, **given})))
     if config.pairing.provides is not PairFormat.positive_pairs:
         raise InputError(
             f"pairing={config.pairing.name}: dimred map pairs two views of each image; dimred "

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dimred.config.compose import composed
 from dimred.data.options import FitOn, ImageFolder
 from dimred.errors import InputError
-from dimred.run.survey import digest, image_files, survey
+from dimred.run.plan import Trial
+from dimred.run.survey import digest, image_files, speed, survey
+from dimred.training.schedule import Trainable
 
 
 @pytest.fixture
@@ -85,3 +88,18 @@ def test_images_that_are_only_mapped_are_not_learned_from(tmp_path):
     assert surveyed(tmp_path, fit_classes=["1"]).learned == 6
     with pytest.raises(InputError, match="no class 'c'"):
         surveyed(tmp_path, fit_classes=["c"])
+
+
+def test_the_speed_of_a_head_on_weights_of_other_images():
+    """It is measured on noise, whose mean is none that weights could be of."""
+    config = composed(["experiment=smoke", "model.widths=[2]"])
+    stages = {
+        name: replace(stage, trainable=Trainable.head)
+        for name, stage in config.schedule.stages.items()
+    }
+    schedule = replace(config.schedule, stages=stages)
+    model = replace(config.model, weights="nowhere.pt")
+    measure = speed(replace(config, model=model, schedule=schedule), gray=True)
+    it = measure(Trial(image_size=8, batch_size=16, precision="float32", threads=1), 0.1)
+    assert it.seconds > 0
+    assert it.work > 0

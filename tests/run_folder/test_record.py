@@ -96,3 +96,15 @@ def test_a_verdict_that_no_run_writes_is_refused(tmp_path, verdict, named):
     found, (line,) = read_records(tmp_path)
     assert [one.folder for one in found] == ["good"]
     assert named in line
+
+
+@pytest.mark.parametrize("part", ["a run", {"option": "model.init_from", "value": 1}, {}])
+def test_weights_begun_with_that_no_run_writes_are_refused(tmp_path, part):
+    run = record()
+    run.summary["begins_with"] = {"option": "model.init_from", "value": "out/a", "sha256": "0"}
+    write(tmp_path / "good", run)
+    run.summary["begins_with"] = part
+    write(tmp_path / "bad", run)
+    (one,), (line,) = read_records(tmp_path)
+    assert one.values["model.init_from"] == "a"
+    assert "begins_with" in line or "option" in line
