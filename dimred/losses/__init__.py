@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from dimred.losses.protocol import loss_of as loss_of
     from dimred.losses.proxy_nca import ProxyNCALoss as ProxyNCALoss
     from dimred.losses.simclr import simclr_loss as simclr_loss
+    from dimred.losses.supervised import binary_logistic_loss as binary_logistic_loss
     from dimred.losses.supervised import cross_entropy_loss as cross_entropy_loss
     from dimred.losses.supervised import squared_error_loss as squared_error_loss
     from dimred.losses.triplet import TripletLoss as TripletLoss
@@ -56,6 +57,7 @@ _MODULES = {
     "Reduction": "protocol",
     "StepContext": "protocol",
     "TripletLoss": "triplet",
+    "binary_logistic_loss": "supervised",
     "check_loss": "check",
     "component_losses": "contrastive",
     "cross_entropy_loss": "supervised",

@@ -204,6 +204,20 @@ class CrossEntropy(LossOptions):
         return cross_entropy_loss
 
 
+@register("loss", "binary_logistic")
+@dataclass
+class BinaryLogistic(LossOptions):
+    """Z as scores of classes of which any number may be present: a logistic loss of each class
+    (Oquab et al. 2015)."""
+
+    requires: ClassVar[PairFormat] = PairFormat.presence
+
+    def build(self) -> Loss:
+        from dimred.losses import binary_logistic_loss
+
+        return binary_logistic_loss
+
+
 class KernelName(Enum):
     """Kernels of `InfoNCE`."""
 

@@ -65,6 +65,8 @@ def check_pairing(
     with one_line(f"pairing={name}", "views() fails on a trial batch", is_plugin):
         views = pairing.views(pixels, generator())
     shape = (batch.rows, *images.shape[1:])
+    if isinstance(views, Tensor) and views.ndim == 4 and not pairing.same_size:
+        shape = (*shape[:2], *views.shape[2:])
     if not isinstance(views, Tensor) or views.dtype != torch.float32 or views.shape != shape:
         raise InputError(
             f"pairing={name}: views are {described(views)}; they must be float32 {shape}, one for "

@@ -36,8 +36,8 @@ class Pairing(Protocol):
 
     anchors: int64 (n,), what an epoch passes over once, in batches of `schedule.batch_size`; n must
         be at least that.
-    same_size: whether batches with equally many anchors always have equally many rows, which lets
-        more be compiled.
+    same_size: whether batches with equally many anchors always have equally many rows, as large as
+        the images, which lets more be compiled.
 
     A pairing may also have `n_classes`, the number of classes that rows can be of, for losses that
     learn something of each; and `covering(size, generator)`, batches like those of `size` anchors
@@ -57,7 +57,8 @@ class Pairing(Protocol):
         ...
 
     def views(self, images: Tensor, generator: torch.Generator, part: slice = ALL) -> Tensor:
-        """Network inputs, float32 (rows, C, height, width) in [0, 1].
+        """Network inputs, float32 (rows, C, height, width) in [0, 1]; with `same_size`, as large as
+        the images.
 
         images: uint8 (m, C, height, width), the selected samples in their order; not changed.
         part: which rows to return, where several processes share a step. They must equal those rows

@@ -117,6 +117,20 @@ class PairingScope:
             )
         return samples, torch.from_numpy(labels.values)[samples], len(labels.names)
 
+    def presence_targets(self) -> tuple[Tensor, Tensor]:
+        """Samples, and whether each of K classes is present in each, float32 (samples, K), 0 or 1.
+
+        Raises InputError for images that do not say so.
+        """
+        presence = self.samples.presence
+        if presence is None:
+            raise InputError(
+                "pairing=class_presence: these images do not say which of several classes each "
+                "shows; use dataset=canvases, or dataset=npz with `labels` as a matrix of 0 and 1"
+            )
+        samples = self._samples()
+        return samples, torch.from_numpy(presence.values)[samples].float()
+
     def classes_learned(self) -> tuple[Tensor, Tensor, int]:
         """Samples, their classes, int64, counted from 0 among those that have images here, and the
         number of these.

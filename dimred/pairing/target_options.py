@@ -19,12 +19,9 @@ if TYPE_CHECKING:
     from dimred.pairing import Pairing, PairingScope
 
 
-@register("pairing", "class_target")
 @dataclass
-class ClassTarget(PairingOptions):
-    """The target of each image is its class: for classifiers."""
-
-    provides: ClassVar[PairFormat] = PairFormat.classes
+class ShiftedOptions(PairingOptions):
+    """Options of pairings that shift training images at random."""
 
     shift_x: int = option(
         0,
@@ -36,11 +33,48 @@ class ClassTarget(PairingOptions):
         0, "Largest random vertical shift in pixels, both ways.", at_least=0, at_most=10_000
     )
 
+
+@register("pairing", "class_target")
+@dataclass
+class ClassTarget(ShiftedOptions):
+    """The target of each image is its class: for classifiers."""
+
+    provides: ClassVar[PairFormat] = PairFormat.classes
+
     def build(self, scope: PairingScope, batch_size: int, device: torch.device) -> Pairing:
         from dimred.pairing import FixedTargets
 
         samples, classes, count = scope.class_targets()
         return FixedTargets(samples, classes, device, count, (self.shift_x, self.shift_y))
+
+
+@register("pairing", "class_presence")
+@dataclass
+class ClassPresence(ShiftedOptions):
+    """The target of each image is which classes it shows, any number of them: for classifiers of
+    sets with several labels an image."""
+
+    provides: ClassVar[PairFormat] = PairFormat.presence
+
+    scales: list[float] = option(
+        [1.0, 1.0],
+        "Smallest and largest size of training images, as factors; every batch is resized by one "
+        "drawn between them (Oquab et al. 2015: 0.7, 1.4). For networks that take images of any "
+        "size.",
+        at_least=0.05,
+        at_most=16,
+    )
+
+    def problems(self) -> Iterator[str]:
+        if len(self.scales) != 2 or self.scales[0] > self.scales[1]:
+            yield f"pairing.scales={self.scales}: must be two numbers, the smaller first"
+
+    def build(self, scope: PairingScope, batch_size: int, device: torch.device) -> Pairing:
+        from dimred.pairing import FixedTargets
+
+        samples, present = scope.presence_targets()
+        shift, scales = (self.shift_x, self.shift_y), (self.scales[0], self.scales[1])
+        return FixedTargets(samples, present, device, shift=shift, scales=scales)
 
 
 @register("pairing", "factor_target")

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from dimred.pairing.protocol import ALL, StepBatch
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Targets of rows: float (n, d) for a regression, classes int64 (n,) for a classifier."""
+    """Targets of rows: float (n, d) for a regression, classes int64 (n,) for a classifier, or
+    whether each of K classes is present, float (n, K), 0 or 1."""
 
     values: Tensor
 
@@ -24,6 +26,8 @@ class FixedTargets:
     targets: of each sample, float (n, d), or classes, int64 (n,).
     n_classes: number of classes; None for other targets.
     shift: largest random shift of each image, as in `randomly_shifted`.
+    scales: smallest and largest factor on the size of the images; each batch has one, drawn
+        uniformly.
     """
 
     def __init__(
@@ -33,13 +37,15 @@ class FixedTargets:
         device: torch.device,
         n_classes: int | None = None,
         shift: tuple[int, int] = (0, 0),
+        scales: tuple[float, float] = (1.0, 1.0),
     ):
         self.samples = samples.to(device)
         self.targets = targets.to(device)
         self.anchors = torch.arange(len(samples))
-        self.same_size = True
+        self.same_size = scales == (1.0, 1.0)
         self.n_classes = n_classes
         self.shift = shift
+        self.scales = scales
 
     @property
     def n_values(self) -> int:
@@ -51,10 +57,24 @@ class FixedTargets:
         return StepBatch(self.samples[anchors], len(anchors), Targets(self.targets[anchors]))
 
     def views(self, images: Tensor, generator: torch.Generator, part: slice = ALL) -> Tensor:
-        """The images, randomly shifted and scaled to [0, 1]."""
+        """The images, randomly shifted and resized, with values scaled to [0, 1]."""
         if any(self.shift):
             images = randomly_shifted(images, self.shift, generator)
-        return images[part].float().div_(255)
+        pixels = images[part].float().div_(255)
+        if self.same_size:
+            return pixels
+        low, high = self.scales
+        drawn = torch.rand((), generator=generator, device=generator.device)
+        return resized(pixels, low + (high - low) * float(drawn))
+
+
+def resized(images: Tensor, scale: float) -> Tensor:
+    """Float images (n, C, height, width) enlarged by a factor, bilinearly and with antialiasing, to
+    whole pixels and at least one."""
+    size = [max(round(side * scale), 1) for side in images.shape[-2:]]
+    return functional.interpolate(
+        images, size=size, mode="bilinear", align_corners=False, antialias=scale < 1
+    )
 
 
 def randomly_shifted(

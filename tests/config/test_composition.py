@@ -43,6 +43,7 @@ BESIDES = {
         "schedule.stages.train.out_dim=3",
     ],
     "class_target": ["loss=cross_entropy"],
+    "class_presence": ["loss=binary_logistic"],
     "factor_target": ["loss=squared_error"],
     "drlim": ["pairing=knn"],
     "generalized_contrastive": [
@@ -58,6 +59,7 @@ BESIDES = {
     "proxy_nca": ["pairing=class_batches"],
     "dvml": ["pairing=class_batches"],
     "cross_entropy": ["pairing=class_target"],
+    "binary_logistic": ["pairing=class_presence"],
     "squared_error": ["pairing=factor_target"],
 }
 EVERY_CHOICE = [(group, choice) for group in GROUPS for choice in choices(group)]

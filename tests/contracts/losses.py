@@ -15,6 +15,7 @@ from dimred.losses import (
     HingeForm,
     InfoNCE,
     LearnedCosineKernel,
+    binary_logistic_loss,
     cross_entropy_loss,
     drlim_loss,
     generalized_contrastive_loss,
@@ -166,7 +167,23 @@ def cross_entropy_rows(z, pairs):
     return rows
 
 
+def binary_logistic_rows(z, pairs):
+    """sum_k log(1 + exp(-y_k z_k)) with y_k = +-1, by the larger exponent first."""
+    rows = []
+    for row, present in zip(z, pairs.values.tolist(), strict=True):
+        terms = [-v if shown else v for v, shown in zip(row, present, strict=True)]
+        rows.append(sum(max(t, 0.0) + math.log1p(math.exp(-abs(t))) for t in terms))
+    return rows
+
+
 TARGETS = {
+    "binary_logistic": LossCase(
+        binary_logistic_loss,
+        lambda n, seed: Targets(
+            torch.randint(2, (n, 3), generator=seeded(seed), dtype=torch.float64)
+        ),
+        binary_logistic_rows,
+    ),
     "squared_error": LossCase(
         squared_error_loss, lambda n, seed: Targets(points(n, 3, seed + 1)), squared_error_rows
     ),
@@ -180,6 +197,7 @@ TARGETS = {
 
 # The case that each registered loss is, with these options.
 REGISTERED = {
+    "binary_logistic": ("binary_logistic", {}),
     "contrastive": ("margin_contrastive", {"positive_margin": 0.1, "negative_margin": 1.2}),
     "cross_entropy": ("cross_entropy", {}),
     "drlim": ("drlim", {"margin": 1.5}),

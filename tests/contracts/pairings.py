@@ -1,7 +1,7 @@
 """All pairings, each with images to make batches of."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from dimred.data.augmentation import BatchAugmentation
 from dimred.data.augmentation_options import AugmentationOptions
 from dimred.data.image_set import Factor, ImageSet, LabelSet
+from dimred.data.presence import Presence
 from dimred.options.registry import registered
 from dimred.pairing import (
     Classes,
@@ -82,6 +83,7 @@ PAIRINGS = {
     "in_batch_at_most": sampled(partial(in_batch, max_samples=10), RELATIONS["neighborhood"]),
     **{f"pairs_{name}": sampled(PairSampling, relation) for name, relation in RELATIONS.items()},
     "class_targets": targets(torch.arange(N) % 3, n_classes=3, shift=(2, 1)),
+    "resized_targets": targets(torch.eye(N), shift=(1, 2), scales=(0.5, 1.5)),
     "factor_targets": targets(torch.arange(2.0 * N).view(N, 2)),
 }
 
@@ -103,6 +105,9 @@ def built(name):
             "elevation": Factor(30.0 + 5 * elevations, "degrees"),
         },
     )
+    if name == "class_presence":
+        shown = Presence(np.arange(count)[:, None] % 4 < np.arange(3), ("a", "b", "c"))
+        images = replace(images, labels=None, presence=shown)
     options = registered("pairing")[name]()
     samples = options.samples(images)
     scope = PairingScope(samples, len(samples) // count, np.arange(count), None)

@@ -45,6 +45,10 @@ def digits(folder):
     return {}
 
 
+def canvases(folder):
+    return {"root": str(folder), "n_train": 30, "n_test": 12}
+
+
 def class_split(write):
     """Of a small set in the format of one that is split by class."""
 
@@ -57,6 +61,7 @@ def class_split(write):
 
 # From a folder to options of the dataset whose files are made there.
 DATASETS = {
+    "canvases": canvases,
     "digits": digits,
     "image_folder": image_folder,
     "npz": npz,
