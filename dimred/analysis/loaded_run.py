@@ -23,6 +23,7 @@ from dimred.run_folder.finished import FinishedRun
 
 if TYPE_CHECKING:
     from dimred.analysis.comparison import Comparison
+    from dimred.analysis.locate import Located
     from dimred.analysis.map_page import MapView
     from dimred.analysis.new_images import Images
     from dimred.analysis.onnx import Exported
@@ -184,6 +185,20 @@ class LoadedRun:
         from dimred.analysis.comparison import CompareOptions, compare
 
         return compare(self.finished, a, b, CompareOptions(**options))
+
+    def locate(self, images: Images | None = None, most: int = 1_000) -> Located:
+        """Where in images the classes are that the run finds there, as `dimred locate` says; writes
+        nothing. For runs with pairing=class_presence and a model.score_pool.
+
+        images: as of `place`, or a selector of the run's own images, such as "RUN:test"; None for
+            its test images. most: how many are drawn where there are more.
+        Raises InputError for runs without score maps, and images that cannot be used.
+        """
+        from dimred.analysis.locate import check_score_maps, locate
+        from dimred.analysis.looked_at import looked_at
+
+        check_score_maps(self.finished)
+        return locate(self.finished, looked_at(self.finished, images, most))
 
     @cached_property
     def _placement(self) -> Placement:

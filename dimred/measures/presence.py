@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dimred.evaluation.measurement import Measurement
 
 MEAN_AP = "mean_ap"
+HALF = 0.5  # a stride, of tolerance
 
 _KINDS = {"ap": "AP", "location_ap": "location AP", "center_ap": "center AP"}
 _NUMBER = re.compile(f"({'|'.join(_KINDS)}|shown)_(.+)")
@@ -40,7 +41,7 @@ class PresenceOfClasses(Measure):
     when: ClassVar[When] = When.every
 
     location_tolerance: float = option(
-        0.5,
+        HALF,
         "How far outside a box of its class a point may be and still be right, in strides of the "
         "score map: 0.5 as Oquab et al. (2015), whose 18 pixels are half of 36.",
         at_least=0,
@@ -152,9 +153,9 @@ def found(embedding: Embedding) -> Found:
     if images.boxes is None or embedding.encoder.pool is None:
         return Found(values)
     points, stride = _points(embedding, rows)
-    tolerance = stride * embedding.setting.config.eval.location_tolerance
+    tolerance = stride * getattr(embedding.setting.config.eval, "location_tolerance", HALF)
     height, width = images.images.shape[2:]
-    centers = center_points(*shown.shape, (height, width))
+    centers = center_points(len(shown), shown.shape[1], (height, width))
     boxes = images.boxes.take(rows)
     right, central = (inside_boxes(it, boxes, tolerance) & shown for it in (points, centers))
     values["location_ap"] = class_precision(scores, right, shown)
