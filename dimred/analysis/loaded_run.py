@@ -106,6 +106,11 @@ class LoadedRun:
         return self.finished.map.labels
 
     @property
+    def presence(self) -> NDArray[np.bool_] | None:
+        """bool (N, K), which of `class_names` each image shows; None unless it may show several."""
+        return self.finished.map.presence
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """The name of each class; () without labels."""
         return self.finished.map.class_names

@@ -76,7 +76,9 @@ def _data(dataset: dict[str, Any]) -> list[str]:
         classes = "1 class" if len(counts) == 1 else f"{len(counts)} classes"  # of earlier versions
         line += f", {classes} of {_range(counts)}, chance {_chance(dataset)}"
     else:
-        line += f", no labels, by chance trustworthiness 0.5, overlap {dataset['chance']:.4f}"
+        present = dataset.get("present", {})
+        labels = f"several labels an image, of {len(present)} classes" if present else "no labels"
+        line += f", {labels}, by chance trustworthiness 0.5, overlap {dataset['chance']:.4f}"
     part = dataset.get("class_split")
     lines = [line, *([class_split_text(part, dataset["learned_from"])] if part else [])]
     lines += [*(f"{name} split: {text}" for name, text in dataset["splits"].items())]

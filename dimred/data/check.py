@@ -10,6 +10,7 @@ import torch
 
 from dimred.data.first_look import Found
 from dimred.data.image_set import Factor, ImageSet, LabelSet
+from dimred.data.presence import Boxes, Presence, are_inside
 from dimred.errors import InputError
 
 
@@ -55,6 +56,12 @@ def _faults(images: ImageSet) -> Iterator[str]:
             yield from _faults_of_labels(f"column {key!r}", column, n)
         elif column.dtype != np.float64 or column.shape != (n,):
             yield f"column {key!r} is {_described(column)}; it must be float64 ({n},), or labels"
+    if images.presence is not None:
+        yield from _faults_of_presence(images.presence, n)
+        if images.labels is not None:
+            yield "labels beside presence: must be None where images show several classes"
+    if images.boxes is not None:
+        yield from _faults_of_boxes(images.boxes, images)
     if images.sources is not None and len(images.sources) != n:
         yield f"sources: {len(images.sources)} file names for {n} images"
     found: object = images.found  # a plug-in can give anything
@@ -68,6 +75,43 @@ def _faults_of_labels(key: str, labels: LabelSet, n: int) -> Iterator[str]:
         yield f"{key} are {_described(values)}; they must be int64 ({n},)"
     elif not 0 <= values.min() <= values.max() < classes:
         yield f"{key}: must be from 0 to {classes - 1}, one for each of {classes} names"
+
+
+def _faults_of_presence(presence: Presence, n: int) -> Iterator[str]:
+    values, classes = presence.values, len(presence.names)
+    if not classes:
+        yield "presence: has no class"
+    if values.dtype != np.bool_ or values.shape != (n, classes):
+        yield f"presence is {_described(values)}; it must be bool ({n}, {classes}), as the names"
+    if len(set(presence.names)) < classes:
+        yield "presence: has a class twice"
+
+
+def _faults_of_boxes(boxes: Boxes, images: ImageSet) -> Iterator[str]:
+    image, kind, corners = boxes.image, boxes.kind, boxes.corners
+    if images.presence is None:
+        yield "boxes without presence, whose classes they would be of"
+        return
+    m, (height, width) = len(image), images.images.shape[2:]
+    for key, values, shape in (("image", image, (m,)), ("kind", kind, (m,))):
+        if values.dtype != np.int64 or values.shape != shape:
+            yield f"{key} of boxes is {_described(values)}; it must be int64 {shape}"
+            return
+    if corners.dtype != np.float64 or corners.shape != (m, 4):
+        yield f"corners of boxes are {_described(corners)}; they must be float64 ({m}, 4)"
+        return
+    classes = len(images.presence.names)
+    if ((image < 0) | (image >= len(images)) | (kind < 0) | (kind >= classes)).any():
+        yield f"boxes must be of images 0 to {len(images) - 1} and classes 0 to {classes - 1}"
+        return
+    inside = are_inside(corners, (height, width))
+    if not inside.all():
+        yield (
+            f"box {corners[~inside][0].tolist()}: must have left < right and top < bottom inside "
+            f"the {width}x{height} pixels of an image"
+        )
+    if not images.presence.values[image, kind].all():
+        yield "boxes are of classes that their images do not show"
 
 
 def _faults_of_factor(key: str, factor: Factor, n: int) -> Iterator[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.data.image_set import ImageSet, LabelSet
+from dimred.data.presence_labels import notes_on_presence
 from dimred.data.spelling import listed
 
 _MAX_NAMED = 5
@@ -185,6 +186,7 @@ def first_look(images: ImageSet) -> FirstLook:
         *_notes_on_pixels(look),
         *_notes_on_copies(look, images.labels, hashes),
         *_notes_on_classes(images),
+        *notes_on_presence(images),
     )
     return FirstLook(**(vars(look) | {"notes": notes}))
 

@@ -14,12 +14,15 @@ from torch import Tensor
 from dimred.array_files import NPY, read_header
 from dimred.data.first_look import Found
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
+from dimred.data.npz_presence import boxes_of, presence_of
+from dimred.data.presence import Boxes, Presence
 from dimred.data.spelling import composed, one_spelling
 from dimred.errors import InputError
 from dimred.files import expanded, memory, open_regular
 
 _CHANNELS = (1, 3)
 _ONE_AN_IMAGE = ("labels", "split")
+_NAMES = ("images", "labels", "class_names", "split", "boxes")
 
 
 def load_npz(path: str) -> ImageSet:
@@ -28,9 +31,12 @@ def load_npz(path: str) -> ImageSet:
     images: uint8, or floats in [0, 1] (which are rounded to 256 steps), of shape (N, H, W),
         (N, H, W, C) or (N, C, H, W) with C = 1 or 3.
     labels: optional, (N,), integers or strings. The classes are the values that occur, sorted;
-        strings that differ only in their Unicode form are one class.
+        strings that differ only in their Unicode form are one class. Or (N, K) of bool, or 0 and 1,
+        K at least 2: which of K classes each image shows, any number of them.
     class_names: optional, (K,), unique strings. Integer labels are then positions in it, and
-        string labels must be among its names.
+        string labels must be among its names. With a matrix, of its columns.
+    boxes: optional, with a matrix, (M, 6): for each object the position of its image and class, and
+        left, top, right and bottom in pixels, of which right and bottom are outside.
     split: optional, (N,), "train" or "test", or True or 1 for test. If all images are on one side,
         there is no split.
 
@@ -49,11 +55,14 @@ def load_npz(path: str) -> ImageSet:
 
 
 def _load(path: str) -> ImageSet:
-    arrays = _Arrays(path, f"dataset.path={path!r}", ("images", "labels", "class_names", "split"))
+    arrays = _Arrays(path, f"dataset.path={path!r}", _NAMES)
     images = _images(arrays)
     is_test = _is_test(arrays, len(images))
     n_test = int(is_test.sum())
-    labels, notes = _labels(arrays, len(images))
+    presence, boxes, labels = *_presence(arrays, images), None
+    notes: list[str] = []
+    if presence is None:
+        labels, notes = _labels(arrays, len(images))
     mean, std = channel_statistics(images, is_test)
     return ImageSet(
         images=images,
@@ -64,6 +73,8 @@ def _load(path: str) -> ImageSet:
         labels=labels,
         index=np.arange(len(images), dtype=np.int64),
         found=Found(notes=tuple(notes)),
+        presence=presence,
+        boxes=boxes,
     )
 
 
@@ -111,8 +122,11 @@ class _Arrays:
         return array
 
     def _check_shape(self, name: str, shape: tuple[int, ...], n: int) -> None:
-        if shape != (n,):
-            raise self.error(f"array '{name}' has shape {shape}; {n} images need ({n},)")
+        # One column alone may be meant as the class of each image.
+        is_matrix = name == "labels" and len(shape) == 2 and shape[0] == n and shape[1] > 1
+        if shape != (n,) and not is_matrix:
+            matrix = f", or ({n}, K), K at least 2" if name == "labels" else ""
+            raise self.error(f"array '{name}' has shape {shape}; {n} images need ({n},){matrix}")
 
     def _read(self, file: BinaryIO) -> tuple[list[str], dict[str, NDArray[Any]]]:
         """Names of all arrays, and the arrays with a known name."""
@@ -221,6 +235,30 @@ def _scaled(array: NDArray[Any], error: Callable[[str], InputError]) -> NDArray[
     return scaled
 
 
+def _presence(arrays: _Arrays, images: Tensor) -> tuple[Presence | None, Boxes | None]:
+    """Which classes each image shows, and where, if the labels are a matrix."""
+    labels, names, boxes = (arrays.get(name) for name in ("labels", "class_names", "boxes"))
+    if labels is None or labels.ndim != 2:
+        if boxes is not None:
+            raise arrays.error("array 'boxes' without 'labels' as a matrix (N, K) of 0 and 1")
+        return None, None
+    class_names = None if names is None else _class_names(arrays, names)
+    presence = presence_of(labels, class_names, arrays.error)
+    if boxes is None:
+        return presence, None
+    height, width = images.shape[2:]
+    return presence, boxes_of(boxes, presence, (height, width), arrays.error)
+
+
+def _class_names(arrays: _Arrays, names: NDArray[Any]) -> tuple[str, ...]:
+    if names.ndim != 1 or names.dtype.kind != "U":
+        raise arrays.error("array 'class_names' must be one row of strings")
+    class_names = tuple(str(name) for name in names)
+    if len({composed(name) for name in class_names}) < len(class_names):
+        raise arrays.error("array 'class_names' has a name twice")
+    return class_names
+
+
 def _labels(arrays: _Arrays, n: int) -> tuple[LabelSet | None, list[str]]:
     """The labels, and what is worth saying about the names of classes."""
     labels, names = arrays.get("labels", n), arrays.get("class_names")
@@ -238,12 +276,8 @@ def _labels(arrays: _Arrays, n: int) -> tuple[LabelSet | None, list[str]]:
                 np.array([spelled[str(value)] for value in values])[ids], return_inverse=True
             )
         return LabelSet(ids.astype(np.int64), tuple(str(value) for value in values)), notes
-    if names.ndim != 1 or names.dtype.kind != "U":
-        raise arrays.error("array 'class_names' must be one row of strings")
-    class_names = tuple(str(name) for name in names)
+    class_names = _class_names(arrays, names)
     position = {composed(name): i for i, name in enumerate(class_names)}
-    if len(position) != len(class_names):
-        raise arrays.error("array 'class_names' has a name twice")
     ids = labels
     if labels.dtype.kind == "U":
         ids = np.array([position.get(composed(str(label)), -1) for label in labels])

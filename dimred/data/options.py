@@ -83,6 +83,7 @@ class DatasetOptions(Choice):
         seed: of random draws, such as `train_per_class`.
         Raises InputError for data that is missing or broken.
         """
+        from dimred.data.presence_labels import with_combinations
         from dimred.data.selection import (
             draw_training_images,
             with_learned_statistics,
@@ -98,7 +99,7 @@ class DatasetOptions(Choice):
             images = with_unseen_classes(images, self.fit_classes)
             if self.of_user:  # no published constants
                 images = with_learned_statistics(images)
-        images = without_meaningless_labels(images)
+        images = with_combinations(without_meaningless_labels(images))
         channels = images.images.shape[1]
         for key, value in (("mean", self.mean), ("std", self.std)):
             if value is not None and len(value) != channels:
@@ -122,8 +123,12 @@ class DatasetOptions(Choice):
 
     def select(self, images: ImageSet) -> ImageSet:
         """The given images that `classes` and `limit` select."""
+        from dimred.data.presence_labels import refuse_single_classes
         from dimred.data.selection import limit, select_classes
 
+        if images.presence is not None:
+            keys = ("classes", "fit_classes", "train_per_class")
+            refuse_single_classes({key: getattr(self, key) for key in keys})
         if self.classes is not None:
             images = select_classes(images, self.classes)
         return images if self.limit is None else limit(images, self.limit)
@@ -296,7 +301,8 @@ class ImageFolder(SelectedFiles):
 @register("dataset", "npz")
 @dataclass
 class Npz(DatasetOptions):
-    """An .npz file with arrays `images` and, if known, `labels` and `split`."""
+    """An .npz file with arrays `images` and, if known, `labels` (a matrix where images show several
+    classes, with `boxes`) and `split`."""
 
     of_user: ClassVar[bool] = True
     path: str | None = option(

@@ -23,6 +23,16 @@ class Presence:
         return Presence(self.values[positions], self.names)
 
 
+def are_inside(corners: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Whether each box, as in `Boxes.corners`, has an area and lies in an image of this height and
+    width, (M,)."""
+    height, width = size
+    left, top, right, bottom = corners.T
+    across = (left >= 0) & (left < right) & (right <= width)
+    inside: NDArray[np.bool_] = across & (top >= 0) & (top < bottom) & (bottom <= height)
+    return inside
+
+
 @dataclass(frozen=True)
 class Boxes:
     """Where the M objects of N images are.

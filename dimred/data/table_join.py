@@ -25,7 +25,7 @@ _IN_EXCLUDED = ("source", "file", "path", "filename")  # `source` in what dimred
 # Names of other arrays in embedding.npz and other columns of the page and of CSV files.
 _TAKEN = {
     *("z", "h", "index", "split", "label", "class", "class_names", "source", "file"),
-    *("row", "group", "cluster", "loss", "class_split"),
+    *("row", "group", "cluster", "loss", "class_split", "presence"),
 }
 _MAX_TEXT = 1_000  # characters of a category
 

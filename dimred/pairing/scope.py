@@ -114,6 +114,7 @@ class PairingScope:
         if labels is None:
             raise InputError(
                 "pairing=class_target: these images have no labels for a classifier to learn"
+                + ("; pairing=class_presence learns several" if self.samples.presence else "")
             )
         return samples, torch.from_numpy(labels.values)[samples], len(labels.names)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dimred.data.image_set import ImageSet, LabelSet
 from dimred.errors import InputError
 from dimred.run_folder import layout
-from dimred.run_folder.arrays import CLASS_SPLIT, KNOWN, RunArrays
+from dimred.run_folder.arrays import CLASS_SPLIT, KNOWN, PRESENCE, RunArrays
 from dimred.run_folder.folder import RunFolder
 
 
@@ -34,6 +34,7 @@ def refresh_columns(folder: RunFolder, samples: ImageSet) -> bool:
     these have changed since, as in a table that was edited; returns whether they have."""
     known = {*KNOWN, CLASS_SPLIT, *samples.extra_labels, *samples.factors}
     known |= {f"{name}_names" for name in samples.extra_labels}
+    known |= {PRESENCE} if samples.presence else set()
     new = column_arrays(samples.columns)
     try:
         arrays = RunArrays(folder.files, layout.EMBEDDING)

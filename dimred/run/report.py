@@ -27,7 +27,7 @@ from dimred.run.measuring import Measuring
 from dimred.run.still_falling import still_falling
 from dimred.run.verdict import Verdict, verdict
 from dimred.run_folder import layout
-from dimred.run_folder.arrays import CLASS_SPLIT, LEARNED, UNSEEN
+from dimred.run_folder.arrays import CLASS_SPLIT, LEARNED, PRESENCE, UNSEEN
 from dimred.run_folder.folder import RunFolder
 from dimred.steps import step
 from dimred.training.embed import embed
@@ -146,6 +146,9 @@ class RunReport:
         if samples.labels:
             arrays["label"] = samples.labels.values
             arrays["class_names"] = np.array(samples.labels.names)
+        if samples.presence:
+            arrays[PRESENCE] = samples.presence.values
+            arrays["class_names"] = np.array(samples.presence.names)
         for name, labels in samples.extra_labels.items():
             arrays[name] = labels.values
             arrays[f"{name}_names"] = np.array(labels.names)
@@ -179,6 +182,13 @@ class RunReport:
             return {}
         counts = np.bincount(labels.values, minlength=len(labels.names))
         return dict(zip(labels.names, map(int, counts), strict=True))
+
+    def _present(self) -> dict[str, dict[str, int]]:
+        """How many images show each class, where an image may show several."""
+        presence = self.inputs.images.presence
+        if presence is None:
+            return {}
+        return {"present": dict(zip(presence.names, presence.values.sum(0).tolist(), strict=True))}
 
     def _still_falling(
         self, name: str, rows: list[dict[str, Any]], first: dict[str, Any]
@@ -219,6 +229,7 @@ class RunReport:
                 "unreadable": list(images.unreadable[:_MAX_UNREADABLE]),
                 "first_look": self.inputs.first_look.as_json(),
                 "classes": self._counts(),
+                **self._present(),
                 "chance": self.measuring.chance,
                 "splits": splits.names if splits else {},
                 "test_images": splits.sizes if splits else {},

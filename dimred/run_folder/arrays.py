@@ -67,8 +67,8 @@ class RunArrays:
         return self._described[name].dtype.kind if name in self._described else None
 
     def get(self, name: str, kind: str, n: int | None = None, dims: int = 1) -> NDArray[Any]:
-        """A non-empty array of this dtype kind ("f", "i", "U"), number of dimensions and, unless
-        None, number of rows n.
+        """A non-empty array of this dtype kind ("f", "i", "b", "U"), number of dimensions and,
+        unless None, number of rows n.
 
         Raises InputError for any other array, and for points (dims=2) that are not finite.
         """
@@ -123,6 +123,9 @@ KNOWN = {"z", "h", "index", "split", "label", "class_names", "source"}
 CLASS_SPLIT = "class_split"
 """One more, texts, where some classes are not learned from. In runs of early versions that name may
 be a column of a table, which holds no texts."""
+PRESENCE = "presence"
+"""Another one, bool (N, K), where images may show several classes. In runs of early versions that
+name may be a column of a table."""
 LEARNED, UNSEEN = "learned", "unseen"
 """What `CLASS_SPLIT` says of an image's class."""
 
@@ -137,6 +140,7 @@ class RunMap:
     class_split: (N,), "learned" or "unseen", whether the class of each image is learned from; None
         where all are.
     labels: int64 (N,), positions in class_names; None without labels.
+    presence: bool (N, K), which of class_names each image shows; None where none shows several.
     sources: (N,), file names; None where images have no files.
 
     n_images: number of images.
@@ -169,6 +173,13 @@ class RunMap:
             self.class_names = tuple(arrays.get("class_names", "U").tolist())
             if not 0 <= self.labels.min() <= self.labels.max() < len(self.class_names):
                 raise arrays.error("label", f"must be from 0 to {len(self.class_names) - 1}")
+        self.presence: NDArray[np.bool_] | None = None
+        if arrays.kind(PRESENCE) == "b":
+            self._known.add(PRESENCE)
+            self.presence = arrays.get(PRESENCE, "b", n, dims=2)
+            self.class_names = tuple(arrays.get("class_names", "U").tolist())
+            if self.presence.shape[1] != len(self.class_names):
+                raise arrays.error(PRESENCE, f"must have {len(self.class_names)} columns")
         self.sources: NDArray[np.object_] | None = None
         if "source" in arrays:
             self.sources = arrays.get("source", "U", n).astype(object)

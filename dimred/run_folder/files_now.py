@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dimred.data.image_files import digests, files_by_name
 from dimred.data.image_folder import decode_files
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
+from dimred.data.presence import Presence
 from dimred.errors import InputError
 from dimred.run_folder.arrays import UNSEEN
 
@@ -109,6 +110,7 @@ def outline(on: RunMap) -> ImageSet:
         columns={name: _column(values) for name, values in on.extra_columns.items()},
         sources=None if on.sources is None else _names(on),
         is_unseen=None if on.class_split is None else on.class_split == UNSEEN,
+        presence=None if on.presence is None else Presence(on.presence, on.class_names),
     )
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from dimred.pairing import FixedTargets, Targets, randomly_shifted
+from dimred.pairing.targets import resized
 
 CPU = torch.device("cpu")
 
@@ -111,3 +112,33 @@ def test_views_are_the_shifted_images_scaled(shift):
     assert torch.equal(made, randomly_shifted(images, shift, seeded()).float() / 255)
     assert torch.equal(made, images.float() / 255) == (shift == (0, 0))
     assert torch.equal(images, original)
+
+
+def test_a_batch_is_resized_by_one_factor_between_the_two():
+    images = pictures(6, height=10, width=20)
+    pairing = FixedTargets(torch.arange(6), torch.zeros(6, 1), CPU, scales=(0.5, 2.0))
+    assert not pairing.same_size
+    generator = seeded()
+    heights = set()
+    for _ in range(60):
+        views = pairing.views(images, generator)
+        assert views.shape[:2] == images.shape[:2]
+        height, width = views.shape[2:]
+        assert abs(width - 2 * height) <= 1
+        heights.add(height)
+        assert 0 <= views.min() <= views.max() <= 1
+    assert {min(heights), max(heights)} <= {5, 6, 19, 20}
+    assert len(heights) > 10
+
+
+def test_resized_images_show_the_same_at_the_same_place():
+    """A bright square stays where it is, in parts of the image."""
+    images = torch.zeros(1, 1, 40, 40)
+    images[..., 10:20, 20:40] = 1
+    for scale in (0.5, 1.5, 2.0):
+        views = resized(images, scale)
+        side = views.shape[-1]
+        assert side == 40 * scale
+        inside = views[..., side // 4 + 2 : side // 2 - 2, side // 2 + 2 :]
+        assert inside.min() == 1
+        assert views.sum() == pytest.approx(200 * scale**2, rel=0.02)
