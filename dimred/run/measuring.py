@@ -48,6 +48,7 @@ _WORDS = {
     "tsne": "t-SNE of H",
     "retrieval": "the map as a metric",
     "classes": "each class",
+    "pointing": "what holds images at their places",
     "lle": "locally linear embedding",
     "knn_curves": "kNN accuracy for k = 1..30",
 }

@@ -28,6 +28,7 @@ ON = {
     "tsne": {"tsne": 100},
     "errors": {"shifted_test": [1, 1]},
     "retrieval": {"retrieval": True},
+    "pointing": {"pointing": True},
 }
 SMALL = ["model.widths=[4,8]", "model.hidden_dim=8", "schedule.batch_size=16", "eval.k=[3]"]
 SETTINGS = {
