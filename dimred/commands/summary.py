@@ -31,7 +31,13 @@ def describe(folder: Path, summary: dict[str, Any]) -> str:
 
 def _described(folder: Path, summary: dict[str, Any]) -> str:
     last = list(summary["stages"])[-1]
-    lines = [*verdict_lines(summary), *_data(summary["dataset"], summary["headline"]), "", *_table(summary), ""]
+    lines = [
+        *verdict_lines(summary),
+        *_data(summary["dataset"], summary["headline"]),
+        "",
+        *_table(summary),
+        "",
+    ]
     for name, measure in registered("measure").items():
         lines += measure.lines(summary.get(name) or {})
     left_out = summary.get("measures", {}).get("left_out", {})

@@ -42,6 +42,10 @@ SETTINGS = {
         *["experiment=metric", "dataset=digits", "dataset.limit=120", "dataset.fit_classes=[0-4]"],
         *["loss=dvml", "loss.decoder_dim=4", *SMALL, "model.hidden_dim=null"],
     ],
+    "presence": [
+        *["experiment=locate_digits", "dataset.n_train=40", "dataset.n_test=40", *SMALL[:1]],
+        "schedule.batch_size=16",
+    ],
     "unlabeled": ["experiment=smoke", "dataset=npz", "dataset.path=unlabeled.npz", *SMALL],
 }
 
