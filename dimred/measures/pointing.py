@@ -116,7 +116,8 @@ class Pointing(Measure):
             for space, name in _SPACES.items()
             if f"pointing_{space}" in results
         ]
-        return [f"points on objects     {', '.join(shares)} ({results['images']})"] * bool(shares)
+        said = f"points on objects     {', '.join(shares)}"
+        return [said, f"  {results.get('images', '')}"] if shares else []
 
 
 def _boxed(setting: Setting) -> NDArray[np.int64]:
