@@ -330,16 +330,19 @@ class LoadedRun:
             raise ImportError("to_dataframe needs pandas: pip install pandas") from error
         return pandas.DataFrame(self.columns())
 
-    def view(self, thumbnail: int | None = None, height: int = 700) -> MapView:
+    def view(
+        self, thumbnail: int | None = None, height: int = 700, heat: bool = False
+    ) -> MapView:
         """The interactive page of the map that `dimred view` writes, shown by notebooks.
 
         thumbnail: longer side of the images on the page in pixels, at most that of the images; None
-            for what suits their number. height: of the page in a notebook, in pixels.
+            for what suits their number. height: of the page in a notebook, in pixels. heat: also
+            what holds images at their places, which may take long; it is kept in the run's folder.
         Raises InputError where images are missing or have changed of which the run kept nothing.
         """
         from dimred.analysis.map_page import MapView
 
-        return MapView.of(self.finished, thumbnail, height)
+        return MapView.of(self.finished, thumbnail, height, heat=heat)
 
     def export_onnx(self, file: str | os.PathLike[str]) -> Exported:
         """Write the encoder as an ONNX file and compare it with PyTorch, as `dimred export` does.

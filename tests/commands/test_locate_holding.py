@@ -13,14 +13,13 @@ from dimred.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("no_figures_here")
 
-QUICK = ["dataset.limit=120", "eval.linear=none", "eval.k=[3]", "model.widths=[4,8]", "view=false"]
+QUICK = ["dataset.limit=120", "eval.linear=none", "eval.k=[3]", "view=false"]
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     cwd = tmp_path_factory.mktemp("holding")
     dimred(cwd, *SMOKE, *QUICK, "run_dir=run")
-    dimred(cwd, *SMOKE, *QUICK, "model=lenet", "run_dir=lenet")
     pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 8), dtype=np.uint8)
     np.savez(cwd / "two.npz", images=pixels)
     Image.fromarray(pixels[0]).save(cwd / "one.png")
@@ -99,7 +98,6 @@ def test_what_images_share_with_one_sums_up_to_their_product(made):
         (["run", "--fill", "0", "--with", "3"], ["--with: is a split", "leave --fill out"]),
         (["run", "--with", "120"], ["row 120: must be from 0 to 119"]),
         (["run", "--with", "two.npz"], ["--with", "must be one image, not 2"]),
-        (["lenet", "--with", "3"], ["--with", "no mean over positions", "model=convnet"]),
     ],
 )
 def test_what_cannot_be_is_one_line(made, words, parts):
