@@ -36,7 +36,7 @@ class Held:
 
     heat: float32 (n, rows, columns), the distance that Z moves where a square is hidden, in units
         of `unit`: the distance from the image to its 15th nearest on the map, float64 (n,).
-    squares: where they are.
+    squares: where they are. fill: their value; None for the mean color of the run's images.
     """
 
     run: FinishedRun
@@ -44,6 +44,7 @@ class Held:
     heat: NDArray[np.float32]
     unit: NDArray[np.float64]
     squares: Squares
+    fill: float | None = None
 
     @property
     def points(self) -> NDArray[np.float64]:
@@ -82,9 +83,12 @@ class Held:
         """What was found, in words."""
         n, most = len(self.images), self.heat.max(axis=(1, 2))
         far = float((most > 1).mean())
+        color = "the mean color of the run's images"
+        if self.fill is not None:
+            color = f"gray of {self.fill:g} (0 black, 1 white)"
         return [
             f"squares of {self.squares.side} pixels hidden at {self.heat[0].size} places of "
-            f"{n:,} image{'' if n == 1 else 's'}, in the mean color of the run's images",
+            f"{n:,} image{'' if n == 1 else 's'}, in {color}",
             f"the square that matters most moves an image {np.median(most):.3g} times as far as "
             f"its {UNIT_K}th nearest is (median), {far:.0%} of the images farther than that",
         ]
@@ -115,20 +119,22 @@ class Held:
         )
 
 
-def locate_holding(run: FinishedRun, images: LookedAt, share: float = SHARE) -> Held:
+def locate_holding(
+    run: FinishedRun, images: LookedAt, share: float = SHARE, fill: float | None = None
+) -> Held:
     """How far images move on a run's map where a square of them is hidden, by `run.encoder`.
 
-    share: side of a square as a share of the shorter side of the image.
-    Raises InputError for a share out of (0, 1], and for damaged weights.
+    share: side of a square as a share of the shorter side of the image. fill: its value, 0 black to
+        1 white; None for the mean color of the run's images.
+    Raises InputError for damaged weights, and as `neighbor_distance`.
     """
-    if not 0 < share <= 1:
-        raise InputError(f"--side {share:g}: must be above 0 and at most 1, a share of the image")
     encoder, compute = run.encoder(), run.compute()
     encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
     height, width = images.pixels.shape[2:]
     of = squares((height, width), share)
     pixels, size = torch.from_numpy(images.pixels), run.config.eval.batch_size
-    batches = occluded(encoder, pixels, of, encoder.mean, size, compute)
+    color = encoder.mean if fill is None else torch.full_like(encoder.mean, fill)
+    batches = occluded(encoder, pixels, of, color, size, compute)
     parts = [
         (z, np.linalg.norm(below - z[:, None, None], axis=3))
         for z, below in bar(batches, -(-len(pixels) // size), "hiding squares")
@@ -136,7 +142,7 @@ def locate_holding(run: FinishedRun, images: LookedAt, share: float = SHARE) -> 
     z, moved = (np.concatenate(part) for part in zip(*parts, strict=True))
     unit = neighbor_distance(run, images.rows, z)
     heat = (moved / unit[:, None, None]).astype(np.float32)
-    return Held(run, images, heat, unit, of)
+    return Held(run, images, heat, unit, of, fill)
 
 
 def neighbor_distance(

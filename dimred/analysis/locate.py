@@ -132,15 +132,6 @@ def has_score_maps(run: FinishedRun) -> bool:
     return run.config.scores_presence and run.config.model.score_pool is not ScorePool.none
 
 
-def check_score_maps(run: FinishedRun) -> None:
-    """Raise InputError for a run without."""
-    if not has_score_maps(run):
-        raise InputError(
-            f"{run.path}: has no score maps of classes; those have runs with "
-            "pairing=class_presence and model.score_pool=max, average or lse"
-        )
-
-
 def locate(run: FinishedRun, images: LookedAt) -> Located:
     """Where the classes are in images, for a run that `has_score_maps`.
 

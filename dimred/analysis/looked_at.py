@@ -69,6 +69,19 @@ def looked_at(
     return LookedAt(chosen.name, names, rows, pixels, chosen.listed, left_out, notes)
 
 
+def own_row(run: FinishedRun, row: int) -> LookedAt:
+    """One of the run's own images, by its row in embedding.npz.
+
+    Raises InputError for a row that there is not, and for images that are missing.
+    """
+    own = OwnImages(run)
+    if row >= own.n:
+        raise InputError(f"row {row}: must be from 0 to {own.n - 1}, a row of the run's map")
+    rows = np.array([row])
+    with step("reading the images"):
+        return LookedAt(f"row {row}", own.names(rows), rows, _of_run(run, rows), 1)
+
+
 def _of_run(run: FinishedRun, rows: NDArray[np.int64]) -> Pixels:
     """The pixels of the run's own images at some rows."""
     try:

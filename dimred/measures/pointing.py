@@ -39,9 +39,9 @@ class Pointing(Measure):
     pointing_fill: float | None = option(
         None,
         "With eval.pointing: value of the squares that hide a part of an image, 0 black to 1 "
-        "white; null = the mean color of the images. On a black ground, black squares hide "
-        "nothing, so that any network points at what is bright: then 0.5, and pairing.fill=0.5, "
-        "by which training has seen such squares.",
+        "white; null = the mean color of the images. Where the ground has nearly that color, a "
+        "square hides nothing there, and any network points at what stands out; 0.5 is as far "
+        "from black as from white.",
         at_least=0,
         at_most=1,
     )
@@ -116,7 +116,8 @@ class Pointing(Measure):
             for space, name in _SPACES.items()
             if f"pointing_{space}" in results
         ]
-        return [f"points on objects     {', '.join(shares)} ({results['images']})"] * bool(shares)
+        said = f"points on objects     {', '.join(shares)}"
+        return [said, f"  {results.get('images', '')}"] if shares else []
 
 
 def _boxed(setting: Setting) -> NDArray[np.int64]:

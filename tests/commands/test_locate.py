@@ -9,7 +9,6 @@ from command import SMOKE, dimred, refused, summary
 from PIL import Image
 
 from dimred import load_run
-from dimred.errors import InputError
 from dimred.models.encoder import resized
 
 pytestmark = pytest.mark.usefixtures("no_figures_here")
@@ -138,7 +137,7 @@ def test_the_run_is_measured_by_average_precision_and_has_no_verdict(made):
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["map"], ["map: has no score maps of classes", "class_presence", "score_pool"]),
+        (["run", "--side", "0.5"], ["--side: is for maps", "run has score maps of classes"]),
         (["run", "--most", "0"], ["most=0: must be at least 1"]),
         (["run", "nowhere.png"], ["nowhere.png: does not exist"]),
         (["run", "RUN:class=7"], ["RUN:class=7"]),
@@ -150,8 +149,3 @@ def test_the_run_is_measured_by_average_precision_and_has_no_verdict(made):
 def test_what_cannot_be_located_is_one_line(made, words, parts):
     line = refused(made, "locate", *words)
     assert all(part in line for part in parts), line
-
-
-def test_python_refuses_the_same(made):
-    with pytest.raises(InputError, match="has no score maps"):
-        load_run(made / "map").locate()
