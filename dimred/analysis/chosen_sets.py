@@ -65,7 +65,7 @@ class ChosenSet:
         if len(self.image) > most:
             self._keep(np.sort(rng.choice(len(self.image), most, replace=False)))
 
-    def read(self) -> Pixels:
+    def read(self, least: int = LEAST) -> Pixels:
         """The pixels of images from elsewhere, uint8 (n, C, H, W). Those that cannot be read are
         left out; raises InputError as `check_number` for the others."""
         assert self._new is not None
@@ -75,7 +75,7 @@ class ChosenSet:
             could.update(some)
             parts.append(pixels.numpy())
         self._keep(np.array([image in could for image in self.new]))
-        self.check_number()
+        self.check_number(least)
         if self._new.converted:
             n, first = len(self._new.converted), self._new.converted[0]
             self.notes.append(
@@ -91,16 +91,16 @@ class ChosenSet:
         if self._places is not None:
             self._places = self._places[kept]
 
-    def check_number(self) -> None:
-        """Raise InputError for fewer than LEAST images, transformations of one counted once."""
+    def check_number(self, least: int = LEAST) -> None:
+        """Raise InputError for fewer than `least` images, transformations of one counted once."""
         n, unread = len(np.unique(self.image)), ""
-        if n >= LEAST:
+        if n >= least:
             return
         if self.left_out:
             name, reason = self.left_out[0]
             unread = f" that can be read ({len(self.left_out):,} cannot, {name!r}: {reason})"
         noun = "image" if n == 1 else "images"
-        raise InputError(f"{self.name}: {n} {noun}{unread}; a set must have {LEAST} at least")
+        raise InputError(f"{self.name}: {n} {noun}{unread}; a set must have {least} at least")
 
 
 class OwnImages:

@@ -86,13 +86,14 @@ def write(
     return run.path / folder
 
 
-def checked_name(name: str) -> str:
-    """The name of a folder in RUN/compared/. Raises InputError for one that is none."""
+def checked_name(name: str, inside: str = layout.COMPARED) -> str:
+    """The name of a folder in RUN/compared/ or `inside` another folder of RUN. Raises InputError
+    for one that is none."""
     is_plain = name.isprintable() and not set(name) & set("/\\")
     is_plain = is_plain and len(os.fsencode(name)) <= _MAX_NAME
     if not is_plain or name[:1] in ("", ".", "-"):
         raise InputError(
-            f"out={printable(name)!r}: must be the name of a folder in RUN/{layout.COMPARED}/, of "
+            f"out={printable(name)!r}: must be the name of a folder in RUN/{inside}/, of "
             f"up to {_MAX_NAME} bytes, without a slash and not beginning with . or -"
         )
     return name
@@ -159,16 +160,16 @@ def _free_name(
 ) -> str:
     if name is not None:
         return checked_name(name)
-    stem = "-vs-".join(_file_name(side) for side in (comparison.a, comparison.b))
+    sides = (comparison.a, comparison.b)
+    stem = "-vs-".join(file_name(side.name, bool((side.rows >= 0).all())) for side in sides)
     names = chain([stem], (f"{stem}-{i}" for i in count(2)))
     return next(one for one in names if _is_free(run, one, result))
 
 
-def _file_name(side: ImageSide) -> str:
-    """The name of a set as part of a file name: of a selection of the run's what is selected, of a
-    path its last part, without the suffix of a file."""
-    name = side.name
-    if ":" in name and (side.rows >= 0).all():
+def file_name(name: str, of_run: bool) -> str:
+    """The name of images as part of a file name: of a selection of the run's what is selected, of a
+    path its last part, without the suffix of a file. of_run: whether they are the run's."""
+    if ":" in name and of_run:
         name = name.partition(":")[2]
     last = name.rstrip("/").rpartition("/")[2]
     if last in ("", ".", "..", "~"):

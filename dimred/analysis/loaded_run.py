@@ -23,10 +23,13 @@ from dimred.run_folder.finished import FinishedRun
 
 if TYPE_CHECKING:
     from dimred.analysis.comparison import Comparison
+    from dimred.analysis.holding import Held
+    from dimred.analysis.locate import Located
     from dimred.analysis.map_page import MapView
     from dimred.analysis.new_images import Images
     from dimred.analysis.onnx import Exported
     from dimred.analysis.placement import Placed, Placement
+    from dimred.analysis.sharing import Shared
     from dimred.config import RunConfig
     from dimred.data.image_set import ImageSet
     from dimred.models import Encoder
@@ -190,6 +193,35 @@ class LoadedRun:
 
         return compare(self.finished, a, b, CompareOptions(**options))
 
+    def locate(
+        self,
+        images: Images | None = None,
+        most: int = 1_000,
+        *,
+        side: float | None = None,
+        fill: float | None = None,
+        other: Images | None = None,
+    ) -> Located | Held | Shared:
+        """Where in images the run looks, as `dimred locate` says; writes nothing.
+
+        With pairing=class_presence and a model.score_pool: where classes are, `Located`. Else what
+        holds images at their places on the map, by hiding squares of them, `Held`; or, with
+        `other`, what they share with that image, `Shared`.
+
+        images: as of `place`, or a selector of the run's own images, such as "RUN:test"; None for
+            its test images. most: how many are drawn where there are more.
+        side: of a square, as a share of the shorter side of the image; None for a quarter. fill:
+            its value, 0 black to 1 white; None for the mean color of the run's images.
+        other: one image, named as `images`, or a row of the map as digits, such as "17".
+        Raises InputError for images that cannot be used, and options that the run has no use for.
+        """
+        from dimred.analysis.locating import LocateOptions, check_options, located
+        from dimred.analysis.looked_at import looked_at
+
+        options = LocateOptions(side, fill, other)
+        check_options(self.finished, options)
+        return located(self.finished, looked_at(self.finished, images, most), options)
+
     @cached_property
     def _placement(self) -> Placement:
         from dimred.analysis.placement import Placement
@@ -298,16 +330,17 @@ class LoadedRun:
             raise ImportError("to_dataframe needs pandas: pip install pandas") from error
         return pandas.DataFrame(self.columns())
 
-    def view(self, thumbnail: int | None = None, height: int = 700) -> MapView:
+    def view(self, thumbnail: int | None = None, height: int = 700, heat: bool = False) -> MapView:
         """The interactive page of the map that `dimred view` writes, shown by notebooks.
 
         thumbnail: longer side of the images on the page in pixels, at most that of the images; None
-            for what suits their number. height: of the page in a notebook, in pixels.
+            for what suits their number. height: of the page in a notebook, in pixels. heat: also
+            what holds images at their places, which may take long; it is kept in the run's folder.
         Raises InputError where images are missing or have changed of which the run kept nothing.
         """
         from dimred.analysis.map_page import MapView
 
-        return MapView.of(self.finished, thumbnail, height)
+        return MapView.of(self.finished, thumbnail, height, heat=heat)
 
     def export_onnx(self, file: str | os.PathLike[str]) -> Exported:
         """Write the encoder as an ONNX file and compare it with PyTorch, as `dimred export` does.

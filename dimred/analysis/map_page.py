@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.analysis.compared_rows import compared_rows
+from dimred.analysis.page_heat import page_heat
 from dimred.analysis.placed_rows import PlacedRows, placed_rows
 from dimred.analysis.run_images import RunImages
 from dimred.data.image_set import ImageSet, LabelSet
@@ -78,13 +79,14 @@ class MapView:
         thumbnail: int | None = None,
         height: int = 700,
         place: Path | None = None,
+        heat: bool = False,
     ) -> MapView:
         """The page of a run; see `map_page`. Raises InputError for a thumbnail out of range."""
         if thumbnail is not None and thumbnail not in THUMBNAILS:
             raise InputError(
                 f"thumbnail={thumbnail}: must be from {THUMBNAILS[0]} to {THUMBNAILS[-1]}"
             )
-        page, notes = map_page(run, thumbnail, place)
+        page, notes = map_page(run, thumbnail, place, heat)
         return cls(b"".join(page_parts(page)), height, tuple(notes))
 
     def save(self, file: str | os.PathLike[str]) -> None:
@@ -103,7 +105,10 @@ class MapView:
 
 
 def map_page(
-    run: FinishedRun, thumbnail: int | None = None, place: Path | None = None
+    run: FinishedRun,
+    thumbnail: int | None = None,
+    place: Path | None = None,
+    heat: bool = False,
 ) -> tuple[MapPage, list[str]]:
     """The content of a run's page, and what is worth saying about it, a line each.
 
@@ -111,7 +116,9 @@ def map_page(
 
     thumbnail: longer side of the images on the page in pixels, not more than they have; None for
         what suits their number. place: the folder that the page will be in; None if unknown.
+    heat: whether to show what holds images at their places; see `page_heat`, which may take long.
     """
+    movement = page_heat(run) if heat else None
     with step("reading the images"):
         images = RunImages(run)
     samples, compute, z = images.rows, run.compute(), run.map.z
@@ -166,6 +173,7 @@ def map_page(
         files=base,
         absent=[] if base is None else images.absent.tolist(),
         missing=images.missing,
+        heat=movement,
     )
     return page, [*([images.missing] if images.missing else []), *notes]
 

@@ -13,6 +13,7 @@ from dimred.options.registry import registered
 from dimred.run_folder import layout
 from dimred.run_folder.names import class_split_text, spelled
 
+_MEAN_AP = "mean_ap"  # the headline where Z are scores of classes
 _FEW = 100  # test images, below which the error of accuracies is said
 
 
@@ -30,7 +31,13 @@ def describe(folder: Path, summary: dict[str, Any]) -> str:
 
 def _described(folder: Path, summary: dict[str, Any]) -> str:
     last = list(summary["stages"])[-1]
-    lines = [*verdict_lines(summary), *_data(summary["dataset"]), "", *_table(summary), ""]
+    lines = [
+        *verdict_lines(summary),
+        *_data(summary["dataset"], summary["headline"]),
+        "",
+        *_table(summary),
+        "",
+    ]
     for name, measure in registered("measure").items():
         lines += measure.lines(summary.get(name) or {})
     left_out = summary.get("measures", {}).get("left_out", {})
@@ -67,7 +74,7 @@ def _falling(stages: dict[str, Any]) -> list[str]:
     return [f"still falling         the loss of {' and '.join(names)}: more epochs would lower it"]
 
 
-def _data(dataset: dict[str, Any]) -> list[str]:
+def _data(dataset: dict[str, Any], headline: str) -> list[str]:
     line = f"{dataset['name']}: {dataset['images']:,} images"
     if dataset["learned_from"] != dataset["images"]:
         line += f", learned from {dataset['learned_from']:,}"
@@ -78,7 +85,8 @@ def _data(dataset: dict[str, Any]) -> list[str]:
     else:
         present = dataset.get("present", {})
         labels = f"several labels an image, of {len(present)} classes" if present else "no labels"
-        line += f", {labels}, by chance trustworthiness 0.5, overlap {dataset['chance']:.4f}"
+        chance = "" if headline == _MEAN_AP else "trustworthiness 0.5, overlap "
+        line += f", {labels}, by chance {chance or 'mean AP '}{dataset['chance']:.4f}"
     part = dataset.get("class_split")
     lines = [line, *([class_split_text(part, dataset["learned_from"])] if part else [])]
     lines += [*(f"{name} split: {text}" for name, text in dataset["splits"].items())]

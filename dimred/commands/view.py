@@ -11,7 +11,7 @@ from dimred.files import printable
 from dimred.options.plugins import load_plugins
 
 HELP = """\
-dimred view [RUN] [--out FILE] [--open] [--root DATA] [--thumbnail PIXELS]
+dimred view [RUN] [--heat] [--out FILE] [--open] [--root DATA] [--thumbnail PIXELS]
                 [--plugin FILE|MODULE]
 
 Writes the map of a finished run as one HTML file (default: RUN/map.html, as at the end of training)
@@ -21,6 +21,9 @@ images replace points, select with a box or a lasso, color by class, split, loss
 of the images, step through the stages of training. Findings of `dimred inspect` are marked, images
 of `dimred embed` drawn. What is gone of the run's image files, changed or new is named.
 
+  --heat       also what holds each image at its place: over the pinned image, how far it moves on
+               the map where a square of it is hidden, and over its neighbors, where they are held
+               near it (see dimred locate); computed once, and kept in the run's folder
   --out        the file
   --open       open it in the browser
   --root       the data, where they have moved
@@ -36,6 +39,7 @@ def run(arguments: list[str]) -> int:
     """Write the page of the run that the arguments name; returns the exit code."""
     parser = Parser(HELP)
     parser.add_argument("run", nargs="?")
+    parser.add_argument("--heat", action="store_true")
     parser.add_argument("--out")
     parser.add_argument("--open", action="store_true")
     parser.add_argument("--root")
@@ -53,7 +57,7 @@ def run(arguments: list[str]) -> int:
     finished.check_output(f"--out {args.out}", file, layout.PAGE)
     from dimred.analysis.map_page import MapView  # with torch, for a run that is there
 
-    page = MapView.of(finished, args.thumbnail, place=file.parent)
+    page = MapView.of(finished, args.thumbnail, place=file.parent, heat=args.heat)
     finished.write_output(file, page.content)
     print(f"{printable(file)}: {len(page.content) / 1e6:.1f} MB; opens in any browser")
     for note in page.notes:

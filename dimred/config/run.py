@@ -199,6 +199,11 @@ class RunConfig:
         """Whether Z are logits of the classes."""
         return self.last_loss.requires is PairFormat.classes
 
+    @property
+    def scores_presence(self) -> bool:
+        """Whether Z are scores of which classes an image shows."""
+        return self.last_loss.requires is PairFormat.presence
+
     def loss_of(self, stage: StageOptions) -> LossOptions:
         """The loss of a stage: its own, or that of the run."""
         return stage.loss or self.loss

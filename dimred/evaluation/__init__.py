@@ -1,9 +1,11 @@
 """Measures of maps and features."""
 
+from dimred.evaluation.average_precision import average_precision, class_precision
 from dimred.evaluation.clusters import Agreement, agreement, kmeans_clusters, pair_f1
 from dimred.evaluation.factors import FactorMeasures
 from dimred.evaluation.knn import knn_accuracy, knn_hits, random_split
 from dimred.evaluation.linear import logistic_accuracy, sgd_softmax_accuracy
+from dimred.evaluation.localization import center_points, inside_boxes
 from dimred.evaluation.measurement import Measurement
 from dimred.evaluation.neighborhood import neighbor_overlap, partners_found, trustworthiness
 from dimred.evaluation.pair_losses import PairLosses
@@ -30,10 +32,14 @@ __all__ = [
     "Retrieval",
     "Splits",
     "agreement",
+    "average_precision",
+    "center_points",
     "circular_correlation",
+    "class_precision",
     "class_retrieval",
     "class_spread",
     "factor_r2",
+    "inside_boxes",
     "invariance_ratio",
     "kmeans_clusters",
     "knn_accuracy",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from dimred.measures.knn import check_ks
+from dimred.measures.presence import scores_presence
 from dimred.measures.protocol import Embedding, Measure, Setting, When
 from dimred.options.registry import register
 
@@ -28,7 +29,7 @@ class Neighborhoods(Measure):
     when: ClassVar[When] = When.every
 
     def applies(self, setting: Setting) -> bool:
-        return setting.images.labels is None
+        return setting.images.labels is None and not scores_presence(setting)
 
     def prepare(self, setting: Setting) -> None:
         n = len(setting.images)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dimred.measures.knn import check_ks, reference_measurements
 from dimred.measures.neighborhoods import max_k, neighborhood_measurements
+from dimred.measures.presence import scores_presence
 from dimred.measures.protocol import Embedding, Measure, Setting
 from dimred.options.registry import register
 
@@ -27,7 +28,7 @@ class Untrained(Measure):
     `eval.references=false` switches it off."""
 
     def applies(self, setting: Setting) -> bool:
-        return has_untrained(setting)
+        return has_untrained(setting) and not scores_presence(setting)
 
     def prepare(self, setting: Setting) -> None:
         n = len(setting.images)

@@ -2,12 +2,14 @@
 
 from dimred.page.atlas import Atlas, extended, make_atlas, picture_atlas, picture_side, resized
 from dimred.page.document import Column, Finding, MapPage, PlacedImages, StageMap, page_parts
+from dimred.page.heat import Movement
 
 __all__ = [
     "Atlas",
     "Column",
     "Finding",
     "MapPage",
+    "Movement",
     "PlacedImages",
     "StageMap",
     "extended",

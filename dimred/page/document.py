@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 import dimred
 from dimred.errors import InputError
 from dimred.page.atlas import Atlas
+from dimred.page.heat import Movement
 
 _HERE = Path(__file__).parent
 _ALSO_3D = "; the right button moves"
@@ -94,7 +95,7 @@ class MapPage:
     verdict: "word", "text" and "advice" on how good the map is; None where that is not known.
     files: the URL of the folder that `sources` are in, ending in "/"; None where images have no
         files. absent: rows whose file is gone, or another than it was. missing: a sentence on
-        files that are gone, changed or new, "" for none.
+        files that are gone, changed or new, "" for none. heat: what holds images at their places.
     """
 
     title: str
@@ -114,6 +115,7 @@ class MapPage:
     files: str | None = None
     absent: Sequence[int] = ()
     missing: str = ""
+    heat: Movement | None = None
 
 
 def page_parts(page: MapPage) -> Iterator[bytes]:
@@ -189,6 +191,7 @@ def _about(page: MapPage, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         "files": page.files and {"base": page.files, "absent": list(map(int, page.absent))},
         "placed": page.placed and _placed(page.placed),
         "missing": page.missing or None,
+        "heat": page.heat and page.heat.about(),
         "arrays": {
             name: f"{values.dtype.kind}{values.itemsize}" for name, values in arrays.items()
         },
@@ -249,6 +252,8 @@ def _arrays(page: MapPage) -> Iterator[tuple[str, NDArray[Any]]]:
                 yield f"column-{column.name}-{number}", _values(column, values)
     for space, rows in page.near.items():
         yield f"near-{space}", rows.astype("<u4")
+    if page.heat is not None:
+        yield from page.heat.arrays()
     yield "slot", page.atlas.slot.astype("<u4")
     if page.atlas.size is not None:
         size = page.atlas.size

@@ -29,10 +29,15 @@ _PIXEL_ART = 64  # pixels; smaller images show their pixels
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture with lines below it. image: uint8 (C, H, W), C = 1 or 3."""
+    """A picture with lines below it.
+
+    image: uint8 (C, H, W), C = 1 or 3. rings: around points, x and y in pixels from its upper left
+        corner, and a color.
+    """
 
     image: NDArray[np.uint8]
     lines: tuple[str, ...] = ()
+    rings: tuple[tuple[float, float, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,10 @@ def _draw(axes: Axes, tile: Tile, x: float, y: float, wide: float, heading: floa
         axes.imshow(shown, extent=extent, interpolation=smooth)
         corner = (left_edge, low - down)
         axes.add_patch(Rectangle(corner, across, down, fill=False, ec="#cccccc", lw=0.4))
+        for x_in, y_in, color in picture.rings:
+            place = (left_edge + x_in / width * across, corner[1] + y_in / height * down)
+            for edge, wide in (("white", 2.4), (color, 1.2)):  # seen on any ground
+                axes.plot(*place, "o", ms=7, mfc="none", mec=edge, mew=wide)
         for number, (text, is_first) in enumerate(_broken(picture.lines)):
             color = "black" if is_first else GRAY
             below = low + _LINE * (number + 0.7)

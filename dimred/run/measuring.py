@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dimred.config import measured_alike, measures_of
 from dimred.evaluation.measurement import Measurement
 from dimred.evaluation.splits import Splits
+from dimred.measures.presence import MEAN_AP, presence_at, scores_presence
 from dimred.measures.protocol import (
     Arrays,
     Detail,
@@ -46,6 +47,8 @@ _WORDS = {
     "views": "other views of images",
     "tsne": "t-SNE of H",
     "retrieval": "the map as a metric",
+    "classes": "each class",
+    "pointing": "what holds images at their places",
     "lle": "locally linear embedding",
     "knn_curves": "kNN accuracy for k = 1..30",
 }
@@ -130,6 +133,8 @@ class Measuring:
 
     @property
     def _first(self) -> str:
+        if scores_presence(self.setting):
+            return "presence"
         return "knn" if self.setting.splits else "neighborhoods"
 
     @property
@@ -141,6 +146,8 @@ class Measuring:
     def headline(self) -> str:
         """The name of the number that summarizes how good a map is."""
         setting, k = self.setting, self.setting.ks[0]
+        if scores_presence(setting):
+            return MEAN_AP
         if setting.splits is None:
             return f"trustworthiness{k}_z"
         return f"knn{k}_z_{setting.splits.first}"
@@ -149,6 +156,8 @@ class Measuring:
     def headline_label(self) -> str:
         """A short name of the headline, for the progress line."""
         k = self.setting.ks[0]
+        if scores_presence(self.setting):
+            return "mean AP"
         return f"knn{k}" if self.setting.splits else f"trust{k} of Z against H"
 
     @property
@@ -181,8 +190,10 @@ class Measuring:
     @property
     def chance(self) -> float:
         """The headline by chance: see `Splits.chance`; without labels, the overlap of random
-        neighbors."""
+        neighbors; of scores of classes, the mean share of images that show one."""
         setting = self.setting
+        if scores_presence(setting):
+            return float(presence_at(setting).values.mean())
         if setting.splits is None:
             return setting.ks[0] / (len(setting.images) - 1)
         return setting.splits.chance

@@ -23,6 +23,7 @@ INSPECTED = "inspect"
 COMPARED = "compared"
 PROBED = "probed"  # accuracy with few labels
 LOCATED = "located"  # where in images it looks
+HEAT = f"{LOCATED}/.heat.npz"  # of all images, for the page
 LOGS = "logs"  # of the choice of the group `log`
 FINDINGS = f"{INSPECTED}/findings.json"
 EXCLUDED = f"{INSPECTED}/exclude.csv"

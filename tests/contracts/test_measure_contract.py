@@ -28,6 +28,7 @@ ON = {
     "tsne": {"tsne": 100},
     "errors": {"shifted_test": [1, 1]},
     "retrieval": {"retrieval": True},
+    "pointing": {"pointing": True},
 }
 SMALL = ["model.widths=[4,8]", "model.hidden_dim=8", "schedule.batch_size=16", "eval.k=[3]"]
 SETTINGS = {
@@ -40,6 +41,10 @@ SETTINGS = {
     "variance": [
         *["experiment=metric", "dataset=digits", "dataset.limit=120", "dataset.fit_classes=[0-4]"],
         *["loss=dvml", "loss.decoder_dim=4", *SMALL, "model.hidden_dim=null"],
+    ],
+    "presence": [
+        *["experiment=locate_digits", "dataset.n_train=40", "dataset.n_test=40", *SMALL[:1]],
+        "schedule.batch_size=16",
     ],
     "unlabeled": ["experiment=smoke", "dataset=npz", "dataset.path=unlabeled.npz", *SMALL],
 }

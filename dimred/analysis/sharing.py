@@ -1,0 +1,144 @@
+"""What two images share: the exact split of their product into positions of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dimred.analysis.captions import number
+from dimred.analysis.looked_at import LookedAt
+from dimred.errors import InputError
+from dimred.models.positions import grid_of
+from dimred.models.splitting import shared, split
+from dimred.plots.heat import Heated, heat_sheet
+from dimred.run_folder.finished import FinishedRun
+from dimred.steps import bar
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SHOWN = 12
+"""Images on the sheet, each with its map and that of the other image."""
+_SEED = 0  # of their draw
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What n images share with another one.
+
+    space: "Z" or "H", whose product with that of the other image is split. product: (n,).
+    maps, other_maps: float32 (n, rows, columns), the part that each position of the image, and of
+        the other, has in the product; each sums up to it. x, y: where columns and rows are in the
+        image, in pixels.
+    """
+
+    run: FinishedRun
+    images: LookedAt
+    other: LookedAt
+    space: str
+    product: NDArray[np.float32]
+    maps: NDArray[np.float32]
+    other_maps: NDArray[np.float32]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+
+    @property
+    def points(self) -> NDArray[np.float64]:
+        """Where each image has most of the product, x and y in pixels, (n, 2)."""
+        flat = self.maps.reshape(len(self.maps), -1).argmax(axis=1)
+        row, column = np.divmod(flat, self.maps.shape[2])
+        return np.stack((self.x[column], self.y[row]), axis=1)
+
+    def csv_rows(self) -> Iterator[dict[str, Any]]:
+        """The rows of points.csv: one for each image. row: of the run's own images."""
+        for i, name in enumerate(self.images.names):
+            row = int(self.images.rows[i])
+            x, y = self.points[i]
+            yield {
+                "image": name,
+                "row": "" if row < 0 else row,
+                "with": self.other.names[0],
+                "product": number(self.product[i]),
+                "x": number(x),
+                "y": number(y),
+            }
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The content of maps.npz."""
+        return {
+            "image": np.array(self.images.names),
+            "row": self.images.rows,
+            "with": np.array(self.other.names[0]),
+            "space": np.array(self.space),
+            "product": self.product,
+            "maps": self.maps,
+            "with_maps": self.other_maps,
+            "point": self.points,
+            "x": self.x,
+            "y": self.y,
+        }
+
+    def lines(self) -> list[str]:
+        """What was split, in words."""
+        n, rows, columns = self.maps.shape
+        why = "" if self.space == "Z" else ", since the head between H and Z has a hidden layer"
+        return [
+            f"{n:,} image{'' if n == 1 else 's'} and {self.other.names[0]}: their products in "
+            f"{self.space}, each split exactly into {rows}x{columns} positions{why}"
+        ]
+
+    def figure(self) -> Figure:
+        """Some of the images and the other one, with the maps of both."""
+        n = len(self.images)
+        shown = np.sort(np.random.default_rng(_SEED).permutation(n)[:SHOWN])
+        heated = []
+        for i in shown:
+            caption = f"product {self.product[i]:.3g}"
+            place = (self.y.tolist(), self.x.tolist(), caption)
+            heated += [
+                Heated(self.images.names[i], self.images.pixels[i], self.maps[i], *place),
+                Heated(self.other.names[0], self.other.pixels[0], self.other_maps[i], *place),
+            ]
+        of = f"{len(shown):,} of {n:,}" if n > len(shown) else f"{n:,}"
+        return heat_sheet(
+            heated,
+            f"{self.run.record.data}: what images share with {self.other.names[0]}",
+            f"{of} images of {self.images.name}, each followed by the other one",
+            f"The product of both in {self.space}, split into positions: dark has nothing of it or "
+            "takes from it, bright has most; ring: the position with most.",
+        )
+
+
+def locate_shared(run: FinishedRun, images: LookedAt, other: LookedAt) -> Shared:
+    """What images share with another one, `other`, by the run's encoder.
+
+    Raises InputError for an encoder without an exact split (see `splitting.split`), and where
+    `other` is not one image.
+    """
+    if len(other) != 1:
+        raise InputError(f"--with {other.name}: must be one image, not {len(other):,}")
+    encoder, compute = run.encoder().eval(), run.compute()
+    encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
+
+    def terms_of(pixels: torch.Tensor) -> Any:
+        batch = pixels.to(compute.device).float().div_(255)
+        return split(encoder, batch.contiguous(memory_format=compute.memory_format))
+
+    reference = terms_of(torch.from_numpy(other.pixels))
+    batches = torch.split(torch.from_numpy(images.pixels), run.config.eval.batch_size)
+    parts = []
+    for batch in bar(batches, len(batches), "splitting"):
+        terms = terms_of(batch)
+        of_images = shared(terms.values, reference.whole[0])
+        of_other = torch.stack([shared(reference.values, one)[0] for one in terms.whole])
+        parts.append((terms.whole @ reference.whole[0], of_images, of_other))
+    product, maps, other_maps = (torch.cat(it).cpu().numpy() for it in zip(*parts, strict=True))
+    channels, height, width = images.pixels.shape[1:]
+    grid = grid_of(encoder.backbone, channels, (height, width))
+    x, y = np.array(grid.x), np.array(grid.y)
+    return Shared(run, images, other, reference.space, product, maps, other_maps, x, y)

@@ -1,0 +1,184 @@
+"""Which classes images show, and where: average precision of scores, and of the points where they
+are highest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dimred.measures.protocol import Detail, Embedding, LeftOut, Measure, Setting, When
+from dimred.options.option import option
+from dimred.options.registry import register
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dimred.data.presence import Presence
+    from dimred.evaluation.measurement import Measurement
+
+MEAN_AP = "mean_ap"
+HALF = 0.5  # a stride, of tolerance
+
+_KINDS = {"ap": "AP", "location_ap": "location AP", "center_ap": "center AP"}
+_NUMBER = re.compile(f"({'|'.join(_KINDS)}|shown)_(.+)")
+
+
+@register("measure", "presence")
+@dataclass
+class PresenceOfClasses(Measure):
+    """The mean over classes of the average precision of Z on held-out images; where their boxes are
+    known and positions have scores, also that of the points where these are highest, and of the
+    center of the image with the same scores.
+
+    A point is right inside a box of its class that is larger by `location_tolerance` on every side;
+    any other is a false positive, and an image that shows the class a miss (Oquab et al. 2015,
+    section 5). The tolerance is fixed beforehand, as tuning it would be a hidden use of boxes.
+    """
+
+    when: ClassVar[When] = When.every
+
+    location_tolerance: float = option(
+        HALF,
+        "How far outside a box of its class a point may be and still be right, in strides of the "
+        "score map: 0.5 as Oquab et al. (2015), whose 18 pixels are half of 36.",
+        at_least=0,
+        at_most=100,
+        unit="strides",
+    )
+
+    def applies(self, setting: Setting) -> bool:
+        return scores_presence(setting)
+
+    def prepare(self, setting: Setting) -> None:
+        if not presence_at(setting).values.any():
+            raise LeftOut("no class is in any of the images to measure")
+
+    def measure(self, embedding: Embedding) -> Iterator[Measurement]:
+        import numpy as np
+
+        from dimred.evaluation.measurement import Measurement
+
+        for kind, of_class in found(embedding).values.items():
+            yield Measurement(float(np.nanmean(of_class)), f"mean_{kind}")
+
+
+@register("measure", "classes")
+@dataclass
+class EachClass(Measure):
+    """The same of each class, for the finished network, and the share of the classes shown whose
+    point is right."""
+
+    def applies(self, setting: Setting) -> bool:
+        return scores_presence(setting)
+
+    def prepare(self, setting: Setting) -> None:
+        if not presence_at(setting).values.any():
+            raise LeftOut("no class is in any of the images to measure")
+
+    def measure(self, embedding: Embedding) -> Iterator[Measurement | Detail]:
+        from dimred.evaluation.measurement import Measurement
+
+        it, presence = found(embedding), presence_at(embedding.setting)
+        of_test = bool(embedding.setting.images.is_test.any())
+        yield Detail("images", _described(it, len(presence.values), of_test))
+        for k, (name, shown) in enumerate(zip(presence.names, presence.values.T, strict=True)):
+            part = name if re.fullmatch(r"[\w.-]+", name) else f"class{k}"
+            yield Measurement(float(shown.sum()), "shown", part=part)
+            if shown.any():
+                for kind, of_class in it.values.items():
+                    yield Measurement(float(of_class[k]), kind, part=part)
+        if it.located is not None:
+            yield Measurement(it.located, "located")
+
+    @classmethod
+    def lines(cls, results: dict[str, Any]) -> list[str]:
+        rows: dict[str, dict[str, float]] = {}
+        for key, value in results.items():
+            match = _NUMBER.fullmatch(key)
+            if match and isinstance(value, float):
+                rows.setdefault(match[2], {})[match[1]] = value
+        if not rows:
+            return []
+        kinds = [kind for kind in _KINDS if any(kind in row for row in rows.values())]
+        first = max(len(name) for name in ["class", *rows]) + 2
+        head = "class".ljust(first) + "images".rjust(7)
+        lines = [f"classes shown in      {results.get('images', '')}"]
+        lines += [head + "".join(_KINDS[kind].rjust(13) for kind in kinds)]
+        for name, row in rows.items():
+            cells = [f"{row[kind]:.4f}" if kind in row else "" for kind in kinds]
+            count = f"{row.get('shown', 0):,.0f}".rjust(7)
+            lines.append(name.ljust(first) + count + "".join(cell.rjust(13) for cell in cells))
+        if "located" in results:
+            lines.append(f"located               {results['located']:.4f} of the classes shown")
+        return [line.rstrip() for line in lines]
+
+
+def scores_presence(setting: Setting) -> bool:
+    """Whether Z are scores of which classes each image shows."""
+    return setting.images.presence is not None and setting.config.scores_presence
+
+
+def presence_at(setting: Setting) -> Presence:
+    """Which classes each of the held-out images shows."""
+    presence = setting.images.presence
+    assert presence is not None
+    return presence.take(setting.images.held_out)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Average precision of each class (K,), by kind: "ap", and where it can be known "location_ap"
+    and "center_ap"; NaN for a class that none of the images shows.
+
+    located: share of the classes shown whose point is right. tolerance: of points, in pixels. Both
+    None where points are not judged.
+    """
+
+    values: dict[str, NDArray[np.float64]]
+    located: float | None = None
+    tolerance: float | None = None
+
+
+def found(embedding: Embedding) -> Found:
+    """How well the classes of the held-out images are found."""
+    from dimred.evaluation.average_precision import class_precision
+    from dimred.evaluation.localization import center_points, inside_boxes
+
+    images, rows = embedding.setting.images, embedding.setting.images.held_out
+    shown, scores = presence_at(embedding.setting).values, embedding.z[rows]
+    values = {"ap": class_precision(scores, shown, shown)}
+    if images.boxes is None or embedding.encoder.pool is None:
+        return Found(values)
+    points, stride = _points(embedding, rows)
+    tolerance = stride * getattr(embedding.setting.config.eval, "location_tolerance", HALF)
+    height, width = images.images.shape[2:]
+    centers = center_points(len(shown), shown.shape[1], (height, width))
+    boxes = images.boxes.take(rows)
+    right, central = (inside_boxes(it, boxes, tolerance) & shown for it in (points, centers))
+    values["location_ap"] = class_precision(scores, right, shown)
+    values["center_ap"] = class_precision(scores, central, shown)
+    return Found(values, float(right[shown].mean()), tolerance)
+
+
+def _points(embedding: Embedding, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], float]:
+    """Where the score of each class is highest in the images at `rows`, (n, K, 2), and the stride
+    of the score map."""
+    import torch
+
+    from dimred.training.score_points import score_points
+
+    setting = embedding.setting
+    samples = torch.from_numpy(rows * setting.n_variants).to(setting.compute.device)
+    size = setting.config.eval.batch_size
+    return score_points(embedding.encoder, setting.resident, samples, size, setting.compute)
+
+
+def _described(found: Found, n: int, of_test: bool) -> str:
+    """What was measured, in words."""
+    text = f"{n:,} {'test images' if of_test else 'images, which were learned from'}"
+    if found.tolerance is None:
+        return text
+    return f"{text}; a point is right in a box of its class or within {found.tolerance:g} pixels"

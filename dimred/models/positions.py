@@ -1,0 +1,91 @@
+"""Where in an image the positions of a backbone's features are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import nn
+
+from dimred.models.backbones import Backbone
+
+_SLIDING = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The centers of what the features at positions see, in pixels of the image, of which (0, 0) is
+    the square from 0 to 1.
+
+    y: of each row. x: of each column. stride: pixels from one to the next, (down, across).
+    """
+
+    y: tuple[float, ...]
+    x: tuple[float, ...]
+    stride: tuple[float, float]
+
+    def scaled(self, down: float, across: float) -> Grid:
+        """The same in an image so many times as high and wide."""
+        y, x = (tuple(v * by for v in of) for of, by in ((self.y, down), (self.x, across)))
+        return Grid(y, x, (self.stride[0] * down, self.stride[1] * across))
+
+
+@torch.no_grad()
+def grid_of(backbone: Backbone, channels: int, size: Size) -> Grid:
+    """The grid in images of `size` (height, width), from the kernels, strides and paddings of the
+    backbone's convolutions and poolings.
+
+    Position i of a layer with a kernel of k, stride s and padding p sees what is around position
+    s i + (k - 1) / 2 - p of its input. Layers side by side, such as a shortcut, are taken to see
+    the same. Where other layers shrink the image, too, positions are spread over it evenly.
+    """
+    shrinking: dict[tuple[Size, Size], nn.Module] = {}
+
+    def note(layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        before, after = tuple(inputs[0].shape[-2:]), tuple(output.shape[-2:])
+        if before != after:
+            shrinking.setdefault((before, after), layer)
+
+    layers = [layer for layer in backbone.modules() if isinstance(layer, _SLIDING)]
+    handles = [layer.register_forward_hook(note) for layer in layers]
+    was_training, weight = backbone.training, next(backbone.parameters())
+    try:
+        image = torch.zeros(1, channels, *size, dtype=weight.dtype, device=weight.device)
+        rows, columns = backbone.eval().positions(image).shape[-2:]
+    finally:
+        backbone.train(was_training)
+        for handle in handles:
+            handle.remove()
+    sizes = [size, *(after for _, after in shrinking)]
+    explained = list(shrinking) == list(pairwise(sizes)) and sizes[-1] == (rows, columns)
+    axes = []
+    for axis, count in enumerate((rows, columns)):
+        start, stride = 0.5, 1.0
+        for kernel, step, padding in _along(shrinking.values(), axis):
+            start, stride = start + stride * ((kernel - 1) / 2 - padding), stride * step
+        if not explained:
+            stride = size[axis] / count
+            start = stride / 2
+        axes.append((tuple(start + stride * i for i in range(count)), stride))
+    (y, down), (x, across) = axes
+    return Grid(y, x, (down, across))
+
+
+def _along(layers: Any, axis: int) -> Iterator[tuple[int, int, int]]:
+    """The width of the kernel, the stride and the padding of each layer along an axis."""
+    for layer in layers:
+        kernel, step, padding, dilation = (
+            value if isinstance(value, int) else value[axis]
+            for value in (
+                layer.kernel_size,
+                layer.stride,
+                layer.padding,
+                getattr(layer, "dilation", 1),
+            )
+        )
+        yield dilation * (kernel - 1) + 1, step, padding

@@ -1,0 +1,110 @@
+"""dimred locate of a map: what holds images at their places, and what two of them share."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from command import SMOKE, dimred, refused
+from PIL import Image
+
+from dimred import load_run
+from dimred.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("no_figures_here")
+
+QUICK = ["dataset.limit=120", "eval.linear=none", "eval.k=[3]", "view=false"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    cwd = tmp_path_factory.mktemp("holding")
+    dimred(cwd, *SMOKE, *QUICK, "run_dir=run")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 8), dtype=np.uint8)
+    np.savez(cwd / "two.npz", images=pixels)
+    Image.fromarray(pixels[0]).save(cwd / "one.png")
+    return cwd
+
+
+def rows(path):
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        return list(csv.DictReader(file))
+
+
+def test_heat_is_how_far_z_moves_in_distances_to_the_15th_nearest(made):
+    out, err = dimred(made, "locate", "run", "RUN:all", "--most", "6", "--fill", "0.5")
+    assert err == ""
+    assert out.splitlines()[-1] == "run/located/all"
+    assert "squares of 2 pixels hidden at 49 places of 6 images, in gray of 0.5" in out
+    run, table = load_run(made / "run"), rows(made / "run/located/all/points.csv")
+    encoder, z = run.encoder().eval(), run.z.astype(np.float64)
+    with np.load(made / "run/located/all/maps.npz") as content:
+        heat, x, y = content["heat"], content["x"], content["y"]
+    assert (made / "run/located/all/sheet.png").exists()
+    assert len(table) == len(heat) == 6
+    for line, of_image in zip(table, heat, strict=True):
+        row = int(line["row"])
+        unit = np.sort(np.linalg.norm(z - z[row], axis=1))[15]
+        image = torch.from_numpy(run.images()[row : row + 1]).float() / 255
+        image[..., 4:6, 1:3] = 0.5
+        with torch.no_grad():
+            moved = np.linalg.norm(encoder(image)[1].numpy()[0] - z[row])
+        i, j = y.tolist().index(5), x.tolist().index(2)
+        assert of_image[i, j] == pytest.approx(moved / unit, rel=1e-3, abs=1e-4)
+        i, j = np.unravel_index(of_image.argmax(), of_image.shape)
+        assert (float(line["x"]), float(line["y"])) == (x[j], y[i])
+        assert float(line["heat"]) == pytest.approx(of_image.max(), rel=1e-5)
+
+
+def test_squares_have_the_mean_color_by_default_and_new_images_the_unit_of_training_images(made):
+    run = load_run(made / "run")
+    held = run.locate(made / "two.npz", side=1.0)
+    assert held.heat.shape == (2, 2, 2)[:1] + held.squares.shape
+    with torch.no_grad():
+        encoder = run.encoder().eval()
+        flat = encoder.mean.expand(1, 1, 8, 8)
+        z = encoder(torch.from_numpy(held.images.pixels).float() / 255)[1].numpy()
+        moved = np.linalg.norm(encoder(flat)[1].numpy() - z, axis=1)
+    apart = np.linalg.norm(run.z[run.finished.map.training_images][None] - z[:, None], axis=2)
+    unit = np.sort(apart, axis=1)[:, 14]
+    np.testing.assert_allclose(held.unit, unit, rtol=1e-4)
+    np.testing.assert_allclose(held.heat[:, 0, 0], moved / unit, rtol=1e-3)
+
+
+def test_what_images_share_with_one_sums_up_to_their_product(made):
+    out, _ = dimred(made, "locate", "run", "two.npz", "--with", "7")
+    assert out.splitlines()[-1] == "run/located/two.npz-with-7"
+    with np.load(made / "run/located/two.npz-with-7/maps.npz") as content:
+        maps, others, product = (content[name] for name in ("maps", "with_maps", "product"))
+        assert content["space"] == "H"
+    run = load_run(made / "run")
+    with np.load(made / "two.npz") as content:
+        pixels = content["images"][:, None]
+    both = torch.from_numpy(np.concatenate([pixels, run.images()[7:8]])).float() / 255
+    with torch.no_grad():
+        h = run.encoder().eval()(both)[0].numpy()
+    np.testing.assert_allclose(product, h[:2] @ h[2], rtol=1e-4)
+    np.testing.assert_allclose(maps.sum((1, 2)), product, rtol=1e-4)
+    np.testing.assert_allclose(others.sum((1, 2)), product, rtol=1e-4)
+    assert rows(made / "run/located/two.npz-with-7/points.csv")[0]["with"] == "row 7"
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["run", "--side", "0"], ["--side 0: must be above 0 to 1"]),
+        (["run", "--side", "nan"], ["--side nan: must be"]),
+        (["run", "--fill", "1.5"], ["--fill 1.5: must be from 0 to 1"]),
+        (["run", "--fill", "0", "--with", "3"], ["--with: is a split", "leave --fill out"]),
+        (["run", "--with", "120"], ["row 120: must be from 0 to 119"]),
+        (["run", "--with", "two.npz"], ["--with", "must be one image, not 2"]),
+    ],
+)
+def test_what_cannot_be_is_one_line(made, words, parts):
+    line = refused(made, "locate", *words)
+    assert all(part in line for part in parts), line
+
+
+def test_python_refuses_the_same(made):
+    with pytest.raises(InputError, match="leave --fill out"):
+        load_run(made / "run").locate(fill=0.5, other="3")

@@ -1,0 +1,152 @@
+"""What runs whose Z are scores of classes are measured by."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from test_general import image_set, setting_of
+from torch import nn
+
+from dimred.data.presence import Boxes, Presence
+from dimred.data.resident import ResidentImages
+from dimred.evaluation import average_precision
+from dimred.measures.neighborhoods import Neighborhoods
+from dimred.measures.presence import EachClass, PresenceOfClasses
+from dimred.measures.protocol import Detail, Embedding, LeftOut
+from dimred.models import Backbone, Encoder
+from dimred.models.backbones import mean_over_positions
+from dimred.models.encoder import max_pool
+from dimred.run.measuring import Measuring
+
+N, SIDE, CLASSES = 40, 12, 2
+NAMES = ("bright", "very bright!")
+
+
+class Pixels(Backbone):
+    """Every second pixel is a position; its feature is its brightness."""
+
+    has_positions, out_features = True, 1
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(1, 1, 1, stride=2, bias=False)
+        nn.init.ones_(self.layer.weight)
+
+    def forward(self, images):
+        return mean_over_positions(self.positions(images))
+
+    def positions(self, images):
+        return self.layer(images)
+
+
+def encoder(pool=max_pool):
+    """The score of the first class is brightness, that of the second its difference from 0.5, so
+    that it is seldom right."""
+    made = Encoder(Pixels(), [0.0], [1.0], None, CLASSES, pool)
+    with torch.no_grad():
+        made.readout.weight.copy_(torch.tensor([[1.0], [-1.0]]))
+        made.readout.bias.copy_(torch.tensor([0.0, 0.5]))
+    return made.eval()
+
+
+def made(boxes=True, tolerance=0.5, pool=max_pool):
+    """Images with a dot each, brighter where the first class is shown, which is at the dot in the
+    even ones and elsewhere in the others."""
+    rng = np.random.default_rng(0)
+    images = replace(image_set(np.zeros(N, int), np.arange(N) >= N // 2), labels=None)
+    pixels = np.zeros((N, 1, SIDE, SIDE), np.uint8)
+    dots = rng.integers(0, SIDE // 2, (N, 2)) * 2
+    shown = rng.random((N, CLASSES)) < 0.5
+    for pixel, (row, column), of in zip(pixels, dots, shown, strict=True):
+        pixel[0, row, column] = rng.integers(90, 200) + 55 * of[0]
+    image = np.flatnonzero(shown[:, 0])
+    corners = np.concatenate([dots[image, ::-1], dots[image, ::-1] + 1], axis=1).astype(float)
+    corners[image % 2 == 1] += 5  # away from the dot
+    images = replace(
+        images,
+        images=torch.from_numpy(pixels),
+        presence=Presence(shown, NAMES),
+        boxes=Boxes(image, np.zeros(len(image), int), corners) if boxes else None,
+    )
+    setting = setting_of(images, [3])
+    setting.config.scores_presence = True
+    setting.config.eval.batch_size, setting.config.eval.location_tolerance = 7, tolerance
+    resident = ResidentImages(images.images, torch.device("cpu"), 0.5)
+    setting = replace(setting, resident=resident)
+    net = encoder(pool)
+    with torch.no_grad():
+        h, z = net(images.images.float() / 255)
+    return Embedding(setting, h.numpy(), z.numpy(), net)
+
+
+def found(kind, embedding):
+    measure = kind()
+    assert measure.applies(embedding.setting)
+    measure.prepare(embedding.setting)
+    results = list(measure.measure(embedding))
+    return {it.key if isinstance(it, Detail) else it.name: it.value for it in results}
+
+
+def test_they_are_of_held_out_images_and_the_means_over_classes():
+    embedding = made()
+    shown = embedding.setting.images.presence.values[N // 2 :]
+    scores = embedding.z[N // 2 :]
+    of_class = [average_precision(scores[:, k], shown[:, k]) for k in range(CLASSES)]
+    # The dot is in the box in every second image; the second class has no boxes.
+    right = shown[:, 0] & (np.arange(N // 2, N) % 2 == 0)
+    located = average_precision(scores[:, 0], right, shown[:, 0].sum())
+    means = found(PresenceOfClasses, embedding)
+    assert means["mean_ap"] == pytest.approx(np.mean(of_class))
+    assert means["mean_location_ap"] == pytest.approx(located / 2)
+    each = found(EachClass, embedding)
+    assert each["ap_bright"] == pytest.approx(of_class[0])
+    assert each["ap_class1"] == pytest.approx(of_class[1]), "a name of its own would be none"
+    assert (each["location_ap_bright"], each["location_ap_class1"]) == (pytest.approx(located), 0)
+    assert each["shown_bright"] == shown[:, 0].sum()
+    assert each["located"] == pytest.approx(right.sum() / shown.sum())
+    assert each["images"] == (
+        "20 test images; a point is right in a box of its class or within 1 pixels"
+    )
+    lines = EachClass.lines(each)
+    assert [line.split()[0] for line in lines[2:]] == ["bright", "class1", "located"]
+    assert lines[1].split() == ["class", "images", "AP", "location", "AP", "center", "AP"]
+
+
+def test_the_center_has_the_scores_of_the_network():
+    embedding = made(tolerance=SIDE)
+    assert found(PresenceOfClasses, embedding)["mean_center_ap"] == pytest.approx(
+        found(EachClass, embedding)["ap_bright"] / 2
+    ), "within so many pixels every point is right"
+
+
+@pytest.mark.parametrize(("boxes", "pool"), [(False, max_pool), (True, None)])
+def test_without_boxes_or_scores_of_positions_there_is_no_location(boxes, pool):
+    embedding = made(boxes, pool=pool)
+    assert set(found(PresenceOfClasses, embedding)) == {"mean_ap"}
+    each = found(EachClass, embedding)
+    assert "located" not in each
+    assert each["images"] == "20 test images"
+
+
+def test_a_class_that_no_test_image_shows_has_no_part_in_the_mean():
+    embedding = made()
+    embedding.setting.images.presence.values[N // 2 :, 1] = False
+    each = found(EachClass, embedding)
+    assert each["shown_class1"] == 0
+    assert "ap_class1" not in each
+    assert found(PresenceOfClasses, embedding)["mean_ap"] == pytest.approx(each["ap_bright"])
+    embedding.setting.images.presence.values[N // 2 :] = False
+    for kind in (PresenceOfClasses, EachClass):
+        with pytest.raises(LeftOut, match="no class is in any of the images to measure"):
+            kind().prepare(embedding.setting)
+
+
+def test_the_headline_is_the_mean_and_no_neighborhood_is_measured():
+    setting = made().setting
+    assert not Neighborhoods().applies(setting)
+    measuring = Measuring.__new__(Measuring)
+    measuring.setting = setting
+    assert measuring.headline == "mean_ap"
+    assert measuring.headline_label == "mean AP"
+    assert measuring.chance == setting.images.presence.values[N // 2 :].mean()
