@@ -330,9 +330,7 @@ class LoadedRun:
             raise ImportError("to_dataframe needs pandas: pip install pandas") from error
         return pandas.DataFrame(self.columns())
 
-    def view(
-        self, thumbnail: int | None = None, height: int = 700, heat: bool = False
-    ) -> MapView:
+    def view(self, thumbnail: int | None = None, height: int = 700, heat: bool = False) -> MapView:
         """The interactive page of the map that `dimred view` writes, shown by notebooks.
 
         thumbnail: longer side of the images on the page in pixels, at most that of the images; None
