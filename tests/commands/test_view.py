@@ -179,3 +179,40 @@ def test_restart_takes_the_page_away(run, tmp_path):
     dimred(tmp_path, "view", str(run))
     dimred(tmp_path, *TINY, f"run_dir={run}", "restart=true")
     assert not (run / "map.html").exists()
+
+
+def about_of(file):
+    return json.loads(re.search(r'id="about">(.*)</script>', file.read_text())[1])
+
+
+def kept(run):
+    with np.load(run / "located/.heat.npz") as content:
+        return content["z"]
+
+
+def test_heat_is_computed_once_and_goes_on_from_what_is_kept(run, tmp_path):
+    dimred(tmp_path, "view", str(run), "--heat", "--out", "page.html")
+    about = about_of(tmp_path / "page.html")
+    assert about["heat"]["k"] == 15
+    assert {"heat-moved", "heat-step", "heat-unit"} <= set(about["arrays"])
+    first, page = kept(run), (tmp_path / "page.html").read_bytes()
+    assert first.shape == (120, 7, 7, 2)
+    # What is kept is taken, and the rest computed.
+    held = dict(np.load(run / "located/.heat.npz"))
+    marked = first[:50] + 1
+    np.savez(run / "located/.heat.npz", **{**held, "z": marked})
+    dimred(tmp_path, "view", str(run), "--heat", "--out", "page.html")
+    assert np.array_equal(kept(run)[:50], marked)
+    np.testing.assert_allclose(kept(run)[50:], first[50:], atol=1e-5)
+    np.savez(run / "located/.heat.npz", **held)
+    dimred(tmp_path, "view", str(run), "--heat", "--out", "page.html")
+    assert (tmp_path / "page.html").read_bytes() == page
+    dimred(tmp_path, "view", str(run), "--out", "page.html")
+    assert about_of(tmp_path / "page.html")["heat"] is None
+
+
+def test_heat_is_of_maps_that_are_drawn(tmp_path):
+    wide = [f"schedule.stages.{stage}.out_dim=5" for stage in ("readout", "finetune")]
+    dimred(tmp_path, *TINY, *wide, "run_dir=wide")
+    said = refused(tmp_path, "view", "wide", "--heat")
+    assert "--heat: is of maps in 2 or 3 dimensions, and Z of wide has 5" in said

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import dimred.page
 from dimred.errors import InputError
-from dimred.page import Column, Finding, MapPage, StageMap, make_atlas, page_parts
+from dimred.page import Column, Finding, MapPage, Movement, StageMap, make_atlas, page_parts
 
 PAGE = Path(dimred.page.__file__).parent
 WICKED = "</script><img src=x onerror=alert(1)><!--"
@@ -162,3 +162,16 @@ def test_the_bundle_is_of_these_sources():
     assert "three.js authors" in bundle
     assert "Permission is hereby granted" in bundle
     assert "</script" not in bundle
+
+
+def test_movements_are_kept_to_a_half_of_a_127th_of_an_images_largest():
+    rng = np.random.default_rng(0)
+    moved = rng.normal(size=(4, 3, 2, 2)) * np.array([1e-20, 1e-3, 1, 1e6])[:, None, None, None]
+    moved[2] = 0
+    arrays = dict(Movement(moved, np.ones(4), (0.2, 0.5, 0.8), (0.3, 0.7), 15).arrays())
+    steps = arrays["heat-step"].astype(float)[:, None]
+    found = arrays["heat-moved"] * steps
+    flat = moved.reshape(4, -1)
+    largest = np.abs(flat).max(axis=1, keepdims=True)
+    assert (np.abs(found - flat) <= largest * (0.5 / 127 + 1e-6)).all()
+    assert arrays["heat-moved"].dtype == "i1"

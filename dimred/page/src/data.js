@@ -11,7 +11,7 @@ function bytes(id) {
   return out;
 }
 
-const KINDS = { f4: Float32Array, u4: Uint32Array, u2: Uint16Array, u1: Uint8Array };
+const KINDS = { f4: Float32Array, i1: Int8Array, u4: Uint32Array, u2: Uint16Array, u1: Uint8Array };
 const known = new Map();
 
 /** A typed array by name; null where the page has none. Decoded on first use. */

@@ -57,6 +57,7 @@ class Page {
       tool: "pan",
       thumbnails: true,
       names: true,
+      heat: true, // whether it is shown, where there is any
       placed: true, // whether images placed afterwards are shown
       dark: matchMedia("(prefers-color-scheme: dark)").matches,
     };

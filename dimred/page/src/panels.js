@@ -119,13 +119,13 @@ function limits(page, column, known) {
   return element("div", { className: "limits" }, from, to, said);
 }
 
-/** A button with a row's image that pins it. */
-export function thumbnail(page, row, side) {
+/** A button with a row's image that pins it. shown: another picture of it. */
+export function thumbnail(page, row, side, shown = picture(row, side)) {
   const caption = title(row);
   const button = element("button", { type: "button", className: "thumbnail", title: caption });
   button.ariaLabel = `Image ${caption}`;
   button.dataset.row = row;
-  button.append(picture(row, side));
+  button.append(shown);
   button.addEventListener("click", () => page.pin(row, true));
   button.addEventListener("pointerenter", () => page.hover(row));
   button.addEventListener("pointerleave", () => page.hover(null));

@@ -10,16 +10,19 @@ import {
   neighbors,
   placedCount,
   placedOf,
+  short,
   title,
   told,
 } from "./data.js";
 import { byId, element } from "./dom.js";
 import { openFull } from "./full.js";
+import { hasHeat, heatOf, heated } from "./heat.js";
 import { picture } from "./images.js";
 import { thumbnail, voteOf } from "./panels.js";
 import { meaning, what, whatColumn } from "./words.js";
 
 const SIDE = 52; // of a thumbnail in a gallery, in pixels
+const LARGE = 296; // of the pinned image
 const LISTED = 40; // new images at first, and more each time it is asked
 
 function facts(row, stage) {
@@ -49,6 +52,40 @@ function facts(row, stage) {
   return list;
 }
 
+/** Show the pinned image in `button`, with its heat, where that is shown: that of its place, or of
+ * what it shares with another row. */
+function drawLarge(page, button, other = null) {
+  const { pinned, heat } = page.state;
+  const isHot = heat && hasHeat(pinned);
+  button.replaceChildren(isHot ? heated(pinned, LARGE, heatOf(pinned, other)) : picture(pinned, LARGE));
+}
+
+/** Whether heat is shown, and how much of it there is. */
+function heatLine(page) {
+  const { pinned, heat } = page.state;
+  const box = element("input", { type: "checkbox", id: "heat-shown", checked: heat });
+  box.addEventListener("change", () => {
+    page.state.heat = box.checked;
+    drawPinned(page);
+    byId("heat-shown").focus();
+  });
+  const most = short(Number(Math.max(...heatOf(pinned)).toPrecision(3)));
+  const text = `: hidden, the brightest part moves it ${most} times as far as its ${about.heat.k}th nearest`;
+  return element("p", { id: "heat" }, element("label", {}, box, "heat"), text, " ", what("heat", "heat"));
+}
+
+/** A neighbor in Z, with what holds it near the pinned image. */
+function hotNeighbor(page, row, large) {
+  const button = thumbnail(page, row, SIDE, heated(row, SIDE, heatOf(row, page.state.pinned)));
+  for (const event of ["pointerenter", "focus"]) {
+    button.addEventListener(event, () => drawLarge(page, large, row));
+  }
+  for (const event of ["pointerleave", "blur"]) {
+    button.addEventListener(event, () => page.state.pinned !== null && drawLarge(page, large));
+  }
+  return button;
+}
+
 /** The image that is pinned, what is known of it, and its neighbors. */
 export function drawPinned(page) {
   const { pinned, stage } = page.state;
@@ -58,11 +95,13 @@ export function drawPinned(page) {
   const body = byId("pinned-body");
   // A neighbor that was chosen by keys is gone in a moment, and the focus with it.
   const hadFocus = body.contains(document.activeElement);
-  const large = element("button", { type: "button", id: "pinned-picture" }, picture(pinned, 296));
+  const large = element("button", { type: "button", id: "pinned-picture" });
+  drawLarge(page, large);
   large.ariaLabel = `Image ${title(pinned)} in full`;
   large.title = "In full";
   large.addEventListener("click", () => openFull(pinned));
   body.replaceChildren(large);
+  if (hasHeat(pinned)) body.append(heatLine(page));
   if (stage !== LAST) {
     const { name } = about.stages[LAST];
     const text = `Place and neighbors are those after ${name}, the last stage; the loss is that of ${about.stages[stage].name}.`;
@@ -77,9 +116,11 @@ export function drawPinned(page) {
     const rows = neighbors(space, pinned);
     if (!rows.length) continue;
     const strip = element("div", { className: `gallery near-${space}` });
-    for (const row of rows) strip.append(thumbnail(page, row, SIDE));
+    const isHot = space === "z" && page.state.heat && hasHeat(pinned);
+    for (const row of rows) strip.append(isHot ? hotNeighbor(page, row, large) : thumbnail(page, row, SIDE));
     const heading = element("span", { className: `key-${space}` }, name + after);
-    body.append(element("h3", {}, heading, " ", what(`near-${space}`, name)), strip);
+    const shared = isHot ? [" ", what("shared", "heat of a neighbor")] : [];
+    body.append(element("h3", {}, heading, " ", what(`near-${space}`, name), ...shared), strip);
   }
   if (hadFocus) byId("unpin").focus();
 }

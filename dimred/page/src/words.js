@@ -9,6 +9,9 @@ const WORDS = {
   "near-z": "The images nearest to this one on the map (Z). Solid lines lead to them.",
   "near-h":
     "The images nearest to this one in the network's features (H). Dashed lines lead to them; where they are far apart, the map has torn apart what the network finds alike.",
+  heat: "Heat: a square of the image is hidden, here and there. Where it is bright, the image then moves far on the map: the network has put it there for what is shown in that place. In distances to the 15th nearest image; above 1 it leaves its neighbors.",
+  shared:
+    "Heat of a neighbor: where it is bright and hidden, the neighbor moves away from the pinned image, so that is what holds the two together. Point at a neighbor to see the same of the pinned image.",
   stage: "Training goes in stages, one after another. The slider shows the map as it was after each; the last is the result.",
   measure:
     "kNN accuracy: the share of images whose class is that of most of their nearest neighbors, on the map (z) or in the network's features (h). Always answering the largest class gives chance.",
