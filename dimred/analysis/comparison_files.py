@@ -86,13 +86,13 @@ def write(
     return run.path / folder
 
 
-def checked_name(name: str) -> str:
-    """The name of a folder in RUN/compared/. Raises InputError for one that is none."""
+def checked_name(name: str, folder: str = layout.COMPARED) -> str:
+    """The name of a folder in a folder of a run. Raises InputError for one that is none."""
     is_plain = name.isprintable() and not set(name) & set("/\\")
     is_plain = is_plain and len(os.fsencode(name)) <= _MAX_NAME
     if not is_plain or name[:1] in ("", ".", "-"):
         raise InputError(
-            f"out={printable(name)!r}: must be the name of a folder in RUN/{layout.COMPARED}/, of "
+            f"out={printable(name)!r}: must be the name of a folder in RUN/{folder}/, of "
             f"up to {_MAX_NAME} bytes, without a slash and not beginning with . or -"
         )
     return name

@@ -14,6 +14,7 @@ COMMANDS = {
     "inspect": "images worth checking: duplicates, outliers, label issues, clusters",
     "embed": "place new images on a finished run's map",
     "compare": "whether two sets of images are alike, and which images tell",
+    "probe": "how far a finished run's network gets with few labels",
     "export": "a finished run's encoder as ONNX",
     "reproduce": "the runs of a paper's table",
     "table": "a paper's table beside the results of your runs",
