@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,14 +60,22 @@ class ProbeOptions:
                 raise InputError(f"methods={method}: must be of {', '.join(METHODS)}")
         if not self.methods or self.labels == ():
             raise InputError("methods and labels: name at least one of each")
-        for count in self.labels or ():
-            if count is not None and count < 1:
-                raise InputError(f"labels={count}: must be at least 1, or {ALL}")
         for key, value in (("draws", self.draws), ("steps", self.steps)):
             if not 1 <= value <= 10**6:
                 raise InputError(f"{key}={value}: must be from 1 to 1,000,000")
         if not 0 < self.lr <= 100:
             raise InputError(f"lr={self.lr}: must be above 0 and at most 100")
+
+
+def counts(words: Sequence[int | str]) -> tuple[int | None, ...]:
+    """Labeled images a class: numbers, None for "all". Raises InputError for anything else."""
+    found: list[int | None] = []
+    for word in words:
+        text = str(word)
+        if text != ALL and not (text.isascii() and text.isdigit() and 0 < int(text) < 10**9):
+            raise InputError(f"labels={text}: must be a whole number above 0, or {ALL}")
+        found.append(None if text == ALL else int(text))
+    return tuple(dict.fromkeys(found))
 
 
 class Prober:

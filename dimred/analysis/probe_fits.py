@@ -78,7 +78,8 @@ class Fits:
     def width(self, method: str) -> int:
         """Dimensions of the features of a linear classifier."""
         kept = self.kept(method)
-        return (self._features(method) if kept is None else kept.h).shape[1]
+        points = self._features(method) if kept is None else kept.h
+        return int(points.shape[1])
 
     def _features(self, method: str) -> NDArray[np.floating[Any]]:
         if method in self._kept:

@@ -82,12 +82,13 @@ def run(arguments: list[str]) -> int:
 
     finished = FinishedRun(path, args.root)
     from dimred.analysis.comparison_files import checked_name  # with torch
-    from dimred.analysis.probe import ProbeOptions, Prober
+    from dimred.analysis.probe import ProbeOptions, Prober, counts
     from dimred.run_folder import layout
     from dimred.run_folder.probes import METHODS
 
     methods = tuple(METHODS) if args.methods is None else tuple(args.methods.split(","))
-    options = ProbeOptions(_labels(args.labels), args.draws, methods, args.steps, args.lr)
+    labels = None if args.labels is None else counts(args.labels.split(","))
+    options = ProbeOptions(labels, args.draws, methods, args.steps, args.lr)
     name = None if args.out is None else checked_name(args.out, layout.PROBED)
     prober = Prober(finished, options, dataset, name)
     _work(prober)
@@ -107,18 +108,6 @@ def _dataset(overrides: Sequence[str]) -> DatasetOptions | None:
     from dimred.config.compose import composed
 
     return composed(overrides, fits=False).dataset
-
-
-def _labels(text: str | None) -> tuple[int | None, ...] | None:
-    """Numbers of labels, None for all; None where not given."""
-    if text is None:
-        return None
-    labels: list[int | None] = []
-    for word in text.split(","):
-        if word != "all" and not (word.isascii() and word.isdigit() and int(word) > 0):
-            raise InputError(f"--labels {text}: {word!r} must be a whole number above 0, or all")
-        labels.append(None if word == "all" else int(word))
-    return tuple(labels)
 
 
 def _work(prober: Prober) -> None:

@@ -132,7 +132,7 @@ def shown(labels: int | None) -> int | str:
 def read_probed(files: RunFiles, name: str) -> Probed | None:
     """The result RUN/probed/NAME/; None where there is none. Raises InputError for a damaged
     one."""
-    file = f"{layout.PROBED}/{name}/{RESULT}"
+    file = _result_file(name)
     if not files.exists(file):
         return None
     content = files.json(file)
@@ -140,13 +140,18 @@ def read_probed(files: RunFiles, name: str) -> Probed | None:
         return Probed.of_json(content)
 
 
-def all_probed(files: RunFiles) -> dict[str, Probed]:
-    """The results of a run, by name. Raises InputError for a damaged one."""
+def probes_of(files: RunFiles) -> dict[str, Any]:
+    """The content of each result.json of a run, by name. Raises InputError for one that is no
+    JSON."""
     folder = files.folder / layout.PROBED
-    if not folder.is_dir() or folder.is_symlink():
+    if folder.is_symlink() or not folder.is_dir():
         return {}
-    found = {path.name: read_probed(files, path.name) for path in sorted(folder.iterdir())}
-    return {name: result for name, result in found.items() if result is not None}
+    names = sorted(path.name for path in folder.iterdir())
+    return {name: files.json(file) for name in names if files.exists(file := _result_file(name))}
+
+
+def _result_file(name: str) -> str:
+    return f"{layout.PROBED}/{name}/{RESULT}"
 
 
 def _fit(method: str, labels: int | str, draw: int, accuracy: float, seconds: float) -> Fit:
