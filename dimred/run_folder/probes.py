@@ -141,13 +141,17 @@ def read_probed(files: RunFiles, name: str) -> Probed | None:
 
 
 def probes_of(files: RunFiles) -> dict[str, Any]:
-    """The content of each result.json of a run, by name. Raises InputError for one that is no
-    JSON."""
+    """The content of each result.json of a run, by name. Raises InputError for a damaged one."""
     folder = files.folder / layout.PROBED
     if folder.is_symlink() or not folder.is_dir():
         return {}
-    names = sorted(path.name for path in folder.iterdir())
-    return {name: files.json(file) for name in names if files.exists(file := _result_file(name))}
+    content = {}
+    for path in sorted(folder.iterdir()):
+        if files.exists(file := _result_file(path.name)):
+            content[path.name] = files.json(file)
+            with files.decoding(file):
+                Probed.of_json(content[path.name])
+    return content
 
 
 def _result_file(name: str) -> str:
