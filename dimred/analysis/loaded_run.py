@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from dimred.analysis.sharing import Shared
     from dimred.config import RunConfig
     from dimred.data.image_set import ImageSet
+    from dimred.data.options import DatasetOptions
     from dimred.models import Encoder
+    from dimred.run_folder.probes import Probed
 
 
 def load_run(path: str | os.PathLike[str], root: str | None = None) -> LoadedRun:
@@ -221,6 +223,35 @@ class LoadedRun:
         options = LocateOptions(side, fill, other)
         check_options(self.finished, options)
         return located(self.finished, looked_at(self.finished, images, most), options)
+
+    def probe(
+        self,
+        dataset: DatasetOptions | None = None,
+        *,
+        labels: Sequence[int | str] | None = None,
+        out: str | None = None,
+        **options: Any,
+    ) -> Probed:
+        """Accuracy with few labels, as `dimred probe` measures it: makes what is not finished yet,
+        and writes to the folder RUN/probed/. Returns all of its numbers.
+
+        dataset: of other images, such as `dimred.data.options.Torchvision("mnist", root="data")`;
+            None for those of the run.
+        labels: labeled images a class, such as [1, 10, "all"]; None for the command's. out: name of
+            the folder in RUN/probed/; None for one made of the images' name.
+        options: others of `dimred.analysis.probe.ProbeOptions`: draws, methods, steps, lr.
+        Raises InputError for options and images that cannot be used.
+        """
+        from dimred.analysis.comparison_files import checked_name
+        from dimred.analysis.probe import ProbeOptions, Prober, counts
+        from dimred.run_folder import layout
+
+        chosen = ProbeOptions(None if labels is None else counts(labels), **options)
+        name = None if out is None else checked_name(out, layout.PROBED)
+        prober = Prober(self.finished, chosen, dataset, name)
+        for _ in prober.run():
+            pass
+        return prober.result
 
     @cached_property
     def _placement(self) -> Placement:

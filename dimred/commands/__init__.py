@@ -15,6 +15,7 @@ COMMANDS = {
     "embed": "place new images on a finished run's map",
     "compare": "whether two sets of images are alike, and which images tell",
     "locate": "where in images a run finds a class, or looks",
+    "probe": "how far a finished run's network gets with few labels",
     "export": "a finished run's encoder as ONNX",
     "reproduce": "the runs of a paper's table",
     "table": "a paper's table beside the results of your runs",

@@ -23,9 +23,9 @@ dimred reproduce TABLE [--budget full|short|smoke] [--rows KEY,...] [--seeds 0,1
 
 Makes the runs of a paper's table: all rows with the first seed, then with the next. Skips finished
 runs, continues interrupted ones, and prints an estimate of the training time first. TABLE is one of
-those of `dimred table`; baselines trains Table 1's SimCLR and runs `dimred baselines` on it; c2st
-repeats experiments with two-sample tests, which train no map and make no run folders: results are
-in outputs/c2st.
+those of `dimred table` but transfer; baselines trains Table 1's SimCLR and runs `dimred baselines`
+on it; c2st repeats experiments with two-sample tests, which train no map and make no run folders:
+results are in outputs/c2st.
 
   --budget   full = as published (default); short = small networks and embedded or fewer images,
              minutes to hours on a CPU; smoke = seconds a row, to test that everything runs.
@@ -81,6 +81,11 @@ def run(arguments: list[str]) -> int:
         raise InputError(f"{args.table}: no such table; the tables are {', '.join(NAMES)}")
     if args.budget not in BUDGETS:
         raise InputError(f"--budget {args.budget}: must be one of {', '.join(BUDGETS)}")
+    if args.table == "transfer":
+        raise InputError(
+            "transfer: is of any runs, such as of dimred train experiment=transfer_mnist; dimred probe "
+            "RUN makes its numbers"
+        )
     if args.table == "c2st":
         from dimred.commands import reproduce_c2st
 

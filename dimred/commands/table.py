@@ -29,6 +29,8 @@ TABLE is one of
   drlim            DrLIM paper, MNIST and NORB    angel2015_mnist  Angel (2015), MNIST
   angel2015_norb   Angel (2015), NORB             baselines        other methods, same images
   dvml             Deep Variational Metric Learning and metric losses (Lin et al. 2018)
+  transfer         what a trained network is worth with few labels (Oquab et al. 2014), of the
+                   results of `dimred probe`
   c2st             classifier two-sample tests (Lopez-Paz and Oquab 2017), of the results that
                    `dimred reproduce c2st` has written below FOLDER
 
@@ -60,7 +62,8 @@ def run(arguments: list[str]) -> int:
     measures = args.measures.split(",") if args.measures is not None else []
     make = _of_results if args.name == "c2st" else _of_runs
     table, damaged = make(args.name, args.outputs, args.budget, measures)
-    if args.measured and args.name != "baselines":  # whose rows are those that there are
+    # The rows of these two are those that there are.
+    if args.measured and args.name not in ("baselines", "transfer"):
         table = with_runs(table)
     for line in damaged:
         complain(f"left out: {line}")

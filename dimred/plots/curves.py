@@ -87,7 +87,7 @@ def curves_figure(
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         names = list(groups)
         if chance is not None:
-            lines, names = _accuracies(axes, lines, names, chance)
+            lines, names = accuracy_axis(axes, lines, names, chance)
         _finish(axes, lines, names, words, starts)
     return figure
 
@@ -142,7 +142,7 @@ def knn_figure(
             percent = np.array([100 * curve[k] for k in ks])
             lines += _line(axes, np.array(ks), percent, i, len(curves))
         levels = [] if chance is None else [chance]
-        lines, names = _accuracies(axes, lines, list(curves), levels, chance_of)
+        lines, names = accuracy_axis(axes, lines, list(curves), levels, chance_of)
         subtitle = "test images whose class is the most frequent among their k nearest"
         words = Words(
             title and f"{title}: kNN accuracy",
@@ -169,7 +169,7 @@ def _line(axes: Axes, x: Points, y: Points, i: int, n: int) -> list[Line2D]:
     return axes.plot(x, y, color=color, **style)
 
 
-def _accuracies(
+def accuracy_axis(
     axes: Axes, lines: list[Line2D], names: list[str], chance: Iterable[float], of: str = ""
 ) -> tuple[list[Line2D], list[str]]:
     """An axis in per cent from chance, or the lowest curve, to at most 100. Returns the lines and
@@ -199,12 +199,12 @@ def _finish(
     axes.set(xlabel=words.x, ylabel=words.y)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     _mark_stages(axes, starts)
-    _name_lines(axes, lines, names)
+    name_lines(axes, lines, names)
     if words.title or words.subtitle:
         write_title(axes, words.title, words.subtitle)
 
 
-def _name_lines(axes: Axes, lines: Sequence[Line2D], names: Sequence[str]) -> None:
+def name_lines(axes: Axes, lines: Sequence[Line2D], names: Sequence[str]) -> None:
     """Write the names of lines at their ends, moved where they would overlap; in a legend where
     they do not all fit beside the axes."""
     height = axes.get_window_extent().height * 72 / axes.figure.dpi

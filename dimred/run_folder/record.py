@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from dimred.options.registry import registered
 from dimred.run_folder import layout
 from dimred.run_folder.files import RunFiles, strict_json
 from dimred.run_folder.names import begun_with
+from dimred.run_folder.probes import Probed, probes_of
 
 _UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError)
 
@@ -25,7 +26,8 @@ class RunRecord:
     """The JSON and YAML files of a finished run.
 
     folder: the folder's name. summary: summary.json. config: config.yaml. environment:
-    environment.json. baselines: baselines.json, {} without one.
+    environment.json. baselines: baselines.json, {} without one. probes: the results of `dimred
+    probe` by name, each the content of its result.json.
     """
 
     folder: str
@@ -33,6 +35,7 @@ class RunRecord:
     config: dict[str, Any]
     environment: dict[str, Any]
     baselines: dict[str, Any]
+    probes: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -79,6 +82,11 @@ class RunRecord:
         return {f"eval.{key}": value for key, value in self.summary["eval"].items()}
 
     @property
+    def probed(self) -> dict[str, Probed]:
+        """The results of `dimred probe`, by name."""
+        return {name: Probed.of_json(content) for name, content in self.probes.items()}
+
+    @property
     def budget(self) -> str:
         """The run's size, such as "smoke"; "" for none."""
         return self.config.get("budget") or ""
@@ -112,6 +120,8 @@ class RunRecord:
         _require(session["device"], str, "sessions.device")
         _require(session["commit"], str | None, "sessions.commit")
         _require(session.get("threads", 1), int, "sessions.threads")
+        for result in self.probed.values():
+            json.dumps(result.settings)
         for method, baseline in self.baselines.items():
             for key in _BASELINE_KEYS:
                 baseline[key]  # a LookupError where it is missing
@@ -126,6 +136,7 @@ class RunRecord:
             "config": self.config,
             "environment": self.environment,
             "baselines": self.baselines,
+            **({"probes": self.probes} if self.probes else {}),
         }
 
 
@@ -277,6 +288,7 @@ def read_record(folder: Path) -> RunRecord:
             config=files.yaml(layout.CONFIG),
             environment=files.json(layout.ENVIRONMENT),
             baselines=files.json(layout.BASELINES) if has_baselines else {},
+            probes=probes_of(files),
         )
     except _UNREADABLE as error:
         reason = str(error).removeprefix(f"{folder}{os.sep}")
@@ -293,7 +305,8 @@ def _record(config: dict[str, Any], environment: dict[str, Any], **rest: Any) ->
     """A checked record, under current names. Raises what `RunRecord.check` raises for an invalid
     one."""
     parts = {layout.CONFIG: config, layout.ENVIRONMENT: environment}
-    for name, part in (parts | {layout.BASELINES: rest["baselines"]}).items():
+    parts |= {layout.BASELINES: rest["baselines"], layout.PROBED: rest.get("probes", {})}
+    for name, part in parts.items():
         _require(part, dict, name)
     identity = current_identity(environment["identity"])
     environment = {**environment, "identity": identity}

@@ -6,6 +6,7 @@ from dimred.tables.contrastive import ANGEL2015_MNIST, ANGEL2015_NORB, DRLIM
 from dimred.tables.dvml import DVML
 from dimred.tables.formats import FORMATS
 from dimred.tables.published import BUDGETS, Column, Row, Table, Value
+from dimred.tables.transfer import compare_transfer
 from dimred.tables.tsimcne import TABLE1, TABLE_A1
 
 TABLES = {
@@ -16,7 +17,7 @@ TABLES = {
     "angel2015_norb": ANGEL2015_NORB,
     "dvml": DVML,
 }
-NAMES = (*TABLES, "baselines", "c2st")
+NAMES = (*TABLES, "baselines", "transfer", "c2st")
 """c2st is no table of runs: `dimred.tables.c2st` makes it."""
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Value",
     "compare",
     "compare_baselines",
+    "compare_transfer",
     "grouped",
     "summarize",
     "with_runs",

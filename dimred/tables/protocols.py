@@ -11,7 +11,15 @@ from dimred.config import eval_values, identity_fields
 from dimred.config.compose import composed
 from dimred.errors import InputError
 from dimred.run_folder.record import RunRecord
-from dimred.tables import TABLES, Column, Comparison, Table, compare, compare_baselines
+from dimred.tables import (
+    TABLES,
+    Column,
+    Comparison,
+    Table,
+    compare,
+    compare_baselines,
+    compare_transfer,
+)
 
 # Parts of summary.json that are not results of a measure.
 _NOT_MEASURES = ("dataset", "eval", "stages", "measures")
@@ -21,12 +29,14 @@ def comparison(name: str, records: Sequence[RunRecord], measures: Sequence[str] 
     """The table of this name, one of NAMES.
 
     measures: names of other numbers of the runs, such as silhouette_h, to add as columns.
-    Raises InputError for a number that no run has, and for measures in the table of baselines.
+    Raises InputError for a number that no run has, and for measures in the tables of baselines and
+    of transfer.
     """
-    if name == "baselines":
+    made_of_records = {"baselines": compare_baselines, "transfer": compare_transfer}
+    if name in made_of_records:
         if measures:
-            raise InputError("--measures: the table of baselines has no further columns")
-        return compare_baselines(records)
+            raise InputError(f"--measures: the table of {name} has no further columns")
+        return made_of_records[name](records)
     extra = tuple(_column(measure, records) for measure in measures)
     table = TABLES[name]
     table = replace(table, columns=(*table.columns, *extra))

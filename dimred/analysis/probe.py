@@ -1,0 +1,252 @@
+"""Accuracy with few labels: a probe of a run's features, fine-tuning, and what to compare with.
+
+The label-efficiency curve of transfer learning (Oquab, Bottou, Laptev, Sivic, CVPR 2014, with and
+without pretraining): classifiers of the same nested draws of labeled images, tested on the same
+images.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dimred.analysis.probe_files import finished_files
+from dimred.analysis.probe_fits import EMBEDDED, Fits, Rows
+from dimred.analysis.probe_forecast import Forecast
+from dimred.analysis.probe_target import target_of
+from dimred.data.options import DatasetOptions
+from dimred.errors import InputError
+from dimred.evaluation.label_draws import LabelDraws
+from dimred.run_folder import layout
+from dimred.run_folder.finished import FinishedRun
+from dimred.run_folder.folder import RunFolder
+from dimred.run_folder.probes import ALL, METHODS, RESULT, Fit, Point, Probed, in_order, read_probed
+from dimred.steps import bar
+from dimred.training.classifier import Budget
+from dimred.training.compute import torch_settings
+
+DEFAULT_LABELS = (1, 2, 5, 10, 50, None)
+_DRAWS_SEED = 0
+
+Job = tuple[str, int | None, int]
+"""Method, labels a class and draw."""
+
+
+@dataclass(frozen=True)
+class ProbeOptions:
+    """What is measured.
+
+    labels: labeled images a class; None among them is all there are. None for DEFAULT_LABELS as far
+        as the classes have so many images. draws: of the labeled images. methods: of METHODS.
+    steps, lr: of the methods that train, as in `training.classifier.Budget`.
+    """
+
+    labels: tuple[int | None, ...] | None = None
+    draws: int = 5
+    methods: tuple[str, ...] = tuple(METHODS)
+    steps: int = 200
+    lr: float = 0.001
+
+    def check(self) -> None:
+        """Raise InputError for options that mean nothing."""
+        for method in self.methods:
+            if method not in METHODS:
+                raise InputError(f"methods={method}: must be of {', '.join(METHODS)}")
+        if not self.methods or self.labels == ():
+            raise InputError("methods and labels: name at least one of each")
+        for key, value in (("draws", self.draws), ("steps", self.steps)):
+            if not 1 <= value <= 10**6:
+                raise InputError(f"{key}={value}: must be from 1 to 1,000,000")
+        if not 0 < self.lr <= 100:
+            raise InputError(f"lr={self.lr}: must be above 0 and at most 100")
+
+
+def counts(words: Sequence[int | str]) -> tuple[int | None, ...]:
+    """Labeled images a class: numbers, None for "all". Raises InputError for anything else."""
+    found: list[int | None] = []
+    for word in words:
+        text = str(word)
+        if text != ALL and not (text.isascii() and text.isdigit() and 0 < int(text) < 10**9):
+            raise InputError(f"labels={text}: must be a whole number above 0, or {ALL}")
+        found.append(None if text == ALL else int(text))
+    return tuple(dict.fromkeys(found))
+
+
+class Prober:
+    """Measures accuracy with few labels on the images of a run, or on others, by its network.
+
+    dataset: of other images; None for those of the run. name: of the folder in RUN/probed/; None
+        for one made of the images' name.
+    target: the images. result: what is known so far. folder: that of the results. left_out: what
+        is not measured, a line each.
+    Raises InputError for options and images that cannot be used, and where the folder of that name
+    holds another probe.
+    """
+
+    def __init__(
+        self,
+        finished: FinishedRun,
+        options: ProbeOptions,
+        dataset: DatasetOptions | None = None,
+        name: str | None = None,
+    ):
+        options.check()
+        self.finished, self.options = finished, options
+        self.target = target = target_of(finished, dataset)
+        self.draws = LabelDraws(target.classes[target.train], _DRAWS_SEED)
+        self.left_out: list[str] = []
+        self.labels = self._labels()
+        self.result = self._new_result()
+        self.name = name or self._free_name()
+        self._place = f"{layout.PROBED}/{self.name}"
+        self._go_on()
+        budget = Budget(options.steps, options.lr)
+        self.fits = Fits(finished, target, self._place, budget)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the results."""
+        return self.finished.path / self._place
+
+    def _labels(self) -> list[int | None]:
+        most = self.draws.smallest
+        fewest = self.target.names[int(self.draws.sizes.argmin())]
+        wanted = self.options.labels or DEFAULT_LABELS
+        beyond = [count for count in wanted if count is not None and count > most]
+        said = f"class {fewest!r} has {most:,} training images"
+        if beyond and self.options.labels:
+            raise InputError(f"labels={beyond[0]}: {said}; must be at most that, or {ALL}")
+        if beyond:
+            self.left_out.append(f"{' and '.join(map(str, beyond))} labels a class: {said}")
+        return sorted({count for count in wanted if count not in beyond}, key=in_order)
+
+    def _new_result(self) -> Probed:
+        target, options = self.target, self.options
+        settings = {
+            "images": target.images.fingerprint(),
+            "weights": self.finished.record.summary.get("weights_sha256"),
+            "steps": options.steps,
+            "lr": options.lr,
+            "seed": _DRAWS_SEED,
+        }
+        return Probed(
+            target=target.sentence,
+            dataset=target.dataset,
+            own=target.own,
+            settings=settings,
+            classes=len(target.names),
+            train=len(target.train),
+            test=len(target.test),
+            split=target.split,
+            chance=target.chance,
+            notes=target.notes,
+        )
+
+    def _free_name(self) -> str:
+        stem = self.target.dataset + ("-unseen" if self.target.images.has_unseen else "")
+        number = 1
+        while True:
+            name = stem if number == 1 else f"{stem}-{number}"
+            there = read_probed(self.finished.files, name)
+            if there is None or there.settings == self.result.settings:
+                return name
+            number += 1
+
+    def _go_on(self) -> None:
+        """Take over the fits of an earlier call."""
+        there = read_probed(self.finished.files, self.name)
+        if there is None:
+            return
+        for key, value in self.result.settings.items():
+            if there.settings.get(key) != value:
+                raise InputError(
+                    f"{self.folder}: holds another probe ({key} is {there.settings.get(key)} "
+                    f"there, {value} here); choose another --out"
+                )
+        self.result.fits = there.fits
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All fits that are asked for, finished or not, few labels first. With all labels, every
+        draw is the same, and there is one."""
+        return [
+            (method, labels, draw)
+            for labels in self.labels
+            for method in METHODS
+            if method in self.options.methods
+            for draw in range(1 if labels is None else self.options.draws)
+        ]
+
+    @property
+    def left(self) -> list[Job]:
+        """Those of `jobs` that are not finished."""
+        done = {fit.key for fit in self.result.fits}
+        return [job for job in self.jobs if job not in done]
+
+    def _rows(self, job: Job) -> Rows:
+        """The labeled images of a fit."""
+        _, labels, draw = job
+        return self.target.train[self.draws.rows(draw, labels)]
+
+    def _needed(self) -> dict[str, Rows]:
+        """The images whose H the unfinished fits need, ascending, by method."""
+        rows: dict[str, list[Rows]] = {}
+        for job in self.left:
+            if job[0] in EMBEDDED:
+                rows.setdefault(job[0], [self.target.test]).append(self._rows(job))
+        return {method: np.unique(np.concatenate(parts)) for method, parts in rows.items()}
+
+    def forecast(self) -> str:
+        """How long the unfinished fits take, by some of the work; "" where nothing is left."""
+        if not self.left:
+            return ""
+        jobs = [(job[0], self._rows(job), job[2]) for job in self.left]
+        with self._settings():
+            return Forecast(self.fits, jobs, self._needed()).line()
+
+    def run(self) -> Iterator[list[Point]]:
+        """Make the unfinished fits, keeping each; yields what is known with so many labels when all
+        of their methods are done. Writes table and figure at the end.
+
+        Raises TrainingDiverged for a learning rate that is too high.
+        """
+        with RunFolder(self.finished.path), self._settings():
+            self._go_on()  # another call may have gone on meanwhile
+            for method, rows in self._needed().items():
+                self._embed(method, rows)
+            left = self.left
+            progress = iter(bar(left, text="classifiers"))
+            for labels in self.labels:
+                for _ in range(sum(job[1] == labels for job in left)):
+                    self._fit(next(progress))
+                yield [point for point in self.result.points() if point.labels == labels]
+            for file, content in finished_files(self.result, self.finished.record).items():
+                self.finished.files.write(f"{self._place}/{file}", content)
+
+    def _settings(self) -> AbstractContextManager[None]:
+        """PyTorch's settings as the run was trained with."""
+        device = self.finished.config.device
+        return torch_settings(self.fits.compute.device, device.threads, device.deterministic)
+
+    def _embed(self, method: str, rows: Rows) -> None:
+        kept = self.fits.kept(method)
+        if kept is None:
+            return
+        what = "a random network" if method == "random" else "the run's network"
+        for _ in bar(kept.compute_parts(rows), len(kept.parts(rows)), f"H by {what}"):
+            pass
+
+    def _fit(self, job: Job) -> None:
+        method, labels, draw = job
+        began = time.monotonic()
+        accuracy = self.fits.accuracy(method, self._rows(job), draw)
+        seconds = round(time.monotonic() - began, 3)
+        self.result.fits.append(Fit(method, labels, draw, accuracy, seconds))
+        text = json.dumps(self.result.as_json(), indent=1, allow_nan=False) + "\n"
+        self.finished.files.write(f"{self._place}/{RESULT}", text.encode())

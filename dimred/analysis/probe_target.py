@@ -1,0 +1,114 @@
+"""The images that `dimred probe` classifies: which, with which labels, and how they are split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dimred.data.image_set import ImageSet
+from dimred.data.options import DatasetOptions
+from dimred.data.spelling import listed
+from dimred.errors import InputError
+from dimred.evaluation import Splits
+from dimred.run_folder.finished import FinishedRun
+from dimred.steps import step
+
+_NAMED = 10  # classes
+
+
+@dataclass(frozen=True)
+class Target:
+    """Images to classify with few labels.
+
+    images: all of the data set. train, test: int64 positions, of which labels are drawn and which
+        are classified. classes: int64 (N,), from 0 for the classes of the target, -1 for others.
+    names: of the classes. split: in words. own: whether they are images of the run.
+    notes: what to know of the numbers, a line each.
+    """
+
+    images: ImageSet
+    train: NDArray[np.int64]
+    test: NDArray[np.int64]
+    classes: NDArray[np.int64]
+    names: tuple[str, ...]
+    dataset: str
+    split: str
+    own: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """What it is, in a line."""
+        return f"{self.dataset}, {len(self.names)} classes ({listed(self.names, _NAMED)})"
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of always answering the largest class of the test images."""
+        counts = np.bincount(self.classes[self.test], minlength=len(self.names))
+        return float(counts.max() / len(self.test))
+
+
+def target_of(finished: FinishedRun, dataset: DatasetOptions | None) -> Target:
+    """The target of a probe: the images of another data set or, with None, of the run: those of
+    classes that were not learned from, where there are any, else all.
+
+    Tested on the test images of the official split; where it leaves one side empty, or there is
+    none, on a stratified random sixth.
+    Raises InputError for images without two classes, of other channels than the run's, of another
+    size where its network takes one size only, or with a class of which none is to be learned from.
+    """
+    if dataset is None:
+        with step("reading the images"):
+            images = finished.images()
+        name, key = finished.record.data, str(finished.path)
+    else:
+        with step("reading the images"):
+            images = dataset.load(finished.config.seed)
+        name, key = dataset.name, f"dataset={dataset.name}"
+        _check_shape(finished, images, key)
+    labels = images.labels
+    if labels is None:
+        reason = "show several classes at once" if images.presence else "have no labels"
+        raise InputError(f"{key}: its images {reason}; a probe needs one class of each image")
+    splits = Splits(images, None)
+    if images.has_unseen and "unseen" not in splits.parts:
+        raise InputError(f"{key}: only one class was not learned from; a probe needs two")
+    train, test = splits.parts[splits.first]
+    used = np.unique(labels.values[np.concatenate([train, test])])
+    lacking = [labels.names[i] for i in used if not (labels.values[train] == i).any()]
+    if lacking:
+        raise InputError(
+            f"{key}: classes without training images: {listed(lacking, _NAMED)}; leave them out by "
+            "dataset.classes"
+        )
+    classes = np.full(len(images), -1)
+    known = np.isin(labels.values, used)
+    classes[known] = np.searchsorted(used, labels.values[known])
+    notes = []
+    if dataset is None and not images.has_unseen and finished.config.dataset.fit_on.value == "all":
+        notes.append(
+            "the run has learned from the test images too, so the probe of its network is not of "
+            "images never seen (dataset.fit_on=train keeps them apart)"
+        )
+    names = tuple(labels.names[i] for i in used)
+    split = splits.names[splits.first]
+    return Target(images, train, test, classes, names, name, split, dataset is None, tuple(notes))
+
+
+def _check_shape(finished: FinishedRun, images: ImageSet, key: str) -> None:
+    """Raise InputError for images that the run's network cannot take."""
+    channels, *size = images.images.shape[1:]
+    of_run, *its_size = finished.shape
+    if channels != of_run:
+        raise InputError(
+            f"{key}: its images have {channels} channel{'s' * (channels > 1)}, those of the run "
+            f"{of_run}; choose images of as many"
+        )
+    if size != its_size and not finished.encoder().backbone.has_positions:
+        height, width = its_size
+        raise InputError(
+            f"{key}: its images are {size[1]}x{size[0]}; model={finished.config.model.name} takes "
+            f"{width}x{height} only, as the run's images"
+        )

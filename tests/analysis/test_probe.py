@@ -1,0 +1,181 @@
+"""Accuracy with few labels: what is fitted, kept and refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from command import SMOKE, dimred
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from dimred import load_run
+from dimred.analysis.probe import ProbeOptions, Prober, counts
+from dimred.analysis.probe_features import classifier
+from dimred.data.options import Digits, Npz
+from dimred.errors import InputError
+from dimred.run.stages import new_encoder
+from dimred.run_folder.finished import FinishedRun
+
+pytestmark = pytest.mark.usefixtures("no_figures_here")
+
+SOURCE = [
+    *SMOKE,
+    "dataset=digits",
+    "dataset.limit=600",
+    "dataset.fit_classes=[0-4]",
+    "dataset.fit_on=train",
+    "eval.linear=none",
+    "device.threads=1",
+]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    cwd = tmp_path_factory.mktemp("probe")
+    dimred(cwd, *SOURCE, "run_dir=run")
+    return cwd / "run"
+
+
+@pytest.fixture
+def copied(made, tmp_path):
+    """Copies of the run."""
+
+    def copy(name):
+        return FinishedRun(shutil.copytree(made, tmp_path / name))
+
+    return copy
+
+
+@pytest.fixture
+def run(copied):
+    return copied("run")
+
+
+def prober(run, labels=(1, 5), **options):
+    return Prober(run, ProbeOptions(labels, **{"draws": 2, "steps": 4, **options}))
+
+
+def made_fits(prober):
+    for _ in prober.run():
+        pass
+    return {fit.key: fit.accuracy for fit in prober.result.fits}
+
+
+def logistic(train, classes, test, truth):
+    scaler = StandardScaler().fit(train)
+    fitted = LogisticRegression(max_iter=1000).fit(scaler.transform(train), classes)
+    return (fitted.predict(scaler.transform(test)) == truth).mean()
+
+
+def test_linear_classifiers_are_of_the_unseen_classes_and_of_the_features_they_name(run):
+    fits = made_fits(prober(run, (5,), methods=("probe", "pixels")))
+    loaded = load_run(run.path)
+    labels, unseen = loaded.labels, loaded.class_split == "unseen"
+    train = np.flatnonzero(unseen & (loaded.split == "train"))
+    test = np.flatnonzero(unseen & (loaded.split == "test"))
+    order = np.random.default_rng([0, 1]).permutation(len(train))
+    rows = np.concatenate([[i for i in train[order] if labels[i] == c][:5] for c in range(5, 10)])
+    pixels = loaded.images().reshape(len(labels), -1) / np.float32(255)
+    for method, points in (("probe", loaded.h()), ("pixels", pixels)):
+        expected = logistic(points[rows], labels[rows], points[test], labels[test])
+        assert fits[(method, 5, 1)] == pytest.approx(expected, abs=1 / len(test))
+
+
+def test_networks_begin_with_the_runs_weights_or_with_random_ones(run):
+    trained, scratch = (classifier(run, 3, kind, "probe", 0) for kind in (True, False))
+    source, random = run.encoder(), classifier(run, 3, False, "weights")
+    for name, weight in source.backbone.state_dict().items():
+        assert torch.equal(trained.backbone.state_dict()[name], weight), name
+    assert torch.equal(trained.readout.weight, scratch.readout.weight)
+    weights = [net.backbone.layers[0].weight for net in (source, scratch, random)]
+    assert not torch.equal(weights[0], weights[1])
+    before = new_encoder(run.config, run.images(), 2)  # as the run began
+    assert torch.equal(weights[2], before.backbone.layers[0].weight)
+    assert (trained.mean == source.mean).all()
+    assert trained.hidden is None
+
+
+def test_an_interrupted_probe_goes_on_and_gives_the_same(run, copied, monkeypatch):
+    whole = prober(run)
+    everything = made_fits(whole)
+    assert len(everything) == 2 * 2 * 5
+    assert whole.forecast() == ""
+    first = copied("stopped")
+    begun = prober(first)
+    real, done = begun.fits.accuracy, []
+
+    def stopping(*job):
+        if len(done) == 7:
+            raise KeyboardInterrupt
+        done.append(job)
+        return real(*job)
+
+    monkeypatch.setattr(begun.fits, "accuracy", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        made_fits(begun)
+    again = prober(first)
+    assert len(again.left) == 13
+    assert "classifiers" not in again.forecast()
+    embedded = []
+    for method in ("probe", "random"):
+        monkeypatch.setattr(again.fits.kept(method), "embedded", embedded.append)
+    assert made_fits(again) == everything
+    assert not embedded  # H was kept
+    assert not prober(first).left
+
+
+def test_more_labels_and_draws_add_to_what_is_there(run):
+    small = made_fits(prober(run, (1,), methods=("probe",)))
+    larger = prober(run, (1, 2, None), methods=("probe", "pixels"), draws=3)
+    assert larger.name == "digits-unseen"
+    assert len(larger.left) == 2 * (3 + 3 + 1) - len(small)
+    fits = made_fits(larger)
+    assert small.items() <= fits.items()
+    assert ("probe", None, 0) in fits
+    assert ("probe", None, 1) not in fits  # every draw of all labels is the same
+
+
+def test_another_budget_is_another_probe(run):
+    made_fits(prober(run, (1,), methods=("pixels",)))
+    other = prober(run, (1,), methods=("pixels",), steps=5)
+    assert other.name == "digits-unseen-2"
+    with pytest.raises(InputError, match=r"holds another probe .steps is 4 there, 5 here"):
+        Prober(run, ProbeOptions((1,), steps=5), name="digits-unseen")
+
+
+def test_labels_that_classes_do_not_have_are_refused_if_asked_for(run):
+    assert "50 labels a class: class" in prober(run, None).left_out[0]
+    with pytest.raises(InputError, match=r"labels=500: class '.' has 4. training images"):
+        prober(run, (500,))
+    for words in (["0"], ["-1"], ["some"], [""]):
+        with pytest.raises(InputError, match="must be a whole number above 0, or all"):
+            counts(words)
+
+
+def test_another_dataset_is_probed_with_the_runs_normalization(run):
+    other = Prober(
+        run,
+        ProbeOptions((2,), draws=1, methods=("probe", "random")),
+        Digits(name="digits", classes=["0-2"], mean=[0.9], std=[0.01]),
+    )
+    assert (other.name, other.target.own) == ("digits", False)
+    assert other.target.names == ("0", "1", "2")
+    made_fits(other)
+    assert json.loads((other.folder / "result.json").read_text())["classes"] == 3
+    encoder, images = run.encoder().eval(), other.target.images.images
+    with torch.no_grad():
+        h, _ = encoder(images[other.target.test].float() / 255)
+    kept = other.fits.kept("probe").h[other.target.test]
+    np.testing.assert_allclose(kept, h.numpy(), atol=1e-5)
+
+
+def test_images_of_other_channels_are_refused(run, tmp_path):
+    np.savez(
+        tmp_path / "color.npz",
+        images=np.zeros((20, 8, 8, 3), np.uint8),
+        labels=np.arange(20) % 2,
+    )
+    with pytest.raises(InputError, match=r"dataset=npz: its images have 3 channels, .* run 1"):
+        Prober(run, ProbeOptions(), Npz(name="npz", path=str(tmp_path / "color.npz")))
