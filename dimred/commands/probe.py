@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from dimred.run_folder.probes import Point
 
 HELP = """\
-dimred probe [RUN] [--labels N,...,all] [--draws N] [--methods METHOD,...] [--steps N] [--lr RATE]
-             [--out NAME] [--root DATA] [--plugin FILE|MODULE] [dataset=NAME dataset.KEY=VALUE ...]
+dimred probe [RUN] [--labels N,...,all] [--draws N] [--methods METHOD,...] [--steps N]
+             [--lr RATE] [--scratch-lr RATE] [--out NAME] [--root DATA]
+             [--plugin FILE|MODULE] [dataset=NAME dataset.KEY=VALUE ...]
 
 Measures how well images are classified with few labels, by the network of a finished run and by
 what it has to beat, all with the same labeled images and the same test images. Writes the curve of
@@ -41,7 +42,8 @@ METHOD is one of
   --methods  default all
   --steps    that finetune and scratch train, rounded up to whole passes over the labeled images, of
              which there are at least five; default 200, of up to 64 images
-  --lr       their learning rate (AdamW, to 0 along a cosine); default 0.001
+  --lr       of finetune (AdamW, to 0 along a cosine); default 0.003
+  --scratch-lr  of scratch, which wants a higher one; default 0.03
   --out      NAME, instead of one made of the images' name
   --root     the run's data, where they have moved
 
@@ -66,7 +68,8 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--methods")
     parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--lr", type=float, default=0.001)
+    parser.add_argument("--lr", type=float, default=0.003)
+    parser.add_argument("--scratch-lr", type=float, default=0.03)
     parser.add_argument("--out")
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
@@ -88,7 +91,7 @@ def run(arguments: list[str]) -> int:
 
     methods = tuple(METHODS) if args.methods is None else tuple(args.methods.split(","))
     labels = None if args.labels is None else counts(args.labels.split(","))
-    options = ProbeOptions(labels, args.draws, methods, args.steps, args.lr)
+    options = ProbeOptions(labels, args.draws, methods, args.steps, args.lr, args.scratch_lr)
     name = None if args.out is None else checked_name(args.out, layout.PROBED)
     prober = Prober(finished, options, dataset, name)
     _work(prober)

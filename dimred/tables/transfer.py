@@ -82,7 +82,9 @@ def _measured(records: Iterable[RunRecord]) -> list[Line]:
     groups: dict[str, dict[int, tuple[RunRecord, Probed]]] = {}
     for record in sorted(records, key=lambda record: record.started):
         for result in record.probed.values():
-            budget = {key: result.settings.get(key) for key in ("steps", "lr", "seed")}
+            budget = {
+                key: result.settings.get(key) for key in ("steps", "lr", "scratch_lr", "seed")
+            }
             images = [result.target, result.own or result.settings.get("images"), result.train]
             key = json.dumps([configuration_key(record), images, budget])
             groups.setdefault(key, {})[record.summary["seed"]] = (record, result)
@@ -101,10 +103,12 @@ def _line(members: Sequence[tuple[RunRecord, Probed]], labels: int | None) -> Li
         for _, its in members
     ]
     cells = tuple(Cell(_value([each.get(c.key) for each in points])) for c in _COLUMNS)
+    settings = result.settings
     draws = {point.draws for each in points for point in each.values()}
     remarks = [
         f"{_count(len(members), 'seed')}, {_spread(draws)}",
-        f"{result.settings.get('steps')} steps or more at {result.settings.get('lr')}",
+        f"{settings.get('steps')} steps or more, at {settings.get('scratch_lr')} from scratch and at "
+        f"{settings.get('lr')} fine-tuned",
         result.split,
     ]
     folders = tuple(each.folder for each, _ in members)
