@@ -44,8 +44,8 @@ class ProbeOptions:
 
     labels: labeled images a class; None among them is all there are. None for DEFAULT_LABELS as far
         as the classes have so many images. draws: of the labeled images. methods: of METHODS.
-    steps, lr, scratch_lr: of `finetune` and `scratch`, as in `training.classifier.Budget`; a network
-        from scratch wants a higher learning rate.
+    steps, lr, scratch_lr: of `finetune` and `scratch`, as in `training.classifier.Budget`; random
+        weights want a higher learning rate.
     """
 
     labels: tuple[int | None, ...] | None = None

@@ -13,7 +13,7 @@ from dimred.options.plugins import load_plugins
 
 if TYPE_CHECKING:
     from dimred.analysis.probe import Prober
-    from dimred.data.options import DatasetOptions
+    from dimred.config import RunConfig
     from dimred.run_folder.probes import Point
 
 HELP = """\
@@ -80,7 +80,7 @@ def run(arguments: list[str]) -> int:
         raise InputError(f"{' '.join(runs)}: one run at a time")
     path = chosen(runs[0] if runs else None)
     load_plugins(args.plugin)
-    dataset = _dataset(overrides)
+    other = _other(overrides)
     from dimred.run_folder.finished import FinishedRun
 
     finished = FinishedRun(path, args.root)
@@ -93,14 +93,14 @@ def run(arguments: list[str]) -> int:
     labels = None if args.labels is None else counts(args.labels.split(","))
     options = ProbeOptions(labels, args.draws, methods, args.steps, args.lr, args.scratch_lr)
     name = None if args.out is None else checked_name(args.out, layout.PROBED)
-    prober = Prober(finished, options, dataset, name)
+    prober = Prober(finished, options, other.dataset if other else None, name)
     _work(prober)
     print(f"\n{printable(prober.folder)}")
     return 0
 
 
-def _dataset(overrides: Sequence[str]) -> DatasetOptions | None:
-    """The dataset that the overrides choose; None without any."""
+def _other(overrides: Sequence[str]) -> RunConfig | None:
+    """A configuration with the dataset that the overrides choose; None without any."""
     if not overrides:
         return None
     for word in overrides:
@@ -110,7 +110,7 @@ def _dataset(overrides: Sequence[str]) -> DatasetOptions | None:
         raise InputError(f"{overrides[0]}: give dataset=NAME too, the images it is about")
     from dimred.config.compose import composed
 
-    return composed(overrides, fits=False).dataset
+    return composed(overrides, fits=False)
 
 
 def _work(prober: Prober) -> None:

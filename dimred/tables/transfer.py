@@ -27,6 +27,7 @@ _COLUMNS = (
 )
 # Mean and of each action: from scratch, fine-tuned; the mean also frozen.
 _MEAN = {"scratch": "49.7", "probe": "68.4", "finetune": "70.2"}
+_BUDGET = ("steps", "lr", "scratch_lr", "seed")  # of the settings of a probe
 _ACTIONS = {
     "jumping": "43.2 74.8",
     "phoning": "30.6 46.0",
@@ -82,9 +83,7 @@ def _measured(records: Iterable[RunRecord]) -> list[Line]:
     groups: dict[str, dict[int, tuple[RunRecord, Probed]]] = {}
     for record in sorted(records, key=lambda record: record.started):
         for result in record.probed.values():
-            budget = {
-                key: result.settings.get(key) for key in ("steps", "lr", "scratch_lr", "seed")
-            }
+            budget = {key: result.settings.get(key) for key in _BUDGET}
             images = [result.target, result.own or result.settings.get("images"), result.train]
             key = json.dumps([configuration_key(record), images, budget])
             groups.setdefault(key, {})[record.summary["seed"]] = (record, result)
@@ -107,7 +106,7 @@ def _line(members: Sequence[tuple[RunRecord, Probed]], labels: int | None) -> Li
     draws = {point.draws for each in points for point in each.values()}
     remarks = [
         f"{_count(len(members), 'seed')}, {_spread(draws)}",
-        f"{settings.get('steps')} steps or more, at {settings.get('scratch_lr')} from scratch and at "
+        f"{settings.get('steps')} steps or more, at {settings.get('scratch_lr')} from scratch, "
         f"{settings.get('lr')} fine-tuned",
         result.split,
     ]
