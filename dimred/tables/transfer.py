@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Sequence
 from math import nan
 
-from dimred.run_folder.probes import METHODS, Point, Probed, shown
+from dimred.run_folder.probes import METHODS, Point, Probed
 from dimred.run_folder.record import RunRecord
 from dimred.tables.compare import Cell, Comparison, Line, configuration_key, summarize
 from dimred.tables.published import Column, Value, printed
@@ -86,7 +86,11 @@ def _measured(records: Iterable[RunRecord]) -> list[Line]:
             budget = {key: result.settings.get(key) for key in _BUDGET}
             images = [result.target, result.own or result.settings.get("images"), result.train]
             key = json.dumps([configuration_key(record), images, budget])
-            groups.setdefault(key, {})[record.summary["seed"]] = (record, result)
+            group, seed = groups.setdefault(key, {}), record.summary["seed"]
+            if seed in group and group[seed][0] is record:  # the same probe under two names
+                both = {fit.key: fit for fit in (*group[seed][1].fits, *result.fits)}
+                result.fits = list(both.values())
+            group[seed] = (record, result)
     lines = []
     for group in groups.values():
         members = [group[seed] for seed in sorted(group)]
@@ -112,7 +116,7 @@ def _line(members: Sequence[tuple[RunRecord, Probed]], labels: int | None) -> Li
     ]
     folders = tuple(each.folder for each, _ in members)
     key = f"{record.name}: {result.target}"
-    label = f"{shown(labels)} labels a class" if labels != 1 else "1 label a class"
+    label = "all labels" if labels is None else f"{_count(labels, 'label')} a class"
     return Line(f"{key}, {label}", "", "measured", cells, "; ".join(remarks), "", folders)
 
 
