@@ -106,7 +106,7 @@ class Located:
         for i in shown:
             best = int(self.scores[i].argmax())
             at = int(self.scale[i, best])
-            found = [j for j in range(k) if self.probabilities[i, j] >= 0.5] or [best]
+            found = [j for j in range(k) if self.probabilities[i, j] >= 0.5]
             scored.append(
                 Scored(
                     self.images.names[i],

@@ -62,6 +62,6 @@ def located(run: FinishedRun, images: LookedAt, options: LocateOptions) -> Locat
         return locate(run, images)
     if options.other is None:
         return locate_holding(run, images, options.side or SHARE, options.fill)
-    is_row = isinstance(options.other, str) and options.other.isdecimal()
-    other = own_row(run, int(options.other)) if is_row else looked_at(run, options.other, 2)
-    return locate_shared(run, images, other)
+    if isinstance(options.other, str) and options.other.isdecimal():
+        return locate_shared(run, images, own_row(run, int(options.other)))
+    return locate_shared(run, images, looked_at(run, options.other, 2))

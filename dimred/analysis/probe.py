@@ -44,14 +44,24 @@ class ProbeOptions:
 
     labels: labeled images a class; None among them is all there are. None for DEFAULT_LABELS as far
         as the classes have so many images. draws: of the labeled images. methods: of METHODS.
-    steps, lr: of the methods that train, as in `training.classifier.Budget`.
+    steps, lr, scratch_lr: of `finetune` and `scratch`, as in `training.classifier.Budget`; random
+        weights want a higher learning rate.
     """
 
     labels: tuple[int | None, ...] | None = None
     draws: int = 5
     methods: tuple[str, ...] = tuple(METHODS)
     steps: int = 200
-    lr: float = 0.001
+    lr: float = 0.003
+    scratch_lr: float = 0.03
+
+    @property
+    def budgets(self) -> dict[str, Budget]:
+        """Of the methods that train."""
+        return {
+            "finetune": Budget(self.steps, self.lr),
+            "scratch": Budget(self.steps, self.scratch_lr),
+        }
 
     def check(self) -> None:
         """Raise InputError for options that mean nothing."""
@@ -63,8 +73,9 @@ class ProbeOptions:
         for key, value in (("draws", self.draws), ("steps", self.steps)):
             if not 1 <= value <= 10**6:
                 raise InputError(f"{key}={value}: must be from 1 to 1,000,000")
-        if not 0 < self.lr <= 100:
-            raise InputError(f"lr={self.lr}: must be above 0 and at most 100")
+        for key, rate in (("lr", self.lr), ("scratch_lr", self.scratch_lr)):
+            if not 0 < rate <= 100:
+                raise InputError(f"{key}={rate}: must be above 0 and at most 100")
 
 
 def counts(words: Sequence[int | str]) -> tuple[int | None, ...]:
@@ -106,8 +117,7 @@ class Prober:
         self.name = name or self._free_name()
         self._place = f"{layout.PROBED}/{self.name}"
         self._go_on()
-        budget = Budget(options.steps, options.lr)
-        self.fits = Fits(finished, target, self._place, budget)
+        self.fits = Fits(finished, target, self._place, options.budgets)
 
     @property
     def folder(self) -> Path:
@@ -133,6 +143,7 @@ class Prober:
             "weights": self.finished.record.summary.get("weights_sha256"),
             "steps": options.steps,
             "lr": options.lr,
+            "scratch_lr": options.scratch_lr,
             "seed": _DRAWS_SEED,
         }
         return Probed(

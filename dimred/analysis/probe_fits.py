@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,11 +32,20 @@ Rows = NDArray[np.int64]
 
 
 class Fits:
-    """Classifiers of a target's images. folder: in the run, for the H that is computed."""
+    """Classifiers of a target's images.
 
-    def __init__(self, finished: FinishedRun, target: Target, folder: str, budget: Budget):
+    folder: in the run, for the H that is computed. budgets: of the methods of TRAINED.
+    """
+
+    def __init__(
+        self,
+        finished: FinishedRun,
+        target: Target,
+        folder: str,
+        budgets: Mapping[str, Budget],
+    ):
         self.finished, self.target = finished, target
-        self.folder, self.budget = folder, budget
+        self.folder, self.budgets = folder, budgets
         self.compute = finished.compute()
         self._points: dict[str, NDArray[np.floating[Any]]] = {}
         self._kept: dict[str, KeptFeatures] = {}
@@ -66,7 +75,7 @@ class Fits:
             points = self._features(method)
             return logistic_accuracy(points[rows], classes[rows], points[test], classes[test])
         encoder = self.new_network(method, draw)
-        for _ in self.steps(encoder, rows, draw):
+        for _ in self.steps(method, encoder, rows, draw):
             pass
         return float((self.logits(encoder, test).argmax(axis=1) == classes[test]).mean())
 
@@ -97,11 +106,12 @@ class Fits:
         encoder = classifier(self.finished, len(self.target.names), trained, *place)
         return encoder.to(self.compute.device).to(memory_format=self.compute.memory_format)
 
-    def steps(self, encoder: Encoder, rows: Rows, draw: int) -> Iterator[None]:
-        """The steps of training a network on labeled images."""
+    def steps(self, method: str, encoder: Encoder, rows: Rows, draw: int) -> Iterator[None]:
+        """The steps of training a network on labeled images by a method's budget."""
         images = self.target.images.images[torch.from_numpy(rows)]
         fraction = self.finished.config.device.memory_fraction
         resident = ResidentImages(images, self.compute.device, fraction)
         seed = derived_seed(self.finished.config.seed, "probe", draw)
         classes = self.target.classes[rows]
-        return training(encoder, resident, classes, self.budget, self.compute, seed)
+        budget = self.budgets[method]
+        return training(encoder, resident, classes, budget, self.compute, seed)

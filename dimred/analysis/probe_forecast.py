@@ -82,15 +82,15 @@ class Forecast:
         sizes = [size for size, _ in ends]
         return float(
             sum(
-                self.fits.budget.total(len(rows))
+                self.fits.budgets[method].total(len(rows))
                 * np.interp(batch_size(len(rows)), sizes, measured)
-                for rows, _ in trained
+                for rows, method in trained
             )
         )
 
     def _step(self, rows: Rows) -> float:
         encoder = self.fits.new_network("scratch", 0)
-        steps = self.fits.steps(encoder, rows, 0)
+        steps = self.fits.steps("scratch", encoder, rows, 0)
         next(steps)
         began, count = time.monotonic(), 0
         for _ in islice(steps, _STEPS):

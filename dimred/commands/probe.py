@@ -13,12 +13,13 @@ from dimred.options.plugins import load_plugins
 
 if TYPE_CHECKING:
     from dimred.analysis.probe import Prober
-    from dimred.data.options import DatasetOptions
+    from dimred.config import RunConfig
     from dimred.run_folder.probes import Point
 
 HELP = """\
-dimred probe [RUN] [--labels N,...,all] [--draws N] [--methods METHOD,...] [--steps N] [--lr RATE]
-             [--out NAME] [--root DATA] [--plugin FILE|MODULE] [dataset=NAME dataset.KEY=VALUE ...]
+dimred probe [RUN] [--labels N,...,all] [--draws N] [--methods METHOD,...] [--steps N]
+             [--lr RATE] [--scratch-lr RATE] [--out NAME] [--root DATA]
+             [--plugin FILE|MODULE] [dataset=NAME dataset.KEY=VALUE ...]
 
 Measures how well images are classified with few labels, by the network of a finished run and by
 what it has to beat, all with the same labeled images and the same test images. Writes the curve of
@@ -41,7 +42,8 @@ METHOD is one of
   --methods  default all
   --steps    that finetune and scratch train, rounded up to whole passes over the labeled images, of
              which there are at least five; default 200, of up to 64 images
-  --lr       their learning rate (AdamW, to 0 along a cosine); default 0.001
+  --lr       of finetune (AdamW, to 0 along a cosine); default 0.003
+  --scratch-lr  of scratch, which wants a higher one; default 0.03
   --out      NAME, instead of one made of the images' name
   --root     the run's data, where they have moved
 
@@ -66,7 +68,8 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--methods")
     parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--lr", type=float, default=0.001)
+    parser.add_argument("--lr", type=float, default=0.003)
+    parser.add_argument("--scratch-lr", type=float, default=0.03)
     parser.add_argument("--out")
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
@@ -77,7 +80,7 @@ def run(arguments: list[str]) -> int:
         raise InputError(f"{' '.join(runs)}: one run at a time")
     path = chosen(runs[0] if runs else None)
     load_plugins(args.plugin)
-    dataset = _dataset(overrides)
+    other = _other(overrides)
     from dimred.run_folder.finished import FinishedRun
 
     finished = FinishedRun(path, args.root)
@@ -88,16 +91,16 @@ def run(arguments: list[str]) -> int:
 
     methods = tuple(METHODS) if args.methods is None else tuple(args.methods.split(","))
     labels = None if args.labels is None else counts(args.labels.split(","))
-    options = ProbeOptions(labels, args.draws, methods, args.steps, args.lr)
+    options = ProbeOptions(labels, args.draws, methods, args.steps, args.lr, args.scratch_lr)
     name = None if args.out is None else checked_name(args.out, layout.PROBED)
-    prober = Prober(finished, options, dataset, name)
+    prober = Prober(finished, options, other.dataset if other else None, name)
     _work(prober)
     print(f"\n{printable(prober.folder)}")
     return 0
 
 
-def _dataset(overrides: Sequence[str]) -> DatasetOptions | None:
-    """The dataset that the overrides choose; None without any."""
+def _other(overrides: Sequence[str]) -> RunConfig | None:
+    """A configuration with the dataset that the overrides choose; None without any."""
     if not overrides:
         return None
     for word in overrides:
@@ -107,7 +110,7 @@ def _dataset(overrides: Sequence[str]) -> DatasetOptions | None:
         raise InputError(f"{overrides[0]}: give dataset=NAME too, the images it is about")
     from dimred.config.compose import composed
 
-    return composed(overrides, fits=False).dataset
+    return composed(overrides, fits=False)
 
 
 def _work(prober: Prober) -> None:

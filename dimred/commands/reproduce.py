@@ -83,8 +83,8 @@ def run(arguments: list[str]) -> int:
         raise InputError(f"--budget {args.budget}: must be one of {', '.join(BUDGETS)}")
     if args.table == "transfer":
         raise InputError(
-            "transfer: is of any runs, such as of dimred train experiment=transfer_mnist; dimred probe "
-            "RUN makes its numbers"
+            "transfer: is of any runs, as of experiment=transfer_mnist; dimred probe RUN makes its "
+            "numbers"
         )
     if args.table == "c2st":
         from dimred.commands import reproduce_c2st

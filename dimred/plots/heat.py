@@ -45,7 +45,8 @@ def heat_sheet(images: Sequence[Heated], title: str, subtitle: str, legend: str)
 def _pictures(it: Heated) -> tuple[Picture, Picture]:
     row, column = np.divmod(int(it.heat.argmax()), it.heat.shape[1])
     ring = ((float(it.x[column]), float(it.y[row]), _RING),)
-    share = np.clip(it.heat / max(float(it.heat.max()), np.finfo(np.float32).tiny), 0, 1)
+    most = max(float(it.heat.max()), float(np.finfo(np.float32).tiny))
+    share = np.clip(it.heat / most, 0, 1)
     colors = heated(it.image, spread(share, it.y, it.x, it.image.shape[1:]))
     name = it.name.rpartition("/")[2] or it.name
     return Picture(it.image, (name,), ring), Picture(colors, (it.caption,), ring)

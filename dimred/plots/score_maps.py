@@ -16,9 +16,8 @@ from dimred.plots.style import COLORS, N_COLORS
 _COLUMNS = 4
 _MOST_POINTS = 4  # of an image
 _LEGEND = (
-    "Rings: where the score of each class found is highest, or that of the most probable one. "
-    "Beside each image: the probability of that class at every position alone, from dark (0) to "
-    "bright (1)."
+    "Rings: where the score of each class found is highest. Beside each image: the probability of "
+    "the most probable class at every position alone, from dark (0) to bright (1)."
 )
 """What the marks and colors mean."""
 
@@ -52,11 +51,11 @@ def score_map_sheet(
     for it in scored:
         most = sorted(it.points, key=lambda point: -point[1])[:_MOST_POINTS]
         marks = tuple((float(x), float(y), COLORS[k % N_COLORS]) for k, _, (x, y) in most)
-        found = tuple(f"{classes[k]}: {probability:.2f}" for k, probability, _ in most)
+        found = [f"{classes[k]}: {probability:.2f}" for k, probability, _ in most] or ["none"]
         high = 1 / (1 + np.exp(-spread(it.scores, it.y, it.x, it.image.shape[1:])))
         pictures = (
             Picture(it.image, (it.name.rpartition("/")[2] or it.name, ", ".join(found)), marks),
-            Picture(heated(it.image, high), (f"map of {classes[it.best]}",), marks),
+            Picture(heated(it.image, high), (f"map of {classes[it.best]}",)),
         )
         tiles.append(Tile(pictures))
     return sheet(tiles, _COLUMNS, title, subtitle, _LEGEND)

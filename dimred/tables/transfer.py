@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Sequence
 from math import nan
 
-from dimred.run_folder.probes import METHODS, Point, Probed, shown
+from dimred.run_folder.probes import METHODS, Point, Probed
 from dimred.run_folder.record import RunRecord
 from dimred.tables.compare import Cell, Comparison, Line, configuration_key, summarize
 from dimred.tables.published import Column, Value, printed
@@ -27,6 +27,7 @@ _COLUMNS = (
 )
 # Mean and of each action: from scratch, fine-tuned; the mean also frozen.
 _MEAN = {"scratch": "49.7", "probe": "68.4", "finetune": "70.2"}
+_BUDGET = ("steps", "lr", "scratch_lr", "seed")  # of the settings of a probe
 _ACTIONS = {
     "jumping": "43.2 74.8",
     "phoning": "30.6 46.0",
@@ -82,10 +83,14 @@ def _measured(records: Iterable[RunRecord]) -> list[Line]:
     groups: dict[str, dict[int, tuple[RunRecord, Probed]]] = {}
     for record in sorted(records, key=lambda record: record.started):
         for result in record.probed.values():
-            budget = {key: result.settings.get(key) for key in ("steps", "lr", "seed")}
+            budget = {key: result.settings.get(key) for key in _BUDGET}
             images = [result.target, result.own or result.settings.get("images"), result.train]
             key = json.dumps([configuration_key(record), images, budget])
-            groups.setdefault(key, {})[record.summary["seed"]] = (record, result)
+            group, seed = groups.setdefault(key, {}), record.summary["seed"]
+            if seed in group and group[seed][0] is record:  # the same probe under two names
+                both = {fit.key: fit for fit in (*group[seed][1].fits, *result.fits)}
+                result.fits = list(both.values())
+            group[seed] = (record, result)
     lines = []
     for group in groups.values():
         members = [group[seed] for seed in sorted(group)]
@@ -101,15 +106,17 @@ def _line(members: Sequence[tuple[RunRecord, Probed]], labels: int | None) -> Li
         for _, its in members
     ]
     cells = tuple(Cell(_value([each.get(c.key) for each in points])) for c in _COLUMNS)
+    settings = result.settings
     draws = {point.draws for each in points for point in each.values()}
     remarks = [
         f"{_count(len(members), 'seed')}, {_spread(draws)}",
-        f"{result.settings.get('steps')} steps or more at {result.settings.get('lr')}",
+        f"{settings.get('steps')} steps or more, at {settings.get('scratch_lr')} from scratch, "
+        f"{settings.get('lr')} fine-tuned",
         result.split,
     ]
     folders = tuple(each.folder for each, _ in members)
     key = f"{record.name}: {result.target}"
-    label = f"{shown(labels)} labels a class" if labels != 1 else "1 label a class"
+    label = "all labels" if labels is None else f"{_count(labels, 'label')} a class"
     return Line(f"{key}, {label}", "", "measured", cells, "; ".join(remarks), "", folders)
 
 

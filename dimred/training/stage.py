@@ -84,7 +84,8 @@ class StageTrainer:
         sync_batchnorm(encoder, compute.processes, compute.device.type)
         self.h: ResidentImages | None = None
         if keeps_h(stage, encoder, pairing):
-            self.h = (kept_h or KeptH()).of(encoder, images, self.batch_size, compute)
+            with self._input_errors():
+                self.h = (kept_h or KeptH()).of(encoder, images, self.batch_size, compute)
         self.mode = compile_mode(compute, pairing) if self.h is None else None
         # Without the readout, so that stages of different dimensions share the compiled code.
         self.features, self.represent = encoder.features, encoder.represent

@@ -58,7 +58,7 @@ def test_a_probe_tells_writes_and_is_a_table(made):
     shown, _ = dimred(made, "table", "transfer")
     assert "VOC 2012 actions, mean of ten" in shown
     assert f"{100 * float(table[0]['accuracy']):.1f} ± " in shown
-    assert "1 seed, 2 draws; 3 steps or more at 0.001" in shown
+    assert "1 seed, 2 draws; 3 steps or more, at 0.03 from scratch" in shown
     loaded = load_run(made / "outputs/run").probe(labels=[1, 5], draws=2, steps=3)
     assert [fit.accuracy for fit in loaded.fits] == [f["accuracy"] for f in result["fits"]]
 

@@ -45,10 +45,17 @@ def test_rings_are_at_the_points_of_what_was_found():
     texts = [text.get_text() for text in axes.texts]
     assert {"a.png", "dog: 0.90, cat: 0.60", "map of dog"} <= set(texts)
     rings = [line for line in axes.lines if line.get_markeredgecolor() != "white"]
-    assert [ring.get_markeredgecolor() for ring in rings] == [COLORS[1], COLORS[0]] * 2
+    assert [ring.get_markeredgecolor() for ring in rings] == [COLORS[1], COLORS[0]]
     # The last corner of the first picture, and a quarter of its way.
     left, right, bottom, top = axes.images[0].get_extent()
-    corner, quarter = ((float(r.get_xdata()[0]), float(r.get_ydata()[0])) for r in rings[:2])
+    corner, quarter = ((float(r.get_xdata()[0]), float(r.get_ydata()[0])) for r in rings)
     assert corner == pytest.approx((right, bottom))
     assert quarter == pytest.approx((left + (right - left) / 4, top + (bottom - top) / 4))
     assert to_png(figure).startswith(b"\x89PNG")
+
+
+def test_an_image_without_any_class_has_no_ring_and_the_map_of_the_most_probable_one():
+    scored = Scored("a.png", np.zeros((3, 8, 8), np.uint8), [], 0, np.zeros((3, 2)), Y, X)
+    (axes,) = score_map_sheet([scored], ["cat", "dog"], "title", "subtitle").axes
+    assert not axes.lines
+    assert {"none", "map of cat"} <= {text.get_text() for text in axes.texts}
