@@ -94,7 +94,7 @@ def test_blocks_are_those_that_one_would_count():
 
 
 @pytest.mark.parametrize(
-    ("arch", "draws"), [("resnet18", False), ("mobilenet_v2", False), ("alexnet", True)]
+    ("arch", "draws"), [("resnet18", False), ("mobilenet_v2", False), ("mobilenet_v3_small", True)]
 )
 def test_it_says_whether_it_draws(arch, draws):
     backbone = built("torchvision", arch, 64).train()
