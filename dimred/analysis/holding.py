@@ -140,6 +140,8 @@ def locate_holding(
         for z, below in bar(batches, -(-len(pixels) // size), "hiding squares")
     ]
     z, moved = (np.concatenate(part) for part in zip(*parts, strict=True))
+    own = images.rows >= 0
+    z[own] = run.map.z[images.rows[own]]  # to the last bit, so that copies are at one place
     unit = neighbor_distance(run, images.rows, z)
     heat = (moved / unit[:, None, None]).astype(np.float32)
     return Held(run, images, heat, unit, of, fill)
@@ -149,10 +151,11 @@ def neighbor_distance(
     run: FinishedRun, rows: NDArray[np.int64], z: NDArray[np.float32]
 ) -> NDArray[np.float64]:
     """The distance of images to their 15th nearest on the map, or the farthest of fewer, (n,): of
-    the run's own images among all others, of new ones among the training images.
+    the run's own images among all others, of new ones among the training images. Where all of these
+    are at the place of the image itself, such as copies of it: to the nearest that is not.
 
     rows: of the run's own images, -1 for new ones. z: their places (n, d).
-    Raises InputError where 15 others are at the same place as one.
+    Raises InputError for a map that is a single point.
     """
     on, distance = run.map.z, np.empty(len(rows), np.float64)
     for own in (True, False):
@@ -164,9 +167,9 @@ def neighbor_distance(
             last = among[nearest(on[among], z[chosen], k)[:, -1]]
             apart = on[last].astype(np.float64) - z[chosen]
             distance[chosen] = np.linalg.norm(apart, axis=1)
-    if not (distance > 0).all():
-        raise InputError(
-            f"{run.path}: an image has its {UNIT_K}th nearest on the map at its own place, so "
-            "that heat has no unit; the map has collapsed there"
-        )
+    for i in np.flatnonzero(distance == 0):
+        apart = np.linalg.norm(on.astype(np.float64) - z[i], axis=1)
+        if not apart.any():
+            raise InputError(f"{run.path}: all images are at one place of its map")
+        distance[i] = apart[apart > 0].min()
     return distance

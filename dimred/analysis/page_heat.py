@@ -18,6 +18,7 @@ from dimred.run_folder.finished import FinishedRun
 from dimred.steps import bar, duration
 
 _DIMS = (2, 3)
+_BATCH = 256  # images, so that little is lost
 _KEEP_EVERY = 60  # seconds
 
 Places = NDArray[np.float32]
@@ -49,23 +50,20 @@ def page_heat(run: FinishedRun) -> Movement:
 
 def _computed(run: FinishedRun, of: Squares, below: Places) -> Places:
     """The places of all images below squares; `below`: those of the first ones, which are known."""
-    import torch
-
     from dimred.training.occlusion import occluded
 
     images = run.samples(run.images()).images
     encoder, compute = run.encoder(), run.compute()
     encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
-    done, n, size = len(below), len(images), run.config.eval.batch_size
-    parts, began = [below], time.monotonic()
-    kept = began
-    places = occluded(encoder, images[done:], of, encoder.mean, min(size, 256), compute)
-    with torch.inference_mode():
-        for _, part in bar(places, -(-(n - done) // min(size, 256)), "hiding squares"):
+    done, n, size = len(below), len(images), min(run.config.eval.batch_size, _BATCH)
+    places = occluded(encoder, images[done:], of, encoder.mean, size, compute)
+    parts, kept = [below], time.monotonic()
+    try:
+        for _, part in bar(places, -(-(n - done) // size), "hiding squares"):
             parts.append(part)
             now, ready = time.monotonic(), sum(map(len, parts))
             if len(parts) == 2 and ready < n:
-                left = (now - began) / len(part) * (n - ready)
+                left = (now - kept) / len(part) * (n - ready)
                 print(
                     f"heat: {n:,} images, each below {of.shape[0] * of.shape[1]} squares of "
                     f"{of.side} pixels: about {duration(left)}; Ctrl-C keeps what is done",
@@ -74,8 +72,9 @@ def _computed(run: FinishedRun, of: Squares, below: Places) -> Places:
             if now - kept > _KEEP_EVERY:
                 _keep(run, of, np.concatenate(parts))
                 kept = now
-    below = np.concatenate(parts)
-    _keep(run, of, below)
+    finally:
+        below = np.concatenate(parts)
+        _keep(run, of, below)
     return below
 
 

@@ -1,6 +1,7 @@
 """dimred locate of a map: what holds images at their places, and what two of them share."""
 
 import csv
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from command import SMOKE, dimred, refused
 from PIL import Image
 
 from dimred import load_run
+from dimred.analysis.holding import neighbor_distance
 from dimred.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("no_figures_here")
@@ -87,6 +89,16 @@ def test_what_images_share_with_one_sums_up_to_their_product(made):
     np.testing.assert_allclose(maps.sum((1, 2)), product, rtol=1e-4)
     np.testing.assert_allclose(others.sum((1, 2)), product, rtol=1e-4)
     assert rows(made / "run/located/two.npz-with-7/points.csv")[0]["with"] == "row 7"
+
+
+def test_copies_are_in_units_of_the_nearest_other_place():
+    z = np.array([[0, 0]] * 20 + [[3, 4], [9, 0]], np.float32)
+    run = SimpleNamespace(path="run", map=SimpleNamespace(z=z, training_images=np.arange(22)))
+    assert neighbor_distance(run, np.arange(22), z).tolist() == [5] * 21 + [9]
+    assert neighbor_distance(run, np.array([-1]), np.array([[9, 4]], np.float32)) == [97**0.5]
+    run.map.z = z[:20]
+    with pytest.raises(InputError, match="all images are at one place"):
+        neighbor_distance(run, np.arange(20), z[:20])
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,14 @@
 import io
 import json
 import re
+from itertools import islice
 
 import numpy as np
 import pytest
 from command import SMOKE, dimred, only_run, refused
+
+from dimred import load_run
+from dimred.training.occlusion import occluded
 
 pytestmark = pytest.mark.usefixtures("no_figures_here")
 
@@ -216,3 +220,16 @@ def test_heat_is_of_maps_that_are_drawn(tmp_path):
     dimred(tmp_path, *TINY, *wide, "run_dir=wide")
     said = refused(tmp_path, "view", "wide", "--heat")
     assert "--heat: is of maps in 2 or 3 dimensions, and Z of wide has 5" in said
+
+
+def test_heat_that_is_interrupted_keeps_what_is_done(run, tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        yield from islice(occluded(*arguments), 2)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dimred.training.occlusion.occluded", interrupted)
+    monkeypatch.setattr("dimred.analysis.page_heat._BATCH", 20)
+    (run / "located/.heat.npz").unlink(missing_ok=True)
+    with pytest.raises(KeyboardInterrupt):
+        load_run(run).view(heat=True)
+    assert len(kept(run)) == 40
