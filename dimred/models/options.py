@@ -238,7 +238,7 @@ class Torchvision(ModelOptions):
         "resnet50",
         "Its name in torchvision, such as resnet50, densenet121, efficientnet_b0 or alexnet; H is "
         "the input of its last fully connected layer, which is left out.",
-        also=("architecture", "network"),
+        also=("architecture",),
     )
 
     def backbone(self, channels: int, image_size: tuple[int, int]) -> Backbone:
@@ -256,7 +256,7 @@ class Timm(ModelOptions):
         "resnet50",
         "Its name in timm, such as convnext_tiny or tf_efficientnet_lite0; its last layer is left "
         "out, and H is what that gets.",
-        also=("architecture", "network"),
+        also=("architecture",),
     )
 
     def backbone(self, channels: int, image_size: tuple[int, int]) -> Backbone:
