@@ -20,15 +20,21 @@ if TYPE_CHECKING:
 
 MAX_IMAGES = 1_000
 _SEED = 0  # of their draw
-_SPACES = {"z": "in Z", "untrained_z": "before training", "area": "area of the boxes"}
+_SPACES = {
+    "z": "in Z",
+    "untrained_z": "before training",
+    "pixels": "in raw pixels",
+    "area": "area of the boxes",
+}
 
 
 @register("measure", "pointing")
 @dataclass
 class Pointing(Measure):
     """The pointing game (Zhang et al. 2016): the share of held-out images in which the square that,
-    hidden, moves Z farthest has its center on an object, for the trained network and for the one
-    before training; beside it the share of the area that the boxes of objects cover, which a random
+    hidden, moves Z farthest has its center on an object, for the trained network; with references,
+    for the one before training and in raw pixels, which squares change most where they differ most
+    from their color; and the share of the area that the boxes of objects cover, which a random
     point hits. Of at most 1,000 random images."""
 
     pointing: bool = option(
@@ -71,6 +77,9 @@ class Pointing(Measure):
         for space, encoder in encoders.items():
             points = self._points(setting, encoder, rows)
             yield Measurement(float(on_objects(points, boxes).mean()), "pointing", space)
+        if getattr(setting.config.eval, "references", True):
+            points = self._points(setting, None, rows)
+            yield Measurement(float(on_objects(points, boxes).mean()), "pointing", "pixels")
         height, width = images.images.shape[2:]
         area = float(covered(boxes, len(rows), (height, width)).mean())
         yield Measurement(area, "pointing", "area")
@@ -87,9 +96,10 @@ class Pointing(Measure):
         return f"{n:,} {of}; hidden by squares of {side} pixels of {color}"
 
     def _points(
-        self, setting: Setting, encoder: Encoder, rows: NDArray[np.int64]
+        self, setting: Setting, encoder: Encoder | None, rows: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """The point of each of the images at `rows` whose hiding moves Z farthest, (n, 2)."""
+        """The point of each of the images at `rows` whose hiding moves Z of an encoder farthest,
+        (n, 2), or without one its pixels."""
         import numpy as np
         import torch
 
@@ -100,12 +110,17 @@ class Pointing(Measure):
         images = setting.images.images[torch.from_numpy(rows)]
         height, width = images.shape[2:]
         places, fill = squares((height, width)), self.pointing_fill
-        color = encoder.mean if fill is None else torch.full_like(encoder.mean, fill)
+        mean = torch.tensor(setting.images.mean).view(-1, 1, 1)
+        color = mean if fill is None else torch.full_like(mean, fill)
         size = setting.config.eval.batch_size
-        batches = occluded(encoder, images, places, color, size, setting.compute)
+        if encoder is None:
+            batches = (batch.float() / 255 for batch in torch.split(images, size))
+            parts = [places.hottest(places.changes(batch, color).numpy()) for batch in batches]
+            return np.concatenate(parts)
+        moves = occluded(encoder, images, places, color, size, setting.compute)
         points = [
             places.hottest(np.linalg.norm(below - z[:, None, None], axis=3))
-            for z, below in bar(batches, -(-len(rows) // size), "hiding squares")
+            for z, below in bar(moves, -(-len(rows) // size), "hiding squares")
         ]
         return np.concatenate(points)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -49,6 +50,12 @@ class Squares:
                 hidden = images.clone()
                 hidden[..., top : top + self.side, left : left + self.side] = color
                 yield hidden
+
+    def changes(self, images: Tensor, color: Tensor) -> Tensor:
+        """How much hiding each square changes the pixels of images: the Euclidean distance in
+        pixels, (b, rows, columns). images, color: as of `hide`."""
+        changed = [(hidden - images).flatten(1).norm(dim=1) for hidden in self.hide(images, color)]
+        return torch.stack(changed, dim=1).reshape(len(images), *self.shape)
 
     def hottest(self, heat: NDArray[np.floating]) -> NDArray[np.float64]:
         """The center of the square of largest heat in each of n images, x and y in pixels:

@@ -85,6 +85,7 @@ def test_a_network_that_looks_at_objects_points_at_them_and_one_that_does_not_do
     assert numbers == {
         "pointing_z": 1.0,
         "pointing_untrained_z": 0.0,
+        "pointing_pixels": 1.0,
         "pointing_area": pytest.approx(25 / 256),
     }
     assert detail == "20 test images; hidden by squares of 4 pixels of the mean color"
@@ -97,6 +98,7 @@ def test_a_fill_that_a_network_takes_for_an_object_moves_it_anywhere():
     )
     assert white["pointing_z"] == 0.0, "white hides nothing, and the first square is in the corner"
     assert "pointing_untrained_z" not in white
+    assert white["pointing_pixels"] < 0.5, "and changes the dark ground most"
     assert detail.endswith("of value 1")
 
 
