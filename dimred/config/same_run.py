@@ -21,7 +21,7 @@ def differing_keys(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[st
     keys = [key for key in {**there, **here} if there.get(key) != here.get(key)]
     if all(key in there and key in here for key in keys):
         return keys
-    old, new = {**_defaults(there), **there}, {**_defaults(here), **here}
+    old, new = with_defaults(there), with_defaults(here)
     return [key for key in keys if old.get(key) != new.get(key)]
 
 
@@ -34,11 +34,13 @@ def is_same_run(there: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
     )
 
 
-def _defaults(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults of the choices and stages that the values name."""
+def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, and the defaults of further options of the choices and stages that they name,
+    such as options added since."""
     found = [pair for key, group in _GROUPS.items() for pair in _of_choice(key, group, values)]
-    stages = {key.rpartition(".")[0] for key in values if key.endswith(".epochs")}
-    return dict(found + [pair for stage in stages for pair in _values(StageOptions(), f"{stage}.")])
+    for stage in {key.rpartition(".")[0] for key in values if key.endswith(".epochs")}:
+        found += _values(StageOptions(), f"{stage}.")
+    return {**values, **{key: value for key, value in found if key not in values}}
 
 
 def _of_choice(place: str, group: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

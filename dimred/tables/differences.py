@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dimred.config.same_run import with_defaults
 from dimred.run_folder.record import RunRecord
 from dimred.tables.published import SEEDS
 
@@ -137,15 +138,16 @@ def other_stage_options(values: Values, protocol: Values) -> dict[str, Any]:
 
 
 def _stages(values: Values) -> dict[str, dict[str, Any]]:
-    """Values by stage and key. The loss of a stage is its name, None for the loss of the run."""
+    """Values by stage and key, those of options added since a run as by default. The loss of a
+    stage is its name, None for the loss of the run."""
     stages: dict[str, dict[str, Any]] = {}
-    for key in values:
+    for key, value in with_defaults(values).items():
         if match := _STAGE.fullmatch(key):
             stage, name = stages.setdefault(match[1], {}), match[2]
             if name == "loss.name":
                 name = "loss"
             if not name.startswith("loss."):
-                stage[name] = values[key]
+                stage.setdefault(name, value)
     return stages
 
 
