@@ -146,8 +146,8 @@ def _stages(values: Values) -> dict[str, dict[str, Any]]:
             stage, name = stages.setdefault(match[1], {}), match[2]
             if name == "loss.name":
                 name = "loss"
-            if not name.startswith("loss."):
-                stage.setdefault(name, value)
+            if not name.startswith("loss.") and (key in values or name not in stage):
+                stage[name] = value
     return stages
 
 
