@@ -33,6 +33,17 @@ TABLE_NAMES = {
     "baselines": "baselines",
 }
 
+PROBED = ("transfer_mnist", "transfer_fashion_mnist", "cifar")
+LOCATED = {
+    "locate_canvases": "max",
+    "locate_canvases_average": "average",
+    "locate_canvases_sizes": "max, digits of 0.7 to 1.4 times their size",
+    "locate_canvases_multiscale": "max, such digits, several sizes",
+}
+HELD = ("hold_canvases",)
+OUTSIDE = ("demo", *PROBED, *LOCATED, *HELD)
+"""Names of runs that are on the page and in no table of a paper."""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -95,15 +106,20 @@ def measured_lines(records: Sequence[RunRecord]) -> list[Measured]:
     return lines
 
 
-def demos(records: Sequence[RunRecord]) -> list[list[RunRecord]]:
-    """The runs of the demo, in groups that differ in the seed only."""
-    return grouped(record for record in records if record.name == "demo")
+def with_names(records: Sequence[RunRecord], names: Iterable[str]) -> list[list[RunRecord]]:
+    """The runs of these names, in their order and in groups that differ in the seed only."""
+    return [group for name in names for group in grouped(r for r in records if r.name == name)]
+
+
+def outside_tables(records: Sequence[RunRecord]) -> list[list[RunRecord]]:
+    """The runs that are on the page and in no table of a paper, as `with_names`."""
+    return with_names(records, OUTSIDE)
 
 
 def references(lines: Sequence[Measured], records: Sequence[RunRecord]) -> dict[Runs, str]:
     """References B1, B2, ... to the runs of each line, by their folders."""
     runs = [line.line.runs for line in lines]
-    runs += [tuple(record.folder for record in group) for group in demos(records)]
+    runs += [tuple(record.folder for record in group) for group in outside_tables(records)]
     return {folders: f"B{n}" for n, folders in enumerate(dict.fromkeys(runs), start=1)}
 
 

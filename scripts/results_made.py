@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 from results_holds import without_run
-from results_lines import TABLE_NAMES, Measured, Runs, demos
+from results_lines import TABLE_NAMES, Measured, Runs, outside_tables
 
 from dimred.run_folder.record import RunRecord
 from dimred.tables import TABLES
@@ -28,14 +28,15 @@ def appendix_b(
 ) -> list[str]:
     """One line for each row of the tables above, then one for each missing row."""
     groups: dict[Runs, Sequence[RunRecord]] = {line.line.runs: line.group for line in lines}
-    groups |= {tuple(record.folder for record in group): group for group in demos(records)}
-    names: dict[Runs, list[str]] = {}
+    others = {tuple(record.folder for record in group): group for group in outside_tables(records)}
+    groups |= others
+    names: dict[Runs, list[str]] = {runs: [group[0].name] for runs, group in others.items()}
     for line in lines:
         row = f", row {line.line.key}" if line.row else ""
         names.setdefault(line.line.runs, []).append(TABLE_NAMES[line.table] + row)
     text = [HEAD]
     for runs, number in references.items():
-        label = "; ".join(dict.fromkeys(names.get(runs, ["demo"])))
+        label = "; ".join(dict.fromkeys(names[runs]))
         text.append(f"- **{number}** {label}: {_how(groups[runs])}")
     missing = list(_missing(lines))
     return [*text, "", MISSING, *missing, ""] if missing else [*text, ""]
@@ -71,6 +72,8 @@ def _how(group: Sequence[RunRecord]) -> str:
     if libraries:
         where = _joined(f"{each['device']}, {each['threads']} thread(s)" for each in baselines)
         parts.append(f"then `dimred baselines RUN`: {', '.join(sorted(libraries))}; {where}")
+    if any(record.probed for record in group):
+        parts.append("then `dimred probe RUN`")
     return "; ".join(parts)
 
 

@@ -5,8 +5,8 @@
 First adds the records of the finished runs in the folders OUTPUTS that belong to a table of
 `dimred table` or to the demo, replacing earlier records of equal runs. Without OUTPUTS it only
 writes the page. No number on the page is typed by hand; a test checks that the page matches the
-records. The parts of the page are in results_holds.py, results_dvml.py, results_rest.py and
-results_made.py.
+records. The parts of the page are in results_holds.py, results_dvml.py,
+results_transfer.py, results_rest.py and results_made.py.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from pathlib import Path
 
 from results_dvml import dvml
 from results_holds import what_holds
-from results_lines import measured_lines, references
+from results_lines import OUTSIDE, measured_lines, references
 from results_made import appendix_b
 from results_rest import appendix_a
+from results_transfer import transfer
 
 from dimred.files import write_atomically
 from dimred.run_folder.record import RunRecord, latest, read_records
@@ -72,7 +73,7 @@ def main(outputs: Sequence[str]) -> None:
 
 
 def _names() -> set[str]:
-    return {"demo"} | {
+    return set(OUTSIDE) | {
         name for table in TABLES.values() for row in table.rows for name in row.names
     }
 
@@ -93,6 +94,7 @@ def page(records: Sequence[RunRecord]) -> str:
     lines = measured_lines(records)
     names = references(lines, records)
     parts = [HEAD, *what_holds(lines, names), *dvml(lines, names)]
+    parts += transfer(records, names)
     parts += appendix_a(lines, records, names)
     return "\n".join([*parts, *appendix_b(lines, records, names)])
 

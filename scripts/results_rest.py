@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from results_holds import compares
-from results_lines import TABLE_NAMES, Measured, Runs, demos, table_of
+from results_lines import TABLE_NAMES, Measured, Runs, table_of, with_names
 
 from dimred.run_folder.record import RunRecord
 from dimred.tables import grouped, summarize
@@ -95,7 +95,7 @@ def appendix_a(
         text += [ORDERING, table_of(head, gains)]
     text += [SMALL, _of_table1(small, references), FASHION] if small else []
     text += _baselines([line for line in lines if line.table == "baselines"], references)
-    for group in demos(records):
+    for group in with_names(records, ("demo",)):
         text += _demo(group, references)
     return [*text, MEASURES, *_measures(lines, references)]
 

@@ -27,3 +27,8 @@ def test_every_page_is_reached_from_the_readme_and_from_the_index():
         names = {path.name for path in (ROOT / "docs").glob("*.md")} - {start.name}
         missing = {name for name in names if f"{name})" not in text and f"{name}#" not in text}
         assert not missing, f"{start.name} leads to no {missing}"
+
+
+def test_no_page_has_the_marks_of_an_unfinished_merge():
+    marks = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
+    assert not [path for path in PAGES if marks.search(path.read_text(encoding="utf-8"))]
