@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -41,7 +41,9 @@ def grid_of(backbone: Backbone, channels: int, size: Size) -> Grid:
     backbone's convolutions and poolings.
 
     Position i of a layer with a kernel of k, stride s and padding p sees what is around position
-    s i + (k - 1) / 2 - p of its input. Layers side by side, such as a shortcut, are taken to see
+    s i + (k - 1) / 2 - p of its input. A layer whose output is longer than its padding explains,
+    such as those of networks of TensorFlow, pads while it computes: by as much as the output
+    takes, the smaller half in front. Layers side by side, such as a shortcut, are taken to see
     the same. Where other layers shrink the image, too, positions are spread over it evenly.
     """
     shrinking: dict[tuple[Size, Size], nn.Module] = {}
@@ -66,7 +68,7 @@ def grid_of(backbone: Backbone, channels: int, size: Size) -> Grid:
     axes = []
     for axis, count in enumerate((rows, columns)):
         start, stride = 0.5, 1.0
-        for kernel, step, padding in _along(shrinking.values(), axis):
+        for kernel, step, padding in _along(shrinking, axis):
             start, stride = start + stride * ((kernel - 1) / 2 - padding), stride * step
         if not explained:
             stride = size[axis] / count
@@ -76,16 +78,24 @@ def grid_of(backbone: Backbone, channels: int, size: Size) -> Grid:
     return Grid(y, x, (down, across))
 
 
-def _along(layers: Any, axis: int) -> Iterator[tuple[int, int, int]]:
-    """The width of the kernel, the stride and the padding of each layer along an axis."""
-    for layer in layers:
+def _along(layers: Mapping[tuple[Size, Size], Any], axis: int) -> Iterator[tuple[int, int, int]]:
+    """The width of the kernel, the stride and the padding in front of each layer along an axis.
+
+    layers: by the sizes of their inputs and outputs.
+    """
+    for (before, after), layer in layers.items():
         kernel, step, padding, dilation = (
             value if isinstance(value, int) else value[axis]
             for value in (
                 layer.kernel_size,
                 layer.stride,
-                layer.padding,
+                0 if isinstance(layer.padding, str) else layer.padding,
                 getattr(layer, "dilation", 1),
             )
         )
-        yield dilation * (kernel - 1) + 1, step, padding
+        width = dilation * (kernel - 1) + 1
+        missing = (after[axis] - 1) * step + width - (before[axis] + 2 * padding)
+        # Rounded up, the last window of a pooling may lack up to a stride without padding.
+        if missing > (step - 1 if getattr(layer, "ceil_mode", False) else 0):
+            padding = (missing + 2 * padding) // 2
+        yield width, step, padding

@@ -27,7 +27,8 @@ def seen(backbone, channels, size, row, column):
     """The middle of all pixels that features at a position depend on, as (y, x)."""
     for module in backbone.modules():
         if isinstance(module, nn.Conv2d):
-            nn.init.constant_(module.weight, 1.0)  # so that no dependence cancels
+            # So that no dependence cancels and no activation saturates.
+            nn.init.constant_(module.weight, 0.1 / module.weight[0].numel())
     image = torch.rand(1, channels, *size, requires_grad=True)
     backbone.eval().positions(image)[0, :, row, column].sum().backward()
     rows, columns = torch.nonzero(image.grad.abs().amax(dim=(0, 1)), as_tuple=True)
@@ -51,6 +52,32 @@ def test_a_position_is_in_the_middle_of_what_it_sees(backbone, channels, size, p
     features = backbone.positions(torch.rand(1, channels, *size))
     assert features.shape[2:] == (len(grid.y), len(grid.x))
     assert grid.y[1] - grid.y[0] == grid.stride[0]
+
+
+def begin_of(arch):
+    """A network of timm up to a stride of 16, as more would see more than a small image."""
+    timm = pytest.importorskip("timm")
+    whole = timm.create_model(arch)
+    return Layers(whole.conv_stem, whole.bn1, *whole.blocks[:4])
+
+
+@pytest.mark.parametrize("arch", ["tf_efficientnet_lite0", "efficientnet_lite0"])
+@pytest.mark.parametrize("size", [(256, 288), (257, 270)])
+def test_a_network_may_pad_while_it_computes(arch, size):
+    """Those of TensorFlow do, unequally on both sides, and their layers say that they do not."""
+    backbone = begin_of(arch)
+    grid = grid_of(backbone, 3, size)
+    middle = len(grid.y) // 2, len(grid.x) // 2
+    assert [grid.y[middle[0]], grid.x[middle[1]]] == seen(backbone, 3, size, *middle)
+    assert 0 <= grid.y[0] < grid.y[-1] <= size[0]
+    assert 0 <= grid.x[0] < grid.x[-1] <= size[1]
+
+
+@pytest.mark.parametrize("size", [(23, 23), (24, 25)])
+def test_a_pooling_that_rounds_up_has_no_more_padding_in_front(size):
+    backbone = Layers(nn.Conv2d(1, 1, 3), nn.AvgPool2d(4, 3, padding=1, ceil_mode=True))
+    grid = grid_of(backbone, 1, size)
+    assert (grid.y[3], grid.x[3]) == tuple(seen(backbone, 1, size, 3, 3))
 
 
 def test_positions_of_a_backbone_that_shrinks_by_other_means_are_spread_evenly():
