@@ -91,9 +91,9 @@ class Pointing(Measure):
         height, width = setting.images.images.shape[2:]
         fill = self.pointing_fill
         color = "the mean color" if fill is None else f"value {fill:g}"
-        of = "test images" if setting.images.is_test.any() else "images, which were learned from"
+        of = setting.held_out_in_words(n)
         side = squares((height, width)).side
-        return f"{n:,} {of}; hidden by squares of {side} pixels of {color}"
+        return f"{of}; hidden by squares of {side} pixels of {color}"
 
     def _points(
         self, setting: Setting, encoder: Encoder | None, rows: NDArray[np.int64]

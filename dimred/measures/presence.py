@@ -82,8 +82,8 @@ class EachClass(Measure):
         from dimred.evaluation.measurement import Measurement
 
         it, presence = found(embedding), presence_at(embedding.setting)
-        of_test = bool(embedding.setting.images.is_test.any())
-        yield Detail("images", _described(it, len(presence.values), of_test))
+        of = embedding.setting.held_out_in_words(len(presence.values))
+        yield Detail("images", _described(it, of))
         for k, (name, shown) in enumerate(zip(presence.names, presence.values.T, strict=True)):
             part = name if re.fullmatch(r"[\w.-]+", name) else f"class{k}"
             yield Measurement(float(shown.sum()), "shown", part=part)
@@ -176,9 +176,8 @@ def _points(embedding: Embedding, rows: NDArray[np.int64]) -> tuple[NDArray[np.f
     return score_points(embedding.encoder, setting.resident, samples, size, setting.compute)
 
 
-def _described(found: Found, n: int, of_test: bool) -> str:
-    """What was measured, in words."""
-    text = f"{n:,} {'test images' if of_test else 'images, which were learned from'}"
+def _described(found: Found, of: str) -> str:
+    """What was measured, in words, by those of the images."""
     if found.tolerance is None:
-        return text
-    return f"{text}; a point is right in a box of its class or within {found.tolerance:g} pixels"
+        return of
+    return f"{of}; a point is right in a box of its class or within {found.tolerance:g} pixels"

@@ -88,6 +88,12 @@ class Setting:
         """Positions of the images that a distance is measured on: see `ImageSet.measured`."""
         return self.images.measured(self.config.dataset.fit_on is FitOn.train)
 
+    def held_out_in_words(self, n: int) -> str:
+        """What n of the held-out images are, and whether the network has learned from them."""
+        what = "test images" if self.images.is_test.any() else "images"
+        learned = self.config.dataset.fit_on is not FitOn.train
+        return f"{n:,} {what}{', which were learned from' if learned else ''}"
+
     @property
     def ks(self) -> list[int]:
         """Numbers of neighbors; the first is that of the headline."""

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from dimred.data.image_set import ImageSet
+from dimred.data.options import FitOn
 from dimred.data.presence import Boxes, Presence
 from dimred.measures.pointing import Pointing
 from dimred.measures.protocol import Detail, Embedding, LeftOut, Setting
@@ -54,9 +55,12 @@ def images_of(rng, boxed=N):
     )
 
 
-def embedding_of(images, encoder, untrained=None):
+def embedding_of(images, encoder, untrained=None, fit_on=FitOn.train):
     setting = Setting(
-        config=SimpleNamespace(eval=SimpleNamespace(batch_size=7, references=True)),
+        config=SimpleNamespace(
+            eval=SimpleNamespace(batch_size=7, references=True),
+            dataset=SimpleNamespace(fit_on=fit_on),
+        ),
         images=images,
         samples=images,
         resident=None,
@@ -100,6 +104,13 @@ def test_a_fill_that_a_network_takes_for_an_object_moves_it_anywhere():
     assert "pointing_untrained_z" not in white
     assert white["pointing_pixels"] < 0.5, "and changes the dark ground most"
     assert detail.endswith("of value 1")
+
+
+def test_it_says_that_test_images_were_learned_from():
+    images = images_of(np.random.default_rng(0))
+    embedding = embedding_of(images, Brightest(), fit_on=FitOn.all)
+    _, detail = found(Pointing(pointing=True), embedding)
+    assert detail.startswith("20 test images, which were learned from; hidden by ")
 
 
 def test_it_is_for_images_with_boxes_and_off_by_default():

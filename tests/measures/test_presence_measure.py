@@ -1,6 +1,7 @@
 """What runs whose Z are scores of classes are measured by."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from test_general import image_set, setting_of
 from torch import nn
 
+from dimred.data.options import FitOn
 from dimred.data.presence import Boxes, Presence
 from dimred.data.resident import ResidentImages
 from dimred.evaluation import average_precision
@@ -71,6 +73,7 @@ def made(boxes=True, tolerance=0.5, pool=max_pool):
     )
     setting = setting_of(images, [3])
     setting.config.scores_presence = True
+    setting.config.dataset = SimpleNamespace(fit_on=FitOn.train)
     setting.config.eval.batch_size, setting.config.eval.location_tolerance = 7, tolerance
     resident = ResidentImages(images.images, torch.device("cpu"), 0.5)
     setting = replace(setting, resident=resident)
@@ -127,6 +130,17 @@ def test_without_boxes_or_scores_of_positions_there_is_no_location(boxes, pool):
     each = found(EachClass, embedding)
     assert "located" not in each
     assert each["images"] == "20 test images"
+
+
+def test_it_says_whether_the_images_were_learned_from():
+    embedding = made(boxes=False)
+    numbers = found(EachClass, embedding)
+    embedding.setting.config.dataset.fit_on = FitOn.all
+    learned = found(EachClass, embedding)
+    assert learned["images"] == "20 test images, which were learned from"
+    assert learned.keys() == numbers.keys()
+    embedding.setting.images.is_test[:] = False
+    assert found(EachClass, embedding)["images"] == "40 images, which were learned from"
 
 
 def test_a_class_that_no_test_image_shows_has_no_part_in_the_mean():
