@@ -5,7 +5,7 @@ from dimred.evaluation.clusters import Agreement, agreement, kmeans_clusters, pa
 from dimred.evaluation.factors import FactorMeasures
 from dimred.evaluation.knn import knn_accuracy, knn_hits, random_split
 from dimred.evaluation.linear import logistic_accuracy, sgd_softmax_accuracy
-from dimred.evaluation.localization import center_points, inside_boxes
+from dimred.evaluation.localization import center_points, have_boxes, inside_boxes
 from dimred.evaluation.measurement import Measurement
 from dimred.evaluation.neighborhood import neighbor_overlap, partners_found, trustworthiness
 from dimred.evaluation.pair_losses import PairLosses
@@ -39,6 +39,7 @@ __all__ = [
     "class_retrieval",
     "class_spread",
     "factor_r2",
+    "have_boxes",
     "inside_boxes",
     "invariance_ratio",
     "kmeans_clusters",

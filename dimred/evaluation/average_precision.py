@@ -41,18 +41,19 @@ def class_precision(
     scores: NDArray[np.floating],
     right: NDArray[np.bool_],
     presence: NDArray[np.bool_],
+    judged: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float64]:
     """The average precision of each class (K,), one answer an image; NaN for a class that no image
-    shows.
+    that is judged shows.
 
     scores: (n, K). right: (n, K), whether the answer is right; `presence` itself for
         classification. presence: (n, K), which classes each image shows, all of which are to be
-        found.
+        found. judged: (n, K), which images count for each class; None for all.
     """
-    shown = presence.sum(axis=0)
-    return np.array(
-        [
-            average_precision(scores[:, k], right[:, k], int(shown[k])) if shown[k] else np.nan
-            for k in range(presence.shape[1])
-        ]
-    )
+    precisions = np.full(presence.shape[1], np.nan)
+    for k, shown in enumerate(presence.T):
+        rows = slice(None) if judged is None else judged[:, k]
+        if shown[rows].any():
+            positives = int(shown[rows].sum())
+            precisions[k] = average_precision(scores[rows, k], right[rows, k], positives)
+    return precisions

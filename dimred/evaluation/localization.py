@@ -28,6 +28,13 @@ def inside_boxes(points: Points, boxes: Boxes, tolerance: float) -> NDArray[np.b
     return inside
 
 
+def have_boxes(boxes: Boxes, n: int, classes: int) -> NDArray[np.bool_]:
+    """Whether each class has a box in each of n images, (n, classes)."""
+    boxed = np.zeros((n, classes), np.bool_)
+    boxed[boxes.image, boxes.kind] = True
+    return boxed
+
+
 def center_points(n: int, classes: int, size: tuple[int, int]) -> Points:
     """The center of n images of `size` (height, width), for each class: (n, classes, 2)."""
     height, width = size

@@ -35,7 +35,8 @@ class PresenceOfClasses(Measure):
 
     A point is right inside a box of its class that is larger by `location_tolerance` on every side;
     any other is a false positive, and an image that shows the class a miss (Oquab et al. 2015,
-    section 5). The tolerance is fixed beforehand, as tuning it would be a hidden use of boxes.
+    section 5). Images that show a class without a box of it do not count for the points of that
+    class. The tolerance is fixed beforehand, as tuning it would be a hidden use of boxes.
     """
 
     when: ClassVar[When] = When.every
@@ -68,8 +69,8 @@ class PresenceOfClasses(Measure):
 @register("measure", "classes")
 @dataclass
 class EachClass(Measure):
-    """The same of each class, for the finished network, and the share of the classes shown whose
-    point is right."""
+    """The same of each class, for the finished network, and the share of the classes shown with a
+    box whose point is right."""
 
     def applies(self, setting: Setting) -> bool:
         return scores_presence(setting)
@@ -79,6 +80,8 @@ class EachClass(Measure):
             raise LeftOut("no class is in any of the images to measure")
 
     def measure(self, embedding: Embedding) -> Iterator[Measurement | Detail]:
+        import numpy as np
+
         from dimred.evaluation.measurement import Measurement
 
         it, presence = found(embedding), presence_at(embedding.setting)
@@ -89,7 +92,8 @@ class EachClass(Measure):
             yield Measurement(float(shown.sum()), "shown", part=part)
             if shown.any():
                 for kind, of_class in it.values.items():
-                    yield Measurement(float(of_class[k]), kind, part=part)
+                    if not np.isnan(of_class[k]):
+                        yield Measurement(float(of_class[k]), kind, part=part)
         if it.located is not None:
             yield Measurement(it.located, "located")
 
@@ -131,13 +135,16 @@ def presence_at(setting: Setting) -> Presence:
 @dataclass(frozen=True)
 class Found:
     """Average precision of each class (K,), by kind: "ap", and where it can be known "location_ap"
-    and "center_ap"; NaN for a class that none of the images shows.
+    and "center_ap"; NaN for a class that none of the images shows, or of which none has a box.
 
-    located: share of the classes shown whose point is right. tolerance: of points, in pixels. Both
-    None where points are not judged.
+    shown: how many classes the images show, each image counted for itself; None without boxes.
+    boxed: how many of these have a box. located: the share of these whose point is right.
+    tolerance: of points, in pixels. The last two are None where points are not judged.
     """
 
     values: dict[str, NDArray[np.float64]]
+    shown: int | None = None
+    boxed: int = 0
     located: float | None = None
     tolerance: float | None = None
 
@@ -145,22 +152,28 @@ class Found:
 def found(embedding: Embedding) -> Found:
     """How well the classes of the held-out images are found."""
     from dimred.evaluation.average_precision import class_precision
-    from dimred.evaluation.localization import center_points, inside_boxes
+    from dimred.evaluation.localization import center_points, have_boxes, inside_boxes
 
     images, rows = embedding.setting.images, embedding.setting.images.held_out
     shown, scores = presence_at(embedding.setting).values, embedding.z[rows]
     values = {"ap": class_precision(scores, shown, shown)}
     if images.boxes is None or embedding.encoder.pool is None:
         return Found(values)
+    boxes, (n, classes) = images.boxes.take(rows), shown.shape
+    boxed = have_boxes(boxes, n, classes) & shown
+    counts = int(shown.sum()), int(boxed.sum())
+    if not boxed.any():
+        return Found(values, *counts)
     points, stride = _points(embedding, rows)
     tolerance = stride * getattr(embedding.setting.config.eval, "location_tolerance", HALF)
     height, width = images.images.shape[2:]
-    centers = center_points(len(shown), shown.shape[1], (height, width))
-    boxes = images.boxes.take(rows)
+    centers = center_points(n, classes, (height, width))
     right, central = (inside_boxes(it, boxes, tolerance) & shown for it in (points, centers))
-    values["location_ap"] = class_precision(scores, right, shown)
-    values["center_ap"] = class_precision(scores, central, shown)
-    return Found(values, float(right[shown].mean()), tolerance)
+    # Where an object is that has no box is not known: no point is right or wrong there.
+    judged = boxed | ~shown
+    values["location_ap"] = class_precision(scores, right, shown, judged)
+    values["center_ap"] = class_precision(scores, central, shown, judged)
+    return Found(values, *counts, float(right[boxed].mean()), tolerance)
 
 
 def _points(embedding: Embedding, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], float]:
@@ -178,6 +191,8 @@ def _points(embedding: Embedding, rows: NDArray[np.int64]) -> tuple[NDArray[np.f
 
 def _described(found: Found, of: str) -> str:
     """What was measured, in words, by those of the images."""
-    if found.tolerance is None:
-        return of
-    return f"{of}; a point is right in a box of its class or within {found.tolerance:g} pixels"
+    if found.tolerance is not None:
+        of += f"; a point is right in a box of its class or within {found.tolerance:g} pixels"
+    if found.shown is not None and found.boxed < found.shown:
+        of += f"; {found.boxed:,} of {found.shown:,} classes shown have a box"
+    return of

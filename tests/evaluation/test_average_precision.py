@@ -75,6 +75,17 @@ def test_of_each_class_and_of_one_that_is_nowhere():
         assert values[k] == pytest.approx(expected)
 
 
+def test_images_that_are_not_judged_are_as_if_they_were_not_there():
+    rng = np.random.default_rng(0)
+    scores, presence = rng.normal(size=(30, 2)), rng.random((30, 2)) < 0.4
+    judged = rng.random((30, 2)) < 0.7
+    judged[:, 1] = ~presence[:, 1]
+    kept = judged[:, 0]
+    values = class_precision(scores, presence, presence, judged)
+    assert values[0] == average_precision(scores[kept, 0], presence[kept, 0])
+    assert np.isnan(values[1])
+
+
 @pytest.mark.parametrize(
     ("scores", "right", "positives", "message"),
     [

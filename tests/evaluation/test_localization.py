@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dimred.data.presence import Boxes
-from dimred.evaluation import center_points, inside_boxes
+from dimred.evaluation import center_points, have_boxes, inside_boxes
 
 
 def naive(points, boxes, tolerance):
@@ -53,3 +53,8 @@ def test_edges_tolerance_and_several_objects_of_a_class():
 
 def test_the_center_of_an_image_is_its_middle():
     assert center_points(2, 3, (8, 20)).tolist() == [[[10.0, 4.0]] * 3] * 2
+
+
+def test_which_classes_have_boxes():
+    boxes = Boxes(np.array([0, 0, 2]), np.array([1, 1, 0]), np.zeros((3, 4)))
+    assert have_boxes(boxes, 3, 2).tolist() == [[False, True], [False, False], [True, False]]

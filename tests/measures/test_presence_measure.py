@@ -21,7 +21,7 @@ from dimred.models.backbones import mean_over_positions
 from dimred.models.encoder import max_pool
 from dimred.run.measuring import Measuring
 
-N, SIDE, CLASSES = 40, 12, 2
+N, HEIGHT, WIDTH, CLASSES = 40, 12, 20, 2
 NAMES = ("bright", "very bright!")
 
 
@@ -57,8 +57,8 @@ def made(boxes=True, tolerance=0.5, pool=max_pool):
     even ones and elsewhere in the others."""
     rng = np.random.default_rng(0)
     images = replace(image_set(np.zeros(N, int), np.arange(N) >= N // 2), labels=None)
-    pixels = np.zeros((N, 1, SIDE, SIDE), np.uint8)
-    dots = rng.integers(0, SIDE // 2, (N, 2)) * 2
+    pixels = np.zeros((N, 1, HEIGHT, WIDTH), np.uint8)
+    dots = rng.integers(0, [HEIGHT // 2, WIDTH // 2], (N, 2)) * 2
     shown = rng.random((N, CLASSES)) < 0.5
     for pixel, (row, column), of in zip(pixels, dots, shown, strict=True):
         pixel[0, row, column] = rng.integers(90, 200) + 55 * of[0]
@@ -96,31 +96,78 @@ def test_they_are_of_held_out_images_and_the_means_over_classes():
     shown = embedding.setting.images.presence.values[N // 2 :]
     scores = embedding.z[N // 2 :]
     of_class = [average_precision(scores[:, k], shown[:, k]) for k in range(CLASSES)]
-    # The dot is in the box in every second image; the second class has no boxes.
+    # The dot is in the box in every second image; the second class has no boxes and is not judged.
     right = shown[:, 0] & (np.arange(N // 2, N) % 2 == 0)
     located = average_precision(scores[:, 0], right, shown[:, 0].sum())
+    assert 0 < located < of_class[0]
     means = found(PresenceOfClasses, embedding)
     assert means["mean_ap"] == pytest.approx(np.mean(of_class))
-    assert means["mean_location_ap"] == pytest.approx(located / 2)
+    assert means["mean_location_ap"] == pytest.approx(located)
     each = found(EachClass, embedding)
     assert each["ap_bright"] == pytest.approx(of_class[0])
     assert each["ap_class1"] == pytest.approx(of_class[1]), "a name of its own would be none"
-    assert (each["location_ap_bright"], each["location_ap_class1"]) == (pytest.approx(located), 0)
+    assert each["location_ap_bright"] == pytest.approx(located)
+    assert "location_ap_class1" not in each
     assert each["shown_bright"] == shown[:, 0].sum()
-    assert each["located"] == pytest.approx(right.sum() / shown.sum())
+    assert each["located"] == pytest.approx(right.sum() / shown[:, 0].sum())
     assert each["images"] == (
-        "20 test images; a point is right in a box of its class or within 1 pixels"
+        "20 test images; a point is right in a box of its class or within 1 pixels; "
+        f"{shown[:, 0].sum()} of {shown.sum()} classes shown have a box"
     )
     lines = EachClass.lines(each)
     assert [line.split()[0] for line in lines[2:]] == ["bright", "class1", "located"]
     assert lines[1].split() == ["class", "images", "AP", "location", "AP", "center", "AP"]
 
 
-def test_the_center_has_the_scores_of_the_network():
-    embedding = made(tolerance=SIDE)
-    assert found(PresenceOfClasses, embedding)["mean_center_ap"] == pytest.approx(
-        found(EachClass, embedding)["ap_bright"] / 2
-    ), "within so many pixels every point is right"
+def with_boxes(embedding, image, corners):
+    """The same with boxes of the first class only."""
+    boxes = Boxes(image, np.zeros(len(image), int), np.array(corners, float).reshape(-1, 4))
+    setting = embedding.setting
+    return replace(embedding, setting=replace(setting, images=replace(setting.images, boxes=boxes)))
+
+
+def test_the_center_of_the_image_has_the_scores_of_the_network():
+    embedding = made(tolerance=0.0)
+    image = np.flatnonzero(embedding.setting.images.presence.values[:, 0])
+    x, y = WIDTH / 2, HEIGHT / 2
+    middle, elsewhere = ([a - 0.25, b - 0.25, a + 0.25, b + 0.25] for a, b in ((x, y), (y, x)))
+    embedding = with_boxes(embedding, image, [elsewhere if i % 3 else middle for i in image])
+    shown, scores = (
+        of[N // 2 :, 0] for of in (embedding.setting.images.presence.values, embedding.z)
+    )
+    right = shown & (np.arange(N // 2, N) % 3 == 0)
+    expected = average_precision(scores, right, shown.sum())
+    assert 0 < expected < average_precision(scores, shown)
+    assert found(PresenceOfClasses, embedding)["mean_center_ap"] == pytest.approx(expected)
+
+
+def test_images_that_show_a_class_without_a_box_do_not_count_for_its_points():
+    embedding = made()
+    boxes = embedding.setting.images.boxes
+    half = boxes.image % 4 < 2  # one of these is right
+    embedding = with_boxes(embedding, boxes.image[half], boxes.corners[half])
+    rows = np.arange(N // 2, N)
+    shown, scores = embedding.setting.images.presence.values[rows], embedding.z[rows, 0]
+    judged = ~shown[:, 0] | (rows % 4 < 2)
+    right = (shown[:, 0] & (rows % 2 == 0))[judged]
+    each = found(EachClass, embedding)
+    expected = average_precision(scores[judged], right, shown[judged, 0].sum())
+    assert each["location_ap_bright"] == pytest.approx(expected)
+    assert each["located"] == right.sum() / shown[judged, 0].sum()
+    assert each["images"].endswith(
+        f"; {shown[judged, 0].sum()} of {shown.sum()} classes shown have a box"
+    )
+    everything = found(EachClass, made())
+    assert each["ap_bright"] == everything["ap_bright"], "that a class is shown is known"
+
+
+def test_without_any_box_there_is_no_location_and_it_is_said():
+    embedding = with_boxes(made(), np.empty(0, int), [])
+    shown = embedding.setting.images.presence.values[N // 2 :].sum()
+    assert set(found(PresenceOfClasses, embedding)) == {"mean_ap"}
+    each = found(EachClass, embedding)
+    assert "located" not in each
+    assert each["images"] == f"20 test images; 0 of {shown} classes shown have a box"
 
 
 @pytest.mark.parametrize(("boxes", "pool"), [(False, max_pool), (True, None)])
