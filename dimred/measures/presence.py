@@ -4,10 +4,12 @@ are highest."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dimred.files import escaped
 from dimred.measures.protocol import Detail, Embedding, LeftOut, Measure, Setting, When
 from dimred.options.option import option
 from dimred.options.registry import register
@@ -87,8 +89,10 @@ class EachClass(Measure):
         it, presence = found(embedding), presence_at(embedding.setting)
         of = embedding.setting.held_out_in_words(len(presence.values))
         yield Detail("images", _described(it, of))
-        for k, (name, shown) in enumerate(zip(presence.names, presence.values.T, strict=True)):
-            part = name if re.fullmatch(r"[\w.-]+", name) else f"class{k}"
+        parts = parts_for(presence.names)
+        for k, (part, shown) in enumerate(zip(parts, presence.values.T, strict=True)):
+            if part != presence.names[k]:
+                yield Detail(f"name_{part}", presence.names[k])
             yield Measurement(float(shown.sum()), "shown", part=part)
             if shown.any():
                 for kind, of_class in it.values.items():
@@ -107,17 +111,35 @@ class EachClass(Measure):
         if not rows:
             return []
         kinds = [kind for kind in _KINDS if any(kind in row for row in rows.values())]
-        first = max(len(name) for name in ["class", *rows]) + 2
+        names = {part: escaped(str(results.get(f"name_{part}", part))) for part in rows}
+        first = max(len(name) for name in ["class", *names.values()]) + 2
         head = "class".ljust(first) + "images".rjust(7)
         lines = [f"classes shown in      {results.get('images', '')}"]
         lines += [head + "".join(_KINDS[kind].rjust(13) for kind in kinds)]
-        for name, row in rows.items():
+        for part, row in rows.items():
             cells = [f"{row[kind]:.4f}" if kind in row else "" for kind in kinds]
-            count = f"{row.get('shown', 0):,.0f}".rjust(7)
-            lines.append(name.ljust(first) + count + "".join(cell.rjust(13) for cell in cells))
+            images = f"{row.get('shown', 0):,.0f}".rjust(7)
+            lines.append(
+                names[part].ljust(first) + images + "".join(cell.rjust(13) for cell in cells)
+            )
         if "located" in results:
             lines.append(f"located               {results['located']:.4f} of the classes shown")
         return [line.rstrip() for line in lines]
+
+
+def parts_for(names: Sequence[str]) -> list[str]:
+    """The parts of names of numbers for classes: their own names, with one _ in place of characters
+    that cannot stand there, such as blanks; numbered where that is another's."""
+    plain = [re.sub(r"[^\w.-]+", "_", name) for name in names]
+    taken = set(names)
+    parts = []
+    for name, part in zip(names, plain, strict=True):
+        if part != name:
+            numbered = (f"{part}{k}" for k in count(2))
+            part = next(it for it in chain([part], numbered) if it not in taken)
+            taken.add(part)
+        parts.append(part)
+    return parts
 
 
 def scores_presence(setting: Setting) -> bool:

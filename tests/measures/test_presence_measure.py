@@ -1,5 +1,6 @@
 """What runs whose Z are scores of classes are measured by."""
 
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ from dimred.data.presence import Boxes, Presence
 from dimred.data.resident import ResidentImages
 from dimred.evaluation import average_precision
 from dimred.measures.neighborhoods import Neighborhoods
-from dimred.measures.presence import EachClass, PresenceOfClasses
+from dimred.measures.presence import EachClass, PresenceOfClasses, parts_for
 from dimred.measures.protocol import Detail, Embedding, LeftOut
 from dimred.models import Backbone, Encoder
 from dimred.models.backbones import mean_over_positions
@@ -22,7 +23,7 @@ from dimred.models.encoder import max_pool
 from dimred.run.measuring import Measuring
 
 N, HEIGHT, WIDTH, CLASSES = 40, 12, 20, 2
-NAMES = ("bright", "very bright!")
+NAMES = ("bright", "less bright")
 
 
 class Pixels(Backbone):
@@ -105,9 +106,11 @@ def test_they_are_of_held_out_images_and_the_means_over_classes():
     assert means["mean_location_ap"] == pytest.approx(located)
     each = found(EachClass, embedding)
     assert each["ap_bright"] == pytest.approx(of_class[0])
-    assert each["ap_class1"] == pytest.approx(of_class[1]), "a name of its own would be none"
+    assert each["ap_less_bright"] == pytest.approx(of_class[1]), "a name with a blank would be none"
+    assert each["name_less_bright"] == "less bright"
+    assert "name_bright" not in each
     assert each["location_ap_bright"] == pytest.approx(located)
-    assert "location_ap_class1" not in each
+    assert "location_ap_less_bright" not in each
     assert each["shown_bright"] == shown[:, 0].sum()
     assert each["located"] == pytest.approx(right.sum() / shown[:, 0].sum())
     assert each["images"] == (
@@ -115,8 +118,23 @@ def test_they_are_of_held_out_images_and_the_means_over_classes():
         f"{shown[:, 0].sum()} of {shown.sum()} classes shown have a box"
     )
     lines = EachClass.lines(each)
-    assert [line.split()[0] for line in lines[2:]] == ["bright", "class1", "located"]
+    assert [line.split("  ")[0] for line in lines[2:]] == ["bright", "less bright", "located"]
     assert lines[1].split() == ["class", "images", "AP", "location", "AP", "center", "AP"]
+
+
+@pytest.mark.parametrize(
+    ("names", "parts"),
+    [
+        (["traffic light", "person", "a-b.c_d", "Ärger"], ["traffic_light", "person", "a-b.c_d"]),
+        (["a b", "a/b", "a_b", "a_b2"], ["a_b3", "a_b4", "a_b", "a_b2"]),
+        (["?", "!!", "_"], ["_2", "_3", "_"]),
+    ],
+)
+def test_numbers_of_classes_have_names_of_their_own(names, parts):
+    made = parts_for(names)
+    assert made[: len(parts)] == parts
+    assert len(set(made)) == len(names)
+    assert all(re.fullmatch(r"\w[\w.-]*", f"ap_{part}") for part in made)
 
 
 def with_boxes(embedding, image, corners):
@@ -194,8 +212,8 @@ def test_a_class_that_no_test_image_shows_has_no_part_in_the_mean():
     embedding = made()
     embedding.setting.images.presence.values[N // 2 :, 1] = False
     each = found(EachClass, embedding)
-    assert each["shown_class1"] == 0
-    assert "ap_class1" not in each
+    assert each["shown_less_bright"] == 0
+    assert "ap_less_bright" not in each
     assert found(PresenceOfClasses, embedding)["mean_ap"] == pytest.approx(each["ap_bright"])
     embedding.setting.images.presence.values[N // 2 :] = False
     for kind in (PresenceOfClasses, EachClass):
