@@ -56,8 +56,8 @@ def load_voc2012(
     """The train images of VOC 2012, then its val images, which are the test images, uint8
     (N, 3, image_size, image_size), with `presence` of the 20 classes and `boxes`.
 
-    The longer side of an image is made as small as image_size, and not enlarged; it lies at the
-    left and top, and the rest is black. Objects that are marked as difficult are left out, as by
+    The longer side of an image is made as small as image_size, and not enlarged; it lies in the
+    middle, and the rest is black. Objects that are marked as difficult are left out, as by
     the measures of the challenge: an image that shows a class only so counts as not showing it.
     (The challenge leaves such images out of that class's measure.)
 
@@ -110,11 +110,12 @@ def _outline(
     for i, about in enumerate(said):
         width, height = _shrunk(about.size, side)
         factors = np.tile(np.array([width, height]) / about.size, 2)
+        corner = np.tile(_corner((width, height), side), 2)
         for number, box in about.objects:
             shown[i, number] = True
             image.append(i)
             kind.append(number)
-            corners.append(np.array(box) * factors)
+            corners.append(np.array(box) * factors + corner)
     boxes = Boxes(
         np.array(image, np.int64), np.array(kind, np.int64), np.array(corners).reshape(-1, 4)
     )
@@ -138,6 +139,13 @@ def _shrunk(size: tuple[int, int], side: int) -> tuple[int, int]:
     return width, height
 
 
+def _corner(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """Left and top of an image of this width and height in the middle of a square, so that the
+    center of the square is that of the image, or half a pixel beside it."""
+    width, height = size
+    return (side - width) // 2, (side - height) // 2
+
+
 def _pixels(paths: Sequence[str], said: Sequence[_Annotation], side: int) -> NDArray[np.uint8]:
     try:
         pixels = np.zeros((len(paths), 3, side, side), dtype=np.uint8)
@@ -156,7 +164,8 @@ def _pixels(paths: Sequence[str], said: Sequence[_Annotation], side: int) -> NDA
                     f"{printable(paths[i])!r}: is of another size than its annotation says, "
                     f"{said[i].size[0]}x{said[i].size[1]}"
                 )
-            pixels[i, :, :height, :width] = picture
+            left, top = _corner((width, height), side)
+            pixels[i, :, top : top + height, left : left + width] = picture
     return pixels
 
 

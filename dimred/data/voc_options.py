@@ -28,9 +28,9 @@ class Voc2012(SelectedFiles):
     )
     image_size: int = option(
         224,
-        "Side in pixels of the square, black where the image is not, that the longer side of an "
-        "image is made as small as; smaller images are not enlarged (Oquab et al. 2015: 500). The "
-        "11,540 of them take 11,540 x side x side x 3 bytes of memory: at 224 1.7 GB.",
+        "Side in pixels of the square, black on both sides of the image, that the longer side of "
+        "an image is made as small as; smaller images are not enlarged (Oquab et al. 2015: 500). "
+        "The 11,540 of them take 11,540 x side x side x 3 bytes of memory: at 224 1.7 GB.",
         at_least=16,
         at_most=2**12,
     )

@@ -48,30 +48,37 @@ def test_difficult_objects_are_left_out_and_it_is_said(place):
     assert images.found.notes == ("3 objects that are marked as difficult are left out",)
 
 
-def test_images_are_made_smaller_and_lie_at_the_left_and_top(place):
+def test_images_are_made_smaller_and_lie_in_the_middle(place):
     images = load(place)
     assert images.images.shape == (15, 3, 20, 20)
-    assert not images.images[:, :, 15:].any()
+    assert not images.images[:, :, [0, 1, 17, 18, 19]].any()
     with Image.open(place / "JPEGImages" / "2008_000004.jpg") as picture:
         mean = np.asarray(picture).mean((0, 1))
-    assert images.images[4, :, :15].double().mean((1, 2)).numpy() == pytest.approx(mean, abs=2)
+    inside = images.images[4, :, 2:17].double().mean((1, 2)).numpy()
+    assert inside == pytest.approx(mean, abs=2)
 
 
 def test_smaller_images_are_not_enlarged(place):
-    images = load(place, 64)
-    assert not images.images[:, :, 30:].any()
-    assert not images.images[:, :, :, 40:].any()
+    images = load(place, 64).images[4]
     with Image.open(place / "JPEGImages" / "2008_000004.jpg") as picture:
-        assert np.array_equal(images.images[4, :, :30, :40], np.asarray(picture).transpose(2, 0, 1))
+        pixels = np.asarray(picture).transpose(2, 0, 1)
+    assert np.array_equal(images[:, 17:47, 12:52], pixels)
+    images[:, 17:47, 12:52] = 0
+    assert not images.any()
 
 
-@pytest.mark.parametrize(("image_size", "scale"), [(20, 0.5), (40, 1), (64, 1)])
-def test_boxes_shrink_with_their_images(place, image_size, scale):
+@pytest.mark.parametrize(
+    ("image_size", "scale", "left", "top"), [(20, 0.5, 0, 2), (40, 1, 0, 5), (64, 1, 12, 17)]
+)
+def test_boxes_shrink_and_move_with_their_images(place, image_size, scale, left, top):
     """They count pixels from 1, the last one included."""
     boxes = load(place, image_size).boxes
-    assert boxes.corners[boxes.kind == DOG].tolist() == [[0, 0, 20 * scale, 30 * scale]] * 15
-    person = [20 * scale, 10 * scale, 40 * scale, 20 * scale]
-    assert boxes.corners[boxes.kind == PERSON].tolist() == [person] * 4
+
+    def moved(*corners):
+        return [at * scale + by for at, by in zip(corners, [left, top] * 2, strict=True)]
+
+    assert boxes.corners[boxes.kind == DOG].tolist() == [moved(0, 0, 20, 30)] * 15
+    assert boxes.corners[boxes.kind == PERSON].tolist() == [moved(20, 10, 40, 20)] * 4
     assert boxes.image[boxes.kind == PERSON].tolist() == [1, 5, 9, 13]
 
 
