@@ -121,7 +121,7 @@ def load_image_folder(
             layout, passed_over, decoded, unreadable, _lost_classes(files, kept), joined.notes
         ),
         columns=tables.values(joined, index[readable]),
-        presence=presence_in(kept),
+        presence=presence_in(kept, joined.files),
     )
 
 
@@ -208,7 +208,7 @@ def _outline(joined: Joined) -> ImageSet:
         split_name="",
         labels=_labels(files),
         index=joined.kept,
-        presence=presence_in(files),
+        presence=presence_in(files, joined.files),
     )
 
 

@@ -34,10 +34,14 @@ def with_one_spelling(files: Sequence[File]) -> tuple[list[File], list[str]]:
     ], notes
 
 
-def presence_in(files: Sequence[File]) -> Presence | None:
+def presence_in(files: Sequence[File], every: Sequence[File] | None = None) -> Presence | None:
     """Which classes each file shows, those that occur in order of their names; None where files
-    have one class each, or none is known."""
-    names = sorted({name for file in files for name in file.classes or ()})
+    have one class each, or none is known.
+
+    every: all files of the set, whose classes count as well: these do not depend on which files are
+        chosen, or can be read.
+    """
+    names = sorted({name for file in every or files for name in file.classes or ()})
     if not names:
         return None
     position = {name: i for i, name in enumerate(names)}
