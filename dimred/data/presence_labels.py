@@ -57,7 +57,8 @@ def notes_on_presence(images: ImageSet) -> Iterator[str]:
     shown = presence.values.sum(1)
     parts = f"{shown.mean():.1f} classes an image on average, {shown.max()} at most"
     yield (
-        f"several labels an image, of {len(presence.names)} classes: {parts}; "
+        f"several labels an image, of {len(presence.names)} classes: "
+        f"{listed(map(repr, presence.names))}; {parts}; "
         f"{int((shown == 0).sum()):,} of {len(images):,} images show none"
     )
     for which, rows in (("training", ~images.is_test), ("test", images.is_test)):

@@ -10,10 +10,11 @@ import numpy as np
 
 from dimred.data.folder_layout import File
 from dimred.data.presence import Presence
-from dimred.data.spelling import one_spelling
+from dimred.data.spelling import listed, one_spelling
 
 COLUMN = "classes"
 _SEPARATOR = re.compile("[;|]")
+_LIKE_SEPARATORS = re.compile("[,/]")
 
 
 def classes_in(cell: str) -> tuple[str, ...]:
@@ -26,6 +27,12 @@ def with_one_spelling(files: Sequence[File]) -> tuple[list[File], list[str]]:
     """The files with one spelling for names of their classes that differ in their Unicode form
     only; and what is worth saying."""
     spelled, notes = one_spelling(name for file in files for name in file.classes or ())
+    unsplit = sorted(name for name in set(spelled.values()) if _LIKE_SEPARATORS.search(name))
+    if unsplit:
+        names = listed(map(repr, unsplit))
+        notes.append(
+            f"names of classes are separated by ; or |, so that each of these is one: {names}"
+        )
     return [
         file
         if file.classes is None

@@ -7,6 +7,7 @@ import pytest
 from test_table import FILES, folder, read, refusal
 
 from dimred.data.check import check_image_set
+from dimred.data.first_look import first_look
 
 __all__ = ["folder"]  # a fixture
 
@@ -60,10 +61,36 @@ def test_images_without_a_row_are_left_out_and_named(folder):
     assert "2 images have no row and are left out: 'b/1.png', 'b/3.png'" in images.found.notes[0]
 
 
-def test_a_limit_keeps_the_classes_of_what_is_left(folder):
-    images = read(folder, "file,classes\na/1.png,x\na/2.png,x;y\nb/1.png,y\nb/3.png,x\n", limit=2)
+def test_other_characters_that_may_separate_names_are_part_of_them_and_it_is_said(folder):
+    text = 'file,classes\na/1.png,"cat,dog"\na/2.png,cat;bird\nb/1.png,dog/cow\nb/3.png,a-b_c d\n'
+    images = read(folder, text)
+    assert images.presence.names == ("a-b_c d", "bird", "cat", "cat,dog", "dog/cow")
+    assert images.found.notes == (
+        "names of classes are separated by ; or |, so that each of these is one: 'cat,dog', "
+        "'dog/cow'",
+    )
+    said = "\n".join(first_look(images).notes)
+    assert "of 5 classes: 'a-b_c d', 'bird', 'cat', 'cat,dog', 'dog/cow'; " in said
+
+
+def test_names_that_differ_in_case_are_two_classes_and_it_is_said(folder):
+    images = read(folder, "file,classes\na/1.png,;cat;Cat\na/2.png,cat\nb/1.png,\nb/3.png,dog\n")
+    assert images.presence.names == ("Cat", "cat", "dog")
+    assert images.found.notes == (
+        "classes whose names differ only in case, width or spaces: 'Cat', 'cat'",
+    )
+
+
+def test_a_limit_keeps_the_classes_of_the_whole_table(folder):
+    text = "file,classes\na/1.png,x\na/2.png,x;y\nb/1.png,y\nb/3.png,z\n"
+    images = read(folder, text, limit=2)
     assert len(images) == 2
-    expected = {"a/1.png": ["x"], "a/2.png": ["x", "y"], "b/1.png": ["y"], "b/3.png": ["x"]}
+    assert images.presence.names == ("x", "y", "z")
+    absent = 3 - images.presence.values.any(0).sum()
+    assert absent
+    said = "\n".join(first_look(images).notes)
+    assert f"{absent} of 3 classes are in no training image: " in said
+    expected = {"a/1.png": ["x"], "a/2.png": ["x", "y"], "b/1.png": ["y"], "b/3.png": ["z"]}
     assert shown(images).items() <= expected.items()
 
 
