@@ -127,7 +127,8 @@ class PairingScope:
         if presence is None:
             raise InputError(
                 "pairing=class_presence: these images do not say which of several classes each "
-                "shows; use dataset=canvases, or dataset=npz with `labels` as a matrix of 0 and 1"
+                "shows; use a dataset.table with a column `classes`, dataset=npz with `labels` as "
+                "a matrix of 0 and 1, dataset=voc2012 or dataset=canvases"
             )
         samples = self._samples()
         return samples, torch.from_numpy(presence.values)[samples].float()

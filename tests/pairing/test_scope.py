@@ -131,6 +131,8 @@ def test_classes_need_labels():
         scope(labels=False).classes()
     with pytest.raises(InputError, match="class_target"):
         scope(labels=False).class_targets()
+    with pytest.raises(InputError, match=r"table with a column `classes`, .* dataset=voc2012"):
+        scope().presence_targets()
 
 
 def test_classes_of_one_image_each_are_refused():
