@@ -30,6 +30,7 @@ _NO_MEMORY = re.compile(
 )
 # Options that need less memory where they are smaller, by the modules that use it.
 _SMALLER = {
+    "dimred.data.canvases": "dataset.n_train, dataset.n_test or dataset.size",
     "dimred.data": "dataset.limit or dataset.image_size",
     "dimred.pairing": "dataset.limit or schedule.batch_size",
     "dimred.evaluation": "eval.batch_size",

@@ -59,6 +59,7 @@ def test_memory_that_runs_out_is_one_line(error, capsys):
         ("dimred.training.stage", "schedule.batch_size"),
         ("dimred.training.embed", "eval.batch_size"),
         ("dimred.data.image_folder", "dataset.limit or dataset.image_size"),
+        ("dimred.data.canvases", "dataset.n_train, dataset.n_test or dataset.size"),
     ],
 )
 def test_memory_that_runs_out_in_training_names_the_keys_that_help(module, keys):
