@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from dimred.models.backbones import Backbone, mean_over_positions
+from dimred.scaling import resized
 
 Pool = Callable[[Tensor], Tensor]
 """A function from scores at positions (b, d, rows, columns) to one score each, (b, d)."""
@@ -147,17 +147,6 @@ def _hidden(sizes: Sequence[int]) -> nn.Module | None:
     if len(layers) <= 2:
         return layers[1] if layers else None
     return nn.Sequential(*layers[1:])
-
-
-def resized(images: Tensor, scale: float) -> Tensor:
-    """Images (b, C, height, width) enlarged by a factor, bilinearly and with antialiasing, to whole
-    pixels and at least one."""
-    if scale == 1:
-        return images
-    size = [max(round(side * scale), 1) for side in images.shape[-2:]]
-    return functional.interpolate(
-        images, size=size, mode="bilinear", align_corners=False, antialias=scale < 1
-    )
 
 
 def max_pool(scores: Tensor) -> Tensor:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dimred.models.encoder import Encoder, resized
+from dimred.models.encoder import Encoder
 from dimred.models.positions import Grid, Size, grid_of
+from dimred.scaling import resized
 
 
 class ScoreMaps:

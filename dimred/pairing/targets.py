@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from dimred.pairing.protocol import ALL, StepBatch
+from dimred.scaling import resized
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,6 @@ class FixedTargets:
         low, high = self.scales
         drawn = torch.rand((), generator=generator, device=generator.device)
         return resized(pixels, low + (high - low) * float(drawn))
-
-
-def resized(images: Tensor, scale: float) -> Tensor:
-    """Float images (n, C, height, width) enlarged by a factor, bilinearly and with antialiasing, to
-    whole pixels and at least one."""
-    size = [max(round(side * scale), 1) for side in images.shape[-2:]]
-    return functional.interpolate(
-        images, size=size, mode="bilinear", align_corners=False, antialias=scale < 1
-    )
 
 
 def randomly_shifted(

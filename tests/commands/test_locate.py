@@ -9,7 +9,7 @@ from command import SMOKE, dimred, refused, summary
 from PIL import Image
 
 from dimred import load_run
-from dimred.models.encoder import resized
+from dimred.scaling import resized
 
 pytestmark = pytest.mark.usefixtures("no_figures_here")
 

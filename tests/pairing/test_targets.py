@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dimred.pairing import FixedTargets, Targets, randomly_shifted
-from dimred.pairing.targets import resized
+from dimred.scaling import resized
 
 CPU = torch.device("cpu")
 
