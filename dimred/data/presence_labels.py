@@ -20,7 +20,10 @@ NONE = "none"
 
 def with_combinations(image_set: ImageSet) -> ImageSet:
     """The same images with a column "classes" of all classes that each shows, such as "3, 5", where
-    these are few combinations; other sets as they are."""
+    these are few combinations; other sets as they are.
+
+    Names that could be taken for something else there, such as one with a comma, are quoted.
+    """
     if image_set.presence is None:
         return image_set
     labels = _combinations(image_set.presence)
@@ -35,8 +38,14 @@ def _combinations(presence: Presence) -> LabelSet | None:
     rows, values = np.unique(keys, axis=0, return_inverse=True)
     if len(rows) > _MOST_COMBINATIONS:
         return None
-    names = (", ".join(presence.names[i] for i in np.flatnonzero(row[1:] == 0)) for row in rows)
+    each = [repr(name) if _is_ambiguous(name) else name for name in presence.names]
+    names = (", ".join(each[i] for i in np.flatnonzero(row[1:] == 0)) for row in rows)
     return LabelSet(values.reshape(-1).astype(np.int64), tuple(name or NONE for name in names))
+
+
+def _is_ambiguous(name: str) -> bool:
+    """Whether a name looks like several, like that of no class, or like a quoted one."""
+    return name in ("", NONE) or "," in name or name[0] in "'\""
 
 
 def refuse_single_classes(options: Mapping[str, Any]) -> None:
