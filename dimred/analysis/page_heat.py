@@ -74,18 +74,22 @@ def _computed(run: FinishedRun, of: Squares, below: Places) -> Places:
                 kept = now
     finally:
         below = np.concatenate(parts)
-        _keep(run, of, below)
+        if len(below) > done:
+            _keep(run, of, below)
     return below
 
 
 def _kept(run: FinishedRun, of: Squares) -> Places:
-    """The places that are kept, of the first images or of all."""
+    """The places that are kept, of the first images or of all; of none where the file is damaged,
+    since it holds nothing that cannot be computed again."""
     (rows, columns), dims = of.shape, run.map.z.shape[1]
     none = np.empty((0, rows, columns, dims), np.float32)
     if not run.files.exists(layout.HEAT):
         return none
-    arrays = run.arrays(layout.HEAT)
-    below: Places = arrays.get("z", "f", dims=4)
+    try:
+        below: Places = run.arrays(layout.HEAT).get("z", "f", dims=4)
+    except InputError:
+        return none
     fits = below.shape[1:] == none.shape[1:] and len(below) <= len(run.map.z)
     return below.astype(np.float32) if fits and np.isfinite(below).all() else none
 

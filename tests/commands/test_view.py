@@ -233,3 +233,35 @@ def test_heat_that_is_interrupted_keeps_what_is_done(run, tmp_path, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         load_run(run).view(heat=True)
     assert len(kept(run)) == 40
+
+
+def test_heat_that_is_interrupted_before_anything_is_done_keeps_nothing(run, tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+        yield
+
+    (run / "located/.heat.npz").unlink(missing_ok=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("dimred.training.occlusion.occluded", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            load_run(run).view(heat=True)
+    assert not (run / "located/.heat.npz").exists()
+    dimred(tmp_path, "view", str(run), "--heat", "--out", "page.html")
+    assert len(kept(run)) == 120
+
+
+@pytest.mark.parametrize("damage", ["none", "torn", "text", "nan", "wide", "unnamed"])
+def test_heat_that_is_damaged_is_computed_again(run, tmp_path, damage):
+    file = run / "located/.heat.npz"
+    dimred(tmp_path, "view", str(run), "--heat", "--out", "page.html")
+    sound, content = kept(run), file.read_bytes()
+    if damage in ("torn", "text"):
+        file.write_bytes(content[: len(content) // 2] if damage == "torn" else b"text")
+    else:
+        held = dict(np.load(file))
+        wrong = {"none": sound[:0], "nan": np.full_like(sound, np.nan), "wide": sound[:, :3]}
+        wrong = {"z": wrong[damage]} if damage in wrong else {"y": held["y"]}
+        kept_on = {} if damage == "unnamed" else held
+        np.savez(file, **{**kept_on, **wrong})
+    dimred(tmp_path, "view", str(run), "--heat", "--out", "page.html")
+    assert np.array_equal(kept(run), sound)
