@@ -80,22 +80,32 @@ def _computed(run: FinishedRun, of: Squares, below: Places) -> Places:
 
 
 def _kept(run: FinishedRun, of: Squares) -> Places:
-    """The places that are kept, of the first images or of all; of none where the file is damaged,
-    since it holds nothing that cannot be computed again."""
+    """The places that are kept, of the first images or of all; of none where the file is damaged or
+    of other weights or squares, since it holds nothing that cannot be computed again."""
     (rows, columns), dims = of.shape, run.map.z.shape[1]
     none = np.empty((0, rows, columns, dims), np.float32)
     if not run.files.exists(layout.HEAT):
         return none
     try:
-        below: Places = run.arrays(layout.HEAT).get("z", "f", dims=4)
+        arrays = run.arrays(layout.HEAT)
+        below: Places = arrays.get("z", "f", dims=4)
+        fits = all(
+            name in arrays and np.array_equal(arrays.whole(name), value)
+            for name, value in _made_of(run, of).items()
+        )
     except InputError:
         return none
-    fits = below.shape[1:] == none.shape[1:] and len(below) <= len(run.map.z)
+    fits = fits and below.shape[1:] == none.shape[1:] and len(below) <= len(run.map.z)
     return below.astype(np.float32) if fits and np.isfinite(below).all() else none
 
 
 def _keep(run: FinishedRun, of: Squares, below: Places) -> None:
-    content: dict[str, Any] = {"z": below, "side": of.side, "x": of.x, "y": of.y}
     buffer = io.BytesIO()
-    np.savez(buffer, **content)
+    np.savez(buffer, z=below, **_made_of(run, of))
     run.write_output(run.path / layout.HEAT, buffer.getbuffer())
+
+
+def _made_of(run: FinishedRun, of: Squares) -> dict[str, Any]:
+    """What the places depend on, besides the images, which a run does not change."""
+    weights = run.record.summary.get("weights_sha256")  # early versions did not keep it
+    return {"weights": str(weights), "side": of.side, "x": of.x, "y": of.y}

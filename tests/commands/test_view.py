@@ -250,7 +250,7 @@ def test_heat_that_is_interrupted_before_anything_is_done_keeps_nothing(run, tmp
     assert len(kept(run)) == 120
 
 
-@pytest.mark.parametrize("damage", ["none", "torn", "text", "nan", "wide", "unnamed"])
+@pytest.mark.parametrize("damage", ["none", "torn", "text", "nan", "wide", "unnamed", "unsaid"])
 def test_heat_that_is_damaged_is_computed_again(run, tmp_path, damage):
     file = run / "located/.heat.npz"
     dimred(tmp_path, "view", str(run), "--heat", "--out", "page.html")
@@ -259,9 +259,25 @@ def test_heat_that_is_damaged_is_computed_again(run, tmp_path, damage):
         file.write_bytes(content[: len(content) // 2] if damage == "torn" else b"text")
     else:
         held = dict(np.load(file))
-        wrong = {"none": sound[:0], "nan": np.full_like(sound, np.nan), "wide": sound[:, :3]}
+        if damage == "unsaid":
+            del held["weights"], held["z"]
+        wrong = {
+            "none": sound[:0],
+            "unsaid": sound + 1,
+            "nan": np.full_like(sound, np.nan),
+            "wide": sound[:, :3],
+        }
         wrong = {"z": wrong[damage]} if damage in wrong else {"y": held["y"]}
         kept_on = {} if damage == "unnamed" else held
         np.savez(file, **{**kept_on, **wrong})
+    dimred(tmp_path, "view", str(run), "--heat", "--out", "page.html")
+    assert np.array_equal(kept(run), sound)
+
+
+@pytest.mark.parametrize(("name", "value"), [("weights", "0" * 64), ("side", 3), ("x", np.ones(7))])
+def test_heat_of_other_weights_or_squares_is_computed_again(run, tmp_path, name, value):
+    dimred(tmp_path, "view", str(run), "--heat", "--out", "page.html")
+    sound, file = kept(run), run / "located/.heat.npz"
+    np.savez(file, **{**np.load(file), "z": sound + 1, name: value})
     dimred(tmp_path, "view", str(run), "--heat", "--out", "page.html")
     assert np.array_equal(kept(run), sound)
