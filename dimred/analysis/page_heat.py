@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from dimred.run_folder.finished import FinishedRun
 from dimred.steps import bar, duration
 
 _DIMS = (2, 3)
+_FIRST = 8  # images, by which the time is told
 _BATCH = 256  # images, so that little is lost
 _KEEP_EVERY = 60  # seconds
 
@@ -56,17 +58,20 @@ def _computed(run: FinishedRun, of: Squares, below: Places) -> Places:
     encoder, compute = run.encoder(), run.compute()
     encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
     done, n, size = len(below), len(images), min(run.config.eval.batch_size, _BATCH)
-    places = occluded(encoder, images[done:], of, encoder.mean, size, compute)
+    batches = filter(len, (images[done : done + _FIRST], images[done + _FIRST :]))
+    places = chain.from_iterable(
+        occluded(encoder, batch, of, encoder.mean, size, compute) for batch in batches
+    )
     parts, kept = [below], time.monotonic()
     try:
-        for _, part in bar(places, -(-(n - done) // size), "hiding squares"):
+        for _, part in bar(places, 1 + -(-(n - done - _FIRST) // size), "hiding squares"):
             parts.append(part)
             now, ready = time.monotonic(), sum(map(len, parts))
             if len(parts) == 2 and ready < n:
                 left = (now - kept) / len(part) * (n - ready)
                 print(
                     f"heat: {n:,} images, each below {of.shape[0] * of.shape[1]} squares of "
-                    f"{of.side} pixels: about {duration(left)}; Ctrl-C keeps what is done",
+                    f"{of.side} pixels: about {duration(left)} or less; Ctrl-C keeps what is done",
                     flush=True,
                 )
             if now - kept > _KEEP_EVERY:

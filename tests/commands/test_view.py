@@ -222,17 +222,24 @@ def test_heat_is_of_maps_that_are_drawn(tmp_path):
     assert "--heat: is of maps in 2 or 3 dimensions, and Z of wide has 5" in said
 
 
-def test_heat_that_is_interrupted_keeps_what_is_done(run, tmp_path, monkeypatch):
-    def interrupted(*arguments):
-        yield from islice(occluded(*arguments), 2)
-        raise KeyboardInterrupt
+def test_heat_that_is_interrupted_keeps_what_is_done(run, tmp_path, monkeypatch, capsys):
+    told = []
+
+    def interrupted(encoder, images, *arguments):
+        told.append(capsys.readouterr().out)
+        yield from islice(occluded(encoder, images, *arguments), 2)
+        if len(images) > 20:
+            raise KeyboardInterrupt
 
     monkeypatch.setattr("dimred.training.occlusion.occluded", interrupted)
     monkeypatch.setattr("dimred.analysis.page_heat._BATCH", 20)
     (run / "located/.heat.npz").unlink(missing_ok=True)
     with pytest.raises(KeyboardInterrupt):
         load_run(run).view(heat=True)
-    assert len(kept(run)) == 40
+    assert len(kept(run)) == 8 + 40
+    before, after_eight = told
+    assert before == ""
+    assert "heat: 120 images, each below 49 squares of 2 pixels: about " in after_eight
 
 
 def test_heat_that_is_interrupted_before_anything_is_done_keeps_nothing(run, tmp_path, monkeypatch):
