@@ -91,6 +91,31 @@ def test_what_images_share_with_one_sums_up_to_their_product(made):
     assert rows(made / "run/located/two.npz-with-7/points.csv")[0]["with"] == "row 7"
 
 
+def test_a_name_that_is_taken_by_other_options_gets_a_number(made):
+    def name(*options):
+        out, err = dimred(made, "locate", "run", "one.png", *options)
+        assert err == ""
+        return out.splitlines()[-1].rpartition("/")[2]
+
+    assert name() == name("--side", "0.25") == name() == "one"
+    assert name("--fill", "0.5") == "one-2"
+    assert name("--fill", "0.5", "--side", "0.5") == "one-3"
+    assert name("--fill", "0.5") == "one-2", "the same again"
+    with np.load(made / "run/located/one-2/maps.npz") as content:
+        assert content["options"].item() == '{"side": 0.25, "fill": 0.5, "with": null}'
+    assert name("--with", "7") == "one.png-with-7"
+
+
+@pytest.mark.parametrize("damaged", [b"torn", b""])
+def test_what_is_damaged_under_a_name_is_left_alone(made, damaged):
+    file = made / "run/located/two/maps.npz"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(damaged)
+    out, _ = dimred(made, "locate", "run", "two.npz")
+    assert out.splitlines()[-1] == "run/located/two-2"
+    assert file.read_bytes() == damaged
+
+
 def test_copies_are_in_units_of_the_nearest_other_place():
     z = np.array([[0, 0]] * 20 + [[3, 4], [9, 0]], np.float32)
     run = SimpleNamespace(path="run", map=SimpleNamespace(z=z, training_images=np.arange(22)))
