@@ -82,12 +82,14 @@ class Held:
     def lines(self) -> list[str]:
         """What was found, in words."""
         n, most = len(self.images), self.heat.max(axis=(1, 2))
+        count = self.heat[0].size
+        places = f"{count} place{'' if count == 1 else 's'}"
         far = float((most > 1).mean())
         color = "the mean color of the run's images"
         if self.fill is not None:
             color = f"gray of {self.fill:g} (0 black, 1 white)"
         return [
-            f"squares of {self.squares.side} pixels hidden at {self.heat[0].size} places of "
+            f"squares of {self.squares.side} pixels hidden at {places} of "
             f"{n:,} image{'' if n == 1 else 's'}, in {color}",
             f"the square that matters most moves an image {np.median(most):.3g} times as far as "
             f"its {UNIT_K}th nearest is (median), {far:.0%} of the images farther than that",

@@ -75,7 +75,7 @@ def own_row(run: FinishedRun, row: int) -> LookedAt:
     Raises InputError for a row that there is not, and for images that are missing.
     """
     own = OwnImages(run)
-    if row >= own.n:
+    if not 0 <= row < own.n:
         raise InputError(f"row {row}: must be from 0 to {own.n - 1}, a row of the run's map")
     rows = np.array([row])
     with step("reading the images"):

@@ -121,7 +121,7 @@ def locate_shared(run: FinishedRun, images: LookedAt, other: LookedAt) -> Shared
     `other` is not one image.
     """
     if len(other) != 1:
-        raise InputError(f"--with {other.name}: must be one image, not {len(other):,}")
+        raise InputError(f"--with {other.name}: must be one image, not {other.total:,}")
     encoder, compute = run.encoder().eval(), run.compute()
     encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
 

@@ -1,6 +1,8 @@
 """dimred locate of a map: what holds images at their places, and what two of them share."""
 
 import csv
+import math
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +14,7 @@ from PIL import Image
 from dimred import load_run
 from dimred.analysis.holding import neighbor_distance
 from dimred.errors import InputError
+from dimred.models.occlusion import squares
 
 pytestmark = pytest.mark.usefixtures("no_figures_here")
 
@@ -61,6 +64,7 @@ def test_heat_is_how_far_z_moves_in_distances_to_the_15th_nearest(made):
 def test_squares_have_the_mean_color_by_default_and_new_images_the_unit_of_training_images(made):
     run = load_run(made / "run")
     held = run.locate(made / "two.npz", side=1.0)
+    assert held.lines()[0].startswith("squares of 8 pixels hidden at 1 place of 2 images, in the")
     assert held.heat.shape == (2, 2, 2)[:1] + held.squares.shape
     with torch.no_grad():
         encoder = run.encoder().eval()
@@ -135,6 +139,7 @@ def test_copies_are_in_units_of_the_nearest_other_place():
         (["run", "--fill", "0", "--with", "3"], ["--with: is a split", "leave --fill out"]),
         (["run", "--with", "120"], ["row 120: must be from 0 to 119"]),
         (["run", "--with", "two.npz"], ["--with", "must be one image, not 2"]),
+        (["run", "--with", "RUN:all"], ["--with RUN:all: must be one image, not 120"]),
     ],
 )
 def test_what_cannot_be_is_one_line(made, words, parts):
@@ -143,5 +148,28 @@ def test_what_cannot_be_is_one_line(made, words, parts):
 
 
 def test_python_refuses_the_same(made):
-    with pytest.raises(InputError, match="leave --fill out"):
-        load_run(made / "run").locate(fill=0.5, other="3")
+    run = load_run(made / "run")
+    for options, said in [
+        ({"fill": 0.5, "other": "3"}, "leave --fill out"),
+        ({"side": "x"}, "--side 'x': must be a number, above 0 to 1"),
+        ({"fill": "0.5"}, "--fill '0.5': must be a number, from 0 to 1"),
+        ({"other": 120}, "row 120: must be from 0 to 119"),
+        ({"other": -1}, "row -1: must be from 0 to 119"),
+        ({"other": 1.5}, "--with 1.5: must be an image, or a row"),
+    ]:
+        with pytest.raises(InputError, match=re.escape(said)):
+            run.locate(made / "two.npz", **options)
+
+
+def test_the_other_image_by_its_row(made):
+    run = load_run(made / "run")
+    by_number, by_digits = (run.locate(made / "two.npz", other=row) for row in (17, "17"))
+    assert by_number.other.names == by_digits.other.names == ("row 17",)
+    assert np.array_equal(by_number.maps, by_digits.maps)
+
+
+@pytest.mark.parametrize(("side", "number"), [(12, 10), (24, 7), (28, 8)])
+def test_the_number_of_places_is_as_the_documentation_says(side, number):
+    of = squares((side, side))
+    assert of.shape == (number, number)
+    assert number == math.ceil((side - of.side) / (of.side // 2)) + 1
