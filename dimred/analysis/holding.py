@@ -14,6 +14,7 @@ from dimred.analysis.captions import number
 from dimred.analysis.looked_at import LookedAt
 from dimred.errors import InputError
 from dimred.evaluation.neighbors import nearest
+from dimred.evaluation.unit_length import as_compared, distance_moved
 from dimred.models.occlusion import SHARE, Squares, squares
 from dimred.plots.heat import Heated, heat_sheet
 from dimred.run_folder.finished import FinishedRun
@@ -35,7 +36,8 @@ class Held:
     """How far n images move on the map where a square of them is hidden.
 
     heat: float32 (n, rows, columns), the distance that Z moves where a square is hidden, in units
-        of `unit`: the distance from the image to its 15th nearest on the map, float64 (n,).
+        of `unit`: the distance from the image to its 15th nearest on the map, float64 (n,). Both as
+        in `LoadedRun.neighbors`: Euclidean in Z of up to 3 dimensions, else at unit length.
     squares: where they are. fill: their value; None for the mean color of the run's images.
     """
 
@@ -138,7 +140,7 @@ def locate_holding(
     color = encoder.mean if fill is None else torch.full_like(encoder.mean, fill)
     batches = occluded(encoder, pixels, of, color, size, compute)
     parts = [
-        (z, np.linalg.norm(below - z[:, None, None], axis=3))
+        (z, distance_moved(z, below))
         for z, below in bar(batches, -(-len(pixels) // size), "hiding squares")
     ]
     z, moved = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -150,16 +152,18 @@ def locate_holding(
 
 
 def neighbor_distance(
-    run: FinishedRun, rows: NDArray[np.int64], z: NDArray[np.float32]
+    run: FinishedRun, rows: NDArray[np.int64], z: NDArray[np.floating]
 ) -> NDArray[np.float64]:
     """The distance of images to their 15th nearest on the map, or the farthest of fewer, (n,): of
     the run's own images among all others, of new ones among the training images. Where all of these
-    are at the place of the image itself, such as copies of it: to the nearest that is not.
+    are at the place of the image itself, such as copies of it: to the nearest that is not. In Z of
+    more than 3 dimensions places are compared at unit length, as neighbors are.
 
     rows: of the run's own images, -1 for new ones. z: their places (n, d).
     Raises InputError for a map that is a single point.
     """
-    on, distance = run.map.z, np.empty(len(rows), np.float64)
+    _, (on, z) = as_compared("z", None, run.map.z, z)
+    distance = np.empty(len(rows), np.float64)
     for own in (True, False):
         chosen = np.flatnonzero((rows >= 0) == own)
         among = np.arange(len(on)) if own else run.map.training_images

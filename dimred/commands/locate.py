@@ -36,7 +36,8 @@ object, not its extent.
               their columns and rows are in the image, x_S and y_S
 
 Any other run says what holds an image at its place on the map: a square of it is hidden, here and
-there, and heat is how far the image moves, in distances to its 15th nearest on the map.
+there, and heat is how far the image moves, in distances to its 15th nearest on the map: by the
+Euclidean distance in Z of up to 3 dimensions, else at unit length, as by the cosine.
 
   points.csv  for each image (image, row): heat, the largest, and x and y, the center of its square
   maps.npz    heat (n, rows, columns), x and y of its columns and rows, unit, that distance

@@ -125,9 +125,33 @@ def test_copies_are_in_units_of_the_nearest_other_place():
     run = SimpleNamespace(path="run", map=SimpleNamespace(z=z, training_images=np.arange(22)))
     assert neighbor_distance(run, np.arange(22), z).tolist() == [5] * 21 + [9]
     assert neighbor_distance(run, np.array([-1]), np.array([[9, 4]], np.float32)) == [97**0.5]
-    run.map.z = z[:20]
+    # At unit length, 2 is a copy of 0 and 1, and 3 is 1 apart from all of them.
+    wide = np.array([[1, 0, 0, 0], [1, 0, 0, 0], [7, 0, 0, 0], [1, 1, 1, 1]], np.float32)
+    run.map = SimpleNamespace(z=wide[[0, 1, 2, 3, 3]], training_images=np.arange(5))
+    distances = neighbor_distance(run, np.arange(5), run.map.z)
+    assert distances == pytest.approx([1, 1, 1, 1, 1])
+    run.map.z, run.map.training_images = z[:20], np.arange(20)
     with pytest.raises(InputError, match="all images are at one place"):
         neighbor_distance(run, np.arange(20), z[:20])
+
+
+def test_above_three_dimensions_heat_is_of_z_at_unit_length_as_neighbors_are(made):
+    wide = [f"schedule.stages.{stage}.out_dim=5" for stage in ("readout", "finetune")]
+    dimred(made, *SMOKE, *QUICK, *wide, "run_dir=wide")
+    run = load_run(made / "wide")
+    held, chosen = run.locate("RUN:all", most=4, fill=0.5), squares((8, 8))
+    z = run.z / np.linalg.norm(run.z, axis=1, keepdims=True)
+    encoder = run.encoder().eval()
+    for row, unit, heat in zip(held.images.rows, held.unit, held.heat, strict=True):
+        farthest = run.neighbors([row], 15)[0, -1]
+        assert unit == pytest.approx(np.linalg.norm(z[farthest] - z[row]), rel=1e-4)
+        image = torch.from_numpy(run.images()[row : row + 1]).float() / 255
+        image[..., 4:6, 1:3] = 0.5
+        with torch.no_grad():
+            to = encoder(image)[1].numpy()[0]
+        moved = np.linalg.norm(to / np.linalg.norm(to) - z[row])
+        at = chosen.tops.index(4), chosen.lefts.index(1)
+        assert heat[at] == pytest.approx(moved / unit, rel=1e-3, abs=1e-4)
 
 
 @pytest.mark.parametrize(
