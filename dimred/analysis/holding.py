@@ -28,7 +28,6 @@ SHOWN = 24
 """Images on the sheet."""
 UNIT_K = 15
 """The neighbor whose distance is the unit of heat."""
-_SEED = 0  # of the draw of images for the sheet
 
 
 @dataclass(frozen=True)
@@ -99,8 +98,7 @@ class Held:
 
     def figure(self) -> Figure:
         """Some of the images with the point of the largest heat, beside the heat."""
-        n = len(self.images)
-        shown = np.sort(np.random.default_rng(_SEED).permutation(n)[:SHOWN])
+        shown, of = self.images.drawn(SHOWN)
         heated = [
             Heated(
                 self.images.names[i],
@@ -108,15 +106,15 @@ class Held:
                 self.heat[i],
                 self.squares.y,
                 self.squares.x,
+                self.points[i],
                 f"moves {self.heat[i].max():.3g}",
             )
             for i in shown
         ]
-        of = f"{len(shown):,} of {n:,}" if n > len(shown) else f"{n:,}"
         return heat_sheet(
             heated,
             f"{self.run.record.data}: what holds images at their places",
-            f"{of} images of {self.images.name}",
+            of,
             "Ring: the square that, hidden, moves the image farthest on the map. Beside each "
             "image: how far each square moves it, from dark (not at all) to bright (the farthest, "
             f"named, in distances to the {UNIT_K}th nearest image).",

@@ -14,6 +14,8 @@ from dimred.errors import InputError
 from dimred.run_folder.finished import FinishedRun
 from dimred.steps import step
 
+_SEED = 0  # of the draw of images for a sheet
+
 
 @dataclass(frozen=True)
 class LookedAt:
@@ -36,6 +38,14 @@ class LookedAt:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def drawn(self, most: int) -> tuple[Rows, str]:
+        """The positions of up to `most` of the n images for a sheet, ascending, always the same,
+        and what they are: "24 of 1,000 images of photos"."""
+        n = len(self)
+        chosen = np.sort(np.random.default_rng(_SEED).permutation(n)[:most])
+        of = f"{len(chosen):,} of {n:,}" if n > len(chosen) else f"{n:,}"
+        return chosen, f"{of} images of {self.name}"
 
 
 def looked_at(
