@@ -14,6 +14,7 @@ from dimred.analysis.captions import number
 from dimred.analysis.looked_at import LookedAt
 from dimred.errors import InputError
 from dimred.evaluation.neighbors import nearest
+from dimred.evaluation.unit_length import as_compared, distance_moved
 from dimred.models.occlusion import SHARE, Squares, squares
 from dimred.plots.heat import Heated, heat_sheet
 from dimred.run_folder.finished import FinishedRun
@@ -27,7 +28,6 @@ SHOWN = 24
 """Images on the sheet."""
 UNIT_K = 15
 """The neighbor whose distance is the unit of heat."""
-_SEED = 0  # of the draw of images for the sheet
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Held:
     """How far n images move on the map where a square of them is hidden.
 
     heat: float32 (n, rows, columns), the distance that Z moves where a square is hidden, in units
-        of `unit`: the distance from the image to its 15th nearest on the map, float64 (n,).
+        of `unit`: the distance from the image to its 15th nearest on the map, float64 (n,). Both as
+        in `LoadedRun.neighbors`: Euclidean in Z of up to 3 dimensions, else at unit length.
     squares: where they are. fill: their value; None for the mean color of the run's images.
     """
 
@@ -82,12 +83,14 @@ class Held:
     def lines(self) -> list[str]:
         """What was found, in words."""
         n, most = len(self.images), self.heat.max(axis=(1, 2))
+        count = self.heat[0].size
+        places = f"{count} place{'' if count == 1 else 's'}"
         far = float((most > 1).mean())
         color = "the mean color of the run's images"
         if self.fill is not None:
             color = f"gray of {self.fill:g} (0 black, 1 white)"
         return [
-            f"squares of {self.squares.side} pixels hidden at {self.heat[0].size} places of "
+            f"squares of {self.squares.side} pixels hidden at {places} of "
             f"{n:,} image{'' if n == 1 else 's'}, in {color}",
             f"the square that matters most moves an image {np.median(most):.3g} times as far as "
             f"its {UNIT_K}th nearest is (median), {far:.0%} of the images farther than that",
@@ -95,8 +98,7 @@ class Held:
 
     def figure(self) -> Figure:
         """Some of the images with the point of the largest heat, beside the heat."""
-        n = len(self.images)
-        shown = np.sort(np.random.default_rng(_SEED).permutation(n)[:SHOWN])
+        shown, of = self.images.drawn(SHOWN)
         heated = [
             Heated(
                 self.images.names[i],
@@ -104,15 +106,15 @@ class Held:
                 self.heat[i],
                 self.squares.y,
                 self.squares.x,
+                self.points[i],
                 f"moves {self.heat[i].max():.3g}",
             )
             for i in shown
         ]
-        of = f"{len(shown):,} of {n:,}" if n > len(shown) else f"{n:,}"
         return heat_sheet(
             heated,
             f"{self.run.record.data}: what holds images at their places",
-            f"{of} images of {self.images.name}",
+            of,
             "Ring: the square that, hidden, moves the image farthest on the map. Beside each "
             "image: how far each square moves it, from dark (not at all) to bright (the farthest, "
             f"named, in distances to the {UNIT_K}th nearest image).",
@@ -136,7 +138,7 @@ def locate_holding(
     color = encoder.mean if fill is None else torch.full_like(encoder.mean, fill)
     batches = occluded(encoder, pixels, of, color, size, compute)
     parts = [
-        (z, np.linalg.norm(below - z[:, None, None], axis=3))
+        (z, distance_moved(z, below))
         for z, below in bar(batches, -(-len(pixels) // size), "hiding squares")
     ]
     z, moved = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -148,16 +150,18 @@ def locate_holding(
 
 
 def neighbor_distance(
-    run: FinishedRun, rows: NDArray[np.int64], z: NDArray[np.float32]
+    run: FinishedRun, rows: NDArray[np.int64], z: NDArray[np.floating]
 ) -> NDArray[np.float64]:
     """The distance of images to their 15th nearest on the map, or the farthest of fewer, (n,): of
     the run's own images among all others, of new ones among the training images. Where all of these
-    are at the place of the image itself, such as copies of it: to the nearest that is not.
+    are at the place of the image itself, such as copies of it: to the nearest that is not. In Z of
+    more than 3 dimensions places are compared at unit length, as neighbors are.
 
     rows: of the run's own images, -1 for new ones. z: their places (n, d).
     Raises InputError for a map that is a single point.
     """
-    on, distance = run.map.z, np.empty(len(rows), np.float64)
+    _, (on, z) = as_compared("z", None, run.map.z, z)
+    distance = np.empty(len(rows), np.float64)
     for own in (True, False):
         chosen = np.flatnonzero((rows >= 0) == own)
         among = np.arange(len(on)) if own else run.map.training_images

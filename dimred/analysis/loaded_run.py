@@ -202,7 +202,7 @@ class LoadedRun:
         *,
         side: float | None = None,
         fill: float | None = None,
-        other: Images | None = None,
+        other: Images | int | None = None,
     ) -> Located | Held | Shared:
         """Where in images the run looks, as `dimred locate` says; writes nothing.
 
@@ -214,7 +214,7 @@ class LoadedRun:
             its test images. most: how many are drawn where there are more.
         side: of a square, as a share of the shorter side of the image; None for a quarter. fill:
             its value, 0 black to 1 white; None for the mean color of the run's images.
-        other: one image, named as `images`, or a row of the map as digits, such as "17".
+        other: one image, named as `images`, or a row of the map, such as 17.
         Raises InputError for images that cannot be used, and options that the run has no use for.
         """
         from dimred.analysis.locating import LocateOptions, check_options, located

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 SHOWN = 24
 """Images on the sheet."""
-_SEED = 0  # of their draw
 
 
 @dataclass(frozen=True)
@@ -100,13 +99,12 @@ class Located:
     def figure(self) -> Figure:
         """Some of the images with the points of the classes found, and the score map of the most
         probable one."""
-        n, k = len(self.images), len(self.classes)
-        shown = np.sort(np.random.default_rng(_SEED).permutation(n)[:SHOWN])
+        shown, of = self.images.drawn(SHOWN)
         scored = []
         for i in shown:
             best = int(self.scores[i].argmax())
             at = int(self.scale[i, best])
-            found = [j for j in range(k) if self.probabilities[i, j] >= 0.5]
+            found = [j for j in range(len(self.classes)) if self.probabilities[i, j] >= 0.5]
             scored.append(
                 Scored(
                     self.images.names[i],
@@ -118,12 +116,11 @@ class Located:
                     self.grids[at].x,
                 )
             )
-        of = f"{len(shown):,} of {n:,}" if n > len(shown) else f"{n:,}"
         return score_map_sheet(
             scored,
             self.classes,
             f"{self.run.record.data}: where classes are",
-            f"{of} images of {self.images.name}",
+            of,
         )
 
 
@@ -151,8 +148,8 @@ def locate(run: FinishedRun, images: LookedAt) -> Located:
             pixels = batch.to(compute.device).float().div_(255)
             pixels = pixels.contiguous(memory_format=compute.memory_format)
             scores = maps.of(pixels)
-            assert encoder.pool is not None
-            z = torch.stack([encoder.pool(one) for one in scores]).mean(0)
-            found.append((z.cpu(), *maps.peaks(scores), *(one.cpu() for one in scores)))
+            found.append(
+                (maps.pooled(scores).cpu(), *maps.peaks(scores), *(one.cpu() for one in scores))
+            )
     all_z, points, scale, *of_scales = (torch.cat(it).numpy() for it in zip(*found, strict=True))
     return Located(run, images, classes, all_z, points, scale, maps.scales, maps.grids, of_scales)

@@ -2,12 +2,13 @@
 
 points.csv  where in each image, a row for each class, or one an image
 sheet.png   some of the images, with points and maps
-maps.npz    the maps as numbers
+maps.npz    the maps as numbers, and `options`: with which they were made, as JSON; written last
 """
 
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from itertools import chain, count
 from pathlib import Path
@@ -17,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.analysis.comparison_files import checked_name, file_name
+from dimred.errors import InputError
 from dimred.files import csv_file
+from dimred.models.occlusion import SHARE
 from dimred.plots.style import to_png
 from dimred.run_folder import layout
 from dimred.run_folder.finished import FinishedRun
@@ -25,6 +28,9 @@ from dimred.steps import step
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from dimred.analysis.locating import LocateOptions
+    from dimred.analysis.looked_at import LookedAt
 
 POINTS, SHEET, MAPS = "points.csv", "sheet.png", "maps.npz"
 
@@ -42,18 +48,15 @@ class Result(Protocol):
         """Some of the images."""
 
 
-def write(result: Result, run: FinishedRun, typed: str, name: str | None = None) -> Path:
+def write(result: Result, run: FinishedRun, name: str, options: LocateOptions) -> Path:
     """Write a result to RUN/located/NAME/; returns that folder.
 
-    typed: how the images were named. name: of the folder, whose files are replaced; None to name it
-        after the images, with a number where that name is taken by others.
-    Raises InputError for a bad name and where a link would have to be followed, OSError where
-    nothing can be written.
+    name: of the folder, as of `folder_name`; its files are replaced. options: of the result.
+    Raises InputError where a link would have to be followed, OSError where nothing can be written.
     """
     rows, arrays = list(result.csv_rows()), result.arrays()
-    folder = f"{layout.LOCATED}/{_free_name(run, typed, arrays['image'].tolist(), name)}"
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    np.savez(buffer, **arrays, options=np.array(_told(options)))  # type: ignore[arg-type]
     with step("drawing"):
         png = to_png(result.figure())
     contents: dict[str, bytes | memoryview] = {
@@ -61,20 +64,41 @@ def write(result: Result, run: FinishedRun, typed: str, name: str | None = None)
         SHEET: png,
         MAPS: buffer.getbuffer(),
     }
+    folder = run.path / layout.LOCATED / name
     for file, content in contents.items():
-        run.write_output(run.path / folder / file, content)
-    return run.path / folder
+        run.write_output(folder / file, content)
+    return folder
 
 
-def _free_name(run: FinishedRun, typed: str, images: list[str], name: str | None) -> str:
+def folder_name(
+    run: FinishedRun, images: LookedAt, options: LocateOptions, name: str | None = None
+) -> str:
+    """The folder in RUN/located/ for what is located in images: `name`, or one made of that of the
+    images, with a number where it is taken by other images or options, or by what cannot be read.
+
+    Raises InputError for a bad name.
+    """
     if name is not None:
         return checked_name(name, layout.LOCATED)
+    typed = images.name + ("" if options.other is None else f" with {options.other}")
     stem = file_name(typed, typed.lower().startswith("run:"))
+    names = chain([stem], (f"{stem}-{i}" for i in count(2)))
+    return next(one for one in names if _is_free(run, one, images, options))
 
-    def is_free(name: str) -> bool:
-        file = f"{layout.LOCATED}/{name}/{MAPS}"
-        if not run.files.exists(file):
-            return True
-        return bool(run.arrays(file).get("image", "U").tolist() == images)
 
-    return next(filter(is_free, chain([stem], (f"{stem}-{i}" for i in count(2)))))
+def _is_free(run: FinishedRun, name: str, images: LookedAt, options: LocateOptions) -> bool:
+    """Whether there is no such result, or one of the same images and options."""
+    file = f"{layout.LOCATED}/{name}/{MAPS}"
+    if not run.files.exists(file):
+        return True
+    try:
+        there = run.arrays(file)
+        names, told = there.get("image", "U").tolist(), there.get("options", "U", dims=0).item()
+        return bool(names == list(images.names) and told == _told(options))
+    except InputError:
+        return False
+
+
+def _told(options: LocateOptions) -> str:
+    other = None if options.other is None else str(options.other)
+    return json.dumps({"side": options.side or SHARE, "fill": options.fill, "with": other})

@@ -4,6 +4,8 @@ share with another image."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
 
 from dimred.analysis.holding import Held, locate_holding
 from dimred.analysis.locate import Located, has_score_maps, locate
@@ -22,12 +24,12 @@ class LocateOptions:
     side: of a square that is hidden, as a share of the shorter side of the image; None for a
         quarter. fill: its value, 0 black to 1 white; None for the mean color of the run's images.
     other: an image to split the product with, in place of hiding squares: as of `looked_at`, or the
-        row of one of the run's own as digits.
+        row of one of the run's own, as a number or its digits.
     """
 
     side: float | None = None
     fill: float | None = None
-    other: Images | None = None
+    other: Images | int | None = None
 
     @property
     def given(self) -> list[str]:
@@ -46,10 +48,16 @@ def check_options(run: FinishedRun, options: LocateOptions) -> None:
         )
     if "--with" in given and len(given) > 1:
         raise InputError(f"--with: is a split without squares; leave {given[0]} out")
-    for name, value in (("--side", options.side), ("--fill", options.fill)):
+    values: dict[str, Any] = {"--side": options.side, "--fill": options.fill}
+    for name, value in values.items():
         low = "above 0" if name == "--side" else "from 0"
-        if value is not None and not (0 <= value <= 1 and (value > 0 or name == "--fill")):
-            raise InputError(f"{name} {value:g}: must be {low} to 1")
+        if value is None:
+            continue
+        if not isinstance(value, Real):
+            raise InputError(f"{name} {value!r}: must be a number, {low} to 1")
+        share = float(value)
+        if not (0 <= share <= 1 and (share > 0 or name == "--fill")):
+            raise InputError(f"{name} {share:g}: must be {low} to 1")
 
 
 def located(run: FinishedRun, images: LookedAt, options: LocateOptions) -> Located | Held | Shared:
@@ -60,8 +68,13 @@ def located(run: FinishedRun, images: LookedAt, options: LocateOptions) -> Locat
     check_options(run, options)
     if has_score_maps(run):
         return locate(run, images)
-    if options.other is None:
+    other: Any = options.other
+    if other is None:
         return locate_holding(run, images, options.side or SHARE, options.fill)
-    if isinstance(options.other, str) and options.other.isdecimal():
-        return locate_shared(run, images, own_row(run, int(options.other)))
-    return locate_shared(run, images, looked_at(run, options.other, 2))
+    if isinstance(other, str) and other.isdecimal():
+        other = int(other)
+    if isinstance(other, Real):
+        if not isinstance(other, Integral):
+            raise InputError(f"--with {other!r}: must be an image, or a row of the run's map")
+        return locate_shared(run, images, own_row(run, int(other)))
+    return locate_shared(run, images, looked_at(run, other, 2))

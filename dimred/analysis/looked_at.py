@@ -14,6 +14,8 @@ from dimred.errors import InputError
 from dimred.run_folder.finished import FinishedRun
 from dimred.steps import step
 
+_SEED = 0  # of the draw of images for a sheet
+
 
 @dataclass(frozen=True)
 class LookedAt:
@@ -36,6 +38,14 @@ class LookedAt:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def drawn(self, most: int) -> tuple[Rows, str]:
+        """The positions of up to `most` of the n images for a sheet, ascending, always the same,
+        and what they are: "24 of 1,000 images of photos"."""
+        n = len(self)
+        chosen = np.sort(np.random.default_rng(_SEED).permutation(n)[:most])
+        of = f"{len(chosen):,} of {n:,}" if n > len(chosen) else f"{n:,}"
+        return chosen, f"{of} images of {self.name}"
 
 
 def looked_at(
@@ -75,7 +85,7 @@ def own_row(run: FinishedRun, row: int) -> LookedAt:
     Raises InputError for a row that there is not, and for images that are missing.
     """
     own = OwnImages(run)
-    if row >= own.n:
+    if not 0 <= row < own.n:
         raise InputError(f"row {row}: must be from 0 to {own.n - 1}, a row of the run's map")
     rows = np.array([row])
     with step("reading the images"):

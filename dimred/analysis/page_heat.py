@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from dimred.run_folder.finished import FinishedRun
 from dimred.steps import bar, duration
 
 _DIMS = (2, 3)
+_FIRST = 8  # images, by which the time is told
 _BATCH = 256  # images, so that little is lost
 _KEEP_EVERY = 60  # seconds
 
@@ -56,17 +58,20 @@ def _computed(run: FinishedRun, of: Squares, below: Places) -> Places:
     encoder, compute = run.encoder(), run.compute()
     encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
     done, n, size = len(below), len(images), min(run.config.eval.batch_size, _BATCH)
-    places = occluded(encoder, images[done:], of, encoder.mean, size, compute)
+    batches = filter(len, (images[done : done + _FIRST], images[done + _FIRST :]))
+    places = chain.from_iterable(
+        occluded(encoder, batch, of, encoder.mean, size, compute) for batch in batches
+    )
     parts, kept = [below], time.monotonic()
     try:
-        for _, part in bar(places, -(-(n - done) // size), "hiding squares"):
+        for _, part in bar(places, 1 + -(-(n - done - _FIRST) // size), "hiding squares"):
             parts.append(part)
             now, ready = time.monotonic(), sum(map(len, parts))
             if len(parts) == 2 and ready < n:
                 left = (now - kept) / len(part) * (n - ready)
                 print(
                     f"heat: {n:,} images, each below {of.shape[0] * of.shape[1]} squares of "
-                    f"{of.side} pixels: about {duration(left)}; Ctrl-C keeps what is done",
+                    f"{of.side} pixels: about {duration(left)} or less; Ctrl-C keeps what is done",
                     flush=True,
                 )
             if now - kept > _KEEP_EVERY:
@@ -74,24 +79,38 @@ def _computed(run: FinishedRun, of: Squares, below: Places) -> Places:
                 kept = now
     finally:
         below = np.concatenate(parts)
-        _keep(run, of, below)
+        if len(below) > done:
+            _keep(run, of, below)
     return below
 
 
 def _kept(run: FinishedRun, of: Squares) -> Places:
-    """The places that are kept, of the first images or of all."""
+    """The places that are kept, of the first images or of all; of none where the file is damaged or
+    of other weights or squares, since it holds nothing that cannot be computed again."""
     (rows, columns), dims = of.shape, run.map.z.shape[1]
     none = np.empty((0, rows, columns, dims), np.float32)
     if not run.files.exists(layout.HEAT):
         return none
-    arrays = run.arrays(layout.HEAT)
-    below: Places = arrays.get("z", "f", dims=4)
-    fits = below.shape[1:] == none.shape[1:] and len(below) <= len(run.map.z)
+    try:
+        arrays = run.arrays(layout.HEAT)
+        below: Places = arrays.get("z", "f", dims=4)
+        fits = all(
+            name in arrays and np.array_equal(arrays.whole(name), value)
+            for name, value in _made_of(run, of).items()
+        )
+    except InputError:
+        return none
+    fits = fits and below.shape[1:] == none.shape[1:] and len(below) <= len(run.map.z)
     return below.astype(np.float32) if fits and np.isfinite(below).all() else none
 
 
 def _keep(run: FinishedRun, of: Squares, below: Places) -> None:
-    content: dict[str, Any] = {"z": below, "side": of.side, "x": of.x, "y": of.y}
     buffer = io.BytesIO()
-    np.savez(buffer, **content)
+    np.savez(buffer, z=below, **_made_of(run, of))
     run.write_output(run.path / layout.HEAT, buffer.getbuffer())
+
+
+def _made_of(run: FinishedRun, of: Squares) -> dict[str, Any]:
+    """What the places depend on, besides the images, which a run does not change."""
+    weights = run.record.summary.get("weights_sha256")  # early versions did not keep it
+    return {"weights": str(weights), "side": of.side, "x": of.x, "y": of.y}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dimred.analysis.captions import number
 from dimred.analysis.looked_at import LookedAt
 from dimred.errors import InputError
-from dimred.models.positions import grid_of
+from dimred.models.positions import grid_of, highest
 from dimred.models.splitting import shared, split
 from dimred.plots.heat import Heated, heat_sheet
 from dimred.run_folder.finished import FinishedRun
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 SHOWN = 12
 """Images on the sheet, each with its map and that of the other image."""
-_SEED = 0  # of their draw
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,7 @@ class Shared:
     @property
     def points(self) -> NDArray[np.float64]:
         """Where each image has most of the product, x and y in pixels, (n, 2)."""
-        flat = self.maps.reshape(len(self.maps), -1).argmax(axis=1)
-        row, column = np.divmod(flat, self.maps.shape[2])
-        return np.stack((self.x[column], self.y[row]), axis=1)
+        return highest(self.maps, self.y.tolist(), self.x.tolist())
 
     def csv_rows(self) -> Iterator[dict[str, Any]]:
         """The rows of points.csv: one for each image. row: of the run's own images."""
@@ -94,21 +91,22 @@ class Shared:
 
     def figure(self) -> Figure:
         """Some of the images and the other one, with the maps of both."""
-        n = len(self.images)
-        shown = np.sort(np.random.default_rng(_SEED).permutation(n)[:SHOWN])
+        shown, of = self.images.drawn(SHOWN)
+        y, x = self.y.tolist(), self.x.tolist()
         heated = []
         for i in shown:
-            caption = f"product {self.product[i]:.3g}"
-            place = (self.y.tolist(), self.x.tolist(), caption)
-            heated += [
-                Heated(self.images.names[i], self.images.pixels[i], self.maps[i], *place),
-                Heated(self.other.names[0], self.other.pixels[0], self.other_maps[i], *place),
-            ]
-        of = f"{len(shown):,} of {n:,}" if n > len(shown) else f"{n:,}"
+            for images, at, heat in (
+                (self.images, i, self.maps[i]),
+                (self.other, 0, self.other_maps[i]),
+            ):
+                (point,), caption = highest(heat[None], y, x), f"product {self.product[i]:.3g}"
+                heated.append(
+                    Heated(images.names[at], images.pixels[at], heat, y, x, point, caption)
+                )
         return heat_sheet(
             heated,
             f"{self.run.record.data}: what images share with {self.other.names[0]}",
-            f"{of} images of {self.images.name}, each followed by the other one",
+            f"{of}, each followed by the other one",
             f"The product of both in {self.space}, split into positions: dark has nothing of it or "
             "takes from it, bright has most; ring: the position with most.",
         )
@@ -121,7 +119,7 @@ def locate_shared(run: FinishedRun, images: LookedAt, other: LookedAt) -> Shared
     `other` is not one image.
     """
     if len(other) != 1:
-        raise InputError(f"--with {other.name}: must be one image, not {len(other):,}")
+        raise InputError(f"--with {other.name}: must be one image, not {other.total:,}")
     encoder, compute = run.encoder().eval(), run.compute()
     encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
 

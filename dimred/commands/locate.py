@@ -36,7 +36,8 @@ object, not its extent.
               their columns and rows are in the image, x_S and y_S
 
 Any other run says what holds an image at its place on the map: a square of it is hidden, here and
-there, and heat is how far the image moves, in distances to its 15th nearest on the map.
+there, and heat is how far the image moves, in distances to its 15th nearest on the map: by the
+Euclidean distance in Z of up to 3 dimensions, else at unit length, as by the cosine.
 
   points.csv  for each image (image, row): heat, the largest, and x and y, the center of its square
   maps.npz    heat (n, rows, columns), x and y of its columns and rows, unit, that distance
@@ -48,7 +49,8 @@ there, and heat is how far the image moves, in distances to its 15th nearest on 
               head is one linear layer (model.hidden_dim=null), else in H
 
   --most    images, drawn of more; default 1000
-  --out     NAME, instead of one made of IMAGES; what is there is replaced
+  --out     NAME, instead of one made of IMAGES, with a number where that is taken by other images
+            or options; what is there is replaced
   --root    the run's data, where they have moved
 
 RUN is a folder, a name below outputs/ or a part of one; without (before selectors, files and
@@ -84,7 +86,7 @@ def run(arguments: list[str]) -> int:
 
     finished = FinishedRun(path, args.root)
     from dimred.analysis.comparison_files import checked_name
-    from dimred.analysis.located_files import write
+    from dimred.analysis.located_files import folder_name, write
     from dimred.analysis.locating import LocateOptions, check_options, located
     from dimred.analysis.looked_at import looked_at
     from dimred.run_folder import layout
@@ -95,11 +97,11 @@ def run(arguments: list[str]) -> int:
         checked_name(args.out, layout.LOCATED)
     chosen_images = looked_at(finished, images or None, args.most, typed=word or "")
     _say(chosen_images)
+    name = folder_name(finished, chosen_images, options, args.out)
     found = located(finished, chosen_images, options)
     for line in found.lines():
         print(printable(line), flush=True)
-    of = chosen_images.name + (f" with {args.other}" if args.other else "")
-    print(f"\n{printable(write(found, finished, of, args.out))}")
+    print(f"\n{printable(write(found, finished, name, options))}")
     return 0
 
 

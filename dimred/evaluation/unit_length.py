@@ -32,6 +32,15 @@ def as_compared(
     return chosen, [unit_vectors(each.astype(np.float64)) for each in points]
 
 
+def distance_moved(z: NDArray[np.floating], to: NDArray[np.floating]) -> NDArray[np.floating]:
+    """How far points in Z move, by `usual_distance`, for "cosine" at unit length: from z (n, d) to
+    each of `to` (n, ..., d), (n, ...)."""
+    _, (before, after) = as_compared("z", None, z, to.reshape(-1, z.shape[1]))
+    start = before.reshape(len(z), *[1] * (to.ndim - 2), -1)
+    apart: NDArray[np.floating] = np.linalg.norm(after.reshape(to.shape) - start, axis=-1)
+    return apart
+
+
 def unit_vectors(points: Features) -> NDArray[np.floating]:
     """Each point (n, d) divided by its Euclidean length, float32 or wider; zero stays zero.
 

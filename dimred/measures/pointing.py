@@ -103,6 +103,7 @@ class Pointing(Measure):
         import numpy as np
         import torch
 
+        from dimred.evaluation.unit_length import distance_moved
         from dimred.models.occlusion import squares
         from dimred.steps import bar
         from dimred.training.occlusion import occluded
@@ -119,7 +120,7 @@ class Pointing(Measure):
             return np.concatenate(parts)
         moves = occluded(encoder, images, places, color, size, setting.compute)
         points = [
-            places.hottest(np.linalg.norm(below - z[:, None, None], axis=3))
+            places.hottest(distance_moved(z, below))
             for z, below in bar(moves, -(-len(rows) // size), "hiding squares")
         ]
         return np.concatenate(points)

@@ -69,10 +69,8 @@ class Encoder(nn.Module):
         """
         scales = (1.0,) if self.training else self.scales
         parts = [self._at_scale(images, scale) for scale in scales]
-        if len(parts) == 1:
-            return parts[0]
         hs, zs = zip(*parts, strict=True)
-        return torch.stack(hs).mean(0), torch.stack(zs).mean(0)
+        return mean_over_scales(hs), mean_over_scales(zs)
 
     def _at_scale(self, images: Tensor, scale: float) -> tuple[Tensor, Tensor]:
         h, features = self.features(resized(images, scale))
@@ -147,6 +145,11 @@ def _hidden(sizes: Sequence[int]) -> nn.Module | None:
     if len(layers) <= 2:
         return layers[1] if layers else None
     return nn.Sequential(*layers[1:])
+
+
+def mean_over_scales(parts: Sequence[Tensor]) -> Tensor:
+    """The mean of what images are at each scale, of equal shapes."""
+    return parts[0] if len(parts) == 1 else torch.stack(list(parts)).mean(0)
 
 
 def max_pool(scores: Tensor) -> Tensor:

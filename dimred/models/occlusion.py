@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dimred.models.positions import highest
+
 SHARE = 0.25
 """Side of a square, as a share of the shorter side of the image."""
 
@@ -60,8 +62,7 @@ class Squares:
     def hottest(self, heat: NDArray[np.floating]) -> NDArray[np.float64]:
         """The center of the square of largest heat in each of n images, x and y in pixels:
         (n, rows, columns) -> (n, 2)."""
-        row, column = np.divmod(heat.reshape(len(heat), -1).argmax(axis=1), heat.shape[2])
-        return np.stack((np.array(self.x)[column], np.array(self.y)[row]), axis=1)
+        return highest(heat, self.y, self.x)
 
 
 def squares(size: tuple[int, int], share: float = SHARE) -> Squares:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from dimred.models.backbones import Backbone
@@ -33,6 +35,15 @@ class Grid:
         """The same in an image so many times as high and wide."""
         y, x = (tuple(v * by for v in of) for of, by in ((self.y, down), (self.x, across)))
         return Grid(y, x, (self.stride[0] * down, self.stride[1] * across))
+
+
+def highest(
+    values: NDArray[np.floating], y: Sequence[float], x: Sequence[float]
+) -> NDArray[np.float64]:
+    """Where each of n maps is largest, x and y: (n, rows, columns) -> (n, 2). y, x: of its rows and
+    columns."""
+    row, column = np.divmod(values.reshape(len(values), -1).argmax(axis=1), values.shape[2])
+    return np.stack((np.array(x)[column], np.array(y)[row]), axis=1)
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dimred.models.encoder import Encoder
+from dimred.models.encoder import Encoder, mean_over_scales
 from dimred.models.positions import Grid, Size, grid_of
 from dimred.scaling import resized
 
@@ -35,6 +35,11 @@ class ScoreMaps:
         """Images (b, C, height, width) with values in [0, 1] -> their maps at each scale,
         (b, K, rows, columns)."""
         return [self.encoder.score_maps(resized(images, scale)) for scale in self.scales]
+
+    def pooled(self, maps: Sequence[Tensor]) -> Tensor:
+        """Maps as of `of` -> Z of the encoder in evaluation mode, (b, K)."""
+        assert self.encoder.pool is not None
+        return mean_over_scales([self.encoder.pool(scores) for scores in maps])
 
     def peaks(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Maps as of `of` -> the place of the highest score of each class over all positions and

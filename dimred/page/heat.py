@@ -18,7 +18,8 @@ class Movement:
 
     moved: (N, rows, columns, d), where to, from where they are. unit: (N,), the distance to the
         neighbor that is the `k`th nearest. y, x: the centers of rows and columns of squares, as
-        shares of the image's height and width, evenly spaced.
+        shares of the image's height and width, evenly spaced to half a pixel, as those of
+        `dimred.models.occlusion.squares`: the page draws them so.
     """
 
     moved: NDArray[np.floating]

@@ -22,7 +22,7 @@ class Heated:
     """An image and what matters in it.
 
     image: uint8 (C, H, W). heat: (rows, columns). y, x: where its rows and columns are in the
-        image, in pixels. caption: below the heat.
+        image, in pixels. point: where it is largest, x and y. caption: below the heat.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Heated:
     heat: NDArray[np.floating]
     y: Sequence[float]
     x: Sequence[float]
+    point: NDArray[np.floating]
     caption: str
 
 
@@ -43,8 +44,8 @@ def heat_sheet(images: Sequence[Heated], title: str, subtitle: str, legend: str)
 
 
 def _pictures(it: Heated) -> tuple[Picture, Picture]:
-    row, column = np.divmod(int(it.heat.argmax()), it.heat.shape[1])
-    ring = ((float(it.x[column]), float(it.y[row]), _RING),)
+    x, y = it.point
+    ring = ((float(x), float(y), _RING),)
     most = max(float(it.heat.max()), float(np.finfo(np.float32).tiny))
     share = np.clip(it.heat / most, 0, 1)
     colors = heated(it.image, spread(share, it.y, it.x, it.image.shape[1:]))

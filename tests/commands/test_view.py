@@ -222,14 +222,69 @@ def test_heat_is_of_maps_that_are_drawn(tmp_path):
     assert "--heat: is of maps in 2 or 3 dimensions, and Z of wide has 5" in said
 
 
-def test_heat_that_is_interrupted_keeps_what_is_done(run, tmp_path, monkeypatch):
-    def interrupted(*arguments):
-        yield from islice(occluded(*arguments), 2)
-        raise KeyboardInterrupt
+def test_heat_that_is_interrupted_keeps_what_is_done(run, tmp_path, monkeypatch, capsys):
+    told = []
+
+    def interrupted(encoder, images, *arguments):
+        told.append(capsys.readouterr().out)
+        yield from islice(occluded(encoder, images, *arguments), 2)
+        if len(images) > 20:
+            raise KeyboardInterrupt
 
     monkeypatch.setattr("dimred.training.occlusion.occluded", interrupted)
     monkeypatch.setattr("dimred.analysis.page_heat._BATCH", 20)
     (run / "located/.heat.npz").unlink(missing_ok=True)
     with pytest.raises(KeyboardInterrupt):
         load_run(run).view(heat=True)
-    assert len(kept(run)) == 40
+    assert len(kept(run)) == 8 + 40
+    before, after_eight = told
+    assert before == ""
+    assert "heat: 120 images, each below 49 squares of 2 pixels: about " in after_eight
+
+
+def test_heat_that_is_interrupted_before_anything_is_done_keeps_nothing(run, tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+        yield
+
+    (run / "located/.heat.npz").unlink(missing_ok=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("dimred.training.occlusion.occluded", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            load_run(run).view(heat=True)
+    assert not (run / "located/.heat.npz").exists()
+    dimred(tmp_path, "view", str(run), "--heat", "--out", "page.html")
+    assert len(kept(run)) == 120
+
+
+@pytest.mark.parametrize("damage", ["none", "torn", "text", "nan", "wide", "unnamed", "unsaid"])
+def test_heat_that_is_damaged_is_computed_again(run, tmp_path, damage):
+    file = run / "located/.heat.npz"
+    dimred(tmp_path, "view", str(run), "--heat", "--out", "page.html")
+    sound, content = kept(run), file.read_bytes()
+    if damage in ("torn", "text"):
+        file.write_bytes(content[: len(content) // 2] if damage == "torn" else b"text")
+    else:
+        held = dict(np.load(file))
+        if damage == "unsaid":
+            del held["weights"], held["z"]
+        wrong = {
+            "none": sound[:0],
+            "unsaid": sound + 1,
+            "nan": np.full_like(sound, np.nan),
+            "wide": sound[:, :3],
+        }
+        wrong = {"z": wrong[damage]} if damage in wrong else {"y": held["y"]}
+        kept_on = {} if damage == "unnamed" else held
+        np.savez(file, **{**kept_on, **wrong})
+    dimred(tmp_path, "view", str(run), "--heat", "--out", "page.html")
+    assert np.array_equal(kept(run), sound)
+
+
+@pytest.mark.parametrize(("name", "value"), [("weights", "0" * 64), ("side", 3), ("x", np.ones(7))])
+def test_heat_of_other_weights_or_squares_is_computed_again(run, tmp_path, name, value):
+    dimred(tmp_path, "view", str(run), "--heat", "--out", "page.html")
+    sound, file = kept(run), run / "located/.heat.npz"
+    np.savez(file, **{**np.load(file), "z": sound + 1, name: value})
+    dimred(tmp_path, "view", str(run), "--heat", "--out", "page.html")
+    assert np.array_equal(kept(run), sound)

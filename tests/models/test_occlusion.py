@@ -25,6 +25,8 @@ def test_squares_cover_the_image_and_stay_inside(size, share):
     assert (hidden > 0).all()
     for starts in (of.tops, of.lefts):
         assert (np.diff(starts) <= max(of.side // 2, 1)).all()
+        even = np.linspace(starts[0], starts[-1], len(starts))
+        assert np.abs(starts - even).max() <= 0.5, "as the page draws them"
 
 
 def test_a_quarter_of_the_side_by_default_and_half_of_a_square_on():

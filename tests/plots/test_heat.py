@@ -8,7 +8,8 @@ from dimred.plots.heat import Heated, heat_sheet
 
 def of(heat):
     image = np.full((1, 8, 8), 90, np.uint8)
-    return Heated("folder/name.png", image, np.array(heat, float), (2, 6), (2, 6), "moves 3")
+    point = np.array((6.0, 6.0))
+    return Heated("folder/name.png", image, np.array(heat, float), (2, 6), (2, 6), point, "moves 3")
 
 
 def pictures(heat):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from browser import rows_of
 
+from dimred.models.occlusion import squares
 from dimred.page import Column, MapPage, Movement, StageMap, make_atlas, page_parts
 
 N, SQUARES, SIDE = 12, 3, 16
@@ -24,6 +25,11 @@ def moves():
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory):
     """A page of black images in a row from left to right, each with its own heat."""
+    heat = Movement(moves(), np.full(N, UNIT), CENTERS, CENTERS, 15)
+    return page_of(tmp_path_factory.mktemp("warm"), (SIDE, SIDE), heat)
+
+
+def page_of(folder, size, heat):
     z = np.stack((np.arange(N), np.zeros(N)), axis=1).astype(np.float32)
     near = np.stack(((np.arange(N) + 1) % N, (np.arange(N) - 1) % N), axis=1)
     page = MapPage(
@@ -36,11 +42,11 @@ def warm(tmp_path_factory):
         index=np.arange(N),
         sources=None,
         near={"z": near, "h": near},
-        atlas=make_atlas(torch.zeros(N, 1, SIDE, SIDE, dtype=torch.uint8), z),
+        atlas=make_atlas(torch.zeros(N, 1, *size, dtype=torch.uint8), z),
         palette=["#0072b2", "#e69f00"],
-        heat=Movement(moves(), np.full(N, UNIT), CENTERS, CENTERS, 15),
+        heat=heat,
     )
-    file = tmp_path_factory.mktemp("warm") / "map.html"
+    file = folder / "map.html"
     file.write_bytes(b"".join(page_parts(page)))
     return file
 
@@ -111,3 +117,36 @@ def test_a_page_without_heat_does_not_speak_of_it(digits, opened):
     page = opened(digits / "map.html")
     page.state("page.pin(4)")
     assert page.page.locator("#heat, .heat").count() == 0
+
+
+def brightest(page, selector):
+    """The middle of what is brightest in a heat, x and y as shares of its width and height."""
+    return page.page.evaluate(
+        """(selector) => {
+            const canvas = document.querySelector(selector);
+            const { width, height } = canvas;
+            const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+            const light = Array.from({ length: width * height }, (_, i) => data[4 * i + 1]);
+            const least = 0.8 * Math.max(...light);
+            const all = light.flatMap((value, i) => (value > least ? [i] : []));
+            const mean = (of) => all.reduce((sum, i) => sum + of(i) + 0.5, 0) / all.length;
+            return [mean((i) => i % width) / width, mean((i) => Math.floor(i / width)) / height];
+        }""",
+        selector,
+    )
+
+
+def test_heat_is_where_the_square_is_in_images_of_any_shape(tmp_path, opened):
+    height, width = 22, 38
+    of = squares((height, width))
+    assert len(set(np.diff(of.tops))) == 2, "unevenly spaced"
+    (rows, columns), chosen = of.shape, [(1, 2), (5, 10), (3, 6), (1, 10), (5, 2)]
+    moved = np.zeros((N, rows, columns, 2))
+    for row, (i, j) in enumerate(chosen):
+        moved[row, i, j] = 1
+    y, x = np.array(of.y) / height, np.array(of.x) / width
+    page = opened(page_of(tmp_path, (height, width), Movement(moved, np.ones(N), y, x, 15)))
+    for row, (i, j) in enumerate(chosen):
+        page.state(f"page.pin({row})")
+        found = np.array(brightest(page, "#pinned-picture .heat")) * (width, height)
+        assert np.abs(found - (of.x[j], of.y[i])).max() < 0.8, "of a pixel"

@@ -65,9 +65,10 @@ function small(heat) {
   return canvas;
 }
 
-/** Where the padded line of squares begins and how long it is, as shares of the image. */
+/** Where the padded line of squares begins and how long it is, as shares of the image. Squares begin
+ * at whole pixels, so that the first step alone would carry its rounding to the other end. */
 function extent(centers) {
-  const step = centers.length > 1 ? centers[1] - centers[0] : 1;
+  const step = centers.length > 1 ? (centers.at(-1) - centers[0]) / (centers.length - 1) : 1;
   return [centers[0] - 1.5 * step, (centers.length + 2) * step];
 }
 
