@@ -139,7 +139,7 @@ class Prober:
     def _new_result(self) -> Probed:
         target, options = self.target, self.options
         settings = {
-            "images": target.images.fingerprint(),
+            "images": target.fingerprint,
             "weights": self.finished.record.summary.get("weights_sha256"),
             "steps": options.steps,
             "lr": options.lr,
@@ -169,11 +169,11 @@ class Prober:
                 return name
             number += 1
 
-    def _go_on(self) -> None:
-        """Take over the fits of an earlier call."""
+    def _go_on(self) -> bool:
+        """Take over the fits of an earlier call; whether there was one."""
         there = read_probed(self.finished.files, self.name)
         if there is None:
-            return
+            return False
         for key, value in self.result.settings.items():
             if there.settings.get(key) != value:
                 raise InputError(
@@ -181,6 +181,7 @@ class Prober:
                     f"there, {value} here); choose another --out"
                 )
         self.result.fits = there.fits
+        return True
 
     @property
     def jobs(self) -> list[Job]:
@@ -228,7 +229,8 @@ class Prober:
         Raises TrainingDiverged for a learning rate that is too high.
         """
         with RunFolder(self.finished.path), self._settings():
-            self._go_on()  # another call may have gone on meanwhile
+            if not self._go_on():  # another call may have gone on meanwhile
+                self._save()  # first, so that the folder is known to be of this probe
             for method, rows in self._needed().items():
                 self._embed(method, rows)
             left = self.left
@@ -259,5 +261,8 @@ class Prober:
         accuracy = self.fits.accuracy(method, self._rows(job), draw)
         seconds = round(time.monotonic() - began, 3)
         self.result.fits.append(Fit(method, labels, draw, accuracy, seconds))
+        self._save()
+
+    def _save(self) -> None:
         text = json.dumps(self.result.as_json(), indent=1, allow_nan=False) + "\n"
         self.finished.files.write(f"{self._place}/{RESULT}", text.encode())

@@ -17,6 +17,7 @@ from dimred.data.options import Digits, Npz
 from dimred.errors import InputError
 from dimred.run.stages import new_encoder
 from dimred.run_folder.finished import FinishedRun
+from dimred.run_folder.probes import read_probed
 
 pytestmark = pytest.mark.usefixtures("no_figures_here")
 
@@ -117,13 +118,48 @@ def test_an_interrupted_probe_goes_on_and_gives_the_same(run, copied, monkeypatc
         made_fits(begun)
     again = prober(first)
     assert len(again.left) == 13
-    assert "classifiers" not in again.forecast()
+    assert "H of" not in again.forecast()
     embedded = []
     for method in ("probe", "random"):
         monkeypatch.setattr(again.fits.kept(method), "embedded", embedded.append)
     assert made_fits(again) == everything
     assert not embedded  # H was kept
     assert not prober(first).left
+
+
+def test_kept_h_is_not_taken_for_that_of_other_images_or_weights(run, monkeypatch):
+    def stopped(prober):
+        kept = prober.fits.kept("random")
+        real = kept.compute_parts
+
+        def stopping(rows):
+            next(real(rows))
+            raise KeyboardInterrupt
+            yield
+
+        monkeypatch.setattr(kept, "compute_parts", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            made_fits(prober)
+
+    def of(classes):
+        options = ProbeOptions((2,), draws=1, methods=("random",))
+        return Prober(run, options, Digits(name="digits", classes=[classes]))
+
+    begun, other = of("0-2"), of("3-5")
+    assert begun.name == other.name == "digits"
+    stopped(begun)
+    assert not read_probed(run.files, "digits").fits
+    assert of("3-5").name == "digits-2"
+    right = made_fits(of("3-5"))
+    shutil.move(run.path / "probed/digits-2", run.path / "elsewhere")
+    (begun.folder / "result.json").unlink()  # H alone, of nobody knows what
+    alone = of("3-5")
+    assert alone.name == "digits"
+    assert not alone.fits.kept("random").known.any()
+    assert made_fits(alone) == right
+    again = of("3-5").fits.kept("random")
+    assert again.known[alone.target.test].all()
+    assert len(list(alone.folder.glob("h-random-*.npz"))) == 1
 
 
 def test_more_labels_and_draws_add_to_what_is_there(run):
