@@ -177,11 +177,20 @@ class Prober:
         for key, value in self.result.settings.items():
             if there.settings.get(key) != value:
                 raise InputError(
-                    f"{self.folder}: holds another probe ({key} is {there.settings.get(key)} "
-                    f"there, {value} here); choose another --out"
+                    f"{self.folder}: holds another probe ({self._other(there, key)}); choose "
+                    "another --out"
                 )
         self.result.fits = there.fits
         return True
+
+    def _other(self, there: Probed, key: str) -> str:
+        """What tells a probe with another value of a setting from this one."""
+        if key == "images":
+            same = there.target == self.result.target
+            return "its images have changed since" if same else f"of {there.target}"
+        if key == "weights":
+            return "the run's weights have changed since"
+        return f"{key} is {there.settings.get(key)} there, {self.result.settings[key]} here"
 
     @property
     def jobs(self) -> list[Job]:

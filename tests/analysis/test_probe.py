@@ -1,6 +1,7 @@
 """Accuracy with few labels: what is fitted, kept and refused."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -205,6 +206,56 @@ def test_another_dataset_is_probed_with_the_runs_normalization(run):
         h, _ = encoder(images[other.target.test].float() / 255)
     kept = other.fits.kept("probe").h[other.target.test]
     np.testing.assert_allclose(kept, h.numpy(), atol=1e-5)
+
+
+def notes(path, *given):
+    return Prober(FinishedRun(path), ProbeOptions(), *given).target.notes
+
+
+def test_a_note_says_where_the_run_has_learned_from_the_test_images(run):
+    digits = Digits(name="digits")
+    assert notes(run.path) == notes(run.path, digits) == ()  # dataset.fit_on=train
+    config = run.path / "config.yaml"
+    config.write_text(config.read_text().replace("fit_on: train", "fit_on: all"))
+    assert notes(run.path) == ()  # classes that were not learned from
+    (note,) = notes(run.path, digits)  # with 1197 more images and classes
+    assert re.match(r"the run has learned from \d\d of the 297 test images too", note)
+    (note,) = notes(run.path, Digits(name="digits", limit=600, classes=["0-4"]))
+    assert note.endswith("images never seen (dataset.fit_on=train keeps them apart)")
+
+
+def test_a_note_says_that_other_weights_came_first(run):
+    summary = json.loads((run.path / "summary.json").read_text())
+    begun = {"option": "model.init_from", "value": "outputs/first", "sha256": "0"}
+    (run.path / "summary.json").write_text(json.dumps({**summary, "begins_with": begun}))
+    expected = (
+        "the run's backbone began with model.init_from=outputs/first, which may have learned from "
+        "these images"
+    )
+    assert notes(run.path) == (expected,)
+
+
+def test_chance_is_that_of_the_runs_measures(run, tmp_path):
+    split = ["train"] * 4 + ["test"] * 8 + ["train"] * 6 + ["test"] * 3
+    images = np.random.default_rng(0).integers(0, 255, (21, 8, 8), np.uint8)
+    labels = np.array([0] * 12 + [1] * 9)
+    np.savez(tmp_path / "two.npz", images=images, labels=labels, split=split)
+    target = Prober(run, ProbeOptions(), Npz(name="npz", path=str(tmp_path / "two.npz"))).target
+    assert target.chance == pytest.approx(3 / 11)  # of the class with most training images
+
+
+def test_another_target_under_a_name_is_said(run):
+    def of(**selected):
+        dataset = Digits(name="digits", **selected)
+        return Prober(run, ProbeOptions((1,), methods=("pixels",), draws=1), dataset, "mine")
+
+    with pytest.raises(InputError, match=r"all images are of one class, '3'; a probe needs two"):
+        of(classes=["3"])
+    made_fits(of(classes=["0-2"]))
+    with pytest.raises(InputError, match=r"another probe \(of digits, 3 classes \(0, 1, 2\)\)"):
+        of(classes=["0-1"])
+    with pytest.raises(InputError, match=r"another probe \(its images have changed since\)"):
+        of(classes=["0-2"], limit=100)
 
 
 def test_images_of_other_channels_are_refused(run, tmp_path):
