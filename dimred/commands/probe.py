@@ -73,7 +73,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--out")
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
-    args = parser.parse_args(arguments)
+    args = parser.parse_intermixed_args(arguments)
     overrides = [word for word in args.words if "=" in word]
     runs = [word for word in args.words if "=" not in word]
     if len(runs) > 1:

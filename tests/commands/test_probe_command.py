@@ -80,6 +80,12 @@ def test_what_cannot_be_probed_is_refused_in_a_line(made):
     assert "transfer: is of any runs" in refused(made, "reproduce", "transfer")
 
 
+def test_options_may_stand_before_the_words_of_other_images(made):
+    options = ["--methods", "pixels", "--draws", "1", "--labels", "1"]
+    out, _ = dimred(made, "probe", "run", *options, "dataset=digits")
+    assert out.rstrip().endswith("outputs/run/probed/digits")
+
+
 def test_a_damaged_result_is_named(made):
     folder = made / "outputs/run/probed/bad"
     folder.mkdir(parents=True)
