@@ -83,11 +83,13 @@ class Probed:
         """Labels a class that there are fits of, ascending."""
         return sorted({fit.labels for fit in self.fits}, key=in_order)
 
-    def points(self) -> Iterator[Point]:
-        """The fits put together, by labels and then in the order of METHODS."""
+    def points(self, draws: int | None = None) -> Iterator[Point]:
+        """The fits put together, by labels and then in the order of METHODS. draws: of the first
+        so many draws; None for all that there are."""
+        fits = [fit for fit in self.fits if draws is None or fit.draw < draws]
         for labels in self.labels:
             for method in METHODS:
-                found = [f.accuracy for f in self.fits if (f.method, f.labels) == (method, labels)]
+                found = [f.accuracy for f in fits if (f.method, f.labels) == (method, labels)]
                 if found:
                     deviation = stdev(found) if len(found) > 1 else None
                     mean, ends = fmean(found), (min(found), max(found))

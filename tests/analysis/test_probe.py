@@ -16,6 +16,7 @@ from dimred.analysis.probe import ProbeOptions, Prober, counts
 from dimred.analysis.probe_features import classifier
 from dimred.data.options import Digits, Npz
 from dimred.errors import InputError
+from dimred.plots.label_curve import label_curve_figure
 from dimred.run.stages import new_encoder
 from dimred.run_folder.finished import FinishedRun
 from dimred.run_folder.probes import read_probed
@@ -172,6 +173,36 @@ def test_more_labels_and_draws_add_to_what_is_there(run):
     assert small.items() <= fits.items()
     assert ("probe", None, 0) in fits
     assert ("probe", None, 1) not in fits  # every draw of all labels is the same
+
+
+def test_numbers_are_of_the_draws_that_are_asked_for(run):
+    for _ in prober(run, (1,), methods=("pixels",), draws=3).run():
+        pass
+    once = prober(run, (1,), methods=("pixels", "probe"), draws=1)
+    ((probe, pixels),) = once.run()
+    fits = {fit.key: fit.accuracy for fit in once.result.fits}
+    assert len(fits) == 3 + 1
+    assert (pixels.draws, pixels.mean) == (1, fits[("pixels", 1, 0)])
+    assert probe.draws == 1
+    table = (once.folder / "table.csv").read_text().splitlines()
+    assert [line.split(",")[2] for line in table[1:]] == ["1", "1"]
+
+
+def test_the_curve_says_which_method_is_of_fewer_draws(run, monkeypatch):
+    drawn = []
+
+    def figure(curves, *rest):
+        drawn.append([curve.name for curve in curves])
+        return label_curve_figure(curves, *rest)
+
+    monkeypatch.setattr("dimred.analysis.probe_files.label_curve_figure", figure)
+    for methods, draws in ((("pixels",), 1), (("probe",), 3), (("probe",), 1)):
+        made_fits(prober(run, (1,), methods=methods, draws=draws))
+    assert drawn == [
+        ["pixels"],
+        ["linear probe", "pixels (1 of 3 draws)"],
+        ["linear probe", "pixels"],
+    ]
 
 
 def test_another_budget_is_another_probe(run):
