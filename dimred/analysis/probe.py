@@ -65,16 +65,18 @@ class ProbeOptions:
 
     def check(self) -> None:
         """Raise InputError for options that mean nothing."""
+        if isinstance(self.methods, str):
+            raise InputError(f"methods={self.methods!r}: must be a list, as [{self.methods!r}]")
         for method in self.methods:
             if method not in METHODS:
                 raise InputError(f"methods={method}: must be of {', '.join(METHODS)}")
         if not self.methods or self.labels == ():
             raise InputError("methods and labels: name at least one of each")
         for key, value in (("draws", self.draws), ("steps", self.steps)):
-            if not 1 <= value <= 10**6:
-                raise InputError(f"{key}={value}: must be from 1 to 1,000,000")
+            if type(value) is not int or not 1 <= value <= 10**6:
+                raise InputError(f"{key}={value}: must be a whole number from 1 to 1,000,000")
         for key, rate in (("lr", self.lr), ("scratch_lr", self.scratch_lr)):
-            if not 0 < rate <= 100:
+            if type(rate) not in (int, float) or not 0 < rate <= 100:
                 raise InputError(f"{key}={rate}: must be above 0 and at most 100")
 
 
@@ -247,9 +249,14 @@ class Prober:
             for labels in self.labels:
                 for _ in range(sum(job[1] == labels for job in left)):
                     self._fit(next(progress))
-                yield [point for point in self.result.points() if point.labels == labels]
-            for file, content in finished_files(self.result, self.finished.record).items():
+                yield [point for point in self._points() if point.labels == labels]
+            files = finished_files(self.result, self._points(), self.finished.record)
+            for file, content in files.items():
                 self.finished.files.write(f"{self._place}/{file}", content)
+
+    def _points(self) -> list[Point]:
+        """Of the draws that are asked for: methods are compared over the same ones."""
+        return list(self.result.points(self.options.draws))
 
     def _settings(self) -> AbstractContextManager[None]:
         """PyTorch's settings as the run was trained with."""
