@@ -101,9 +101,17 @@ def test_options_may_stand_before_the_words_of_other_images(made):
     assert out.rstrip().endswith("outputs/run/probed/digits")
 
 
-def test_a_damaged_result_is_named(made):
+def test_a_damaged_result_is_named_and_harms_nothing_else(made):
     folder = made / "outputs/run/probed/bad"
     folder.mkdir(parents=True)
     (folder / "result.json").write_text('{"fits": [{"method": "probe", "labels": -1}]}')
-    assert "probed/bad/result.json: is damaged (" in refused(made, "probe", "run")
+    line = refused(made, "probe", "run", "--out", "bad")
+    assert "probed/bad/result.json: is damaged (" in line
+    assert line.rstrip().endswith("; delete it, and dimred probe makes it anew")
+    dimred(made, "view", "run", "--out", "page.html")
+    load_run(made / "outputs/run").probe(labels=[1], draws=1, methods=["pixels"])
+    shown, said = dimred(made, "table", "transfer")
+    assert "left out: outputs/run/probed/bad/result.json: is damaged (" in said
+    assert "digits, 5 classes" in shown
+    assert "left out" not in dimred(made, "table", "table1")[1]
     (folder / "result.json").unlink()
