@@ -50,7 +50,7 @@ class ProbeOptions:
 
     labels: tuple[int | None, ...] | None = None
     draws: int = 5
-    methods: tuple[str, ...] = tuple(METHODS)
+    methods: Sequence[str] = tuple(METHODS)
     steps: int = 200
     lr: float = 0.003
     scratch_lr: float = 0.03
@@ -162,7 +162,9 @@ class Prober:
         )
 
     def _free_name(self) -> str:
-        stem = self.target.dataset + ("-unseen" if self.target.images.has_unseen else "")
+        stem = self.target.dataset.removesuffix(".npz") + (
+            "-unseen" if self.target.images.has_unseen else ""
+        )
         number = 1
         while True:
             name = stem if number == 1 else f"{stem}-{number}"

@@ -275,6 +275,18 @@ def test_chance_is_that_of_the_runs_measures(run, tmp_path):
     assert target.chance == pytest.approx(3 / 11)  # of the class with most training images
 
 
+def test_the_folder_is_named_after_the_file_without_its_ending(tmp_path):
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 255, (60, 8, 8), np.uint8), np.arange(60) % 2
+    np.savez(tmp_path / "b32.npz", images=images, labels=labels)
+    own = ["dataset=npz", "dataset.path=b32.npz", "eval.k=[3]", "schedule.batch_size=16"]
+    dimred(tmp_path, *SMOKE, *own, "eval.linear=none", "device.threads=1", "run_dir=run")
+    own = Prober(FinishedRun(tmp_path / "run", str(tmp_path / "b32.npz")), ProbeOptions())
+    assert (own.name, own.target.dataset) == ("b32", "b32.npz")
+    (note,) = own.target.notes
+    assert note.endswith("so the probe of its network is not of images never seen")
+
+
 def test_another_target_under_a_name_is_said(run):
     def of(**selected):
         dataset = Digits(name="digits", **selected)
