@@ -1,6 +1,6 @@
 """What a probe writes when it is finished: RUN/probed/NAME/.
 
-result.json   settings, every classifier, and their means; written after each classifier
+result.json   settings, every classifier, and their means; written first and after each classifier
 table.csv     accuracy by labels a class and method: mean, deviation, lowest and highest draw
 curve.png     the label-efficiency curve
 h-000.npz     H of images, where the run keeps none; h-random-000.npz by a random network

@@ -107,16 +107,15 @@ def _line(members: Sequence[tuple[RunRecord, Probed]], labels: int | None) -> Li
     ]
     found = {c.key: [each[c.key] for each in points if c.key in each] for c in _COLUMNS}
     cells = tuple(Cell(_value(found[c.key])) for c in _COLUMNS)
-    fewer = [
-        f"{c.head}: {len(found[c.key])} of {_count(len(members), 'seed')}"
-        for c in _COLUMNS
-        if 0 < len(found[c.key]) < len(members)
-    ]
+    fewer: dict[int, list[str]] = {}
+    for column in _COLUMNS:
+        if 0 < (count := len(found[column.key])) < len(members):
+            fewer.setdefault(count, []).append(column.head)
     settings = result.settings
     draws = {point.draws for each in points for point in each.values()}
     remarks = [
         f"{_count(len(members), 'seed')}, {_spread(draws)}",
-        *fewer,
+        *(f"{', '.join(heads)}: {n} of {len(members)} seeds" for n, heads in fewer.items()),
         f"{settings.get('steps')} steps or more, at {settings.get('scratch_lr')} from scratch, "
         f"{settings.get('lr')} fine-tuned",
         result.split,

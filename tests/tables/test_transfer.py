@@ -82,7 +82,7 @@ def test_what_only_some_seeds_have_is_shown_with_their_number():
     assert cells(ten)["pixels"].value.mean == pytest.approx(85)
     assert cells(ten)["scratch"].value.mean == pytest.approx(45)
     assert cells(ten)["random"].value is None
-    assert "2 seeds, 2 draws; from scratch: 1 of 2 seeds; pixels: 1 of 2 seeds; 200" in ten.remark
+    assert "2 seeds, 2 draws; from scratch, pixels: 1 of 2 seeds; 200" in ten.remark
     assert fifty.key.endswith("50 labels a class")
     assert cells(fifty)["probe"].value.mean == 50
     assert "frozen: 1 of 2 seeds" in fifty.remark
