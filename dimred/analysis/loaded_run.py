@@ -233,15 +233,26 @@ class LoadedRun:
         **options: Any,
     ) -> Probed:
         """Accuracy with few labels, as `dimred probe` measures it: makes what is not finished yet,
-        and writes to the folder RUN/probed/. Returns all of its numbers.
+        and writes to the folder RUN/probed/. Returns all of its numbers, also
+        those of earlier calls.
 
         dataset: of other images, such as `dimred.data.options.Torchvision("mnist", root="data")`;
             None for those of the run.
         labels: labeled images a class, such as [1, 10, "all"]; None for the command's. out: name of
             the folder in RUN/probed/; None for one made of the images' name.
-        options: others of `dimred.analysis.probe.ProbeOptions`: draws, methods, steps, lr.
+        options: others of `dimred.analysis.probe.ProbeOptions`: draws, methods, steps, lr,
+            scratch_lr.
         Raises InputError for options and images that cannot be used.
         """
+        from dimred.data.options import DatasetOptions
+
+        if not isinstance(dataset, DatasetOptions | None):
+            raise InputError(
+                f"dataset={dataset!r}: must be options of images, such as "
+                f'dimred.data.options.Digits("digits"), or None for the run\'s own'
+            )
+        if isinstance(labels, str):
+            raise InputError(f"labels={labels!r}: must be a list, as [{labels!r}]")
         from dimred.analysis.comparison_files import checked_name
         from dimred.analysis.probe import ProbeOptions, Prober, counts
         from dimred.run_folder import layout

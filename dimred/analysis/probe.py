@@ -50,7 +50,7 @@ class ProbeOptions:
 
     labels: tuple[int | None, ...] | None = None
     draws: int = 5
-    methods: tuple[str, ...] = tuple(METHODS)
+    methods: Sequence[str] = tuple(METHODS)
     steps: int = 200
     lr: float = 0.003
     scratch_lr: float = 0.03
@@ -65,16 +65,18 @@ class ProbeOptions:
 
     def check(self) -> None:
         """Raise InputError for options that mean nothing."""
+        if isinstance(self.methods, str):
+            raise InputError(f"methods={self.methods!r}: must be a list, as [{self.methods!r}]")
         for method in self.methods:
             if method not in METHODS:
                 raise InputError(f"methods={method}: must be of {', '.join(METHODS)}")
         if not self.methods or self.labels == ():
             raise InputError("methods and labels: name at least one of each")
         for key, value in (("draws", self.draws), ("steps", self.steps)):
-            if not 1 <= value <= 10**6:
-                raise InputError(f"{key}={value}: must be from 1 to 1,000,000")
+            if type(value) is not int or not 1 <= value <= 10**6:
+                raise InputError(f"{key}={value}: must be a whole number from 1 to 1,000,000")
         for key, rate in (("lr", self.lr), ("scratch_lr", self.scratch_lr)):
-            if not 0 < rate <= 100:
+            if type(rate) not in (int, float) or not 0 < rate <= 100:
                 raise InputError(f"{key}={rate}: must be above 0 and at most 100")
 
 
@@ -139,7 +141,7 @@ class Prober:
     def _new_result(self) -> Probed:
         target, options = self.target, self.options
         settings = {
-            "images": target.images.fingerprint(),
+            "images": target.fingerprint,
             "weights": self.finished.record.summary.get("weights_sha256"),
             "steps": options.steps,
             "lr": options.lr,
@@ -160,7 +162,9 @@ class Prober:
         )
 
     def _free_name(self) -> str:
-        stem = self.target.dataset + ("-unseen" if self.target.images.has_unseen else "")
+        stem = self.target.dataset.removesuffix(".npz") + (
+            "-unseen" if self.target.images.has_unseen else ""
+        )
         number = 1
         while True:
             name = stem if number == 1 else f"{stem}-{number}"
@@ -169,18 +173,28 @@ class Prober:
                 return name
             number += 1
 
-    def _go_on(self) -> None:
-        """Take over the fits of an earlier call."""
+    def _go_on(self) -> bool:
+        """Take over the fits of an earlier call; whether there was one."""
         there = read_probed(self.finished.files, self.name)
         if there is None:
-            return
+            return False
         for key, value in self.result.settings.items():
             if there.settings.get(key) != value:
                 raise InputError(
-                    f"{self.folder}: holds another probe ({key} is {there.settings.get(key)} "
-                    f"there, {value} here); choose another --out"
+                    f"{self.folder}: holds another probe ({self._other(there, key)}); choose "
+                    "another --out"
                 )
         self.result.fits = there.fits
+        return True
+
+    def _other(self, there: Probed, key: str) -> str:
+        """What tells a probe with another value of a setting from this one."""
+        if key == "images":
+            same = there.target == self.result.target
+            return "its images have changed since" if same else f"of {there.target}"
+        if key == "weights":
+            return "the run's weights have changed since"
+        return f"{key} is {there.settings.get(key)} there, {self.result.settings[key]} here"
 
     @property
     def jobs(self) -> list[Job]:
@@ -228,7 +242,8 @@ class Prober:
         Raises TrainingDiverged for a learning rate that is too high.
         """
         with RunFolder(self.finished.path), self._settings():
-            self._go_on()  # another call may have gone on meanwhile
+            if not self._go_on():  # another call may have gone on meanwhile
+                self._save()  # first, so that the folder is known to be of this probe
             for method, rows in self._needed().items():
                 self._embed(method, rows)
             left = self.left
@@ -236,9 +251,14 @@ class Prober:
             for labels in self.labels:
                 for _ in range(sum(job[1] == labels for job in left)):
                     self._fit(next(progress))
-                yield [point for point in self.result.points() if point.labels == labels]
-            for file, content in finished_files(self.result, self.finished.record).items():
+                yield [point for point in self._points() if point.labels == labels]
+            files = finished_files(self.result, self._points(), self.finished.record)
+            for file, content in files.items():
                 self.finished.files.write(f"{self._place}/{file}", content)
+
+    def _points(self) -> list[Point]:
+        """Of the draws that are asked for: methods are compared over the same ones."""
+        return list(self.result.points(self.options.draws))
 
     def _settings(self) -> AbstractContextManager[None]:
         """PyTorch's settings as the run was trained with."""
@@ -259,5 +279,8 @@ class Prober:
         accuracy = self.fits.accuracy(method, self._rows(job), draw)
         seconds = round(time.monotonic() - began, 3)
         self.result.fits.append(Fit(method, labels, draw, accuracy, seconds))
+        self._save()
+
+    def _save(self) -> None:
         text = json.dumps(self.result.as_json(), indent=1, allow_nan=False) + "\n"
         self.finished.files.write(f"{self._place}/{RESULT}", text.encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import replace
@@ -52,8 +53,9 @@ def classifier(finished: FinishedRun, n_classes: int, trained: bool, *place: int
 class KeptFeatures:
     """H of images by one network, kept in a run's folder: what is kept is not computed again.
 
-    place: of the files in the run, to which a number is added. encoder: the network, on the device.
-    images: all, uint8 (N, C, height, width), on the host.
+    place: of the files in the run, to which a number is added; those of another network or of other
+        images are replaced. encoder: the network, on the device.
+    images: all, uint8 (N, C, height, width), on the host. fingerprint: tells them from others.
     h: float32 (N, h), where `known`, (N,).
     """
 
@@ -63,15 +65,20 @@ class KeptFeatures:
         place: str,
         encoder: Encoder,
         images: Tensor,
+        fingerprint: str,
         compute: Compute,
     ):
         self.finished, self.place = finished, place
         self.encoder, self.images, self.compute = encoder, images, compute
         self.h: Points = np.zeros((len(images), encoder.backbone.out_features), np.float32)
         self.known: NDArray[np.bool_] = np.zeros(len(images), bool)
+        self._of = np.array([_digest(encoder, fingerprint)])
         self._parts = 0
         while finished.files.exists(self._file):
-            self._take(RunArrays(finished.files, self._file))
+            part = RunArrays(finished.files, self._file)
+            if "of" not in part or (part.get("of", "U", 1) != self._of).any():
+                break
+            self._take(part)
 
     @property
     def _file(self) -> str:
@@ -101,7 +108,7 @@ class KeptFeatures:
         for some in self.parts(rows):
             h = self.embedded(some)
             buffer = io.BytesIO()
-            np.savez(buffer, rows=some, h=h)
+            np.savez(buffer, rows=some, h=h, of=self._of)
             self.finished.files.write(self._file, buffer.getbuffer())
             self.h[some], self.known[some] = h, True
             self._parts += 1
@@ -111,6 +118,16 @@ class KeptFeatures:
         """H of some images, computed and not kept."""
         images = self.images[torch.from_numpy(rows)]
         return embedded(self.finished, self.encoder, images, self.compute)[0]
+
+
+def _digest(encoder: Encoder, fingerprint: str) -> str:
+    """Tells H of these images by this network from all others."""
+    digest = hashlib.sha256(fingerprint.encode())
+    weights = {"mean": encoder.mean, "std": encoder.std, **encoder.backbone.state_dict()}
+    for name, weight in weights.items():
+        digest.update(f"{name} {tuple(weight.shape)}".encode())
+        digest.update(weight.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def embedded(

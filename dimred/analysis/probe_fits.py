@@ -60,8 +60,14 @@ class Fits:
         if method not in self._kept:
             stem, trained = EMBEDDED[method]
             encoder = self._classifier(trained, "weights")
-            place, images = f"{self.folder}/{stem}", self.target.images.images
-            self._kept[method] = KeptFeatures(self.finished, place, encoder, images, self.compute)
+            self._kept[method] = KeptFeatures(
+                self.finished,
+                f"{self.folder}/{stem}",
+                encoder,
+                self.target.images.images,
+                self.target.fingerprint,
+                self.compute,
+            )
         return self._kept[method]
 
     def accuracy(self, method: str, rows: Rows, draw: int) -> float:

@@ -78,7 +78,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--with", dest="other")
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
-    args = parser.parse_args(arguments)
+    args = parser.parse_intermixed_args(arguments)
     word, images = _run_and_images(args.words)
     path = chosen(word)
     load_plugins(args.plugin)

@@ -27,7 +27,7 @@ accuracy against labels to RUN/probed/NAME/: curve.png, table.csv, result.json.
 
 The images are those of the classes that the run has not learned from (dataset.fit_classes), else
 all its images, or those of another dataset. Tested on the test images of the official split, or on
-a stratified random sixth where there is none.
+a random sixth where there is none, which has images of every class where each has several.
 
 METHOD is one of
   probe      logistic regression on H of the run's network, which stays as it is
@@ -38,7 +38,8 @@ METHOD is one of
 
   --labels   labeled images a class, or all there are; default 1,2,5,10,50,all, as far as there are
              so many
-  --draws    of the labeled images, nested: those of fewer labels are among those of more; default 5
+  --draws    of the labeled images, nested: those of fewer labels are among those of more; the
+             numbers are of these draws, though more may be kept; default 5
   --methods  default all
   --steps    that finetune and scratch train, rounded up to whole passes over the labeled images, of
              which there are at least five; default 200, of up to 64 images
@@ -73,7 +74,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--out")
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
-    args = parser.parse_args(arguments)
+    args = parser.parse_intermixed_args(arguments)
     overrides = [word for word in args.words if "=" in word]
     runs = [word for word in args.words if "=" not in word]
     if len(runs) > 1:

@@ -33,7 +33,7 @@ def _described(folder: Path, summary: dict[str, Any]) -> str:
     last = list(summary["stages"])[-1]
     lines = [
         *verdict_lines(summary),
-        *_data(summary["dataset"], summary["headline"]),
+        *_data(summary["dataset"], summary["headline"], "begins_with" in summary),
         "",
         *_table(summary),
         "",
@@ -74,7 +74,7 @@ def _falling(stages: dict[str, Any]) -> list[str]:
     return [f"still falling         the loss of {' and '.join(names)}: more epochs would lower it"]
 
 
-def _data(dataset: dict[str, Any], headline: str) -> list[str]:
+def _data(dataset: dict[str, Any], headline: str, begun: bool) -> list[str]:
     line = f"{dataset['name']}: {dataset['images']:,} images"
     if dataset["learned_from"] != dataset["images"]:
         line += f", learned from {dataset['learned_from']:,}"
@@ -88,7 +88,8 @@ def _data(dataset: dict[str, Any], headline: str) -> list[str]:
         chance = "" if headline == _MEAN_AP else "trustworthiness 0.5, overlap "
         line += f", {labels}, by chance {chance or 'mean AP '}{dataset['chance']:.4f}"
     part = dataset.get("class_split")
-    lines = [line, *([class_split_text(part, dataset["learned_from"])] if part else [])]
+    learned_from = dataset["learned_from"]
+    lines = [line, *([class_split_text(part, learned_from, begun)] if part else [])]
     lines += [*(f"{name} split: {text}" for name, text in dataset["splits"].items())]
     tested = min(dataset.get("test_images", {}).values(), default=_FEW)
     if tested < _FEW:

@@ -85,7 +85,8 @@ def _of_runs(
 
     place = expanded(outputs or "outputs")
     nothing_yet = outputs is None and not place.exists()
-    records, damaged = ([], []) if nothing_yet else read_records(place)
+    probes = name == "transfer"
+    records, damaged = ([], []) if nothing_yet else read_records(place, probes)
     if budget is not None:
         records = [record for record in records if (record.budget or "full") == budget]
     return comparison(name, records, measures), damaged

@@ -297,7 +297,8 @@ def _announce(folder: RunFolder, inputs: Inputs, setting: Setting) -> None:
         f"{f', {size} processes' if size > 1 else ''}"
     )
     if part := class_split_part(setting).get("class_split"):
-        print(class_split_text(part, len(inputs.fit)))
+        begun = (config.model.init_from or config.model.weights) is not None
+        print(class_split_text(part, len(inputs.fit), begun))
         print(escaped(class_names(images)))
     if images.unreadable:
         files = counted_word(len(images.unreadable), "unreadable file", "unreadable files")

@@ -44,16 +44,20 @@ def headline_text(summary: Mapping[str, Any]) -> str:
     return f"{text}, {before:.3f} before training" if told else text
 
 
-def class_split_text(part: Mapping[str, Mapping[str, int]], learned_from: int) -> str:
+def class_split_text(
+    part: Mapping[str, Mapping[str, int]], learned_from: int, begun: bool = False
+) -> str:
     """How many classes a run learns from, and on how many others it is measured.
 
     part: `class_split` of the dataset in its summary.json. learned_from: how many images.
+    begun: whether its network began with other weights, which may have learned from any class.
     """
     learned, unseen = part["learned"], part["unseen"]
     of = f"of {unseen['images']:,} " if unseen["measured"] != unseen["images"] else ""
+    by = " by this training" if begun else ""
     return (
         f"learned from {_classes(learned)} ({learned_from:,} images), measured on "
-        f"{_classes(unseen)} never seen ({unseen['measured']:,} {of}images)"
+        f"{_classes(unseen)} never seen{by} ({unseen['measured']:,} {of}images)"
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import fmean, stdev
 from typing import Any
 
+from dimred.errors import InputError
 from dimred.run_folder import layout
 from dimred.run_folder.files import RunFiles
 
@@ -20,6 +21,7 @@ METHODS = {
 }
 """What is compared, by name, in the order of tables."""
 ALL = "all"
+_ADVICE = "; delete it, and dimred probe makes it anew"
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,13 @@ class Probed:
         """Labels a class that there are fits of, ascending."""
         return sorted({fit.labels for fit in self.fits}, key=in_order)
 
-    def points(self) -> Iterator[Point]:
-        """The fits put together, by labels and then in the order of METHODS."""
+    def points(self, draws: int | None = None) -> Iterator[Point]:
+        """The fits put together, by labels and then in the order of METHODS. draws: of the first
+        so many draws; None for all that there are."""
+        fits = [fit for fit in self.fits if draws is None or fit.draw < draws]
         for labels in self.labels:
             for method in METHODS:
-                found = [f.accuracy for f in self.fits if (f.method, f.labels) == (method, labels)]
+                found = [f.accuracy for f in fits if (f.method, f.labels) == (method, labels)]
                 if found:
                     deviation = stdev(found) if len(found) > 1 else None
                     mean, ends = fmean(found), (min(found), max(found))
@@ -135,23 +139,32 @@ def read_probed(files: RunFiles, name: str) -> Probed | None:
     file = _result_file(name)
     if not files.exists(file):
         return None
-    content = files.json(file)
-    with files.decoding(file):
-        return Probed.of_json(content)
+    return _read(files, file)[1]
 
 
-def probes_of(files: RunFiles) -> dict[str, Any]:
-    """The content of each result.json of a run, by name. Raises InputError for a damaged one."""
+def probes_of(files: RunFiles) -> tuple[dict[str, Any], list[str]]:
+    """The content of each result.json of a run that has fits, by name, and a line for each that
+    cannot be read."""
     folder = files.folder / layout.PROBED
     if folder.is_symlink() or not folder.is_dir():
-        return {}
-    content = {}
+        return {}, []
+    found: dict[str, Any] = {}
+    damaged = []
     for path in sorted(folder.iterdir()):
         if files.exists(file := _result_file(path.name)):
-            content[path.name] = files.json(file)
-            with files.decoding(file):
-                Probed.of_json(content[path.name])
-    return content
+            try:
+                content, result = _read(files, file)
+            except (InputError, OSError) as error:
+                damaged.append(str(error))
+            else:
+                found |= {path.name: content} if result.fits else {}
+    return found, damaged
+
+
+def _read(files: RunFiles, file: str) -> tuple[Any, Probed]:
+    content = files.json(file, _ADVICE)
+    with files.decoding(file, _ADVICE):
+        return content, Probed.of_json(content)
 
 
 def _result_file(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ class RunRecord:
 
     folder: the folder's name. summary: summary.json. config: config.yaml. environment:
     environment.json. baselines: baselines.json, {} without one. probes: the results of `dimred
-    probe` by name, each the content of its result.json.
+    probe` by name, each the content of its result.json; where they are read, by `read_records`.
     """
 
     folder: str
@@ -243,17 +243,18 @@ def _unquoted(argument: str) -> str:
     return f"{key}={value[1:-1]}" if quoted and "\\" not in value else argument
 
 
-def read_records(place: Path) -> tuple[list[RunRecord], list[str]]:
+def read_records(place: Path, probes: bool = True) -> tuple[list[RunRecord], list[str]]:
     """The finished runs below a folder, or in a .jsonl file with one record per line.
 
     Returns the records in the order of their names, of equal runs the last one, and an error line
     for each folder that cannot be read.
+    probes: whether to read their probes too; one that cannot be read is a line of its own.
     Raises InputError for a place that does not exist, or a .jsonl file with other content.
     """
     if place.suffix == ".jsonl" and place.is_file():
         records, damaged = list(_lines(place)), list[str]()
     elif place.is_dir():
-        records, damaged = _folders(place)
+        records, damaged = _folders(place, probes)
     else:
         raise InputError(f"{place}: must be a folder of run folders, or a .jsonl file of records")
     return latest(sorted(records, key=lambda record: record.started)), damaged
@@ -266,7 +267,8 @@ def latest(records: Iterable[RunRecord]) -> list[RunRecord]:
 
 
 def read_record(folder: Path) -> RunRecord:
-    """The record of a finished run. Raises InputError for a folder that holds none."""
+    """The record of a finished run, without its probes. Raises InputError for a folder that holds
+    none."""
     files = RunFiles(folder)
     if not files.exists(layout.SUMMARY):
         reason = "no summary.json"
@@ -288,7 +290,6 @@ def read_record(folder: Path) -> RunRecord:
             config=files.yaml(layout.CONFIG),
             environment=files.json(layout.ENVIRONMENT),
             baselines=files.json(layout.BASELINES) if has_baselines else {},
-            probes=probes_of(files),
         )
     except _UNREADABLE as error:
         reason = str(error).removeprefix(f"{folder}{os.sep}")
@@ -315,13 +316,19 @@ def _record(config: dict[str, Any], environment: dict[str, Any], **rest: Any) ->
     return record
 
 
-def _folders(place: Path) -> tuple[list[RunRecord], list[str]]:
+def _folders(place: Path, probes: bool) -> tuple[list[RunRecord], list[str]]:
     records, damaged = [], []
     for summary in sorted(place.rglob(layout.SUMMARY)):
         try:
-            records.append(read_record(summary.parent))
+            record = read_record(summary.parent)
         except InputError as error:
             damaged.append(str(error))
+            continue
+        if probes:
+            found, unreadable = probes_of(RunFiles(summary.parent))
+            record = replace(record, probes=found)
+            damaged += unreadable
+        records.append(record)
     return records, damaged
 
 

@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Sequence
 from math import nan
 
-from dimred.run_folder.probes import METHODS, Point, Probed
+from dimred.run_folder.probes import METHODS, Point, Probed, in_order
 from dimred.run_folder.record import RunRecord
 from dimred.tables.compare import Cell, Comparison, Line, configuration_key, summarize
 from dimred.tables.published import Column, Value, printed
@@ -94,8 +94,8 @@ def _measured(records: Iterable[RunRecord]) -> list[Line]:
     lines = []
     for group in groups.values():
         members = [group[seed] for seed in sorted(group)]
-        labels = members[0][1].labels
-        lines += [_line(members, count) for count in labels]
+        labels = {count for _, result in members for count in result.labels}
+        lines += [_line(members, count) for count in sorted(labels, key=in_order)]
     return lines
 
 
@@ -105,11 +105,17 @@ def _line(members: Sequence[tuple[RunRecord, Probed]], labels: int | None) -> Li
         {point.method: point for point in its.points() if point.labels == labels}
         for _, its in members
     ]
-    cells = tuple(Cell(_value([each.get(c.key) for each in points])) for c in _COLUMNS)
+    found = {c.key: [each[c.key] for each in points if c.key in each] for c in _COLUMNS}
+    cells = tuple(Cell(_value(found[c.key])) for c in _COLUMNS)
+    fewer: dict[int, list[str]] = {}
+    for column in _COLUMNS:
+        if 0 < (count := len(found[column.key])) < len(members):
+            fewer.setdefault(count, []).append(column.head)
     settings = result.settings
     draws = {point.draws for each in points for point in each.values()}
     remarks = [
         f"{_count(len(members), 'seed')}, {_spread(draws)}",
+        *(f"{', '.join(heads)}: {n} of {len(members)} seeds" for n, heads in fewer.items()),
         f"{settings.get('steps')} steps or more, at {settings.get('scratch_lr')} from scratch, "
         f"{settings.get('lr')} fine-tuned",
         result.split,
@@ -120,14 +126,11 @@ def _line(members: Sequence[tuple[RunRecord, Probed]], labels: int | None) -> Li
     return Line(f"{key}, {label}", "", "measured", cells, "; ".join(remarks), "", folders)
 
 
-def _value(points: Sequence[Point | None]) -> Value | None:
-    """In %, over the runs; None where one of them has no such number."""
-    known = [point for point in points if point is not None]
-    if len(known) < len(points):
-        return None
-    if len(known) > 1:
-        return summarize([100 * point.mean for point in known])
-    (point,) = known
+def _value(points: Sequence[Point]) -> Value | None:
+    """In %, over the runs that have such a number; None where none has."""
+    if len(points) != 1:
+        return summarize([100 * point.mean for point in points])
+    (point,) = points
     deviation = nan if point.deviation is None else 100 * point.deviation
     return Value(100 * point.mean, deviation, 1)
 

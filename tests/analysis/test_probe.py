@@ -1,6 +1,7 @@
 """Accuracy with few labels: what is fitted, kept and refused."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -15,8 +16,10 @@ from dimred.analysis.probe import ProbeOptions, Prober, counts
 from dimred.analysis.probe_features import classifier
 from dimred.data.options import Digits, Npz
 from dimred.errors import InputError
+from dimred.plots.label_curve import label_curve_figure
 from dimred.run.stages import new_encoder
 from dimred.run_folder.finished import FinishedRun
+from dimred.run_folder.probes import read_probed
 
 pytestmark = pytest.mark.usefixtures("no_figures_here")
 
@@ -117,13 +120,48 @@ def test_an_interrupted_probe_goes_on_and_gives_the_same(run, copied, monkeypatc
         made_fits(begun)
     again = prober(first)
     assert len(again.left) == 13
-    assert "classifiers" not in again.forecast()
+    assert "H of" not in again.forecast()
     embedded = []
     for method in ("probe", "random"):
         monkeypatch.setattr(again.fits.kept(method), "embedded", embedded.append)
     assert made_fits(again) == everything
     assert not embedded  # H was kept
     assert not prober(first).left
+
+
+def test_kept_h_is_not_taken_for_that_of_other_images_or_weights(run, monkeypatch):
+    def stopped(prober):
+        kept = prober.fits.kept("random")
+        real = kept.compute_parts
+
+        def stopping(rows):
+            next(real(rows))
+            raise KeyboardInterrupt
+            yield
+
+        monkeypatch.setattr(kept, "compute_parts", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            made_fits(prober)
+
+    def of(classes):
+        options = ProbeOptions((2,), draws=1, methods=("random",))
+        return Prober(run, options, Digits(name="digits", classes=[classes]))
+
+    begun, other = of("0-2"), of("3-5")
+    assert begun.name == other.name == "digits"
+    stopped(begun)
+    assert not read_probed(run.files, "digits").fits
+    assert of("3-5").name == "digits-2"
+    right = made_fits(of("3-5"))
+    shutil.move(run.path / "probed/digits-2", run.path / "elsewhere")
+    (begun.folder / "result.json").unlink()  # H alone, of nobody knows what
+    alone = of("3-5")
+    assert alone.name == "digits"
+    assert not alone.fits.kept("random").known.any()
+    assert made_fits(alone) == right
+    again = of("3-5").fits.kept("random")
+    assert again.known[alone.target.test].all()
+    assert len(list(alone.folder.glob("h-random-*.npz"))) == 1
 
 
 def test_more_labels_and_draws_add_to_what_is_there(run):
@@ -135,6 +173,36 @@ def test_more_labels_and_draws_add_to_what_is_there(run):
     assert small.items() <= fits.items()
     assert ("probe", None, 0) in fits
     assert ("probe", None, 1) not in fits  # every draw of all labels is the same
+
+
+def test_numbers_are_of_the_draws_that_are_asked_for(run):
+    for _ in prober(run, (1,), methods=("pixels",), draws=3).run():
+        pass
+    once = prober(run, (1,), methods=("pixels", "probe"), draws=1)
+    ((probe, pixels),) = once.run()
+    fits = {fit.key: fit.accuracy for fit in once.result.fits}
+    assert len(fits) == 3 + 1
+    assert (pixels.draws, pixels.mean) == (1, fits[("pixels", 1, 0)])
+    assert probe.draws == 1
+    table = (once.folder / "table.csv").read_text().splitlines()
+    assert [line.split(",")[2] for line in table[1:]] == ["1", "1"]
+
+
+def test_the_curve_says_which_method_is_of_fewer_draws(run, monkeypatch):
+    drawn = []
+
+    def figure(curves, *rest):
+        drawn.append([curve.name for curve in curves])
+        return label_curve_figure(curves, *rest)
+
+    monkeypatch.setattr("dimred.analysis.probe_files.label_curve_figure", figure)
+    for methods, draws in ((("pixels",), 1), (("probe",), 3), (("probe",), 1)):
+        made_fits(prober(run, (1,), methods=methods, draws=draws))
+    assert drawn == [
+        ["pixels"],
+        ["linear probe", "pixels (1 of 3 draws)"],
+        ["linear probe", "pixels"],
+    ]
 
 
 def test_another_budget_is_another_probe(run):
@@ -169,6 +237,68 @@ def test_another_dataset_is_probed_with_the_runs_normalization(run):
         h, _ = encoder(images[other.target.test].float() / 255)
     kept = other.fits.kept("probe").h[other.target.test]
     np.testing.assert_allclose(kept, h.numpy(), atol=1e-5)
+
+
+def notes(path, *given):
+    return Prober(FinishedRun(path), ProbeOptions(), *given).target.notes
+
+
+def test_a_note_says_where_the_run_has_learned_from_the_test_images(run):
+    digits = Digits(name="digits")
+    assert notes(run.path) == notes(run.path, digits) == ()  # dataset.fit_on=train
+    config = run.path / "config.yaml"
+    config.write_text(config.read_text().replace("fit_on: train", "fit_on: all"))
+    assert notes(run.path) == ()  # classes that were not learned from
+    (note,) = notes(run.path, digits)  # with 1197 more images and classes
+    assert re.match(r"the run has learned from \d\d of the 297 test images too", note)
+    (note,) = notes(run.path, Digits(name="digits", limit=600, classes=["0-4"]))
+    assert note.endswith("images never seen (dataset.fit_on=train keeps them apart)")
+
+
+def test_a_note_says_that_other_weights_came_first(run):
+    summary = json.loads((run.path / "summary.json").read_text())
+    begun = {"option": "model.init_from", "value": "outputs/first", "sha256": "0"}
+    (run.path / "summary.json").write_text(json.dumps({**summary, "begins_with": begun}))
+    expected = (
+        "the run's backbone began with model.init_from=outputs/first, which may have learned from "
+        "these images"
+    )
+    assert notes(run.path) == (expected,)
+
+
+def test_chance_is_that_of_the_runs_measures(run, tmp_path):
+    split = ["train"] * 4 + ["test"] * 8 + ["train"] * 6 + ["test"] * 3
+    images = np.random.default_rng(0).integers(0, 255, (21, 8, 8), np.uint8)
+    labels = np.array([0] * 12 + [1] * 9)
+    np.savez(tmp_path / "two.npz", images=images, labels=labels, split=split)
+    target = Prober(run, ProbeOptions(), Npz(name="npz", path=str(tmp_path / "two.npz"))).target
+    assert target.chance == pytest.approx(3 / 11)  # of the class with most training images
+
+
+def test_the_folder_is_named_after_the_file_without_its_ending(tmp_path):
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 255, (60, 8, 8), np.uint8), np.arange(60) % 2
+    np.savez(tmp_path / "b32.npz", images=images, labels=labels)
+    own = ["dataset=npz", "dataset.path=b32.npz", "eval.k=[3]", "schedule.batch_size=16"]
+    dimred(tmp_path, *SMOKE, *own, "eval.linear=none", "device.threads=1", "run_dir=run")
+    own = Prober(FinishedRun(tmp_path / "run", str(tmp_path / "b32.npz")), ProbeOptions())
+    assert (own.name, own.target.dataset) == ("b32", "b32.npz")
+    (note,) = own.target.notes
+    assert note.endswith("so the probe of its network is not of images never seen")
+
+
+def test_another_target_under_a_name_is_said(run):
+    def of(**selected):
+        dataset = Digits(name="digits", **selected)
+        return Prober(run, ProbeOptions((1,), methods=("pixels",), draws=1), dataset, "mine")
+
+    with pytest.raises(InputError, match=r"all images are of one class, '3'; a probe needs two"):
+        of(classes=["3"])
+    made_fits(of(classes=["0-2"]))
+    with pytest.raises(InputError, match=r"another probe \(of digits, 3 classes \(0, 1, 2\)\)"):
+        of(classes=["0-1"])
+    with pytest.raises(InputError, match=r"another probe \(its images have changed since\)"):
+        of(classes=["0-2"], limit=100)
 
 
 def test_images_of_other_channels_are_refused(run, tmp_path):

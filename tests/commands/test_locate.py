@@ -106,7 +106,7 @@ def test_files_folders_and_arrays_are_located_alike_and_the_unreadable_named(mad
 
 def test_a_name_that_is_taken_by_other_images_gets_a_number(made, tmp_path):
     folder = made / "run/located"
-    dimred(made, "locate", "run", "RUN:all", "--most", "3")
+    dimred(made, "locate", "run", "--most", "3", "RUN:all")
     (tmp_path / "photos").mkdir()
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "photos/other.png")
     for images in ("photos", "photos", tmp_path / "photos"):

@@ -8,6 +8,7 @@ import pytest
 from command import SMOKE, dimred, refused
 
 from dimred import load_run
+from dimred.errors import InputError
 
 TRAIN = [
     *SMOKE,
@@ -68,7 +69,7 @@ def test_what_cannot_be_probed_is_refused_in_a_line(made):
     for words, said in (
         (["--labels", "1,none"], "labels=none: must be a whole number above 0, or all"),
         (["--methods", "guess"], "methods=guess: must be of probe, finetune"),
-        (["--draws", "0"], "draws=0: must be from 1 to 1,000,000"),
+        (["--draws", "0"], "draws=0: must be a whole number from 1 to 1,000,000"),
         (["--lr", "nan"], "lr=nan: must be above 0"),
         (["--out", "../x"], "must be the name of a folder in RUN/probed/"),
         (["seed=1"], "seed=1: only dataset=NAME"),
@@ -80,9 +81,37 @@ def test_what_cannot_be_probed_is_refused_in_a_line(made):
     assert "transfer: is of any runs" in refused(made, "reproduce", "transfer")
 
 
-def test_a_damaged_result_is_named(made):
+def test_what_cannot_be_probed_is_refused_in_python_too(made):
+    run = load_run(made / "outputs/run")
+    for options, said in (
+        ({"draws": 2.5}, r"draws=2\.5: must be a whole number"),
+        ({"draws": "2"}, "draws=2: must be a whole number"),
+        ({"lr": "high"}, "lr=high: must be above 0"),
+        ({"dataset": "digits"}, "dataset='digits': must be options of images"),
+        ({"methods": "probe"}, r"methods='probe': must be a list, as \['probe'\]"),
+        ({"labels": "10"}, r"labels='10': must be a list, as \['10'\]"),
+    ):
+        with pytest.raises(InputError, match=said):
+            run.probe(**options)
+
+
+def test_options_may_stand_before_the_words_of_other_images(made):
+    options = ["--methods", "pixels", "--draws", "1", "--labels", "1"]
+    out, _ = dimred(made, "probe", "run", *options, "dataset=digits")
+    assert out.rstrip().endswith("outputs/run/probed/digits")
+
+
+def test_a_damaged_result_is_named_and_harms_nothing_else(made):
     folder = made / "outputs/run/probed/bad"
     folder.mkdir(parents=True)
     (folder / "result.json").write_text('{"fits": [{"method": "probe", "labels": -1}]}')
-    assert "probed/bad/result.json: is damaged (" in refused(made, "probe", "run")
+    line = refused(made, "probe", "run", "--out", "bad")
+    assert "probed/bad/result.json: is damaged (" in line
+    assert line.rstrip().endswith("; delete it, and dimred probe makes it anew")
+    dimred(made, "view", "run", "--out", "page.html")
+    load_run(made / "outputs/run").probe(labels=[1], draws=1, methods=["pixels"])
+    shown, said = dimred(made, "table", "transfer")
+    assert "left out: outputs/run/probed/bad/result.json: is damaged (" in said
+    assert "digits, 5 classes" in shown
+    assert "left out" not in dimred(made, "table", "table1")[1]
     (folder / "result.json").unlink()

@@ -108,6 +108,7 @@ def test_numbers_of_classes_and_images():
     assert class_split_text(part, 60) == (
         "learned from 2 classes (60 images), measured on 2 classes never seen (60 images)"
     )
+    assert "2 classes never seen by this training (60 " in class_split_text(part, 60, begun=True)
     assert class_split_part(setting_of(replace(image_set(), is_unseen=None))) == {}
 
 

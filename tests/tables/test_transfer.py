@@ -73,6 +73,21 @@ def test_seeds_are_averaged_and_a_single_run_has_the_deviation_of_its_draws():
     assert value.deviation == pytest.approx(stdev([80, 85]))
 
 
+def test_what_only_some_seeds_have_is_shown_with_their_number():
+    first = run(0, a=probed([0.8, 0.9], methods=("probe", "pixels")))
+    second, more = probed([0.6, 0.7]), probed([0.5, 0.5], methods=("probe",), labels=50)
+    second["fits"] += more["fits"]
+    ten, fifty = lines([first, run(1, a=second)])[11:]
+    assert cells(ten)["probe"].value.mean == pytest.approx(75)
+    assert cells(ten)["pixels"].value.mean == pytest.approx(85)
+    assert cells(ten)["scratch"].value.mean == pytest.approx(45)
+    assert cells(ten)["random"].value is None
+    assert "2 seeds, 2 draws; from scratch, pixels: 1 of 2 seeds; 200" in ten.remark
+    assert fifty.key.endswith("50 labels a class")
+    assert cells(fifty)["probe"].value.mean == 50
+    assert "frozen: 1 of 2 seeds" in fifty.remark
+
+
 def test_budgets_and_numbers_of_labels_are_lines_of_their_own():
     one = run(0, a=probed([0.8]), b=probed([0.9], steps=400), c=probed([0.7], labels=None))
     keys = [line.key.rpartition(", ")[2] for line in lines([one])[11:]]

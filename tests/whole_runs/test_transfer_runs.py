@@ -81,6 +81,14 @@ def test_the_same_command_finds_its_run_again_though_both_are_called_alike(cwd):
     assert "finished" in listed
 
 
+def test_classes_are_said_to_be_unseen_by_this_training_where_it_began_with_another(cwd):
+    split = [*CLASSIFIER, "dataset.fit_classes=[5-9]", "schedule.stages.train.out_dim=10"]
+    for words, seen in ((["name=new"], False), (["model.init_from=digits", "name=begun"], True)):
+        out, _ = dimred(cwd, *split, *words)
+        said = " by this training" if seen else ""
+        assert out.count(f"measured on 5 classes never seen{said} (") == 2  # before and after
+
+
 def test_a_kept_head_is_said_to_be(cwd):
     out, _ = dimred(cwd, *TARGET, "name=kept", "model.init_head=kept")
     source = found(cwd, "digits_0to4")
