@@ -16,7 +16,7 @@ from dimred.losses import Loss, LossSizes
 from dimred.models import Encoder
 from dimred.models.check import build_encoder
 from dimred.models.options import WeightInit
-from dimred.models.pretrained import Begun, begin_with
+from dimred.models.pretrained import Begun, Source, begin_with
 from dimred.options.trial import tried
 from dimred.run.inputs import Inputs
 from dimred.run_folder import layout
@@ -50,18 +50,21 @@ def _trained_part(options: StageOptions) -> tuple[Trainable, int]:
     return options.trainable, options.frozen_blocks
 
 
-def new_encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
-    """An encoder for these images as it is before training, on the CPU."""
-    return begun_encoder(config, images, out_dim)[0]
+def new_encoder(
+    config: RunConfig, images: ImageSet, out_dim: int, source: Source | None = None
+) -> Encoder:
+    """An encoder for these images as it is before training, on the CPU. source: see
+    `begin_with`."""
+    return begun_encoder(config, images, out_dim, source)[0]
 
 
 def begun_encoder(
-    config: RunConfig, images: ImageSet, out_dim: int
+    config: RunConfig, images: ImageSet, out_dim: int, source: Source | None = None
 ) -> tuple[Encoder, Begun | None]:
     """An encoder for these images as it is before training, on the CPU, and what it has begun with;
     None for random weights. Raises InputError as `begin_with`."""
     encoder = random_encoder(config, images, out_dim)
-    return encoder, begin_with(config.model, encoder)
+    return encoder, begin_with(config.model, encoder, source)
 
 
 def random_encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
@@ -174,7 +177,7 @@ class StagedTraining:
             with _fitting():
                 encoder.load_state_dict(checkpoint.encoder)
         else:
-            encoder, self.begun = begun_encoder(config, inputs.images, out_dim)
+            encoder, self.begun = begun_encoder(config, inputs.images, out_dim, inputs.source)
         self.encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
         self.loss: Loss | None = None
         if checkpoint and checkpoint.loss is not None and self._at_start_of_stage:

@@ -40,7 +40,7 @@ def try_out(inputs: Inputs) -> None:
             device,
             is_plugin=config.pairing.origin is not None,
         )
-        encoder = new_encoder(config, inputs.images, out_dim=1).to(device)
+        encoder = new_encoder(config, inputs.images, 1, inputs.source).to(device)
         check_scales(config, encoder)
         check_blocks(config, encoder)
         h_dim = encoder.backbone.out_features

@@ -11,6 +11,7 @@ import torch
 from command import dimred, refused, rows, summary
 from crash import Crash, crash_after
 
+from dimred.run.recorder import RunRecorder
 from dimred.run_folder.record import read_record
 from dimred.tables.compare import configuration_key
 
@@ -112,6 +113,23 @@ def test_other_weights_make_another_run(cwd):
     out, _ = dimred(cwd, *TARGET, "name=target", "eval.references=false")
     assert "finished before" not in out
     assert len(list((cwd / "outputs").glob("target-*"))) == 2
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_source_that_vanishes_or_changes_during_training_does_no_harm(cwd, monkeypatch, gone):
+    source = found(cwd, "digits_0to4")
+    digest, after_epoch = summary(source)["weights_sha256"], RunRecorder.after_epoch
+
+    def harmed(*args):
+        shutil.rmtree(source, ignore_errors=True)
+        if not gone:
+            source.mkdir()
+            (source / "weights.safetensors").write_bytes(b"others")
+        after_epoch(*args)
+
+    monkeypatch.setattr(RunRecorder, "after_epoch", harmed)
+    dimred(cwd, *TARGET, "name=target")  # the network before training is measured at the end
+    assert summary(found(cwd, "target"))["begins_with"]["sha256"] == digest
 
 
 def test_a_run_needs_its_source_to_be_trained_and_not_to_be_used(cwd):
