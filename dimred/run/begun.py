@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dimred.files import escaped
+from dimred.files import escaped, expanded
 from dimred.models.pretrained import Begun, Source
+from dimred.run_folder.configuration import configuration_digest
+from dimred.run_folder.record import read_record
 
 _MAX_NAMED = 4
 
@@ -26,4 +28,6 @@ def begun_record(source: Source | None) -> dict[str, dict[str, str]]:
     if source is None:
         return {}
     found = {"option": source.key, "value": source.value, "sha256": source.sha256}
+    if source.key == "model.init_from":
+        found["configuration"] = configuration_digest(read_record(expanded(source.value)))
     return {"begins_with": found}

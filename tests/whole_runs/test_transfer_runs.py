@@ -12,6 +12,7 @@ from command import dimred, refused, rows, summary
 from crash import Crash, crash_after
 
 from dimred.run.recorder import RunRecorder
+from dimred.run_folder.configuration import configuration_digest
 from dimred.run_folder.record import read_record
 from dimred.tables.compare import configuration_key
 
@@ -63,6 +64,7 @@ def test_the_head_is_trained_on_the_backbone_of_a_run(cwd):
         assert torch.equal(there[name], here[name]) is name.startswith(("backbone", "mean", "std"))
     digest = summary(source)["weights_sha256"]
     told = {"option": "model.init_from", "value": f"outputs/{source.name}", "sha256": digest}
+    told["configuration"] = configuration_digest(read_record(source))
     assert summary(target)["begins_with"] == told
     identity = json.loads((target / "environment.json").read_text())["identity"]
     assert identity["files"] == {"model": [digest]}
@@ -95,7 +97,8 @@ def test_runs_that_began_otherwise_are_not_taken_for_seeds_of_one(cwd):
     dimred(cwd, *scratch, "name=target", "eval.references=false")
     folders = (cwd / "outputs").glob("target-*")
     begun, new = sorted(map(read_record, folders), key=lambda it: "begins_with" not in it.summary)
-    assert begun.values["model.init_from"] == "digits_0to4"
+    digest = configuration_digest(read_record(found(cwd, "digits_0to4")))
+    assert begun.values["model.init_from"] == f"digits_0to4-{digest[:8]}"
     assert configuration_key(begun) != configuration_key(new)
     out, _ = dimred(cwd, "runs", "target", "--format", "csv")
     assert "init_from=digits" in out
