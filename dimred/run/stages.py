@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import torch
 
@@ -21,6 +22,7 @@ from dimred.options.trial import tried
 from dimred.run.inputs import Inputs
 from dimred.run_folder import layout
 from dimred.training.checkpoint import Checkpoint, Position
+from dimred.training.kept_h import KeptH
 from dimred.training.learned_loss import carry, load_state, on_device
 from dimred.training.schedule import ReadoutInit, Stage, StageOptions, Trainable
 from dimred.training.seeds import derived_seed
@@ -131,6 +133,9 @@ def _fitting() -> Iterator[None]:
 class TrainingObserver:
     """Callbacks of training. This base class does nothing."""
 
+    def before_batch_of_h(self, stage: Stage) -> None:
+        """Before a stage, H of all images is computed, and a batch of it is next."""
+
     def before_stage(self, stage: Stage, start: Position) -> None:
         """A stage is about to begin, or to continue from `start`."""
 
@@ -154,15 +159,22 @@ class StagedTraining:
     """The stages of one run, trained one after the other. Writes and prints nothing.
 
     checkpoint: to continue from; None to begin.
+    kept_h: keeps H of frozen backbones; None for that of the inputs.
     begun: what the network has begun with; None for random weights and with a checkpoint.
     obstacle: why compiling failed, where `device.compile=auto`; None if it did not.
     loss: the loss of the current or the last stage, with what it has learned; None before the first
         stage.
     """
 
-    def __init__(self, inputs: Inputs, checkpoint: Checkpoint | None = None):
+    def __init__(
+        self,
+        inputs: Inputs,
+        checkpoint: Checkpoint | None = None,
+        kept_h: KeptH | None = None,
+    ):
         config, compute = inputs.config, inputs.compute
         self.inputs = inputs
+        self.kept_h = kept_h or inputs.kept_h
         self.checkpoint = checkpoint
         self.stages = config.schedule.numbered(config.seed)
         self.observer = TrainingObserver()
@@ -243,6 +255,7 @@ class StagedTraining:
         before, self.loss = self.loss, self._new_loss(stage)
         if before is not None:
             carry(self.loss, before)
+        self.kept_h.between = partial(self.observer.before_batch_of_h, stage)
         compiled = self.obstacle is None and should_compile(inputs, stage)
         return StageTrainer(
             stage,
@@ -251,7 +264,7 @@ class StagedTraining:
             inputs.pairing,
             inputs.resident,
             replace(inputs.compute, compile=compiled),
-            inputs.kept_h,
+            self.kept_h,
         )
 
     def _train(self, stage: Stage, start: Position) -> None:

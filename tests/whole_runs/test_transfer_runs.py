@@ -2,7 +2,9 @@
 they go on to the byte."""
 
 import json
+import os
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from dimred.run.recorder import RunRecorder
 from dimred.run_folder.configuration import configuration_digest
 from dimred.run_folder.record import read_record
 from dimred.tables.compare import configuration_key
+from dimred.training import kept_h
 
 pytestmark = pytest.mark.usefixtures("no_figures_here")
 
@@ -73,6 +76,21 @@ def test_the_head_is_trained_on_the_backbone_of_a_run(cwd):
     final, before = summary(target)["final"], summary(target)["untrained"]
     assert final["knn15_h_official"] == before["knn15_untrained_h_official"]
     assert "begins_with" not in summary(source)
+
+
+def test_an_interrupt_ends_computing_h_and_the_same_command_goes_on(cwd, monkeypatch):
+    def interrupted(batches, *_):
+        for batch in batches:
+            os.kill(os.getpid(), signal.SIGINT)
+            yield batch
+            pytest.fail("another batch was computed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kept_h, "bar", interrupted)
+        _, err = dimred(cwd, *TARGET, *HEAD, "name=target", code=130)
+    assert "interrupted before stage train; the same command goes on" in err
+    dimred(cwd, *TARGET, *HEAD, "name=target", "eval.references=false")
+    assert summary(found(cwd, "target"))["stages"]
 
 
 def test_the_same_command_finds_its_run_again_though_both_are_called_alike(cwd):
