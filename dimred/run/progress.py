@@ -35,7 +35,8 @@ class RunClock:
         seconds = self.pace.left(steps_left(self.schedule, self.steps, self._after(stage, done)))
         if seconds is None:
             return _UNKNOWN
-        return tqdm.format_interval(seconds + self.pace.before_steps(stage.number + 1))
+        left: str = tqdm.format_interval(seconds + self.pace.before_steps(stage.number + 1))
+        return left
 
     def _after(self, stage: Stage, done: int) -> Position:
         return Position(stage.number, *divmod(done, self.steps))
