@@ -17,6 +17,7 @@ from dimred.data.spelling import listed
 from dimred.errors import InputError
 from dimred.evaluation import Splits
 from dimred.files import expanded
+from dimred.models.check import check_takes
 from dimred.run_folder.finished import FinishedRun
 from dimred.steps import step
 
@@ -164,9 +165,12 @@ def _check_shape(finished: FinishedRun, images: ImageSet, key: str) -> None:
             f"{key}: its images have {channels} channel{'s' * (channels > 1)}, those of the run "
             f"{of_run}; choose images of as many"
         )
-    if size != its_size and not finished.encoder().backbone.has_positions:
-        height, width = its_size
-        raise InputError(
-            f"{key}: its images are {size[1]}x{size[0]}; model={finished.config.model.name} takes "
-            f"{width}x{height} only, as the run's images"
-        )
+    if size != its_size:
+        encoder, name = finished.encoder(), finished.config.model.name
+        if not encoder.backbone.has_positions:
+            height, width = its_size
+            raise InputError(
+                f"{key}: its images are {size[1]}x{size[0]}; model={name} takes {width}x{height} "
+                "only, as the run's images"
+            )
+        check_takes(key, name, encoder, (size[0], size[1]), min(1.0, *encoder.scales))

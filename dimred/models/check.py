@@ -58,8 +58,7 @@ def build_encoder(
         if not has_positions:
             raise InputError(
                 f"model.score_pool={options.score_pool.value}: H of model={options.name} is no "
-                "mean over positions, of which there would be scores; choose model=convnet or "
-                "model=resnet18"
+                f"mean over positions, of which there would be scores; {WITH_POSITIONS}"
             )
         pool = _POOLS.get(options.score_pool) or partial(
             lse_pool, sharpness=options.score_sharpness
@@ -67,11 +66,37 @@ def build_encoder(
     if options.test_scales != [1.0] and not has_positions:
         raise InputError(
             f"model.test_scales={options.test_scales}: model={options.name} takes images of one "
-            "size; choose model=convnet or model=resnet18"
+            f"size; {WITH_POSITIONS}"
         )
     widths, scales = options.head_widths, options.test_scales
     return Encoder(backbone, mean, std, widths, out_dim, pool, scales)
 
+
+def check_takes(
+    part: str, name: str, encoder: Encoder, size: tuple[int, int], scale: float = 1.0
+) -> None:
+    """Raise InputError for images too small for the network.
+
+    part: what asks for them, for messages. name: of the model. size: height and width, before they
+    are multiplied by `scale`.
+    """
+    height, width = (max(round(side * scale), 1) for side in size)
+    images = torch.zeros(1, len(encoder.mean), height, width, device=encoder.mean.device)
+    was_training = encoder.training
+    encoder.eval()
+    reason = "its features are no numbers"
+    try:
+        with torch.no_grad():
+            takes = bool(encoder.represent(images)[0].isfinite().all())
+    except (RuntimeError, ValueError, AssertionError) as error:
+        takes, reason = False, (str(error) or type(error).__name__).splitlines()[0]
+    encoder.train(was_training)
+    if not takes:
+        raise InputError(f"{part}: model={name} takes no images of {width}x{height} ({reason})")
+
+
+WITH_POSITIONS = "choose model=convnet, model=resnet18, or a ResNet of torchvision or timm"
+"""Advice where a network has no positions."""
 
 _POOLS = {ScorePool.max: max_pool, ScorePool.average: average_pool}
 

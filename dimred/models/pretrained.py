@@ -49,6 +49,12 @@ class Source:
     std: Sequence[float] | None = None
 
     @cached_property
+    def weights(self) -> Mapping[str, Tensor]:
+        """The tensors in the file, read once, so that a file that changes or vanishes meanwhile
+        does no harm. Raises InputError as `read_weights`."""
+        return read_weights(self.file)
+
+    @cached_property
     def sha256(self) -> str:
         """Digest of the file. Raises InputError where it cannot be read."""
         digest = sha256()
@@ -102,17 +108,20 @@ def source_of(options: ModelOptions) -> Source | None:
     return source
 
 
-def begin_with(options: ModelOptions, encoder: Encoder) -> Begun | None:
+def begin_with(
+    options: ModelOptions, encoder: Encoder, source: Source | None = None
+) -> Begun | None:
     """Copy the weights that the options name into the encoder: those of the backbone, and with
     init_head=kept the layers of the head that have the same shape. None where they name none.
 
+    source: `source_of` the options, where it is at hand.
     Draws no random numbers. Raises InputError for weights of another network, or of images with
     another mean and deviation.
     """
-    source = source_of(options)
+    source = source or source_of(options)
     if source is None:
         return None
-    weights = read_weights(source.file)
+    weights = source.weights
     is_own = {"mean", "std"} < weights.keys() and any(k.startswith(_BACKBONE) for k in weights)
     if source.key == "model.init_from" and not is_own:
         raise InputError(f"{source}: {source.file}: holds no weights of a run")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from dimred.files import escaped
-from dimred.models.options import ModelOptions
-from dimred.models.pretrained import Begun, source_of
+from dimred.files import escaped, expanded
+from dimred.models.pretrained import Begun, Source
+from dimred.run_folder.configuration import configuration_digest
+from dimred.run_folder.record import read_record
 
 _MAX_NAMED = 4
 
@@ -23,10 +22,12 @@ def begun_line(begun: Begun) -> str:
     return escaped(f"begins with the backbone of {begun.source.what}; {head}{left_out}")
 
 
-def begun_record(model: ModelOptions) -> dict[str, dict[str, Any]]:
-    """The part of summary.json on the weights that a run began with; {} for random ones."""
-    source = source_of(model)
+def begun_record(source: Source | None) -> dict[str, dict[str, str]]:
+    """The part of summary.json on the weights that a run begins with, as they are now; {} for
+    random ones. Raises InputError where they cannot be read."""
     if source is None:
         return {}
     found = {"option": source.key, "value": source.value, "sha256": source.sha256}
+    if source.key == "model.init_from":
+        found["configuration"] = configuration_digest(read_record(expanded(source.value)))
     return {"begins_with": found}

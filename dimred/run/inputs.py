@@ -14,6 +14,7 @@ from dimred.data.image_set import ImageSet
 from dimred.data.options import FitOn
 from dimred.data.resident import ResidentImages
 from dimred.errors import InputError
+from dimred.models.pretrained import Source, source_of
 from dimred.options.trial import tried
 from dimred.pairing import FixedTargets, Pairing, PairingScope
 from dimred.training.compute import Compute
@@ -54,6 +55,11 @@ class Inputs:
             self.samples.images, compute.device, config.device.memory_fraction
         )
         self.kept_h = KeptH(config.device.memory_fraction)
+
+    @cached_property
+    def source(self) -> Source | None:
+        """The weights that the network begins with; None for random ones."""
+        return source_of(self.config.model)
 
     @property
     def n_variants(self) -> int:

@@ -59,8 +59,11 @@ def listed(configs: Sequence[RunConfig], varied: Sequence[str]) -> Iterator[List
             key = f"{rate_key(config)} {json.dumps(list(config.schedule.stages))}"
             if key not in paces:
                 paces[key] = _pace(inputs)
-            seconds = paces[key].left(steps_left(config.schedule, inputs.steps, start))
-            yield Listed(path, state, described(paces[key], inputs, start), seconds)
+            pace = paces[key]
+            seconds = pace.left(steps_left(config.schedule, inputs.steps, start))
+            if seconds:
+                seconds += pace.before_steps(start.stage)
+            yield Listed(path, state, described(pace, inputs, start), seconds)
 
 
 def _state(

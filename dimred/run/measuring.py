@@ -79,7 +79,7 @@ def setting_of(inputs: Inputs) -> Setting:
         test=inputs.test_scope,
         splits=Splits(images, config.eval.random_test) if images.labels else None,
         compute=inputs.compute,
-        new_encoder=partial(new_encoder, config, images),
+        new_encoder=partial(new_encoder, config, images, source=inputs.source),
     )
 
 

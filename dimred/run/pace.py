@@ -17,6 +17,7 @@ from dimred.run.plan import BUSY
 from dimred.run.stages import StagedTraining
 from dimred.steps import duration
 from dimred.training.checkpoint import Position
+from dimred.training.kept_h import SampledH, keeps_h
 from dimred.training.schedule import ScheduleOptions, Trainable
 from dimred.training.stage import StageTrainer
 
@@ -43,11 +44,15 @@ class Pace:
         change them little.
     contention: seconds that a second of computing took where the pace was measured; more than 1
         where other programs use the cores.
+    h: seconds that H of all images takes by a frozen backbone. keeping: numbers of the stages that
+        need it.
     """
 
     taken: dict[Trainable, tuple[float, float]] = field(default_factory=dict)
     work: dict[Trainable, float] = field(default_factory=dict)
     contention: float = 1.0
+    h: float = 0.0
+    keeping: tuple[int, ...] = ()
 
     def add(self, kind: Trainable, seconds: float, steps: float) -> None:
         """Count steps that have been taken."""
@@ -72,6 +77,14 @@ class Pace:
                 return None
             total += seconds * steps
         return total
+
+    def before_steps(self, first: int) -> float:
+        """Seconds of H of all images, in the stages from number `first` on; successive ones share
+        it."""
+        return self.h * sum(
+            number >= first and (number == first or number - 1 not in self.keeping)
+            for number in self.keeping
+        )
 
 
 def _relative(kind: Trainable) -> float:
@@ -105,7 +118,13 @@ def measured_pace(
     pace = Pace()
     gpus = [inputs.compute.device] if inputs.compute.device.type == "cuda" else []
     with torch.random.fork_rng(devices=gpus):
-        training = StagedTraining(inputs)
+        kept = SampledH(inputs.config.device.memory_fraction)
+        training = StagedTraining(inputs, kept_h=kept)
+        pace.keeping = tuple(
+            stage.number
+            for stage in training.stages
+            if keeps_h(stage, training.encoder, inputs.pairing)
+        )
         training.obstacle = "only a few steps are taken"
         for stage in training.stages:
             kind = stage.options.trainable
@@ -114,6 +133,7 @@ def measured_pace(
                 timed = _timed(training.trainer(stage), seconds, max_steps)
                 pace.taken[kind], pace.work[kind] = (timed.seconds, 1), timed.work
                 pace.contention = max(timed.contention, pace.contention)
+        pace.h = kept.seconds or 0.0
     return pace
 
 
@@ -209,6 +229,7 @@ def described(pace: Pace, inputs: Inputs, start: Position) -> str:
         return "nothing left to train" if seconds == 0 else "of unknown duration"
     epochs = sum(stage.epochs for stage in list(config.schedule.stages.values())[start.stage :])
     rate = sum(left.values()) * batch_size / seconds
+    seconds += pace.before_steps(start.stage)
     begun = start != Position(0, 0, 0)
     still = "more " if begun else ""
     return (

@@ -33,7 +33,10 @@ class RunClock:
     def left(self, stage: Stage, done: int) -> str:
         """The time left after `done` steps of a stage, as text, without that of measuring."""
         seconds = self.pace.left(steps_left(self.schedule, self.steps, self._after(stage, done)))
-        return _UNKNOWN if seconds is None else tqdm.format_interval(seconds)
+        if seconds is None:
+            return _UNKNOWN
+        left: str = tqdm.format_interval(seconds + self.pace.before_steps(stage.number + 1))
+        return left
 
     def _after(self, stage: Stage, done: int) -> Position:
         return Position(stage.number, *divmod(done, self.steps))

@@ -16,6 +16,7 @@ from dimred.run.inputs import Inputs
 from dimred.run.stages import StagedTraining, release_compiled
 from dimred.run_folder.sources import with_source_found
 from dimred.training.compute import torch_settings
+from dimred.training.kept_h import SampledH
 from dimred.training.stage import StageTrainer
 
 _SECONDS = 3.0
@@ -87,7 +88,7 @@ def seconds_per_epoch(config: RunConfig) -> float:
     """
     compute = config.device.compute()
     with torch_settings(compute.device, config.device.threads, config.device.deterministic):
-        training = StagedTraining(Inputs(config, compute))
+        training = StagedTraining(Inputs(config, compute), kept_h=SampledH())
         trainer = training.trainer(training.stages[0])
         if not trainer.mode:
             return _measured(trainer)

@@ -95,6 +95,14 @@ class RunRecorder(TrainingObserver):
             self._progress.close()
             self._progress = None
 
+    def before_batch_of_h(self, stage: Stage) -> None:
+        """After a signal, stop: all that has been trained is saved."""
+        if self.signals.received is not None:
+            raise Interrupted(
+                self.signals.received,
+                f"{self._how} before stage {stage.name}; the same command {self._same}goes on",
+            )
+
     def before_stage(self, stage: Stage, start: Position) -> None:
         """Start the progress line."""
         done = start.epoch * self.training.inputs.steps + start.step
@@ -194,9 +202,16 @@ class RunRecorder(TrainingObserver):
 
     def _stop_if_asked(self, stage: str) -> None:
         if self.signals.received is not None:
-            how = "terminated" if self.signals.received == signal.SIGTERM else "interrupted"
             raise Interrupted(
                 self.signals.received,
-                f"{how} in stage {stage}, saved to {self.folder.path}; the same command "
-                f"{'without restart=true ' if self.config.restart else ''}goes on from there",
+                f"{self._how} in stage {stage}, saved to {self.folder.path}; the same command "
+                f"{self._same}goes on from there",
             )
+
+    @property
+    def _how(self) -> str:
+        return "terminated" if self.signals.received == signal.SIGTERM else "interrupted"
+
+    @property
+    def _same(self) -> str:
+        return "without restart=true " if self.config.restart else ""

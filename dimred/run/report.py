@@ -18,7 +18,6 @@ from dimred.models import Encoder
 from dimred.plots.curves import loss_figure
 from dimred.plots.maps import map_figure
 from dimred.plots.style import to_png
-from dimred.run.begun import begun_record
 from dimred.run.class_split import class_split_part, unseen_note, with_unseen_named
 from dimred.run.columns import column_arrays
 from dimred.run.evidence import evidence_of, training_of
@@ -42,11 +41,15 @@ _ALWAYS: dict[str, Any] = {"linear": None, "references": {}, "lle": {}, "tsne": 
 
 @dataclass
 class RunReport:
-    """Measures the encoder of a run and writes the results to the run folder."""
+    """Measures the encoder of a run and writes the results to the run folder.
+
+    begun: `begun_record` as it was at the start, since the source may change or vanish meanwhile.
+    """
 
     inputs: Inputs
     measuring: Measuring
     folder: RunFolder
+    begun: dict[str, dict[str, str]]
     _embedding: Embedding | None = None
 
     @property
@@ -236,7 +239,7 @@ class RunReport:
                 "test_images": splits.sizes if splits else {},
                 **class_split_part(self.measuring.setting),
             },
-            **begun_record(self.config.model),
+            **self.begun,
             "headline": self.measuring.headline,
             "eval": eval_values(self.config),
             "stages": stages,

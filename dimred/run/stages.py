@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import torch
 
@@ -16,11 +17,12 @@ from dimred.losses import Loss, LossSizes
 from dimred.models import Encoder
 from dimred.models.check import build_encoder
 from dimred.models.options import WeightInit
-from dimred.models.pretrained import Begun, begin_with
+from dimred.models.pretrained import Begun, Source, begin_with
 from dimred.options.trial import tried
 from dimred.run.inputs import Inputs
 from dimred.run_folder import layout
 from dimred.training.checkpoint import Checkpoint, Position
+from dimred.training.kept_h import KeptH
 from dimred.training.learned_loss import carry, load_state, on_device
 from dimred.training.schedule import ReadoutInit, Stage, StageOptions, Trainable
 from dimred.training.seeds import derived_seed
@@ -50,18 +52,21 @@ def _trained_part(options: StageOptions) -> tuple[Trainable, int]:
     return options.trainable, options.frozen_blocks
 
 
-def new_encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
-    """An encoder for these images as it is before training, on the CPU."""
-    return begun_encoder(config, images, out_dim)[0]
+def new_encoder(
+    config: RunConfig, images: ImageSet, out_dim: int, source: Source | None = None
+) -> Encoder:
+    """An encoder for these images as it is before training, on the CPU. source: see
+    `begin_with`."""
+    return begun_encoder(config, images, out_dim, source)[0]
 
 
 def begun_encoder(
-    config: RunConfig, images: ImageSet, out_dim: int
+    config: RunConfig, images: ImageSet, out_dim: int, source: Source | None = None
 ) -> tuple[Encoder, Begun | None]:
     """An encoder for these images as it is before training, on the CPU, and what it has begun with;
     None for random weights. Raises InputError as `begin_with`."""
     encoder = random_encoder(config, images, out_dim)
-    return encoder, begin_with(config.model, encoder)
+    return encoder, begin_with(config.model, encoder, source)
 
 
 def random_encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
@@ -128,6 +133,9 @@ def _fitting() -> Iterator[None]:
 class TrainingObserver:
     """Callbacks of training. This base class does nothing."""
 
+    def before_batch_of_h(self, stage: Stage) -> None:
+        """Before a stage, H of all images is computed, and a batch of it is next."""
+
     def before_stage(self, stage: Stage, start: Position) -> None:
         """A stage is about to begin, or to continue from `start`."""
 
@@ -151,15 +159,22 @@ class StagedTraining:
     """The stages of one run, trained one after the other. Writes and prints nothing.
 
     checkpoint: to continue from; None to begin.
+    kept_h: keeps H of frozen backbones; None for that of the inputs.
     begun: what the network has begun with; None for random weights and with a checkpoint.
     obstacle: why compiling failed, where `device.compile=auto`; None if it did not.
     loss: the loss of the current or the last stage, with what it has learned; None before the first
         stage.
     """
 
-    def __init__(self, inputs: Inputs, checkpoint: Checkpoint | None = None):
+    def __init__(
+        self,
+        inputs: Inputs,
+        checkpoint: Checkpoint | None = None,
+        kept_h: KeptH | None = None,
+    ):
         config, compute = inputs.config, inputs.compute
         self.inputs = inputs
+        self.kept_h = kept_h or inputs.kept_h
         self.checkpoint = checkpoint
         self.stages = config.schedule.numbered(config.seed)
         self.observer = TrainingObserver()
@@ -174,7 +189,7 @@ class StagedTraining:
             with _fitting():
                 encoder.load_state_dict(checkpoint.encoder)
         else:
-            encoder, self.begun = begun_encoder(config, inputs.images, out_dim)
+            encoder, self.begun = begun_encoder(config, inputs.images, out_dim, inputs.source)
         self.encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
         self.loss: Loss | None = None
         if checkpoint and checkpoint.loss is not None and self._at_start_of_stage:
@@ -240,6 +255,7 @@ class StagedTraining:
         before, self.loss = self.loss, self._new_loss(stage)
         if before is not None:
             carry(self.loss, before)
+        self.kept_h.between = partial(self.observer.before_batch_of_h, stage)
         compiled = self.obstacle is None and should_compile(inputs, stage)
         return StageTrainer(
             stage,
@@ -248,7 +264,7 @@ class StagedTraining:
             inputs.pairing,
             inputs.resident,
             replace(inputs.compute, compile=compiled),
-            inputs.kept_h,
+            self.kept_h,
         )
 
     def _train(self, stage: Stage, start: Position) -> None:

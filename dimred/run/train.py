@@ -26,7 +26,7 @@ from dimred.errors import (
 )
 from dimred.files import escaped, shell_word
 from dimred.measures.protocol import Setting
-from dimred.run.begun import begun_line
+from dimred.run.begun import begun_line, begun_record
 from dimred.run.class_split import class_names, class_split_part
 from dimred.run.columns import refresh_columns
 from dimred.run.correction import Watch
@@ -129,7 +129,7 @@ def _run_main(
                 )
         checkpoint = checkpoint_of(folder, identity)
         record = partial(_record, folder, inputs, identity, command)
-        report = RunReport(inputs, measuring, folder)
+        report = RunReport(inputs, measuring, folder, begun_record(inputs.source))
         training = StagedTraining(inputs, checkpoint)
         if training.is_done:
             workers.dismiss()

@@ -12,7 +12,7 @@ from dimred.errors import InputError
 from dimred.files import memory
 from dimred.losses.check import check_loss
 from dimred.models import Encoder
-from dimred.models.check import check_encoder
+from dimred.models.check import WITH_POSITIONS, check_encoder, check_takes
 from dimred.pairing.check import check_pairing
 from dimred.run.inputs import Inputs
 from dimred.run.stages import n_parameters, new_encoder, new_loss
@@ -40,8 +40,8 @@ def try_out(inputs: Inputs) -> None:
             device,
             is_plugin=config.pairing.origin is not None,
         )
-        encoder = new_encoder(config, inputs.images, out_dim=1).to(device)
-        check_scales(config, encoder)
+        encoder = new_encoder(config, inputs.images, 1, inputs.source).to(device)
+        check_scales(config, encoder, (samples.shape[2], samples.shape[3]))
         check_blocks(config, encoder)
         h_dim = encoder.backbone.out_features
         for stage in config.schedule.numbered(config.seed):
@@ -54,14 +54,19 @@ def try_out(inputs: Inputs) -> None:
         check_encoder(config.model.name, encoder, pixels, config.model.origin is not None)
 
 
-def check_scales(config: RunConfig, encoder: Encoder) -> None:
-    """Raise InputError for a network that does not take the sizes to which batches are resized."""
-    scales = getattr(config.pairing, "scales", [1.0, 1.0])
-    if scales != [1.0, 1.0] and not getattr(encoder.backbone, "has_positions", False):
-        raise InputError(
-            f"pairing.scales={scales}: model={config.model.name} takes images of one size; choose "
-            "model=convnet or model=resnet18"
-        )
+def check_scales(config: RunConfig, encoder: Encoder, size: tuple[int, int]) -> None:
+    """Raise InputError for a network that does not take the sizes to which batches are resized, or
+    those at which images are embedded. size: height and width of the images."""
+    name, scales = config.model.name, getattr(config.pairing, "scales", [1.0, 1.0])
+    if scales != [1.0, 1.0]:
+        if not getattr(encoder.backbone, "has_positions", False):
+            raise InputError(
+                f"pairing.scales={scales}: model={name} takes images of one size; {WITH_POSITIONS}"
+            )
+        check_takes(f"pairing.scales={scales}", name, encoder, size, scales[0])
+    if config.model.test_scales != [1.0]:
+        part = f"model.test_scales={config.model.test_scales}"
+        check_takes(part, name, encoder, size, min(config.model.test_scales))
 
 
 def check_blocks(config: RunConfig, encoder: Encoder) -> None:

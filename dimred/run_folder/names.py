@@ -18,9 +18,17 @@ def base_name(folder: str) -> str:
 
 
 def begun_with(part: Mapping[str, str]) -> dict[str, str]:
-    """What a run's network began with, by dotted key: the name of a run, the same for all seeds,
-    or of a file. part: `begins_with` in summary.json; {} for random weights."""
-    return {part["option"]: base_name(Path(part["value"]).name)} if part else {}
+    """What a run's network began with, by dotted key: the name of a run and a digest of its
+    configuration, the same for all seeds; or the name of a file and its digest.
+
+    part: `begins_with` in summary.json; {} for random weights.
+    """
+    if not part:
+        return {}
+    # A record without the configuration is of an earlier version.
+    digest = part["sha256"] if part["option"] == "model.weights" else part.get("configuration", "")
+    name = base_name(Path(part["value"]).name)
+    return {part["option"]: "-".join(filter(None, [name, digest[:8]]))}
 
 
 def spelled(name: str, summary: Mapping[str, Any]) -> str:

@@ -166,6 +166,7 @@ def check_summary(summary: Any) -> None:
         _require(verdict[key], kind, f"verdict.{key}")
     for key in ("option", "value", "sha256") if "begins_with" in summary else ():
         _require(summary["begins_with"][key], str, f"begins_with.{key}")
+    _require(summary.get("begins_with", {}).get("configuration", ""), str, "begins_with")
     for key in ("references", "lle"):
         for name, value in summary.get(key, {}).items():
             _require(value, int | float, f"{key}.{name}")

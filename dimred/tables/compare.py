@@ -10,6 +10,7 @@ from math import isnan, nan
 from statistics import fmean, stdev
 from typing import Any
 
+from dimred.run_folder.configuration import configuration
 from dimred.run_folder.record import RunRecord
 from dimred.tables.differences import (
     SHOWN_EVAL,
@@ -18,8 +19,6 @@ from dimred.tables.differences import (
     of_published_data,
 )
 from dimred.tables.published import SEEDS, Column, Row, Table, Value
-
-_DRAWN_BY_SEED = ("dataset.train_per_class", "dataset.n_test")
 
 
 @dataclass(frozen=True)
@@ -223,9 +222,5 @@ def grouped(records: Iterable[RunRecord]) -> list[list[RunRecord]]:
 
 def configuration_key(record: RunRecord) -> str:
     """A text that is the same for runs that differ in the seed only."""
-    values = {k: v for k, v in record.values.items() if k != "seed"}
-    values = {k: v for k, v in values.items() if not k.startswith("eval.")}
-    drawn = any(values.get(key) is not None for key in _DRAWN_BY_SEED)
     shown = {k: v for k, v in record.summary["eval"].items() if k in SHOWN_EVAL}
-    data = [record.data, record.summary["dataset"]["images"], drawn or record.fingerprint]
-    return json.dumps([record.name, values, shown, data], sort_keys=True)
+    return json.dumps([*configuration(record), shown], sort_keys=True)

@@ -6,6 +6,7 @@ import pytest
 from records import record
 
 from dimred.errors import InputError
+from dimred.run_folder.names import begun_with
 from dimred.run_folder.record import read_record, read_records
 
 
@@ -96,6 +97,21 @@ def test_a_verdict_that_no_run_writes_is_refused(tmp_path, verdict, named):
     found, (line,) = read_records(tmp_path)
     assert [one.folder for one in found] == ["good"]
     assert named in line
+
+
+def test_what_runs_began_with_is_told_apart_but_for_the_seed_of_a_run():
+    def began(value, configuration, option="model.init_from", sha256="0"):
+        part = {"option": option, "value": value, "sha256": sha256}
+        return begun_with(part | ({"configuration": configuration} if configuration else {}))
+
+    first = began("out/demo-seed0-aaaaaaaa", "1" * 64, sha256="a")
+    assert first == began("out/demo-seed1-bbbbbbbb", "1" * 64, sha256="b")
+    assert first != began("out/demo-seed0-bbbbbbbb", "2" * 64, sha256="b")
+    assert began("out/demo-seed0-aaaaaaaa", None) == {"model.init_from": "demo"}  # as earlier
+    files = [("a/weights.pt", "a"), ("b/weights.pt", "b"), ("c/weights.pt", "a")]
+    one, two, copied = (began(file, None, "model.weights", sha) for file, sha in files)
+    assert one == copied != two
+    assert one == {"model.weights": "weights.pt-a"}
 
 
 @pytest.mark.parametrize("part", ["a run", {"option": "model.init_from", "value": 1}, {}])

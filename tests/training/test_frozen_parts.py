@@ -12,7 +12,8 @@ from dimred.losses import squared_error_loss
 from dimred.models import Backbone, ConvNetBackbone, Encoder
 from dimred.models.encoder import max_pool
 from dimred.pairing import FixedTargets
-from dimred.training.kept_h import KeptH, keeps_h
+from dimred.training import kept_h
+from dimred.training.kept_h import KeptH, SampledH, keeps_h
 from dimred.training.schedule import FrozenBatchNorm, LrUpdate, Trainable
 from dimred.training.stage import StageTrainer
 
@@ -178,6 +179,36 @@ def test_h_is_kept_from_stage_to_stage_until_the_backbone_changes():
     assert stage(trainable=Trainable.readout) == 20
     assert stage() == 20 + 18
     assert stage(**HEAD) == 38 + 20
+
+
+def test_h_is_sampled_to_time_it(monkeypatch):
+    def sampled(seconds):
+        monkeypatch.setattr(kept_h, "_SECONDS", seconds)
+        net, kept = encoder(backbone=Counted), SampledH()
+        h = kept.of(net, images(CPU), 6, CPU)
+        assert kept.seconds > 0
+        return net.backbone.seen, h.images
+
+    few, some = sampled(0.0)
+    everything, whole = sampled(1e9)
+    assert (few, everything) == (6, 20)
+    assert torch.equal(some[:6], whole[:6])
+    assert torch.equal(some[6:12], whole[:6])
+    assert some.shape == whole.shape
+
+
+def test_computing_h_can_be_ended_between_batches():
+    net, kept = encoder(backbone=Counted), KeptH()
+    calls = iter([False, False])
+
+    def between():
+        if next(calls, True):
+            raise KeyboardInterrupt
+
+    kept.between = between
+    with pytest.raises(KeyboardInterrupt):
+        kept.of(net, images(CPU), 6, CPU)
+    assert net.backbone.seen == 12
 
 
 def test_h_is_kept_only_where_every_step_has_the_same():

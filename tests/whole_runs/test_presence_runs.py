@@ -23,6 +23,7 @@ LEARN = [
 ]
 CANVASES = ["dataset=canvases", "dataset.n_train=48", "dataset.n_test=20"]
 SMALL = ["model.widths=[4,8]"]
+SQUEEZENET = ["model=torchvision", "model.arch=squeezenet1_1"]
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +141,14 @@ def test_a_folder_whose_table_names_all_classes(tmp_path):
         (
             [*CANVASES, "pairing.scales=[0.7,1.4]", "model=lenet", "model.score_pool=none"],
             ["pairing.scales=[0.7, 1.4]: model=lenet takes images of one size"],
+        ),
+        (
+            [*CANVASES, "pairing.scales=[0.1,1]", *SQUEEZENET],
+            ["pairing.scales=[0.1, 1.0]: model=torchvision takes no images of 2x2 (", "Kernel"],
+        ),
+        (
+            [*CANVASES, "model.test_scales=[1,0.1]", *SQUEEZENET],
+            ["model.test_scales=[1.0, 0.1]: model=torchvision takes no images of 2x2 ("],
         ),
         (["dataset=voc2012"], ["dataset.root='data'", "no VOCdevkit/VOC2012 there"]),
     ],

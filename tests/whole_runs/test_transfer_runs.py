@@ -2,7 +2,9 @@
 they go on to the byte."""
 
 import json
+import os
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -11,8 +13,11 @@ import torch
 from command import dimred, refused, rows, summary
 from crash import Crash, crash_after
 
+from dimred.run.recorder import RunRecorder
+from dimred.run_folder.configuration import configuration_digest
 from dimred.run_folder.record import read_record
 from dimred.tables.compare import configuration_key
+from dimred.training import kept_h
 
 pytestmark = pytest.mark.usefixtures("no_figures_here")
 
@@ -62,6 +67,7 @@ def test_the_head_is_trained_on_the_backbone_of_a_run(cwd):
         assert torch.equal(there[name], here[name]) is name.startswith(("backbone", "mean", "std"))
     digest = summary(source)["weights_sha256"]
     told = {"option": "model.init_from", "value": f"outputs/{source.name}", "sha256": digest}
+    told["configuration"] = configuration_digest(read_record(source))
     assert summary(target)["begins_with"] == told
     identity = json.loads((target / "environment.json").read_text())["identity"]
     assert identity["files"] == {"model": [digest]}
@@ -70,6 +76,21 @@ def test_the_head_is_trained_on_the_backbone_of_a_run(cwd):
     final, before = summary(target)["final"], summary(target)["untrained"]
     assert final["knn15_h_official"] == before["knn15_untrained_h_official"]
     assert "begins_with" not in summary(source)
+
+
+def test_an_interrupt_ends_computing_h_and_the_same_command_goes_on(cwd, monkeypatch):
+    def interrupted(batches, *_):
+        for batch in batches:
+            os.kill(os.getpid(), signal.SIGINT)
+            yield batch
+            pytest.fail("another batch was computed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kept_h, "bar", interrupted)
+        _, err = dimred(cwd, *TARGET, *HEAD, "name=target", code=130)
+    assert "interrupted before stage train; the same command goes on" in err
+    dimred(cwd, *TARGET, *HEAD, "name=target", "eval.references=false")
+    assert summary(found(cwd, "target"))["stages"]
 
 
 def test_the_same_command_finds_its_run_again_though_both_are_called_alike(cwd):
@@ -102,7 +123,8 @@ def test_runs_that_began_otherwise_are_not_taken_for_seeds_of_one(cwd):
     dimred(cwd, *scratch, "name=target", "eval.references=false")
     folders = (cwd / "outputs").glob("target-*")
     begun, new = sorted(map(read_record, folders), key=lambda it: "begins_with" not in it.summary)
-    assert begun.values["model.init_from"] == "digits_0to4"
+    digest = configuration_digest(read_record(found(cwd, "digits_0to4")))
+    assert begun.values["model.init_from"] == f"digits_0to4-{digest[:8]}"
     assert configuration_key(begun) != configuration_key(new)
     out, _ = dimred(cwd, "runs", "target", "--format", "csv")
     assert "init_from=digits" in out
@@ -120,6 +142,23 @@ def test_other_weights_make_another_run(cwd):
     out, _ = dimred(cwd, *TARGET, "name=target", "eval.references=false")
     assert "finished before" not in out
     assert len(list((cwd / "outputs").glob("target-*"))) == 2
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_source_that_vanishes_or_changes_during_training_does_no_harm(cwd, monkeypatch, gone):
+    source = found(cwd, "digits_0to4")
+    digest, after_epoch = summary(source)["weights_sha256"], RunRecorder.after_epoch
+
+    def harmed(*args):
+        shutil.rmtree(source, ignore_errors=True)
+        if not gone:
+            source.mkdir()
+            (source / "weights.safetensors").write_bytes(b"others")
+        after_epoch(*args)
+
+    monkeypatch.setattr(RunRecorder, "after_epoch", harmed)
+    dimred(cwd, *TARGET, "name=target")  # the network before training is measured at the end
+    assert summary(found(cwd, "target"))["begins_with"]["sha256"] == digest
 
 
 def test_a_run_needs_its_source_to_be_trained_and_not_to_be_used(cwd):
