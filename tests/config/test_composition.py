@@ -296,6 +296,10 @@ def test_datasets_choose_their_pairing_unless_told():
         (["pairing.crop_scale=[1,0.2]"], ["pairing.crop_scale=[1.0, 0.2]", "smaller first"]),
         (["pairing.crop_scale=[1]"], ["pairing.crop_scale=[1.0]", "two numbers"]),
         (["model.widths=[]"], ["model.widths=[]"]),
+        (
+            ["experiment=transfer_digits", "model=resnet18"],
+            ["model=resnet18: experiment=transfer_digits sets model.widths"],
+        ),
         (["abc"], ["abc"]),
         (["seed=99999999999"], ["seed=99999999999", "at most 2147483647"]),
         (["device.compile=maybe"], ["device.compile=maybe", "auto, true or false"]),
