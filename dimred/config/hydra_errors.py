@@ -97,6 +97,13 @@ def _explain_missing(
     typed = next((w for w in overrides if f"{_key(w)}.".startswith(f"{key}.")), None)
     where = ""
     if typed is None:  # of a YAML file
+        words = {_key(w): w for w in overrides}
+        group = key.partition(".")[0]
+        if group in words and "experiment" in words:
+            return (
+                f"{words[group]}: {words['experiment']} sets {key}, which this choice does not "
+                f"have; leave out {words[group]}, or choose an experiment that does not set it"
+            )
         culprit = _culprit(overrides, compose, type(error))
         where = f"{culprit}: " if culprit else ""
     word, _, value = (typed or key).lstrip("+~").partition("=")

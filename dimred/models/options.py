@@ -46,10 +46,14 @@ class InitHead(Enum):
     kept = "kept"
 
 
+_SHARPNESS = 5.0  # of score_pool=lse
+
+
 def _hidden_dim(default: int | None) -> Any:
     return option(
         default,
-        "Width of the projection head's hidden layer; null for a head of one linear layer.",
+        "Width of the projection head's hidden layer; null for a head of one linear layer. "
+        "model.adaptation, where it is set, takes its place.",
         at_least=1,
         at_most=2**16,
     )
@@ -101,7 +105,7 @@ class ModelOptions(Choice):
         "mean or log-mean-exp of these scores (Oquab et al. 2015; Pinheiro and Collobert 2015).",
     )
     score_sharpness: float = option(
-        5.0,
+        _SHARPNESS,
         "For score_pool=lse: r in log(mean(exp(r s))) / r; large values come near the maximum.",
         above=0,
         at_most=1e4,
@@ -124,6 +128,11 @@ class ModelOptions(Choice):
             yield f"model.weights={self.weights}: not beside model.init_from={self.init_from}"
         if self.init_head is InitHead.kept and self.init_from is None and self.weights is None:
             yield "model.init_head=kept: needs model.init_from or model.weights"
+        if self.score_pool is not ScorePool.lse and self.score_sharpness != _SHARPNESS:
+            yield (
+                f"model.score_sharpness={self.score_sharpness}: applies to model.score_pool=lse "
+                f"only, and score_pool is {self.score_pool.value}"
+            )
         if not self.test_scales:
             yield "model.test_scales=[]: must hold at least one factor"
 

@@ -52,7 +52,10 @@ class Source:
     def weights(self) -> Mapping[str, Tensor]:
         """The tensors in the file, read once, so that a file that changes or vanishes meanwhile
         does no harm. Raises InputError as `read_weights`."""
-        return read_weights(self.file)
+        try:
+            return read_weights(self.file)
+        except InputError as error:
+            raise InputError(f"{self}: {error}") from error
 
     @cached_property
     def sha256(self) -> str:
@@ -91,6 +94,9 @@ def source_of(options: ModelOptions) -> Source | None:
     torchvision does not have.
     """
     value = options.weights
+    if value is not None and options.init_from is not None:
+        # A plug-in's own `problems` may not say so.
+        raise InputError(f"model.weights={value}: not beside model.init_from={options.init_from}")
     if value is not None and value.startswith(_TORCHVISION):
         from dimred.models.torchvision_weights import entry
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 WEIGHTS = "weights.safetensors"
-"""The file of weights in the folder of a run."""
+"""The file of weights in the folder of a run, as `run_folder.layout` has it, which imports this
+package's options and so cannot be imported here."""
 
 # Where training scripts put the weights in a file that holds more than these.
 _NESTED = ("state_dict", "model")
@@ -51,7 +52,10 @@ def _safetensors(content: bytes) -> dict[str, Tensor]:
 def _saved(content: bytes) -> dict[str, Tensor]:
     import torch
 
-    loaded: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    try:
+        loaded: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # which says what is in the way of its reader, or to trust the file
+        raise ValueError("it is no file of torch.save, or one of more than tensors") from error
     for key in _NESTED:
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
             loaded = loaded[key]

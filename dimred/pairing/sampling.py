@@ -35,7 +35,7 @@ class _RelationSampling:
         self.samples = samples.to(device)
         self.anchors = torch.arange(relation.categories.n)
         self.same_size = False  # a sample drawn repeatedly is embedded once
-        self.fixed_views = True
+        self.fixed_views = type(self).views is _RelationSampling.views  # no subclass's own
         totals = relation.totals()
         for component, (dissimilar, _) in zip(relation.components, totals.tolist(), strict=True):
             if dissimilar == 0:

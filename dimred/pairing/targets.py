@@ -54,8 +54,10 @@ class FixedTargets:
 
     @property
     def fixed_views(self) -> bool:
-        """Whether every step shows the images as they are."""
-        return self.same_size and not any(self.shift)
+        """Whether every step shows the images as they are; not known of a subclass with views of
+        its own, which says so itself."""
+        own = type(self).views is not FixedTargets.views
+        return self.same_size and not any(self.shift) and not own
 
     def select(self, anchors: Tensor, generator: torch.Generator) -> StepBatch:
         """The samples of the anchors, with their targets."""

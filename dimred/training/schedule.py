@@ -114,8 +114,8 @@ class StageOptions:
         FrozenBatchNorm.update,
         "Where a part of the network is frozen: update = its batch-norms still update their "
         "running statistics, as in the authors' code; freeze = they do not, and compute as when "
-        "embedding. A wholly frozen backbone whose images are not augmented then computes H of "
-        "each once, and not in every epoch.",
+        "embedding; with trainable=head or readout, H of images that are not augmented is then "
+        "computed once, and not in every epoch.",
     )
 
     def problems(self) -> Iterator[str]:

@@ -248,6 +248,12 @@ def test_choices_are_typed_by_the_words_that_the_options_show(group, choice):
             assert [member.name for member in type(value)] == [m.value for m in type(value)], key
 
 
+def test_a_classifier_for_transfer_may_be_any_network():
+    assert composed("experiment=transfer", "model=resnet18").model.hidden_dim is None
+    assert composed("experiment=transfer_mnist").model.widths == [16, 32, 64]
+    assert composed("experiment=transfer_fashion_mnist").model.widths == [16, 32, 64]
+
+
 def test_datasets_choose_their_pairing_unless_told():
     assert composed("dataset=mnist").pairing.flip == 0
     assert composed("dataset=mnist", "pairing=augmentation").pairing.flip == 0.5
@@ -296,6 +302,11 @@ def test_datasets_choose_their_pairing_unless_told():
         (["pairing.crop_scale=[1,0.2]"], ["pairing.crop_scale=[1.0, 0.2]", "smaller first"]),
         (["pairing.crop_scale=[1]"], ["pairing.crop_scale=[1.0]", "two numbers"]),
         (["model.widths=[]"], ["model.widths=[]"]),
+        (["model.score_sharpness=3"], ["model.score_sharpness=3.0", "score_pool=lse only"]),
+        (
+            ["experiment=transfer_digits", "model=resnet18"],
+            ["model=resnet18: experiment=transfer_digits sets model.widths"],
+        ),
         (["abc"], ["abc"]),
         (["seed=99999999999"], ["seed=99999999999", "at most 2147483647"]),
         (["device.compile=maybe"], ["device.compile=maybe", "auto, true or false"]),

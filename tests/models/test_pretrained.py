@@ -151,13 +151,16 @@ def test_weights_without_counts_of_batches_fit(tmp_path):
 def test_files_that_hold_no_weights_are_refused(tmp_path):
     cases = {
         "text.pth": b"no weights",
+        "number.pth": b"0.5\n",
         "text.safetensors": b"no weights",
         "empty.pth": b"",
     }
     for name, content in cases.items():
         (tmp_path / name).write_bytes(content)
         line = refusal(replace(SMALL, weights=str(tmp_path / name)), encoder())
+        assert line.startswith(f"model.weights={tmp_path / name}: ")
         assert f"{name}: holds no weights (" in line
+        assert "index" not in line
     torch.save([1, 2], tmp_path / "list.pth")
     assert "must be a state_dict" in refusal(
         replace(SMALL, weights=str(tmp_path / "list.pth")), encoder()
@@ -175,6 +178,13 @@ def test_code_in_a_file_is_not_run(tmp_path):
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     assert "is no file" in refusal(of_run(tmp_path), encoder())
     assert "is no file" in refusal(replace(SMALL, weights=str(tmp_path)), encoder())
+
+
+def test_two_sources_are_refused_though_a_plug_in_has_problems_of_its_own(tmp_path):
+    both = replace(SMALL, init_from=str(tmp_path), weights="a.pt")
+    message = f"^model.weights=a.pt: not beside model.init_from={tmp_path}$"
+    with pytest.raises(InputError, match=message):
+        source_of(both)
 
 
 def test_a_kept_head_needs_a_source():

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from dimred.pairing import FixedTargets, Targets, randomly_shifted
+from dimred.pairing.protocol import ALL
 from dimred.scaling import resized
 
 CPU = torch.device("cpu")
@@ -100,6 +101,20 @@ def test_classes_stay_whole_numbers():
     assert selection.pairs.values.dtype == torch.int64
     assert selection.pairs.values.tolist() == [2, 0]
     assert pairing.n_values == 10
+
+
+class Dimmed(FixedTargets):
+    """Views of its own."""
+
+    def views(self, images, generator, part=ALL):
+        return super().views(images, generator, part) / 2
+
+
+def test_a_subclass_with_views_of_its_own_does_not_say_that_they_are_fixed():
+    given = torch.arange(4), torch.zeros(4, 1), CPU
+    assert FixedTargets(*given).fixed_views
+    assert not FixedTargets(*given, shift=(0, 1)).fixed_views
+    assert not Dimmed(*given).fixed_views
 
 
 @pytest.mark.parametrize("shift", [(0, 0), (2, 0), (0, 2), (3, 1)])

@@ -110,11 +110,14 @@ def test_classes_are_said_to_be_unseen_by_this_training_where_it_began_with_anot
         assert out.count(f"measured on 5 classes never seen{said} (") == 2  # before and after
 
 
-def test_a_kept_head_is_said_to_be(cwd):
-    out, _ = dimred(cwd, *TARGET, "name=kept", "model.init_head=kept")
+def test_a_kept_head_is_taken_over_and_said_to_be(cwd):
+    slow = "schedule.optimizer.lr_per_256=1e-12"
+    out, _ = dimred(cwd, *TARGET, "name=kept", "model.init_head=kept", slow)
     source = found(cwd, "digits_0to4")
     assert f"begins with the backbone of outputs/{source.name}; and its head" in out
-    assert found(cwd, "kept").name.split("-")[0] == "kept"
+    there, here = weights(source), weights(found(cwd, "kept"))
+    for name in ("hidden.weight", "readout.weight", "readout.bias"):
+        torch.testing.assert_close(here[name], there[name])
 
 
 def test_runs_that_began_otherwise_are_not_taken_for_seeds_of_one(cwd):
