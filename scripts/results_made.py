@@ -57,7 +57,7 @@ def _how(group: Sequence[RunRecord]) -> str:
     overrides = [override for override in group[0].command if not override.startswith("seed=")]
     sweep = ["-m"] if len(group) > 1 else []
     command = shlex.join(["dimred", "train", *sweep, *overrides, f"seed={seeds}"])
-    commits = {s["commit"][:7] + ("+changes" if "+" in s["commit"] else "") for s in sessions}
+    commits = {_commit(session["commit"]) for session in sessions}
     seconds = ", ".join(f"{record.summary['training_seconds']:.0f}" for record in group)
     parts = [
         f"`{command}`: {_joined(s['device'] for s in sessions)}",
@@ -75,6 +75,12 @@ def _how(group: Sequence[RunRecord]) -> str:
     if any(record.probed for record in group):
         parts.append("then `dimred probe RUN`")
     return "; ".join(parts)
+
+
+def _commit(commit: str | None) -> str:
+    if commit is None:
+        return "not recorded"
+    return commit[:7] + ("+changes" if "+" in commit else "")
 
 
 def _joined(texts: Iterable[str]) -> str:

@@ -59,9 +59,9 @@ _PLACES = ("output_dir=", "run_dir=")
 
 def main(outputs: Sequence[str]) -> None:
     """Add the records of `outputs` to runs.jsonl, and write the page."""
-    records = read_records(RECORDS)[0] if RECORDS.exists() else []
+    records = read_records(RECORDS, probes=True)[0] if RECORDS.exists() else []
     for place in outputs:
-        added, damaged = read_records(Path(place))
+        added, damaged = read_records(Path(place), probes=True)
         for line in damaged:
             print(line, file=sys.stderr)
         records += [portable(record) for record in added if record.name in _names()]
