@@ -25,15 +25,14 @@ probe) or fine-tuned; beside it the same network from scratch, a random one, fro
 (mean AP) without pretraining, 68.4 frozen and 70.2 fine-tuned.
 """
 TRANSFER_NOTE = """\
-**On MNIST the frozen network and the fine-tuned one are above pixels with any number of labels up
-to 50, and above a random network by far. That they would be 15 points above training from scratch
-with 10 labels a class holds at one learning rate for both, and not where scratch has a rate of
-its own: a miss.** The second table has the same rate: there both are 15 points and more above. At
-ten times that rate the same network from scratch gains more than ten points, and 15 remain up to
-2 labels a class for the probe, and up to 5 within a point of it; fine-tuning keeps about half of
-that with 10. A pilot, from which the 15 points were expected, gave both one rate. The margin that
-pretraining is said to have is, for a small network, to a large part that of a rate chosen for
-fine-tuning.
+**On MNIST the frozen network and the fine-tuned one are above pixels and a random network with
+any number of labels. That they would be 15 points above training from scratch with 10 labels a
+class holds at one learning rate for both, and not where scratch has a rate of its own: a miss.**
+The second table has the same rate: there both are 15 points and more above. At ten times that
+rate the same network from scratch gains more than ten points; the probe then is 15 points above
+it with up to 2 labels, both nearly so with 5, and with 10 fine-tuning keeps about half of them. A
+pilot, from which the 15 points were expected, gave both one rate: to a large part, it measured
+how well that suits either.
 
 **On Fashion-MNIST**, where clothes are learned and mostly shoes and bags asked for, **the frozen
 probe is below the pixels** with up to 50 labels, as a pilot had seen; fine-tuned, the network is
