@@ -17,7 +17,6 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +32,7 @@ from dimred.plots.style import to_png
 from dimred.plots.two_sets import betraying_sheet, two_sets_figure
 from dimred.run_folder import layout
 from dimred.run_folder.finished import FinishedRun
+from dimred.run_folder.names import numbered
 from dimred.steps import step
 
 if TYPE_CHECKING:
@@ -162,8 +162,7 @@ def _free_name(
         return checked_name(name)
     sides = (comparison.a, comparison.b)
     stem = "-vs-".join(file_name(side.name, bool((side.rows >= 0).all())) for side in sides)
-    names = chain([stem], (f"{stem}-{i}" for i in count(2)))
-    return next(one for one in names if _is_free(run, one, result))
+    return next(one for one in numbered(stem) if _is_free(run, one, result))
 
 
 def file_name(name: str, of_run: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class Held:
     squares: Squares
     fill: float | None = None
 
-    @property
+    @cached_property
     def points(self) -> NDArray[np.float64]:
         """The center of the square that moves each image farthest, x and y in pixels, (n, 2)."""
         return self.squares.hottest(self.heat)
@@ -56,12 +57,10 @@ class Held:
         """The rows of points.csv: one for each image. heat: of the square that moves it farthest.
         row: of the run's own images."""
         most = self.heat.max(axis=(1, 2))
-        for i, name in enumerate(self.images.names):
-            row = int(self.images.rows[i])
+        for i, cells in enumerate(self.images.cells):
             x, y = self.points[i]
             yield {
-                "image": name,
-                "row": "" if row < 0 else row,
+                **cells,
                 "heat": number(most[i]),
                 "x": number(x),
                 "y": number(y),
@@ -70,8 +69,7 @@ class Held:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The content of maps.npz."""
         return {
-            "image": np.array(self.images.names),
-            "row": self.images.rows,
+            **self.images.arrays(),
             "heat": self.heat,
             "unit": self.unit,
             "point": self.points,
@@ -130,8 +128,8 @@ def locate_holding(
         1 white; None for the mean color of the run's images.
     Raises InputError for damaged weights, and as `neighbor_distance`.
     """
-    encoder, compute = run.encoder(), run.compute()
-    encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
+    compute = run.compute()
+    encoder = compute.placed(run.encoder())
     height, width = images.pixels.shape[2:]
     of = squares((height, width), share)
     pixels, size = torch.from_numpy(images.pixels), run.config.eval.batch_size

@@ -57,13 +57,11 @@ class Located:
 
     def csv_rows(self) -> Iterator[dict[str, Any]]:
         """The rows of points.csv: one for each image and class. row: of the run's own images."""
-        for i, name in enumerate(self.images.names):
-            row = int(self.images.rows[i])
+        for i, cells in enumerate(self.images.cells):
             for k, kind in enumerate(self.classes):
                 x, y = self.points[i, k]
                 yield {
-                    "image": name,
-                    "row": "" if row < 0 else row,
+                    **cells,
                     "class": kind,
                     "score": number(self.scores[i, k]),
                     "probability": number(self.probabilities[i, k]),
@@ -74,8 +72,7 @@ class Located:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The content of maps.npz: of each scale its maps, and where their positions are."""
         arrays: dict[str, NDArray[Any]] = {
-            "image": np.array(self.images.names),
-            "row": self.images.rows,
+            **self.images.arrays(),
             "class_names": np.array(self.classes),
             "score": self.scores,
             "point": self.points,
@@ -134,11 +131,11 @@ def locate(run: FinishedRun, images: LookedAt) -> Located:
 
     Raises InputError for damaged weights, and where Z are not the scores of its classes.
     """
-    encoder, compute = run.encoder().eval(), run.compute()
+    compute = run.compute()
+    encoder = compute.placed(run.encoder()).eval()
     classes = run.map.class_names
     if len(classes) != encoder.out_dim:
         raise InputError(f"{run.path}: {len(classes)} classes, but Z has {encoder.out_dim} scores")
-    encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
     height, width = images.pixels.shape[2:]
     maps = ScoreMaps(encoder, (height, width))
     parts = torch.split(torch.from_numpy(images.pixels), run.config.eval.batch_size)

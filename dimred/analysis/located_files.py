@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +23,7 @@ from dimred.models.occlusion import SHARE
 from dimred.plots.style import to_png
 from dimred.run_folder import layout
 from dimred.run_folder.finished import FinishedRun
+from dimred.run_folder.names import numbered
 from dimred.steps import step
 
 if TYPE_CHECKING:
@@ -82,8 +82,7 @@ def folder_name(
         return checked_name(name, layout.LOCATED)
     typed = images.name + ("" if options.other is None else f" with {options.other}")
     stem = file_name(typed, typed.lower().startswith("run:"))
-    names = chain([stem], (f"{stem}-{i}" for i in count(2)))
-    return next(one for one in names if _is_free(run, one, images, options))
+    return next(one for one in numbered(stem) if _is_free(run, one, images, options))
 
 
 def _is_free(run: FinishedRun, name: str, images: LookedAt, options: LocateOptions) -> bool:

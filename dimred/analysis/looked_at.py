@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,6 +39,16 @@ class LookedAt:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def cells(self) -> list[dict[str, Any]]:
+        """The columns image and row of a table, for each image. row: of the run's own images."""
+        rows = ("" if row < 0 else row for row in self.rows.tolist())
+        return [{"image": name, "row": row} for name, row in zip(self.names, rows, strict=True)]
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The same as arrays, with -1 for images from elsewhere."""
+        return {"image": np.array(self.names), "row": self.rows}
 
     def drawn(self, most: int) -> tuple[Rows, str]:
         """The positions of up to `most` of the n images for a sheet, ascending, always the same,

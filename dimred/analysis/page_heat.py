@@ -55,8 +55,8 @@ def _computed(run: FinishedRun, of: Squares, below: Places) -> Places:
     from dimred.training.occlusion import occluded
 
     images = run.samples(run.images()).images
-    encoder, compute = run.encoder(), run.compute()
-    encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
+    compute = run.compute()
+    encoder = compute.placed(run.encoder())
     done, n, size = len(below), len(images), min(run.config.eval.batch_size, _BATCH)
     batches = filter(len, (images[done : done + _FIRST], images[done + _FIRST :]))
     places = chain.from_iterable(

@@ -26,6 +26,7 @@ from dimred.evaluation.label_draws import LabelDraws
 from dimred.run_folder import layout
 from dimred.run_folder.finished import FinishedRun
 from dimred.run_folder.folder import RunFolder
+from dimred.run_folder.names import numbered
 from dimred.run_folder.probes import ALL, METHODS, RESULT, Fit, Point, Probed, in_order, read_probed
 from dimred.steps import bar
 from dimred.training.classifier import Budget
@@ -165,13 +166,12 @@ class Prober:
         stem = self.target.dataset.removesuffix(".npz") + (
             "-unseen" if self.target.images.has_unseen else ""
         )
-        number = 1
-        while True:
-            name = stem if number == 1 else f"{stem}-{number}"
-            there = read_probed(self.finished.files, name)
-            if there is None or there.settings == self.result.settings:
-                return name
-            number += 1
+        return next(name for name in numbered(stem) if self._is_free(name))
+
+    def _is_free(self, name: str) -> bool:
+        """Whether there is no such probe, or one of the same settings."""
+        there = read_probed(self.finished.files, name)
+        return there is None or there.settings == self.result.settings
 
     def _go_on(self) -> bool:
         """Take over the fits of an earlier call; whether there was one."""

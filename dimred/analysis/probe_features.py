@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,12 +14,13 @@ from torch import Tensor
 
 from dimred.data.resident import ResidentImages
 from dimred.models import Encoder
-from dimred.models.check import build_encoder
-from dimred.models.options import ScorePool, WeightInit
+from dimred.models.check import random_encoder
+from dimred.models.options import ScorePool
 from dimred.run_folder.arrays import RunArrays
 from dimred.run_folder.finished import FinishedRun
 from dimred.training.compute import Compute
 from dimred.training.embed import embed
+from dimred.training.kept_h import backbone_digest
 from dimred.training.seeds import derived_seed
 
 _PART = 2_000  # images whose H is kept at a time
@@ -40,11 +40,8 @@ def classifier(finished: FinishedRun, n_classes: int, trained: bool, *place: int
     model = replace(finished.config.model, **head)
     source = finished.encoder()
     mean, std = (part.flatten().tolist() for part in (source.mean, source.std))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derived_seed(finished.config.seed, *place))
-        encoder = build_encoder(model, finished.shape, mean, std, n_classes)
-        if model.init is WeightInit.xavier:
-            encoder.init_xavier()
+    seed = derived_seed(finished.config.seed, *place)
+    encoder = random_encoder(model, finished.shape, mean, std, n_classes, seed)
     if trained:
         encoder.backbone.load_state_dict(source.backbone.state_dict())
     return encoder
@@ -72,7 +69,7 @@ class KeptFeatures:
         self.encoder, self.images, self.compute = encoder, images, compute
         self.h: Points = np.zeros((len(images), encoder.backbone.out_features), np.float32)
         self.known: NDArray[np.bool_] = np.zeros(len(images), bool)
-        self._of = np.array([_digest(encoder, fingerprint)])
+        self._of = np.array([backbone_digest(encoder, fingerprint)])
         self._parts = 0
         while finished.files.exists(self._file):
             part = RunArrays(finished.files, self._file)
@@ -118,16 +115,6 @@ class KeptFeatures:
         """H of some images, computed and not kept."""
         images = self.images[torch.from_numpy(rows)]
         return embedded(self.finished, self.encoder, images, self.compute)[0]
-
-
-def _digest(encoder: Encoder, fingerprint: str) -> str:
-    """Tells H of these images by this network from all others."""
-    digest = hashlib.sha256(fingerprint.encode())
-    weights = {"mean": encoder.mean, "std": encoder.std, **encoder.backbone.state_dict()}
-    for name, weight in weights.items():
-        digest.update(f"{name} {tuple(weight.shape)}".encode())
-        digest.update(weight.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def embedded(

@@ -110,7 +110,7 @@ class Fits:
 
     def _classifier(self, trained: bool, *place: str | int) -> Encoder:
         encoder = classifier(self.finished, len(self.target.names), trained, *place)
-        return encoder.to(self.compute.device).to(memory_format=self.compute.memory_format)
+        return self.compute.placed(encoder)
 
     def steps(self, method: str, encoder: Encoder, rows: Rows, draw: int) -> Iterator[None]:
         """The steps of training a network on labeled images by a method's budget."""

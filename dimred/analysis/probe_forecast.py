@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import islice
 
 import numpy as np
@@ -34,8 +35,8 @@ class Forecast:
             if (kept := fits.kept(method)) is not None:
                 self.n_embedded += len(kept.missing(rows))
         tests = len(fits.target.test) * len(trained)
-        self.embedding = self._image() * self.n_embedded if self.n_embedded else 0.0
-        self.training = self._image() * tests + self._steps(trained) if trained else 0.0
+        self.embedding = self._image * self.n_embedded if self.n_embedded else 0.0
+        self.training = self._image * tests + self._steps(trained) if trained else 0.0
         self.regressions = sum(
             self._regression(method, len(rows))
             for method, rows, _ in jobs
@@ -61,17 +62,15 @@ class Forecast:
         said = f" ({', '.join(parts)})" if parts else ""
         return f"{about} on this machine{said}; Ctrl-C saves, the same command goes on"
 
+    @cached_property
     def _image(self) -> float:
         """Seconds an image takes to embed."""
-        if not hasattr(self, "_an_image"):
-            target = self.fits.target
-            encoder = self.fits.new_network("scratch", 0)
-            some = target.test[:_IMAGES]
-            self.fits.logits(encoder, some[:2])
-            began = time.monotonic()
-            self.fits.logits(encoder, some)
-            self._an_image = (time.monotonic() - began) / len(some)
-        return self._an_image
+        encoder = self.fits.new_network("scratch", 0)
+        some = self.fits.target.test[:_IMAGES]
+        self.fits.logits(encoder, some[:2])
+        began = time.monotonic()
+        self.fits.logits(encoder, some)
+        return (time.monotonic() - began) / len(some)
 
     def _steps(self, trained: Sequence[tuple[Rows, str]]) -> float:
         """Seconds that all steps of training take: a step is measured with the smallest and with

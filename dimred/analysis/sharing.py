@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,19 +47,17 @@ class Shared:
     x: NDArray[np.float64]
     y: NDArray[np.float64]
 
-    @property
+    @cached_property
     def points(self) -> NDArray[np.float64]:
         """Where each image has most of the product, x and y in pixels, (n, 2)."""
         return highest(self.maps, self.y.tolist(), self.x.tolist())
 
     def csv_rows(self) -> Iterator[dict[str, Any]]:
         """The rows of points.csv: one for each image. row: of the run's own images."""
-        for i, name in enumerate(self.images.names):
-            row = int(self.images.rows[i])
+        for i, cells in enumerate(self.images.cells):
             x, y = self.points[i]
             yield {
-                "image": name,
-                "row": "" if row < 0 else row,
+                **cells,
                 "with": self.other.names[0],
                 "product": number(self.product[i]),
                 "x": number(x),
@@ -68,8 +67,7 @@ class Shared:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The content of maps.npz."""
         return {
-            "image": np.array(self.images.names),
-            "row": self.images.rows,
+            **self.images.arrays(),
             "with": np.array(self.other.names[0]),
             "space": np.array(self.space),
             "product": self.product,
@@ -120,8 +118,8 @@ def locate_shared(run: FinishedRun, images: LookedAt, other: LookedAt) -> Shared
     """
     if len(other) != 1:
         raise InputError(f"--with {other.name}: must be one image, not {other.total:,}")
-    encoder, compute = run.encoder().eval(), run.compute()
-    encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
+    compute = run.compute()
+    encoder = compute.placed(run.encoder()).eval()
 
     def terms_of(pixels: torch.Tensor) -> Any:
         batch = pixels.to(compute.device).float().div_(255)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dimred.commands.messages import Parser
-from dimred.commands.run_argument import chosen
+from dimred.commands.run_argument import chosen, run_and_images
 from dimred.errors import InputError
-from dimred.files import expanded, printable, shell_word
+from dimred.files import printable, shell_word
 from dimred.options.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -114,11 +114,7 @@ def run(arguments: list[str]) -> int:
 
 def _run_and_sets(words: list[str]) -> tuple[str | None, list[str]]:
     """RUN, None for the newest, and A and B. Raises InputError for another number of sets."""
-    from dimred.run_folder.find import is_run
-
-    first = words[0]
-    is_set = first.lower().startswith("run:") or (expanded(first).exists() and not is_run(first))
-    run, sets = (None, words) if is_set else (first, words[1:])
+    run, sets = run_and_images(words)
     if not 1 <= len(sets) <= 2:
         found = f"{len(sets)} sets of images: {' '.join(sets)}" if sets else "no set of images"
         raise InputError(f"{found}; must be A, to compare with what the run learned from, or A B")

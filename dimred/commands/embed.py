@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -217,13 +216,13 @@ def _default_out(run: FinishedRun, images: Sequence[str], placed: Placed) -> Pat
     """FILE in the run's folder, named after IMAGES, with a number where that name is taken by other
     images."""
     from dimred.run_folder import layout
+    from dimred.run_folder.names import numbered
 
     source = expanded(images[0]).absolute()
     stem = (source.resolve().name if source.is_dir() else source.stem) or "images"
     if len(images) > 1:
         stem = f"{stem}-and-{len(images) - 1}-more"
-    names = chain([stem], (f"{stem}-{number}" for number in count(2)))
-    candidates = (f"{layout.PLACED}/{name}" for name in names)
+    candidates = (f"{layout.PLACED}/{name}" for name in numbered(stem))
     return run.path / next(path for path in candidates if _is_free(run, path, placed))
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dimred.commands.messages import Parser, complain
-from dimred.commands.run_argument import chosen
+from dimred.commands.run_argument import chosen, run_and_images
 from dimred.errors import InputError
-from dimred.files import expanded, printable
+from dimred.files import printable
 from dimred.options.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -120,13 +120,7 @@ def _say(images: LookedAt) -> None:
 
 def _run_and_images(words: list[str]) -> tuple[str | None, list[str]]:
     """RUN, None for the newest, and IMAGES."""
-    from dimred.run_folder.find import is_run
-
-    if not words:
-        return None, []
-    first = words[0]
-    is_image = first.lower().startswith("run:") or (expanded(first).exists() and not is_run(first))
-    run, images = (None, words) if is_image else (first, words[1:])
+    run, images = run_and_images(words)
     selectors = [word for word in images if word.lower().startswith("run:")]
     if selectors and len(images) > 1:
         raise InputError(f"{selectors[0]}: must be the only images named, not one of several")

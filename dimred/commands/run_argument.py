@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from dimred.files import escaped, expanded
+
+
+def run_and_images(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """RUN, None for the newest, and the images that follow it: files, folders, or selectors of the
+    run's own, such as RUN:test. The first word is RUN unless it is one of these."""
+    from dimred.run_folder.find import is_run
+
+    if not words:
+        return None, []
+    first, *rest = words
+    is_set = first.lower().startswith("run:") or (expanded(first).exists() and not is_run(first))
+    return (None, [first, *rest]) if is_set else (first, rest)
 
 
 def chosen(text: str | None) -> Path:

@@ -28,9 +28,21 @@ _KINDS = {"ap": "AP", "location_ap": "location AP", "center_ap": "center AP"}
 _NUMBER = re.compile(f"({'|'.join(_KINDS)}|shown)_(.+)")
 
 
+@dataclass
+class _OfPresence(Measure):
+    """Base of measures of networks whose Z are scores of which classes an image shows."""
+
+    def applies(self, setting: Setting) -> bool:
+        return scores_presence(setting)
+
+    def prepare(self, setting: Setting) -> None:
+        if not presence_at(setting).values.any():
+            raise LeftOut("no class is in any of the images to measure")
+
+
 @register("measure", "presence")
 @dataclass
-class PresenceOfClasses(Measure):
+class PresenceOfClasses(_OfPresence):
     """The mean over classes of the average precision of Z on held-out images; where their boxes are
     known and positions have scores, also that of the points where these are highest, and of the
     center of the image with the same scores.
@@ -52,41 +64,27 @@ class PresenceOfClasses(Measure):
         unit="strides",
     )
 
-    def applies(self, setting: Setting) -> bool:
-        return scores_presence(setting)
-
-    def prepare(self, setting: Setting) -> None:
-        if not presence_at(setting).values.any():
-            raise LeftOut("no class is in any of the images to measure")
-
     def measure(self, embedding: Embedding) -> Iterator[Measurement]:
         import numpy as np
 
         from dimred.evaluation.measurement import Measurement
 
-        for kind, of_class in found(embedding).values.items():
+        for kind, of_class in embedding.found.values.items():
             yield Measurement(float(np.nanmean(of_class)), f"mean_{kind}")
 
 
 @register("measure", "classes")
 @dataclass
-class EachClass(Measure):
+class EachClass(_OfPresence):
     """The same of each class, for the finished network, and the share of the classes shown with a
     box whose point is right."""
-
-    def applies(self, setting: Setting) -> bool:
-        return scores_presence(setting)
-
-    def prepare(self, setting: Setting) -> None:
-        if not presence_at(setting).values.any():
-            raise LeftOut("no class is in any of the images to measure")
 
     def measure(self, embedding: Embedding) -> Iterator[Measurement | Detail]:
         import numpy as np
 
         from dimred.evaluation.measurement import Measurement
 
-        it, presence = found(embedding), presence_at(embedding.setting)
+        it, presence = embedding.found, presence_at(embedding.setting)
         of = embedding.setting.held_out_in_words(len(presence.values))
         yield Detail("images", _described(it, of))
         parts = parts_for(presence.names)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from dimred.evaluation.measurement import Measurement
     from dimred.evaluation.splits import Splits
     from dimred.losses import Loss
+    from dimred.measures.presence import Found
     from dimred.models import Encoder
     from dimred.pairing import PairingScope
     from dimred.training.compute import Compute
@@ -126,6 +127,14 @@ class Embedding:
     def z(self) -> NDArray[np.float32]:
         """float32 (N, d), positions of the untransformed images on the map."""
         return self.samples_z[:: self.setting.n_variants]
+
+    @cached_property
+    def found(self) -> Found:
+        """How well the classes of the held-out images are found, and where; computed once. For runs
+        whose Z are scores of which classes an image shows."""
+        from dimred.measures.presence import found
+
+        return found(self)
 
     @cached_property
     def hits(self) -> dict[str, NDArray[np.bool_]]:

@@ -57,8 +57,7 @@ def untrained_encoder(embedding: Embedding) -> Encoder:
     """The network before training on the run's device, with as many dimensions of Z as the map."""
     setting = embedding.setting
     assert setting.new_encoder is not None
-    encoder = setting.new_encoder(embedding.z.shape[1]).to(setting.compute.device)
-    return encoder.to(memory_format=setting.compute.memory_format)
+    return setting.compute.placed(setting.new_encoder(embedding.z.shape[1]))
 
 
 def embedded(embedding: Embedding) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from dimred.errors import InputError
 from dimred.models.backbones import Backbone
 from dimred.models.encoder import Encoder, average_pool, lse_pool, max_pool
-from dimred.models.options import ModelOptions, ScorePool
+from dimred.models.options import ModelOptions, ScorePool, WeightInit
 from dimred.options.trial import described, one_line, tried
 
 
@@ -97,6 +97,25 @@ def check_takes(
 
 WITH_POSITIONS = "choose model=convnet, model=resnet18, or a ResNet of torchvision or timm"
 """Advice where a network has no positions."""
+
+
+def random_encoder(
+    options: ModelOptions,
+    shape: tuple[int, int, int],
+    mean: Sequence[float],
+    std: Sequence[float],
+    out_dim: int,
+    seed: int,
+) -> Encoder:
+    """The encoder of `build_encoder` with random weights of a seed, on the CPU. Leaves PyTorch's
+    random numbers as they were."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        encoder = build_encoder(options, shape, mean, std, out_dim)
+        if options.init is WeightInit.xavier:
+            encoder.init_xavier()
+    return encoder
+
 
 _POOLS = {ScorePool.max: max_pool, ScorePool.average: average_pool}
 

@@ -15,8 +15,7 @@ from dimred.data.image_set import ImageSet
 from dimred.errors import InputError
 from dimred.losses import Loss, LossSizes
 from dimred.models import Encoder
-from dimred.models.check import build_encoder
-from dimred.models.options import WeightInit
+from dimred.models.check import build_encoder, random_encoder
 from dimred.models.pretrained import Begun, Source, begin_with
 from dimred.options.trial import tried
 from dimred.run.inputs import Inputs
@@ -65,18 +64,14 @@ def begun_encoder(
 ) -> tuple[Encoder, Begun | None]:
     """An encoder for these images as it is before training, on the CPU, and what it has begun with;
     None for random weights. Raises InputError as `begin_with`."""
-    encoder = random_encoder(config, images, out_dim)
+    encoder = _random_encoder(config, images, out_dim)
     return encoder, begin_with(config.model, encoder, source)
 
 
-def random_encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
+def _random_encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
     """An encoder for these images, with random weights, on the CPU."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derived_seed(config.seed, "weights"))
-        encoder = _encoder(config, images, out_dim)
-        if config.model.init is WeightInit.xavier:
-            encoder.init_xavier()
-    return encoder
+    seed = derived_seed(config.seed, "weights")
+    return random_encoder(config.model, *_made_for(images), out_dim, seed)
 
 
 def new_loss(inputs: Inputs, stage: Stage, h_dim: int) -> Loss:
@@ -97,14 +92,16 @@ def n_parameters(config: RunConfig, images: ImageSet) -> int:
     them."""
     out_dim = max(stage.out_dim for stage in config.schedule.stages.values())
     with torch.device("meta"):
-        encoder = _encoder(config, images, out_dim)
+        encoder = build_encoder(config.model, *_made_for(images), out_dim)
     return sum(parameter.numel() for parameter in encoder.parameters())
 
 
-def _encoder(config: RunConfig, images: ImageSet, out_dim: int) -> Encoder:
+def _made_for(
+    images: ImageSet,
+) -> tuple[tuple[int, int, int], tuple[float, ...], tuple[float, ...]]:
+    """Shape, mean and deviation of the images that an encoder is for."""
     channels, height, width = images.images.shape[1:]
-    shape = (channels, height, width)
-    return build_encoder(config.model, shape, images.mean, images.std, out_dim)
+    return (channels, height, width), images.mean, images.std
 
 
 def release_compiled() -> None:
@@ -185,12 +182,12 @@ class StagedTraining:
         out_dim = checkpoint.out_dim if checkpoint else self.stages[0].options.out_dim
         self.begun: Begun | None = None
         if checkpoint:
-            encoder = random_encoder(config, inputs.images, out_dim)
+            encoder = _random_encoder(config, inputs.images, out_dim)
             with _fitting():
                 encoder.load_state_dict(checkpoint.encoder)
         else:
             encoder, self.begun = begun_encoder(config, inputs.images, out_dim, inputs.source)
-        self.encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
+        self.encoder = compute.placed(encoder)
         self.loss: Loss | None = None
         if checkpoint and checkpoint.loss is not None and self._at_start_of_stage:
             self.loss = self._new_loss(self.stages[self.start.stage - 1])

@@ -307,7 +307,7 @@ class FinishedRun:
         from dimred.data.resident import ResidentImages
         from dimred.training.embed import embed
 
-        encoder = self.encoder().to(compute.device).to(memory_format=compute.memory_format)
+        encoder = compute.placed(self.encoder())
         fraction, size = self.config.device.memory_fraction, self.config.eval.batch_size
 
         def embed_images(images: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

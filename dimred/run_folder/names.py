@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 _ENDING = re.compile(r"(?P<base>.*?)(?:-(?P<varied>[^-=]*=.*))?-seed(?P<seed>\d+)-[0-9a-f]{8}")
 _OF_TWO_SPACES = {"trustworthiness": "of Z against H", "overlap": "of Z and H"}
+
+
+def numbered(stem: str) -> Iterator[str]:
+    """Names for a result, to take the first that is free: stem, stem-2, stem-3, ..."""
+    return chain([stem], (f"{stem}-{number}" for number in count(2)))
 
 
 def base_name(folder: str) -> str:

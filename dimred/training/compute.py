@@ -7,10 +7,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from dimred.training.processes import ALONE, Processes
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,10 @@ class Compute:
     def memory_format(self) -> torch.memory_format:
         """Memory layout of images and of convolution weights."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
+
+    def placed(self, network: Network) -> Network:
+        """The network on the device, in the memory format."""
+        return network.to(self.device).to(memory_format=self.memory_format)
 
     def autocast(self) -> torch.autocast:
         """The context of the network's forward pass in training."""

@@ -48,7 +48,7 @@ class KeptH:
     ) -> ResidentImages:
         """H of the images as they are, float32 (N, h), in the place of the images; computed in
         evaluation mode, unless it was the last time."""
-        digest = _digest(encoder, compute)
+        digest = backbone_digest(encoder, repr(compute.bf16))
         if self._h is None or digest != self._digest:
             self._h = None  # before the memory of another is needed
             h = self._computed(encoder, images, batch_size, compute)
@@ -111,11 +111,12 @@ def _parts(
     encoder.backbone.train(training)
 
 
-def _digest(encoder: Encoder, compute: Compute) -> str:
-    """What H depends on besides the images, which are those of one run."""
-    digest = hashlib.sha256(repr(compute.bf16).encode())
+def backbone_digest(encoder: Encoder, also: str) -> str:
+    """What H depends on besides the images: the backbone, and the mean and deviation of the
+    encoder. also: what else is to be told apart."""
+    digest = hashlib.sha256(also.encode())
     state = {"mean": encoder.mean, "std": encoder.std, **encoder.backbone.state_dict()}
     for name, part in state.items():
-        digest.update(name.encode())
+        digest.update(f"{name} {tuple(part.shape)}".encode())
         digest.update(part.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()
