@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from dimred.analysis.new_images import Images, NewImage, NewImages, absolute
 from dimred.analysis.selectors import conditions_in, selected_rows
 from dimred.data.image_files import files_by_name
-from dimred.data.options import FitOn, ImageFolder, Npz
+from dimred.data.options import FitOn
+from dimred.data.own_options import ImageFolder, Npz
 from dimred.errors import InputError
 from dimred.files import escaped, expanded
 from dimred.run_folder.arrays import LEARNED

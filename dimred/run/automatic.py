@@ -16,7 +16,7 @@ from typing import Any
 from dimred.config import RunConfig
 from dimred.config.compose import composed
 from dimred.config.quoting import declarations
-from dimred.data.options import ImageFolder
+from dimred.data.own_options import ImageFolder
 from dimred.errors import InputError
 from dimred.files import expanded, printable
 from dimred.options.option import changes_result

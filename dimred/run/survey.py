@@ -18,7 +18,8 @@ from dimred.data.folder_layout import File
 from dimred.data.image_decoding import decode, long_png_texts
 from dimred.data.image_folder import decode_all, selected_files
 from dimred.data.image_set import ImageSet, LabelSet
-from dimred.data.options import DatasetOptions, FitOn, ImageFolder
+from dimred.data.options import DatasetOptions, FitOn
+from dimred.data.own_options import ImageFolder
 from dimred.data.selection import unseen_rows
 from dimred.data.table_join import Tables
 from dimred.errors import InputError

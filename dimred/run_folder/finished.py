@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dimred.data.options import ImageFolder
+from dimred.data.own_options import ImageFolder
 from dimred.errors import InputError
 from dimred.files import write_atomically
 from dimred.options.registry import Unknown

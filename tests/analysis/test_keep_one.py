@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dimred.analysis.keep_one import leave_out_near_duplicates, next_command
-from dimred.data.options import ImageFolder
+from dimred.data.own_options import ImageFolder
 from dimred.run_folder import layout
 
 SOURCES = ("a/0.png", "a/1.png", "b/2.png", "b/3.png", "b/4.png", "b/5.png")

@@ -14,7 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from dimred import load_run
 from dimred.analysis.probe import ProbeOptions, Prober, counts
 from dimred.analysis.probe_features import classifier
-from dimred.data.options import Digits, Npz
+from dimred.data.options import Digits
+from dimred.data.own_options import Npz
 from dimred.errors import InputError
 from dimred.plots.label_curve import label_curve_figure
 from dimred.run.stages import new_encoder

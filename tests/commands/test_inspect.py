@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 from undrawn import without_figures
 
 from dimred import load_run
-from dimred.data.options import ImageFolder
+from dimred.data.own_options import ImageFolder
 from dimred.run_folder.folder import RunFolder
 
 KINDS = ["near_duplicates", "outliers", "label_issues", "clusters"]

@@ -14,7 +14,7 @@ from test_image_folder import load, refusal, save
 from dimred.data import image_folder, image_paths
 from dimred.data.first_look import first_look
 from dimred.data.folder_layout import side_of
-from dimred.data.options import ImageFolder
+from dimred.data.own_options import ImageFolder
 from dimred.data.selection import select_classes
 from dimred.errors import InputError
 

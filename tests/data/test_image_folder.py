@@ -10,7 +10,7 @@ from PIL import Image
 
 from dimred.data import image_folder
 from dimred.data.image_folder import load_image_folder
-from dimred.data.options import ImageFolder
+from dimred.data.own_options import ImageFolder
 from dimred.errors import InputError
 
 SIZE = 8

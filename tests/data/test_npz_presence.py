@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dimred.data.first_look import first_look
-from dimred.data.options import Npz
+from dimred.data.own_options import Npz
 from dimred.errors import InputError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 5, 4), dtype=np.uint8)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dimred.data.image_set import ImageSet, LabelSet
-from dimred.data.options import Npz
+from dimred.data.own_options import Npz
 from dimred.data.selection import (
     draw_training_images,
     limit,

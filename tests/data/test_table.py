@@ -10,7 +10,7 @@ from test_image_folder import load, save
 from dimred.data import image_folder
 from dimred.data.check import check_image_set
 from dimred.data.image_set import LabelSet
-from dimred.data.options import ImageFolder
+from dimred.data.own_options import ImageFolder
 from dimred.data.table import column_values
 from dimred.errors import InputError
 from dimred.files import csv_file

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from dimred.config.compose import composed
-from dimred.data.options import FitOn, ImageFolder
+from dimred.data.options import FitOn
+from dimred.data.own_options import ImageFolder
 from dimred.errors import InputError
 from dimred.run.plan import Trial
 from dimred.run.survey import digest, image_files, speed, survey

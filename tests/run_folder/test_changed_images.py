@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from dimred.data import image_folder
-from dimred.data.options import ImageFolder
+from dimred.data.own_options import ImageFolder
 from dimred.errors import InputError
 from dimred.run_folder.finished import FinishedRun
 
