@@ -1,0 +1,127 @@
+"""Options of the datasets that are a user's own: folders of images and files of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from dimred.data.options import DatasetOptions, SelectedFiles, beside
+from dimred.files import expanded
+from dimred.options.option import option
+from dimred.options.registry import register
+
+if TYPE_CHECKING:
+    from dimred.data.image_set import ImageSet
+
+
+@register("dataset", "image_folder")
+@dataclass
+class ImageFolder(SelectedFiles):
+    """Any folder of images: class sub-folders give labels, train/ and test/ give the split."""
+
+    of_user: ClassVar[bool] = True
+    root: str | None = option(
+        None,
+        "The folder; must be given.",
+        changes_result=False,
+        is_path=True,
+        also=("folder", "dir", "data_dir", "path", "images", "photos"),
+        common=True,
+    )
+    image_size: int = option(
+        32,
+        "Side in pixels that images are resized and center-cropped to.",
+        at_least=4,
+        at_most=2**14,
+        also=("resolution", "img_size"),
+        common=True,
+    )
+    strict: bool = option(
+        False,
+        "Stop at the first unreadable file, and where rows of a table and images do not fit "
+        "together, instead of leaving these out.",
+        changes_result=False,
+    )
+    table: str | None = option(
+        None,
+        "CSV file with the columns file, class (or classes: several an image) and split, or some "
+        "of these, and further ones to color the map by; looked for here and in the folder.",
+        changes_result=False,
+        is_path=True,
+    )
+    exclude: str | None = option(
+        None,
+        "CSV file with a column source, file or path of images to leave out, such as "
+        "RUN/inspect/exclude.csv of dimred inspect --keep-one.",
+        changes_result=False,
+        is_path=True,
+    )
+
+    def check_place(self) -> None:
+        from dimred.data.image_paths import image_paths, table_path
+        from dimred.errors import InputError
+
+        if self.root is None:
+            raise InputError("dataset.root=null: give the folder of images, dataset.root=FOLDER")
+        for key, file in (("table", self.table), ("exclude", self.exclude)):
+            if file is not None and table_path(self.root, file) is None:
+                raise InputError(
+                    f"dataset.{key}={file!r}: no such file, here or in {self.root!r}; must be a "
+                    "CSV file"
+                )
+        next(image_paths(str(expanded(self.root)), f"dataset.root={self.root!r}"), None)
+
+    def has_more_files(self, count: int) -> bool:
+        from dimred.data.image_paths import image_paths
+
+        if self.root is None or self.classes is not None:  # which may be left as they were
+            return False
+        paths = image_paths(str(expanded(self.root)), f"dataset.root={self.root!r}")
+        return next(islice(paths, count, None), None) is not None
+
+    def load_files(self, select: Callable[[ImageSet], ImageSet]) -> ImageSet:
+        from dimred.data.image_folder import load_image_folder
+
+        self.check_place()
+        assert self.root is not None
+        return load_image_folder(
+            self.root, self.image_size, self.strict, select, self.table, self.exclude
+        )
+
+
+@register("dataset", "npz")
+@dataclass
+class Npz(DatasetOptions):
+    """An .npz file with arrays `images` and, if known, `labels` (a matrix where images show several
+    classes, with `boxes`) and `split`."""
+
+    of_user: ClassVar[bool] = True
+    path: str | None = option(
+        None, "The file; must be given.", changes_result=False, is_path=True, also=("file",)
+    )
+
+    def check_place(self) -> None:
+        from dimred.errors import InputError
+        from dimred.files import open_regular
+
+        if self.path is None:
+            raise InputError("dataset.path=null: give the file, dataset.path=FILE.npz")
+        try:
+            open_regular(expanded(self.path)).close()
+        except OSError as error:
+            reason = error.strerror or "cannot be read"
+            raise InputError(f"dataset.path={self.path!r}: {reason}") from error
+
+    def read(self, seed: int) -> ImageSet:
+        from dimred.data.npz import load_npz
+
+        self.check_place()
+        assert self.path is not None
+        return load_npz(self.path)
+
+    @property
+    def cache(self) -> Path | None:
+        return beside(str(Path(self.path).parent)) if self.path else None
