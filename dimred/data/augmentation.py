@@ -75,8 +75,8 @@ class BatchAugmentation:
     Raises InputError (a ValueError) naming an option that is out of its range.
     """
 
-    def __init__(self, options: AugmentationOptions | None = None):
-        self.options = options or AugmentationOptions()
+    def __init__(self, options: AugmentationOptions | None = None, is_rgb: bool = True):
+        self.options, self.is_rgb = options or AugmentationOptions(), is_rgb
         for line in (*violations(self.options), *self.options.range_problems()):
             raise InputError(line)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from dimred.data.first_look import Found
-from dimred.data.image_set import Factor, ImageSet, LabelSet
+from dimred.data.image_set import MAX_CHANNELS, Factor, ImageSet, LabelSet
 from dimred.data.presence import Boxes, Presence, are_inside
 from dimred.errors import InputError
 
@@ -31,11 +31,12 @@ def _faults(images: ImageSet) -> Iterator[str]:
     if (
         pixels.dtype != torch.uint8
         or pixels.ndim != 4
-        or pixels.shape[1] not in (1, 3)
+        or not 1 <= pixels.shape[1] <= MAX_CHANNELS
         or not pixels.numel()
     ):
         kind = str(pixels.dtype).removeprefix("torch.")
-        yield f"images are {kind} {tuple(pixels.shape)}; they must be uint8 (N, 1 or 3, H, W)"
+        must = f"uint8 (N, C, H, W), C from 1 to {MAX_CHANNELS}"
+        yield f"images are {kind} {tuple(pixels.shape)}; they must be {must}"
     if images.is_test.dtype != np.bool_ or images.is_test.shape != (n,):
         yield f"is_test is {_described(images.is_test)}; it must be bool ({n},)"
     unseen = images.is_unseen

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dimred.data.presence import Boxes, Presence
+from dimred.data.window import Window
 
 if TYPE_CHECKING:
     from dimred.data.first_look import Found
 
+MAX_CHANNELS = 16
 _BLOCK = 4096  # images counted at a time, as copies of all of them may not fit in memory
 _MIN_STD = 1e-3  # below one step of a uint8 pixel; keeps normalized constant images finite
 
@@ -51,7 +53,8 @@ class ImageSet:
     """N images of one size, N at least 1, with labels and other data of each. `check_image_set`
     checks this contract.
 
-    images: uint8 tensor (N, C, H, W) on the host, C = 1 or 3.
+    images: uint8 tensor (N, C, H, W) on the host, C from 1 to MAX_CHANNELS. It may be mapped from a
+        file (dataset.store=disk), larger than memory: read it in blocks, and never change it.
     mean, std: C floats each for normalization, of pixel values scaled to [0, 1]; std above 0.
     is_test: bool array (N,), the set's official split; all False where it has none.
     split_name: describes that split, such as "official 60,000/10,000"; "" where there is none.
@@ -71,6 +74,9 @@ class ImageSet:
         nothing to say.
     presence: which classes each image shows, where that may be several; such sets have no `labels`.
     boxes: where their objects are, for measures only; None where it is not known.
+    is_rgb: whether three channels are red, green and blue, and not, say, three stains. Of other
+        numbers of channels it says nothing.
+    window: what values of more than 8 bits became bytes by; None where there are none.
     """
 
     images: Tensor
@@ -89,6 +95,8 @@ class ImageSet:
     is_unseen: NDArray[np.bool_] | None = None
     presence: Presence | None = None
     boxes: Boxes | None = None
+    is_rgb: bool = True
+    window: Window | None = None
 
     def __len__(self) -> int:
         return len(self.images)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dimred.data.options import DatasetOptions, SelectedFiles, beside
 from dimred.files import expanded
@@ -17,12 +18,52 @@ if TYPE_CHECKING:
     from dimred.data.image_set import ImageSet
 
 
-@register("dataset", "image_folder")
+class Pages(Enum):
+    """What the pages of a TIFF are."""
+
+    channels = "channels"
+    images = "images"
+
+
+class Store(Enum):
+    """Where pixels are kept while a run goes on."""
+
+    auto = "auto"
+    memory = "memory"
+    disk = "disk"
+
+
 @dataclass
-class ImageFolder(SelectedFiles):
-    """Any folder of images: class sub-folders give labels, train/ and test/ give the split."""
+class OwnImages(DatasetOptions):
+    """Base of the datasets that are a user's own."""
 
     of_user: ClassVar[bool] = True
+    window: Any = option(
+        "auto",
+        "How values of more than 8 bits become bytes: auto, type, [low,high], or a list of such "
+        "ranges, one a channel.",
+        also=("percentiles", "contrast", "levels", "bit_depth", "range"),
+    )
+    store: Store = option(
+        Store.auto,
+        "Where pixels are kept: in memory, or on disk in a packed file; auto takes the disk for "
+        "more than half of the memory that is free.",
+        changes_result=False,
+        also=("memmap", "cache", "lazy"),
+    )
+    store_folder: str | None = option(
+        None,
+        "Folder of the packed files; null = .dimred-cache beside the data.",
+        changes_result=False,
+        is_path=True,
+    )
+
+
+@register("dataset", "image_folder")
+@dataclass
+class ImageFolder(SelectedFiles, OwnImages):
+    """Any folder of images: class sub-folders give labels, train/ and test/ give the split."""
+
     root: str | None = option(
         None,
         "The folder; must be given.",
@@ -38,6 +79,11 @@ class ImageFolder(SelectedFiles):
         at_most=2**14,
         also=("resolution", "img_size"),
         common=True,
+    )
+    pages: Pages | None = option(
+        None,
+        "What the pages of TIFFs are: channels of one image, or images. null refuses files of "
+        "several pages that do not say themselves that these are channels.",
     )
     strict: bool = option(
         False,
@@ -94,11 +140,10 @@ class ImageFolder(SelectedFiles):
 
 @register("dataset", "npz")
 @dataclass
-class Npz(DatasetOptions):
+class Npz(OwnImages):
     """An .npz file with arrays `images` and, if known, `labels` (a matrix where images show several
     classes, with `boxes`) and `split`."""
 
-    of_user: ClassVar[bool] = True
     path: str | None = option(
         None, "The file; must be given.", changes_result=False, is_path=True, also=("file",)
     )

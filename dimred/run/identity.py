@@ -21,6 +21,8 @@ _MAX_SHOWN = 3  # differing keys
 # Options added since the first folders were named, with their defaults.
 _ADDED: dict[str, Any] = {
     r"dataset\.fit_classes": None,
+    r"dataset\.window": "auto",
+    r"dataset\.pages": None,
     r"model\.adaptation": None,
     r"model\.init_head": "new",
     r"model\.score_pool": "none",

@@ -228,6 +228,8 @@ class RunReport:
                 "name": self.config.dataset.name,
                 "images": len(images),
                 "shape": list(images.images.shape[1:]),
+                "rgb": images.is_rgb and images.images.shape[1] == 3,
+                "window": images.window and images.window.as_json(),
                 "transformations": self.inputs.n_variants - 1,
                 "learned_from": len(self.inputs.fit),
                 "unreadable": list(images.unreadable[:_MAX_UNREADABLE]),

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.data.own_options import ImageFolder
+from dimred.data.window import Window
 from dimred.errors import InputError
 from dimred.files import write_atomically
 from dimred.options.registry import Unknown
@@ -252,6 +253,20 @@ class FinishedRun:
                 "and width"
             )
         return shape[0], shape[1], shape[2]
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether the channels of its images are red, green and blue."""
+        of_earlier_versions = self.shape[0] == 3
+        return bool(self.record.summary["dataset"].get("rgb", of_earlier_versions))
+
+    @cached_property
+    def window(self) -> Window | None:
+        """What values of more than 8 bits of its images became bytes by; None where it learned from
+        bytes, and for runs of earlier versions, which took the range of the type."""
+        content = self.record.summary["dataset"].get("window")
+        named = f"{self.path / layout.SUMMARY}: dataset.window"
+        return None if content is None else Window.from_json(content, named)
 
     def encoder(self) -> Encoder:
         """The trained encoder, on the CPU. The run's images are not needed.
