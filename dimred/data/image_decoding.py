@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dimred.data.image_opening import has_several_frames, long_png_texts, opened
+from dimred.data.image_opening import has_several_frames, opened
 from dimred.data.image_paths import split_page
 from dimred.data.npy_image import NPY, npy_header, npy_values
 from dimred.data.pillow_values import (
@@ -28,8 +28,6 @@ from dimred.files import open_regular
 if TYPE_CHECKING:
     from dimred.data.tiff import Tiff
 
-__all__ = ["Decoded", "decode", "header_of", "long_png_texts", "reason_of", "resized_values"]
-
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION = 0x0112  # EXIF
 _TRANSPOSE = {
@@ -43,6 +41,8 @@ _TRANSPOSE = {
 }
 _ON_ITS_SIDE = {_TRANSPOSE[orientation] for orientation in (5, 6, 7, 8)}
 
+_NONE = np.empty((0, 0, 0), dtype=np.uint8)
+
 Size = tuple[int, int] | int
 
 
@@ -53,8 +53,9 @@ class Decoded(NamedTuple):
     kind: format and mode of the file, such as "PNG RGB". size: its width and height.
     ground: what its transparent parts were laid over: "white", "black" or "nothing"; "" where
         there are none.
-    several: whether it has further pages or frames, which are not read.
-    is_gray: whether it has one channel.
+    several: whether it has further images, such as frames, which are not read.
+    channels: of the file, without one for transparency; `pixels` has three of gray where the window
+        has ranges for three. is_color: whether they are red, green and blue.
     """
 
     pixels: NDArray[np.uint8]
@@ -62,7 +63,13 @@ class Decoded(NamedTuple):
     size: tuple[int, int]
     ground: str
     several: bool
-    is_gray: bool
+    channels: int
+    is_color: bool
+
+    @property
+    def is_gray(self) -> bool:
+        """Whether it has one channel."""
+        return self.channels == 1
 
 
 class Resized(NamedTuple):
@@ -96,7 +103,8 @@ def decode(path: str, size: Size, reading: Reading = AS_STORED) -> Decoded:
         mode = "LA" if len(pixels) == 1 else "RGBA"
         plain, ground = opaque(Image.merge(mode, [Image.fromarray(layer) for layer in layers]))
         pixels = _channels_first(plain)
-    return Decoded(pixels, found.kind, found.size, ground, found.several, len(found.values) == 1)
+    n, color = len(found.values), found.is_color
+    return Decoded(pixels, found.kind, found.size, ground, found.several, n, color)
 
 
 def resized_values(path: str, size: Size, reading: Reading) -> Resized | None:
@@ -104,6 +112,15 @@ def resized_values(path: str, size: Size, reading: Reading) -> Resized | None:
     Raises as `decode`."""
     found = _read(path, size, reading)
     return None if isinstance(found, Decoded) else found
+
+
+def looked_at(path: str, size: Size, reading: Reading = AS_STORED) -> Decoded:
+    """What `decode` tells of a file, without pixels: no window is needed. Raises as `decode`."""
+    found = _read(path, size, reading)
+    if isinstance(found, Decoded):
+        return found._replace(pixels=_NONE)
+    n, color = len(found.values), found.is_color
+    return Decoded(_NONE, found.kind, found.size, "", found.several, n, color)
 
 
 def header_of(path: str, reading: Reading = AS_STORED) -> Header:
@@ -188,7 +205,8 @@ def _read_by_pillow(
     part = plain.resize(shape, Image.Resampling.BILINEAR, box, reducing_gap=3.0)
     if transpose is not None:
         part = part.transpose(transpose)
-    return Decoded(_channels_first(part), kind, full_size, ground, several, is_gray)
+    pixels = _channels_first(part)
+    return Decoded(pixels, kind, full_size, ground, several, len(pixels), not is_gray)
 
 
 def _resized(of: Values, size: Size, reading: Reading) -> Resized:
