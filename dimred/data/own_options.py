@@ -142,18 +142,20 @@ class ImageFolder(SelectedFiles, OwnImages):
 @dataclass
 class Npz(OwnImages):
     """An .npz file with arrays `images` and, if known, `labels` (a matrix where images show several
-    classes, with `boxes`) and `split`."""
+    classes, with `boxes`) and `split`; or an .npy file of images alone."""
 
     path: str | None = option(
         None, "The file; must be given.", changes_result=False, is_path=True, also=("file",)
     )
 
     def check_place(self) -> None:
+        from dimred.data.window import check_window
         from dimred.errors import InputError
         from dimred.files import open_regular
 
+        check_window(self.window)
         if self.path is None:
-            raise InputError("dataset.path=null: give the file, dataset.path=FILE.npz")
+            raise InputError("dataset.path=null: give the file, dataset.path=FILE.npz or FILE.npy")
         try:
             open_regular(expanded(self.path)).close()
         except OSError as error:
@@ -165,7 +167,7 @@ class Npz(OwnImages):
 
         self.check_place()
         assert self.path is not None
-        return load_npz(self.path)
+        return load_npz(self.path, self.window)
 
     @property
     def cache(self) -> Path | None:
