@@ -14,12 +14,13 @@ from dimred.data.array_shapes import channels_first, shape_of
 from dimred.data.pixel_source import Block
 from dimred.data.stored_array import Rows
 from dimred.data.window import (
-    AUTO,
+    BYTES,
     TYPE,
     Range,
     Sample,
     Window,
-    explicit,
+    check_inside,
+    given_window,
     range_of_type,
     sampled,
     to_bytes,
@@ -29,17 +30,8 @@ from dimred.errors import InputError
 
 Error = Callable[[str], InputError]
 
-READ_TYPES = (
-    "uint8",
-    "bool",
-    "uint16",
-    "int16",
-    "uint32",
-    "int32",
-    "float16",
-    "float32",
-    "float64",
-)
+READ_TYPES = "uint8 bool uint16 int16 uint32 int32 float16 float32 float64".split()
+_BOOL = "bool"
 _UNIT = (0.0, 1.0)
 _AT_A_TIME = 2**24  # bytes read for a digest
 _FORMAT = b"array 1"  # changes where the same values become other bytes
@@ -48,9 +40,9 @@ _FORMAT = b"array 1"  # changes where the same values become other bytes
 class ArraySource:
     """The images of an array as a `PixelSource`.
 
-    axis: of the channel, None where there is none. ranges: that become 0 to 255, one a channel;
-        None for bytes that stay as they are.
-    whole: refuse values outside of `ranges`, which are then those of the type.
+    axis: of the channel, None where there is none. ranges: that become 0 to 255, one for each
+        channel or for all; None for bytes that stay as they are.
+    whole: refuse values outside of the range of their type.
     error: makes an exception from a message; raised for values that cannot be bytes.
     """
 
@@ -78,15 +70,10 @@ class ArraySource:
 
     def read(self, first: int, stop: int) -> Block:
         images = channels_first(self.rows[first:stop], self.axis)
-        if self.ranges is None:
-            return Block(np.ascontiguousarray(images))
-        self._check(images)
-        if images.dtype.kind in "fb" and set(self.ranges) == {_UNIT}:
-            # In the type's own precision, as versions before windows did.
-            wide = images.dtype.type if images.dtype.kind == "f" else np.float32
-            scaled = images.clip(0, 1).astype(wide, copy=False) * wide(255)
-            return Block(np.ascontiguousarray(np.rint(scaled).astype(np.uint8)))
-        return Block(np.ascontiguousarray(to_bytes(images, self.ranges, channel_axis=1)))
+        if self.ranges is not None:
+            self._check(images)
+            images = to_bytes(images, self.ranges)
+        return Block(np.ascontiguousarray(images))
 
     def key(self) -> bytes:
         digest = hashlib.blake2b(_FORMAT, digest_size=32)
@@ -99,20 +86,12 @@ class ArraySource:
         return digest.digest()
 
     def _check(self, images: NDArray[Any]) -> None:
-        dtype = images.dtype
-        if dtype.kind == "f" and not np.isfinite(images).all():
-            raise self.error("array 'images' has NaN or infinite values")
-        if not self.whole or dtype.kind not in "if":
-            return
-        assert self.ranges is not None
-        low, high = float(images.min()), float(images.max())
-        if low < self.ranges[0][0] or high > self.ranges[0][1]:
-            rule = (
-                "floats must be in [0, 1], so scale them, save uint8 or set dataset.window"
-                if dtype.kind == "f"
-                else "what is black is not known, so set dataset.window"
-            )
-            raise self.error(f"array 'images' is {dtype} from {low:g} to {high:g}; {rule}")
+        _check_finite(images, self.error)
+        if self.whole and images.dtype.kind != "b":
+            try:
+                check_inside(images, type_name(images.dtype))
+            except ValueError as problem:
+                raise self.error(f"array 'images' is {images.dtype}: {problem}") from problem
 
 
 def source_of(
@@ -125,17 +104,17 @@ def source_of(
     """
     name = _checked_type(rows.dtype, error)
     channels = shape_of(rows.shape, axis)[0]
-    ranges: tuple[Range, ...] | None
-    if window not in (AUTO, TYPE):
-        ranges = explicit(window, channels, [name]).by_type[name]
-    elif name == "uint8":
-        ranges = None
-    elif window == TYPE or name == "bool":
-        ranges = (_whole_range(name, error),) * channels
+    given = given_window(window, channels)
+    if given is not None:
+        return ArraySource(rows, axis, given.ranges(name), False, error), given
+    if name in (BYTES, _BOOL):
+        ranges = (_UNIT,) if name == _BOOL else None
+        return ArraySource(rows, axis, ranges, False, error), None
+    if window == TYPE:
+        chosen = Window({name: (_whole_range(name, error),) * channels})
     else:
-        ranges = _sample(rows, axis, is_test, error).ranges(rows.dtype.kind == "f")
-    chosen = None if ranges is None else Window({name: ranges})
-    return ArraySource(rows, axis, ranges, window == TYPE, error), chosen
+        chosen = Window({name: _sample(rows, axis, is_test, error).ranges()})
+    return ArraySource(rows, axis, chosen.ranges(name), window == TYPE, error), chosen
 
 
 def source_for(rows: Rows, axis: int | None, window: Window | None, error: Error) -> ArraySource:
@@ -147,21 +126,26 @@ def source_for(rows: Rows, axis: int | None, window: Window | None, error: Error
     """
     name = _checked_type(rows.dtype, error)
     channels = shape_of(rows.shape, axis)[0]
-    by_type = {} if window is None else window.by_type
-    kind = rows.dtype.kind
-    floats = [ranges for of, ranges in by_type.items() if kind == "f" and of.startswith("float")]
-    ranges = by_type.get(name, floats[0] if floats else None)
+    ranges = None if window is None else _ranges_for(rows.dtype, window)
     if ranges is not None:
-        if len(ranges) != channels:
-            count = "1 channel" if channels == 1 else f"{channels} channels"
-            raise error(f"array 'images' has {count}; the run's window is of {len(ranges)}")
+        if len(ranges) not in (1, channels):
+            has = "1 channel" if channels == 1 else f"{channels} channels"
+            raise error(f"array 'images' has {has}; the run's window is of {len(ranges)}")
         return ArraySource(rows, axis, ranges, False, error)
-    if name == "uint8":
+    if name == BYTES:
         return ArraySource(rows, axis, None, False, error)
-    if kind not in "fb":
-        known = " or ".join(by_type) or "uint8"
+    if rows.dtype.kind not in "fb":
+        known = ", ".join(window.by_type if window else (BYTES,))
         raise error(f"array 'images' is {name}; the run learned from {known} and has no window")
-    return ArraySource(rows, axis, (_UNIT,) * channels, True, error)
+    return ArraySource(rows, axis, (_UNIT,), True, error)
+
+
+def _ranges_for(dtype: np.dtype[Any], window: Window) -> tuple[Range, ...] | None:
+    """The ranges of values of a type, or of another type of floats."""
+    of_type = window.ranges(type_name(dtype))
+    if of_type is not None or dtype.kind != "f":
+        return of_type
+    return next((found for name, found in window.by_type.items() if name.startswith("float")), None)
 
 
 def _checked_type(dtype: np.dtype[Any], error: Error) -> str:
@@ -171,19 +155,21 @@ def _checked_type(dtype: np.dtype[Any], error: Error) -> str:
 
 
 def _whole_range(name: str, error: Error) -> Range:
-    if name == "bool":
-        return _UNIT
     try:
         return range_of_type(name)
     except ValueError as problem:
-        raise error(f"array 'images': {problem}; set dataset.window") from problem
+        raise error(f"array 'images': {problem}") from problem
 
 
 def _sample(rows: Rows, axis: int | None, is_test: NDArray[np.bool_], error: Error) -> Sample:
-    sample = Sample(shape_of(rows.shape, axis)[0])
+    sample = Sample(shape_of(rows.shape, axis)[0], type_name(rows.dtype))
     for i in sampled(np.flatnonzero(~is_test)):
         (image,) = channels_first(rows[i : i + 1], axis)
-        if rows.dtype.kind == "f" and not np.isfinite(image).all():
-            raise error(f"array 'images' has NaN or infinite values, in image {i}")
+        _check_finite(image, error)
         sample.add(image)
     return sample
+
+
+def _check_finite(values: NDArray[Any], error: Error) -> None:
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise error("array 'images' has NaN or infinite values")

@@ -22,7 +22,7 @@ from dimred.data.window import AUTO, Window
 from dimred.errors import InputError
 
 _NAMES = (IMAGES, "axes", "rgb", "labels", "class_names", "split", "boxes")
-_AT_A_TIME = 2**26  # bytes of pixels
+_AT_A_TIME = 2**22  # values that become bytes
 
 
 def load_npz(path: str, window: Any = AUTO) -> ImageSet:

@@ -53,10 +53,10 @@ class StoredArray:
             raise ValueError(f"rows are read one after the other, not in steps of {step}")
         values = np.empty((max(stop - first, 0), *self.shape[1:]), self.dtype)
         size = math.prod(self.shape[1:]) * self.dtype.itemsize
-        self._read_into(memoryview(values.reshape(-1).view(np.uint8)), self.start + first * size)
+        self._read_into(values.reshape(-1).view(np.uint8), self.start + first * size)
         return values
 
-    def _read_into(self, values: memoryview, start: int) -> None:
+    def _read_into(self, values: NDArray[np.uint8], start: int) -> None:
         try:
             with open_regular(self.path) as file:
                 file.seek(start)
