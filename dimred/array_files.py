@@ -12,7 +12,7 @@ from numpy.lib import format as npy
 
 NPY = b"\x93NUMPY"
 """How an array begins."""
-_LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a member of a zip file, before its name
+_LOCAL_HEADER = struct.Struct("<26xHH")  # of a member of a zip file, before its name
 
 
 class Header(NamedTuple):
@@ -59,17 +59,10 @@ def header_of(file: IO[bytes], size: int, name: str) -> Header | None:
     return Header(shape, dtype, n_bytes, size - file.tell(), file.tell(), not is_fortran)
 
 
-def values_at(file: IO[bytes], member: zipfile.ZipInfo) -> int:
-    """Where the content of an uncompressed member begins in the open file of an archive.
-
-    Raises ValueError for a damaged file.
-    """
+def content_of(file: IO[bytes], member: zipfile.ZipInfo) -> int:
+    """Where the content of an uncompressed member begins in the open file of an archive, from which
+    it can be read (`read_header`)."""
     file.seek(member.header_offset)
-    head = file.read(_LOCAL_HEADER.size)
-    if len(head) < _LOCAL_HEADER.size:
-        raise ValueError(f"{member.filename!r} is cut off")
-    signature, name, extra = _LOCAL_HEADER.unpack(head)
-    if signature != b"PK\x03\x04":
-        raise ValueError(f"{member.filename!r} is not where the archive says")
+    name, extra = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
     start: int = member.header_offset + _LOCAL_HEADER.size + name + extra
     return start

@@ -8,13 +8,15 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from dimred.array_files import NPY, Header, header_of, read_header, values_at
+from dimred.array_files import NPY, Header, content_of, header_of, read_header
+from dimred.data.free_memory import require_memory
 from dimred.data.stored_array import Rows, StoredArray, checksum
 from dimred.errors import InputError
-from dimred.files import expanded, memory, open_regular
+from dimred.files import expanded, open_regular
 
 IMAGES = "images"
 _ONE_AN_IMAGE = ("labels", "split")
+_ADVICE = "save fewer or smaller images, or uncompressed"
 
 
 class ArrayFile:
@@ -119,12 +121,8 @@ class ArrayFile:
             raise self.error(f"'{name}' is no array; write the file with numpy.savez")
         self._check_header(name, header)
         if name == IMAGES and member.compress_type == zipfile.ZIP_STORED and self._stays(header):
-            try:
-                start = values_at(file, member)
-                is_whole = checksum(self.path, start, member.file_size) == member.CRC
-            except ValueError as error:
-                raise self._damaged(name) from error
-            if not is_whole:
+            start = content_of(file, member)
+            if checksum(self.path, start, member.file_size) != member.CRC:
                 raise self._damaged(name)
             return self._stored(header, start + header.start)
         return self._in_memory(name, header, lambda: content[name])
@@ -147,18 +145,13 @@ class ArrayFile:
         return StoredArray(self.path, start, header.shape, header.dtype, self.named)
 
     def _in_memory(self, name: str, header: Header, read: Any) -> NDArray[Any]:
-        there, size = memory(), f"{header.n_bytes / 2**30:,.1f} GiB"
-        if header.n_bytes > there:
-            raise self.error(
-                f"array '{name}' of shape {header.shape} needs {size} of memory, and there are "
-                f"{there / 2**30:,.1f} GiB"
-            )
+        what = f"{self.named}: array '{name}' of shape {header.shape}"
+        require_memory(header.n_bytes, what, _ADVICE)
         try:
             array: NDArray[Any] = read()
         except MemoryError as error:
             raise self.error(
-                f"array '{name}' needs more memory than there is ({size}); save fewer or smaller "
-                "images"
+                f"array '{name}' needs more memory than there is; {_ADVICE}"
             ) from error
         except Exception as error:  # zipfile, zlib and NumPy raise different classes
             raise self._damaged(name) from error

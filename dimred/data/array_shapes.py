@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ def channel_axis(
     return axis
 
 
-def channels_first(images: NDArray[np.generic], axis: int | None) -> NDArray[np.generic]:
+def channels_first(images: NDArray[Any], axis: int | None) -> NDArray[Any]:
     """A view (N, C, H, W) of images whose channel is `axis`."""
     if axis is None:
         return images[:, np.newaxis]

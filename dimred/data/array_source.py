@@ -30,10 +30,12 @@ from dimred.errors import InputError
 
 Error = Callable[[str], InputError]
 
-READ_TYPES = "uint8 bool uint16 int16 uint32 int32 float16 float32 float64".split()
+_INTEGERS = ("bool", "uint8", "uint16", "int16", "uint32", "int32")
+READ_TYPES = (*_INTEGERS, "float16", "float32", "float64")
 _BOOL = "bool"
 _UNIT = (0.0, 1.0)
 _AT_A_TIME = 2**24  # bytes read for a digest
+_VALUES = 2**18  # that become bytes at a time
 _FORMAT = b"array 1"  # changes where the same values become other bytes
 
 
@@ -63,17 +65,22 @@ class ArraySource:
 
     @property
     def as_they_are(self) -> NDArray[np.uint8] | None:
-        """All images, (N, C, H, W), where they are in memory and bytes already; else None."""
+        """All images, (N, C, H, W), where they are in memory as such already; else None."""
         if self.ranges is not None or not isinstance(self.rows, np.ndarray):
             return None
-        return np.ascontiguousarray(channels_first(self.rows, self.axis))
+        images = channels_first(self.rows, self.axis)
+        return images if images.flags.c_contiguous else None
 
     def read(self, first: int, stop: int) -> Block:
         images = channels_first(self.rows[first:stop], self.axis)
-        if self.ranges is not None:
-            self._check(images)
-            images = to_bytes(images, self.ranges)
-        return Block(np.ascontiguousarray(images))
+        if self.ranges is None:
+            return Block(np.ascontiguousarray(images))
+        self._check(images)
+        pixels = np.empty(images.shape, np.uint8)
+        step = max(_VALUES // math.prod(self.shape), 1)
+        for i in range(0, len(images), step):
+            pixels[i : i + step] = to_bytes(images[i : i + step], self.ranges)
+        return Block(pixels)
 
     def key(self) -> bytes:
         digest = hashlib.blake2b(_FORMAT, digest_size=32)

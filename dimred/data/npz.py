@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,17 +16,19 @@ from dimred.data.array_source import ArraySource, Error, source_for, source_of
 from dimred.data.first_look import Found
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
 from dimred.data.npz_presence import boxes_of, presence_of
+from dimred.data.own_options import Store
+from dimred.data.pixels import load_pixels
 from dimred.data.presence import Boxes, Presence
 from dimred.data.spelling import composed, one_spelling
 from dimred.data.stored_array import Rows
 from dimred.data.window import AUTO, Window
-from dimred.errors import InputError
 
 _NAMES = (IMAGES, "axes", "rgb", "labels", "class_names", "split", "boxes")
-_AT_A_TIME = 2**22  # values that become bytes
 
 
-def load_npz(path: str, window: Any = AUTO) -> ImageSet:
+def load_npz(
+    path: str, window: Any = AUTO, store: Store = Store.memory, folder: Path | None = None
+) -> ImageSet:
     """The images of an .npz file as `numpy.savez` writes it, or of an .npy file, which holds the
     images alone; `~` is expanded.
 
@@ -49,21 +52,12 @@ def load_npz(path: str, window: Any = AUTO) -> ImageSet:
     images. Arrays that are stored uncompressed, image after image, are read in blocks; of others
     all are in memory while they become bytes.
 
-    window: `dataset.window`.
-    Raises InputError for a file that is missing, damaged or no .npz, for an array that is missing
-    or invalid, and where memory does not suffice.
+    window: `dataset.window`. store, folder: of `load_pixels`.
+    Raises InputError for a file that is missing, damaged or of another kind, for an array that is
+    missing or invalid, and where memory does not suffice.
     """
-    try:
-        return _load(path, window)
-    except MemoryError as error:
-        raise InputError(
-            f"dataset.path={path!r}: its images need more memory than there is; save fewer or "
-            "smaller ones"
-        ) from error
-
-
-def _load(path: str, window: Any) -> ImageSet:
-    arrays = ArrayFile(path, f"dataset.path={path!r}", _NAMES)
+    named = f"dataset.path={path!r}"
+    arrays = ArrayFile(path, named, _NAMES)
     rows, axis = _images(arrays)
     is_test = _is_test(arrays, len(rows))
     n_test = int(is_test.sum())
@@ -72,7 +66,11 @@ def _load(path: str, window: Any) -> ImageSet:
     notes: list[str] = []
     if presence is None:
         labels, notes = _labels(arrays, len(rows))
-    images = _all_of(source)
+    there = None if store is Store.disk else source.as_they_are
+    if there is None:
+        images = load_pixels(source, store, folder, named).images
+    else:
+        images = torch.from_numpy(there)
     mean, std = channel_statistics(images, is_test)
     return ImageSet(
         images=images,
@@ -125,10 +123,8 @@ def npz_images(path: str, named: str, axes: str | None = None) -> Tensor:
     """
     arrays = ArrayFile(path, named, (IMAGES, "axes"))
     rows, axis = _images(arrays, axes=axes)
-    try:
-        return _all_of(source_for(rows, axis, None, arrays.error))
-    except MemoryError as error:
-        raise InputError(f"{named}: its images need more memory than there is") from error
+    source = source_for(rows, axis, None, arrays.error)
+    return torch.from_numpy(source.read(0, len(source)).pixels)
 
 
 def _images(
@@ -140,18 +136,6 @@ def _images(
         raise arrays.error(f"no array 'images'; the arrays are {names}")
     axes = axes or arrays.scalar("axes")
     return arrays.images, channel_axis(arrays.images.shape, arrays.error, axes, known)
-
-
-def _all_of(source: ArraySource) -> Tensor:
-    """uint8 (N, C, H, W)."""
-    there = source.as_they_are
-    if there is not None:
-        return torch.from_numpy(there)
-    images = np.empty((len(source), *source.shape), np.uint8)
-    step = max(_AT_A_TIME // images[0].size, 1)
-    for first in range(0, len(source), step):
-        images[first : first + step] = source.read(first, min(first + step, len(source))).pixels
-    return torch.from_numpy(images)
 
 
 def _is_rgb(arrays: ArrayFile) -> bool:

@@ -167,7 +167,8 @@ class Npz(OwnImages):
 
         self.check_place()
         assert self.path is not None
-        return load_npz(self.path, self.window)
+        folder = expanded(self.store_folder) if self.store_folder else self.cache
+        return load_npz(self.path, self.window, self.store, folder)
 
     @property
     def cache(self) -> Path | None:

@@ -117,11 +117,11 @@ def test_the_range_of_a_type(tmp_path, array, expected):
         ("type", RAMP.astype(np.int32), "32-bit integers is not known"),
         ("type", RAMP.astype(np.uint32), "32-bit integers is not known"),
         ("type", (RAMP - 1).astype(np.int16), "go below 0"),
-        ("type", RAMP.astype(np.float32), "from 0 to 1023, not 0 to 1"),
+        ("type", RAMP.astype(np.float32), "from 0 to 4095, not 0 to 1"),
         ("auto", np.where(RAMP == 7, np.nan, RAMP), "NaN"),
         ([0, 1], np.where(RAMP == 7, np.inf, RAMP), "infinite"),
-        ("auto", RAMP.astype(np.int64), "is int64; must be uint8, bool, uint16"),
-        ("auto", RAMP.astype(np.longdouble), "must be uint8"),
+        ("auto", RAMP.astype(np.int64), "is int64; must be bool, uint8, uint16"),
+        ("auto", RAMP.astype(np.longdouble), "must be bool, uint8"),
     ],
 )
 def test_values_that_no_window_is_for(tmp_path, window, array, part):
@@ -198,7 +198,7 @@ def test_floats_of_another_precision_have_the_windows_range():
     ],
 )
 def test_what_a_run_has_no_window_for(window, array, part):
-    with pytest.raises(InputError, match="array 'images'.*") as error:
+    with pytest.raises(InputError, match="array 'images'") as error:
         array_source(array, InputError, window).read(0, 4)
     assert part in str(error.value)
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from dimred.data import array_file, npz
+from dimred.data import free_memory
 from dimred.data.image_set import channel_statistics
-from dimred.data.npz import load_npz, npz_images
+from dimred.data.npz import load_npz
 from dimred.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -282,26 +282,22 @@ def test_an_array_that_claims_more_than_there_is_is_refused(tmp_path, name, shap
 
 def test_an_array_that_memory_does_not_hold_is_refused(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "mine.npz", images=np.zeros((9, 9, 9), np.uint8))
-    monkeypatch.setattr(array_file, "memory", lambda: 728)
-    assert "needs 0.0 GiB of memory" in refusal(tmp_path / "mine.npz")
+    monkeypatch.setattr(free_memory, "free_memory", lambda: 728)
+    message = refusal(tmp_path / "mine.npz")
+    assert "array 'images' of shape (9, 9, 9) need 0.1 MiB of memory" in message
 
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr(array_file, "memory", lambda: 2**40)
+    monkeypatch.setattr(free_memory, "free_memory", lambda: 2**40)
     monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", fail)
     assert "array 'images' needs more memory than there is" in refusal(tmp_path / "mine.npz")
 
 
-def test_images_that_need_more_memory_while_they_are_read(tmp_path, monkeypatch):
-    def fail(*_):
-        raise MemoryError
-
-    np.savez(tmp_path / "mine.npz", images=GRAY)
-    monkeypatch.setattr(npz, "_all_of", fail)
-    assert "more memory than there is" in refusal(tmp_path / "mine.npz")
-    with pytest.raises(InputError, match=r"^x.npz: its images need more memory"):
-        npz_images(str(tmp_path / "mine.npz"), "x.npz")
+def test_images_that_memory_does_not_hold_as_bytes_are_refused(tmp_path, monkeypatch):
+    np.savez(tmp_path / "mine.npz", images=GRAY.astype(np.uint16))
+    monkeypatch.setattr(free_memory, "free_memory", lambda: 100)
+    assert "6 images of 1x5x4 bytes" in refusal(tmp_path / "mine.npz")
 
 
 def test_a_pipe_or_device_is_refused_at_once(tmp_path):
