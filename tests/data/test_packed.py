@@ -2,7 +2,6 @@
 
 import errno
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -160,27 +159,56 @@ def test_what_was_packed_is_kept_wherever_it_was_stopped(tmp_path, monkeypatch, 
 
 
 PACKING = """
-import sys
+import os, signal, sys, time
 from pathlib import Path
 from pixel_sources import Textures
 from dimred.data import blocks
 from dimred.data.own_options import Store
 from dimred.data.pixels import load_pixels
+
 blocks._IMAGES = 4
-source = Textures(400, bad=(7, 101), delay=0.002)
-loaded = load_pixels(source, Store.disk, Path(sys.argv[1]), "")
-print(len(source.reads), int(loaded.images.sum()))
+folder, expected = Path(sys.argv[1]), Textures(400, bad=(7, 101)).all_readable()
+
+def packing():
+    process = os.fork()  # nothing has made a thread yet
+    if not process:
+        source = Textures(400, bad=(7, 101), delay=0.002)
+        loaded = load_pixels(source, Store.disk, folder, "")
+        right = (loaded.images.numpy() == expected).all()
+        os._exit(1 + len(source.reads) if right else 255)
+    return process
+
+def lines():
+    files = list(folder.glob("packed-*.index"))
+    return files[0].read_bytes().count(b"\\n") if files else 0
+
+def reads(process):
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) - 1
+
+if sys.argv[2] == "killed":
+    for least in (2, 20, 50):
+        process = packing()
+        while lines() < least:
+            time.sleep(0.001)
+        os.kill(process, signal.SIGKILL)
+        assert reads(process) == -signal.SIGKILL - 1
+    packed = lines() - 1
+    assert reads(packing()) == 100 - packed, packed
+both = [packing(), packing()]
+print(sorted(map(reads, both)))
 """
 
 
-def packing(folder):
-    return subprocess.Popen(
-        [sys.executable, "-c", PACKING, str(folder)],
+def packed_by(folder, how):
+    done = subprocess.run(
+        [sys.executable, "-c", PACKING, str(folder), how],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
+        check=False,
     )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip(), done.stderr
 
 
 def lines_of(folder):
@@ -189,28 +217,14 @@ def lines_of(folder):
 
 
 def test_killed_processes_leave_what_the_next_goes_on_with(tmp_path):
-    for least in (2, 20, 50):
-        process = packing(tmp_path)
-        while lines_of(tmp_path) < least:
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.001)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    packed = lines_of(tmp_path) - 1
-    out, err = packing(tmp_path).communicate()
-    reads, total = map(int, out.split())
-    assert reads <= 100 - packed
-    assert "are there" in err
-    assert total == Textures(400, bad=(7, 101)).all_readable().sum(dtype=int)
+    reads, said = packed_by(tmp_path, "killed")
+    assert reads == "[0, 0]"
+    assert "are there" in said
 
 
 def test_of_two_processes_at_once_one_packs_and_the_other_waits(tmp_path):
-    both = [packing(tmp_path), packing(tmp_path)]
-    said = [process.communicate() for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
-    reads = sorted(int(out.split()[0]) for out, _ in said)
-    assert reads == [0, 100]
-    assert len({out.split()[1] for out, _ in said}) == 1
+    reads, _ = packed_by(tmp_path, "at once")
+    assert reads == "[0, 100]"
 
 
 def test_without_locks_it_says_so(tmp_path, monkeypatch, capfd):
