@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from itertools import islice
 from pathlib import Path
@@ -57,6 +57,11 @@ class OwnImages(DatasetOptions):
         changes_result=False,
         is_path=True,
     )
+
+    @property
+    def location_key(self) -> str | None:
+        paths = (spec.name for spec in fields(self) if spec.metadata.get("is_path"))
+        return next(name for name in paths if name != "store_folder")
 
 
 @register("dataset", "image_folder")
