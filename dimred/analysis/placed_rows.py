@@ -28,7 +28,8 @@ MAX_PLACED = 5_000
 class PlacedRows:
     """M new images as `dimred embed` wrote them. z: (M, d), as the network gives it. skipped: what
     is not shown, a line each. reading: how the run reads files. files: of each image, "" in
-    memory; items: its position in a file of arrays, -1 for others. Others: as in `dimred.page.PlacedImages`."""
+    memory; items: its position in a file of arrays, -1 for others. Others: as in
+    `dimred.page.PlacedImages`."""
 
     names: Sequence[str]
     votes: Sequence[str]
@@ -149,6 +150,6 @@ def _rows(arrays: RunArrays, dims: int) -> dict[str, list[str | float | bool]]:
 def _images(file: str) -> NDArray[np.uint8] | None:
     """The images in an .npz file, uint8 (n, C, H, W); None where it has none."""
     try:
-        return npz_images(file, file).numpy()
+        return npz_images(file, file, axes="NCHW").numpy()
     except (InputError, OSError):
         return None
