@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dimred.data import image_folder
+from dimred.data import blocks, folder_source
 from dimred.data.image_folder import load_image_folder
 from dimred.data.own_options import ImageFolder
 from dimred.errors import InputError
@@ -222,7 +222,8 @@ def test_mean_and_std_are_those_of_the_training_images(tmp_path):
 
 
 def test_more_images_than_a_thread_takes_at_a_time_stay_in_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(image_folder, "_CHUNK", 4)
+    monkeypatch.setattr(blocks, "_IMAGES", 4)
+    monkeypatch.setattr(folder_source, "_CHUNK", 4)
     for number in range(30):
         save(tmp_path / f"{number:02d}.png", Image.new("L", (4, 4), number))
     for number in (3, 17):
