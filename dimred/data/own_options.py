@@ -58,6 +58,11 @@ class OwnImages(DatasetOptions):
         is_path=True,
     )
 
+    @property
+    def pack_folder(self) -> Path | None:
+        """The folder of the packed files; None for data without a place."""
+        return expanded(self.store_folder) if self.store_folder else self.cache
+
 
 @register("dataset", "image_folder")
 @dataclass
