@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dimred.data.array_source import ArraySource
+from dimred.data.channels import channels_of
 from dimred.data.first_look import counted_word
-from dimred.data.image_folder import decode_files
+from dimred.data.folder_pixels import pages_of
+from dimred.data.folder_source import decode_files
 from dimred.data.image_paths import READ, SUFFIXES, image_paths
 from dimred.data.npz import array_source, npz_source
 from dimred.data.own_options import ImageFolder
+from dimred.data.reading import IMAGES
 from dimred.errors import InputError
 from dimred.files import FORMULA, expanded, printable
 from dimred.run_folder import layout
@@ -78,10 +81,22 @@ class NewImages:
             self._files = [_File(named, "", holds_arrays=True)]
             return
         sources = [images] if isinstance(images, str | os.PathLike) else images
-        suffixes = _ARRAYS[:1] if isinstance(run.config.dataset, ImageFolder) else _ARRAYS
-        self._files = [file for source in sources for file in _files(source, suffixes)]
+        self._files = [file for source in sources for file in self._in(source)]
         if not self._files:
             raise InputError(f"{named}=[]: name image files, folders or {_KINDS} files")
+
+    def _in(self, source: Source) -> list[_File]:
+        """The files that a source is or holds, as pages where the run's pages are images."""
+        is_of_folder = isinstance(self.run.config.dataset, ImageFolder)
+        files = _files(source, _ARRAYS[:1] if is_of_folder else _ARRAYS)
+        if self.run.reading.pages != IMAGES:
+            return files
+        pages = pages_of([file.path for file in files])
+        return [
+            file if page is None else _File(f"{file.name}[{page}]", f"{file.path}[{page}]")
+            for file, of_file in zip(files, pages, strict=True)
+            for page in of_file
+        ]
 
     @property
     def listed(self) -> list[NewImage]:
@@ -186,9 +201,12 @@ class NewImages:
 
     def _decoded(self, files: Sequence[_File]) -> tuple[list[NewImage], Tensor]:
         channels, height, width = self.run.shape
-        decoded_files = decode_files([file.path for file in files], (height, width))
-        pixels, is_gray, problems = decoded_files[:3]
-        for i in np.flatnonzero(~is_gray).tolist() if channels == 1 else ():
+        # Color that is to become gray is read as color.
+        wanted = channels_of(3 if channels == 1 else channels, self.run.is_rgb or channels == 1)
+        paths, reading = [file.path for file in files], self.run.reading
+        found = decode_files(paths, (height, width), wanted, reading)
+        pixels, problems = found.pixels, found.problems
+        for i in np.flatnonzero(~found.is_gray).tolist() if channels == 1 else ():
             # Gray may be stored as three equal channels.
             if problems[i] is None and (pixels[i] != pixels[i, :1]).any():
                 pixels[i, :1] = _gray(pixels[i][None])[0]
