@@ -42,14 +42,14 @@ class PlacedRows:
     def __len__(self) -> int:
         return len(self.names)
 
-    def pictures(self, side: int) -> list[NDArray[np.uint8] | None]:
-        """Their whole pictures with at most `side` pixels on the longer side, uint8 (C, height,
-        width); None for those whose file is not there."""
-        return pictures_of_files(self.files, self.items, side)
+    def pictures(self, run: FinishedRun, side: int) -> list[NDArray[np.uint8] | None]:
+        """Their whole pictures with at most `side` pixels on the longer side, uint8 (1 or 3, height,
+        width), as the run's images are shown; None for those whose file is not there."""
+        return pictures_of_files(run, self.files, self.items, side)
 
 
 def pictures_of_files(
-    files: Sequence[str], items: Sequence[int], side: int
+    run: FinishedRun, files: Sequence[str], items: Sequence[int], side: int
 ) -> list[NDArray[np.uint8] | None]:
     """The pictures in files, or at positions in files of arrays, as `PlacedRows.pictures`."""
     arrays: dict[str, NDArray[np.uint8] | None] = {}
@@ -62,7 +62,7 @@ def pictures_of_files(
             images = arrays[file]
             if images is not None and i < len(images):
                 pictures[row] = at_most(images[i], side)
-    return pictures
+    return [None if picture is None else run.pictured(picture) for picture in pictures]
 
 
 def placed_rows(run: FinishedRun) -> PlacedRows:
