@@ -43,8 +43,8 @@ class PlacedRows:
         return len(self.names)
 
     def pictures(self, run: FinishedRun, side: int) -> list[NDArray[np.uint8] | None]:
-        """Their whole pictures with at most `side` pixels on the longer side, uint8 (1 or 3, height,
-        width), as the run's images are shown; None for those whose file is not there."""
+        """Their whole pictures, as the run's images are shown, with at most `side` pixels on the
+        longer side, uint8 (1 or 3, height, width); None for those whose file is not there."""
         return pictures_of_files(run, self.files, self.items, side)
 
 

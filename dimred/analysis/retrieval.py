@@ -135,15 +135,14 @@ class Retrieved:
         among = counted(len(self.run.map.training_images), "training image")
         first = f", {k} of them shown" if k < self.k else ""
         distance = "1 - cosine" if self.distance == "cosine" else "Euclidean distance"
+        legend = f"below each neighbor: its file or index, class, {distance}"
         return sheet(
             tiles,
             1,
             self.run.path.absolute().name,
             f"{some}{counted(many, 'new image')}, each with its {self.k} nearest of {among} in "
             f"{self.where}{first}",
-            with_colors(
-                f"below each neighbor: its file or index, class, {distance}", self.run.colors
-            ),
+            with_colors(legend, self.run.colors),
         )
 
     def _shown(self, rows: NDArray[np.int64]) -> ShownImages:

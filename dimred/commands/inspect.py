@@ -71,9 +71,8 @@ def run(arguments: list[str]) -> int:
     from dimred.run_folder import layout
     from dimred.run_folder.finished import FinishedRun
 
-    finished = FinishedRun(path, args.root).showing(
-        args.channels
-    )  # no folder is made for a run that is not there
+    # No folder is made for a run that is not there.
+    finished = FinishedRun(path, args.root).showing(args.channels)
     from dimred.analysis.inspection import inspect
     from dimred.analysis.keep_one import check_has_files, leave_out_near_duplicates
     from dimred.run_folder.folder import RunFolder  # with torch, for a run that is there

@@ -49,7 +49,8 @@ def composite(
         return chosen
     colors = np.array([*_colors(len(channels)).values()], dtype=np.float32) / 255
     mixed = np.einsum("...chw,ck->...khw", chosen.astype(np.float32), colors)
-    return np.rint(mixed).clip(0, 255).astype(np.uint8)
+    shown: NDArray[np.uint8] = np.rint(mixed).clip(0, 255).astype(np.uint8)
+    return shown
 
 
 def in_words(channels: Sequence[int] | None, count: int, is_rgb: bool) -> str:

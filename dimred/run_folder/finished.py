@@ -288,8 +288,8 @@ class FinishedRun:
 
     @property
     def colors(self) -> str:
-        """In what colors its images are shown, for captions: "channels 0, 2, 3 as red, green, blue".
-        "" for gray and RGB as they are."""
+        """In what colors its images are shown, such as "channels 0, 2, 3 as red, green, blue"; ""
+        for gray and RGB as they are."""
         of_earlier_versions = "rgb" not in self.record.summary["dataset"]  # had no others
         if self.channels is None and of_earlier_versions:
             return ""
