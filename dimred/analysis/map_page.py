@@ -172,6 +172,7 @@ def map_page(
         placed=placed and placed[0],
         verdict=_verdict(run.record.summary),
         files=base,
+        windowed=run.window is not None,
         absent=[] if base is None else images.absent.tolist(),
         missing=images.missing,
         heat=movement,

@@ -74,7 +74,7 @@ def test_the_page_is_there_at_the_end_with_whole_pictures(made):
     size = array(content, "size", "u1").reshape(N, 2)
     assert size[:4].tolist() == [[30, 60], [60, 30]] * 2
     told = about(content)
-    assert told["files"] == {"base": "../photos/", "absent": []}
+    assert told["files"] == {"base": "../photos/", "absent": [], "windowed": False}
     assert (told["missing"], told["placed"]) == (None, None)
     assert told["verdict"] == {
         key: summary(cwd / "run")["verdict"][key] for key in ("word", "text", "advice")
