@@ -100,11 +100,11 @@ def test_all_sheets_show_the_channels_that_are_named(cwd):
     dimred(cwd, "inspect", "--channels", "3,4", PLUGIN, "run")
     sheets = list((cwd / "run/inspect").glob("*.png"))
     assert sheets
-    dimred(cwd, "locate", "--channels", "3,4", PLUGIN, "run", "RUN:all")
+    dimred(cwd, "locate", "--channels", "3,4", PLUGIN, "run", "RUN:test")
     few = ("--permutations", "39", "--spaces", "pixels")
     sets = ("RUN:class=channel 3", "RUN:class=channel 4")
     dimred(cwd, "compare", "--channels", "3,4", *few, PLUGIN, "run", *sets)
-    sheets += [cwd / "run/located/all/sheet.png", *(cwd / "run/compared").glob("*/betray.png")]
+    sheets += [cwd / "run/located/test/sheet.png", *(cwd / "run/compared").glob("*/betray.png")]
     shown = [{c: has_color(sheet, c) for c in (GREEN, MAGENTA, RED, BLUE)} for sheet in sheets]
     for sheet, of in zip(sheets, shown, strict=True):
         assert of == {GREEN: True, MAGENTA: True, RED: False, BLUE: False}, sheet
