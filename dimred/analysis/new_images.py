@@ -16,9 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dimred.data.image_folder import decode_files
+from dimred.data.channels import channels_of
+from dimred.data.folder_pixels import pages_of
+from dimred.data.folder_source import decode_files
 from dimred.data.image_paths import READ, SUFFIXES, image_paths
 from dimred.data.npz import image_tensor, npz_images
+from dimred.data.own_options import ImageFolder
+from dimred.data.reading import IMAGES
 from dimred.errors import InputError
 from dimred.files import FORMULA, expanded, printable
 from dimred.run_folder import layout
@@ -69,12 +73,25 @@ class NewImages:
             images = images.numpy(force=True)
         self._in_memory = images if isinstance(images, np.ndarray) else None
         if isinstance(images, np.ndarray):
-            self._files = [_File(named, "")]
+            self._files = [_File(named, "", holds_arrays=True)]
             return
         sources = [images] if isinstance(images, str | os.PathLike) else images
-        self._files = [file for source in sources for file in _files(source)]
+        self._files = [file for source in sources for file in self._in(source)]
         if not self._files:
             raise InputError(f"{named}=[]: name image files, folders or .npz files")
+
+    def _in(self, source: Source) -> list[_File]:
+        """The files that a source is or holds, as pages where the run's pages are images."""
+        is_of_folder = isinstance(self.run.config.dataset, ImageFolder)
+        files = _files(source, is_of_folder)
+        if self.run.reading.pages != IMAGES:
+            return files
+        pages = pages_of([file.path for file in files])
+        return [
+            file if page is None else _File(f"{file.name}[{page}]", f"{file.path}[{page}]")
+            for file, of_file in zip(files, pages, strict=True)
+            for page in of_file
+        ]
 
     @property
     def listed(self) -> list[NewImage]:
@@ -91,7 +108,7 @@ class NewImages:
                 self._arrays[number] = self._array(number)
                 images += _numbered(file, range(len(self._arrays[number])))
             else:
-                images.append(NewImage(*file))
+                images.append(NewImage(file.name, file.path))
             numbers += [number] * (len(images) - len(numbers))
         return images, np.array(numbers)
 
@@ -159,33 +176,37 @@ class NewImages:
 
     def _decoded(self, files: Sequence[_File]) -> tuple[list[NewImage], Tensor]:
         channels, height, width = self.run.shape
-        decoded_files = decode_files([file.path for file in files], (height, width))
-        pixels, is_gray, problems = decoded_files[:3]
-        for i in np.flatnonzero(~is_gray).tolist() if channels == 1 else ():
+        # Color that is to become gray is read as color.
+        wanted = channels_of(3 if channels == 1 else channels, self.run.is_rgb or channels == 1)
+        paths, reading = [file.path for file in files], self.run.reading
+        found = decode_files(paths, (height, width), wanted, reading)
+        pixels, problems = found.pixels, found.problems
+        for i in np.flatnonzero(~found.is_gray).tolist() if channels == 1 else ():
             # Gray may be stored as three equal channels.
             if problems[i] is None and (pixels[i] != pixels[i, :1]).any():
                 pixels[i, :1] = _gray(pixels[i][None])[0]
                 self.converted.append(files[i].name)
         decoded = list(zip(files, problems, strict=True))
         self.left_out += [(file.name, problem) for file, problem in decoded if problem is not None]
-        names = [NewImage(*file) for file, problem in decoded if problem is None]
+        names = [NewImage(file.name, file.path) for file, problem in decoded if problem is None]
         kept = np.array([problem is None for problem in problems])
         return names, torch.from_numpy(pixels[kept, :channels])
 
 
 class _File(NamedTuple):
-    """A file to read: its name for the user, and its path, "" for an array in memory."""
+    """A file to read: its name for the user, and its path, "" for an array in memory.
+    holds_arrays: whether it has any number of images, as arrays."""
 
     name: str
     path: str
-
-    @property
-    def holds_arrays(self) -> bool:
-        return not self.path or self.path.lower().endswith(".npz")
+    holds_arrays: bool = False
 
 
-def _files(source: Source) -> list[_File]:
-    """A file, or the image files below a folder, sorted. Raises InputError for anything else."""
+def _files(source: Source, is_of_folder: bool) -> list[_File]:
+    """A file, or the image files below a folder, sorted. Raises InputError for anything else.
+
+    is_of_folder: whether the run is on a folder, where an .npy file is one image.
+    """
     named = os.fspath(source)
     if not named:
         raise InputError("images='': name image files, folders or .npz files")
@@ -193,7 +214,8 @@ def _files(source: Source) -> list[_File]:
     # In a CSV file, spreadsheets would take such a name for a formula.
     name = printable(f"./{named}" if named.startswith(FORMULA) else named)
     if Path(path).is_file() and path.lower().endswith((*SUFFIXES, ".npz")):
-        return [_File(name, path)]
+        is_array = path.lower().endswith(".npz" if is_of_folder else (".npz", ".npy"))
+        return [_File(name, path, is_array)]
     if not Path(path).exists():
         raise InputError(f"{name}: does not exist")
     if not Path(path).is_dir():

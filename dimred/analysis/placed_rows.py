@@ -54,7 +54,8 @@ def pictures_of_files(
     """The pictures in files, or at positions in files of arrays, as `PlacedRows.pictures`."""
     arrays: dict[str, NDArray[np.uint8] | None] = {}
     of = list(zip(files, items, strict=True))
-    pictures = whole_pictures([None if i >= 0 else file or None for file, i in of], side)
+    paths = [None if i >= 0 else file or None for file, i in of]
+    pictures = whole_pictures(paths, side, run.reading)
     for row, (file, i) in enumerate(of):
         if i >= 0:
             if file not in arrays:
@@ -86,7 +87,8 @@ def placed_rows(run: FinishedRun) -> PlacedRows:
         for key, values in of_set.items():
             rows[key] += values
         rows["sets"] += [printable(name.removesuffix(".npz"))] * count
-    return PlacedRows(**rows, z=np.concatenate(z), skipped=skipped)  # type: ignore[arg-type]
+    z_of_all = np.concatenate(z)
+    return PlacedRows(**rows, z=z_of_all, skipped=skipped)  # type: ignore[arg-type]
 
 
 def _sets(run: FinishedRun) -> list[str]:

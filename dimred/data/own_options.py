@@ -108,8 +108,10 @@ class ImageFolder(SelectedFiles, OwnImages):
 
     def check_place(self) -> None:
         from dimred.data.image_paths import image_paths, table_path
+        from dimred.data.window import check_window
         from dimred.errors import InputError
 
+        check_window(self.window)
         if self.root is None:
             raise InputError("dataset.root=null: give the folder of images, dataset.root=FOLDER")
         for key, file in (("table", self.table), ("exclude", self.exclude)):
@@ -129,12 +131,16 @@ class ImageFolder(SelectedFiles, OwnImages):
         return next(islice(paths, count, None), None) is not None
 
     def load_files(self, select: Callable[[ImageSet], ImageSet]) -> ImageSet:
+        from dimred.data.folder_pixels import HowRead
         from dimred.data.image_folder import load_image_folder
 
         self.check_place()
         assert self.root is not None
+        pages = None if self.pages is None else self.pages.value
+        folder = expanded(self.store_folder) if self.store_folder else self.cache
+        how = HowRead(self.window, pages, self.store, folder, self.fit_classes)
         return load_image_folder(
-            self.root, self.image_size, self.strict, select, self.table, self.exclude
+            self.root, self.image_size, self.strict, select, self.table, self.exclude, how
         )
 
 
