@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dimred.analysis.captions import ShownImages, cluster_caption, counted, number, pair_caption
+from dimred.analysis.captions import (
+    ShownImages,
+    cluster_caption,
+    counted,
+    number,
+    pair_caption,
+    with_colors,
+)
 from dimred.analysis.run_images import RunImages
 from dimred.evaluation.near_duplicates import KINDS, NearDuplicates, near_duplicates
 from dimred.evaluation.outliers import (
@@ -67,7 +74,7 @@ def inspect(run: FinishedRun, folder: RunFolder) -> Iterator[tuple[str, Report]]
         words = kind.replace("_", " ")
         with step(words):
             report = search()
-            report.write(folder, kind, f"{run.record.data}: {words}")
+            report.write(folder, kind, f"{run.record.data}: {words}", run.colors)
         findings[kind] = report.findings
         yield kind, report
     folder.write_json(layout.FINDINGS, as_json(findings))
@@ -93,8 +100,9 @@ class Report:
     total: int = 0
     legend: str = ""
 
-    def write(self, folder: RunFolder, kind: str, title: str) -> None:
-        """Write KIND.csv and KIND.png; files without content are removed."""
+    def write(self, folder: RunFolder, kind: str, title: str, colors: str) -> None:
+        """Write KIND.csv and KIND.png; files without content are removed. colors: of the pictures,
+        in words."""
         table, picture = (f"{layout.INSPECTED}/{kind}.{ending}" for ending in ("csv", "png"))
         if self.columns:
             folder.files.write(table, csv_file(self.columns, self.table))
@@ -103,7 +111,8 @@ class Report:
         if self.tiles:
             shown = len(self.tiles)
             some = f"; {shown:,} of {self.total:,} shown" if shown < self.total else ""
-            figure = sheet(self.tiles, self.across, title, self.summary + some, self.legend)
+            told = with_colors(self.summary + some, colors)
+            figure = sheet(self.tiles, self.across, title, told, self.legend)
             folder.files.write(picture, to_png(figure))
         else:
             folder.files.remove(picture)
@@ -133,7 +142,8 @@ class _Inspection:
                 self.missing = seen.missing if len(there) < len(run.map) else ""
         self.rows = there * variants
         self.device = compute.device
-        self.shown = ShownImages(self.images, self.rows, None if seen is None else seen.pictures)
+        pictures = None if seen is None else seen.pictures
+        self.shown = ShownImages(self.images, self.rows, pictures, run.pictured)
         with step("neighbors in H"):
             self.neighbors = neighbors_up_to(K_CONFLICT, self.h, self.device)
 
