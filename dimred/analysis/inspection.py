@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from dimred.analysis.captions import ShownImages, cluster_caption, counted, number, pair_caption
 from dimred.analysis.run_images import RunImages
+from dimred.evaluation.approximate import neighbors_of_all
 from dimred.evaluation.near_duplicates import KINDS, NearDuplicates, near_duplicates
 from dimred.evaluation.outliers import (
+    MAX_CLUSTERED,
     Cluster,
     beyond_threshold,
     class_kth_distances,
@@ -20,7 +22,6 @@ from dimred.evaluation.outliers import (
     disagreement,
     distances,
     kth_distances,
-    neighbors_up_to,
     ratio_to_median,
 )
 from dimred.evaluation.principal import principal_components
@@ -58,6 +59,8 @@ def inspect(run: FinishedRun, folder: RunFolder) -> Iterator[tuple[str, Report]]
     if inspection.missing:
         count, total = len(inspection.images), len(run.map)
         yield "images", Report(f"{count:,} of {total:,}; the others: {inspection.missing}")
+    if inspection.said:
+        yield "neighbors", Report(f"in H {inspection.said}")
     for kind, search in {
         "near_duplicates": inspection.near_duplicates,
         "outliers": inspection.outliers,
@@ -135,7 +138,8 @@ class _Inspection:
         self.device = compute.device
         self.shown = ShownImages(self.images, self.rows, None if seen is None else seen.pictures)
         with step("neighbors in H"):
-            self.neighbors = neighbors_up_to(K_CONFLICT, self.h, self.device)
+            near = neighbors_of_all(self.h, K_CONFLICT, self.device)
+        self.neighbors, self.said = near.rows, near.said
 
     def near_duplicates(self) -> Report:
         """Pairs and groups of copies, most certain first."""
@@ -295,6 +299,8 @@ class _Inspection:
             summary = (
                 f"{len(densest)} in {space}, with {covered:.0%} of the images; the densest first"
             )
+        if len(z) > MAX_CLUSTERED:
+            summary += f"; by HDBSCAN of {MAX_CLUSTERED:,} drawn, others as the nearest of these"
         findings = Findings(tuple(groups))
         return Report(
             summary,
@@ -352,7 +358,7 @@ class _Inspection:
         if self.images.labels:
             differ = np.diff(self.images.labels.values[pairs.pairs]) != 0
             summary += f"; {int(differ.sum())} of two classes"
-        return summary
+        return summary + (f"; candidates {pairs.said}" if pairs.said else "")
 
     def _pairs_shown(self, pairs: NearDuplicates) -> Rows:
         """One pair of each group: first those of two classes, then others, evenly chosen from the
