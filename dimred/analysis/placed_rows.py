@@ -26,8 +26,9 @@ MAX_PLACED = 5_000
 @dataclass(frozen=True)
 class PlacedRows:
     """M new images as `dimred embed` wrote them. z: (M, d), as the network gives it. skipped: what
-    is not shown, a line each. files: of each image, "" in memory; items: its position in a file of
-    arrays, -1 for others. Others: as in `dimred.page.PlacedImages`."""
+    is not shown, a line each. reading: how the run reads files. files: of each image, "" in
+    memory; items: its position in a file of arrays, -1 for others. Others: as in
+    `dimred.page.PlacedImages`."""
 
     names: Sequence[str]
     votes: Sequence[str]
@@ -42,19 +43,20 @@ class PlacedRows:
     def __len__(self) -> int:
         return len(self.names)
 
-    def pictures(self, side: int) -> list[NDArray[np.uint8] | None]:
-        """Their whole pictures with at most `side` pixels on the longer side, uint8 (C, height,
-        width); None for those whose file is not there."""
-        return pictures_of_files(self.files, self.items, side)
+    def pictures(self, run: FinishedRun, side: int) -> list[NDArray[np.uint8] | None]:
+        """Their whole pictures, as the run's images are shown, with at most `side` pixels on the
+        longer side, uint8 (1 or 3, height, width); None for those whose file is not there."""
+        return pictures_of_files(run, self.files, self.items, side)
 
 
 def pictures_of_files(
-    files: Sequence[str], items: Sequence[int], side: int
+    run: FinishedRun, files: Sequence[str], items: Sequence[int], side: int
 ) -> list[NDArray[np.uint8] | None]:
     """The pictures in files, or at positions in files of arrays, as `PlacedRows.pictures`."""
     arrays: dict[str, NDArray[np.uint8] | None] = {}
     of = list(zip(files, items, strict=True))
-    pictures = whole_pictures([None if i >= 0 else file or None for file, i in of], side)
+    paths = [None if i >= 0 else file or None for file, i in of]
+    pictures = whole_pictures(paths, side, run.reading)
     for row, (file, i) in enumerate(of):
         if i >= 0:
             if file not in arrays:
@@ -62,7 +64,7 @@ def pictures_of_files(
             images = arrays[file]
             if images is not None and i < len(images):
                 pictures[row] = at_most(images[i], side)
-    return pictures
+    return [None if picture is None else run.pictured(picture) for picture in pictures]
 
 
 def placed_rows(run: FinishedRun) -> PlacedRows:
@@ -86,7 +88,8 @@ def placed_rows(run: FinishedRun) -> PlacedRows:
         for key, values in of_set.items():
             rows[key] += values
         rows["sets"] += [printable(name.removesuffix(".npz"))] * count
-    return PlacedRows(**rows, z=np.concatenate(z), skipped=skipped)  # type: ignore[arg-type]
+    z_of_all = np.concatenate(z)
+    return PlacedRows(**rows, z=z_of_all, skipped=skipped)  # type: ignore[arg-type]
 
 
 def _sets(run: FinishedRun) -> list[str]:
@@ -145,6 +148,6 @@ def _rows(arrays: RunArrays, dims: int) -> dict[str, list[str | float | bool]]:
 def _images(file: str) -> NDArray[np.uint8] | None:
     """The images in an .npz file, uint8 (n, C, H, W); None where it has none."""
     try:
-        return npz_images(file, file).numpy()
+        return npz_images(file, file, axes="NCHW").numpy()
     except (InputError, OSError):
         return None
