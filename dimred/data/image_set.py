@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dimred.data.blocks import in_order
+from dimred.data.free_memory import require_memory
+from dimred.data.mapped import is_mapped
 from dimred.data.presence import Boxes, Presence
 from dimred.data.window import Window
 
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
     from dimred.data.first_look import Found
 
 MAX_CHANNELS = 16
-_BLOCK = 4096  # images counted at a time, as copies of all of them may not fit in memory
+_BYTES_AT_A_TIME = 2**24
 _MIN_STD = 1e-3  # below one step of a uint8 pixel; keeps normalized constant images finite
 
 
@@ -108,14 +112,17 @@ class ImageSet:
         return test if len(test) else np.arange(len(self))
 
     def take(self, positions: NDArray[np.int64]) -> ImageSet:
-        """The images at `positions` (int64 array), with all data of them."""
+        """The images at `positions` (int64 array), with all data of them.
+
+        Their pixels are copied where they must be, and errors raised, as by `rows_of`.
+        """
 
         def pick(labels: LabelSet) -> LabelSet:
             return LabelSet(labels.values[positions], labels.names)
 
         return replace(
             self,
-            images=self.images[torch.from_numpy(positions)],
+            images=rows_of(self.images, positions),
             is_test=self.is_test[positions],
             labels=pick(self.labels) if self.labels else None,
             index=self.index[positions],
@@ -154,7 +161,8 @@ class ImageSet:
         """A hash of pixels, labels, factors and split, and of what is present where: equal only for
         the same data in the same order."""
         digest = hashlib.sha256(repr(tuple(self.images.shape)).encode())
-        digest.update(self.images.contiguous().numpy().data)
+        for block in blocks_of(self.images):
+            digest.update(block.contiguous().numpy().data)
         digest.update(self.is_test.tobytes())
         if self.is_unseen is not None:
             digest.update(b"unseen" + self.is_unseen.tobytes())
@@ -172,6 +180,26 @@ class ImageSet:
         return digest.hexdigest()
 
 
+def blocks_of(images: Tensor) -> Iterator[Tensor]:
+    """The images some at a time, uint8 (m, C, H, W), m at least 1, as copies of all of them may not
+    fit in memory."""
+    size = max(1, _BYTES_AT_A_TIME // max(1, images[:1].nbytes))
+    return iter(torch.split(images, size))
+
+
+def rows_of(images: Tensor, positions: NDArray[np.int64]) -> Tensor:
+    """The images at `positions`. All in their order are no copy, nor are successive ones of a
+    packed file. Raises InputError for others of such a file that do not fit in the free memory."""
+    first, count = int(positions[0]) if len(positions) else 0, len(positions)
+    successive = first >= 0 and np.array_equal(positions, np.arange(first, first + count))
+    if successive and (count == len(images) or is_mapped(images)):
+        return images[first : first + count]
+    if is_mapped(images):
+        what = f"dataset.store=disk: {count:,} of {len(images):,} packed images"
+        require_memory(count * images[:1].nbytes, what, "select fewer, as by dataset.limit")
+    return images[torch.from_numpy(positions)]
+
+
 def channel_statistics(
     images: Tensor, is_test: NDArray[np.bool_]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -180,17 +208,21 @@ def channel_statistics(
     images: uint8 (N, C, H, W). The results are for pixel values scaled to [0, 1]; the deviation
     is at least 0.001, so that constant images can be divided by it.
     """
-    channels = images.shape[1]
-    counts = np.zeros((channels, 256), dtype=np.int64)
-    for first in range(0, len(images), _BLOCK):
-        kept = torch.from_numpy(~is_test[first : first + _BLOCK])
-        train = images[first : first + _BLOCK][kept]
-        for channel in range(channels):
-            counts[channel] += torch.bincount(train[:, channel].flatten(), minlength=256).numpy()
+    blocks = list(blocks_of(images))
+    is_train = torch.split(torch.from_numpy(~is_test), [len(block) for block in blocks])
+
+    def counted(block: Tensor, is_train: Tensor) -> NDArray[np.int64]:
+        train = block if is_train.all() else block[is_train]
+        of_each = train.transpose(0, 1).flatten(1)
+        return np.stack([torch.bincount(values, minlength=256).numpy() for values in of_each])
+
+    counts = np.zeros((images.shape[1], 256), dtype=np.int64)
+    for some in in_order(lambda pair: counted(*pair), zip(blocks, is_train, strict=True)):
+        counts += some
     value = np.arange(256) / 255
     mean, std = [], []
-    for channel in range(channels):
-        mean.append(float(np.average(value, weights=counts[channel])))
-        variance = np.average((value - mean[-1]) ** 2, weights=counts[channel])
+    for weights in counts:
+        mean.append(float(np.average(value, weights=weights)))
+        variance = np.average((value - mean[-1]) ** 2, weights=weights)
         std.append(max(float(np.sqrt(variance)), _MIN_STD))
     return tuple(mean), tuple(std)
