@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from dimred.data import blocks, folder_source
+from dimred.data.folder_pixels import HowRead
 from dimred.data.image_folder import load_image_folder
 from dimred.data.own_options import ImageFolder
 from dimred.errors import InputError
@@ -16,13 +17,13 @@ from dimred.errors import InputError
 SIZE = 8
 
 
-def load(root, size=SIZE, strict=False):
-    return load_image_folder(str(root), size, strict)
+def load(root, size=SIZE, strict=False, **how):
+    return load_image_folder(str(root), size, strict, how=HowRead(**how))
 
 
-def refusal(root, size=SIZE, strict=False):
+def refusal(root, size=SIZE, strict=False, **how):
     with pytest.raises(InputError) as error:
-        load(root, size, strict)
+        load(root, size, strict, **how)
     message = str(error.value)
     assert "\n" not in message
     return message
