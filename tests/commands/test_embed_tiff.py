@@ -1,4 +1,4 @@
-"""A run on five-channel TIFFs through the command, and new images that are read as it read its own."""
+"""A run on five-channel TIFFs through the command, and new images, which are read alike."""
 
 import json
 import re
@@ -94,8 +94,9 @@ def test_strict_refuses_the_set_in_a_line(stains, tmp_path):
     assert "'a/snap.png' cannot be read: is gray, where most have 5" in line
 
 
-def test_the_images_of_a_run_are_read_again_whatever_is_new(stains):
+def test_the_images_of_a_run_are_read_again_whatever_is_new(stains, monkeypatch):
     cwd, _ = stains
+    monkeypatch.chdir(cwd)
     write(cwd / "cells/b/new.tif", 10 * stack(1))  # would change the window
     try:
         images = FinishedRun(cwd / "run").images()
@@ -119,7 +120,8 @@ def slices(tmp_path_factory):
     return cwd
 
 
-def test_pages_are_images_of_their_own(slices):
+def test_pages_are_images_of_their_own(slices, monkeypatch):
+    monkeypatch.chdir(slices)
     run = FinishedRun(slices / "run")
     sources = run.map.sources.tolist()
     assert len(sources) == 76
