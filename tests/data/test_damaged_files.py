@@ -107,3 +107,35 @@ def test_a_damaged_file_of_arrays_is_read_or_refused(tmp_path, memory, name):
             refused.append(str(error))
     assert refused
     assert not any("\n" in message for message in refused)
+
+
+@pytest.mark.parametrize(
+    ("options", "tag", "value", "reason"),
+    [
+        ({"planarconfig": "separate"}, 277, 9, "claims more pixels than the file holds"),
+        ({"compression": "zlib"}, 279, 2**31, "claims more pixels than the file holds"),
+    ],
+)
+def test_a_tiff_that_claims_more_than_it_holds_has_a_reason(tmp_path, options, tag, value, reason):
+    """tifffile makes black of strips that are missing."""
+    values = VALUES if "planarconfig" in options else VALUES[0]
+    content = bytearray(tiff(values, photometric="minisblack", **options))
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        found = file.pages[0].tags[tag]
+    start, size = found.valueoffset, {3: 2, 4: 4}[found.dtype]
+    content[start : start + size] = value.to_bytes(size, "little")
+    path = tmp_path / "a.tif"
+    path.write_bytes(content)
+    with pytest.raises(Exception, match=reason):
+        decode(str(path), (8, 8), READING)
+
+
+def test_a_tile_far_larger_than_its_file_takes_no_memory(tmp_path, memory):
+    content = bytearray(tiff(VALUES[0], compression="zlib", tile=(16, 16)))
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        offsets = [file.pages[0].tags[tag].valueoffset for tag in (322, 323)]
+    for offset in offsets:
+        content[offset : offset + 2] = (2**16 - 16).to_bytes(2, "little")
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(ValueError, match="could be a decompression bomb"):
+        decode(str(tmp_path / "a.tif"), (8, 8), READING)
