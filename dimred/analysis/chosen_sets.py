@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dimred.analysis.new_images import Images, NewImage, NewImages, absolute
 from dimred.analysis.selectors import conditions_in, selected_rows
-from dimred.data.image_files import files_by_name
+from dimred.data.image_files import files_by_name, paths_of
 from dimred.data.options import FitOn
 from dimred.data.own_options import ImageFolder, Npz
 from dimred.errors import InputError
@@ -189,7 +189,7 @@ class OwnImages:
             except InputError:
                 there = {}  # the folder is gone
         names = np.full(self.n, "") if self.on.sources is None else self.on.sources[images]
-        files = tuple(absolute(there.get(str(name), "")) for name in names)
+        files = tuple(absolute(path or "") for path in paths_of(there, names.tolist()))
         return files, np.full(self.n, -1)
 
     def names(self, rows: Rows) -> tuple[str, ...]:

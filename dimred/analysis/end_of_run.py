@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dimred.analysis.map_page import MapView
 from dimred.analysis.run_images import RunImages
-from dimred.data.image_files import digests, files_by_name
+from dimred.data.image_files import digests, files_by_name, files_of, paths_of
 from dimred.data.image_set import ImageSet
 from dimred.files import printable
 from dimred.run_folder import layout
@@ -58,12 +58,12 @@ def _keep(run: FinishedRun) -> None:
             size = np.tile([atlas.width, atlas.height], (len(names), 1))
         sheets, slot = atlas.sheets, atlas.slot
         thumbnails = Thumbnails(sheets, slot, size.astype(np.uint8), atlas.cell, atlas.columns)
-    found = digests(images.paths)
-    changed = [name in there and images.paths[i] is None for i, name in enumerate(names)]
+    found, listed = digests(images.paths), paths_of(there, names)
+    changed = [path is not None and images.paths[i] is None for i, path in enumerate(listed)]
     found[changed] = CHANGED
     kept = Kept(
         digests=found,
-        others=frozenset(there) - frozenset(names),
+        others=frozenset(there) - files_of(names),
         h=images.h() if few and run.map.h is None else None,
         thumbnails=thumbnails,
     )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dimred.analysis.run_images import at_most
 from dimred.data.image_files import whole_pictures
 from dimred.data.npz import npz_images
+from dimred.data.reading import AS_STORED, Reading
 from dimred.errors import InputError
 from dimred.files import printable
 from dimred.run_folder import layout
@@ -26,8 +27,9 @@ MAX_PLACED = 5_000
 @dataclass(frozen=True)
 class PlacedRows:
     """M new images as `dimred embed` wrote them. z: (M, d), as the network gives it. skipped: what
-    is not shown, a line each. files: of each image, "" in memory; items: its position in a file of
-    arrays, -1 for others. Others: as in `dimred.page.PlacedImages`."""
+    is not shown, a line each. reading: how the run reads files. files: of each image, "" in
+    memory; items: its position in a file of arrays, -1 for others. Others: as in
+    `dimred.page.PlacedImages`."""
 
     names: Sequence[str]
     votes: Sequence[str]
@@ -38,6 +40,7 @@ class PlacedRows:
     items: Sequence[int]
     z: NDArray[np.float32]
     skipped: Sequence[str]
+    reading: Reading = AS_STORED
 
     def __len__(self) -> int:
         return len(self.names)
@@ -45,16 +48,17 @@ class PlacedRows:
     def pictures(self, side: int) -> list[NDArray[np.uint8] | None]:
         """Their whole pictures with at most `side` pixels on the longer side, uint8 (C, height,
         width); None for those whose file is not there."""
-        return pictures_of_files(self.files, self.items, side)
+        return pictures_of_files(self.files, self.items, side, self.reading)
 
 
 def pictures_of_files(
-    files: Sequence[str], items: Sequence[int], side: int
+    files: Sequence[str], items: Sequence[int], side: int, reading: Reading = AS_STORED
 ) -> list[NDArray[np.uint8] | None]:
-    """The pictures in files, or at positions in files of arrays, as `PlacedRows.pictures`."""
+    """The pictures in files, or at positions in files of arrays, as `PlacedRows.pictures`. reading:
+    how the run reads files."""
     arrays: dict[str, NDArray[np.uint8] | None] = {}
     of = list(zip(files, items, strict=True))
-    pictures = whole_pictures([None if i >= 0 else file or None for file, i in of], side)
+    pictures = whole_pictures([None if i >= 0 else file or None for file, i in of], side, reading)
     for row, (file, i) in enumerate(of):
         if i >= 0:
             if file not in arrays:
@@ -86,7 +90,8 @@ def placed_rows(run: FinishedRun) -> PlacedRows:
         for key, values in of_set.items():
             rows[key] += values
         rows["sets"] += [printable(name.removesuffix(".npz"))] * count
-    return PlacedRows(**rows, z=np.concatenate(z), skipped=skipped)  # type: ignore[arg-type]
+    z_of_all = np.concatenate(z)
+    return PlacedRows(**rows, z=z_of_all, skipped=skipped, reading=run.reading)  # type: ignore[arg-type]
 
 
 def _sets(run: FinishedRun) -> list[str]:
@@ -145,6 +150,6 @@ def _rows(arrays: RunArrays, dims: int) -> dict[str, list[str | float | bool]]:
 def _images(file: str) -> NDArray[np.uint8] | None:
     """The images in an .npz file, uint8 (n, C, H, W); None where it has none."""
     try:
-        return npz_images(file, file).numpy()
+        return npz_images(file, file, axes="NCHW").numpy()
     except (InputError, OSError):
         return None

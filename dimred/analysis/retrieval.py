@@ -124,7 +124,7 @@ class Retrieved:
         with step("reading the images"):
             shown = self._shown(self.neighbors[drawn, :k])
             files = [placed.files[i] for i in drawn]
-            new = pictures_of_files(files, placed.items[drawn].tolist(), _SIDE)
+            new = pictures_of_files(files, placed.items[drawn].tolist(), _SIDE, self.run.reading)
         tiles = []
         for i, picture in zip(drawn, new, strict=True):
             query = Picture(_blank() if picture is None else picture, ("new image",))

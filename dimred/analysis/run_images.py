@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dimred.data.image_files import files_by_name, whole_pictures
-from dimred.data.image_folder import decode_files
+from dimred.data.channels import channels_of
+from dimred.data.folder_source import decode_files
+from dimred.data.image_files import files_by_name, paths_of, whole_pictures
 from dimred.data.image_set import ImageSet
 from dimred.errors import InputError
 from dimred.files import expanded
@@ -148,7 +149,7 @@ class RunImages:
         longer side; None for those that are gone."""
         pictures: list[NDArray[np.uint8] | None] = [None] * len(rows)
         if self.run.has_files:
-            pictures = whole_pictures([self.paths[row] for row in rows], side)
+            pictures = whole_pictures([self.paths[row] for row in rows], side, self.run.reading)
         kept, images = self.run.kept, self._as_learned
         lost = np.array([i for i, picture in enumerate(pictures) if picture is None], int)
         if len(lost) and kept is not None and kept.thumbnails is not None:
@@ -166,7 +167,7 @@ class RunImages:
             return self._now.paths
         if self._listed is None:
             there = files_by_name(self.run.config.dataset.root)  # type: ignore[attr-defined]
-            paths = [there.get(name) for name in self.rows.sources or ()]
+            paths = paths_of(there, self.rows.sources or ())
             if self.run.is_in_memory:
                 self._leave_out_changed(paths)
             self._listed = tuple(paths)
@@ -181,9 +182,11 @@ class RunImages:
         channels, height, width = self.rows.images.shape[1:]
         for first in range(0, len(new), _AT_ONCE):
             some = new[first : first + _AT_ONCE]
-            pixels = decode_files([str(paths[i]) for i in some], (height, width))[0]
-            for i, now in zip(some, pixels[:, :channels], strict=True):
-                if not np.array_equal(now, self.rows.images[i].numpy()):
+            read = [str(paths[i]) for i in some]
+            of_set = channels_of(channels, self.rows.is_rgb)
+            decoded = decode_files(read, (height, width), of_set, self.run.reading)
+            for i, now, problem in zip(some, decoded.pixels, decoded.problems, strict=True):
+                if problem is not None or not np.array_equal(now, self.rows.images[i].numpy()):
                     paths[i] = None
 
     def base(self, place: Path | None) -> str | None:

@@ -20,8 +20,8 @@ from dimred.data.class_split_lists import (
     read_stanford_online_products,
 )
 from dimred.data.class_splits import CLASS_SPLITS, ClassSplit, place_of
-from dimred.data.folder_layout import File
-from dimred.data.image_folder import DecodedFiles, decode_all, found_in
+from dimred.data.folder_source import DecodedFiles, decode_files
+from dimred.data.image_folder import found_in
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
 from dimred.errors import InputError
 from dimred.files import expanded, printable
@@ -63,8 +63,15 @@ def load_class_split(
     split = CLASS_SPLITS[name]
     listed, is_there = _listed_images(name, root, partial)
     chosen = select(_outline(listed, is_there, split))
-    files = [File(listed.paths[i], False, None) for i in chosen.index]
-    decoded = decode_all(str(expanded(root)), files, image_size, strict=False)
+    folder = str(expanded(root))
+    paths = [f"{folder}/{listed.paths[i]}" for i in chosen.index]
+    try:
+        decoded = decode_files(paths, (image_size, image_size))
+    except MemoryError as error:
+        raise InputError(
+            f"dataset.image_size={image_size}: {len(paths):,} such images need more memory than "
+            "there is; set a smaller size"
+        ) from error
     unreadable = {
         source: problem
         for source, problem in zip(chosen.sources or (), decoded.problems, strict=True)
@@ -84,7 +91,8 @@ def load_class_split(
     if unseen is not None and (unseen.all() or not unseen.any()):
         unseen = None
     mean, std = channel_statistics(images.images, images.is_test if unseen is None else unseen)
-    found = replace(found_in(decoded, unreadable), files=int(is_there.sum()), notes=tuple(notes))
+    about = [image for image in decoded.about if image is not None]
+    found = replace(found_in(about, unreadable), files=int(is_there.sum()), notes=tuple(notes))
     return replace(
         images, mean=mean, std=std, is_unseen=unseen, found=found, unreadable=tuple(unreadable)
     )

@@ -8,16 +8,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from dimred.data.image_set import ImageSet, LabelSet
 from dimred.data.presence_labels import notes_on_presence
 from dimred.data.spelling import listed
+from dimred.data.window import Window
 
 _MAX_NAMED = 5
 _MAX_REASONS = 10
 _MAX_REASONS_PRINTED = 3
 _MAX_BYTES = 2**31  # beyond which copies are not looked for
+_BLOCK = 1024  # images looked at at a time
 _FEW_LEVELS = 64  # of 256
 _WORTH_SAYING = 0.01  # share of images of one color, and of test images that are copies
 
@@ -41,7 +44,6 @@ class Found:
     files: number of image files, readable or not, before any selection; None without files.
     kinds: number of files read by format and mode, such as "PNG RGB".
     sizes: (width, height) of the smallest and of the largest image; None if all are as stored.
-    peaks: for files of more than 8 bits, the highest gray value by the highest that is possible.
     grounds: number of files with transparent parts by what these were laid over.
     several_frames: number of files with several pages or frames, of which the first is read.
     unreadable: the files that cannot be read, by reason.
@@ -55,7 +57,6 @@ class Found:
     files: int | None = None
     kinds: dict[str, int] = field(default_factory=dict)
     sizes: tuple[tuple[int, int], tuple[int, int]] | None = None
-    peaks: dict[int, int] = field(default_factory=dict)
     grounds: dict[str, int] = field(default_factory=dict)
     several_frames: int = 0
     unreadable: tuple[Unreadable, ...] = ()
@@ -73,6 +74,8 @@ class FirstLook:
     images, training, test: numbers of images; training and test are the official split.
     shape: channels, height and width of an image.
     levels: the lowest and the highest pixel value, of 0 to 255.
+    window: what values of more than 8 bits became bytes by; None where there are none.
+    kept: the number of different bytes of each channel, () without a window.
     constant: number of images of one color throughout.
     copies: number of images that are exact copies of an earlier one; None for more than 2 GiB of
         pixels, where they are not looked for. test_copies: number of test images that are exact
@@ -90,6 +93,8 @@ class FirstLook:
     test_copies: int | None
     found: Found
     notes: tuple[str, ...]
+    window: Window | None = None
+    kept: tuple[int, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for summary.json."""
@@ -102,6 +107,8 @@ class FirstLook:
             "copies": self.copies,
             "test_copies": self.test_copies,
         }
+        if self.kept:
+            content["levels_kept"] = list(self.kept)
         if found.files is not None:
             content |= {
                 "files": found.files,
@@ -128,13 +135,20 @@ class FirstLook:
         if self.test:
             parts = f"{self.training:,} training and {self.test:,} test images"
         channels, height, width = self.shape
-        form = f"{width}x{height} pixels, {'gray' if channels == 1 else 'color'}"
+        color = {1: "gray", 3: "color"}.get(channels, f"{channels} channels")
+        form = f"{width}x{height} pixels, {color}"
         if self.found.sizes:
             small, large = (f"{width}x{height}" for width, height in self.found.sizes)
             form += f", from {small}{f' to {large}' if large != small else ''}"
             form += f" ({counted(self.found.kinds)})"
         low, high = self.levels
         lines = [f"first look: {parts}, {form}; pixel values {low} to {high}"]
+        if self.window is not None:
+            ranges = "; ".join(
+                f"{name} as {', '.join(f'{low:g} to {high:g}' for low, high in of)}"
+                for name, of in self.window.by_type.items()
+            )
+            lines.append(f"window: {ranges}; {', '.join(map(str, self.kept))} levels")
         links = self.found.links
         passed_over = [
             *([counted(self.found.other_files)] if self.found.other_files else []),
@@ -158,10 +172,16 @@ def first_look(images: ImageSet) -> FirstLook:
     """
     found = images.found or Found()
     _, channels, height, width = images.images.shape
-    pixels = images.images.flatten(2)
-    low, high = pixels.amin(2), pixels.amax(2)  # of each channel
-    levels = int(low.min()), int(high.max())
-    constant = int((low == high).all(1).sum())
+    lowest, highest, constant = 255, 0, 0
+    different = torch.zeros(channels, 256, dtype=torch.bool)
+    for first in range(0, len(images), _BLOCK):
+        pixels = images.images[first : first + _BLOCK].flatten(2)
+        low, high = pixels.amin(2), pixels.amax(2)  # of each channel
+        lowest, highest = min(lowest, int(low.min())), max(highest, int(high.max()))
+        constant += int((low == high).all(1).sum())
+        for channel in range(channels) if images.window is not None else ():
+            different[channel, torch.bincount(pixels[:, channel].flatten()).nonzero()] = True
+    kept = tuple(different.sum(1).tolist()) if images.window is not None else ()
     hashes = _hashes(images)
     copies = test_copies = None
     if hashes is not None:
@@ -174,12 +194,14 @@ def first_look(images: ImageSet) -> FirstLook:
         training=len(images) - n_test,
         test=n_test,
         shape=(channels, height, width),
-        levels=levels,
+        levels=(lowest, highest),
         constant=constant,
         copies=copies,
         test_copies=test_copies,
         found=found,
         notes=(),
+        window=images.window,
+        kept=kept,
     )
     notes = (
         *found.notes,
@@ -242,13 +264,13 @@ def _hashes(images: ImageSet) -> NDArray[np.int64] | None:
 
 def _notes_on_pixels(look: FirstLook) -> Iterator[str]:
     n = look.images
-    dark = {full: peak for full, peak in look.found.peaks.items() if 4 * peak <= full}
-    for full, peak in dark.items():
-        left = round(peak * 255 / full) + 1
+    few = [channel for channel, kept in enumerate(look.kept) if kept < _FEW_LEVELS]
+    if few:
+        left = min(look.kept)
+        where = f"channel {listed(map(str, few))}" if len(look.kept) > 1 else "the images"
         yield (
-            f"the gray values of {full.bit_length()} bits reach only {peak} of {full}: {left} gray "
-            "levels are left of them in 8 bits; save them with the range stretched"
-            + (", or as TIFFs of 12 bits" if full > 4095 >= peak > 1023 else "")
+            f"{where}: {left} of 256 levels are left of values of more than 8 bits; where the "
+            "files have more, dataset.window=auto or a narrower [low,high] keeps more"
         )
     low, high = look.levels
     if low == high:
@@ -256,7 +278,7 @@ def _notes_on_pixels(look: FirstLook) -> Iterator[str]:
     else:
         if look.constant >= max(1, _WORTH_SAYING * n):
             yield f"{look.constant:,} of {n:,} images have one color throughout"
-        if high - low < _FEW_LEVELS and not dark:
+        if high - low < _FEW_LEVELS and not few:
             yield f"pixels are from {low} to {high} only, of 0 to 255: the images have no contrast"
     if look.found.several_frames:
         files = counted_word(look.found.several_frames, "file has", "files have")

@@ -30,20 +30,33 @@ Parts = tuple[str, ...]  # the parts of a path below the root
 
 @dataclass(frozen=True)
 class File:
-    """A file: its path below the root, with "/" between parts, and the split and class from it.
+    """An image: the path of its file below the root, with "/" between parts, and the split and
+    class from it.
 
     classes: all that it shows, where a table says that it may be several; None elsewhere.
+    page: which of the file's it is, where pages are images; None where the file is the image.
     """
 
     path: str
     is_test: bool
     class_name: str | None
     classes: tuple[str, ...] | None = None
+    page: int | None = None
 
     @property
     def name(self) -> str:
-        """The path as text."""
-        return printable(self.path)
+        """The path as text, with the page: "a.tif[3]"."""
+        return printable(self.place)
+
+    @property
+    def place(self) -> str:
+        """The path with the page, as `decode` takes it."""
+        return self.path if self.page is None else f"{self.path}[{self.page}]"
+
+    @property
+    def order(self) -> tuple[bool, list[str], int]:
+        """What images are sorted by: train before test, then by path, then by page."""
+        return self.is_test, self.path.split("/"), self.page or 0
 
 
 @dataclass(frozen=True)
@@ -135,7 +148,7 @@ class _Reading:
             )
             for path, rest in inside.items()
         ]
-        files.sort(key=lambda file: (file.is_test, file.path.split("/")))
+        files.sort(key=lambda file: file.order)
         self._refuse_loose_files(files, sides)
         if len(set(spelled.values())) == 1:
             files = self._without_classes(files)

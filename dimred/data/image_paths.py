@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ READ = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".gif"),
     *(".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"),
     *(".avif", ".heic", ".heif", ".hif"),  # the last three with pillow-heif
+    ".npy",
 )
 # Image formats that cannot be read here: reported as unreadable instead of ignored.
 _NOT_READ = (".jp2", ".jxl")
@@ -34,6 +36,9 @@ CACHE = ".dimred-cache"
 _KERNEL = ("/proc", "/sys", "/dev")
 _MEMORY = "/dev/shm"  # an ordinary folder in memory
 _MAX_VISITS = 1000
+# Names of image files end in a suffix, so that a number in brackets is never part of them.
+_SUFFIX = "|".join(map(re.escape, SUFFIXES))
+_PAGE = re.compile(rf"(?s)(.*(?:{_SUFFIX}))\[(\d{{1,9}})\]", re.IGNORECASE)
 
 
 @dataclass
@@ -126,6 +131,13 @@ def image_paths(folder: str, named: str, passed_over: PassedOver | None = None) 
             elif inside + entry.name not in passed_over.used:
                 suffix = escaped(PurePath(entry.name).suffix.lower())
                 passed_over.other[outermost, suffix] += 1
+
+
+def split_page(name: str) -> tuple[str, int | None]:
+    """The file and the page that the name or path of an image says: "a.tif[3]" is page 3, counted
+    from 0, of "a.tif". The page is None for an image that is a file by itself."""
+    found = _PAGE.fullmatch(name)
+    return (found[1], int(found[2])) if found else (name, None)
 
 
 def table_path(root: str, given: str) -> Path | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from itertools import islice
 from pathlib import Path
@@ -58,6 +58,11 @@ class OwnImages(DatasetOptions):
         is_path=True,
     )
 
+    @property
+    def location_key(self) -> str | None:
+        paths = (spec.name for spec in fields(self) if spec.metadata.get("is_path"))
+        return next(name for name in paths if name != "store_folder")
+
 
 @register("dataset", "image_folder")
 @dataclass
@@ -108,8 +113,10 @@ class ImageFolder(SelectedFiles, OwnImages):
 
     def check_place(self) -> None:
         from dimred.data.image_paths import image_paths, table_path
+        from dimred.data.window import check_window
         from dimred.errors import InputError
 
+        check_window(self.window)
         if self.root is None:
             raise InputError("dataset.root=null: give the folder of images, dataset.root=FOLDER")
         for key, file in (("table", self.table), ("exclude", self.exclude)):
@@ -129,12 +136,16 @@ class ImageFolder(SelectedFiles, OwnImages):
         return next(islice(paths, count, None), None) is not None
 
     def load_files(self, select: Callable[[ImageSet], ImageSet]) -> ImageSet:
+        from dimred.data.folder_pixels import HowRead
         from dimred.data.image_folder import load_image_folder
 
         self.check_place()
         assert self.root is not None
+        pages = None if self.pages is None else self.pages.value
+        folder = expanded(self.store_folder) if self.store_folder else self.cache
+        how = HowRead(self.window, pages, self.store, folder, self.fit_classes)
         return load_image_folder(
-            self.root, self.image_size, self.strict, select, self.table, self.exclude
+            self.root, self.image_size, self.strict, select, self.table, self.exclude, how
         )
 
 
@@ -142,18 +153,20 @@ class ImageFolder(SelectedFiles, OwnImages):
 @dataclass
 class Npz(OwnImages):
     """An .npz file with arrays `images` and, if known, `labels` (a matrix where images show several
-    classes, with `boxes`) and `split`."""
+    classes, with `boxes`) and `split`; or an .npy file of images alone."""
 
     path: str | None = option(
         None, "The file; must be given.", changes_result=False, is_path=True, also=("file",)
     )
 
     def check_place(self) -> None:
+        from dimred.data.window import check_window
         from dimred.errors import InputError
         from dimred.files import open_regular
 
+        check_window(self.window)
         if self.path is None:
-            raise InputError("dataset.path=null: give the file, dataset.path=FILE.npz")
+            raise InputError("dataset.path=null: give the file, dataset.path=FILE.npz or FILE.npy")
         try:
             open_regular(expanded(self.path)).close()
         except OSError as error:
@@ -165,7 +178,8 @@ class Npz(OwnImages):
 
         self.check_place()
         assert self.path is not None
-        return load_npz(self.path)
+        folder = expanded(self.store_folder) if self.store_folder else self.cache
+        return load_npz(self.path, self.window, self.store, folder)
 
     @property
     def cache(self) -> Path | None:

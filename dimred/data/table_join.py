@@ -18,7 +18,7 @@ from dimred.data.image_set import LabelSet
 from dimred.data.spelling import composed, listed, one_spelling
 from dimred.data.table import Row, Table, column_values, read_table
 from dimred.data.table_presence import COLUMN, classes_in, with_one_spelling
-from dimred.files import FORMULA, escaped, expanded
+from dimred.files import FORMULA, escaped, expanded, printable
 
 _FILE = ("file", "path", "source", "filename")
 _CLASS, _SPLIT = ("class", "label"), ("split",)
@@ -103,7 +103,7 @@ class Tables:
         if self._table:
             joined, cells, has_values = self._with_table(self._table, by_name, ~is_excluded)
             is_kept &= has_values
-        order = sorted(range(len(joined)), key=lambda i: (joined[i].is_test, _parts(joined[i])))
+        order = sorted(range(len(joined)), key=lambda i: joined[i].order)
         return Joined(
             [joined[i] for i in order],
             np.flatnonzero(is_kept[order]),
@@ -171,12 +171,11 @@ class Tables:
         rows, lost = [], []
         for row in table.rows:
             found = by_name.find(row.cells[at])
-            if len(found) > 1:
+            if len({by_name.files[i].path for i in found}) > 1:
                 names = listed([repr(by_name.files[i].name) for i in found], 3)
                 raise table.error(f"{row.cells[at]!r} may be {names}; write its path", row.line)
-            if found:
-                rows.append((found[0], row))
-            else:
+            rows += [(i, row) for i in found]  # several pages of one file
+            if not found:
                 lost.append(f"{escaped(row.cells[at])!r} (line {row.line})")
         if lost:
             count = counted_word(len(lost), "row names", "rows name")
@@ -275,9 +274,9 @@ class _ByName:
         self.paths: dict[str, list[int]] = {}
         self.bare: dict[str, list[int]] = {}
         for i, file in enumerate(files):
-            path = composed(file.name)
-            self.paths.setdefault(path, []).append(i)
-            self.bare.setdefault(path.rpartition("/")[2], []).append(i)
+            for path in {composed(file.name), composed(printable(file.path))}:
+                self.paths.setdefault(path, []).append(i)
+                self.bare.setdefault(path.rpartition("/")[2], []).append(i)
 
     def find(self, text: str) -> list[int]:
         """The files that a path below the root, a path to the file, or a name alone may mean."""
@@ -312,7 +311,3 @@ def _with_row(
             )
         file = replace(file, is_test=side == "test")
     return file
-
-
-def _parts(file: File) -> list[str]:
-    return file.path.split("/")

@@ -6,9 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dimred.errors import InputError
 
 AUTO, TYPE = "auto", "type"
+ANY = "any"
+"""In place of the name of a type: the values of every type."""
+BYTES = "uint8"
+
+MAX_SAMPLED = 1_000
+"""Images that the ranges of `auto` are taken from."""
+_MAX_OF_IMAGE = 4_096  # values of each channel of each of these
+_OUTSIDE = 0.1  # percent of the values on either side that become 0 or 255
+_REACHED = 0.5  # floats in [0, 1] are taken for shares of the whole if they reach this
 
 Range = tuple[float, float]
 
@@ -17,12 +29,16 @@ Range = tuple[float, float]
 class Window:
     """The range of values that become 0 to 255, for each type of values and each channel.
 
-    by_type: (low, high) of each of C channels, low < high, by the NumPy name of the type of the
-        values, such as "uint16". Types without an entry are taken as they are, which is possible
-        for bytes only. Values outside a range become 0 or 255.
+    by_type: (low, high) of each of C channels, low < high, or one for all channels, by the name of
+        the type of the values, such as "uint16" (`type_name`), or by ANY. Types without an entry
+        are read by `range_of_type`, bytes as they are. Values outside a range become 0 or 255.
     """
 
     by_type: Mapping[str, tuple[Range, ...]]
+
+    def ranges(self, name: str) -> tuple[Range, ...] | None:
+        """The ranges of a type's values; None where there is no entry for it."""
+        return self.by_type.get(name, self.by_type.get(ANY))
 
     def as_json(self) -> dict[str, list[list[float]]]:
         """Plain values for summary.json."""
@@ -35,7 +51,7 @@ class Window:
         Raises InputError for anything else.
         """
         try:
-            return cls(
+            window = cls(
                 {
                     str(name): tuple((float(low), float(high)) for low, high in of)
                     for name, of in content.items()
@@ -43,6 +59,9 @@ class Window:
             )
         except (AttributeError, TypeError, ValueError) as error:
             raise InputError(f"{named}: {content!r} is no window as a run writes it") from error
+        if not all(of and all(map(_is_range, of)) for of in window.by_type.values()):
+            raise InputError(f"{named}: {content!r} is no window as a run writes it")
+        return window
 
 
 def check_window(value: Any) -> None:
@@ -57,6 +76,132 @@ def check_window(value: Any) -> None:
         f"dataset.window={value}: must be auto, type, [low,high] with low < high, or a list of "
         "such ranges, one a channel"
     )
+
+
+def given_window(value: Any, channels: int) -> Window | None:
+    """The window that the ranges in a `dataset.window` are; None for `auto` and `type`.
+
+    channels: of the images. Raises InputError as `check_window`, and where there are neither one
+    range nor one for each channel.
+    """
+    check_window(value)
+    if value in (AUTO, TYPE):
+        return None
+    pairs = [value] if _is_range(value) else value
+    if len(pairs) not in (1, channels):
+        has = "1 channel" if channels == 1 else f"{channels} channels"
+        raise InputError(
+            f"dataset.window={value}: has {len(pairs)} ranges, but the images have {has}; must be "
+            "one range, or one for each channel"
+        )
+    return Window({ANY: tuple((float(low), float(high)) for low, high in pairs)})
+
+
+def type_name(dtype: np.dtype[Any]) -> str:
+    """The name of a type of values in `Window.by_type`, whatever its order of bytes. TIFFs of 12
+    bits have a type of their own there, "uint12"."""
+    return dtype.newbyteorder("=").name
+
+
+def range_of_type(name: str) -> Range:
+    """The whole range of a type of values: 0 to the largest, [0, 1] for floats.
+
+    Raises ValueError for integers of 32 bits, whose range is that of no measurement.
+    """
+    if name.startswith("float"):
+        return 0.0, 1.0
+    is_signed, bits = name.startswith("int"), int(name.removeprefix("u").removeprefix("int"))
+    if bits > 16:
+        raise ValueError(
+            f"the range of its {bits}-bit integers is not known; set dataset.window=auto or "
+            "[low,high], or save it with 16 bits"
+        )
+    return 0.0, float(2 ** (bits - is_signed) - 1)
+
+
+def check_inside(values: NDArray[Any], name: str) -> None:
+    """Raise ValueError for values that lie outside the range of their type, which
+    `dataset.window=type` spreads over the bytes."""
+    low, high = range_of_type(name)
+    lowest, highest = float(values.min()), float(values.max())
+    if lowest >= low and highest <= high:
+        return
+    advice = "set dataset.window=auto or [low,high]"
+    if not name.startswith("float"):
+        raise ValueError(f"its signed values go below 0, and what is black is not known; {advice}")
+    raise ValueError(
+        f"its floating-point values go from {lowest:g} to {highest:g}, not 0 to 1; {advice}"
+    )
+
+
+def to_bytes(values: NDArray[Any], ranges: Sequence[Range]) -> NDArray[np.uint8]:
+    """Values of any real type, finite, as bytes: (..., C, H, W) to uint8 of that shape.
+
+    ranges: of each of C channels, or one for all. low becomes 0, high 255, rounded to the nearest;
+        values outside are 0 or 255.
+    Takes some 16 bytes for each value of a channel: give large arrays in parts.
+    """
+    channels = values.shape[-3]
+    pairs = ranges if len(ranges) == channels else [*ranges] * channels
+    found = np.empty(values.shape, dtype=np.uint8)
+    for channel, (low, high) in zip(range(channels), pairs, strict=True):
+        of_channel = values[..., channel, :, :]
+        if (low, high) == (0, 1) and values.dtype.kind == "f":
+            # In their own precision, to the bytes of earlier versions.
+            scaled = of_channel.clip(0, 1) * values.dtype.type(255)
+        else:
+            scaled = (of_channel.astype(np.float64) - low) * (255 / (high - low))
+        found[..., channel, :, :] = np.rint(scaled).clip(0, 255)
+    return found
+
+
+class Sample:
+    """Values of images of one type, to choose the range of each channel by.
+
+    channels: of the images. name: of the type, as `type_name`.
+    """
+
+    def __init__(self, channels: int, name: str):
+        self._is_float = name.startswith("float")
+        self._kept: list[list[NDArray[np.float64]]] = [[] for _ in range(channels)]
+        self._low, self._high = np.full(channels, np.inf), np.full(channels, -np.inf)
+
+    def add(self, image: NDArray[Any]) -> None:
+        """Take an image, (C, H, W) of finite values, into account; of gray ones (1, H, W) as well,
+        whose channels are then equal."""
+        for channel, kept in enumerate(self._kept):
+            values = image[channel if len(image) > 1 else 0].astype(np.float64).ravel()
+            self._low[channel] = min(self._low[channel], values.min())
+            self._high[channel] = max(self._high[channel], values.max())
+            kept.append(values[:: -(-len(values) // _MAX_OF_IMAGE)])
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self._kept[0])
+
+    def ranges(self) -> tuple[Range, ...]:
+        """For each channel the 0.1 and 99.9 percentiles. Floats that all lie in [0, 1] and reach
+        0.5 in some channel keep [0, 1] in all. Where the percentiles are equal, the lowest and the
+        highest value; where these are equal too, a range of width 1 or, for values that this is
+        nothing to, the next."""
+        return tuple(map(self._range, range(len(self._kept))))
+
+    def _range(self, channel: int) -> Range:
+        if self._is_float and self._low.min() >= 0 and _REACHED <= self._high.max() <= 1:
+            return 0.0, 1.0
+        low, high = float(self._low[channel]), float(self._high[channel])
+        values = np.concatenate(self._kept[channel])
+        first, last = np.percentile(values, [_OUTSIDE, 100 - _OUTSIDE]).tolist()
+        if first < last:
+            return first, last
+        return (low, high) if low < high else (low, max(low + 1, float(np.nextafter(low, np.inf))))
+
+
+def sampled(positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """At most MAX_SAMPLED of some positions, evenly spaced."""
+    if len(positions) <= MAX_SAMPLED:
+        return positions
+    return positions[np.linspace(0, len(positions) - 1, MAX_SAMPLED).round().astype(np.int64)]
 
 
 def _is_range(value: Any) -> bool:

@@ -133,7 +133,7 @@ def _chosen(
     model = given.get("model", plan.model_for(on_gpu))
     base = {"dataset": "image_folder", "schedule": plan.SCHEDULE, "model": model, **unscaled}
     with step("measuring the speed of this machine"):
-        measure = speed(composed(_words(base)), looked_at.gray)
+        measure = speed(composed(_words(base)), looked_at.channels)
         ends = began + budget
         choice = plan.choose(looked_at, lambda: ends - time.monotonic(), asked, on_gpu, measure)
     chosen = plan_words.overrides(looked_at, choice, asked, on_gpu)

@@ -47,8 +47,9 @@ BRIEF, THOROUGH = Span(0.0125, 0.25, 1.0), Span(0.03, 1.5, 20.0)
 class Survey:
     """What a folder of images is made of.
 
-    n: images. width, height: a typical image's, in pixels. gray: whether all that were looked at
-    are. n_classes: 0 without class folders. seconds: that reading one image takes.
+    n: images. width, height: a typical image's, in pixels. channels: of
+        those that were looked at. n_classes: 0 without class folders.
+    seconds: that reading one image takes.
     learned: how many of the images are learned from; None = all.
     unreadable: further images, which cannot be read; None where not all were tried, and n counts
         them.
@@ -57,7 +58,7 @@ class Survey:
     n: int
     width: int
     height: int
-    gray: bool
+    channels: int
     n_classes: int
     seconds: float
     learned: int | None = None
@@ -65,7 +66,7 @@ class Survey:
 
     def __str__(self) -> str:
         classes = f"{self.n_classes} classes" if self.n_classes else "no classes"
-        color = "gray" if self.gray else "color"
+        color = {1: "gray", 3: "color"}.get(self.channels, f"{self.channels}-channel")
         size = f"{self.width}x{self.height}"
         out = self.unreadable or 0
         unreadable = f"; {out:,} of {self.n + out:,} cannot be read" if out else ""

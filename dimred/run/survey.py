@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -14,12 +16,16 @@ import numpy as np
 import torch
 
 from dimred.config import RunConfig
+from dimred.data.channels import common_channels
 from dimred.data.folder_layout import File
-from dimred.data.image_decoding import decode, long_png_texts
-from dimred.data.image_folder import decode_all, selected_files
+from dimred.data.folder_pixels import unreadable_file
+from dimred.data.folder_source import decoding
+from dimred.data.image_decoding import Decoded, looked_at, reason_of
+from dimred.data.image_folder import selected_files
 from dimred.data.image_set import ImageSet, LabelSet
 from dimred.data.options import DatasetOptions, FitOn
 from dimred.data.own_options import ImageFolder
+from dimred.data.reading import Reading, reading_of
 from dimred.data.selection import unseen_rows
 from dimred.data.table_join import Tables
 from dimred.errors import InputError
@@ -46,8 +52,9 @@ def image_files(dataset: ImageFolder) -> list[File]:
     """
     assert dataset.root is not None
     tables = Tables(dataset.root, dataset.table, dataset.exclude, dataset.strict)
-    found = selected_files(dataset.root, dataset.select, tables)
-    return [found.joined.files[i] for i in found.chosen]
+    pages = reading_of(dataset, None).pages
+    found = selected_files(dataset.root, dataset.select, tables, pages)
+    return [found.joined.files[i] for i in found.chosen.index]
 
 
 def digest(root: str, files: Sequence[File]) -> str:
@@ -63,41 +70,67 @@ def survey(dataset: ImageFolder, files: Sequence[File], budget: float) -> Survey
     """A survey of a folder's images. All are read where that takes a small part of a budget of
     seconds, else some. Raises InputError where none of these can be read, and what training raises
     for a file that cannot."""
-    root = str(expanded(str(dataset.root)))
+    root, reading = str(expanded(str(dataset.root))), reading_of(dataset, None)
     some = [files[i] for i in np.linspace(0, len(files) - 1, _LOOKED_AT).astype(int)]
     decoded, began = [], time.monotonic()
-    with long_png_texts():
+    with decoding():
         for file in dict.fromkeys(some):
-            try:
-                decoded.append(decode(f"{root}/{file.path}", (_SIZE, _SIZE)))
-            except Exception as error:  # damaged files make Pillow raise many kinds
-                problem = error
+            it = _looked_at(f"{root}/{file.place}", reading)
+            if isinstance(it, Decoded):
+                decoded.append(it)
+            else:
+                problem = it
     took = time.monotonic() - began
     if not decoded:
         raise InputError(f"{root}: images cannot be read; the first, {files[0].name!r}: {problem}")
     about, seconds, unreadable = decoded, took / len(decoded), None
     if seconds * len(files) < _ALL_READ * budget:
-        of_all = decode_all(root, files, _SIZE, dataset.strict)
-        about = [image for image in of_all.about if image is not None]
+        of_all = _all_looked_at(root, files, reading, dataset.strict)
+        about = [image for image in of_all if isinstance(image, Decoded)]
         unreadable = len(files) - len(about)
-        whys = [problem for problem in of_all.problems if problem is not None]
+        whys = [problem for problem in of_all if isinstance(problem, str)]
         if len(about) < MIN_IMAGES <= len(files):
             raise InputError(
                 f"{root}: {len(about)} of {len(files)} images can be read, and a map needs "
                 f"{MIN_IMAGES}; of the others, the first: {whys[0]}"
             )
-        files = [file for file, it in zip(files, of_all.about, strict=True) if it is not None]
+        files = [f for f, it in zip(files, of_all, strict=True) if isinstance(it, Decoded)]
     classes = {file.class_name for file in files} - {None}
     return Survey(
         n=len(files),
         width=round(median(image.size[0] for image in about)),
         height=round(median(image.size[1] for image in about)),
-        gray=all(image.is_gray for image in about),
+        channels=common_channels(about).count,
         n_classes=len(classes) if len(classes) > 1 else 0,
         seconds=seconds,
         learned=_learned(dataset, files),
         unreadable=unreadable,
     )
+
+
+def _looked_at(path: str, reading: Reading) -> Decoded | str:
+    """What a file tells of its image, or the reason why it cannot be read."""
+    try:
+        return looked_at(path, (_SIZE, _SIZE), reading)
+    except Exception as error:  # damaged files make Pillow raise many kinds
+        return reason_of(error)
+
+
+def _all_looked_at(
+    root: str, files: Sequence[File], reading: Reading, strict: bool
+) -> list[Decoded | str]:
+    """What each file tells, or the reason why it cannot be read or does not go with the others.
+    strict: raise InputError for such a file."""
+    with decoding(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        paths = [f"{root}/{file.place}" for file in files]
+        found = list(pool.map(lambda path: _looked_at(path, reading), paths))
+    channels = common_channels([image for image in found if isinstance(image, Decoded)])
+    for i, image in enumerate(found):
+        if isinstance(image, Decoded):
+            found[i] = channels.problem(image.channels, image.is_color) or image
+        if strict and isinstance(problem := found[i], str):
+            raise unreadable_file(root, files[i].name, problem)
+    return found
 
 
 def _learned(dataset: ImageFolder, files: Sequence[File]) -> int:
@@ -137,7 +170,7 @@ class _Noise(DatasetOptions):
         )
 
 
-def speed(config: RunConfig, gray: bool) -> Measure:
+def speed(config: RunConfig, channels: int) -> Measure:
     """Measures the seconds that training takes for each image through the schedule of a
     configuration, in settings; each is measured once for the same time.
 
@@ -146,14 +179,14 @@ def speed(config: RunConfig, gray: bool) -> Measure:
 
     @cache
     def measure(trial: Trial, seconds: float) -> Speed:
-        return _speed(config, gray, trial, seconds)
+        return _speed(config, channels, trial, seconds)
 
     return measure
 
 
-def _speed(config: RunConfig, gray: bool, trial: Trial, seconds: float) -> Speed:
+def _speed(config: RunConfig, channels: int, trial: Trial, seconds: float) -> Speed:
     batch_size = trial.batch_size
-    shape = (batch_size, 1 if gray else 3, trial.image_size, trial.image_size)
+    shape = (batch_size, channels, trial.image_size, trial.image_size)
     config = replace(
         config,
         # Those of a run are of images with another mean, and weights make nothing slower.

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dimred.data.image_files import digests, files_by_name
-from dimred.data.image_folder import decode_files
+from dimred.data.channels import channels_of
+from dimred.data.folder_source import decode_files
+from dimred.data.image_files import digests, files_by_name, files_of, paths_of
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
 from dimred.data.presence import Presence
 from dimred.errors import InputError
@@ -72,7 +73,7 @@ def files_now(run: FinishedRun) -> FilesNow:
         there = files_by_name(root)
     except InputError as error:
         return FilesNow((None,) * len(names), names, (), (), kept is not None, str(error))
-    paths = [there.get(name) for name in names]
+    paths = paths_of(there, names)
     gone = tuple(name for name, path in zip(names, paths, strict=True) if path is None)
     changed: list[str] = []
     if kept is not None:
@@ -82,7 +83,7 @@ def files_now(run: FinishedRun) -> FilesNow:
             if paths[i] is not None:
                 changed.append(names[i])
                 paths[i] = None
-    new = _new(run, set(there) - set(names), len(there))
+    new = _new(run, set(there) - files_of(names), len(there))
     return FilesNow(tuple(paths), gone, tuple(changed), new, kept is not None)
 
 
@@ -125,19 +126,20 @@ def _column(values: NDArray[Any]) -> LabelSet | NDArray[np.float64]:
 def own_images(run: FinishedRun, now: FilesNow, positions: NDArray[np.int64]) -> ImageSet:
     """Images of a run from their own files, whatever else is in their folder.
 
-    Raises InputError where a file cannot be read, or is in color where all were gray.
+    Raises InputError where a file cannot be read, or has other channels than it had.
     """
     paths = [now.paths[i] for i in positions]
     channels, height, width = run.shape
-    pixels, is_gray, problems, _ = decode_files(
-        [p for p in paths if p is not None], (height, width)
+    decoded = decode_files(
+        [p for p in paths if p is not None],
+        (height, width),
+        channels_of(run.shape[0], run.is_rgb),
+        run.reading,
     )
-    for name, problem in zip((_names(run.map)[i] for i in positions), problems, strict=True):
+    for i, problem in zip(positions, decoded.problems, strict=True):
         if problem is not None:
-            raise InputError(f"{name!r} cannot be read: {problem}")
-    if channels == 1 and not is_gray.all():
-        raise InputError("an image that was gray is in color")
-    images = torch.from_numpy(np.ascontiguousarray(pixels[:, :channels]))
+            raise InputError(f"{_names(run.map)[i]!r} cannot be read: {problem}")
+    images = torch.from_numpy(decoded.pixels)
     some = outline(run.map)
     some = replace(some, images=torch.empty(len(some), channels, 0, 0, dtype=torch.uint8))
     some = replace(some.take(positions), images=images)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.data.own_options import ImageFolder
+from dimred.data.reading import Reading, reading_of
 from dimred.data.window import Window
 from dimred.errors import InputError
 from dimred.files import write_atomically
@@ -267,6 +268,11 @@ class FinishedRun:
         content = self.record.summary["dataset"].get("window")
         named = f"{self.path / layout.SUMMARY}: dataset.window"
         return None if content is None else Window.from_json(content, named)
+
+    @cached_property
+    def reading(self) -> Reading:
+        """How its image files became bytes, to read new ones alike."""
+        return reading_of(self.config.dataset, self.window)
 
     def encoder(self) -> Encoder:
         """The trained encoder, on the CPU. The run's images are not needed.

@@ -9,7 +9,7 @@ from dimred.run.plan import MIN_SCALE, Choice, Speed, Survey, Trial
 from dimred.training.checkpoint import Position
 from dimred.training.schedule import ScheduleOptions, StageOptions, Trainable
 
-PHOTOS = Survey(n=200, width=640, height=480, gray=False, n_classes=0, seconds=0.0)
+PHOTOS = Survey(n=200, width=640, height=480, channels=3, n_classes=0, seconds=0.0)
 EPOCHS, STEPS = 400, 10
 SCHEDULE = ScheduleOptions(stages={"pretrain": StageOptions(EPOCHS, 2)})
 PLANNED = 400.0  # seconds for all 4,000 steps

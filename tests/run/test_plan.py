@@ -11,7 +11,7 @@ from dimred.run.plan import BRIEF, THOROUGH, Asked, Speed, Survey
 from dimred.run.plan_words import lines, overrides
 
 EPOCHS = 305
-PHOTOS = Survey(n=2_000, width=640, height=480, gray=False, n_classes=0, seconds=0.004)
+PHOTOS = Survey(n=2_000, width=640, height=480, channels=3, n_classes=0, seconds=0.004)
 NOTHING = Asked()
 BUSY = 7.0
 

@@ -100,7 +100,7 @@ def test_the_speed_of_a_head_on_weights_of_other_images():
     }
     schedule = replace(config.schedule, stages=stages)
     model = replace(config.model, weights="nowhere.pt")
-    measure = speed(replace(config, model=model, schedule=schedule), gray=True)
+    measure = speed(replace(config, model=model, schedule=schedule), channels=1)
     it = measure(Trial(image_size=8, batch_size=16, precision="float32", threads=1), 0.1)
     assert it.seconds > 0
     assert it.work > 0

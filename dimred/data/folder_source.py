@@ -1,0 +1,158 @@
+"""Image files as a source of pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dimred.data.channels import Channels
+from dimred.data.image_decoding import Decoded, decode, header_of, reason_of
+from dimred.data.image_files import digests
+from dimred.data.image_opening import long_png_texts
+from dimred.data.pixel_source import Block
+from dimred.data.reading import AS_STORED, Header, Reading
+from dimred.steps import step
+
+_VERSION = b"files 1"  # of how they are read; a new one where the same files give other bytes
+_CHUNK = 256  # files a thread takes at a time
+_NONE = np.empty((0, 0, 0), dtype=np.uint8)
+
+Refuse = Callable[[int, str], None]
+
+
+@contextmanager
+def decoding() -> Iterator[None]:
+    """Context in which files are decoded: Pillow reads all that it can, and does not warn."""
+    Image.init()
+    with warnings.catch_warnings(), long_png_texts():
+        warnings.simplefilter("ignore")  # Pillow warns of damaged metadata and large images
+        yield
+
+
+def headers_of(paths: Sequence[str], reading: Reading) -> list[Header | str]:
+    """What each file says of its image, or the reason why it cannot be read. By all cores."""
+
+    def headers(start: int) -> list[Header | str]:
+        found: list[Header | str] = []
+        for path in paths[start : start + _CHUNK]:
+            try:
+                found.append(header_of(path, reading))
+            except Exception as error:  # damaged files make Pillow raise many kinds
+                found.append(reason_of(error))
+        return found
+
+    with decoding(), step("headers of the images"), ThreadPoolExecutor(os.cpu_count()) as pool:
+        return [one for some in pool.map(headers, range(0, len(paths), _CHUNK)) for one in some]
+
+
+class FolderSource:
+    """N image files, or pages of files ("a.tif[3]"), as `PixelSource`. Files are to be decoded
+    within `decoding`.
+
+    paths: of the files. names: of the images, wherever their folder lies. size: (height, width).
+    refuse: called with the position of an image that cannot be read, and the reason.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        names: Sequence[str],
+        channels: Channels,
+        size: tuple[int, int],
+        reading: Reading = AS_STORED,
+        refuse: Refuse | None = None,
+    ):
+        self.paths, self.names, self.shape = paths, names, (channels.count, *size)
+        self._channels, self._reading, self._refuse = channels, reading, refuse
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def read(self, first: int, stop: int) -> Block:
+        """See `PixelSource`."""
+        pixels = np.empty((stop - first, *self.shape), dtype=np.uint8)
+        problems: dict[int, str] = {}
+        about: list[Decoded] = []
+        for i in range(first, stop):
+            try:
+                image = decode(self.paths[i], self.shape[1:], self._reading)
+                pixels[len(about)] = self._channels.of(image)
+                about.append(image._replace(pixels=_NONE))
+            except Exception as error:  # damaged files make Pillow raise many kinds
+                problems[i] = reason_of(error)
+                if self._refuse:
+                    self._refuse(i, problems[i])
+        return Block(pixels[: len(about)], problems, about)
+
+    def key(self) -> bytes:
+        """See `PixelSource`: BLAKE2b of the names and contents of the files, and of how they are
+        read."""
+        recipe = (self.shape, self._channels.is_rgb, self._reading)
+        key = hashlib.blake2b(_VERSION + repr(recipe).encode())
+        for name, digest in zip(self.names, digests(self.paths), strict=True):
+            key.update(name.encode(errors="surrogateescape") + b"\0" + digest.tobytes())
+        return key.digest()[:32]
+
+
+class DecodedFiles(NamedTuple):
+    """N decoded image files.
+
+    pixels: uint8 (N, C, height, width), undefined for unreadable files.
+    problems: for each file the reason why it cannot be read, or None.
+    about: what else is known of each file that can be read (without pixels); None for others.
+    """
+
+    pixels: NDArray[np.uint8]
+    problems: list[str | None]
+    about: list[Decoded | None]
+
+    @property
+    def is_gray(self) -> NDArray[np.bool_]:
+        """Whether each image is gray, (N,)."""
+        return np.array([image is not None and image.is_gray for image in self.about], np.bool_)
+
+
+def decode_files(
+    paths: Sequence[str],
+    size: tuple[int, int],
+    channels: Channels = Channels(3),  # noqa: B008  (never changes)
+    reading: Reading = AS_STORED,
+    refuse: Refuse | None = None,
+) -> DecodedFiles:
+    """Decode image files as `load_image_folder` describes.
+
+    size: (height, width); the largest central part of that shape is resized to it.
+    channels: that all have; by default three, equal where an image is gray. Images with others
+        count as unreadable. reading, refuse: as of `FolderSource`.
+    Raises MemoryError where the pixels do not fit in memory.
+    """
+    source = FolderSource(paths, paths, channels, size, reading, refuse)
+    try:
+        pixels = np.empty((len(paths), *source.shape), dtype=np.uint8)
+    except ValueError as error:  # more bytes than an array can have
+        raise MemoryError from error
+    problems: list[str | None] = [None] * len(paths)
+    about: list[Decoded | None] = [None] * len(paths)
+
+    def decode_one(i: int) -> None:
+        block = source.read(i, i + 1)
+        problems[i] = block.problems.get(i)
+        if problems[i] is None and block.about:
+            pixels[i], about[i] = block.pixels[0], block.about[0]
+
+    def decode_chunk(start: int) -> None:
+        for i in range(start, min(start + _CHUNK, len(paths))):
+            decode_one(i)
+
+    with decoding(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(decode_chunk, range(0, len(paths), _CHUNK)))
+    return DecodedFiles(pixels, problems, about)

@@ -1,0 +1,119 @@
+"""The values of images that Pillow has read, and images of 8 bits without transparency."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
+
+from dimred.data.image_opening import opened
+from dimred.data.window import BYTES
+
+_MIN_SPAN = 16  # levels between the darkest and the lightest, below which an image seems blank
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # a tag of TIFF and its value
+GRAY = ("1", "L", "LA", "La")
+# How PNGs of 16 bits store colors, of which Pillow reads the upper bytes, and how the lower ones of
+# the same bytes are read.
+_LOWER = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L"}
+
+
+def raw_mode_of(image: Image.Image) -> object:
+    """How a PNG that has just been opened stores its pixels; None for others."""
+    tile = getattr(image, "tile", None) if image.format == "PNG" else None
+    return tile[0].args if tile else None
+
+
+def type_of(image: Image.Image, raw_mode: object, of_tiff: str | None) -> str:
+    """The type of the values of an opened image, as `window.type_name`.
+
+    of_tiff: that which a TIFF says. Raises ValueError for pixels whose type is not known.
+    """
+    if of_tiff is not None and (image.mode == "F" or image.mode.startswith("I")):
+        return of_tiff
+    if image.mode == "F":
+        return "float32"
+    if image.mode.startswith("I"):
+        if image.format not in ("PNG", "PPM"):
+            raise ValueError(f"the range of its pixels is not known (mode {image.mode})")
+        return "uint16"
+    return "uint16" if raw_mode in _LOWER else BYTES
+
+
+def values_of(
+    image: Image.Image, name: str, raw_mode: object, file: BinaryIO
+) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
+    """The values of a loaded image of more than 8 bits, (C, H, W), C = 1 or 3, and its alpha in
+    [0, 1], (H, W), None without transparency.
+
+    name: their type. raw_mode: how a PNG in `file` stores them.
+    """
+    transparent = image.info.get("transparency")
+    alpha: NDArray[np.float32] | None = None
+    if raw_mode in _LOWER:
+        file.seek(0)
+        with opened(file) as lower:
+            assert isinstance(lower, ImageFile.ImageFile)
+            lower.tile = [part._replace(args=_LOWER[str(raw_mode)]) for part in lower.tile]
+            lower.load()
+            values = np.asarray(image, np.float64) * 256 + np.asarray(lower)
+        values = values.transpose(2, 0, 1)
+        if len(values) == 4:
+            values, alpha = values[:3], (values[3] / (2**16 - 1)).astype(np.float32)
+        elif isinstance(transparent, tuple):
+            of_color = np.array(transparent).reshape(3, 1, 1)
+            alpha = (values != of_color).any(axis=0).astype(np.float32)
+        return values, alpha
+    values = np.asarray(image).astype(np.float64)[np.newaxis]
+    tags = getattr(image, "tag_v2", None)
+    if image.format == "TIFF" and tags is not None and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        values = _full(name) - values
+    if isinstance(transparent, int):  # a gray value
+        alpha = (values[0] != transparent).astype(np.float32)
+    return values, alpha
+
+
+def _full(name: str) -> float:
+    if name.startswith("float"):
+        return 1.0
+    bits = int(name.removeprefix("u").removeprefix("int"))
+    return float(2 ** (bits - (not name.startswith("u"))) - 1)
+
+
+def scale_transparency(image: Image.Image, raw_mode: object) -> None:
+    """Scale a PNG's transparent color as Pillow scales the pixels, which it does not do itself."""
+    transparent = image.info.get("transparency")
+    if raw_mode in ("L;2", "L;4") and isinstance(transparent, int):
+        image.info["transparency"] = transparent * (85 if raw_mode == "L;2" else 17)
+
+
+def opaque(image: Image.Image) -> tuple[Image.Image, str]:
+    """The image in mode L or RGB, and its `Decoded.ground`.
+
+    Transparent parts are laid over white. Where that leaves less than 16 levels between the darkest
+    and the lightest pixel, as with white drawings, they are laid over black, or over nothing, that
+    is, the colors are taken without transparency, if these leave more.
+    """
+    mode = "L" if image.mode in GRAY else "RGB"
+    if not image.has_transparency_data:
+        return (image if image.mode == mode else image.convert(mode)), ""
+    layer = image.convert("RGBA")
+    chosen, ground, span = layer, "", -1
+    for name in ("white", "black", "nothing"):
+        if name == "nothing":
+            drawn = layer.convert("RGB")
+        else:
+            under = Image.new("RGBA", layer.size, name)
+            drawn = Image.alpha_composite(under, layer).convert("RGB")
+        its_span = max(high - low for low, high in _extrema(drawn))
+        if its_span > span:
+            chosen, ground, span = drawn, name, its_span
+        if span >= _MIN_SPAN:
+            break
+    return chosen.convert(mode), ground
+
+
+def _extrema(image: Image.Image) -> list[tuple[int, int]]:
+    """The lowest and highest value of each channel of an RGB image."""
+    return [channel.getextrema() for channel in image.split()]  # type: ignore[misc]
