@@ -82,14 +82,14 @@ def figure_of_views(path: Path, root: str | None = None) -> Figure:
     run = FinishedRun(path, root)
     _check(run.config)
     learned = run.map.training_images // run.n_variants
-    if run.has_files and not run.is_in_memory:
+    if run.has_files and not (run.files_now.gone or run.files_now.changed):
         some = _spread(learned, READ)
         try:
             images = own_images(run, run.files_now, some)
             return views_figure(run.config, images, np.arange(len(some)))
         except NoViews:
             raise
-        except InputError:  # as above, or a file is not what it was, which this names:
+        except InputError:  # as above; what is wrong with all images is said by what follows
             pass
     return views_figure(run.config, run.images(), learned)
 

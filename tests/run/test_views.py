@@ -72,7 +72,12 @@ def test_a_row_is_an_image_and_eight_views_of_it(sheets, channels):
 
 def test_views_are_those_of_the_pairing(sheets):
     """One that only turns: every view is the image after some quarter turns."""
-    off = ["pairing.crop_scale=[1,1]", "pairing.crop_ratio=[1,1]", "pairing.flip=0"]
+    off = [
+        "pairing=augmentation",
+        "pairing.crop_scale=[1,1]",
+        "pairing.crop_ratio=[1,1]",
+        "pairing.flip=0",
+    ]
     off += ["pairing.jitter=0", "pairing.quarter_turns=0.9"]
     tiles, texts = tiles_of(sheets, *off, "pairing.grayscale=0", images=image_set(5))
     turned = set()
@@ -176,7 +181,6 @@ def cwd(tmp_path_factory):
     return folder
 
 
-@pytest.mark.usefixtures("no_figures_here")
 def test_a_finished_run_shows_what_it_saw(cwd, sheets):
     out, _ = dimred(cwd, "plot", "views", "run", "--out", "x.png")
     assert out == "x.png\n"
