@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dimred.data.composite import composite
 from dimred.data.image_set import ImageSet
 from dimred.plots.sheets import Picture
 from dimred.plots.style import displayable
@@ -22,11 +23,18 @@ class ShownImages:
     """Descriptions of the images of a run.
 
     rows: the row of embedding.npz of each image. pictures: gives whole pictures of such rows, with
-    a longer side of so many pixels; None where the images are all that there is.
+    a longer side of so many pixels; None where the images are all that there is. pictured: makes a
+    picture of an image.
     """
 
-    def __init__(self, images: ImageSet, rows: NDArray[np.int64], pictures: Pictures | None = None):
-        self.images = images
+    def __init__(
+        self,
+        images: ImageSet,
+        rows: NDArray[np.int64],
+        pictures: Pictures | None = None,
+        pictured: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] = composite,
+    ):
+        self.images, self._pictured = images, pictured
         self.rows = rows
         self._pictures = pictures
         self._read: dict[int, NDArray[np.uint8]] = {}
@@ -68,7 +76,9 @@ class ShownImages:
         if "class" in line:
             name = name.removeprefix(f"{line['class']}/")
         named = (f"{name}{split}", *([line["class"]] if "class" in line else []))
-        pixels = self._read.get(int(i), self.images.images[int(i)].numpy())
+        pixels = self._read.get(int(i))
+        if pixels is None:
+            pixels = self._pictured(self.images.images[int(i)].numpy())
         return Picture(pixels, (*named, *notes))
 
 
@@ -79,6 +89,11 @@ def cluster_caption(line: dict[str, Any]) -> str:
     if "main_class" in line:
         caption += f", {line['main_share']:.0%} of class {displayable(line['main_class'])}"
     return caption
+
+
+def with_colors(text: str, colors: str) -> str:
+    """A text, and in what colors the pictures are that it is about; "" for nothing to say."""
+    return f"{text}; {colors}" if colors else text
 
 
 def number(value: float) -> float | None:

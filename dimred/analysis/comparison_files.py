@@ -242,7 +242,7 @@ def _betraying_sheet(comparison: Comparison, run: FinishedRun) -> bytes | None:
         shown = () if side.pixels is None else chosen
         pictures.append(
             [
-                (side.pixels[i - first], _lines(side, int(i - first), scores[i], run))
+                (run.pictured(side.pixels[i - first]), _lines(side, int(i - first), scores[i], run))
                 for i in shown
                 if side.pixels is not None
             ]
@@ -256,7 +256,8 @@ def _betraying_sheet(comparison: Comparison, run: FinishedRun) -> bytes | None:
         f"{run.record.data}: what betrays two sets of images",
         it.sentence,
         f"The number is the score of the image by a linear classifier of {space} that does not "
-        "know it: the lower, the more like A; the higher, the more like B.",
+        "know it: the lower, the more like A; the higher, the more like B."
+        + (f" Shown: {run.colors}." if run.colors else ""),
     )
     return to_png(figure)
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dimred.analysis.captions import number
+from dimred.analysis.captions import number, with_colors
 from dimred.analysis.looked_at import LookedAt
 from dimred.errors import InputError
 from dimred.evaluation.neighbors import nearest
@@ -100,7 +100,7 @@ class Held:
         heated = [
             Heated(
                 self.images.names[i],
-                self.images.pixels[i],
+                self.run.pictured(self.images.pixels[i]),
                 self.heat[i],
                 self.squares.y,
                 self.squares.x,
@@ -112,7 +112,7 @@ class Held:
         return heat_sheet(
             heated,
             f"{self.run.record.data}: what holds images at their places",
-            of,
+            with_colors(of, self.run.colors),
             "Ring: the square that, hidden, moves the image farthest on the map. Beside each "
             "image: how far each square moves it, from dark (not at all) to bright (the farthest, "
             f"named, in distances to the {UNIT_K}th nearest image).",

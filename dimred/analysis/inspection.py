@@ -9,10 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dimred.analysis.captions import ShownImages, cluster_caption, counted, number, pair_caption
+from dimred.analysis.captions import (
+    ShownImages,
+    cluster_caption,
+    counted,
+    number,
+    pair_caption,
+    with_colors,
+)
 from dimred.analysis.run_images import RunImages
+from dimred.evaluation.approximate import neighbors_of_all
 from dimred.evaluation.near_duplicates import KINDS, NearDuplicates, near_duplicates
 from dimred.evaluation.outliers import (
+    MAX_CLUSTERED,
     Cluster,
     beyond_threshold,
     class_kth_distances,
@@ -20,7 +29,6 @@ from dimred.evaluation.outliers import (
     disagreement,
     distances,
     kth_distances,
-    neighbors_up_to,
     ratio_to_median,
 )
 from dimred.evaluation.principal import principal_components
@@ -58,6 +66,8 @@ def inspect(run: FinishedRun, folder: RunFolder) -> Iterator[tuple[str, Report]]
     if inspection.missing:
         count, total = len(inspection.images), len(run.map)
         yield "images", Report(f"{count:,} of {total:,}; the others: {inspection.missing}")
+    if inspection.said:
+        yield "neighbors", Report(f"in H {inspection.said}")
     for kind, search in {
         "near_duplicates": inspection.near_duplicates,
         "outliers": inspection.outliers,
@@ -67,7 +77,7 @@ def inspect(run: FinishedRun, folder: RunFolder) -> Iterator[tuple[str, Report]]
         words = kind.replace("_", " ")
         with step(words):
             report = search()
-            report.write(folder, kind, f"{run.record.data}: {words}")
+            report.write(folder, kind, f"{run.record.data}: {words}", run.colors)
         findings[kind] = report.findings
         yield kind, report
     folder.write_json(layout.FINDINGS, as_json(findings))
@@ -93,8 +103,9 @@ class Report:
     total: int = 0
     legend: str = ""
 
-    def write(self, folder: RunFolder, kind: str, title: str) -> None:
-        """Write KIND.csv and KIND.png; files without content are removed."""
+    def write(self, folder: RunFolder, kind: str, title: str, colors: str) -> None:
+        """Write KIND.csv and KIND.png; files without content are removed. colors: of the pictures,
+        in words."""
         table, picture = (f"{layout.INSPECTED}/{kind}.{ending}" for ending in ("csv", "png"))
         if self.columns:
             folder.files.write(table, csv_file(self.columns, self.table))
@@ -103,7 +114,8 @@ class Report:
         if self.tiles:
             shown = len(self.tiles)
             some = f"; {shown:,} of {self.total:,} shown" if shown < self.total else ""
-            figure = sheet(self.tiles, self.across, title, self.summary + some, self.legend)
+            told = with_colors(self.summary + some, colors)
+            figure = sheet(self.tiles, self.across, title, told, self.legend)
             folder.files.write(picture, to_png(figure))
         else:
             folder.files.remove(picture)
@@ -133,9 +145,11 @@ class _Inspection:
                 self.missing = seen.missing if len(there) < len(run.map) else ""
         self.rows = there * variants
         self.device = compute.device
-        self.shown = ShownImages(self.images, self.rows, None if seen is None else seen.pictures)
+        pictures = None if seen is None else seen.pictures
+        self.shown = ShownImages(self.images, self.rows, pictures, run.pictured)
         with step("neighbors in H"):
-            self.neighbors = neighbors_up_to(K_CONFLICT, self.h, self.device)
+            near = neighbors_of_all(self.h, K_CONFLICT, self.device)
+        self.neighbors, self.said = near.rows, near.said
 
     def near_duplicates(self) -> Report:
         """Pairs and groups of copies, most certain first."""
@@ -295,6 +309,8 @@ class _Inspection:
             summary = (
                 f"{len(densest)} in {space}, with {covered:.0%} of the images; the densest first"
             )
+        if len(z) > MAX_CLUSTERED:
+            summary += f"; by HDBSCAN of {MAX_CLUSTERED:,} drawn, others as the nearest of these"
         findings = Findings(tuple(groups))
         return Report(
             summary,
@@ -352,7 +368,7 @@ class _Inspection:
         if self.images.labels:
             differ = np.diff(self.images.labels.values[pairs.pairs]) != 0
             summary += f"; {int(differ.sum())} of two classes"
-        return summary
+        return summary + (f"; candidates {pairs.said}" if pairs.said else "")
 
     def _pairs_shown(self, pairs: NearDuplicates) -> Rows:
         """One pair of each group: first those of two classes, then others, evenly chosen from the

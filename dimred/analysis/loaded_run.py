@@ -203,6 +203,7 @@ class LoadedRun:
         side: float | None = None,
         fill: float | None = None,
         other: Images | int | None = None,
+        channels: Sequence[int] | None = None,
     ) -> Located | Held | Shared:
         """Where in images the run looks, as `dimred locate` says; writes nothing.
 
@@ -215,14 +216,15 @@ class LoadedRun:
         side: of a square, as a share of the shorter side of the image; None for a quarter. fill:
             its value, 0 black to 1 white; None for the mean color of the run's images.
         other: one image, named as `images`, or a row of the map, such as 17.
+        channels: as in `view`, for the `figure` of the result.
         Raises InputError for images that cannot be used, and options that the run has no use for.
         """
         from dimred.analysis.locating import LocateOptions, check_options, located
         from dimred.analysis.looked_at import looked_at
 
-        options = LocateOptions(side, fill, other)
-        check_options(self.finished, options)
-        return located(self.finished, looked_at(self.finished, images, most), options)
+        options, run = LocateOptions(side, fill, other), self.finished.showing(channels)
+        check_options(run, options)
+        return located(run, looked_at(run, images, most), options)
 
     def probe(
         self,
@@ -287,7 +289,7 @@ class LoadedRun:
             it is not told otherwise: Euclidean in Z of up to 3 dimensions, else cosine.
         Raises InputError for invalid rows, k, space or distance.
         """
-        from dimred.evaluation.neighbors import nearest
+        from dimred.evaluation.neighbors import nearest, nearest_others
         from dimred.evaluation.unit_length import DISTANCES, as_compared
 
         if space not in ("z", "h"):
@@ -307,11 +309,7 @@ class LoadedRun:
             return among[nearest(points[among], new, k, device)]
         if len(rows) == len(self) and of is None:
             return nearest(points, None, k, device)
-        near = nearest(points, points[rows], k + 1, device)
-        others = near != rows[:, None]
-        others[others.all(axis=1), -1] = False  # rows with more than k equal points
-        neighbors: NDArray[np.int64] = near[others].reshape(len(rows), k)
-        return neighbors
+        return nearest_others(points, rows, k, device)
 
     def _checked_rows(self, rows: Any) -> NDArray[np.int64]:
         if rows is None:
@@ -325,15 +323,18 @@ class LoadedRun:
             )
         return positions.astype(np.int64)
 
-    def inspect(self) -> dict[str, Findings]:
+    def inspect(self, channels: Sequence[int] | None = None) -> dict[str, Findings]:
         """Search for near-duplicates, outliers, label issues and clusters, as `dimred inspect`
-        does, and write reports to the run's folder. Returns `findings()`. Raises InputError where
-        the images are missing."""
+        does, and write reports to the run's folder. Returns `findings()`.
+
+        channels: as in `view`, for the sheets.
+        Raises InputError where the images are missing, and for channels that they do not have.
+        """
         from dimred.analysis.inspection import inspect
         from dimred.run_folder.folder import RunFolder
 
         with RunFolder(self.path) as folder:
-            for _ in inspect(self.finished, folder):
+            for _ in inspect(self.finished.showing(channels), folder):
                 pass
         return self.findings()
 
@@ -372,17 +373,27 @@ class LoadedRun:
             raise ImportError("to_dataframe needs pandas: pip install pandas") from error
         return pandas.DataFrame(self.columns())
 
-    def view(self, thumbnail: int | None = None, height: int = 700, heat: bool = False) -> MapView:
+    def view(
+        self,
+        thumbnail: int | None = None,
+        height: int = 700,
+        heat: bool = False,
+        channels: Sequence[int] | None = None,
+    ) -> MapView:
         """The interactive page of the map that `dimred view` writes, shown by notebooks.
 
         thumbnail: longer side of the images on the page in pixels, at most that of the images; None
             for what suits their number. height: of the page in a notebook, in pixels. heat: also
             what holds images at their places, which may take long; it is kept in the run's folder.
-        Raises InputError where images are missing or have changed of which the run kept nothing.
+        channels: up to 7, from 0, such as [0, 2, 3], to show as red, green, blue, cyan, magenta,
+            yellow and white, two of them as green and magenta, one in gray; None for the first
+            three. Files are read again for it.
+        Raises InputError where images are missing or have changed of which the run kept nothing,
+        and for channels that they do not have.
         """
         from dimred.analysis.map_page import MapView
 
-        return MapView.of(self.finished, thumbnail, height, heat=heat)
+        return MapView.of(self.finished.showing(channels), thumbnail, height, heat=heat)
 
     def export_onnx(self, file: str | os.PathLike[str]) -> Exported:
         """Write the encoder as an ONNX file and compare it with PyTorch, as `dimred export` does.

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dimred.analysis.captions import number
+from dimred.analysis.captions import number, with_colors
 from dimred.analysis.looked_at import LookedAt
 from dimred.errors import InputError
 from dimred.models.options import ScorePool
@@ -105,7 +105,7 @@ class Located:
             scored.append(
                 Scored(
                     self.images.names[i],
-                    self.images.pixels[i],
+                    self.run.pictured(self.images.pixels[i]),
                     [(j, float(self.probabilities[i, j]), self.points[i, j]) for j in found],
                     best,
                     self.maps[at][i, best],
@@ -117,7 +117,7 @@ class Located:
             scored,
             self.classes,
             f"{self.run.record.data}: where classes are",
-            of,
+            with_colors(of, self.run.colors),
         )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dimred.analysis.captions import with_colors
 from dimred.analysis.compared_rows import compared_rows
 from dimred.analysis.page_heat import page_heat
 from dimred.analysis.placed_rows import PlacedRows, placed_rows
@@ -171,6 +172,7 @@ def map_page(
         placed=placed and placed[0],
         verdict=_verdict(run.record.summary),
         files=base,
+        windowed=run.window is not None,
         absent=[] if base is None else images.absent.tolist(),
         missing=images.missing,
         heat=movement,
@@ -188,7 +190,7 @@ def _placed(
         return None, notes
     z, training = run.map.z, run.map.training_images
     among = training if len(training) >= k else np.arange(len(z))
-    pictures = rows.pictures(max(atlas.width, atlas.height))
+    pictures = rows.pictures(run, max(atlas.width, atlas.height))
     lost = sum(picture is None for picture in pictures)
     if lost:
         notes.append(f"{lost:,} of {len(rows):,} new images have no thumbnail: no file there")
@@ -226,12 +228,14 @@ def _verdict(summary: Mapping[str, Any]) -> dict[str, str | None] | None:
 
 
 def _subtitle(run: FinishedRun) -> str:
-    """Data, size, and the headline of its measures."""
+    """Data, size, the headline of its measures, and the colors of its images where they are not
+    their own."""
     summary = run.record.summary
     parts = [run.record.data, f"{summary['dataset']['images']:,} images"]
     if run.n_variants > 1:
         parts.append(f"each in {run.n_variants} transformations")
-    return ", ".join([*parts, *filter(None, [_headline(summary)])])
+    text = ", ".join([*parts, *filter(None, [_headline(summary)])])
+    return with_colors(text, run.colors)
 
 
 def _headline(summary: dict[str, Any]) -> str:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from dimred.analysis.run_images import at_most
 from dimred.data.image_files import whole_pictures
 from dimred.data.npz import npz_images
-from dimred.data.reading import AS_STORED, Reading
 from dimred.errors import InputError
 from dimred.files import printable
 from dimred.run_folder import layout
@@ -40,25 +39,24 @@ class PlacedRows:
     items: Sequence[int]
     z: NDArray[np.float32]
     skipped: Sequence[str]
-    reading: Reading = AS_STORED
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def pictures(self, side: int) -> list[NDArray[np.uint8] | None]:
-        """Their whole pictures with at most `side` pixels on the longer side, uint8 (C, height,
-        width); None for those whose file is not there."""
-        return pictures_of_files(self.files, self.items, side, self.reading)
+    def pictures(self, run: FinishedRun, side: int) -> list[NDArray[np.uint8] | None]:
+        """Their whole pictures, as the run's images are shown, with at most `side` pixels on the
+        longer side, uint8 (1 or 3, height, width); None for those whose file is not there."""
+        return pictures_of_files(run, self.files, self.items, side)
 
 
 def pictures_of_files(
-    files: Sequence[str], items: Sequence[int], side: int, reading: Reading = AS_STORED
+    run: FinishedRun, files: Sequence[str], items: Sequence[int], side: int
 ) -> list[NDArray[np.uint8] | None]:
-    """The pictures in files, or at positions in files of arrays, as `PlacedRows.pictures`. reading:
-    how the run reads files."""
+    """The pictures in files, or at positions in files of arrays, as `PlacedRows.pictures`."""
     arrays: dict[str, NDArray[np.uint8] | None] = {}
     of = list(zip(files, items, strict=True))
-    pictures = whole_pictures([None if i >= 0 else file or None for file, i in of], side, reading)
+    paths = [None if i >= 0 else file or None for file, i in of]
+    pictures = whole_pictures(paths, side, run.reading)
     for row, (file, i) in enumerate(of):
         if i >= 0:
             if file not in arrays:
@@ -66,7 +64,7 @@ def pictures_of_files(
             images = arrays[file]
             if images is not None and i < len(images):
                 pictures[row] = at_most(images[i], side)
-    return pictures
+    return [None if picture is None else run.pictured(picture) for picture in pictures]
 
 
 def placed_rows(run: FinishedRun) -> PlacedRows:
@@ -91,7 +89,7 @@ def placed_rows(run: FinishedRun) -> PlacedRows:
             rows[key] += values
         rows["sets"] += [printable(name.removesuffix(".npz"))] * count
     z_of_all = np.concatenate(z)
-    return PlacedRows(**rows, z=z_of_all, skipped=skipped, reading=run.reading)  # type: ignore[arg-type]
+    return PlacedRows(**rows, z=z_of_all, skipped=skipped)  # type: ignore[arg-type]
 
 
 def _sets(run: FinishedRun) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dimred.analysis.captions import ShownImages, counted
+from dimred.analysis.captions import ShownImages, counted, with_colors
 from dimred.analysis.placed_rows import pictures_of_files
 from dimred.analysis.placement import Placed
 from dimred.analysis.run_images import RunImages
@@ -124,7 +124,7 @@ class Retrieved:
         with step("reading the images"):
             shown = self._shown(self.neighbors[drawn, :k])
             files = [placed.files[i] for i in drawn]
-            new = pictures_of_files(files, placed.items[drawn].tolist(), _SIDE, self.run.reading)
+            new = pictures_of_files(self.run, files, placed.items[drawn].tolist(), _SIDE)
         tiles = []
         for i, picture in zip(drawn, new, strict=True):
             query = Picture(_blank() if picture is None else picture, ("new image",))
@@ -135,13 +135,14 @@ class Retrieved:
         among = counted(len(self.run.map.training_images), "training image")
         first = f", {k} of them shown" if k < self.k else ""
         distance = "1 - cosine" if self.distance == "cosine" else "Euclidean distance"
+        legend = f"below each neighbor: its file or index, class, {distance}"
         return sheet(
             tiles,
             1,
             self.run.path.absolute().name,
             f"{some}{counted(many, 'new image')}, each with its {self.k} nearest of {among} in "
             f"{self.where}{first}",
-            f"below each neighbor: its file or index, class, {distance}",
+            with_colors(legend, self.run.colors),
         )
 
     def _shown(self, rows: NDArray[np.int64]) -> ShownImages:

@@ -22,7 +22,7 @@ from dimred.files import expanded
 from dimred.page import Atlas, make_atlas, picture_atlas, picture_side, resized
 from dimred.run_folder.files_now import FilesNow, outline, own_images
 from dimred.run_folder.finished import FinishedRun
-from dimred.run_folder.kept import pictures_of
+from dimred.run_folder.kept import Thumbnails, pictures_of
 
 _UNKNOWN_SIDE = 2**14  # of files whose sizes were not recorded
 _AT_ONCE = 1_000  # images decoded
@@ -38,7 +38,8 @@ class RunImages:
     missing: what is gone, changed or new since the training; "" for nothing.
 
     Raises InputError where nothing can be known of the images, as where they have changed since and
-    the run has kept nothing of them.
+    the run has kept nothing of them. In other channels than the default (`run.channels`) they are
+    read again, as kept thumbnails do not show these.
     """
 
     def __init__(self, run: FinishedRun):
@@ -48,7 +49,7 @@ class RunImages:
         self._listed: tuple[str | None, ...] | None = None
         kept = run.kept
         has_h = run.map.h is not None or (kept is not None and kept.h is not None)
-        if not run.is_in_memory and has_h and kept is not None and kept.thumbnails is not None:
+        if not run.is_in_memory and has_h and self._thumbnails is not None:
             self._now = run.files_now
         else:
             self._read()
@@ -65,7 +66,7 @@ class RunImages:
             self._now = run.files_now
             if not (self._now.gone or self._now.changed):
                 raise  # some have changed, and nobody knows which
-            if not self._now.there.size and (run.kept is None or run.kept.thumbnails is None):
+            if not self._now.there.size and self._thumbnails is None:
                 raise  # there is nothing to show
             return
         files = run.record.files
@@ -76,6 +77,12 @@ class RunImages:
             and run.config.dataset.has_more_files(files)
         ):
             self._now = run.files_now
+
+    @property
+    def _thumbnails(self) -> Thumbnails | None:
+        """Those that the run kept; None where there are none, or they show other channels."""
+        run = self.run
+        return None if run.kept is None or run.channels is not None else run.kept.thumbnails
 
     @property
     def there(self) -> Rows:
@@ -126,15 +133,14 @@ class RunImages:
     def atlas(self, places: NDArray[np.floating], side: int | None = None) -> Atlas:
         """Thumbnails of all rows. places: (N, d), on the map. side: the longer one in pixels; None
         for what suits their number."""
-        kept = self.run.kept
-        if side is None and kept is not None and kept.thumbnails is not None:
-            of = kept.thumbnails
+        of = self._thumbnails
+        if side is None and of is not None:
             longest = int(of.size.max())
             return Atlas(of.sheets, of.slot, longest, longest, of.cell, of.columns, of.size)
         if side is not None:
             side = min(side, self.longest)
         if self._as_learned is not None and self._are_whole(self._as_learned):
-            return make_atlas(self._as_learned.images, places, side)
+            return make_atlas(self._as_learned.images, places, side, self.run.pictured)
         side = side or picture_side(len(self.rows), self.longest)
         return picture_atlas(lambda rows: self.pictures(rows, side), places, side)
 
@@ -145,19 +151,21 @@ class RunImages:
         return not self.run.has_files or sizes == ((shape[3], shape[2]),) * 2
 
     def pictures(self, rows: Rows, side: int) -> list[NDArray[np.uint8] | None]:
-        """Whole pictures of rows, uint8 (C, height, width), with at most `side` pixels on the
+        """Whole pictures of rows, uint8 (1 or 3, height, width), with at most `side` pixels on the
         longer side; None for those that are gone."""
         pictures: list[NDArray[np.uint8] | None] = [None] * len(rows)
         if self.run.has_files:
-            pictures = whole_pictures([self.paths[row] for row in rows], side, self.run.reading)
-        kept, images = self.run.kept, self._as_learned
+            found = whole_pictures([self.paths[row] for row in rows], side, self.run.reading)
+            pictures = [None if one is None else self.run.pictured(one) for one in found]
+        kept, images = self._thumbnails, self._as_learned
         lost = np.array([i for i, picture in enumerate(pictures) if picture is None], int)
-        if len(lost) and kept is not None and kept.thumbnails is not None:
-            for i, picture in zip(lost, pictures_of(kept.thumbnails, rows[lost]), strict=True):
+        if len(lost) and kept is not None:
+            for i, picture in zip(lost, pictures_of(kept, rows[lost]), strict=True):
                 pictures[i] = at_most(picture, side)
         elif images is not None:
             for i in lost:
-                pictures[i] = at_most(images.images[int(rows[i])].numpy(), side)
+                image = at_most(images.images[int(rows[i])].numpy(), side)
+                pictures[i] = self.run.pictured(image)
         return pictures
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dimred.analysis.captions import number
+from dimred.analysis.captions import number, with_colors
 from dimred.analysis.looked_at import LookedAt
 from dimred.errors import InputError
 from dimred.models.positions import grid_of, highest
@@ -98,13 +98,12 @@ class Shared:
                 (self.other, 0, self.other_maps[i]),
             ):
                 (point,), caption = highest(heat[None], y, x), f"product {self.product[i]:.3g}"
-                heated.append(
-                    Heated(images.names[at], images.pixels[at], heat, y, x, point, caption)
-                )
+                picture = self.run.pictured(images.pixels[at])
+                heated.append(Heated(images.names[at], picture, heat, y, x, point, caption))
         return heat_sheet(
             heated,
             f"{self.run.record.data}: what images share with {self.other.names[0]}",
-            f"{of}, each followed by the other one",
+            with_colors(f"{of}, each followed by the other one", self.run.colors),
             f"The product of both in {self.space}, split into positions: dark has nothing of it or "
             "takes from it, bright has most; ring: the position with most.",
         )

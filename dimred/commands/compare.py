@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 HELP = """\
 dimred compare [RUN] A [B] [--spaces pixels,h,z] [--within COLUMN] [--group COLUMN] [--nn]
-               [--permutations N] [--most N] [--alpha P] [--seed N] [--out NAME] [--root DATA]
-               [--plugin FILE|MODULE]
+               [--permutations N] [--most N] [--alpha P] [--seed N] [--channels 0,2,3]
+               [--out NAME] [--root DATA] [--plugin FILE|MODULE]
 
 Says whether two sets of images are alike, how sure that is and how large the difference, by
 classifiers that try to tell them apart: in pixels (50 principal components), in H, the network's
@@ -46,6 +46,7 @@ clusters of the map they share unequally; map.png. `dimred view` marks them.
   --most          images of each set, drawn of more; default 4000
   --alpha         the level; default 0.05
   --seed          of the draw and the permutations; default 0
+  --channels      of the images, shown on betray.png; default: up to three (see dimred view)
   --out           NAME, instead of one made of A and B; what is there is replaced
   --root          the run's data, where they have moved
 
@@ -74,6 +75,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--alpha", type=float, default=0.05)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out")
+    parser.add_argument("--channels")
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
     args = parser.parse_args(arguments)
@@ -82,7 +84,7 @@ def run(arguments: list[str]) -> int:
     load_plugins(args.plugin)
     from dimred.run_folder.finished import FinishedRun
 
-    finished = FinishedRun(path, args.root)
+    finished = FinishedRun(path, args.root).showing(args.channels)
     from dimred.analysis.comparison import CompareOptions, compare  # with torch
     from dimred.analysis.comparison_files import checked_name, write
     from dimred.analysis.comparison_islands import islands

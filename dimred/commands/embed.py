@@ -23,7 +23,7 @@ _MAX_NAMED = 20  # unreadable images
 
 HELP = """\
 dimred embed [RUN] IMAGES [IMAGES ...] [--out FILE] [--k K]
-             [--neighbors K [--space z|h] [--distance cosine|euclidean]]
+             [--neighbors K [--space z|h] [--distance cosine|euclidean] [--channels 0,2,3]]
              [--root DATA] [--plugin FILE|MODULE]
 
 Places new images on the map of a finished run by its weights; the run's own images are not needed.
@@ -52,6 +52,8 @@ RUN/embedded/):
   --distance   of --neighbors: cosine (1 - cosine of the angle, as metric learning compares) or
                euclidean. Default: as eval.retrieval measures, which is euclidean on maps (Z of up
                to 3 dimensions), else cosine
+  --channels   of the images, shown on the sheet of --neighbors; default: up to three (see dimred
+               view)
   --root       the run's data; needed only for runs of early versions, and by --neighbors
 
 RUN is a folder, a name below outputs/ or a part of one; without (before one word, or files), the
@@ -77,19 +79,20 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--neighbors", type=int)
     parser.add_argument("--space", choices=("z", "h"))
     parser.add_argument("--distance", choices=("cosine", "euclidean"))
+    parser.add_argument("--channels")
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
     args = parser.parse_args(arguments)
-    for option, given in (("--space", args.space), ("--distance", args.distance)):
-        if given and args.neighbors is None:
-            raise InputError(f"{option}: says how --neighbors K searches; give that, too")
+    for option in ("space", "distance", "channels"):
+        if getattr(args, option) and args.neighbors is None:
+            raise InputError(f"--{option}: is of --neighbors K; give that, too")
     file = out_file(args.out)
     word, images = _run_and_images(args.words)
     path = chosen(word)
     load_plugins(args.plugin)
     from dimred.run_folder.finished import FinishedRun
 
-    finished = FinishedRun(path, args.root)
+    finished = FinishedRun(path, args.root).showing(args.channels)
     out = file and _checked_out(finished, images, args.out, file)
     for image in images:
         if not expanded(image).exists():

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dimred.run_folder.finished import FinishedRun
 
 HELP = """\
-dimred inspect [RUN] [--keep-one] [--root DATA] [--plugin FILE|MODULE]
+dimred inspect [RUN] [--keep-one] [--channels 0,2,3] [--root DATA] [--plugin FILE|MODULE]
 
 Looks for images of a finished run that are worth checking. Writes each kind to RUN/inspect/ as CSV
 and as a sheet of pictures, and their rows in embedding.npz to findings.json:
@@ -28,6 +28,7 @@ H are the network's features; Z, the map, is made of them.
 
   --keep-one   also write exclude.csv, for dataset.exclude: near-duplicates of images that stay
                (training images stay before test images, then those of larger files)
+  --channels   of the images, shown on the sheets; default: up to three (see dimred view)
   --root       the data, where they have moved
 
 RUN is a folder, a name below outputs/ or a part of one; without, the newest finished run.
@@ -61,6 +62,7 @@ def run(arguments: list[str]) -> int:
     parser = Parser(HELP)
     parser.add_argument("run", nargs="?")
     parser.add_argument("--keep-one", action="store_true")
+    parser.add_argument("--channels")
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
     args = parser.parse_args(arguments)
@@ -69,7 +71,8 @@ def run(arguments: list[str]) -> int:
     from dimred.run_folder import layout
     from dimred.run_folder.finished import FinishedRun
 
-    finished = FinishedRun(path, args.root)  # no folder is made for a run that is not there
+    # No folder is made for a run that is not there.
+    finished = FinishedRun(path, args.root).showing(args.channels)
     from dimred.analysis.inspection import inspect
     from dimred.analysis.keep_one import check_has_files, leave_out_near_duplicates
     from dimred.run_folder.folder import RunFolder  # with torch, for a run that is there

@@ -17,7 +17,7 @@ _MAX_NAMED = 20  # unreadable images
 
 HELP = """\
 dimred locate [RUN] [IMAGES ...] [--side SHARE] [--fill VALUE] [--with IMAGE|ROW] [--most N]
-                [--out NAME] [--root DATA] [--plugin FILE|MODULE]
+                [--channels 0,2,3] [--out NAME] [--root DATA] [--plugin FILE|MODULE]
 
 Says where in images a run looks. IMAGES are image files, folders or .npz files, as of `dimred
 embed`, or images of the run itself, where RUN: stands as it is, such as RUN:test (see `dimred
@@ -48,10 +48,11 @@ Euclidean distance in Z of up to 3 dimensions, else at unit length, as by the co
               with it: the product of both in Z, split exactly into positions of either, where the
               head is one linear layer (model.hidden_dim=null), else in H
 
-  --most    images, drawn of more; default 1000
-  --out     NAME, instead of one made of IMAGES, with a number where that is taken by other images
-            or options; what is there is replaced
-  --root    the run's data, where they have moved
+  --most      images, drawn of more; default 1000
+  --channels  of the images, shown on sheet.png; default: up to three (see dimred view)
+  --out       NAME, instead of one made of IMAGES, with a number where that is taken by other images
+              or options; what is there is replaced
+  --root      the run's data, where they have moved
 
 RUN is a folder, a name below outputs/ or a part of one; without (before selectors, files and
 folders of images, or nothing), the newest finished run.
@@ -76,6 +77,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--side", type=float)
     parser.add_argument("--fill", type=float)
     parser.add_argument("--with", dest="other")
+    parser.add_argument("--channels")
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
     args = parser.parse_intermixed_args(arguments)
@@ -84,7 +86,7 @@ def run(arguments: list[str]) -> int:
     load_plugins(args.plugin)
     from dimred.run_folder.finished import FinishedRun
 
-    finished = FinishedRun(path, args.root)
+    finished = FinishedRun(path, args.root).showing(args.channels)
     from dimred.analysis.comparison_files import checked_name
     from dimred.analysis.located_files import folder_name, write
     from dimred.analysis.locating import LocateOptions, check_options, located

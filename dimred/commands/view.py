@@ -11,8 +11,8 @@ from dimred.files import printable
 from dimred.options.plugins import load_plugins
 
 HELP = """\
-dimred view [RUN] [--heat] [--out FILE] [--open] [--root DATA] [--thumbnail PIXELS]
-                [--plugin FILE|MODULE]
+dimred view [RUN] [--heat] [--channels 0,2,3] [--out FILE] [--open] [--root DATA]
+                [--thumbnail PIXELS] [--plugin FILE|MODULE]
 
 Writes the map of a finished run as one HTML file (default: RUN/map.html, as at the end of training)
 that needs no server and no network: hover over a point to see its image, click to pin it with its
@@ -24,6 +24,9 @@ of `dimred embed` drawn. What is gone of the run's image files, changed or new i
   --heat       also what holds each image at its place: over the pinned image, how far it moves on
                the map where a square of it is hidden, and over its neighbors, where they are held
                near it (see dimred locate); computed once, and kept in the run's folder
+  --channels   of the images, from 0: one is shown in gray, two as green and magenta, more as red,
+               green, blue, cyan, magenta, yellow and white, which add up. Default: one to three in
+               the same colors, the first three of more. The page says it; files are read again
   --out        the file
   --open       open it in the browser
   --root       the data, where they have moved
@@ -42,6 +45,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--heat", action="store_true")
     parser.add_argument("--out")
     parser.add_argument("--open", action="store_true")
+    parser.add_argument("--channels")
     parser.add_argument("--root")
     parser.add_argument("--plugin", action="append", default=[])
     parser.add_argument("--thumbnail", type=int)
@@ -52,7 +56,7 @@ def run(arguments: list[str]) -> int:
     from dimred.run_folder import layout
     from dimred.run_folder.finished import FinishedRun
 
-    finished = FinishedRun(path, args.root)
+    finished = FinishedRun(path, args.root).showing(args.channels)
     file = out or finished.path / layout.PAGE
     finished.check_output(f"--out {args.out}", file, layout.PAGE)
     from dimred.analysis.map_page import MapView  # with torch, for a run that is there

@@ -72,17 +72,25 @@ def picture_side(count: int, longest: int) -> int:
     return max(min(int(side) // _BLOCK * _BLOCK, longest), min(least, longest))
 
 
-def make_atlas(images: Tensor, places: NDArray[np.floating], side: int | None = None) -> Atlas:
+def make_atlas(
+    images: Tensor,
+    places: NDArray[np.floating],
+    side: int | None = None,
+    pictured: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
+) -> Atlas:
     """An atlas in which images near one another on the map are on the same sheets, so that few
     sheets are decoded at a time.
 
     Gray images of up to 32 pixels are compressed without loss, others in WebP quality 92, in
     which the outermost pixels can take on some color of a neighboring image.
 
-    images: uint8 (N, C, H, W), C = 1 or 3. places: (N, d), positions on the map; d at least 1.
+    images: uint8 (N, C, H, W). places: (N, d), positions on the map; d at least 1.
     side: longer side of the thumbnails; None for that of the images, or smaller for many.
+    pictured: makes pictures, (n, 1 or 3, h, w), of thumbnails, (n, C, h, w); None for images that
+        have 1 or 3 channels.
     """
-    count, channels, *shape = images.shape
+    count, *shape = len(images), *images.shape[2:]
+    channels = images.shape[1] if pictured is None else pictured(images[:1].numpy()).shape[1]
     side = side or thumbnail_side(count, max(shape))
     height, width = (max(round(s * side / max(shape)), 1) for s in shape)
     lossless = channels == 1 and max(height, width) <= _MAX_LOSSLESS
@@ -96,6 +104,8 @@ def make_atlas(images: Tensor, places: NDArray[np.floating], side: int | None = 
     for first in range(0, count, columns**2):
         chosen = images[torch.from_numpy(order[first : first + columns**2])]
         shown = resized(chosen, height, width)
+        if pictured is not None:
+            shown = pictured(shown.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
         # Edge pixels are repeated, so that compression does not mix in neighboring images.
         edges = ((0, 0), (0, cell - height), (0, cell - width), (0, 0))
         cells = np.pad(shown, edges, mode="edge")

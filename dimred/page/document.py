@@ -94,8 +94,10 @@ class MapPage:
     atlas: thumbnails of the rows, then of the placed images.
     verdict: "word", "text" and "advice" on how good the map is; None where that is not known.
     files: the URL of the folder that `sources` are in, ending in "/"; None where images have no
-        files. absent: rows whose file is gone, or another than it was. missing: a sentence on
-        files that are gone, changed or new, "" for none. heat: what holds images at their places.
+        files. absent: rows whose file is gone, or another than it was. windowed: whether files have
+        values of more than 8 bits, which a browser would not show in the window of the thumbnails.
+    missing: a sentence on files that are gone, changed or new, "" for none. heat: what holds images
+        at their places.
     """
 
     title: str
@@ -114,6 +116,7 @@ class MapPage:
     verdict: Mapping[str, str | None] | None = None
     files: str | None = None
     absent: Sequence[int] = ()
+    windowed: bool = False
     missing: str = ""
     heat: Movement | None = None
 
@@ -188,7 +191,12 @@ def _about(page: MapPage, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
             "perSheet": atlas.per_sheet,
         },
         "verdict": page.verdict and {key: page.verdict[key] for key in _OF_VERDICT},
-        "files": page.files and {"base": page.files, "absent": list(map(int, page.absent))},
+        "files": page.files
+        and {
+            "base": page.files,
+            "absent": list(map(int, page.absent)),
+            "windowed": page.windowed,
+        },
         "placed": page.placed and _placed(page.placed),
         "missing": page.missing or None,
         "heat": page.heat and page.heat.about(),

@@ -21,6 +21,7 @@ from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from numpy.typing import NDArray
 from PIL import Image
 
+from dimred.data.composite import composite
 from dimred.data.image_set import Factor, LabelSet
 from dimred.plots.style import (
     COLORS,
@@ -64,7 +65,7 @@ def thumbnail_figure(
     Scales are equal and without ticks unless one range is over three times the other.
 
     z: finite coordinates (N, d), d at least 2.
-    images: (N, C, H, W), C = 1 or 3.
+    images: (N, C, H, W); see `composite` for how C channels are shown.
     count: maximum number of images shown.
     labels: colors points and frames, with a legend of up to 20 classes; None for gray.
     axes: the two dimensions, from 0.
@@ -184,8 +185,8 @@ def _checked_choice(
     z: NDArray[np.floating], images: Images, axes: tuple[int, int], count: int
 ) -> list[int]:
     """The two dimensions, after checking the arguments. Raises ValueError."""
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or images.dtype != np.uint8:
-        raise ValueError(f"images {images.shape}, {images.dtype}: must be (N, 1 or 3, H, W), uint8")
+    if images.ndim != 4 or not images.shape[1] or images.dtype != np.uint8:
+        raise ValueError(f"images {images.shape}, {images.dtype}: must be (N, C, H, W), uint8")
     if len(set(axes)) != 2 or not all(0 <= axis < z.shape[1] for axis in axes) or count < 0:
         raise ValueError(f"axes {axes} of {z.shape[1]} dimensions, count {count}")
     return list(axes)
@@ -278,7 +279,8 @@ def _add_bar(
 
 def _thumbnail(image: Images) -> Images:
     """(C, H, W) as (h, w, 3), enlarged by a whole number or reduced."""
-    pixels = np.broadcast_to(np.moveaxis(image, 0, 2), (*image.shape[1:], 3))
+    picture = np.moveaxis(composite(image), 0, 2)
+    pixels = np.broadcast_to(picture, (*image.shape[1:], 3))
     longest = max(pixels.shape)
     times = max(1, round(_THUMBNAIL / longest))
     if longest <= 1.25 * _THUMBNAIL:

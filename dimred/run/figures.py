@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dimred.data.composite import in_words
 from dimred.data.image_set import ImageSet
 from dimred.plots.factors import (
     factor_figure,
@@ -29,7 +30,9 @@ def write_figures(
         return
     images = samples.images.numpy()
     n_variants = len(samples) // n_images
-    subtitle = f"{len(z):,} images, some of them shown where the map places them"
+    colors = in_words(None, images.shape[1], samples.is_rgb)
+    in_colors = f"; {colors}" if colors else ""
+    subtitle = f"{len(z):,} images, some of them shown where the map places them{in_colors}"
     labels = with_unseen_named(samples)
     figure = thumbnail_figure(z, images, title, subtitle, labels=labels)
     folder.write_plot("thumbnails", to_png(figure))
@@ -46,7 +49,7 @@ def write_figures(
                 groups,
                 factor.values,
                 title,
-                f"each line connects the copies of one image, by {name}",
+                f"each line connects the copies of one image, by {name}{in_colors}",
                 axes=(0, z.shape[1] - 1),
                 order_name=f"{name} ({factor.unit})",
             )

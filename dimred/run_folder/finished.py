@@ -6,9 +6,10 @@ read or embedded.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dimred.data.composite import as_channels, composite, in_words
 from dimred.data.own_options import ImageFolder
 from dimred.data.reading import Reading, reading_of
 from dimred.data.window import Window
@@ -50,7 +52,8 @@ _MAX_HEADER = 2**20  # bytes of a file of weights before its values
 class FinishedRun:
     """A finished run: its map, encoder and images.
 
-    record: its JSON and YAML files. root: location of its data, if they have moved.
+    record: its JSON and YAML files. root: location of its data, if they have moved. channels: those
+    in which its images are shown; None for the default.
     Raises InputError for a folder that holds no finished run, and for a root of data that have no
     location.
     """
@@ -59,6 +62,7 @@ class FinishedRun:
         self.path = path
         self.files = RunFiles(path)
         self.root = root
+        self.channels: tuple[int, ...] | None = None
         self._known: tuple[ImageSet, NDArray[np.float32]] | None = None
         self.record: RunRecord = read_record(path)
         if root is not None:
@@ -260,6 +264,37 @@ class FinishedRun:
         """Whether the channels of its images are red, green and blue."""
         of_earlier_versions = self.shape[0] == 3
         return bool(self.record.summary["dataset"].get("rgb", of_earlier_versions))
+
+    def showing(self, channels: str | Sequence[int] | None) -> FinishedRun:
+        """The same run with its images shown in some channels, such as "0,2,3"; None for as it is.
+
+        Raises InputError for channels that they do not have.
+        """
+        if channels is None:
+            return self
+        shown = copy.copy(self)
+        shown.channels = as_channels(channels, self.shape[0])
+        return shown
+
+    def pictured(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Pictures, uint8 (..., 1 or 3, H, W), of images like the run's, uint8 (..., C, H, W): in
+        its `channels`. Files in gray or in color are shown as they are where the run's are not."""
+        channels, count = self.channels, images.shape[-3]
+        if channels is not None and count != self.shape[0]:
+            if count == 1 and self.shape[0] == 3:
+                images = images.repeat(3, axis=-3)  # as the run takes them
+            else:
+                channels = None
+        return composite(images, channels)
+
+    @property
+    def colors(self) -> str:
+        """In what colors its images are shown, such as "channels 0, 2, 3 as red, green, blue"; ""
+        for gray and RGB as they are."""
+        of_earlier_versions = "rgb" not in self.record.summary["dataset"]  # had no others
+        if self.channels is None and of_earlier_versions:
+            return ""
+        return in_words(self.channels, self.shape[0], self.is_rgb)
 
     @cached_property
     def window(self) -> Window | None:

@@ -74,7 +74,7 @@ def test_the_page_is_there_at_the_end_with_whole_pictures(made):
     size = array(content, "size", "u1").reshape(N, 2)
     assert size[:4].tolist() == [[30, 60], [60, 30]] * 2
     told = about(content)
-    assert told["files"] == {"base": "../photos/", "absent": []}
+    assert told["files"] == {"base": "../photos/", "absent": [], "windowed": False}
     assert (told["missing"], told["placed"]) == (None, None)
     assert told["verdict"] == {
         key: summary(cwd / "run")["verdict"][key] for key in ("word", "text", "advice")
@@ -112,6 +112,22 @@ def test_what_is_gone_changed_and_new_is_named_and_all_rows_are_drawn(run):
     for name in ("sheet-0", "array-near-h", "array-slot"):
         part = re.compile(rf'id="{name}">.*?</script>'.encode())
         assert part.search(page.content)[0] == part.search(before)[0]
+
+
+def test_other_channels_are_read_again_and_what_is_gone_is_not_shown_in_those_of_before(run):
+    images = RunImages(finished(run).showing("0"))
+    (red,) = images.pictures(np.array([RED]), 20)
+    assert red.shape == (1, 10, 20)
+    assert (red == 250).all()
+    change(run.parent / "photos")
+    images = RunImages(finished(run).showing("0"))
+    gone, there = images.pictures(np.array([RED, 0]), 20)
+    assert gone is None
+    assert there.shape == (1, 20, 10)
+    assert MapView.of(finished(run).showing("0,1"), place=run).notes[0].startswith("1 gone")
+    shutil.rmtree(run.parent / "photos")
+    with pytest.raises(InputError, match="photos"):
+        RunImages(finished(run).showing("0"))
 
 
 def test_the_url_of_the_folder_holds_whatever_it_is_called(run):

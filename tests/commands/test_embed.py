@@ -444,8 +444,8 @@ def test_neighbors_of_images_without_labels_are_retrieved_by_angle(gray, tmp_pat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--space", "h"], "--space: says how --neighbors K searches"),
-        (["--distance", "cosine"], "--distance: says how --neighbors K searches"),
+        (["--space", "h"], "--space: is of --neighbors K; give that, too"),
+        (["--distance", "cosine"], "--distance: is of --neighbors K; give that, too"),
         (["--neighbors", "0"], "--neighbors 0: must be from 1 to the 80 training images"),
         (["--neighbors", "81"], "--neighbors 81: must be from 1 to the 80 training images"),
     ],

@@ -39,6 +39,19 @@ def test_gray_images_are_kept_to_the_bit(shape):
         assert (cell_of(atlas, row) == expected).all()
 
 
+def test_images_of_other_channels_are_made_pictures_of_once_they_are_small():
+    images, seen = pictures(1500, 5, 12, 12), []
+
+    def gray(thumbnails):
+        seen.append(thumbnails.shape)
+        return thumbnails[:, 3:4]
+
+    atlas = make_atlas(images, np.zeros((1500, 1)), 6, gray)
+    small = make_atlas(images[:, 3:4], np.zeros((1500, 1)), 6)
+    assert (cell_of(atlas, 1499) == cell_of(small, 1499)).all()
+    assert seen[1:] == [(1500, 5, 6, 6)]
+
+
 @pytest.mark.parametrize("shape", [(32, 32), (24, 40)])
 def test_colors_are_near_and_do_not_run_into_others(shape):
     images = torch.zeros(50, 3, *shape, dtype=torch.uint8)

@@ -417,7 +417,7 @@ def test_bad_maps_are_refused(z):
     ("given", "message"),
     [
         ({"images": numbered(4)[:, 0]}, "images"),
-        ({"images": numbered(4, 2)}, "images"),
+        ({"images": numbered(4)[:, :0]}, "images"),
         ({"images": numbered(4).astype(np.float32)}, "images"),
         ({"images": numbered(3)}, "of images"),
         ({"axes": (0, 0)}, "axes"),

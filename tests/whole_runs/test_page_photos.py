@@ -178,6 +178,28 @@ def test_the_pinned_photograph_is_shown_in_full(album, opened):
     assert "does not know of a file" in page.page.locator("#full-said").inner_text()
 
 
+@pytest.mark.parametrize(
+    ("name", "windowed", "of"),
+    [("a b.tif", False, "a%20b.tif"), ("c.tif[3]", False, "c.tif"), ("d.png", True, "d.png")],
+)
+def test_what_browsers_do_not_show_is_downloaded(album, opened, tmp_path, name, windowed, of):
+    content = album.read_text()
+    content = content.replace("0 class/photo #5?.png", name)
+    if windowed:
+        content = content.replace('"windowed": false', '"windowed": true', 1)
+        assert '"windowed": true' in content
+    (tmp_path / "page.html").write_text(content)
+    page = opened(tmp_path / "page.html")
+    page.state("page.pin(5)")
+    page.page.click("#pinned-picture")
+    assert page.page.locator("#full canvas").count() == 1
+    said = page.page.locator("#full-said").inner_text()
+    assert said.startswith(f"This is the thumbnail: browsers do not show {name} as the map does.")
+    link = page.page.locator("#full-said a")
+    assert link.inner_text() == "Download the file"
+    assert link.get_attribute("href") == f"{(album.parent / 'photos').as_uri()}/{of}"
+
+
 def test_names_are_written_where_they_belong_and_apart(album, opened, tmp_path):
     page = opened(album, viewport={"width": 1400, "height": 900})
     shown = boxes(page)

@@ -131,10 +131,14 @@ export function nameOf(row) {
   return placedOf(row)?.name ?? String(array("index")[row]);
 }
 
-/** Where the file of a row is; null where that is not known, and for a file that has changed. */
+/**
+ * Where the file of a row is; null where that is not known, and for a file that has changed. The
+ * number of a page in it, as in "scan.tif[3]", is no part of its name.
+ */
 export function fileOf(row) {
   if (!about.files || !about.sources || row >= about.n || isAbsent(row)) return null;
-  return about.files.base + about.sources[row].split("/").map(encodeURIComponent).join("/");
+  const file = about.sources[row].replace(/\[\d+\]$/, "");
+  return about.files.base + file.split("/").map(encodeURIComponent).join("/");
 }
 
 /** Whether the file of a row is known to be gone, or to be another than it was. */

@@ -6,6 +6,13 @@ import { picture } from "./images.js";
 
 const SIDE = 640; // of a thumbnail, in pixels
 
+const SHOWN = /\.(jpe?g|jfif|a?png|gif|webp|avif|bmp)$/i; // by browsers
+
+/** Whether a browser shows a file as the map does. */
+function isShown(url) {
+  return SHOWN.test(url) && !about.files.windowed;
+}
+
 function thumbnail(row, why) {
   const room = Math.min(innerWidth - 48, innerHeight - 140, SIDE);
   byId("full-body").replaceChildren(picture(row, Math.max(room, 100)));
@@ -18,7 +25,10 @@ export function openFull(row) {
   const source = about.sources?.[row] ?? "";
   byId("full-title").textContent = title(row);
   byId("full-said").textContent = source;
-  if (url) {
+  if (url && !isShown(url)) {
+    thumbnail(row, `This is the thumbnail: browsers do not show ${source} as the map does. `);
+    byId("full-said").append(element("a", { href: url, target: "_blank", download: "" }, "Download the file"));
+  } else if (url) {
     const image = element("img", { alt: title(row) });
     image.addEventListener("error", () => {
       if (image.isConnected) {
