@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _VIEWS = "views"
 HELP = """\
 dimred plot FIGURE [RUN ...] [--out NAME]
-dimred plot views [RUN] [--root DATA] [--plugin FILE|MODULE] [--out NAME]
+dimred plot views [RUN] [--channels 0,2,3] [--root DATA] [--plugin FILE|MODULE] [--out NAME]
 
 Draws a figure of finished runs to NAME.pdf and NAME.png (default: outputs/figures/FIGURE), or to
 one of them where NAME ends in .pdf or .png. A line is the mean of runs that differ by seed only.
@@ -36,6 +37,7 @@ FIGURE is one of
 
 RUN is a folder, a name below outputs/ or a part of one; without, the newest finished run.
 
+  --channels those to show of views of other images than gray or RGB, in false colors
   --root     the run's data, where they have moved
 
   dimred plot seeds outputs/table1_row7-seed*
@@ -49,10 +51,11 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("runs", nargs="*")
     parser.add_argument("--out")
     parser.add_argument("--root")
+    parser.add_argument("--channels")
     parser.add_argument("--plugin", action="append", default=[])
     args = parser.parse_args(arguments)
     if args.figure != _VIEWS:
-        for flag in ("root", "plugin"):
+        for flag in ("root", "channels", "plugin"):
             if getattr(args, flag):
                 raise InputError(f"--{flag}: goes with dimred plot {_VIEWS} only")
     load_plugins(args.plugin)
@@ -71,19 +74,20 @@ def run(arguments: list[str]) -> int:
     files = {out: formats[out.suffix]} if out.suffix in formats else {}
     files = files or {out.with_name(f"{out.name}{s}"): draw for s, draw in formats.items()}
     runs = [chosen(run) for run in args.runs or [None]]
-    figure = _views(runs, args.root) if args.figure == _VIEWS else figure_of(args.figure, runs)
+    is_of_views = args.figure == _VIEWS
+    figure = _views(runs, args) if is_of_views else figure_of(args.figure, runs)
     for path, draw in files.items():
         write_atomically(path, draw(figure))
         print(printable(path))
     return 0
 
 
-def _views(runs: list[Path], root: str | None) -> Figure:
+def _views(runs: list[Path], args: Namespace) -> Figure:
     if len(runs) > 1:
         raise InputError(f"{_VIEWS}: is of one run; {len(runs)} were given")
     from dimred.run.views import figure_of_views
 
-    return figure_of_views(runs[0], root)
+    return figure_of_views(runs[0], args.root, args.channels)
 
 
 def _no_figure(word: str, figures: list[str]) -> str:

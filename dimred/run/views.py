@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dimred.config import RunConfig
-from dimred.data.composite import composite
+from dimred.data.composite import composite, in_words
 from dimred.data.image_set import ImageSet
 from dimred.data.options import DatasetOptions
 from dimred.errors import InputError
@@ -72,37 +73,44 @@ def _of_few(
         return images, views_figure(config, images, fit_positions(config, images))
 
 
-def figure_of_views(path: Path, root: str | None = None) -> Figure:
+def figure_of_views(path: Path, root: str | None = None, channels: str | None = None) -> Figure:
     """The sheet of what the network of a finished run saw.
 
-    root: the current location of the data, if they have moved.
+    root: the current location of the data, if they have moved. channels: those to show, such as
+        "0,2,3"; None for the first three.
     Raises InputError for a folder without a finished run, images that are missing or have changed,
     and a pairing without views.
     """
-    run = FinishedRun(path, root)
+    run = FinishedRun(path, root).showing(channels)
     _check(run.config)
     learned = run.map.training_images // run.n_variants
     if run.has_files and not (run.files_now.gone or run.files_now.changed):
         some = _spread(learned, READ)
         try:
             images = own_images(run, run.files_now, some)
-            return views_figure(run.config, images, np.arange(len(some)))
+            return views_figure(run.config, images, np.arange(len(some)), run.channels)
         except NoViews:
             raise
         except InputError:  # as above; what is wrong with all images is said by what follows
             pass
-    return views_figure(run.config, run.images(), learned)
+    return views_figure(run.config, run.images(), learned, run.channels)
 
 
 class NoViews(InputError):
     """The pairing shows images as they are."""
 
 
-def views_figure(config: RunConfig, images: ImageSet, learned: NDArray[np.int64]) -> Figure:
+def views_figure(
+    config: RunConfig,
+    images: ImageSet,
+    learned: NDArray[np.int64],
+    channels: Sequence[int] | None = None,
+) -> Figure:
     """A row an image: as it is, then views of it (or, for pairings that transform every image in
     fixed ways, its transformations).
 
     learned: int64 (n,), positions of images to learn from. Eight of them, evenly spaced, are shown.
+    channels: those to show, as of `composite`.
     Raises NoViews for a pairing that shows images as they are, and InputError as its `build`.
     """
     options, chosen = config.pairing, _spread(learned, SHOWN)
@@ -123,7 +131,7 @@ def views_figure(config: RunConfig, images: ImageSet, learned: NDArray[np.int64]
         views = _drawn(pairing, images.images[torch.from_numpy(chosen)], config.seed)
         what = f"{SHOWN} views of it"
     tiles = [
-        Tile((Picture(composite(image)), *(Picture(composite(view)) for view in of_it)), name)
+        Tile(tuple(Picture(composite(each, channels)) for each in (image, *of_it)), name)
         for image, of_it, name in zip(
             images.images[torch.from_numpy(chosen)].numpy(),
             views,
@@ -131,8 +139,10 @@ def views_figure(config: RunConfig, images: ImageSet, learned: NDArray[np.int64]
             strict=True,
         )
     ]
+    colors = in_words(channels, images.images.shape[1], images.is_rgb)
     data = f"{config.dataset.name}, pairing={options.name}, seed {config.seed}"
-    return sheet(tiles, 1, "What the network sees", f"{data}: an image, then {what}", _on(config))
+    text = ", ".join(filter(None, (f"{data}: an image, then {what}", colors)))
+    return sheet(tiles, 1, "What the network sees", text, _on(config))
 
 
 def _check(config: RunConfig) -> None:

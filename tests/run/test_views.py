@@ -192,6 +192,13 @@ def test_a_finished_run_shows_what_it_saw(cwd, sheets):
     for tile in tiles:
         pixels = np.array(Image.open(cwd / "mine" / tile.heading)).transpose(2, 0, 1)
         assert np.array_equal(tile.pictures[0].image, pixels)
+    dimred(cwd, "plot", "views", "run", "--channels", "2", "--out", "y.png")
+    tiles, *_, subtitle, legend = sheets.pop()
+    assert "channel 2 in gray" in subtitle
+    assert np.array_equal(
+        tiles[0].pictures[0].image[0], np.array(Image.open(cwd / "mine" / tiles[0].heading))[..., 2]
+    )
+    assert "--channels 3" in refused(cwd, "plot", "views", "run", "--channels", "3")
     assert "one run; 2 were given" in refused(cwd, "plot", "views", "run", "run")
 
 
