@@ -24,6 +24,8 @@ from dimred.errors import InputError
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """First characters of a text that a spreadsheet would evaluate as a formula."""
 
+# What flock answers on file systems without locks.
+_NO_LOCKS = (errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK, errno.EINVAL)
 _TEMPORARY = re.compile(r"\.dimred-[0-9a-f]{16}\.tmp")
 
 
@@ -129,6 +131,28 @@ def open_own(path: Path, flags: int) -> int:
     return descriptor
 
 
+def lock(descriptor: int) -> bool:
+    """Lock an open file for this process alone; False on file systems without locks.
+
+    Raises BlockingIOError where another process holds the lock.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return False
+    return True
+
+
+def is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file is the one of this name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 def is_shared(descriptor: int) -> bool:
     """Whether an open file has a second name (a hard link), under which it would change too."""
     return os.fstat(descriptor).st_nlink > 1
@@ -183,7 +207,7 @@ def replace_file(path: Path, content: bytes | memoryview) -> None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def is_temporary(name: str) -> bool:
@@ -269,7 +293,8 @@ def _cell(value: Any) -> Any:
     return text
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Let the names of the files in a folder outlast a loss of power."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

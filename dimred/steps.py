@@ -85,6 +85,12 @@ def bar(things: Iterable[_T], total: int | None = None, text: str = "") -> Itera
     )
 
 
+def line(text: str) -> None:
+    """Print a line, such as what a step is about to do."""
+    if not _is_worker():
+        _say(f"{text}\n")
+
+
 def _say(text: str) -> None:
     print(text, end="", file=sys.stderr, flush=True)
 

@@ -16,11 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dimred.data.array_source import ArraySource
 from dimred.data.channels import channels_of
+from dimred.data.first_look import counted_word
 from dimred.data.folder_pixels import pages_of
 from dimred.data.folder_source import decode_files
 from dimred.data.image_paths import READ, SUFFIXES, image_paths
-from dimred.data.npz import image_tensor, npz_images
+from dimred.data.npz import array_source, npz_source
 from dimred.data.own_options import ImageFolder
 from dimred.data.reading import IMAGES
 from dimred.errors import InputError
@@ -29,6 +31,8 @@ from dimred.run_folder import layout
 from dimred.run_folder.finished import FinishedRun
 
 _MAX_BYTES = 2**28  # of pixels decoded at a time
+_ARRAYS = (".npz", ".npy")
+_KINDS = " or ".join(_ARRAYS)
 
 Positions = NDArray[np.int64]
 Source = str | os.PathLike[str]
@@ -57,7 +61,8 @@ def absolute(path: str) -> str:
 class NewImages:
     """Reads new images, with the channels and the size of a run's.
 
-    images: image files, folders of them, .npz files, or an array, which messages call `named`.
+    images: image files, folders of them, .npz or .npy files, or an array, which messages call
+        `named`. For a run that learned from a folder, an .npy file is one image.
     left_out: (name, reason) for each image that could not be read; converted: the names of images
         in color that were made gray, as the run learned from gray ones. Of the batches so far.
 
@@ -68,7 +73,7 @@ class NewImages:
         self.run = run
         self.left_out: list[tuple[str, str]] = []
         self.converted: list[str] = []
-        self._arrays: dict[int, Tensor] = {}  # by number of the file
+        self._arrays: dict[int, ArraySource] = {}  # by number of the file
         if isinstance(images, Tensor):
             images = images.numpy(force=True)
         self._in_memory = images if isinstance(images, np.ndarray) else None
@@ -78,12 +83,12 @@ class NewImages:
         sources = [images] if isinstance(images, str | os.PathLike) else images
         self._files = [file for source in sources for file in self._in(source)]
         if not self._files:
-            raise InputError(f"{named}=[]: name image files, folders or .npz files")
+            raise InputError(f"{named}=[]: name image files, folders or {_KINDS} files")
 
     def _in(self, source: Source) -> list[_File]:
         """The files that a source is or holds, as pages where the run's pages are images."""
         is_of_folder = isinstance(self.run.config.dataset, ImageFolder)
-        files = _files(source, is_of_folder)
+        files = _files(source, _ARRAYS[:1] if is_of_folder else _ARRAYS)
         if self.run.reading.pages != IMAGES:
             return files
         pages = pages_of([file.path for file in files])
@@ -95,7 +100,7 @@ class NewImages:
 
     @property
     def listed(self) -> list[NewImage]:
-        """All images, readable or not. Arrays are read for it, and stay in memory."""
+        """All images, readable or not. Compressed arrays are read for it, and stay in memory."""
         return self._listing[0]
 
     @cached_property
@@ -105,8 +110,7 @@ class NewImages:
         numbers: list[int] = []
         for number, file in enumerate(self._files):
             if file.holds_arrays:
-                self._arrays[number] = self._array(number)
-                images += _numbered(file, range(len(self._arrays[number])))
+                images += _numbered(file, range(len(self._array(number))))
             else:
                 images.append(NewImage(file.name, file.path))
             numbers += [number] * (len(images) - len(numbers))
@@ -126,7 +130,8 @@ class NewImages:
             chosen, key=lambda part: self._files[part[0]].holds_arrays
         ):
             if are_arrays:
-                yield from (self._of_array(number, items) for number, items in group)
+                for number, items in group:
+                    yield from self._of_array(number, items, at_a_time)
                 continue
             files = [self._files[number] for number, _ in group]
             for start in range(0, len(files), at_a_time):
@@ -144,35 +149,55 @@ class NewImages:
         starts = np.searchsorted(of_file, numbers)
         return [(int(n), part - i) for n, part, i in zip(numbers, parts, starts, strict=True)]
 
-    def _array(self, number: int) -> Tensor:
-        file = self._files[number]
-        if number in self._arrays:
-            return self._arrays[number]
-        if self._in_memory is None:
-            return npz_images(file.path, file.name)
-        return image_tensor(self._in_memory, lambda problem: InputError(f"{file.name}: {problem}"))
+    def _array(self, number: int) -> ArraySource:
+        if number not in self._arrays:
+            file, run = self._files[number], self.run
+            if self._in_memory is None:
+                source = npz_source(file.path, file.name, run.window, run.shape)
+            else:
+                source = array_source(self._in_memory, file.error, run.window, run.shape)
+            self._check_shape(source.shape, file)
+            self._arrays[number] = source
+        return self._arrays[number]
 
-    def _of_array(self, number: int, items: Positions | None) -> tuple[list[NewImage], Tensor]:
-        file, pixels = self._files[number], self._array(number)
-        if items is not None:
-            pixels = pixels[torch.from_numpy(items)]
-        names = _numbered(file, range(len(pixels)) if items is None else items.tolist())
-        return names, self._fitting(pixels, file.name, names)
+    def _of_array(
+        self, number: int, items: Positions | None, at_a_time: int
+    ) -> Iterator[tuple[list[NewImage], Tensor]]:
+        file, source = self._files[number], self._array(number)
+        items = np.arange(len(source)) if items is None else items
+        for first in range(0, len(source), at_a_time):
+            stop = min(first + at_a_time, len(source))
+            inside = items[(items >= first) & (items < stop)]
+            if len(inside):
+                read = source.read(int(inside[0]), int(inside[-1]) + 1).pixels
+                pixels = torch.from_numpy(read[inside - inside[0]])
+                names = _numbered(file, inside.tolist())
+                yield names, self._fitting(pixels, names)
 
-    def _fitting(self, pixels: Tensor, named: str, names: Sequence[NewImage]) -> Tensor:
-        """Images of an array with the channels of the run. Raises InputError for another size."""
+    def _check_shape(self, shape: tuple[int, int, int], file: _File) -> None:
+        """Raise InputError for images of an array that a run cannot take."""
         channels, height, width = self.run.shape
-        n, c, h, w = pixels.shape
+        c, h, w = shape
         if (h, w) != (height, width):
-            raise InputError(
-                f"{named}: array 'images' has images of {h}x{w} pixels; {self.run.path} needs "
+            raise file.error(
+                f"array 'images' has images of {h}x{w} pixels; {self.run.path} needs "
                 f"{height}x{width}"
             )
-        if c > channels:
+        from_gray = c == 1 and channels == 3 and self.run.is_rgb
+        if c != channels and not from_gray and (c, channels) != (3, 1):
+            raise file.error(
+                f"array 'images' has images of {counted_word(c, 'channel', 'channels')}; "
+                f"{self.run.path} needs {channels}"
+            )
+
+    def _fitting(self, pixels: Tensor, names: Sequence[NewImage]) -> Tensor:
+        """Images of an array with the channels of the run."""
+        channels = self.run.shape[0]
+        if pixels.shape[1] > channels:
             is_color = (pixels != pixels[:, :1]).flatten(1).any(dim=1).numpy()
             self.converted += [names[i].name for i in np.flatnonzero(is_color).tolist()]
             pixels = torch.from_numpy(_gray(pixels.numpy()))
-        return pixels.expand(n, channels, h, w)
+        return pixels.expand(-1, channels, -1, -1)
 
     def _decoded(self, files: Sequence[_File]) -> tuple[list[NewImage], Tensor]:
         channels, height, width = self.run.shape
@@ -194,35 +219,37 @@ class NewImages:
 
 
 class _File(NamedTuple):
-    """A file to read: its name for the user, and its path, "" for an array in memory.
-    holds_arrays: whether it has any number of images, as arrays."""
+    """A file to read: its name for the user, its path, "" for an array in memory, and whether it is
+    a file of arrays."""
 
     name: str
     path: str
     holds_arrays: bool = False
 
+    def error(self, problem: str) -> InputError:
+        return InputError(f"{self.name}: {problem}")
 
-def _files(source: Source, is_of_folder: bool) -> list[_File]:
+
+def _files(source: Source, of_arrays: tuple[str, ...]) -> list[_File]:
     """A file, or the image files below a folder, sorted. Raises InputError for anything else.
 
-    is_of_folder: whether the run is on a folder, where an .npy file is one image.
+    of_arrays: how the names of files of arrays end.
     """
     named = os.fspath(source)
     if not named:
-        raise InputError("images='': name image files, folders or .npz files")
+        raise InputError(f"images='': name image files, folders or {_KINDS} files")
     path = str(expanded(named))
     # In a CSV file, spreadsheets would take such a name for a formula.
     name = printable(f"./{named}" if named.startswith(FORMULA) else named)
-    if Path(path).is_file() and path.lower().endswith((*SUFFIXES, ".npz")):
-        is_array = path.lower().endswith(".npz" if is_of_folder else (".npz", ".npy"))
-        return [_File(name, path, is_array)]
+    if Path(path).is_file() and path.lower().endswith((*of_arrays, *SUFFIXES)):
+        return [_File(name, path, path.lower().endswith(of_arrays))]
     if not Path(path).exists():
         raise InputError(f"{name}: does not exist")
     if not Path(path).is_dir():
         if not Path(path).is_file():
             raise InputError(f"{name}: is a pipe or device; must be a regular file")
         raise InputError(
-            f"{name}: must be an image ({' '.join(READ)}), a folder of images or an .npz file"
+            f"{name}: must be an image ({' '.join(READ)}), a folder of images or an {_KINDS} file"
         )
     if (Path(path) / layout.EMBEDDING).exists():
         raise InputError(f"{name}: is a run folder; name one run, then images")

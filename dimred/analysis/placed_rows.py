@@ -147,6 +147,6 @@ def _rows(arrays: RunArrays, dims: int) -> dict[str, list[str | float | bool]]:
 def _images(file: str) -> NDArray[np.uint8] | None:
     """The images in an .npz file, uint8 (n, C, H, W); None where it has none."""
     try:
-        return npz_images(file, file).numpy()
+        return npz_images(file, file, axes="NCHW").numpy()
     except (InputError, OSError):
         return None

@@ -96,14 +96,8 @@ class FolderSource:
     def key(self) -> bytes:
         """See `PixelSource`: BLAKE2b of the names and contents of the files, and of how they are
         read."""
-        window = self._reading.window
-        recipe = (
-            self.shape,
-            self._channels.is_rgb,
-            window and window.as_json(),
-            self._reading.pages,
-        )
-        key = hashlib.blake2b(_VERSION + repr((*recipe, self._reading.whole_type)).encode())
+        recipe = (self.shape, self._channels.is_rgb, self._reading)
+        key = hashlib.blake2b(_VERSION + repr(recipe).encode())
         for name, digest in zip(self.names, digests(self.paths), strict=True):
             key.update(name.encode(errors="surrogateescape") + b"\0" + digest.tobytes())
         return key.digest()[:32]

@@ -1,35 +1,43 @@
-"""Images, labels and split from the arrays of an .npz file."""
+"""Images, labels and split from the arrays of an .npz file, or images alone from an .npy file."""
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Callable
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dimred.array_files import NPY, read_header
+from dimred.data.array_file import IMAGES, ArrayFile
+from dimred.data.array_shapes import channel_axis
+from dimred.data.array_source import ArraySource, Error, source_for, source_of
 from dimred.data.first_look import Found
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
 from dimred.data.npz_presence import boxes_of, presence_of
+from dimred.data.own_options import Store
+from dimred.data.pixels import load_pixels
 from dimred.data.presence import Boxes, Presence
 from dimred.data.spelling import composed, one_spelling
-from dimred.errors import InputError
-from dimred.files import expanded, memory, open_regular
+from dimred.data.stored_array import Rows
+from dimred.data.window import AUTO, Window
 
-_CHANNELS = (1, 3)
-_ONE_AN_IMAGE = ("labels", "split")
-_NAMES = ("images", "labels", "class_names", "split", "boxes")
+_NAMES = (IMAGES, "axes", "rgb", "labels", "class_names", "split", "boxes")
 
 
-def load_npz(path: str) -> ImageSet:
-    """The images of an .npz file as `numpy.savez` writes it; `~` is expanded.
+def load_npz(
+    path: str, window: Any = AUTO, store: Store = Store.memory, folder: Path | None = None
+) -> ImageSet:
+    """The images of an .npz file as `numpy.savez` writes it, or of an .npy file, which holds the
+    images alone; `~` is expanded.
 
-    images: uint8, or floats in [0, 1] (which are rounded to 256 steps), of shape (N, H, W),
-        (N, H, W, C) or (N, C, H, W) with C = 1 or 3.
+    images: of shape (N, H, W), (N, H, W, C) or (N, C, H, W), C from 1 to MAX_CHANNELS. The channel
+        is axis 1 or 3, whichever alone is 1 or 3 long, else whichever alone is at most 16 long; the
+        array `axes` decides where that does not. uint8 stay as they are; bool become 0 and 255;
+        uint16, int16, uint32, int32 and floats become bytes by `window`.
+    axes: optional, "NCHW" or "NHWC": what the four axes of the images are.
+    rgb: optional, whether three channels are red, green and blue; True where it is missing.
     labels: optional, (N,), integers or strings. The classes are the values that occur, sorted;
         strings that differ only in their Unicode form are one class. Or (N, K) of bool, or 0 and 1,
         K at least 2: which of K classes each image shows, any number of them.
@@ -40,29 +48,29 @@ def load_npz(path: str) -> ImageSet:
     split: optional, (N,), "train" or "test", or True or 1 for test. If all images are on one side,
         there is no split.
 
-    Other arrays are ignored. mean and std are those of the training images.
+    Other arrays are ignored. Percentiles of `window`, mean and std are those of the training
+    images. Arrays that are stored uncompressed, image after image, are read in blocks; of others
+    all are in memory while they become bytes.
 
-    Raises InputError for a file that is missing, damaged or no .npz, for an array that is missing
-    or invalid, and where memory does not suffice.
+    window: `dataset.window`. store, folder: of `load_pixels`.
+    Raises InputError for a file that is missing, damaged or of another kind, for an array that is
+    missing or invalid, and where memory does not suffice.
     """
-    try:
-        return _load(path)
-    except MemoryError as error:
-        raise InputError(
-            f"dataset.path={path!r}: its images need more memory than there is; save fewer or "
-            "smaller ones"
-        ) from error
-
-
-def _load(path: str) -> ImageSet:
-    arrays = _Arrays(path, f"dataset.path={path!r}", _NAMES)
-    images = _images(arrays)
-    is_test = _is_test(arrays, len(images))
+    named = f"dataset.path={path!r}"
+    arrays = ArrayFile(path, named, _NAMES)
+    rows, axis = _images(arrays)
+    is_test = _is_test(arrays, len(rows))
     n_test = int(is_test.sum())
-    presence, boxes, labels = *_presence(arrays, images), None
+    source, chosen = source_of(rows, axis, window, is_test, arrays.error)
+    presence, boxes, labels = *_presence(arrays, source.shape[1:]), None
     notes: list[str] = []
     if presence is None:
-        labels, notes = _labels(arrays, len(images))
+        labels, notes = _labels(arrays, len(rows))
+    there = None if store is Store.disk else source.as_they_are
+    if there is None:
+        images = load_pixels(source, store, folder, named).images
+    else:
+        images = torch.from_numpy(there)
     mean, std = channel_statistics(images, is_test)
     return ImageSet(
         images=images,
@@ -75,168 +83,73 @@ def _load(path: str) -> ImageSet:
         found=Found(notes=tuple(notes)),
         presence=presence,
         boxes=boxes,
+        is_rgb=_is_rgb(arrays),
+        window=chosen,
     )
 
 
-def npz_images(path: str, named: str) -> Tensor:
+def npz_source(
+    path: str,
+    named: str,
+    window: Window | None = None,
+    known: tuple[int, int, int] | None = None,
+) -> ArraySource:
+    """The images of an .npz or .npy file as a run takes them.
+
+    named: how error messages begin. window, known: the run's window, and the channels, height and
+    width of its images, by which axes are told apart.
+    Raises InputError as `load_npz`.
+    """
+    arrays = ArrayFile(path, named, (IMAGES, "axes"))
+    rows, axis = _images(arrays, known)
+    return source_for(rows, axis, window, arrays.error)
+
+
+def array_source(
+    array: NDArray[Any],
+    error: Error,
+    window: Window | None = None,
+    known: tuple[int, int, int] | None = None,
+) -> ArraySource:
+    """`npz_source` of an array in memory. error: makes an exception from a message."""
+    return source_for(array, channel_axis(array.shape, error, known=known), window, error)
+
+
+def npz_images(path: str, named: str, axes: str | None = None) -> Tensor:
     """The array `images` of an .npz file, uint8 (N, C, H, W), read as `load_npz` reads it.
 
-    named: how error messages begin. Raises InputError as `load_npz`.
+    named: how error messages begin. axes: what its axes are, where that is known.
+    Raises InputError as `load_npz`.
     """
-    try:
-        return _images(_Arrays(path, named, ("images",)))
-    except MemoryError as error:
-        raise InputError(f"{named}: its images need more memory than there is") from error
+    arrays = ArrayFile(path, named, (IMAGES, "axes"))
+    rows, axis = _images(arrays, axes=axes)
+    source = source_for(rows, axis, None, arrays.error)
+    return torch.from_numpy(source.read(0, len(source)).pixels)
 
 
-class _Arrays:
-    """The arrays of an .npz file that have a known name. named: how error messages begin.
-
-    What an array claims to be is known from its header before it is read, and refused where the
-    file does not hold as much, or the machine could not.
-    """
-
-    def __init__(self, path: str, named: str, known_names: tuple[str, ...]):
-        self.named, self.known_names = named, known_names
-        try:
-            with open_regular(expanded(path)) as opened:  # NumPy would leave a damaged file open
-                self.all_names, self.arrays = self._read(opened)
-        except OSError as error:
-            raise self.error(error.strerror or "cannot be read") from error
-
-    def error(self, problem: str) -> InputError:
-        return InputError(f"{self.named}: {problem}")
-
-    def get(self, name: str, n: int | None = None) -> NDArray[Any] | None:
-        """An array, with bytes decoded to strings, or None. n: require the shape (n,)."""
-        array = self.arrays.get(name)
-        if array is None:
-            return None
-        if n is not None:
-            self._check_shape(name, array.shape, n)
-        if array.dtype.kind == "S":
-            try:
-                return np.char.decode(array, "utf-8")
-            except UnicodeDecodeError as error:
-                raise self.error(f"array '{name}' has bytes that are not UTF-8") from error
-        return array
-
-    def _check_shape(self, name: str, shape: tuple[int, ...], n: int) -> None:
-        # One column alone may be meant as the class of each image.
-        is_matrix = name == "labels" and len(shape) == 2 and shape[0] == n and shape[1] > 1
-        if shape != (n,) and not is_matrix:
-            matrix = f", or ({n}, K), K at least 2" if name == "labels" else ""
-            raise self.error(f"array '{name}' has shape {shape}; {n} images need ({n},){matrix}")
-
-    def _read(self, file: BinaryIO) -> tuple[list[str], dict[str, NDArray[Any]]]:
-        """Names of all arrays, and the arrays with a known name."""
-        if file.read(len(NPY)) == NPY:
-            raise self.error("a single array, not an .npz file; write it with numpy.savez")
-        file.seek(0)
-        try:
-            content = np.load(file, allow_pickle=False)
-        except (ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise self.error("not an .npz file, or damaged") from error
-        names = list(content)
-        arrays: dict[str, NDArray[Any]] = {}
-        for name in self.known_names:
-            if name in names:
-                arrays[name] = self._array(content, name, arrays.get("images"))
-        return names, arrays
-
-    def _array(self, content: Any, name: str, images: NDArray[Any] | None) -> NDArray[Any]:
-        try:
-            archive = content.zip
-            member = archive.NameToInfo.get(f"{name}.npy") or archive.getinfo(name)
-            header = read_header(archive, member)
-        except Exception as error:  # zipfile, zlib and NumPy raise different classes
-            raise self._damaged(name) from error
-        if header is not None:
-            shape, _, n_bytes, held = header
-            if images is not None and images.ndim and name in _ONE_AN_IMAGE:
-                self._check_shape(name, shape, len(images))
-            if n_bytes > held:
-                raise self.error(
-                    f"array '{name}' claims the shape {shape}, but the file holds {held:,} bytes "
-                    f"of it instead of {n_bytes:,}"
-                )
-            there = memory()
-            if n_bytes > there:
-                raise self.error(
-                    f"array '{name}' of shape {shape} needs {n_bytes / 2**30:,.1f} GiB of memory, "
-                    f"and there are {there / 2**30:,.1f} GiB"
-                )
-        try:
-            array = content[name]
-        except MemoryError as error:
-            size = "" if header is None else f" ({header.n_bytes / 2**30:,.1f} GiB)"
-            raise self.error(
-                f"array '{name}' needs more memory than there is{size}; save fewer or smaller "
-                "images"
-            ) from error
-        except Exception as error:  # zipfile, zlib and NumPy raise different classes
-            raise self._damaged(name) from error
-        if not isinstance(array, np.ndarray):  # NumPy returns other members of a zip as bytes
-            raise self.error(f"'{name}' is no array; write the file with numpy.savez")
-        return array
-
-    def _damaged(self, name: str) -> InputError:
-        return self.error(
-            f"array '{name}' is damaged, or of Python objects; write it with a plain dtype"
-        )
-
-
-def _images(arrays: _Arrays) -> Tensor:
-    """uint8 (N, C, H, W)."""
-    array = arrays.get("images")
-    if array is None:
+def _images(
+    arrays: ArrayFile, known: tuple[int, int, int] | None = None, axes: str | None = None
+) -> tuple[Rows, int | None]:
+    """The array of images, and its channel axis."""
+    if arrays.images is None:
         names = ", ".join(repr(name) for name in arrays.all_names[:20]) or "none"
         raise arrays.error(f"no array 'images'; the arrays are {names}")
-    return image_tensor(array, arrays.error)
+    axes = axes or arrays.scalar("axes")
+    return arrays.images, channel_axis(arrays.images.shape, arrays.error, axes, known)
 
 
-def image_tensor(array: NDArray[Any], error: Callable[[str], InputError]) -> Tensor:
-    """Images of any shape and type that `load_npz` accepts, as uint8 (N, C, H, W).
+def _is_rgb(arrays: ArrayFile) -> bool:
+    value = arrays.scalar("rgb")
+    if value not in (None, False, True):
+        raise arrays.error(f"array 'rgb' is {value!r}; must be True or False")
+    return value is None or bool(value)
 
-    error: makes an exception from a message; raised for any other array.
+
+def _presence(arrays: ArrayFile, size: tuple[int, int]) -> tuple[Presence | None, Boxes | None]:
+    """Which classes each image shows, and where, if the labels are a matrix.
+
+    size: height and width of an image.
     """
-    shape = f"array 'images' has shape {array.shape}"
-    if array.ndim not in (3, 4):
-        raise error(f"{shape}; must be (N, H, W), (N, H, W, C) or (N, C, H, W)")
-    if not array.size:
-        raise error(f"{shape}: no pixels")
-    if array.ndim == 3:
-        array = array[:, np.newaxis]
-    else:
-        first, last = array.shape[1] in _CHANNELS, array.shape[3] in _CHANNELS
-        if first and last:
-            raise error(f"{shape}: which axis is the channel? Save gray images as (N, H, W)")
-        if not (first or last):
-            raise error(f"{shape}: one of axes 1 and 3 must be the channel, of 1 or 3")
-        if last:
-            array = array.transpose(0, 3, 1, 2)
-    if array.dtype != np.uint8:
-        array = _scaled(array, error)
-    return torch.from_numpy(np.ascontiguousarray(array))
-
-
-def _scaled(array: NDArray[Any], error: Callable[[str], InputError]) -> NDArray[np.uint8]:
-    if array.dtype.kind != "f":
-        raise error(f"array 'images' is {array.dtype}; must be uint8, or floats in [0, 1]")
-    if not np.isfinite(array).all():
-        raise error("array 'images' has NaN or infinite values")
-    low, high = float(array.min()), float(array.max())
-    if low < 0 or high > 1:
-        raise error(
-            f"array 'images' is {array.dtype} from {low:g} to {high:g}; "
-            "floats must be in [0, 1], so scale them or save uint8"
-        )
-    scaled: NDArray[np.uint8] = np.rint(array * array.dtype.type(255)).astype(np.uint8)
-    return scaled
-
-
-def _presence(arrays: _Arrays, images: Tensor) -> tuple[Presence | None, Boxes | None]:
-    """Which classes each image shows, and where, if the labels are a matrix."""
     labels, names, boxes = (arrays.get(name) for name in ("labels", "class_names", "boxes"))
     if labels is None or labels.ndim != 2:
         if boxes is not None:
@@ -246,11 +159,10 @@ def _presence(arrays: _Arrays, images: Tensor) -> tuple[Presence | None, Boxes |
     presence = presence_of(labels, class_names, arrays.error)
     if boxes is None:
         return presence, None
-    height, width = images.shape[2:]
-    return presence, boxes_of(boxes, presence, (height, width), arrays.error)
+    return presence, boxes_of(boxes, presence, size, arrays.error)
 
 
-def _class_names(arrays: _Arrays, names: NDArray[Any]) -> tuple[str, ...]:
+def _class_names(arrays: ArrayFile, names: NDArray[Any]) -> tuple[str, ...]:
     if names.ndim != 1 or names.dtype.kind != "U":
         raise arrays.error("array 'class_names' must be one row of strings")
     class_names = tuple(str(name) for name in names)
@@ -259,7 +171,7 @@ def _class_names(arrays: _Arrays, names: NDArray[Any]) -> tuple[str, ...]:
     return class_names
 
 
-def _labels(arrays: _Arrays, n: int) -> tuple[LabelSet | None, list[str]]:
+def _labels(arrays: ArrayFile, n: int) -> tuple[LabelSet | None, list[str]]:
     """The labels, and what is worth saying about the names of classes."""
     labels, names = arrays.get("labels", n), arrays.get("class_names")
     if labels is None:
@@ -290,7 +202,7 @@ def _labels(arrays: _Arrays, n: int) -> tuple[LabelSet | None, list[str]]:
     return LabelSet(ids.astype(np.int64), class_names), one_spelling(class_names)[1]
 
 
-def _is_test(arrays: _Arrays, n: int) -> NDArray[np.bool_]:
+def _is_test(arrays: ArrayFile, n: int) -> NDArray[np.bool_]:
     split = arrays.get("split", n)
     if split is None:
         return np.zeros(n, dtype=np.bool_)

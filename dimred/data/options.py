@@ -157,8 +157,7 @@ class DatasetOptions(Choice):
     @property
     def location_key(self) -> str | None:
         """The option that holds the location of the data; None where they come with dimred."""
-        paths = (spec.name for spec in fields(self) if spec.metadata.get("is_path"))
-        return next((name for name in paths if name != "store_folder"), None)
+        return next((spec.name for spec in fields(self) if spec.metadata.get("is_path")), None)
 
     @property
     def cache(self) -> Path | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from itertools import islice
 from pathlib import Path
@@ -57,6 +57,11 @@ class OwnImages(DatasetOptions):
         changes_result=False,
         is_path=True,
     )
+
+    @property
+    def location_key(self) -> str | None:
+        paths = (spec.name for spec in fields(self) if spec.metadata.get("is_path"))
+        return next(name for name in paths if name != "store_folder")
 
 
 @register("dataset", "image_folder")
@@ -148,18 +153,20 @@ class ImageFolder(SelectedFiles, OwnImages):
 @dataclass
 class Npz(OwnImages):
     """An .npz file with arrays `images` and, if known, `labels` (a matrix where images show several
-    classes, with `boxes`) and `split`."""
+    classes, with `boxes`) and `split`; or an .npy file of images alone."""
 
     path: str | None = option(
         None, "The file; must be given.", changes_result=False, is_path=True, also=("file",)
     )
 
     def check_place(self) -> None:
+        from dimred.data.window import check_window
         from dimred.errors import InputError
         from dimred.files import open_regular
 
+        check_window(self.window)
         if self.path is None:
-            raise InputError("dataset.path=null: give the file, dataset.path=FILE.npz")
+            raise InputError("dataset.path=null: give the file, dataset.path=FILE.npz or FILE.npy")
         try:
             open_regular(expanded(self.path)).close()
         except OSError as error:
@@ -171,7 +178,8 @@ class Npz(OwnImages):
 
         self.check_place()
         assert self.path is not None
-        return load_npz(self.path)
+        folder = expanded(self.store_folder) if self.store_folder else self.cache
+        return load_npz(self.path, self.window, self.store, folder)
 
     @property
     def cache(self) -> Path | None:

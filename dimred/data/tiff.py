@@ -174,7 +174,7 @@ def opened_tiff(file: BinaryIO, pages: str | None) -> Iterator[Tiff]:
     Raises an exception of any class for one that cannot be read.
     """
     # Other files of the same series, which it may name, are left alone.
-    with TiffFile(file, _multifile=False) as tiff:
+    with TiffFile(file, name="image", _multifile=False) as tiff:
         yield Tiff(tiff, pages)
 
 

@@ -147,7 +147,8 @@ def to_bytes(values: NDArray[Any], ranges: Sequence[Range]) -> NDArray[np.uint8]
     for channel, (low, high) in zip(range(channels), pairs, strict=True):
         of_channel = values[..., channel, :, :]
         if (low, high) == (0, 1) and values.dtype.kind == "f":
-            scaled = of_channel * values.dtype.type(255)  # to the bytes of earlier versions
+            # In their own precision, to the bytes of earlier versions.
+            scaled = of_channel.clip(0, 1) * values.dtype.type(255)
         else:
             scaled = (of_channel.astype(np.float64) - low) * (255 / (high - low))
         found[..., channel, :, :] = np.rint(scaled).clip(0, 255)
@@ -180,14 +181,15 @@ class Sample:
 
     def ranges(self) -> tuple[Range, ...]:
         """For each channel the 0.1 and 99.9 percentiles. Floats that all lie in [0, 1] and reach
-        0.5 keep [0, 1]. Where the percentiles are equal, the lowest and the highest value; where
-        these are equal too, a range of width 1 or, for values that this is nothing to, the next."""
+        0.5 in some channel keep [0, 1] in all. Where the percentiles are equal, the lowest and the
+        highest value; where these are equal too, a range of width 1 or, for values that this is
+        nothing to, the next."""
         return tuple(map(self._range, range(len(self._kept))))
 
     def _range(self, channel: int) -> Range:
-        low, high = float(self._low[channel]), float(self._high[channel])
-        if self._is_float and low >= 0 and _REACHED <= high <= 1:
+        if self._is_float and self._low.min() >= 0 and _REACHED <= self._high.max() <= 1:
             return 0.0, 1.0
+        low, high = float(self._low[channel]), float(self._high[channel])
         values = np.concatenate(self._kept[channel])
         first, last = np.percentile(values, [_OUTSIDE, 100 - _OUTSIDE]).tolist()
         if first < last:

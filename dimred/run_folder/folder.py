@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import io
 import json
@@ -22,7 +21,8 @@ from dimred.config.provenance import PROVENANCE
 from dimred.config.renamed import current_identity
 from dimred.config.same_run import differing_keys
 from dimred.errors import InputError
-from dimred.files import is_shared, is_temporary, naming, open_own
+from dimred.files import is_at, is_shared, is_temporary, naming, open_own
+from dimred.files import lock as take_lock
 from dimred.run_folder import layout
 from dimred.run_folder.files import RunFiles
 from dimred.run_folder.record import check_metrics, check_summary
@@ -30,8 +30,6 @@ from dimred.training.checkpoint import Checkpoint, checkpoint_bytes, load_checkp
 
 _ANEW = "; restart=true begins anew, run_dir=OTHER writes elsewhere"
 _PATIENCE = 0.2  # seconds: who looks whether a run goes on has its lock for a moment
-# What flock answers on file systems without locks.
-_NO_LOCKS = (errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK, errno.EINVAL)
 
 
 class RunFolder:
@@ -74,8 +72,7 @@ class RunFolder:
         while True:
             lock = self._open_lock(file)
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self.is_locked = True
+                self.is_locked = take_lock(lock)
             except BlockingIOError:
                 holder = os.pread(lock, 32, 0).decode(errors="replace") or "unknown"
                 os.close(lock)
@@ -87,16 +84,16 @@ class RunFolder:
                     "it, or write to another folder"
                 ) from None
             except OSError as error:
-                if error.errno not in _NO_LOCKS:
-                    os.close(lock)
-                    raise OSError(error.errno, error.strerror, str(file)) from error
+                os.close(lock)
+                raise OSError(error.errno, error.strerror, str(file)) from error
+            if not self.is_locked:
                 print(
                     f"{self.path}: this file system has no locks; take care that no two commands "
                     "write this folder at once",
                     flush=True,
                 )
             shared = is_shared(lock)
-            if not shared and _is_at(lock, file):
+            if not shared and is_at(lock, file):
                 return lock
             if shared:
                 file.unlink(missing_ok=True)
@@ -239,14 +236,6 @@ class RunFolder:
     def append_metrics(self, row: dict[str, Any]) -> None:
         """Add a row to metrics.jsonl."""
         self.files.append(layout.METRICS, json.dumps(row) + "\n")
-
-
-def _is_at(descriptor: int, file: Path) -> bool:
-    """Whether an open file is the one of this name."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), file.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _is_passing(name: str) -> bool:

@@ -279,7 +279,7 @@ def test_a_run_that_does_not_say_the_shape_of_its_images(copy, gray, tmp_path):
         (["run", "run"], "run: is a run folder"),
         (["run", "small.npz"], "small.npz: array 'images' has images of 10x10 pixels"),
         (["run", "other.npz"], "other.npz: no array 'images'; the arrays are 'pixels'"),
-        (["run", "broken.npz"], "broken.npz: not an .npz file, or damaged"),
+        (["run", "broken.npz"], "broken.npz: neither an .npz nor an .npy file"),
         (["run", "good.npz", "--k", "121"], "k=121: must be from 1 to the 120 training images"),
         (["run", "good.npz", "--k", "0"], "k=0"),
         (["run", "good.npz", "--k", "many"], "--k"),

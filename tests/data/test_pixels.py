@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pixel_sources import Textures
 
-from dimred.data import free_memory, pixels
+from dimred.data import blocks, free_memory
 from dimred.data.own_options import Store
 from dimred.data.pixel_source import Block
 from dimred.data.pixels import load_pixels
@@ -25,7 +25,7 @@ def load(source, **options):
 def test_what_can_be_read_is_closed_up_in_order(n, bad, size):
     source = Textures(n, bad=bad)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pixels, "_IMAGES", size)
+        patch.setattr(blocks, "_IMAGES", size)
         loaded = load(source)
     assert np.array_equal(loaded.images.numpy(), source.all_readable())
     assert loaded.problems == {i: f"image {i} is damaged" for i in range(n) if i in bad}
@@ -36,8 +36,8 @@ def test_what_can_be_read_is_closed_up_in_order(n, bad, size):
 
 def test_blocks_are_bounded_in_bytes():
     large = Textures(4, shape=(3, 1024, 1024))
-    assert pixels.spans(large) == [(0, 1), (1, 2), (2, 3), (3, 4)]
-    assert pixels.spans(Textures(600)) == [(0, 256), (256, 512), (512, 600)]
+    assert blocks.spans(large) == [(0, 1), (1, 2), (2, 3), (3, 4)]
+    assert blocks.spans(Textures(600)) == [(0, 256), (256, 512), (512, 600)]
 
 
 def test_a_source_that_says_nothing_about_its_images():
@@ -45,7 +45,7 @@ def test_a_source_that_says_nothing_about_its_images():
 
 
 def test_an_error_of_the_source_stops_reading(monkeypatch):
-    monkeypatch.setattr(pixels, "_IMAGES", 1)
+    monkeypatch.setattr(blocks, "_IMAGES", 1)
     source = Textures(500)
     read = source.read
 
