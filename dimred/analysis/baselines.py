@@ -85,7 +85,7 @@ class _Baselines:
                 yield Line(f"{method:<14} measured before")
                 continue
             baseline = BASELINES.get(method)
-            missing = baseline.missing() if baseline else ""
+            missing = baseline.missing(self.images) if baseline else ""
             if missing and self.required:
                 raise InputError(f"--only {method}: {missing}")
             if missing:

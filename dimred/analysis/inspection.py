@@ -18,8 +18,10 @@ from dimred.analysis.captions import (
     with_colors,
 )
 from dimred.analysis.run_images import RunImages
+from dimred.evaluation.approximate import neighbors_of_all
 from dimred.evaluation.near_duplicates import KINDS, NearDuplicates, near_duplicates
 from dimred.evaluation.outliers import (
+    MAX_CLUSTERED,
     Cluster,
     beyond_threshold,
     class_kth_distances,
@@ -27,7 +29,6 @@ from dimred.evaluation.outliers import (
     disagreement,
     distances,
     kth_distances,
-    neighbors_up_to,
     ratio_to_median,
 )
 from dimred.evaluation.principal import principal_components
@@ -65,6 +66,8 @@ def inspect(run: FinishedRun, folder: RunFolder) -> Iterator[tuple[str, Report]]
     if inspection.missing:
         count, total = len(inspection.images), len(run.map)
         yield "images", Report(f"{count:,} of {total:,}; the others: {inspection.missing}")
+    if inspection.said:
+        yield "neighbors", Report(f"in H {inspection.said}")
     for kind, search in {
         "near_duplicates": inspection.near_duplicates,
         "outliers": inspection.outliers,
@@ -145,7 +148,8 @@ class _Inspection:
         pictures = None if seen is None else seen.pictures
         self.shown = ShownImages(self.images, self.rows, pictures, run.pictured)
         with step("neighbors in H"):
-            self.neighbors = neighbors_up_to(K_CONFLICT, self.h, self.device)
+            near = neighbors_of_all(self.h, K_CONFLICT, self.device)
+        self.neighbors, self.said = near.rows, near.said
 
     def near_duplicates(self) -> Report:
         """Pairs and groups of copies, most certain first."""
@@ -305,6 +309,8 @@ class _Inspection:
             summary = (
                 f"{len(densest)} in {space}, with {covered:.0%} of the images; the densest first"
             )
+        if len(z) > MAX_CLUSTERED:
+            summary += f"; by HDBSCAN of {MAX_CLUSTERED:,} drawn, others as the nearest of these"
         findings = Findings(tuple(groups))
         return Report(
             summary,
@@ -362,7 +368,7 @@ class _Inspection:
         if self.images.labels:
             differ = np.diff(self.images.labels.values[pairs.pairs]) != 0
             summary += f"; {int(differ.sum())} of two classes"
-        return summary
+        return summary + (f"; candidates {pairs.said}" if pairs.said else "")
 
     def _pairs_shown(self, pairs: NearDuplicates) -> Rows:
         """One pair of each group: first those of two classes, then others, evenly chosen from the

@@ -289,7 +289,7 @@ class LoadedRun:
             it is not told otherwise: Euclidean in Z of up to 3 dimensions, else cosine.
         Raises InputError for invalid rows, k, space or distance.
         """
-        from dimred.evaluation.neighbors import nearest
+        from dimred.evaluation.neighbors import nearest, nearest_others
         from dimred.evaluation.unit_length import DISTANCES, as_compared
 
         if space not in ("z", "h"):
@@ -309,11 +309,7 @@ class LoadedRun:
             return among[nearest(points[among], new, k, device)]
         if len(rows) == len(self) and of is None:
             return nearest(points, None, k, device)
-        near = nearest(points, points[rows], k + 1, device)
-        others = near != rows[:, None]
-        others[others.all(axis=1), -1] = False  # rows with more than k equal points
-        neighbors: NDArray[np.int64] = near[others].reshape(len(rows), k)
-        return neighbors
+        return nearest_others(points, rows, k, device)
 
     def _checked_rows(self, rows: Any) -> NDArray[np.int64]:
         if rows is None:

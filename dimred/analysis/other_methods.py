@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dimred.data.image_set import ImageSet
 from dimred.evaluation.classical import lle, opentsne_map, umap_map
 from dimred.evaluation.imagenet import imagenet_features, imagenet_weights
 from dimred.evaluation.neighbors import as_float
@@ -36,7 +37,8 @@ class Baseline:
     library: the distribution that implements it, given with its version in results.
     places: whether it can place new images on a finished map, as text for tables.
     place: (points, seed, threads) -> coordinates (n, e), on the CPU.
-    missing: returns what must be done before the method can be used, "" if nothing.
+    missing: function of the images that returns why the method cannot be used on them, such as what
+        must be installed; "" where it can.
     max_images: maximum number of images; of more, a random selection with the same shares of
         classes and splits.
     warm_up: number of images in an untimed first call, which imports and compiles everything.
@@ -47,7 +49,7 @@ class Baseline:
     library: str
     places: str
     place: Callable[[NDArray[Any], int, int], Map]
-    missing: Callable[[], str] = lambda: ""
+    missing: Callable[[ImageSet], str] = lambda _: ""
     max_images: int | None = None
     warm_up: int = 50
 
@@ -73,16 +75,19 @@ def _umap(points: NDArray[Any], seed: int, threads: int) -> Map:
     return umap_map(points, seed)
 
 
-def _not_installed(module: str) -> Callable[[], str]:
+def _not_installed(module: str) -> Callable[[ImageSet], str]:
     hint = "not installed; pip install -e '.[baselines]' in dimred's clone"
-    return lambda: "" if find_spec(module) else hint
+    return lambda _: "" if find_spec(module) else hint
 
 
 def _imagenet(images: NDArray[Any], seed: int, threads: int) -> Map:
     return imagenet_features(images)
 
 
-def _imagenet_missing() -> str:
+def _imagenet_missing(images: ImageSet) -> str:
+    channels = images.images.shape[1]
+    if channels != 1 and not (channels == 3 and images.is_rgb):
+        return f"needs gray or RGB images, and these have {channels} channels of their own"
     file = imagenet_weights()
     return "" if file.exists() else f"no weights; put torchvision's {file.name} into {file.parent}"
 

@@ -40,11 +40,15 @@ def n_bytes(shape: Sequence[int]) -> int:
 
 
 def in_order(
-    make: Callable[[_Thing], _Made], things: Iterable[_Thing], ahead: int = 2
+    make: Callable[[_Thing], _Made],
+    things: Iterable[_Thing],
+    threads: int | None = None,
+    ahead: int = 2,
 ) -> Iterator[_Made]:
-    """What is made of each thing, in their order, by a thread for each core; no more than `ahead`
-    for each thread are made before they are asked for."""
-    threads = os.cpu_count() or 1
+    """What is made of each thing, in their order, by threads, by default one for each core. The
+    things are taken in the calling thread, and no more than `ahead` for each thread before what is
+    made of them is asked for. When this iterator is closed, no more are made."""
+    threads = threads or os.cpu_count() or 1
     waiting: deque[Future[_Made]] = deque()
     pool = ThreadPoolExecutor(threads)
     try:

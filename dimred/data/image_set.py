@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dimred.data.free_memory import require_memory
+from dimred.data.mapped import is_mapped
 from dimred.data.presence import Boxes, Presence
 from dimred.data.window import Window
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from dimred.data.first_look import Found
 
 MAX_CHANNELS = 16
-_BLOCK = 4096  # images counted at a time, as copies of all of them may not fit in memory
+_BYTES_AT_A_TIME = 2**24
 _MIN_STD = 1e-3  # below one step of a uint8 pixel; keeps normalized constant images finite
 
 
@@ -108,14 +111,17 @@ class ImageSet:
         return test if len(test) else np.arange(len(self))
 
     def take(self, positions: NDArray[np.int64]) -> ImageSet:
-        """The images at `positions` (int64 array), with all data of them."""
+        """The images at `positions` (int64 array), with all data of them.
+
+        Their pixels are copied where they must be, and errors raised, as by `rows_of`.
+        """
 
         def pick(labels: LabelSet) -> LabelSet:
             return LabelSet(labels.values[positions], labels.names)
 
         return replace(
             self,
-            images=self.images[torch.from_numpy(positions)],
+            images=rows_of(self.images, positions),
             is_test=self.is_test[positions],
             labels=pick(self.labels) if self.labels else None,
             index=self.index[positions],
@@ -154,7 +160,8 @@ class ImageSet:
         """A hash of pixels, labels, factors and split, and of what is present where: equal only for
         the same data in the same order."""
         digest = hashlib.sha256(repr(tuple(self.images.shape)).encode())
-        digest.update(self.images.contiguous().numpy().data)
+        for block in blocks_of(self.images):
+            digest.update(block.contiguous().numpy().data)
         digest.update(self.is_test.tobytes())
         if self.is_unseen is not None:
             digest.update(b"unseen" + self.is_unseen.tobytes())
@@ -172,6 +179,26 @@ class ImageSet:
         return digest.hexdigest()
 
 
+def blocks_of(images: Tensor) -> Iterator[Tensor]:
+    """The images some at a time, uint8 (m, C, H, W), m at least 1, as copies of all of them may not
+    fit in memory."""
+    size = max(1, _BYTES_AT_A_TIME // max(1, images[:1].nbytes))
+    return iter(torch.split(images, size))
+
+
+def rows_of(images: Tensor, positions: NDArray[np.int64]) -> Tensor:
+    """The images at `positions`. All in their order are no copy, nor are successive ones of a
+    packed file. Raises InputError for others of such a file that do not fit in the free memory."""
+    first, count = int(positions[0]) if len(positions) else 0, len(positions)
+    successive = first >= 0 and np.array_equal(positions, np.arange(first, first + count))
+    if successive and (count == len(images) or is_mapped(images)):
+        return images[first : first + count]
+    if is_mapped(images):
+        what = f"dataset.store=disk: {count:,} of {len(images):,} packed images"
+        require_memory(count * images[:1].nbytes, what, "select fewer, as by dataset.limit")
+    return images[torch.from_numpy(positions)]
+
+
 def channel_statistics(
     images: Tensor, is_test: NDArray[np.bool_]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -180,13 +207,14 @@ def channel_statistics(
     images: uint8 (N, C, H, W). The results are for pixel values scaled to [0, 1]; the deviation
     is at least 0.001, so that constant images can be divided by it.
     """
-    channels = images.shape[1]
+    channels, done = images.shape[1], 0
     counts = np.zeros((channels, 256), dtype=np.int64)
-    for first in range(0, len(images), _BLOCK):
-        kept = torch.from_numpy(~is_test[first : first + _BLOCK])
-        train = images[first : first + _BLOCK][kept]
+    for block in blocks_of(images):
+        kept = torch.from_numpy(~is_test[done : done + len(block)])
+        train = block if kept.all() else block[kept]
         for channel in range(channels):
             counts[channel] += torch.bincount(train[:, channel].flatten(), minlength=256).numpy()
+        done += len(block)
     value = np.arange(256) / 255
     mean, std = [], []
     for channel in range(channels):

@@ -63,6 +63,11 @@ class OwnImages(DatasetOptions):
         paths = (spec.name for spec in fields(self) if spec.metadata.get("is_path"))
         return next(name for name in paths if name != "store_folder")
 
+    @property
+    def pack_folder(self) -> Path | None:
+        """The folder of the packed files; None for data without a place."""
+        return expanded(self.store_folder) if self.store_folder else self.cache
+
 
 @register("dataset", "image_folder")
 @dataclass

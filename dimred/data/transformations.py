@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dimred.data.free_memory import require_memory
 from dimred.data.image_set import Factor, ImageSet, LabelSet
 
 _BLOCK = 4096
@@ -85,6 +86,8 @@ def transformed(images: ImageSet, transformations: Sequence[Transformation]) -> 
     if not transformations:
         return images
     n_variants = len(transformations) + 1
+    what = f"pairing.transformations: {len(images):,} images in {n_variants} variants"
+    require_memory(images.images.nbytes * n_variants, what, "set fewer, or dataset.limit")
     pixels = torch.empty((len(images), n_variants, *images.images.shape[1:]), dtype=torch.uint8)
     pixels[:, 0] = images.images
     for number, change in enumerate(transformations, 1):

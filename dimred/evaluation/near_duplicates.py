@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,7 +19,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from dimred.evaluation.neighbors import Features, nearest
+from dimred.evaluation.approximate import neighbors_of_all
+from dimred.evaluation.neighbors import Features
 from dimred.steps import bar
 
 Rows = NDArray[np.int64]
@@ -52,6 +53,7 @@ class NearDuplicates:
         down).
     identical: (M,), whether all pixels are equal.
     group: (M,), number of the group (connected component of the pairs) from 0.
+    said: how candidates were found, "" where exactly.
     """
 
     pairs: Rows
@@ -60,6 +62,7 @@ class NearDuplicates:
     shift: Rows
     identical: NDArray[np.bool_]
     group: Rows
+    said: str = ""
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -105,7 +108,9 @@ def near_duplicates(
     Images without contrast are paired with equal ones only. Images with a side of more than 48
     pixels are reduced by a whole factor for comparison, and their shifts are multiples of it.
 
-    images: uint8 (N, C, H, W). features: (N, h), in which copies are near, such as H.
+    Of more than 100,000 images, candidates are approximate neighbors (see `neighbors_of_all`).
+
+    images: uint8 (N, C, H, W), read in blocks. features: (N, h), in which copies are near, such as H.
     device: to search and compare on; None for the CPU.
     k: number of candidates of each image in the features, and again in the pixels.
     Raises ValueError for another number of features than images.
@@ -119,12 +124,14 @@ def near_duplicates(
     residual.append(np.zeros(len(copies)))
     ratio.append(np.zeros(len(copies)))
     shift.append(np.zeros((len(copies), 2), dtype=np.int64))
+    said = ""
     if len(alone) > 1:
-        reduced, factor = _reduced(images[torch.from_numpy(alone)])
+        reduced, factor = _reduced(images, alone)
         k, far = (min(count, len(alone) - 1) for count in (k, max(k, _FARTHEST)))
-        near = nearest(features[alone], None, far, device)
-        alike = nearest(_spectrum(reduced), None, k, device)
-        candidates = np.concatenate([near[:, :k], alike], axis=1)
+        of_h = neighbors_of_all(features[alone], far, device)
+        alike = neighbors_of_all(_spectrum(reduced), k, device)
+        near, said = of_h.rows, of_h.said
+        candidates = np.concatenate([near[:, :k], alike.rows], axis=1)
         farther = near[:, np.linspace(min(k, far - 1), far - 1, k).astype(np.int64)]
         registration = _Registration(reduced, device)
         confirmed = _confirmed(registration, candidates, farther, max_ratio)
@@ -134,9 +141,10 @@ def near_duplicates(
         shift.append(confirmed[3] * factor)
     joined = np.concatenate(pairs)
     identical = np.arange(len(joined)) < len(copies)
-    return _ordered(
+    found = _ordered(
         joined, np.concatenate(residual), np.concatenate(ratio), np.concatenate(shift), identical
     )
+    return replace(found, said=said)
 
 
 def _ordered(
@@ -178,15 +186,17 @@ def _first_equal(images: Tensor) -> Rows:
     return np.array([seen.setdefault(d, i) for i, d in enumerate(digests)], dtype=np.int64)
 
 
-def _reduced(images: Tensor) -> tuple[Tensor, int]:
-    """The images with sides of at most 48 pixels, by averaging squares, and the squares' side."""
+def _reduced(images: Tensor, rows: Rows) -> tuple[Tensor, int]:
+    """The images at `rows` with sides of at most 48 pixels, by averaging squares, and the squares'
+    side."""
     factor = -(-max(images.shape[2:]) // _LONGEST_SIDE)
+    chosen = torch.from_numpy(rows)
     if factor == 1:
-        return images, 1
+        return images[chosen], 1
     size = _VALUES_IN_BLOCK // images[0].numel() + 1
     parts = [
-        F.avg_pool2d(block.float(), factor, ceil_mode=True).round().to(torch.uint8)
-        for block in torch.split(images, size)
+        F.avg_pool2d(images[block].float(), factor, ceil_mode=True).round().to(torch.uint8)
+        for block in torch.split(chosen, size)
     ]
     return torch.cat(parts), factor
 

@@ -9,7 +9,11 @@ import torch
 from numpy.typing import NDArray
 from sklearn import manifold
 
-from dimred.evaluation.neighbors import Features, as_float, nearest
+from dimred.evaluation.neighbors import Features, as_float, nearest, nearest_others
+
+MANY = 100_000
+"""Points above which neighbors are those of a random sample."""
+_SAMPLED = 10_000
 
 
 def neighbor_overlap(
@@ -21,6 +25,9 @@ def neighbor_overlap(
     https://doi.org/10.1016/j.neucom.2008.12.017). Euclidean; a point is not its own neighbor.
     1 for a map that keeps all neighborhoods, about k / (n - 1) for a random one.
 
+    Of more than 100,000 points it is the mean over 10,000 of them, always the same, whose neighbors
+    are searched among all: its standard error is below 0.005.
+
     The search is exact: 60,000 points in 512-D take 39 s of CPU time, divided by the cores, and
     100 MiB (2026-11-26); 1,000,000 in 2-D twice take 13 s on one core, and 0.5 GiB (2026-11-21).
 
@@ -30,11 +37,16 @@ def neighbor_overlap(
     Raises ValueError for a bad k or arrays of different length.
     """
     _check_lengths(high, low)
-    neighbors = [nearest(points, None, k, device) for points in (high, low)]
+    n = len(high)
+    if n > MANY:
+        rows = np.sort(np.random.default_rng(0).choice(n, _SAMPLED, replace=False))
+        neighbors = [nearest_others(points, rows, k, device) for points in (high, low)]
+    else:
+        neighbors = [nearest(points, None, k, device) for points in (high, low)]
     # A row has no position twice, so in both together exactly the shared positions are doubled.
     both = np.concatenate(neighbors, axis=1)
     both.sort(axis=1)
-    return float(np.sum(both[:, 1:] == both[:, :-1])) / (len(high) * k)
+    return float(np.sum(both[:, 1:] == both[:, :-1])) / both[:, 1:].shape[0] / k
 
 
 def partners_found(

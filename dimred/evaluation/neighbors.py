@@ -28,7 +28,7 @@ _VALUES_IN_BLOCK = 2**23  # coordinates in a block, 64 MiB in float64
 _VALUES_KEPT = 2**26  # coordinates of all training points to keep on the device, 512 MiB in float64
 _CPU_VALUES_RANKED = 2**16  # coordinates of candidates at a time, so that they stay in cache
 _TREE_DIMS = 3
-_CPU_TREE_DIMS = 8
+CPU_TREE_DIMS = 8
 _MAX_DIRECT_DIMS = 15  # as scikit-learn, which uses matrix products from 16 dimensions on
 _SPARE = 16  # candidates beyond k
 _MAX_CANDIDATES = 1 / 64  # share of the points; ranking more takes longer than float32 saves
@@ -61,7 +61,7 @@ def nearest(
     Raises ValueError for a bad k, or points that are empty, not finite, or of different dimensions.
     """
     device = device or torch.device("cpu")
-    if train.shape[1] > (_CPU_TREE_DIMS if device.type == "cpu" else _TREE_DIMS):
+    if train.shape[1] > (CPU_TREE_DIMS if device.type == "cpu" else _TREE_DIMS):
         return nearest_in_blocks(train, query, k, device)
     _check_k(train, query, k)
     search = NearestNeighbors(n_neighbors=k).fit(as_float(train))
@@ -69,6 +69,26 @@ def nearest(
         None if query is None else as_float(query), return_distance=False
     )
     return neighbors
+
+
+def nearest_others(
+    points: Features, rows: Rows, k: int, device: torch.device | None = None
+) -> Rows:
+    """The k nearest other points of those at `rows`, as `nearest` finds them.
+
+    points: (n, d). rows: positions (m,). k: from 1 to n - 1. Returns positions (m, k).
+    Raises ValueError as `nearest` does.
+    """
+    return without_own(nearest(points, points[rows], k + 1, device), rows)
+
+
+def without_own(near: Rows, own: Rows) -> Rows:
+    """Positions (n, k) without each row's own (n,), or else without the last: (n, k - 1). That is
+    so for rows with more than k equal points."""
+    others = near != own[:, None]
+    others[others.all(axis=1), -1] = False
+    kept: Rows = near[others].reshape(len(near), -1)
+    return kept
 
 
 @torch.inference_mode(False)  # worker threads would not inherit inference mode

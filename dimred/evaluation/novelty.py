@@ -13,6 +13,7 @@ Points = NDArray[np.floating]
 Scores = NDArray[np.float64]
 
 _LEAST_SCALE = 1e-3  # of the first: directions of less spread are rounding
+_VALUES_IN_BLOCK = 2**24  # pixels at a time, 64 MiB in float32
 _K = 5  # of bursts of nearly equal photographs, the next is not enough
 
 
@@ -64,6 +65,12 @@ class Novelty:
 def roughness(images: NDArray[np.uint8]) -> Scores:
     """The logarithm of the mean difference between neighboring pixels of images (n, C, H, W), plus
     1 (n,). Noise is far rougher than pictures, which networks of little training do not tell."""
+    size = max(_VALUES_IN_BLOCK // max(images[0].size, 1), 1) if len(images) else 1
+    parts = [_rough(images[first : first + size]) for first in range(0, len(images), size)]
+    return np.concatenate([np.empty(0), *parts])
+
+
+def _rough(images: NDArray[np.uint8]) -> Scores:
     pixels = images.astype(np.float32)
     down = np.abs(np.diff(pixels, axis=2)).mean(axis=(2, 3)) if pixels.shape[2] > 1 else 0.0
     across = np.abs(np.diff(pixels, axis=3)).mean(axis=(2, 3)) if pixels.shape[3] > 1 else 0.0

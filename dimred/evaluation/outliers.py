@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from sklearn.cluster import HDBSCAN
 
 from dimred.evaluation.knn import votes_in_blocks
+from dimred.evaluation.approximate import neighbors_of_all
 from dimred.evaluation.neighbors import Features, as_float, nearest
 
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float64]
 
 TUKEY_FACTOR = 1.5
-_MAX_CLUSTERED = 60_000
+MAX_CLUSTERED = 60_000
 _SMALLEST_SHARE = 100
 _SMALLEST = 10
 _MIN_SAMPLES = 10
@@ -50,7 +51,7 @@ def class_kth_distances(
     result = np.full(len(features), np.nan)
     for members in _class_members(labels):
         points = features[members]
-        result[members] = kth_distances(points, neighbors_up_to(k, points, device))
+        result[members] = kth_distances(points, neighbors_of_all(points, k, device).rows)
     return result
 
 
@@ -151,8 +152,8 @@ def clusters(z: Features) -> list[Cluster]:
     """
     n = len(z)
     drawn = np.arange(n)
-    if n > _MAX_CLUSTERED:
-        drawn = np.sort(np.random.default_rng(0).choice(n, _MAX_CLUSTERED, replace=False))
+    if n > MAX_CLUSTERED:
+        drawn = np.sort(np.random.default_rng(0).choice(n, MAX_CLUSTERED, replace=False))
     smallest = max(_SMALLEST, len(drawn) // _SMALLEST_SHARE)
     points = as_float(z).astype(np.float64)
     if len(drawn) < 2 * smallest or not np.ptp(points, axis=0).any():

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dimred.data.free_memory import require_memory
 from dimred.errors import InputError
 from dimred.files import open_regular, replace_file
 
@@ -66,6 +67,9 @@ def _search(pixels: NDArray[np.uint8], k: int, groups: NDArray[np.int64]) -> NDA
     for group in np.unique(groups):
         members = np.flatnonzero(groups == group)
         # As floats, since differences of uint8 wrap around.
+        n_bytes = 5 * len(members) * pixels.shape[1]
+        what = f"pairing.k: the pixels of {len(members):,} images to search neighbors among"
+        require_memory(n_bytes, what, "set dataset.limit, or make the images smaller")
         points = pixels[members].astype(np.float32)
         search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(points)
         graph[members] = members[search.kneighbors(return_distance=False)]

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dimred.data.image_set import ImageSet
+from dimred.data.image_set import ImageSet, rows_of
 from dimred.errors import InputError
 from dimred.pairing.categories import Classes, Neighbors, Viewpoints
 from dimred.pairing.neighbors import neighbor_graph
@@ -81,7 +81,7 @@ class PairingScope:
                 "pairing.same_class=true: these images have no labels; set pairing.same_class=false"
             )
         classes, names = labeling if within_class and labeling else (None, ())
-        images = self.samples.images[torch.from_numpy(self.positions * self.n_variants)]
+        images = rows_of(self.samples.images, self.positions * self.n_variants)
         graph = neighbor_graph(images, k, classes, names, self.cache, self.side)
         return self.related(relation(Neighbors(graph), self.n_variants))
 

@@ -94,8 +94,13 @@ def test_a_file_that_computes_something_else_is_not_written(cwd, tmp_path, monke
         (lambda: DrlimCnnBackbone(1, (8, 9), [3, 2], 1), (1, 8, 9)),
         (lambda: LinearBackbone(1, (5, 6), 20), (1, 5, 6)),
         (lambda: ResNet18Backbone(3, cifar_stem=False), (3, 64, 64)),
+        (lambda: ConvNetBackbone(5, [4, 8]), (5, 7, 9)),
+        (lambda: LinearBackbone(16, (5, 6), 20), (16, 5, 6)),
     ],
-    ids=["convnet", "lenet", "drlim_cnn", "drlim_cnn, odd", "linear", "resnet18"],
+    ids=[
+        *("convnet", "lenet", "drlim_cnn", "drlim_cnn, odd", "linear", "resnet18"),
+        *("convnet, 5 channels", "linear, 16 channels"),
+    ],
 )
 def test_every_network_can_be_exported(backbone, shape):
     """Pooling at the edge is what ONNX may understand otherwise."""

@@ -13,7 +13,7 @@ from dimred.data.image_set import channel_statistics
 def test_they_are_those_of_the_learned_pixels_whatever_is_counted_at_a_time(
     monkeypatch, block, channels
 ):
-    monkeypatch.setattr(image_set, "_BLOCK", block)
+    monkeypatch.setattr(image_set, "_BYTES_AT_A_TIME", block * channels * 20)
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (11, channels, 5, 4), dtype=np.uint8)
     is_test = np.array([0, 0, 0, 1, 1, 1, 0, 1, 0, 0, 1], dtype=bool)

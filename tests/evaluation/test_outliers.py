@@ -137,7 +137,7 @@ def test_clusters_are_listed_densest_first():
 
 def test_clusters_of_more_points_than_are_clustered(monkeypatch):
     points = np.concatenate([cloud(300, 2), cloud(300, 2, 1) + 40])
-    monkeypatch.setattr(outliers, "_MAX_CLUSTERED", 200)
+    monkeypatch.setattr(outliers, "MAX_CLUSTERED", 200)
     found = clusters(points)
     assert len(found) == 2
     assert sum(len(cluster.rows) for cluster in found) > 500

@@ -1,0 +1,59 @@
+"""Arrays of more than bytes, in .npy and .npz files, from training to new images."""
+
+import json
+
+import numpy as np
+import pytest
+from command import SMOKE, dimred, refused
+
+pytestmark = pytest.mark.usefixtures("no_figures_here")
+
+TRAIN = [*SMOKE, "dataset.limit=null", "eval.every=0", "eval.linear=none"]
+DIM = np.random.default_rng(1).integers(100, 500, (80, 10, 16)).astype(np.uint16)
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory):
+    """A run on dim images of 16 bits in an .npy file, which is then gone."""
+    cwd = tmp_path_factory.mktemp("deep")
+    np.save(cwd / "mine.npy", DIM)
+    dimred(cwd, *TRAIN, "dataset=npz", "dataset.path=mine.npy", "run_dir=run", "eval.k=[5]")
+    (cwd / "mine.npy").unlink()
+    return cwd / "run"
+
+
+def embedding(path):
+    with np.load(path) as content:
+        return content["z"]
+
+
+def test_new_arrays_go_through_the_window_of_the_run(deep, tmp_path):
+    dataset = json.loads((deep / "summary.json").read_text())["dataset"]
+    assert dataset["window"] == {"uint16": [[100.0, 499.0]]}
+    bright = DIM.copy()
+    bright[40:] += 20_000  # which a window of their own would make the others black for
+    np.save(tmp_path / "new.npy", bright)
+    np.savez_compressed(tmp_path / "new.npz", images=bright[:, np.newaxis], axes="NCHW")
+    own = embedding(deep / "embedding.npz")
+    for name in ("new.npy", "new.npz"):
+        out, _ = dimred(tmp_path, "embed", str(deep), name, "--out", "x")
+        assert out.startswith("80 images placed")
+        assert np.abs(embedding(tmp_path / "x.npz")[:40] - own[:40]).max() < 1e-5
+        assert np.abs(embedding(tmp_path / "x.npz")[40:] - own[40:]).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("array", "part"),
+    [
+        (np.zeros((2, 5, 10, 16), np.uint16), "images of 5 channels; "),
+        (np.zeros((2, 20, 20), np.uint16), "images of 20x20 pixels"),
+        (np.zeros((2, 10, 16), np.int32), "is int32; the run learned from uint16"),
+        (np.full((2, 10, 16), 7.5), "from 7.5 to 7.5, not 0 to 1"),
+        (np.zeros((10, 16), np.uint16), "has shape (10, 16); must be (N, H, W)"),
+    ],
+)
+def test_arrays_that_the_run_cannot_take(deep, tmp_path, array, part):
+    np.save(tmp_path / "new.npy", array)
+    message = refused(tmp_path, "embed", str(deep), "new.npy")
+    assert message.startswith("dimred: new.npy: array 'images' ")
+    assert part in message
