@@ -5,13 +5,17 @@ import torch
 from contracts.losses import POSITIVE_PAIRS, each
 
 from dimred.data.augmentation import BatchAugmentation, _apply
-from dimred.data.augmentation_options import AugmentationOptions
+from dimred.data.augmentation_options import AugmentationOptions, Outside
 from dimred.fusing import fusable, fusing
 from dimred.losses import tsimcne_loss
 from dimred.losses.infonce import _value_and_gradient
 from dimred.pairing import PositivePairs
 
 AFFINE = {"translate": 0.2, "rotate": 30, "zoom": (0.8, 1.2), "shear": 10, "noise": 0.1}
+MORE = {
+    **{"vertical_flip": 0.5, "quarter_turns": 0.5, "outside": Outside.border},
+    **{"blur": 0.5, "erase": 0.5, "channel_drop": 0.3},
+}
 
 
 @pytest.fixture
@@ -52,8 +56,10 @@ def test_only_within_fusing_and_once_a_shape(traces):
     assert len(traces) == 2
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("settings", [{}, AFFINE, {"crop_scale": (1, 1), "crop_ratio": (1, 1)}])
+@pytest.mark.parametrize("channels", [1, 3, 5])
+@pytest.mark.parametrize(
+    "settings", [{}, AFFINE, {"crop_scale": (1, 1), "crop_ratio": (1, 1)}, AFFINE | MORE]
+)
 def test_an_augmentation_is_one_graph_of_the_same_images(traces, settings, channels):
     augment = BatchAugmentation(AugmentationOptions(**settings))
     generator = torch.Generator().manual_seed(0)

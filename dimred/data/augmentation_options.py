@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 
 from dimred.options.option import option
+
+
+class Outside(Enum):
+    """The value of pixels outside the image."""
+
+    fill = "fill"
+    border = "border"
 
 
 @dataclass
@@ -15,7 +23,8 @@ class AugmentationOptions:
 
     An operation of probability or strength 0 is skipped. If both ranges of the crop are [1, 1],
     images are not cropped, even those that are not square. Strength s of brightness, contrast or
-    saturation means a random factor from [max(0, 1 - s), 1 + s].
+    saturation means a random factor from [max(0, 1 - s), 1 + s]; of images that are neither gray
+    nor RGB, one for each channel, and saturation, hue and grayscale do not apply.
     """
 
     crop_scale: list[float] = option(
@@ -42,9 +51,66 @@ class AugmentationOptions:
         0.0, "Value of the pixels outside the image, 0 black to 1 white.", at_least=0, at_most=1
     )
 
+    vertical_flip: float = option(
+        0.0,
+        "Probability of a vertical flip, for images without an upright.",
+        at_least=0,
+        at_most=1,
+        also=("flip_vertical", "upside_down", "vflip"),
+    )
+    quarter_turns: float = option(
+        0.0,
+        "Probability of a turn by 90, 180 or 270 degrees, one as likely as the other; images that "
+        "are not square are turned by 180 only. For images without an upright.",
+        at_least=0,
+        at_most=1,
+        also=("rot90", "right_angle", "orientation"),
+    )
+    outside: Outside = option(
+        Outside.fill,
+        "Value of pixels that a rotation, shift, shear or zoom brings in from outside the image, "
+        "and of erased ones: fill = that of pairing.fill; border = the mean of the image's "
+        "outermost pixels, of each channel.",
+        also=("padding_mode", "background", "border_color"),
+    )
+    blur: float = option(
+        0.0,
+        "Probability of a Gaussian blur (SimCLR: 0.5 for photographs of 224 pixels).",
+        at_least=0,
+        at_most=1,
+        also=("gaussian_blur", "defocus"),
+    )
+    blur_sigma: list[float] = option(
+        [0.1, 2.0],
+        "Range of the blur's deviation in pixels (SimCLR's, of 224 pixels).",
+        above=0,
+        at_most=64,
+        unit="pixels",
+    )
+    erase: float = option(
+        0.0,
+        "Probability that a random rectangle is erased (Zhong et al. 2020: 0.5).",
+        at_least=0,
+        at_most=1,
+        also=("random_erasing", "cutout"),
+    )
+    erase_area: list[float] = option(
+        [0.02, 0.4],
+        "Range of its area as a share of the image (Zhong et al. 2020).",
+        above=0,
+        at_most=1,
+    )
+    channel_drop: float = option(
+        0.0,
+        "Probability, for each channel, of being erased; one of an image always stays.",
+        at_least=0,
+        below=1,
+        also=("channel_dropout",),
+    )
+
     def range_problems(self) -> Iterator[str]:
         """One line for each invalid range."""
-        for key in ("crop_scale", "crop_ratio", "zoom"):
+        for key in ("crop_scale", "crop_ratio", "zoom", "blur_sigma", "erase_area"):
             value = getattr(self, key)
             if len(value) != 2 or value[0] > value[1]:
                 yield f"{key}={value}: must be two numbers, the smaller first"

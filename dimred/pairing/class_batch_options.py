@@ -51,7 +51,8 @@ class ClassBatch(AugmentedOptions):
 
         samples, classes, n_classes = scope.classes_learned()
         count = self._images_per_class(batch_size, n_classes)
-        return ClassBatches(samples, classes, count, self._augmentation(), device)
+        augment = self._augmentation(scope.samples.is_rgb)
+        return ClassBatches(samples, classes, count, augment, device)
 
     def _images_per_class(self, batch_size: int, n_classes: int) -> int:
         from dimred.errors import InputError

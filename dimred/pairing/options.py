@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dimred.data.augmentation_options import AugmentationOptions
 from dimred.options.option import option
@@ -72,17 +72,25 @@ class AugmentedOptions(AugmentationOptions, PairingOptions):
             yield f"pairing.{line}"
 
     def without_color(self) -> BatchAugmentation:
-        return replace(self, jitter=0.0, grayscale=0.0, noise=0.0)._augmentation()
+        names = ("jitter", "grayscale", "noise", "blur", "erase", "channel_drop")
+        off: dict[str, Any] = dict.fromkeys(names, 0.0)
+        return replace(self, **off)._augmentation()
 
-    def _augmentation(self) -> BatchAugmentation:
-        """The augmentation of training images."""
+    def _augmentation(self, is_rgb: bool = True) -> BatchAugmentation:
+        """The augmentation of training images. is_rgb: as of `BatchAugmentation`."""
         from dimred.data.augmentation import BatchAugmentation
 
-        return BatchAugmentation(self)
+        return BatchAugmentation(self, is_rgb)
 
 
-# Values of augmentation_digits: conf/pairing/augmentation_digits.yaml.
-@register("pairing", "augmentation", "augmentation_digits")
+# Values of those with a suffix: conf/pairing/.
+@register(
+    "pairing",
+    "augmentation",
+    "augmentation_digits",
+    "augmentation_microscopy",
+    "augmentation_photos",
+)
 @dataclass
 class Augmentation(AugmentedOptions):
     """Two augmented views of each image are similar, all others of the batch dissimilar."""
@@ -94,4 +102,4 @@ class Augmentation(AugmentedOptions):
 
         from dimred.pairing import TwoViews
 
-        return TwoViews(torch.from_numpy(scope.positions), self._augmentation())
+        return TwoViews(torch.from_numpy(scope.positions), self._augmentation(scope.samples.is_rgb))

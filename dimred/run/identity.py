@@ -28,6 +28,10 @@ _ADDED: dict[str, Any] = {
     r"model\.score_pool": "none",
     r"model\.score_sharpness": 5.0,
     r"model\.test_scales": [1.0],
+    r"pairing\.(vertical_flip|quarter_turns|blur|erase|channel_drop)": 0.0,
+    r"pairing\.outside": "fill",
+    r"pairing\.blur_sigma": [0.1, 2.0],
+    r"pairing\.erase_area": [0.02, 0.4],
     r"schedule\.stages\.[^.]+\.frozen_blocks": 0,
     r"schedule\.stages\.[^.]+\.backbone_lr_factor": 1.0,
 }

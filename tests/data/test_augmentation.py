@@ -237,6 +237,15 @@ class TestInvalidArguments:
             ("shear", 90),
             ("noise", -0.1),
             ("fill", 2),
+            ("vertical_flip", 2),
+            ("quarter_turns", -1),
+            ("blur", 1.5),
+            ("blur_sigma", (0, 1)),
+            ("blur_sigma", (2, 1)),
+            ("erase", 2),
+            ("erase_area", (0.1, 1.5)),
+            ("erase_area", (0.5,)),
+            ("channel_drop", 1),
         ],
     )
     def test_is_named(self, name, value):
@@ -245,8 +254,8 @@ class TestInvalidArguments:
 
     @pytest.mark.parametrize(
         "images",
-        [torch.zeros(2, 3, 4, 4), random_images(3, 4, 4), random_images(2, 4, 4, 4)],
-        ids=["float", "no batch", "four channels"],
+        [torch.zeros(2, 3, 4, 4), random_images(3, 4, 4), random_images(2, 17, 4, 4)],
+        ids=["float", "no batch", "17 channels"],
     )
     def test_images_of_another_kind(self, images):
         with pytest.raises(ValueError, match=r"images: .* must be uint8"):
@@ -431,7 +440,7 @@ class TestDistributions:
         theirs = self.theirs(v2.ColorJitter(**strengths), images[0])
         drawn = BatchAugmentation(AugmentationOptions(jitter=1, **strengths)).draw(images, seeded())
         assert drawn.blends == ("brightness", "contrast", "saturation")
-        ours = dict(zip(drawn.blends, drawn.factors.T, strict=True)) | {"hue": drawn.hue}
+        ours = dict(zip(drawn.blends, drawn.factors[..., 0].T, strict=True)) | {"hue": drawn.hue}
         for name, values in ours.items():
             reference = [params[f"{name}_factor"] for params in theirs]
             assert ks_2samp(values, reference).pvalue > 0.01
@@ -447,12 +456,16 @@ class TestDistributions:
             assert kstest(values, "uniform", (low, high - low)).pvalue > 0.01
 
     @pytest.mark.parametrize(
-        ("name", "probability"), [("flip", 0.5), ("flip", 0.1), ("grayscale", 0.2), ("jitter", 0.8)]
+        ("name", "probability"),
+        [
+            *(("flip", 0.5), ("flip", 0.1), ("grayscale", 0.2), ("jitter", 0.8)),
+            ("vertical_flip", 0.3),
+        ],
     )
     def test_probabilities(self, name, probability):
         images = torch.empty(self.size, 3, 1, 1, dtype=torch.uint8)
         drawn = BatchAugmentation(AugmentationOptions(**{name: probability})).draw(images, seeded())
-        happened = (drawn.factors != 1).any(1) if name == "jitter" else getattr(drawn, name)
+        happened = (drawn.factors != 1).any((1, 2)) if name == "jitter" else getattr(drawn, name)
         if name == "jitter":
             assert torch.equal(happened, drawn.hue != 0)
         assert binomtest(int(happened.sum()), self.size, probability).pvalue > 0.01
