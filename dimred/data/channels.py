@@ -45,7 +45,7 @@ class Channels:
             return None
         has = "is in color" if is_color else f"has {_counted(channels)}"
         has = "is gray" if channels == 1 else has
-        others = "have " + _counted(self.count)
+        others = f"have {_counted(self.count) if self.count == 3 else self.count}"
         if of_color or self.count == 1:
             others = "are gray or in color" if of_color else "are gray"
         return f"{has}, where {self.whose} {others}"
