@@ -63,7 +63,7 @@ def pictures_of_files(
                 arrays[file] = _images(run, file)
             images = arrays[file]
             if images is not None and i < len(images):
-                pictures[row] = at_most(images.read(i, i + 1).pixels[0], side)
+                pictures[row] = _picture(images, i, side)
     return [None if picture is None else run.pictured(picture) for picture in pictures]
 
 
@@ -150,4 +150,12 @@ def _images(run: FinishedRun, file: str) -> ArraySource | None:
     try:
         return npz_source(file, file, run.window, run.shape)
     except (InputError, OSError):
+        return None
+
+
+def _picture(images: ArraySource, i: int, side: int) -> NDArray[np.uint8] | None:
+    """One of the images of an array; None where it cannot be read any more."""
+    try:
+        return at_most(images.read(i, i + 1).pixels[0], side)
+    except InputError:
         return None

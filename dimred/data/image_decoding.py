@@ -43,6 +43,7 @@ _TRANSPOSE = {
 _ON_ITS_SIDE = {_TRANSPOSE[orientation] for orientation in (5, 6, 7, 8)}
 
 _NONE = np.empty((0, 0, 0), dtype=np.uint8)
+_MAX_REASON = 300  # characters; damaged files may have whole tables of numbers as theirs
 
 Size = tuple[int, int] | int
 
@@ -141,7 +142,8 @@ def header_of(path: str, reading: Reading = AS_STORED) -> Header:
 def reason_of(error: Exception) -> str:
     """One line that says why a file cannot be read."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split()) or type(error).__name__
+    words = " ".join(text.split()) or type(error).__name__
+    return words if len(words) <= _MAX_REASON else f"{words[:_MAX_REASON]}..."
 
 
 @contextmanager

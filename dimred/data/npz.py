@@ -115,13 +115,13 @@ def array_source(
 
 
 def _images(
-    arrays: ArrayFile, known: tuple[int, int, int] | None = None, axes: str | None = None
+    arrays: ArrayFile, known: tuple[int, int, int] | None = None
 ) -> tuple[Rows, int | None]:
     """The array of images, and its channel axis."""
     if arrays.images is None:
         names = ", ".join(repr(name) for name in arrays.all_names[:20]) or "none"
         raise arrays.error(f"no array 'images'; the arrays are {names}")
-    axes = axes or arrays.scalar("axes")
+    axes = arrays.scalar("axes")
     return arrays.images, channel_axis(arrays.images.shape, arrays.error, axes, known)
 
 

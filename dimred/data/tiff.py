@@ -187,7 +187,7 @@ def opened_tiff(file: BinaryIO, pages: str | None) -> Iterator[Tiff]:
     Raises an exception of any class for one that cannot be read.
     """
     # Other files of the same series, which it may name, are left alone.
-    with TiffFile(file, name="image.tif", _multifile=False) as tiff:
+    with TiffFile(file, name="a TIFF", _multifile=False) as tiff:
         yield Tiff(tiff, pages)
 
 

@@ -139,3 +139,9 @@ def test_a_tile_far_larger_than_its_file_takes_no_memory(tmp_path, memory):
     (tmp_path / "a.tif").write_bytes(content)
     with pytest.raises(ValueError, match="could be a decompression bomb"):
         decode(str(tmp_path / "a.tif"), (8, 8), READING)
+
+
+def test_a_reason_is_of_one_short_line():
+    assert reason_of(ValueError("a\nb")) == "a b"
+    assert reason_of(ValueError()) == "ValueError"
+    assert len(reason_of(ValueError(tuple(range(1000))))) < 400
