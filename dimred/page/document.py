@@ -96,6 +96,8 @@ class MapPage:
     files: the URL of the folder that `sources` are in, ending in "/"; None where images have no
         files. absent: rows whose file is gone, or another than it was. missing: a sentence on
         files that are gone, changed or new, "" for none. heat: what holds images at their places.
+    folder: the URL of the folder of the sheets, ending in "/", as seen from the page: they are
+        0.webp, 1.webp and so on there. None where they are in the page.
     """
 
     title: str
@@ -116,11 +118,13 @@ class MapPage:
     absent: Sequence[int] = ()
     missing: str = ""
     heat: Movement | None = None
+    folder: str | None = None
 
 
 def page_parts(page: MapPage) -> Iterator[bytes]:
     """The HTML file in parts. All text from the data is escaped, and a Content-Security-Policy
-    makes the browser refuse other scripts than the page's, and all network access.
+    makes the browser refuse other scripts than the page's, and all network access but to the images
+    beside a page with a folder.
 
     Raises InputError for a map whose coordinates float32 does not hold.
     """
@@ -136,6 +140,7 @@ def page_parts(page: MapPage) -> Iterator[bytes]:
         "turning": _ALSO_3D if solid else "",
         "style": style,
         "style_hash": _hash(style),
+        "own_images": "" if page.folder is None else " 'self'",
         "script": script,
         "script_hash": _hash(script),
     }
@@ -148,7 +153,7 @@ def page_parts(page: MapPage) -> Iterator[bytes]:
         yield from _embedded(f"array-{name}", array.tobytes())
     yield Template(rest).substitute(values).encode()
     # The sheets come last, so that the map is drawn before they are loaded.
-    for number, sheet in enumerate(page.atlas.sheets):
+    for number, sheet in enumerate(page.atlas.sheets if page.folder is None else ()):
         yield from _embedded(f"sheet-{number}", sheet)
     yield end.encode()
 
@@ -186,6 +191,7 @@ def _about(page: MapPage, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
             "cell": atlas.cell,
             "columns": atlas.columns,
             "perSheet": atlas.per_sheet,
+            "folder": page.folder,
         },
         "verdict": page.verdict and {key: page.verdict[key] for key in _OF_VERDICT},
         "files": page.files and {"base": page.files, "absent": list(map(int, page.absent))},
