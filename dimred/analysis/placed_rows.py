@@ -27,9 +27,8 @@ MAX_PLACED = 5_000
 @dataclass(frozen=True)
 class PlacedRows:
     """M new images as `dimred embed` wrote them. z: (M, d), as the network gives it. skipped: what
-    is not shown, a line each. reading: how the run reads files. files: of each image, "" in
-    memory; items: its position in a file of arrays, -1 for others. Others: as in
-    `dimred.page.PlacedImages`."""
+    is not shown, a line each. files: of each image, "" in memory; items: its position in a file of
+    arrays, -1 for others. Others: as in `dimred.page.PlacedImages`."""
 
     names: Sequence[str]
     votes: Sequence[str]
