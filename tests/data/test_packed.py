@@ -207,6 +207,7 @@ def packed_by(folder, how):
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip(), done.stderr
