@@ -21,7 +21,7 @@ from dimred.commands.messages import Parser, complain, exit_code, explain, shown
 from dimred.commands.sweep import in_a_line, table_of, varied_words
 from dimred.config.conf_folder import GROUPS, choices, folded
 from dimred.errors import InputError, near
-from dimred.files import expanded, printable
+from dimred.files import expanded, printable, write_atomically
 from dimred.options.plugins import load_plugins, share_with_processes
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _IS_WORKER = _SHARED and os.environ.get("RANK", "0") != "0"
 _WORKER_ERROR_DELAY = 5.0  # seconds, so that the main process reports its error first
 
 _HELP_HEAD = """\
-dimred train [GROUP=CHOICE ...] [KEY=VALUE ...] [-m] [--list]
+dimred train [GROUP=CHOICE ...] [KEY=VALUE ...] [-m] [--list] [--preview]
 
 Learns a map of an image set: builds the network, trains it stage by stage, measures the map after
 each stage, and writes embedding, metrics, weights and plots to a run folder.
@@ -51,6 +51,8 @@ Examples:
   dimred train -m seed=0,1,2 loss=tsimcne,simclr            a sweep: one run for each combination
   dimred train experiment=demo --list                       its folder, its state and how long it
                                                             takes; trains and writes nothing
+  dimred train experiment=demo --preview                    a picture of what the network would see,
+                                                            of up to 64 images; trains nothing
 
 Results go to outputs/NAME-seedSEED-HASH/ (output_dir=FOLDER or run_dir=FOLDER change that).
 The same command continues a stopped run. A finished run is not repeated, except with restart=true;
@@ -120,16 +122,19 @@ def _run(arguments: list[str]) -> int:
 def parsed(arguments: list[str]) -> Namespace:
     """The parsed flags and overrides, which may come in any order."""
     parser = Parser(
-        "the flags are -m (--multirun), --list, --config-dir FOLDER and --plugin FILE.py or MODULE"
+        "the flags are -m (--multirun), --list, --preview, --config-dir FOLDER and "
+        "--plugin FILE.py or MODULE"
     )
     parser.add_argument("-m", "--multirun", action="store_true")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--preview", action="store_true")
     parser.add_argument("--config-dir", "-cd")
     parser.add_argument("--plugin", action="append", default=[])
     parser.add_argument("overrides", nargs="*")
     args, others = parser.parse_known_intermixed_args(arguments)
     for flag in others:
-        if near(flag.partition("=")[0], ["--multirun", "--list", "--config-dir", "--plugin"]):
+        known = ["--multirun", "--list", "--preview", "--config-dir", "--plugin"]
+        if near(flag.partition("=")[0], known):
             parser.error(f"unrecognized arguments: {flag}")
         raise InputError(explain_flag(flag, arguments, args.overrides, args.config_dir))
     return args
@@ -188,6 +193,11 @@ def _launch(args: Namespace) -> int:
             swept = swept_keys(app, overrides) if args.multirun else []
             names = [varied_words(job, swept) for job in job_overrides(app, overrides)]
             return _list(jobs(app, overrides), names)
+        if args.preview:
+            if args.multirun or _SHARED:
+                raise InputError("--preview: draws one run; without -m and torchrun")
+            (config,) = jobs(app, overrides)
+            return _preview(config)
         # Hydra composes once to read its mode, which is not ours but only a user's own to set.
         own = args.config_dir or any("hydra" in word for word in args.overrides)
         if args.multirun or (own and app.get_mode("config", overrides) is RunMode.MULTIRUN):
@@ -220,6 +230,18 @@ def _list(configs: Sequence[RunConfig], varied: Sequence[str]) -> int:
         print(printable("  ".join(part for part in parts if part)), flush=True)
         runs.append(run)
     print(f"\n{total(runs)}")
+    return 0
+
+
+def _preview(config: RunConfig) -> int:
+    """Draw what the network would see; returns the exit code."""
+    from dimred.plots.style import to_png
+    from dimred.run.views import preview
+
+    config.dataset.check_place()
+    sheet = preview(config)
+    write_atomically(sheet.file, to_png(sheet.figure))
+    print(f"{printable(sheet.file)}: what the network sees, of {sheet.images:,} images read")
     return 0
 
 

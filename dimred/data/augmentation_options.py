@@ -114,3 +114,40 @@ class AugmentationOptions:
             value = getattr(self, key)
             if len(value) != 2 or value[0] > value[1]:
                 yield f"{key}={value}: must be two numbers, the smaller first"
+
+    def in_words(self) -> str:
+        """What is on, such as "flip 0.5, blur 0.5 (0.1 to 2 pixels)"."""
+        zoom, crop = self.zoom, [*self.crop_scale, *self.crop_ratio]
+        named = {
+            "crop": f"{_range(self.crop_scale)} of the area" if crop != [1.0] * 4 else "",
+            "flip": _number(self.flip),
+            "vertical flip": _number(self.vertical_flip),
+            "quarter turns": _number(self.quarter_turns),
+            "shift": _number(self.translate),
+            "rotation": _number(self.rotate, " degrees"),
+            "shear": _number(self.shear, " degrees"),
+            "zoom": _range(zoom) if list(zoom) != [1.0, 1.0] else "",
+            "jitter": self._jitter_in_words(),
+            "gray": _number(self.grayscale),
+            "blur": _number(self.blur, f" ({_range(self.blur_sigma)} pixels)"),
+            "noise": _number(self.noise),
+            "erasing": _number(self.erase, f" ({_range(self.erase_area)} of the area)"),
+            "channels dropped": _number(self.channel_drop),
+        }
+        parts = [f"{name} {value}" for name, value in named.items() if value]
+        if self.outside is Outside.border:
+            parts.append("the border's color outside")
+        return ", ".join(parts) or "nothing is changed"
+
+    def _jitter_in_words(self) -> str:
+        names = ("brightness", "contrast", "saturation", "hue")
+        on = [f"{name} {getattr(self, name):g}" for name in names if getattr(self, name)]
+        return _number(self.jitter, f" ({', '.join(on)})") if on else ""
+
+
+def _number(value: float, unit: str = "") -> str:
+    return f"{value:g}{unit}" if value else ""
+
+
+def _range(values: list[float]) -> str:
+    return " to ".join(f"{value:g}" for value in values)

@@ -195,12 +195,14 @@ def test_an_image_that_is_transparent_all_over_has_its_colors(tmp_path):
 
 
 def png(path, depth, color, transparent, data):
-    """Write a PNG with a transparent color, which Pillow saves for 8 bits only."""
+    """Write a PNG with a transparent color or None, which Pillow saves for 8 bits only."""
     with path.open("wb") as file:
         file.write(b"\x89PNG\r\n\x1a\n")
         head = struct.pack(">2I5B", SIZE, SIZE, depth, color, 0, 0, 0)
         PngImagePlugin.putchunk(file, b"IHDR", head)
-        PngImagePlugin.putchunk(file, b"tRNS", struct.pack(f">{len(transparent)}H", *transparent))
+        if transparent is not None:
+            content = struct.pack(f">{len(transparent)}H", *transparent)
+            PngImagePlugin.putchunk(file, b"tRNS", content)
         rows = np.frombuffer(data, np.uint8).reshape(SIZE, -1)
         PngImagePlugin.putchunk(
             file, b"IDAT", zlib.compress(np.pad(rows, ((0, 0), (1, 0))).tobytes())
