@@ -82,8 +82,8 @@ class Tiff:
         """
         if page is None and self.header.pages > 1:
             raise ValueError(
-                f"has {self.header.pages} pages ({self.header.axes}); dataset.pages says what "
-                "they are"
+                f"has {self.header.pages} pages ({self.header.axes}); dataset.pages=images or "
+                "channels says what they are"
             )
         if page is not None and not page < self.header.pages:
             raise ValueError(f"has no page {page}: they are 0 to {self.header.pages - 1}")

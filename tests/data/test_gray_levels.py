@@ -221,3 +221,14 @@ def png(path, depth, color, transparent, data):
 def test_a_transparent_color_of_other_depths_is_found(tmp_path, depth, color, transparent, values):
     png(tmp_path / "a.png", depth, color, transparent, values.tobytes())
     assert {0, 255} == set(np.unique(found(tmp_path)[0]).tolist())
+
+
+@pytest.mark.parametrize("color", [2, 6])
+def test_color_of_16_bits_keeps_its_lower_bytes(tmp_path, color):
+    """Pillow alone reads the upper ones."""
+    values = np.arange(64 * 3).reshape(64, 3)
+    if color == 6:
+        values = np.pad(values, ((0, 0), (0, 1)), constant_values=65535)
+    png(tmp_path / "a.png", 16, color, [], values.astype(">u2").tobytes())
+    images = load(tmp_path, window=[0, 255]).images
+    assert images[0].permute(1, 2, 0).flatten().tolist() == list(range(192))
