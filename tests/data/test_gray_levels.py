@@ -229,6 +229,6 @@ def test_color_of_16_bits_keeps_its_lower_bytes(tmp_path, color):
     values = np.arange(64 * 3).reshape(64, 3)
     if color == 6:
         values = np.pad(values, ((0, 0), (0, 1)), constant_values=65535)
-    png(tmp_path / "a.png", 16, color, [], values.astype(">u2").tobytes())
+    png(tmp_path / "a.png", 16, color, None, values.astype(">u2").tobytes())
     images = load(tmp_path, window=[0, 255]).images
     assert images[0].permute(1, 2, 0).flatten().tolist() == list(range(192))

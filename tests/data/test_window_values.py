@@ -95,7 +95,7 @@ def test_samples_are_spaced_evenly():
     ("values", "name"), [([-1, 5], "int16"), ([0.0, 1.5], "float32"), ([-0.1, 1], "float64")]
 )
 def test_values_outside_the_range_of_their_type_are_refused(values, name):
-    with pytest.raises(ValueError, match="dataset.window=auto"):
+    with pytest.raises(ValueError, match=r"dataset\.window=auto"):
         check_inside(np.array(values), name)
 
 
