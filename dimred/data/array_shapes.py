@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dimred.data.image_set import MAX_CHANNELS
+from dimred.data.window import MAX_CHANNELS
 from dimred.errors import InputError
 
 AXES = {"NCHW": 1, "NHWC": 3}

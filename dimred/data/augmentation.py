@@ -10,7 +10,7 @@ from dimred.data.augmentation_detail import blurred, erased, without_channels
 from dimred.data.augmentation_geometry import border_color, resampled, turned
 from dimred.data.augmentation_options import AugmentationOptions, Outside
 from dimred.data.augmentation_parameters import Parameters, drawn_parameters
-from dimred.data.image_set import MAX_CHANNELS
+from dimred.data.window import MAX_CHANNELS
 from dimred.errors import InputError
 from dimred.fusing import fusable
 from dimred.options.option import violations

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from dimred.data.image_set import MAX_CHANNELS
+from dimred.data.window import MAX_CHANNELS
 
 _GRAY_OR_COLOR = 0  # one kind, as gray becomes color
 

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from dimred.data.first_look import Found
-from dimred.data.image_set import MAX_CHANNELS, Factor, ImageSet, LabelSet
+from dimred.data.image_set import Factor, ImageSet, LabelSet
 from dimred.data.presence import Boxes, Presence, are_inside
+from dimred.data.window import MAX_CHANNELS
 from dimred.errors import InputError
 
 

@@ -9,9 +9,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from dimred.array_files import NPY
-from dimred.data.image_set import MAX_CHANNELS
 from dimred.data.reading import Header, Values, check_size, check_values
-from dimred.data.window import type_name
+from dimred.data.window import MAX_CHANNELS, type_name
 
 __all__ = ["NPY", "npy_header", "npy_values"]
 

@@ -23,6 +23,9 @@ _MAX_OF_IMAGE = 4_096  # values of each channel of each of these
 _OUTSIDE = 0.1  # percent of the values on either side that become 0 or 255
 _REACHED = 0.5  # floats in [0, 1] are taken for shares of the whole if they reach this
 
+MAX_CHANNELS = 16
+"""Of images."""
+
 Range = tuple[float, float]
 
 
