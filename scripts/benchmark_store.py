@@ -68,10 +68,12 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def rate(images: torch.Tensor, compute: Compute, batch: int, steps: int) -> float:
+def rate(
+    images: torch.Tensor, compute: Compute, widths: list[int], batch: int, steps: int
+) -> float:
     """Images/s of some steps of a new network, after one that is not timed."""
     torch.manual_seed(0)
-    encoder = Encoder(ConvNetBackbone(3, [32, 64, 128]), [0.5] * 3, [0.25] * 3, 1024, 128)
+    encoder = Encoder(ConvNetBackbone(3, widths), [0.5] * 3, [0.25] * 3, 1024, 128)
     encoder = encoder.to(compute.device).to(memory_format=compute.memory_format)
     options = StageOptions(epochs=1, out_dim=128, warmup_epochs=0)
     stage = Stage(0, "train", options, ScheduleOptions(batch_size=batch))
@@ -88,6 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--side", type=int, default=64)
+    parser.add_argument("--widths", type=int, nargs="+", default=[32, 64, 128])
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--turns", type=int, default=5)
@@ -111,9 +114,10 @@ def main() -> None:
                 if name == "forgotten file":
                     forget(args.folder)
                 images = in_memory if name == "memory" else in_file
-                measured = rate(images, compute, args.batch, args.steps)
+                measured = rate(images, compute, args.widths, args.batch, args.steps)
                 if turn:
                     found.append(measured)
+                    print(f"turn {turn}, {name}: {measured:,.0f} images/s", flush=True)
     from_memory = statistics.median(rates["memory"])
     for name, found in rates.items():
         median = statistics.median(found)

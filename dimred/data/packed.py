@@ -42,6 +42,7 @@ from dimred.data.packed_index import (
     read_index,
 )
 from dimred.data.pixel_source import PixelSource
+from dimred.errors import InputError
 from dimred.files import is_shared, open_own, open_regular, sync_folder
 from dimred.steps import bar, line
 
@@ -132,6 +133,8 @@ class Pack:
                 if not known:
                     append(index, self.head)
             blocks = [*kept, *self._added(pixels, index, self.spans[len(kept) :])]
+            if self.source.key() != self.key:
+                raise InputError(f"{self.what} have changed while they were packed; start again")
             with writing(self.partial):
                 os.fsync(pixels)
                 append(index, last_line(_content(index)))
