@@ -4,12 +4,13 @@
 
 Prints tables and writes JSON. Sections:
 
-- `steps`: training steps of each model in each precision, on noise images (32x32, three channels),
-  out_dim 128. Images/s; the arithmetic rate (floating-point operations of convolutions and matrix
-  products, forward and backward, as counted by PyTorch) and its share of the rate of the fastest
-  matrix product in the same precision and process; the bytes moved by the network (with --compile,
-  assuming that all elementwise work is fused) and their share of the bytes that a copy moves in the
-  same time; the share of each part of a step; seconds of compiling; peak memory.
+- `steps`: training steps of each model in each precision on noise images of three channels and each
+  of --sides (32 pixels), out_dim 128, all of these --rounds times in turns. Images/s; the
+  arithmetic rate (floating-point operations of convolutions and matrix products, forward and
+  backward, as counted by PyTorch) and its share of the rate of the fastest matrix product in the
+  same precision and process; the bytes moved by the network (with --compile, assuming that all
+  elementwise work is fused) and their share of the bytes that a copy moves in the same time; the
+  share of each part of a step; seconds of compiling; peak memory.
 - `loss`: the t-SimCNE loss, forward and backward, against the number of points.
 - `knn`: kNN accuracy against the number of points; above 8 dimensions also the time of
   scikit-learn's neighbor search on the CPU, as a multiple.
@@ -38,6 +39,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +70,11 @@ def one_epoch(batch: int, lr_scale: float = 1.0) -> Stage:
     return Stage(0, "train", options, ScheduleOptions(batch_size=batch))
 
 
-MODELS: dict[str, Callable[[], Any]] = {
-    "resnet18": lambda: ResNet18Backbone(3, True),
-    "convnet": lambda: ConvNetBackbone(3, [32, 64, 128]),
+# From the side of the images. resnet18 takes another stem from 64 pixels on, as a run does.
+MODELS: dict[str, Callable[[int], Any]] = {
+    "resnet18": lambda side: ResNet18Backbone(3, cifar_stem=side < 64),
+    "resnet18_cifar": lambda side: ResNet18Backbone(3, cifar_stem=True),
+    "convnet": lambda side: ConvNetBackbone(3, [32, 64, 128]),
 }
 
 
@@ -111,13 +115,15 @@ def products(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
     return {name: 2 * size**3 / min(timed(device, form, 8)) for name, form in forms.items()}
 
 
-def steps(model: str, precision: str, batch: int, compute: Compute, turns: int) -> dict[str, Any]:
-    """Measure training steps of a model."""
+def steps(
+    model: str, side: int, precision: str, batch: int, compute: Compute, turns: int
+) -> dict[str, Any]:
+    """Measure training steps of a model on images of side x side pixels."""
     device = compute.device
     torch.manual_seed(0)
-    encoder = Encoder(MODELS[model](), [0.5] * 3, [0.25] * 3, 1024, 128).to(device)
+    encoder = Encoder(MODELS[model](side), [0.5] * 3, [0.25] * 3, 1024, 128).to(device)
     encoder = encoder.to(memory_format=compute.memory_format)
-    pixels = torch.randint(0, 256, (batch * turns, 3, 32, 32), dtype=torch.uint8)
+    pixels = torch.randint(0, 256, (batch * turns, 3, side, side), dtype=torch.uint8)
     images = ResidentImages(pixels, device, 0.5)
     pairing = TwoViews(torch.arange(len(images)), BatchAugmentation())
     trainer = StageTrainer(one_epoch(batch), encoder, tsimcne_loss, pairing, images, compute)
@@ -138,18 +144,19 @@ def steps(model: str, precision: str, batch: int, compute: Compute, turns: int) 
     after = products(device, dtype)
     ceilings = {form: max(rate, after[form]) for form, rate in before.items()}
     with FlopCounterMode(display=False) as counter:
-        sample = torch.rand(8, 3, 32, 32, device=device)
+        sample = torch.rand(8, 3, side, side, device=device)
         encoder(sample)[1].sum().backward()
     flops = counter.get_total_flops() / 8 * 2 * batch / seconds
 
     def network(views: int) -> None:
         with compute.autocast():
-            _, z = encoder(torch.rand(views, 3, 32, 32, device=device))
+            _, z = encoder(torch.rand(views, 3, side, side, device=device))
         z.sum().backward()
 
     moved = bytes_of_a_step(network, 2 * batch)["fused" if trainer.mode else "each"]
     return {
         "model": model,
+        "side": side,
         "precision": precision,
         "batch": batch,
         "images_per_s": batch / seconds,
@@ -270,7 +277,7 @@ def knn(points: int, dim: int, device: torch.device) -> dict[str, Any]:
 def epochs(sizes: list[int], batch: int, compute: Compute) -> list[dict[str, Any]]:
     """Measure an epoch of the small network for each number of images; the sizes take turns."""
     device = compute.device
-    encoder = Encoder(MODELS["convnet"](), [0.5] * 3, [0.25] * 3, 1024, 2).to(device)
+    encoder = Encoder(MODELS["convnet"](32), [0.5] * 3, [0.25] * 3, 1024, 2).to(device)
     encoder = encoder.to(memory_format=compute.memory_format)
     pixels = torch.randint(0, 256, (max(sizes), 3, 32, 32), dtype=torch.uint8)
     resident = ResidentImages(pixels, device, 0.5)
@@ -412,8 +419,12 @@ def main() -> None:
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--batch", type=int, help="images; 1,024 on a GPU, 128 on a CPU")
     parser.add_argument("--turns", type=int, help="steps in a turn; 20 on a GPU, 2 on a CPU")
-    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
+    parser.add_argument(
+        "--models", nargs="+", choices=list(MODELS), default=["resnet18", "convnet"]
+    )
     parser.add_argument("--precisions", nargs="+", default=["float32", "bf16"])
+    parser.add_argument("--sides", type=int, nargs="+", default=[32], help="of images of `steps`")
+    parser.add_argument("--rounds", type=int, default=1, help="of `steps`")
     for switch in ("compile", "no-channels-last", "no-fused-optimizer"):
         parser.add_argument(f"--{switch}", action="store_true")
     parser.add_argument("--out", type=Path, help="JSON file")
@@ -455,10 +466,10 @@ def run(options: argparse.Namespace, compute: Compute) -> None:
     for section in options.only:
         print(f"\n{section}", flush=True)
         if section == "steps":
-            for model in options.models:
-                for precision in options.precisions:
-                    chosen = replace(compute, bf16=precision == "bf16")
-                    measure(section, steps, model, precision, batch, chosen, turns)
+            kinds = product(options.models, options.sides, options.precisions)
+            for model, side, precision in list(kinds) * options.rounds:
+                chosen = replace(compute, bf16=precision == "bf16")
+                measure(section, steps, model, side, precision, batch, chosen, turns)
         elif section == "loss":
             for kind, dim in (("tsimcne", 2), ("tsimcne", 128), ("simclr", 128)):
                 for points in (512, 2048, 8192, 32768, 65536):

@@ -2,8 +2,8 @@
 
     python scripts/textures.py OUT --count 200000 --side 224 [--kind npy|jpeg|png]
 
-Writes OUT.npy, uint8 (count, side, side), and OUT.labels.npy, int64 (count,), or a folder OUT with a
-folder of files for each class. 200,000 images of 224 pixels take 10 GB as .npy. An image is the
+Writes OUT.npy, uint8 (count, side, side), and OUT.labels.npy, int64 (count,), or a folder OUT with
+a folder of files for each class. 200,000 images of 224 pixels take 10 GB as .npy. An image is the
 weighted sum of two crops of its class's field, which is band-passed noise of an orientation and a
 scale; no two of the same class are alike. The same seed makes the same images, whatever the number
 of processes.

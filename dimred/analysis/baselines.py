@@ -31,6 +31,7 @@ from dimred.steps import step
 OWN_MAP = "z"
 METHODS = (OWN_MAP, *BASELINES)
 _K = 15
+_MAX_PIXELS = 1_000_000_000  # values, 4 GB in float32
 
 
 class Line(NamedTuple):
@@ -104,14 +105,14 @@ class _Baselines:
         images, positions = self.images, np.arange(len(self.images))
         threads = self.threads
         if baseline is None:
-            z, library, places = self.points("z"), "dimred", "yes"
+            z, library, places = self.points("z", positions), "dimred", "yes"
             label = f"its own map, {z.shape[1]}-D"
             seconds, hardware = self._training()
         else:
             if baseline.max_images is not None:
                 images = limit(images, baseline.max_images)
                 positions = np.flatnonzero(np.isin(self.images.index, images.index))
-            z, seconds, library = self._placed(baseline, self.points(baseline.space)[positions])
+            z, seconds, library = self._placed(baseline, self.points(baseline.space, positions))
             label, places = baseline.label, baseline.places
             hardware = {"device": f"cpu ({platform.machine()})", "threads": threads}
         if z.shape[1] == 2:
@@ -128,7 +129,7 @@ class _Baselines:
             **hardware,
             "date": datetime.now(UTC).date().isoformat(),
             "commit": commit(),
-            **self._measures(images, self.points("pixels")[positions], z),
+            **self._measures(images, positions, z),
         }
 
     def _placed(
@@ -162,8 +163,9 @@ class _Baselines:
         return seconds, {"device": session["device"], "threads": session["threads"]}
 
     def _measures(
-        self, images: ImageSet, pixels: NDArray[Any], z: NDArray[Any]
+        self, images: ImageSet, positions: NDArray[np.int64], z: NDArray[Any]
     ) -> dict[str, float]:
+        """Measures of the map z (n, d) of images, which are at `positions` (n,) of the run's."""
         random_test = self.run.config.eval.random_test
         if random_test is not None:  # the same share, where there are fewer images
             random_test = max(random_test * len(images) // len(self.images), 1)
@@ -179,19 +181,35 @@ class _Baselines:
             raise InputError(f"{self.run.path}: has too few images for {_K} neighbors")
         if max_trustworthy_k < _K:
             return accuracies
-        trust = trustworthiness(pixels, z, _K, MAX_TRUSTWORTHINESS_POINTS, seed=0)
+        n, most = len(positions), MAX_TRUSTWORTHINESS_POINTS
+        drawn = np.arange(n)
+        if n > most:  # first, since the pixels of all may not fit into memory
+            drawn = np.random.default_rng(0).choice(n, most, replace=False)
+        pixels = self._pixels(positions[drawn])
+        trust = trustworthiness(pixels, z[drawn], _K, most, seed=0)
         return {**accuracies, f"trustworthiness{_K}": trust}
 
-    def points(self, space: str) -> NDArray[Any]:
-        """Pixels in [0, 1], H or Z of every image (N, d)."""
+    def points(self, space: str, positions: NDArray[np.int64]) -> NDArray[Any]:
+        """Images, pixels in [0, 1], H or Z of images at `positions`, which ascend (n, ...).
+
+        Raises _MethodFailed for more pixels than fit into memory.
+        """
         if space == "images":
-            return self.images.images.numpy()
-        if space == "pixels" and space not in self._points:
-            self._points[space] = self.images.images.flatten(1).numpy().astype(np.float32) / 255
-        elif space not in self._points:
+            everything = len(positions) == len(self.images)
+            images = self.images if everything else self.images.take(positions)
+            return images.images.numpy()
+        if space == "pixels":
+            if len(positions) * self.images.images[0].numel() > _MAX_PIXELS:
+                raise _MethodFailed(f"the images have more than {_MAX_PIXELS:,} values")
+            return self._pixels(positions)
+        if space not in self._points:
             h, z = self.run.embed(self.images, self.compute)
             self._points |= {"h": h, "z": z}
-        return self._points[space]
+        return self._points[space][positions]
+
+    def _pixels(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        images = self.images.images[torch.from_numpy(positions)]
+        return images.flatten(1).numpy() / np.float32(255)
 
 
 def _summary(result: dict[str, Any]) -> str:

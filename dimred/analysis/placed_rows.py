@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.analysis.run_images import at_most
+from dimred.data.array_source import ArraySource
 from dimred.data.image_files import whole_pictures
-from dimred.data.npz import npz_images
+from dimred.data.npz import npz_source
 from dimred.errors import InputError
 from dimred.files import printable
 from dimred.run_folder import layout
@@ -26,9 +27,8 @@ MAX_PLACED = 5_000
 @dataclass(frozen=True)
 class PlacedRows:
     """M new images as `dimred embed` wrote them. z: (M, d), as the network gives it. skipped: what
-    is not shown, a line each. reading: how the run reads files. files: of each image, "" in
-    memory; items: its position in a file of arrays, -1 for others. Others: as in
-    `dimred.page.PlacedImages`."""
+    is not shown, a line each. files: of each image, "" in memory; items: its position in a file of
+    arrays, -1 for others. Others: as in `dimred.page.PlacedImages`."""
 
     names: Sequence[str]
     votes: Sequence[str]
@@ -53,17 +53,17 @@ def pictures_of_files(
     run: FinishedRun, files: Sequence[str], items: Sequence[int], side: int
 ) -> list[NDArray[np.uint8] | None]:
     """The pictures in files, or at positions in files of arrays, as `PlacedRows.pictures`."""
-    arrays: dict[str, NDArray[np.uint8] | None] = {}
+    arrays: dict[str, ArraySource | None] = {}
     of = list(zip(files, items, strict=True))
     paths = [None if i >= 0 else file or None for file, i in of]
     pictures = whole_pictures(paths, side, run.reading)
     for row, (file, i) in enumerate(of):
         if i >= 0:
             if file not in arrays:
-                arrays[file] = _images(file)
+                arrays[file] = _images(run, file)
             images = arrays[file]
             if images is not None and i < len(images):
-                pictures[row] = at_most(images[i], side)
+                pictures[row] = _picture(images, i, side)
     return [None if picture is None else run.pictured(picture) for picture in pictures]
 
 
@@ -145,9 +145,17 @@ def _rows(arrays: RunArrays, dims: int) -> dict[str, list[str | float | bool]]:
     }
 
 
-def _images(file: str) -> NDArray[np.uint8] | None:
-    """The images in an .npz file, uint8 (n, C, H, W); None where it has none."""
+def _images(run: FinishedRun, file: str) -> ArraySource | None:
+    """The images in a file of arrays, as the run takes them; None where it has none."""
     try:
-        return npz_images(file, file, axes="NCHW").numpy()
+        return npz_source(file, file, run.window, run.shape)
     except (InputError, OSError):
+        return None
+
+
+def _picture(images: ArraySource, i: int, side: int) -> NDArray[np.uint8] | None:
+    """One of the images of an array; None where it cannot be read any more."""
+    try:
+        return at_most(images.read(i, i + 1).pixels[0], side)
+    except InputError:
         return None

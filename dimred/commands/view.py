@@ -11,7 +11,7 @@ from dimred.files import printable
 from dimred.options.plugins import load_plugins
 
 HELP = """\
-dimred view [RUN] [--heat] [--channels 0,2,3] [--out FILE] [--open] [--root DATA]
+dimred view [RUN] [--heat] [--channels 0,2,3] [--out FILE] [--folder] [--open] [--root DATA]
                 [--thumbnail PIXELS] [--plugin FILE|MODULE]
 
 Writes the map of a finished run as one HTML file (default: RUN/map.html, as at the end of training)
@@ -28,6 +28,9 @@ of `dimred embed` drawn. What is gone of the run's image files, changed or new i
                green, blue, cyan, magenta, yellow and white, which add up. Default: one to three in
                the same colors, the first three of more. The page says it; files are read again
   --out        the file
+  --folder     thumbnails in a folder beside the file (map_files), which are loaded when seen: for
+               more images than fit into one file (above 20,000, with 64 pixels each); keep the two
+               together
   --open       open it in the browser
   --root       the data, where they have moved
   --thumbnail  longer side of the images in the page, in pixels, up to that of the images; default:
@@ -44,6 +47,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("run", nargs="?")
     parser.add_argument("--heat", action="store_true")
     parser.add_argument("--out")
+    parser.add_argument("--folder", action="store_true")
     parser.add_argument("--open", action="store_true")
     parser.add_argument("--channels")
     parser.add_argument("--root")
@@ -59,11 +63,19 @@ def run(arguments: list[str]) -> int:
     finished = FinishedRun(path, args.root).showing(args.channels)
     file = out or finished.path / layout.PAGE
     finished.check_output(f"--out {args.out}", file, layout.PAGE)
+    from dimred.analysis.page_files import check_folder, folder_of, write_page
+
+    folder = folder_of(file).name if args.folder else None
+    if args.folder:
+        check_folder(finished, file)
     from dimred.analysis.map_page import MapView  # with torch, for a run that is there
 
-    page = MapView.of(finished, args.thumbnail, place=file.parent, heat=args.heat)
-    finished.write_output(file, page.content)
-    print(f"{printable(file)}: {len(page.content) / 1e6:.1f} MB; opens in any browser")
+    page = MapView.of(finished, args.thumbnail, place=file.parent, heat=args.heat, folder=folder)
+    write_page(finished, file, page.content, page.sheets, page.beside)
+    size = f"{len(page.content) / 1e6:.1f} MB"
+    if args.folder:
+        size += f", and {folder} beside it, {sum(map(len, page.sheets)) / 1e6:.1f} MB"
+    print(f"{printable(file)}: {printable(size)}; opens in any browser")
     for note in page.notes:
         print(printable(note))
     if args.open and not webbrowser.open(file.absolute().as_uri()):

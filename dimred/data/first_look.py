@@ -267,9 +267,9 @@ def _notes_on_pixels(look: FirstLook) -> Iterator[str]:
     few = [channel for channel, kept in enumerate(look.kept) if kept < _FEW_LEVELS]
     if few:
         left = min(look.kept)
-        where = f"channel {listed(map(str, few))}" if len(look.kept) > 1 else "the images"
+        where = f" in channel {listed(map(str, few))}" if len(look.kept) > 1 else ""
         yield (
-            f"{where}: {left} of 256 levels are left of values of more than 8 bits; where the "
+            f"{left} of 256 levels are left{where} of values of more than 8 bits; where the "
             "files have more, dataset.window=auto or a narrower [low,high] keeps more"
         )
     low, high = look.levels

@@ -15,6 +15,7 @@ from dimred.data.image_paths import split_page
 from dimred.data.npy_image import NPY, npy_header, npy_values
 from dimred.data.pillow_values import (
     GRAY,
+    GRAY_ALPHA_16,
     opaque,
     raw_mode_of,
     scale_transparency,
@@ -26,6 +27,7 @@ from dimred.data.window import BYTES
 from dimred.files import open_regular
 
 if TYPE_CHECKING:
+    from dimred.data.channels import Channels
     from dimred.data.tiff import Tiff
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -42,6 +44,7 @@ _TRANSPOSE = {
 _ON_ITS_SIDE = {_TRANSPOSE[orientation] for orientation in (5, 6, 7, 8)}
 
 _NONE = np.empty((0, 0, 0), dtype=np.uint8)
+_MAX_REASON = 300  # characters; damaged files may have whole tables of numbers as theirs
 
 Size = tuple[int, int] | int
 
@@ -85,15 +88,22 @@ class Resized(NamedTuple):
     size: tuple[int, int]
 
 
-def decode(path: str, size: Size, reading: Reading = AS_STORED) -> Decoded:
+def decode(
+    path: str, size: Size, reading: Reading = AS_STORED, channels: Channels | None = None
+) -> Decoded:
     """An image file, or a page of one ("a.tif[3]").
 
     size: the shape (height, width), of which the largest central part is resized; or the longer
         side of the whole picture, which is made smaller but never larger.
-    reading: how values of more than 8 bits become bytes, and what pages are.
+    reading: how values of more than 8 bits become bytes, and what pages are. channels: that the
+        image must go with; None for any.
     Raises an exception of any class for a file that cannot be read, such as a damaged one.
     """
     found = _read(path, size, reading)
+    count = found.channels if isinstance(found, Decoded) else len(found.values)
+    problem = channels.problem(count, found.is_color) if channels else None
+    if problem is not None:
+        raise ValueError(problem)
     if isinstance(found, Decoded):
         return found
     pixels = as_bytes(found.values, found.type, reading)
@@ -131,15 +141,17 @@ def header_of(path: str, reading: Reading = AS_STORED) -> Header:
         if tiff is not None and not tiff.by_pillow:
             return tiff.header
         with opened(file) as image:
-            of_type = type_of(image, raw_mode_of(image), tiff.type if tiff else None)
-            is_gray = image.mode in GRAY or image.mode[0] in "IF"
+            raw_mode = raw_mode_of(image)
+            of_type = type_of(image, raw_mode, tiff.type if tiff else None)
+            is_gray = image.mode in GRAY or image.mode[0] in "IF" or raw_mode == GRAY_ALPHA_16
             return Header(1 if is_gray else 3, not is_gray, of_type)
 
 
 def reason_of(error: Exception) -> str:
     """One line that says why a file cannot be read."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split()) or type(error).__name__
+    words = " ".join(text.split()) or type(error).__name__
+    return words if len(words) <= _MAX_REASON else f"{words[:_MAX_REASON]}..."
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dimred.data.blocks import in_order
 from dimred.data.free_memory import require_memory
 from dimred.data.mapped import is_mapped
 from dimred.data.presence import Boxes, Presence
@@ -207,18 +208,21 @@ def channel_statistics(
     images: uint8 (N, C, H, W). The results are for pixel values scaled to [0, 1]; the deviation
     is at least 0.001, so that constant images can be divided by it.
     """
-    channels, done = images.shape[1], 0
-    counts = np.zeros((channels, 256), dtype=np.int64)
-    for block in blocks_of(images):
-        kept = torch.from_numpy(~is_test[done : done + len(block)])
-        train = block if kept.all() else block[kept]
-        for channel in range(channels):
-            counts[channel] += torch.bincount(train[:, channel].flatten(), minlength=256).numpy()
-        done += len(block)
+    blocks = list(blocks_of(images))
+    is_train = torch.split(torch.from_numpy(~is_test), [len(block) for block in blocks])
+
+    def counted(block: Tensor, is_train: Tensor) -> NDArray[np.int64]:
+        train = block if is_train.all() else block[is_train]
+        of_each = train.transpose(0, 1).flatten(1)
+        return np.stack([torch.bincount(values, minlength=256).numpy() for values in of_each])
+
+    counts = np.zeros((images.shape[1], 256), dtype=np.int64)
+    for some in in_order(lambda pair: counted(*pair), zip(blocks, is_train, strict=True)):
+        counts += some
     value = np.arange(256) / 255
     mean, std = [], []
-    for channel in range(channels):
-        mean.append(float(np.average(value, weights=counts[channel])))
-        variance = np.average((value - mean[-1]) ** 2, weights=counts[channel])
+    for weights in counts:
+        mean.append(float(np.average(value, weights=weights)))
+        variance = np.average((value - mean[-1]) ** 2, weights=weights)
         std.append(max(float(np.sqrt(variance)), _MIN_STD))
     return tuple(mean), tuple(std)

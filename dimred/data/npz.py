@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dimred.data.array_file import IMAGES, ArrayFile
 from dimred.data.array_shapes import channel_axis
@@ -115,26 +114,14 @@ def array_source(
     return source_for(array, channel_axis(array.shape, error, known=known), window, error)
 
 
-def npz_images(path: str, named: str, axes: str | None = None) -> Tensor:
-    """The array `images` of an .npz file, uint8 (N, C, H, W), read as `load_npz` reads it.
-
-    named: how error messages begin. axes: what its axes are, where that is known.
-    Raises InputError as `load_npz`.
-    """
-    arrays = ArrayFile(path, named, (IMAGES, "axes"))
-    rows, axis = _images(arrays, axes=axes)
-    source = source_for(rows, axis, None, arrays.error)
-    return torch.from_numpy(source.read(0, len(source)).pixels)
-
-
 def _images(
-    arrays: ArrayFile, known: tuple[int, int, int] | None = None, axes: str | None = None
+    arrays: ArrayFile, known: tuple[int, int, int] | None = None
 ) -> tuple[Rows, int | None]:
     """The array of images, and its channel axis."""
     if arrays.images is None:
         names = ", ".join(repr(name) for name in arrays.all_names[:20]) or "none"
         raise arrays.error(f"no array 'images'; the arrays are {names}")
-    axes = axes or arrays.scalar("axes")
+    axes = arrays.scalar("axes")
     return arrays.images, channel_axis(arrays.images.shape, arrays.error, axes, known)
 
 

@@ -17,6 +17,8 @@ GRAY = ("1", "L", "LA", "La")
 # How PNGs of 16 bits store colors, of which Pillow reads the upper bytes, and how the lower ones of
 # the same bytes are read.
 _LOWER = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L"}
+GRAY_ALPHA_16 = "LA;16B"
+"""How PNGs of 16 bits store gray and transparency, which Pillow makes a color of."""
 
 
 def raw_mode_of(image: Image.Image) -> object:
@@ -38,7 +40,7 @@ def type_of(image: Image.Image, raw_mode: object, of_tiff: str | None) -> str:
         if image.format not in ("PNG", "PPM"):
             raise ValueError(f"the range of its pixels is not known (mode {image.mode})")
         return "uint16"
-    return "uint16" if raw_mode in _LOWER else BYTES
+    return "uint16" if raw_mode in _LOWER or raw_mode == GRAY_ALPHA_16 else BYTES
 
 
 def values_of(
@@ -51,13 +53,13 @@ def values_of(
     """
     transparent = image.info.get("transparency")
     alpha: NDArray[np.float32] | None = None
+    if raw_mode == GRAY_ALPHA_16:
+        upper_lower = _read_as("RGBA", file).astype(np.float64).reshape(*image.size[::-1], 2, 2)
+        values = upper_lower @ (256.0, 1.0)
+        return values[np.newaxis, ..., 0], (values[..., 1] / (2**16 - 1)).astype(np.float32)
     if raw_mode in _LOWER:
-        file.seek(0)
-        with opened(file) as lower:
-            assert isinstance(lower, ImageFile.ImageFile)
-            lower.tile = [part._replace(args=_LOWER[str(raw_mode)]) for part in lower.tile]
-            lower.load()
-            values = np.asarray(image, np.float64) * 256 + np.asarray(lower)
+        lower = _read_as(_LOWER[str(raw_mode)], file)
+        values = np.asarray(image, np.float64) * 256 + lower
         values = values.transpose(2, 0, 1)
         if len(values) == 4:
             values, alpha = values[:3], (values[3] / (2**16 - 1)).astype(np.float32)
@@ -72,6 +74,16 @@ def values_of(
     if isinstance(transparent, int):  # a gray value
         alpha = (values[0] != transparent).astype(np.float32)
     return values, alpha
+
+
+def _read_as(raw_mode: str, file: BinaryIO) -> NDArray[np.uint8]:
+    """The pixels of a PNG, (H, W, C), as if it stored them in another way."""
+    file.seek(0)
+    with opened(file) as image:
+        assert isinstance(image, ImageFile.ImageFile)
+        image.tile = [part._replace(args=raw_mode) for part in image.tile]
+        image.load()
+        return np.asarray(image)
 
 
 def _full(name: str) -> float:

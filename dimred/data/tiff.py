@@ -44,6 +44,7 @@ class Tiff:
             raise ValueError("a TIFF of a kind that is not read")
         self._page: TiffPage = keyframe
         self._check_chain()
+        self._check_segments()
         self._sizes = dict(zip(series.axes, series.shape, strict=True))
         if len(self._sizes) < len(series.axes):
             raise ValueError(f"its axes are {series.axes}, some of them twice")
@@ -155,6 +156,18 @@ class Tiff:
             1 if tag is None or not isinstance(tag.value, int) else int(tag.value),
         )
 
+    def _check_segments(self) -> None:
+        """Raise ValueError where the strips or tiles are not all there, of which tifffile makes
+        black, or where one of them would need far more memory than the file."""
+        page, itemsize = self._page, self._series.dtype.itemsize
+        for height, width in ((page.imagelength, page.imagewidth), page.chunks[:2]):
+            check_size(width, height, height * width * itemsize)
+        counts = page.databytecounts
+        is_short = 0 < len(counts) < math.prod(page.chunked)
+        is_compressed = page.compression != _UNCOMPRESSED
+        if is_short or (is_compressed and max(counts, default=0) > self._file.filehandle.size):
+            raise ValueError("claims more pixels than the file holds: it is damaged")
+
     def _check_chain(self) -> None:
         """Raise ValueError where the last page names a next one beyond the end of the file."""
         format_, file = self._file.tiff, self._file.filehandle
@@ -174,7 +187,7 @@ def opened_tiff(file: BinaryIO, pages: str | None) -> Iterator[Tiff]:
     Raises an exception of any class for one that cannot be read.
     """
     # Other files of the same series, which it may name, are left alone.
-    with TiffFile(file, _multifile=False) as tiff:
+    with TiffFile(file, name="a TIFF", _multifile=False) as tiff:
         yield Tiff(tiff, pages)
 
 

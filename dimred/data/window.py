@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -163,17 +164,20 @@ class Sample:
 
     def __init__(self, channels: int, name: str):
         self._is_float = name.startswith("float")
-        self._kept: list[list[NDArray[np.float64]]] = [[] for _ in range(channels)]
+        self._kept: list[list[NDArray[Any]]] = [[] for _ in range(channels)]
         self._low, self._high = np.full(channels, np.inf), np.full(channels, -np.inf)
 
     def add(self, image: NDArray[Any]) -> None:
         """Take an image, (C, H, W) of finite values, into account; of gray ones (1, H, W) as well,
         whose channels are then equal."""
         for channel, kept in enumerate(self._kept):
-            values = image[channel if len(image) > 1 else 0].astype(np.float64).ravel()
+            values = image[channel if len(image) > 1 else 0]
             self._low[channel] = min(self._low[channel], values.min())
             self._high[channel] = max(self._high[channel], values.max())
-            kept.append(values[:: -(-len(values) // _MAX_OF_IMAGE)])
+            step = -(-values.size // _MAX_OF_IMAGE)
+            while math.gcd(step, values.shape[-1]) > 1:  # which would be the same few columns
+                step += 1
+            kept.append(values.ravel()[::step].copy())
 
     def __len__(self) -> int:
         """The number of images."""
@@ -190,8 +194,9 @@ class Sample:
         if self._is_float and self._low.min() >= 0 and _REACHED <= self._high.max() <= 1:
             return 0.0, 1.0
         low, high = float(self._low[channel]), float(self._high[channel])
-        values = np.concatenate(self._kept[channel])
-        first, last = np.percentile(values, [_OUTSIDE, 100 - _OUTSIDE]).tolist()
+        values = np.concatenate(self._kept[channel]).astype(np.float64)
+        ends = np.percentile(values, [_OUTSIDE, 100 - _OUTSIDE], overwrite_input=True)
+        first, last = ends.tolist()
         if first < last:
             return first, last
         return (low, high) if low < high else (low, max(low + 1, float(np.nextafter(low, np.inf))))

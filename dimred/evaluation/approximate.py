@@ -85,7 +85,7 @@ def _descended(points: Features, k: int) -> Rows:
         metric="euclidean",
         n_neighbors=max(k + 1, _LEAST),
         random_state=0,
-        n_jobs=min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS),
+        n_jobs=min(torch.get_num_threads(), numba.get_num_threads()),
     )
     rows = without_own(index.neighbor_graph[0].astype(np.int64), np.arange(len(points)))[:, :k]
     lost = np.flatnonzero((rows < 0).any(axis=1))  # of which too few were found

@@ -110,7 +110,8 @@ def near_duplicates(
 
     Of more than 100,000 images, candidates are approximate neighbors (see `neighbors_of_all`).
 
-    images: uint8 (N, C, H, W), read in blocks. features: (N, h), in which copies are near, such as H.
+    images: uint8 (N, C, H, W), read in blocks.
+    features: (N, h), in which copies are near, such as H.
     device: to search and compare on; None for the CPU.
     k: number of candidates of each image in the features, and again in the pixels.
     Raises ValueError for another number of features than images.

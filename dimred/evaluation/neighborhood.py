@@ -46,7 +46,7 @@ def neighbor_overlap(
     # A row has no position twice, so in both together exactly the shared positions are doubled.
     both = np.concatenate(neighbors, axis=1)
     both.sort(axis=1)
-    return float(np.sum(both[:, 1:] == both[:, :-1])) / both[:, 1:].shape[0] / k
+    return float(np.sum(both[:, 1:] == both[:, :-1])) / (len(both) * k)
 
 
 def partners_found(

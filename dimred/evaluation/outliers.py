@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from sklearn.cluster import HDBSCAN
 
-from dimred.evaluation.knn import votes_in_blocks
 from dimred.evaluation.approximate import neighbors_of_all
+from dimred.evaluation.knn import votes_in_blocks
 from dimred.evaluation.neighbors import Features, as_float, nearest
 
 Rows = NDArray[np.int64]

@@ -24,8 +24,8 @@ MAX_TRUSTWORTHINESS_POINTS = 5_000
 @dataclass
 class Neighborhoods(Measure):
     """Trustworthiness of Z against H, and the share of neighbors in H that are neighbors in Z, for
-    every k. Trustworthiness is computed for at most 5,000 images, always on the CPU; the share is of
-    10,000 images where there are more than 100,000."""
+    every k. Trustworthiness is computed for at most 5,000 images, always on the CPU; the share for
+    10,000, where there are more than 100,000."""
 
     when: ClassVar[When] = When.every
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from dimred.measures.protocol import Detail, Embedding, LeftOut, Measure, Setting
@@ -108,17 +109,21 @@ class Pointing(Measure):
         from dimred.steps import bar
         from dimred.training.occlusion import occluded
 
-        images = setting.images.images[torch.from_numpy(rows)]
+        images = setting.images.images
         height, width = images.shape[2:]
         places, fill = squares((height, width)), self.pointing_fill
         mean = torch.tensor(setting.images.mean).view(-1, 1, 1)
         color = mean if fill is None else torch.full_like(mean, fill)
         size = setting.config.eval.batch_size
+        parts_of_rows = torch.split(torch.from_numpy(rows), size)
         if encoder is None:
-            batches = (batch.float() / 255 for batch in torch.split(images, size))
+            batches = (images[part].float() / 255 for part in parts_of_rows)
             parts = [places.hottest(places.changes(batch, color).numpy()) for batch in batches]
             return np.concatenate(parts)
-        moves = occluded(encoder, images, places, color, size, setting.compute)
+        moves = chain.from_iterable(
+            occluded(encoder, images[part], places, color, size, setting.compute)
+            for part in parts_of_rows
+        )
         points = [
             places.hottest(distance_moved(z, below))
             for z, below in bar(moves, -(-len(rows) // size), "hiding squares")

@@ -192,7 +192,6 @@ def _points(embedding: Embedding, rows: Positions) -> Iterator[tuple[str, Points
     import numpy as np
     import torch
 
-    from dimred.data.resident import ResidentImages
     from dimred.training.embed import embed
 
     setting = embedding.setting
@@ -200,13 +199,13 @@ def _points(embedding: Embedding, rows: Positions) -> Iterator[tuple[str, Points
     yield "h", embedding.h[rows]
     if not getattr(setting.config.eval, "references", True):
         return
-    images = setting.images.images[torch.from_numpy(rows)]
     if _has_pixels(setting, rows):
+        images = setting.images.images[torch.from_numpy(rows)]
         yield "pixels", images.flatten(1).numpy().astype(np.float32) / 255
     if has_untrained(setting):
-        fraction, size = setting.config.device.memory_fraction, setting.config.eval.batch_size
-        resident = ResidentImages(images, setting.compute.device, fraction)
-        h, z = embed(untrained_encoder(embedding), resident, size, setting.compute)
+        encoder, size = untrained_encoder(embedding), setting.config.eval.batch_size
+        of = rows * setting.n_variants
+        h, z = embed(encoder, setting.resident, size, setting.compute, of)
         yield "untrained_z", z
         yield "untrained_h", h
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +29,7 @@ _PICTURE_PIXELS, _MAX_PICTURE_PIXELS = 30_000_000, 100_000_000
 _PICTURE_QUALITY = 82
 _PIXEL_ART = 64  # side in pixels, up to which a picture would show the lower quality
 _NOT_THERE = 128  # gray
+_THREADS = 8  # that compress sheets, at most
 
 Pictures = Callable[[NDArray[np.int64]], Sequence[NDArray[np.uint8] | None]]
 """Reads the pictures of rows, uint8 (C, height, width) each, C = 1 or 3; None for one that is not
@@ -100,17 +104,18 @@ def make_atlas(
     order = _along_the_map(places)
     slot = np.empty(count, dtype=np.uint32)
     slot[order] = np.arange(count, dtype=np.uint32)
-    sheets = []
-    for first in range(0, count, columns**2):
-        chosen = images[torch.from_numpy(order[first : first + columns**2])]
-        shown = resized(chosen, height, width)
+
+    def cells_of(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        shown = resized(images[torch.from_numpy(rows)], height, width)
         if pictured is not None:
             shown = pictured(shown.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
         # Edge pixels are repeated, so that compression does not mix in neighboring images.
         edges = ((0, 0), (0, cell - height), (0, cell - width), (0, 0))
-        cells = np.pad(shown, edges, mode="edge")
-        sheets.append(_sheet(cells, cell, columns, lossless, 60 if lossless else _QUALITY))
-    return Atlas(tuple(sheets), slot, width, height, cell, columns)
+        return np.pad(shown, edges, mode="edge")
+
+    cells = map(cells_of, np.split(order, range(columns**2, count, columns**2)))
+    sheets = _sheets(cells, cell, columns, lossless, 60 if lossless else _QUALITY)
+    return Atlas(sheets, slot, width, height, cell, columns)
 
 
 def picture_atlas(read: Pictures, places: NDArray[np.floating], side: int) -> Atlas:
@@ -126,12 +131,14 @@ def picture_atlas(read: Pictures, places: NDArray[np.floating], side: int) -> At
     slot = np.empty(count, dtype=np.uint32)
     slot[order] = np.arange(count, dtype=np.uint32)
     size = np.empty((count, 2), dtype=np.uint8 if cell < 256 else np.uint16)
-    sheets = []
-    for first in range(0, count, columns**2):
-        rows = order[first : first + columns**2]
+
+    def cells_of(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         cells, size[rows] = _cells(read(rows), cell)
-        sheets.append(_sheet(cells, cell, columns, lossless=False, quality=_quality(side)))
-    return Atlas(tuple(sheets), slot, side, side, cell, columns, size)
+        return cells
+
+    cells = map(cells_of, np.split(order, range(columns**2, count, columns**2)))
+    sheets = _sheets(cells, cell, columns, lossless=False, quality=_quality(side))
+    return Atlas(sheets, slot, side, side, cell, columns, size)
 
 
 def extended(atlas: Atlas, pictures: Sequence[NDArray[np.uint8] | None]) -> Atlas:
@@ -192,6 +199,23 @@ def resized(images: Tensor, height: int, width: int) -> NDArray[np.uint8]:
         small = F.interpolate(images.float(), (height, width), mode="bilinear", antialias=True)
         images = small.round_().clamp_(0, 255).byte()
     return images.permute(0, 2, 3, 1).numpy()
+
+
+def _sheets(
+    cells: Iterable[NDArray[np.uint8]], cell: int, columns: int, lossless: bool, quality: int
+) -> tuple[bytes, ...]:
+    """The WebP files of sheets, each with cells (n, cell, cell, C), compressed in threads while the
+    next are read."""
+    threads = min(os.cpu_count() or 1, _THREADS)
+    sheets: list[bytes] = []
+    begun: deque[Future[bytes]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for shown in cells:
+            begun.append(pool.submit(_sheet, shown, cell, columns, lossless, quality))
+            if len(begun) > threads:
+                sheets.append(begun.popleft().result())
+        sheets += [each.result() for each in begun]
+    return tuple(sheets)
 
 
 def _sheet(

@@ -98,6 +98,8 @@ class MapPage:
         values of more than 8 bits, which a browser would not show in the window of the thumbnails.
     missing: a sentence on files that are gone, changed or new, "" for none. heat: what holds images
         at their places.
+    folder: the URL of the folder of the sheets, ending in "/", as seen from the page: they are
+        0.webp, 1.webp and so on there. None where they are in the page.
     """
 
     title: str
@@ -119,11 +121,13 @@ class MapPage:
     windowed: bool = False
     missing: str = ""
     heat: Movement | None = None
+    folder: str | None = None
 
 
 def page_parts(page: MapPage) -> Iterator[bytes]:
     """The HTML file in parts. All text from the data is escaped, and a Content-Security-Policy
-    makes the browser refuse other scripts than the page's, and all network access.
+    makes the browser refuse other scripts than the page's, and all network access but to the images
+    beside a page with a folder.
 
     Raises InputError for a map whose coordinates float32 does not hold.
     """
@@ -139,6 +143,7 @@ def page_parts(page: MapPage) -> Iterator[bytes]:
         "turning": _ALSO_3D if solid else "",
         "style": style,
         "style_hash": _hash(style),
+        "own_images": "" if page.folder is None else " 'self'",
         "script": script,
         "script_hash": _hash(script),
     }
@@ -151,7 +156,7 @@ def page_parts(page: MapPage) -> Iterator[bytes]:
         yield from _embedded(f"array-{name}", array.tobytes())
     yield Template(rest).substitute(values).encode()
     # The sheets come last, so that the map is drawn before they are loaded.
-    for number, sheet in enumerate(page.atlas.sheets):
+    for number, sheet in enumerate(page.atlas.sheets if page.folder is None else ()):
         yield from _embedded(f"sheet-{number}", sheet)
     yield end.encode()
 
@@ -189,6 +194,7 @@ def _about(page: MapPage, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
             "cell": atlas.cell,
             "columns": atlas.columns,
             "perSheet": atlas.per_sheet,
+            "folder": page.folder,
         },
         "verdict": page.verdict and {key: page.verdict[key] for key in _OF_VERDICT},
         "files": page.files

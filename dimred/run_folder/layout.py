@@ -14,6 +14,7 @@ MEASURES = "measures"
 KEPT = "kept.npz"  # of image files: digests, thumbnails, H
 PLOTS = "plots"
 PAGE = "map.html"
+PAGE_FILES = "map_files"  # its thumbnails, where they are not in it
 # Added by commands on a finished run.
 ENCODER = "encoder.onnx"
 BASELINES = "baselines.json"
@@ -48,6 +49,7 @@ FOLDERS = (
     STAGES,
     MEASURES,
     PLOTS,
+    PAGE_FILES,
     BASELINE_MAPS,
     PLACED,
     INSPECTED,

@@ -88,6 +88,13 @@ def test_a_runs_own_files_are_placed_where_they_are(color, tmp_path):
     assert found["neighbor_index"].max() < 120
 
 
+def test_an_npy_file_is_one_image_for_a_run_on_a_folder(color, tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((20, 20, 3)))
+    out, _ = dimred(tmp_path, "embed", str(color / "run"), "x.npy", "--out", "x")
+    assert out.startswith("1 image placed")
+    assert arrays(tmp_path / "x.npz")["path"].tolist() == ["x.npy"]
+
+
 def test_processes_of_torchrun_or_slurm_change_nothing(color, tmp_path, monkeypatch):
     """A command on a finished run is of one process, and joins no others."""
     for name, value in {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "localhost"}.items():

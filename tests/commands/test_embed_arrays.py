@@ -1,10 +1,14 @@
 """Arrays of more than bytes, in .npy and .npz files, from training to new images."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from command import SMOKE, dimred, refused
+
+from dimred.analysis.placed_rows import placed_rows
+from dimred.run_folder.finished import FinishedRun
 
 pytestmark = pytest.mark.usefixtures("no_figures_here")
 
@@ -40,6 +44,19 @@ def test_new_arrays_go_through_the_window_of_the_run(deep, tmp_path):
         assert out.startswith("80 images placed")
         assert np.abs(embedding(tmp_path / "x.npz")[:40] - own[:40]).max() < 1e-5
         assert np.abs(embedding(tmp_path / "x.npz")[40:] - own[40:]).max() > 1e-3
+
+
+def test_the_page_shows_new_arrays_as_the_run_sees_them(deep, tmp_path):
+    run = shutil.copytree(deep, tmp_path / "run")
+    np.save(tmp_path / "new.npy", DIM)
+    dimred(tmp_path, "embed", str(run), "new.npy")
+    finished = FinishedRun(run)
+    rows = placed_rows(finished)
+    expected = np.rint((DIM - 100.0) * (255 / 399)).clip(0, 255)
+    for picture, pixels in zip(rows.pictures(finished, 96), expected, strict=True):
+        assert np.array_equal(picture[0], pixels)
+    np.save(tmp_path / "new.npy", DIM[:40].astype(np.int32))
+    assert rows.pictures(finished, 96) == [None] * 80
 
 
 @pytest.mark.parametrize(

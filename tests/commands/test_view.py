@@ -3,13 +3,16 @@
 import io
 import json
 import re
+import shutil
 from itertools import islice
 
 import numpy as np
 import pytest
 from command import SMOKE, dimred, only_run, refused
+from PIL import Image
 
 from dimred import load_run
+from dimred.run_folder.folder import RunFolder
 from dimred.training.occlusion import occluded
 
 pytestmark = pytest.mark.usefixtures("no_figures_here")
@@ -288,3 +291,53 @@ def test_heat_of_other_weights_or_squares_is_computed_again(run, tmp_path, name,
     np.savez(file, **{**np.load(file), "z": sound + 1, name: value})
     dimred(tmp_path, "view", str(run), "--heat", "--out", "page.html")
     assert np.array_equal(kept(run), sound)
+
+
+def sheets(folder):
+    """The files below a folder."""
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+
+
+def test_thumbnails_lie_in_a_folder_beside_the_page(run, tmp_path):
+    out, _ = dimred(tmp_path, "view", str(run), "--folder", "--out", "page.html")
+    assert "and page_files beside it, 0.0 MB; opens in any browser" in out
+    url = re.search(r'"folder": "(page_files/[0-9a-f]{16}/)"', (tmp_path / "page.html").read_text())
+    (sheet,) = sheets(tmp_path / url[1])
+    assert sheet == "0.webp"
+    with Image.open(tmp_path / url[1] / sheet) as image:
+        assert image.format == "WEBP"
+    assert "img-src data: blob: file: 'self';" in (tmp_path / "page.html").read_text()
+
+
+def test_the_folder_of_an_earlier_page_is_replaced_and_nothing_else(run, tmp_path):
+    folder = tmp_path / "page_files"
+    dimred(tmp_path, "view", str(run), "--folder", "--out", "page.html")
+    (folder / "notes.txt").write_text("mine")
+    (first,) = [name for name in sheets(folder) if name != "notes.txt"]
+    dimred(tmp_path, "view", str(run), "--folder", "--out", "page.html", "--thumbnail", "4")
+    (second,) = [name for name in sheets(folder) if name != "notes.txt"]
+    assert first != second
+    dimred(tmp_path, "view", str(run), "--out", "page.html")
+    assert sheets(folder) == ["notes.txt"]
+    (folder / "notes.txt").unlink()
+    dimred(tmp_path, "view", str(run), "--out", "page.html")
+    assert not folder.exists()
+
+
+def test_a_folder_that_cannot_be_is_refused(run, tmp_path):
+    (tmp_path / "page_files").write_text("mine")
+    said = refused(tmp_path, "view", str(run), "--folder", "--out", "page.html")
+    assert "page_files is there and is no folder; name another file" in said
+    said = refused(tmp_path, "view", str(run), "--folder", "--out", "/dev/null")
+    assert "--folder: nothing can be beside /dev/null" in said
+    assert (tmp_path / "page_files").read_text() == "mine"
+
+
+def test_removal_knows_of_the_folder(run, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    dimred(tmp_path, "view", str(copy), "--folder")
+    assert (copy / "map_files").is_dir()
+    with RunFolder(copy) as folder:
+        folder.clear()
+    assert {path.name for path in copy.iterdir()} == {".lock"}

@@ -20,7 +20,7 @@ from class_split_files import (
 )
 from PIL import Image
 
-from dimred.data import image_folder
+from dimred.data import folder_source, image_paths
 from dimred.data.check import check_image_set
 from dimred.data.class_split_options import ClassSplitSet
 from dimred.data.class_splits import CLASS_SPLITS
@@ -108,7 +108,7 @@ def test_the_root_may_be_the_folder_that_holds_the_sets(tmp_path, name, monkeypa
         paths = WRITERS[name](tmp_path / below / below)
         images = load(name, f"~/{below}")
         check_whole(name, images, [f"{below}/{path}" for path in paths])
-        there = image_folder.image_paths(str(tmp_path / below), "root")
+        there = image_paths.image_paths(str(tmp_path / below), "root")
         assert set(images.sources) == set(there)
 
 
@@ -152,13 +152,13 @@ def test_a_selection_is_made_before_files_are_read(
     WRITERS[name](tmp_path)
     whole = load(name, tmp_path)
     opened = []
-    decode = image_folder.decode
+    decode = folder_source.decode
 
-    def counted(path, size):
+    def counted(path, size, reading, channels):
         opened.append(os.path.relpath(path, tmp_path))
-        return decode(path, size)
+        return decode(path, size, reading, channels)
 
-    monkeypatch.setattr(image_folder, "decode", counted)
+    monkeypatch.setattr(folder_source, "decode", counted)
     images = load(name, tmp_path, **values)
     check_image_set(name, images)
     kept = list(kept)

@@ -11,6 +11,7 @@ from test_image_set_check import GOOD
 from dimred.data.first_look import Found, first_look, grouped, reasons
 from dimred.data.image_set import LabelSet
 from dimred.data.selection import without_meaningless_labels
+from dimred.data.window import Window
 
 PIXELS = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (8, 1, 4, 5), dtype=np.uint8))
 PLAIN = replace(
@@ -82,8 +83,9 @@ def test_constant_and_blank_images_are_said():
 
 def test_images_without_contrast_are_said():
     assert "pixels are from 0 to 1 only" in notes(images=PIXELS % 2)[0]
-    (note,) = notes(images=PIXELS % 2, found=Found(peaks={65535: 4094}))  # one note for one fact
-    assert note.endswith("save them with the range stretched, or as TIFFs of 12 bits")
+    window = Window({"uint16": ((0.0, 65535.0),)})
+    (note,) = notes(images=PIXELS % 2, window=window)  # one note for one fact
+    assert note.startswith("2 of 256 levels are left of values of more than 8 bits")
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,12 @@ import pytest
 from PIL import Image
 from test_image_folder import load, refusal, save
 
-from dimred.data import image_folder, image_paths
+from dimred.data import folder_source, image_paths
 from dimred.data.first_look import first_look
 from dimred.data.folder_layout import side_of
+from dimred.data.image_decoding import Decoded
 from dimred.data.own_options import ImageFolder
+from dimred.data.reading import Header
 from dimred.data.selection import select_classes
 from dimred.errors import InputError
 
@@ -24,7 +26,7 @@ def files(tmp_path, monkeypatch):
     """A function that makes files below a folder, which is returned. Images are not decoded."""
 
     def decoded(path, size):
-        return np.zeros((1, *size), np.uint8), "PNG L", (8, 8), None, ""
+        return np.zeros((1, *size), np.uint8), "PNG L", (8, 8), "", False, 1, False
 
     def make(*names):
         for name in names:
@@ -33,10 +35,11 @@ def files(tmp_path, monkeypatch):
             path.write_bytes(b"")
         return tmp_path
 
-    def decode(path, size):
-        return image_folder.Decoded(*decoded(path, size))
+    def decode(path, size, reading, channels):
+        return Decoded(*decoded(path, size))
 
-    monkeypatch.setattr(image_folder, "decode", decode)
+    monkeypatch.setattr(folder_source, "decode", decode)
+    monkeypatch.setattr(folder_source, "header_of", lambda path, reading: Header(1, False, "uint8"))
     return make
 
 

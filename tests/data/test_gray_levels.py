@@ -38,8 +38,8 @@ def pgm(path, peak):
     path.write_bytes(b"P5 8 8 65535\n" + scaled(peak, ">u2"))
 
 
-def found(folder):
-    images = load(folder)
+def found(folder, window="auto"):
+    images = load(folder, window=window)
     assert images.unreadable == ()
     return images.images[:, 0].numpy()
 
@@ -50,28 +50,28 @@ def test_dark_files_are_not_brightened(tmp_path):
         pgm(tmp_path / f"{peak}.pgm", peak)
         save(tmp_path / f"{peak}.png", Image.fromarray(np.rint(RAMP * peak).astype(np.uint16)))
         tiff(tmp_path / f"{peak}.tif", 16, scaled(peak, "<u2"))
-    assert [int(image.max()) for image in found(tmp_path)] == [1] * 6
+    assert [int(image.max()) for image in found(tmp_path, "type")] == [1] * 6
 
 
 @pytest.mark.parametrize("order", "<>")
 def test_signed_tiff_has_a_fixed_scale(tmp_path, order):
     for peak in (255, 256, 32767):
         tiff(tmp_path / f"{peak}.tif", 16, scaled(peak, f"{order}i2"), 1, 2, order=order)
-    images = found(tmp_path)
+    images = found(tmp_path, "type")
     assert [int(image.max()) for image in images] == [2, 2, 255]
     assert np.array_equal(images[2], LEVELS)
 
 
 def test_signed_tiff_of_8_bits_has_its_scale(tmp_path):
     tiff(tmp_path / "a.tif", 8, scaled(127, "i1"), 1, 2)
-    assert np.abs(found(tmp_path)[0].astype(int) - LEVELS).max() <= 1
+    assert np.abs(found(tmp_path, "type")[0].astype(int) - LEVELS).max() <= 1
 
 
 @pytest.mark.parametrize(("bits", "dtype"), [(16, "<i2"), (8, "i1")])
 def test_signed_values_below_zero_are_left_out_with_the_reason(tmp_path, bits, dtype):
     save(tmp_path / "b.png")
     tiff(tmp_path / "a.tif", bits, (RAMP * -9).astype(dtype).tobytes(), 1, 2)
-    (group,) = load(tmp_path).found.unreadable
+    (group,) = load(tmp_path, window="type").found.unreadable
     assert "below 0" in group.reason
 
 
@@ -79,29 +79,20 @@ def test_signed_values_below_zero_are_left_out_with_the_reason(tmp_path, bits, d
 def test_integers_of_32_bits_are_left_out_whatever_they_are(tmp_path, peak):
     save(tmp_path / "b.png")
     save(tmp_path / "a.tif", Image.fromarray(np.rint(RAMP * peak).astype(np.int32)))
-    (group,) = load(tmp_path).found.unreadable
-    assert group.reason == "the range of its 32-bit integers is not known; save it with 16 bits"
+    (group,) = load(tmp_path, window="type").found.unreadable
+    assert group.reason.startswith("the range of its 32-bit integers is not known")
 
 
 @pytest.mark.parametrize("bits", [8, 16])
 def test_white_is_zero_is_no_negative(tmp_path, bits):
     high = 2**bits - 1
     tiff(tmp_path / "a.tif", bits, scaled(high / 4, f"<u{bits // 8}"), photometric=0)
-    assert np.abs(255 - found(tmp_path)[0].astype(int) - LEVELS / 4).max() <= 1
+    assert np.abs(255 - found(tmp_path, "type")[0].astype(int) - LEVELS / 4).max() <= 1
 
 
 def test_tiff_of_12_bits_is_scaled_by_its_bits(tmp_path):
     tiff(tmp_path / "a.tif", 12, of_12_bits(np.rint(RAMP * 4095).astype(int).ravel().tolist()))
-    assert np.array_equal(found(tmp_path)[0], LEVELS)
-
-
-def test_few_levels_of_16_bits_are_said(tmp_path):
-    pgm(tmp_path / "a.pgm", 4095)
-    pgm(tmp_path / "b.pgm", 100)
-    note = "the gray values of 16 bits reach only 4095 of 65535: 17 gray levels are left of them"
-    assert any(line.startswith(note) for line in first_look(load(tmp_path)).notes)
-    pgm(tmp_path / "c.pgm", 65535)
-    assert not any("gray levels" in line for line in first_look(load(tmp_path)).notes)
+    assert np.array_equal(found(tmp_path, "type")[0], LEVELS)
 
 
 @pytest.mark.parametrize("suffix", [".pbm", ".pnm", ".dib", ".mpo", ".apng"])
@@ -114,7 +105,7 @@ def test_further_formats_are_read(tmp_path, suffix):
 
 @pytest.mark.parametrize(
     ("bits", "samples", "order", "photometric"),
-    [(8, 2, "<", 6), (16, 5, "<", 1), (16, 1, ">", 0), (32, 1, "<", 0)],
+    [(8, 2, "<", 6), (16, 3, ">", 8)],
 )
 def test_a_tiff_that_is_not_read_is_said_to_be_one(tmp_path, bits, samples, order, photometric):
     save(tmp_path / "b.png")
@@ -122,6 +113,16 @@ def test_a_tiff_that_is_not_read_is_said_to_be_one(tmp_path, bits, samples, orde
     tiff(tmp_path / "a.tif", bits, data, photometric, samples=samples, order=order)
     (group,) = load(tmp_path).found.unreadable
     assert group.reason == "a TIFF of a kind that is not read, or damaged"
+
+
+@pytest.mark.parametrize(
+    ("bits", "samples", "order", "photometric"),
+    [(16, 5, "<", 1), (16, 1, ">", 0), (32, 1, "<", 0)],
+)
+def test_a_tiff_that_pillow_does_not_read_is_read(tmp_path, bits, samples, order, photometric):
+    data = bytes(SIZE * SIZE * samples * bits // 8)
+    tiff(tmp_path / "a.tif", bits, data, photometric, samples=samples, order=order)
+    assert load(tmp_path).images.shape == (1, samples, SIZE, SIZE)
 
 
 def test_a_png_with_a_long_text_is_read(tmp_path):
@@ -194,12 +195,14 @@ def test_an_image_that_is_transparent_all_over_has_its_colors(tmp_path):
 
 
 def png(path, depth, color, transparent, data):
-    """Write a PNG with a transparent color, which Pillow saves for 8 bits only."""
+    """Write a PNG with a transparent color or None, which Pillow saves for 8 bits only."""
     with path.open("wb") as file:
         file.write(b"\x89PNG\r\n\x1a\n")
         head = struct.pack(">2I5B", SIZE, SIZE, depth, color, 0, 0, 0)
         PngImagePlugin.putchunk(file, b"IHDR", head)
-        PngImagePlugin.putchunk(file, b"tRNS", struct.pack(f">{len(transparent)}H", *transparent))
+        if transparent is not None:
+            content = struct.pack(f">{len(transparent)}H", *transparent)
+            PngImagePlugin.putchunk(file, b"tRNS", content)
         rows = np.frombuffer(data, np.uint8).reshape(SIZE, -1)
         PngImagePlugin.putchunk(
             file, b"IDAT", zlib.compress(np.pad(rows, ((0, 0), (1, 0))).tobytes())

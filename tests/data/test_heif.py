@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, features
 from test_image_folder import load, save
 
-from dimred.data import image_decoding
+from dimred.data import image_opening
 from dimred.data.image_decoding import decode
 
 ORIENTATION = 0x0112
@@ -16,9 +16,9 @@ ORIENTATION = 0x0112
 @pytest.fixture(autouse=True)
 def look_again():
     """What is installed is found out once, and a test may change it."""
-    image_decoding._formats_of_heif.cache_clear()
+    image_opening._formats_of_heif.cache_clear()
     yield
-    image_decoding._formats_of_heif.cache_clear()
+    image_opening._formats_of_heif.cache_clear()
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_avif_is_read_by_pillow_where_it_can_and_turned_once(tmp_path, monkeypat
         picture().save(tmp_path / "a.avif", exif=exif)
         pixels = decode(str(tmp_path / "a.avif"), (40, 20)).pixels
         np.testing.assert_allclose(pixels[:, -2, -2].astype(int), [0, 200, 0], atol=4)
-    image_decoding._formats_of_heif.cache_clear()
+    image_opening._formats_of_heif.cache_clear()
     monkeypatch.setattr(features, "check", lambda feature: False)
     (tmp_path / "a.avif").write_bytes(b"\0\0\0\x18ftypavif\0\0\0\0")
     with pytest.raises(ValueError, match="AVIF is not read by this Pillow"):

@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from dimred.data import image_folder
+from dimred.data import blocks, folder_source
+from dimred.data.folder_pixels import HowRead
 from dimred.data.image_folder import load_image_folder
 from dimred.data.own_options import ImageFolder
 from dimred.errors import InputError
@@ -16,13 +17,13 @@ from dimred.errors import InputError
 SIZE = 8
 
 
-def load(root, size=SIZE, strict=False):
-    return load_image_folder(str(root), size, strict)
+def load(root, size=SIZE, strict=False, **how):
+    return load_image_folder(str(root), size, strict, how=HowRead(**how))
 
 
-def refusal(root, size=SIZE, strict=False):
+def refusal(root, size=SIZE, strict=False, **how):
     with pytest.raises(InputError) as error:
-        load(root, size, strict)
+        load(root, size, strict, **how)
     message = str(error.value)
     assert "\n" not in message
     return message
@@ -222,7 +223,8 @@ def test_mean_and_std_are_those_of_the_training_images(tmp_path):
 
 
 def test_more_images_than_a_thread_takes_at_a_time_stay_in_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(image_folder, "_CHUNK", 4)
+    monkeypatch.setattr(blocks, "_IMAGES", 4)
+    monkeypatch.setattr(folder_source, "_CHUNK", 4)
     for number in range(30):
         save(tmp_path / f"{number:02d}.png", Image.new("L", (4, 4), number))
     for number in (3, 17):

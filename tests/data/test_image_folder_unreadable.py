@@ -26,7 +26,7 @@ def damage(path, kind):
         big_png(path, 100_000)
         return
     if kind == "float":
-        save(path.with_suffix(".tif"), Image.new("F", (SIZE, SIZE), 0.5)).rename(path)
+        save(path.with_suffix(".tif"), Image.new("F", (SIZE, SIZE), 5)).rename(path)
         return
     if kind == "int32":
         save(path.with_suffix(".tif"), Image.new("I", (SIZE, SIZE), 1 << 20)).rename(path)
@@ -53,11 +53,11 @@ def test_an_unreadable_file_is_left_out_and_listed(tmp_path, kind, suffix):
     save(tmp_path / "cat/a.png")
     save(tmp_path / "cat/z.png")
     damage(tmp_path / f"cat/m{suffix}", kind)
-    image_set = load(tmp_path)
+    image_set = load(tmp_path, window="type")
     assert image_set.sources == ("cat/a.png", "cat/z.png")
     assert image_set.unreadable == (f"cat/m{suffix}",)
     assert image_set.images[:, :, 0, 0].tolist() == [[200, 100, 50]] * 2
-    message = refusal(tmp_path, strict=True)
+    message = refusal(tmp_path, strict=True, window="type")
     assert f"'cat/m{suffix}' cannot be read: " in message
     assert "dataset.strict=false" in message
 
@@ -71,7 +71,7 @@ def test_a_class_of_unreadable_files_alone_is_said(tmp_path):
     assert note == "folders without readable images are no classes: b/ (.tga), c/ (2 unreadable)"
 
 
-@pytest.mark.parametrize("suffix", [".tif", ".gif", ".webp", ".png", ".mpo"])
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".mpo"])
 def test_files_of_several_pages_or_frames_are_said(tmp_path, suffix):
     frames = [Image.new("RGB", (SIZE, SIZE), color) for color in ("red", "blue")]
     save(tmp_path / f"1{suffix}", frames[0], save_all=True, append_images=frames[1:])

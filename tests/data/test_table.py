@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from test_image_folder import load, save
 
-from dimred.data import image_folder
+from dimred.data import folder_source
 from dimred.data.check import check_image_set
+from dimred.data.image_decoding import Decoded
 from dimred.data.image_set import LabelSet
 from dimred.data.own_options import ImageFolder
+from dimred.data.reading import Header
 from dimred.data.table import column_values
 from dimred.errors import InputError
 from dimred.files import csv_file
@@ -22,11 +24,12 @@ FILES = ("a/1.png", "a/2.png", "b/1.png", "b/3.png")
 def folder(tmp_path, monkeypatch):
     """A folder with FILES, which are not decoded but for a pixel that tells them apart."""
 
-    def decode(path, size):
+    def decode(path, size, reading, channels):
         pixels = np.full((1, *size), path.count("a/") * 100 + ord(path[-5]) % 99, np.uint8)
-        return image_folder.Decoded(pixels, "PNG L", (8, 8), None, "")
+        return Decoded(pixels, "PNG L", (8, 8), "", False, 1, False)
 
-    monkeypatch.setattr(image_folder, "decode", decode)
+    monkeypatch.setattr(folder_source, "decode", decode)
+    monkeypatch.setattr(folder_source, "header_of", lambda path, reading: Header(1, False, "uint8"))
     for name in FILES:
         (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "photos" / name).write_bytes(b"")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dimred.data import image_folder
+from dimred.data import folder_source
 from dimred.data.own_options import ImageFolder
 from dimred.errors import InputError
 from dimred.run_folder.finished import FinishedRun
@@ -43,7 +43,7 @@ def test_images_that_did_not_change_are_read(root, files):
 def test_more_files_are_noticed_before_any_is_read(root, monkeypatch):
     finished = run(root, 2)
     (root / "b/2.png").write_bytes(b"")
-    monkeypatch.setattr(image_folder, "decode", None)
+    monkeypatch.setattr(folder_source, "decode", None)
     with pytest.raises(InputError, match=r"^run: its images have changed since it was trained$"):
         finished.images()
     del finished.record.summary["dataset"]["first_look"]  # as in runs of earlier versions

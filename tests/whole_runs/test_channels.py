@@ -1,16 +1,12 @@
 """A run on images of five channels, and all that shows them."""
 
-import io
-import json
-import re
 import shutil
-from base64 import b64decode
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command import dimred, refused, summary
-from PIL import Image
+from shown import BLACK, BLUE, GREEN, MAGENTA, RED, WHITE, assert_colors, has_color, page_of
 
 from dimred import load_run
 from dimred.errors import InputError
@@ -22,8 +18,6 @@ WORDS = [
     *("dataset.mean=null", "dataset.std=null", "schedule.epochs_scale=0.05", "eval.linear=none"),
     *("eval.references=false", "pairing.k=2", "eval.k=[3]", "run_dir=run", "view=true"),
 ]
-RED, GREEN, BLUE = (235, 15, 15), (15, 235, 15), (15, 15, 235)
-MAGENTA, BLACK, WHITE = (235, 15, 235), (15, 15, 15), (235, 235, 235)
 
 
 @pytest.fixture(scope="module")
@@ -39,39 +33,9 @@ def cwd(made, tmp_path):
     return tmp_path
 
 
-def page_of(file):
-    """What a page says of its images, and the mean color of the thumbnails of each class."""
-    content = file.read_bytes()
-    told = json.loads(re.search(rb'id="about">(.*?)</script>', content)[1])
-
-    def raw(name):
-        return b64decode(re.search(rf'id="{name}">(.*?)</script>'.encode(), content)[1])
-
-    cell, columns = told["atlas"]["cell"], told["atlas"]["columns"]
-    with Image.open(io.BytesIO(raw("sheet-0"))) as image:
-        sheet = np.asarray(image.convert("RGB")).astype(float)
-    classes = next(column for column in told["columns"] if column["name"] == "class")
-    codes = np.frombuffer(raw(f"array-{classes['array']}"), np.uint16)
-    slots = np.frombuffer(raw("array-slot"), np.uint32)
-    tops, lefts = slots // columns * cell, slots % columns * cell
-    means = [sheet[t : t + 8, le : le + 8].mean((0, 1)) for t, le in zip(tops, lefts, strict=True)]
-    colors = [np.mean(np.array(means)[codes == c], axis=0) for c in range(len(classes["names"]))]
-    return re.search(rb'id="subtitle"[^>]*>(.*?)</p>', content)[1].decode(), colors
-
-
-def assert_colors(found, expected):
-    assert np.abs(np.array(found) - expected).max() < 25, found
-
-
-def has_color(file, color):
-    """Whether a picture has a patch of about this color."""
-    pixels = np.asarray(Image.open(file).convert("RGB")).astype(int)
-    return (np.abs(pixels - color).max(axis=2) < 25).mean() > 0.001
-
-
 def test_the_first_three_channels_are_shown_and_it_is_said(made):
     assert summary(made / "run")["dataset"]["shape"] == [5, 8, 8]
-    subtitle, colors = page_of(made / "run/map.html")
+    subtitle, colors, _ = page_of(made / "run/map.html", side=8)
     assert subtitle.endswith("; channels 0, 1, 2 as red, green, blue")
     assert_colors(colors, [RED, GREEN, BLUE, BLACK, BLACK])
     plot = made / "run/plots/thumbnails.png"
@@ -89,7 +53,7 @@ def test_the_first_three_channels_are_shown_and_it_is_said(made):
 )
 def test_the_page_shows_the_channels_that_are_named(cwd, channels, said, colors):
     dimred(cwd, "view", "run", "--channels", channels, "--out", "page.html", PLUGIN)
-    subtitle, shown = page_of(cwd / "page.html")
+    subtitle, shown, _ = page_of(cwd / "page.html", side=8)
     assert subtitle.endswith(f"; {said}")
     assert_colors(shown, colors)
     page = load_run(cwd / "run").view(channels=[int(word) for word in channels.split(",")])

@@ -1,9 +1,9 @@
 // The images of the map: thumbnails in sheets, decoded when first seen.
 
 import { about, array } from "./data.js";
-import { element } from "./dom.js";
+import { byId, element } from "./dom.js";
 
-const { width, height, cell, columns, perSheet } = about.atlas;
+const { width, height, cell, columns, perSheet, folder } = about.atlas;
 const KEPT = 24; // decoded sheets, 4 MiB each; more where a picture shows more
 const FEW_PIXELS = 40; // along the longer side; larger ones are photographs, shown smooth
 
@@ -23,7 +23,7 @@ export function beginPicture() {
 function load(number) {
   if (!waiting.has(number)) {
     const element = document.getElementById(`sheet-${number}`);
-    const isRead = document.readyState !== "loading" || element?.nextSibling;
+    const isRead = folder || document.readyState !== "loading" || element?.nextSibling;
     if (!isRead) {
       // The end of a large page is still being read, and of a sheet perhaps its first part is there.
       const later = new Promise((done) =>
@@ -37,12 +37,26 @@ function load(number) {
   return waiting.get(number);
 }
 
+/** Say that sheets are not where they belong: beside the page. */
+function sayMissing() {
+  const note = byId("missing");
+  if (note.dataset.sheets) return;
+  note.dataset.sheets = "missing";
+  const name = decodeURIComponent(folder.split("/")[0]);
+  const text = `Images are missing: the folder ${name}, which belongs beside this page, is not there or lacks files. They are shown as squares.`;
+  note.textContent = [note.textContent, text].filter(Boolean).join(" ");
+  note.hidden = false;
+}
+
 async function decode(number) {
   const image = new Image();
-  image.src = `data:image/webp;base64,${document.getElementById(`sheet-${number}`).textContent}`;
+  image.src = folder
+    ? `${folder}${number}.webp`
+    : `data:image/webp;base64,${document.getElementById(`sheet-${number}`).textContent}`;
   try {
     await image.decode();
   } catch {
+    if (folder) sayMissing();
     return; // its images stay plain squares
   }
   decoded.set(number, { image, used: pictures });
