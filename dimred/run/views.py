@@ -16,6 +16,7 @@ from dimred.config import RunConfig
 from dimred.data.composite import composite, in_words
 from dimred.data.image_set import ImageSet
 from dimred.data.options import DatasetOptions
+from dimred.data.own_options import OwnImages, Store
 from dimred.errors import InputError
 from dimred.files import expanded
 from dimred.options.option import walk
@@ -52,9 +53,10 @@ def preview(config: RunConfig) -> Preview:
     """
     config = with_source_found(config)
     _check(config)
-    limit = min(config.dataset.limit or READ, READ)
-    few = replace(config.dataset, limit=limit)
-    images, figure = _of_few(config, few, config.dataset)
+    few = replace(config.dataset, limit=min(config.dataset.limit or READ, READ)).read_only()
+    if isinstance(few, OwnImages):
+        few = replace(few, store=Store.memory)
+    images, figure = _of_few(config, few, config.dataset.read_only())
     name = config.name or f"{config.dataset.name}-{config.pairing.name}"
     file = expanded(config.output_dir) / "figures" / f"preview-{name}.png"
     return Preview(figure, file, len(images))

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, chisquare, kstest
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dimred.data.augmentation import BatchAugmentation
 from dimred.data.augmentation_options import AugmentationOptions, Outside
@@ -256,6 +257,14 @@ def test_large_batches_are_cut_without_a_trace(monkeypatch):
     torch.testing.assert_close(augment(images, seeded()), expected, atol=1e-6, rtol=0)
 
 
+def test_nothing_waits_for_the_device():
+    """Fake tensors have no values: whatever needs one on the host raises."""
+    with FakeTensorMode():
+        images = torch.empty(4, 5, 16, 16, dtype=torch.uint8)
+        views = BatchAugmentation(AugmentationOptions(**MORE))(images, torch.Generator())
+        assert views.shape == images.shape
+
+
 @pytest.mark.parametrize("shape", [(6, 1, 8, 8), (6, 3, 12, 20), (6, 5, 8, 8)])
 def test_what_is_off_changes_nothing_and_what_is_on_no_other_number(shape):
     images = random_images(*shape)
@@ -270,3 +279,26 @@ def test_what_is_off_changes_nothing_and_what_is_on_no_other_number(shape):
     again = BatchAugmentation(AugmentationOptions(**MORE)).draw(images, seeded(5))
     for name in ("crop", "flip", "affine", "factors", "order"):
         assert torch.equal(getattr(drawn, name), getattr(again, name)), name
+
+
+@pytest.mark.parametrize(("channels", "blends"), [(1, 2), (3, 3)])
+def test_gray_and_rgb_draw_what_earlier_versions_drew(channels, blends):
+    """Number by number; a run of an earlier version goes on with the same views."""
+    images, count, ours, theirs = random_images(50, channels, 8, 8), 50, seeded(7), seeded(7)
+
+    def uniform(low, high, *columns):
+        return torch.empty(count, *columns).uniform_(low, high, generator=theirs)
+
+    drawn = BatchAugmentation().draw(images, ours)
+    uniform(0.2, 1, 10), uniform(math.log(3 / 4), math.log(4 / 3), 10)  # areas and ratios of crops
+    uniform(0, 1), uniform(0, 1)  # where they are
+    assert torch.equal(drawn.flip, uniform(0, 1) < 0.5)
+    jittered = uniform(0, 1) < 0.8
+    uniform(1, 1, blends)
+    factors = [torch.where(jittered, uniform(0.6, 1.4), 1) for _ in range(blends)]
+    assert torch.equal(drawn.factors[..., 0], torch.stack(factors, 1))
+    assert torch.equal(drawn.order, uniform(0, 1, blends).argsort(1))
+    if channels == 3:
+        assert torch.equal(drawn.hue, uniform(-0.1, 0.1) * jittered)
+        assert torch.equal(drawn.grayscale, uniform(0, 1) < 0.2)
+    assert torch.equal(ours.get_state(), theirs.get_state())

@@ -103,7 +103,7 @@ def test_commands_of_dimred_parse_and_compose(parsed, tmp_path, monkeypatch):
         seen.add(command)
         given = parsed(command, arguments)
         if command == "plot":
-            assert given.figure in FIGURES, where
+            assert given.figure in (*FIGURES, "views"), where
         if command in ("table", "reproduce"):
             assert vars(given).get("table", vars(given).get("name")) in NAMES, where
         overrides = getattr(given, "overrides", None)
