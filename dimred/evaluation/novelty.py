@@ -13,7 +13,7 @@ Points = NDArray[np.floating]
 Scores = NDArray[np.float64]
 
 _LEAST_SCALE = 1e-3  # of the first: directions of less spread are rounding
-_VALUES_IN_BLOCK = 2**24  # pixels at a time, 64 MiB in float32
+_VALUES_IN_BLOCK = 2**22  # pixels at a time, 16 MiB in float32
 _K = 5  # of bursts of nearly equal photographs, the next is not enough
 
 
