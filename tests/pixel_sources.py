@@ -40,7 +40,9 @@ class Textures:
         return Block(
             pixels.reshape(-1, *self.shape),
             {i: f"image {i} is damaged" for i in range(first, stop) if i in self.bad},
-            [Decoded(NONE, "PNG L", (i, 9), (i, 4095), "") for i in good] if self.about else None,
+            [Decoded(NONE, "PNG L", (i, 9), "", False, 1, False) for i in good]
+            if self.about
+            else None,
         )
 
     def key(self):

@@ -7,10 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from dimred.data.image_decoding import Decoded
 from dimred.data.image_set import MAX_CHANNELS
 
 _GRAY_OR_COLOR = 0  # one kind, as gray becomes color
@@ -49,13 +45,6 @@ class Channels:
         if of_color or self.count == 1:
             others = "are gray or in color" if of_color else "are gray"
         return f"{has}, where {self.whose} {others}"
-
-    def of(self, image: Decoded) -> NDArray[np.uint8]:
-        """The pixels of an image, uint8 (count, H, W). Raises ValueError as `problem`."""
-        problem = self.problem(image.channels, image.is_color)
-        if problem is not None:
-            raise ValueError(problem)
-        return np.broadcast_to(image.pixels, (self.count, *image.pixels.shape[1:]))
 
 
 def channels_of(count: int, is_rgb: bool) -> Channels:

@@ -169,6 +169,8 @@ class _Files(NamedTuple):
         named = f"dataset.image_size={self.size}"
         pixels = load_pixels(source, self.how.store, self.how.store_folder, named)
         problems = {positions[i]: problem for i, problem in pixels.problems.items()}
+        if refuse is not None and problems:  # of a packed file, made without dataset.strict
+            refuse(*min(problems.items()))
         return FolderPixels(pixels.images, problems, pixels.about or [], channels.is_rgb, window)
 
 

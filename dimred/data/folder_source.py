@@ -84,8 +84,8 @@ class FolderSource:
         about: list[Decoded] = []
         for i in range(first, stop):
             try:
-                image = decode(self.paths[i], self.shape[1:], self._reading)
-                pixels[len(about)] = self._channels.of(image)
+                image = decode(self.paths[i], self.shape[1:], self._reading, self._channels)
+                pixels[len(about)] = image.pixels  # of gray in color in all channels
                 about.append(image._replace(pixels=_NONE))
             except Exception as error:  # damaged files make Pillow raise many kinds
                 problems[i] = reason_of(error)

@@ -27,6 +27,7 @@ from dimred.data.window import BYTES
 from dimred.files import open_regular
 
 if TYPE_CHECKING:
+    from dimred.data.channels import Channels
     from dimred.data.tiff import Tiff
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -87,15 +88,22 @@ class Resized(NamedTuple):
     size: tuple[int, int]
 
 
-def decode(path: str, size: Size, reading: Reading = AS_STORED) -> Decoded:
+def decode(
+    path: str, size: Size, reading: Reading = AS_STORED, channels: Channels | None = None
+) -> Decoded:
     """An image file, or a page of one ("a.tif[3]").
 
     size: the shape (height, width), of which the largest central part is resized; or the longer
         side of the whole picture, which is made smaller but never larger.
-    reading: how values of more than 8 bits become bytes, and what pages are.
+    reading: how values of more than 8 bits become bytes, and what pages are. channels: that the
+        image must go with; None for any.
     Raises an exception of any class for a file that cannot be read, such as a damaged one.
     """
     found = _read(path, size, reading)
+    count = found.channels if isinstance(found, Decoded) else len(found.values)
+    problem = channels.problem(count, found.is_color) if channels else None
+    if problem is not None:
+        raise ValueError(problem)
     if isinstance(found, Decoded):
         return found
     pixels = as_bytes(found.values, found.type, reading)

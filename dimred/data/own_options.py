@@ -40,8 +40,11 @@ class OwnImages(DatasetOptions):
     of_user: ClassVar[bool] = True
     window: Any = option(
         "auto",
-        "How values of more than 8 bits become bytes: auto, type, [low,high], or a list of such "
-        "ranges, one a channel.",
+        "How values of more than 8 bits become bytes, 0 to 255: auto takes the 0.1 and 99.9 "
+        "percentiles of each channel and type over up to 1,000 training images (floats within "
+        "[0, 1] that reach 0.5 keep [0, 1]), and leaves bytes as they are; type takes the range of "
+        "the type, of floats [0, 1]; [low,high], or a list of such ranges, one a channel, is of "
+        "all values, bytes too.",
         also=("percentiles", "contrast", "levels", "bit_depth", "range"),
     )
     store: Store = option(
@@ -84,7 +87,10 @@ class ImageFolder(SelectedFiles, OwnImages):
     )
     image_size: int = option(
         32,
-        "Side in pixels that images are resized and center-cropped to.",
+        "Side in pixels that images are resized and center-cropped to, whatever their own sizes. "
+        "They are turned as EXIF says; transparent parts are white; palettes and CMYK become red, "
+        "green and blue, and gray among colors too; images with other channels than most are left "
+        "out.",
         at_least=4,
         at_most=2**14,
         also=("resolution", "img_size"),
@@ -92,8 +98,10 @@ class ImageFolder(SelectedFiles, OwnImages):
     )
     pages: Pages | None = option(
         None,
-        "What the pages of TIFFs are: channels of one image, or images. null refuses files of "
-        "several pages that do not say themselves that these are channels.",
+        "What the pages of TIFFs are (their axes Z, T and others that are no channels): channels "
+        "of one image, or images, called file.tif[0] and so on. null refuses such files. Of "
+        "animations the first frame is read.",
+        also=("frames", "stack", "z_stack", "multipage"),
     )
     strict: bool = option(
         False,

@@ -12,8 +12,8 @@ from dimred.data.blocks import in_order
 from dimred.data.mapped import is_mapped
 
 _CHUNK = 2**28  # bytes copied to the device at a time
-_READ = 2**24  # bytes read from a packed file at a time, if a batch does not have more
-_READERS = 4  # threads, as a disk answers several at once sooner than one after the other
+_READ = 2**22  # bytes read from a packed file at a time, if a batch does not have more
+_READERS = 4  # threads, as a disk that is asked for several chunks at once answers sooner
 
 
 class ResidentImages:
@@ -48,8 +48,8 @@ class ResidentImages:
             for part in parts:
                 yield self.images[part]
             return
-        threads = _READERS if self._in_file else 1
-        for chunk, sizes in in_order(self._read, self._chunks(parts), threads):
+        threads, ahead = (_READERS, 1) if self._in_file else (1, 2)
+        for chunk, sizes in in_order(self._read, self._chunks(parts), threads, ahead):
             yield from torch.split(chunk.to(self.device, non_blocking=True), sizes)
 
     def _chunks(self, parts: Iterable[Tensor]) -> Iterator[tuple[Tensor, list[int]]]:

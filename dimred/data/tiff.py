@@ -159,9 +159,9 @@ class Tiff:
     def _check_segments(self) -> None:
         """Raise ValueError where the strips or tiles are not all there, of which tifffile makes
         black, or where one of them would need far more memory than the file."""
-        page = self._page
-        height, width = page.chunks[:2] if len(page.chunks) > 1 else (1, page.chunks[0])
-        check_size(width, height, math.prod(page.chunks) * self._file.series[0].dtype.itemsize)
+        page, itemsize = self._page, self._series.dtype.itemsize
+        for height, width in ((page.imagelength, page.imagewidth), page.chunks[:2]):
+            check_size(width, height, height * width * itemsize)
         counts = page.databytecounts
         is_short = 0 < len(counts) < math.prod(page.chunked)
         is_compressed = page.compression != _UNCOMPRESSED

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dimred.data.augmentation import BatchAugmentation
-from dimred.data.augmentation_options import AugmentationOptions
+from dimred.data.augmentation_options import AugmentationOptions, Outside
 from dimred.data.image_set import Factor, ImageSet, LabelSet
 from dimred.data.presence import Presence
 from dimred.options.registry import registered
@@ -75,9 +75,16 @@ RELATIONS = {
     "classes": same_class(Classes(CLASSES), T),
     "viewpoints": azimuth_and_elevation(Viewpoints(*ANGLES)),
 }
+MORE = {
+    **{"vertical_flip": 0.5, "quarter_turns": 0.5, "rotate": 20, "outside": Outside.border},
+    **{"blur": 0.5, "erase": 0.5, "channel_drop": 0.3},
+}
 PAIRINGS = {
     "two_views": PairingCase(
         lambda: TwoViews(torch.arange(N), BatchAugmentation(AugmentationOptions(noise=0.1))), N
+    ),
+    "turned_and_blurred": PairingCase(
+        lambda: TwoViews(torch.arange(N), BatchAugmentation(AugmentationOptions(**MORE))), N
     ),
     **{f"in_batch_{name}": sampled(in_batch, relation) for name, relation in RELATIONS.items()},
     "in_batch_at_most": sampled(partial(in_batch, max_samples=10), RELATIONS["neighborhood"]),

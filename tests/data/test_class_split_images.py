@@ -154,9 +154,9 @@ def test_a_selection_is_made_before_files_are_read(
     opened = []
     decode = folder_source.decode
 
-    def counted(path, size, reading):
+    def counted(path, size, reading, channels):
         opened.append(os.path.relpath(path, tmp_path))
-        return decode(path, size, reading)
+        return decode(path, size, reading, channels)
 
     monkeypatch.setattr(folder_source, "decode", counted)
     images = load(name, tmp_path, **values)

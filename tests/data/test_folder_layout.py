@@ -35,7 +35,7 @@ def files(tmp_path, monkeypatch):
             path.write_bytes(b"")
         return tmp_path
 
-    def decode(path, size, reading):
+    def decode(path, size, reading, channels):
         return Decoded(*decoded(path, size))
 
     monkeypatch.setattr(folder_source, "decode", decode)

@@ -76,9 +76,9 @@ def test_reading_ahead_is_bounded_and_ends_with_its_reader(monkeypatch, packed):
     batches = ResidentImages(packed, CPU, 0.5).batches(parts())
     first = next(batches)
     assert torch.equal(first[0], packed[0])
-    assert len(taken) == resident._READERS * 2
+    assert len(taken) == resident._READERS
     batches.close()
-    assert len(taken) == resident._READERS * 2
+    assert len(taken) == resident._READERS
     assert not any(thread.name.startswith("ThreadPool") for thread in threading.enumerate())
 
 

@@ -189,6 +189,7 @@ if sys.argv[2] == "killed":
     for least in (2, 20, 50):
         process = packing()
         while lines() < least:
+            assert os.waitpid(process, os.WNOHANG) == (0, 0)
             time.sleep(0.001)
         os.kill(process, signal.SIGKILL)
         assert reads(process) == -signal.SIGKILL - 1
@@ -206,6 +207,7 @@ def packed_by(folder, how):
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip(), done.stderr

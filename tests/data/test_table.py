@@ -24,7 +24,7 @@ FILES = ("a/1.png", "a/2.png", "b/1.png", "b/3.png")
 def folder(tmp_path, monkeypatch):
     """A folder with FILES, which are not decoded but for a pixel that tells them apart."""
 
-    def decode(path, size, reading):
+    def decode(path, size, reading, channels):
         pixels = np.full((1, *size), path.count("a/") * 100 + ord(path[-5]) % 99, np.uint8)
         return Decoded(pixels, "PNG L", (8, 8), "", False, 1, False)
 

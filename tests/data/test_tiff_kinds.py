@@ -161,18 +161,19 @@ def test_a_folder_of_mixed_kinds_names_what_it_leaves_out(tmp_path):
         tiff(tmp_path / f"{name}.tif", five(), planarconfig="separate")
     save(tmp_path / "d.png")
     save(tmp_path / "e.png", Image.new("L", (SIZE, SIZE), 9))
-    np.save(tmp_path / "f.npy", np.zeros((SIZE, SIZE, 4), np.float32))
+    np.save(tmp_path / "f.npy", np.zeros((20, 20, 4), np.float32))
     tiff(tmp_path / "g.tif", np.zeros((3, SIZE, SIZE), np.uint8), metadata={"axes": "CYX"})
     images = load(tmp_path)
     assert images.sources == ("a.tif", "b.tif", "c.tif")
     assert images.unreadable == ("d.png", "e.png", "f.npy", "g.tif")
     assert {group.reason: group.first for group in images.found.unreadable} == {
-        "has 4 channels, where most have 5 channels": ("f.npy", "g.tif"),
-        "is in color, where most have 5 channels": ("d.png",),
-        "is gray, where most have 5 channels": ("e.png",),
+        "has 4 channels, where most have 5": ("f.npy",),
+        "has 3 channels that are no colors, where most have 5": ("g.tif",),
+        "is in color, where most have 5": ("d.png",),
+        "is gray, where most have 5": ("e.png",),
     }
     message = refusal(tmp_path, strict=True)
-    assert "'d.png' cannot be read: is in color, where most have 5 channels" in message
+    assert "'d.png' cannot be read: is in color, where most have 5" in message
 
 
 def test_test_images_do_not_count_for_the_window(tmp_path):
@@ -250,9 +251,7 @@ def test_a_tiff_of_too_many_pixels_is_no_memory(tmp_path):
         np.lib.format.write_array_header_1_0(file, head)
     (group,) = load(tmp_path).found.unreadable
     assert group.count == 2
-    assert group.reason.startswith(
-        "100000x100000 pixels of 18.6 GiB: could be a decompression bomb"
-    )
+    assert group.reason.startswith("100000x100000 pixels of 18.6 GiB: could be a decompression")
 
 
 def test_without_its_codecs_a_compressed_tiff_names_the_extra(tmp_path, monkeypatch):

@@ -213,3 +213,31 @@ def test_groups_are_connected_components():
 def test_features_of_other_images_are_refused():
     with pytest.raises(ValueError, match="3 images with 2 features"):
         near_duplicates(torch.zeros(3, 1, 8, 8, dtype=torch.uint8), np.zeros((2, 4)))
+
+
+class Counted(torch.Tensor):
+    """Images that note how many values are taken out of them at most."""
+
+    most = 0
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        out = super().__torch_function__(func, types, args, kwargs or {})
+        if func is torch.Tensor.__getitem__:
+            Counted.most = max(Counted.most, out.numel())
+        return out.as_subclass(torch.Tensor) if isinstance(out, torch.Tensor) else out
+
+
+def test_images_are_read_in_blocks_to_the_same_result(monkeypatch):
+    rng = np.random.default_rng(0)
+    images = torch.from_numpy(rng.integers(0, 256, (60, 1, 96, 96), dtype=np.uint8))
+    images[50:] = (images[:10].float() * 0.9 + 5).byte()
+    images[20] = images[3]
+    features = images.flatten(1)[:, ::97].float().numpy()
+    whole = near_duplicates(images, features)
+    monkeypatch.setattr("dimred.evaluation.near_duplicates._VALUES_IN_BLOCK", 4 * 96**2)
+    blocks = near_duplicates(images.as_subclass(Counted), features)
+    assert len(whole) > 10
+    for name in ("pairs", "residual", "ratio", "shift", "group"):
+        assert (getattr(blocks, name) == getattr(whole, name)).all()
+    assert 0 < Counted.most <= 5 * 96**2

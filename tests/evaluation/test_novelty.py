@@ -45,3 +45,11 @@ def test_roughness_is_the_mean_difference_of_neighboring_pixels():
     assert (roughness(noise) > fence).all()
     assert (roughness(smooth.astype(np.uint8)) <= fence).all()
     assert roughness(np.ones((2, 1, 1, 1), np.uint8)).tolist() == [0, 0]
+
+
+def test_roughness_in_blocks_is_that_of_the_whole(monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (20, 3, 9, 7), dtype=np.uint8)
+    whole = roughness(images)
+    monkeypatch.setattr("dimred.evaluation.novelty._VALUES_IN_BLOCK", 600)
+    assert (roughness(images) == whole).all()
+    assert roughness(images[:0]).shape == (0,)

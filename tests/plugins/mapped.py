@@ -22,7 +22,8 @@ class Mapped(DatasetOptions):
 
     def read(self, seed):
         file = Path(self.file)
-        pixels = np.load(file, mmap_mode="c")[: self.first, None]
+        # Shared with the file, so that it is no memory of the process.
+        pixels = np.load(file, mmap_mode="r+")[: self.first, None]
         classes = np.load(file.with_suffix(".labels.npy"))[: self.first]
         images = torch.from_numpy(pixels)
         n = len(images)
