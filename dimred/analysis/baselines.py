@@ -209,7 +209,7 @@ class _Baselines:
 
     def _pixels(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         images = self.images.images[torch.from_numpy(positions)]
-        values: NDArray[np.float32] = images.flatten(1).numpy().astype(np.float32) / 255
+        values: NDArray[np.float32] = images.flatten(1).numpy().astype(np.float32) / np.float32(255)
         return values
 
 
