@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dimred.array_files import NPY
 from dimred.data.image_opening import has_several_frames, opened
 from dimred.data.image_paths import split_page
-from dimred.data.npy_image import NPY, npy_header, npy_values
+from dimred.data.npy_image import npy_header, npy_values
 from dimred.data.pillow_values import (
     GRAY,
     GRAY_ALPHA_16,

@@ -8,11 +8,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from dimred.array_files import NPY
 from dimred.data.reading import Header, Values, check_size, check_values
 from dimred.data.window import MAX_CHANNELS, type_name
-
-__all__ = ["NPY", "npy_header", "npy_values"]
 
 
 def npy_header(file: BinaryIO) -> Header:

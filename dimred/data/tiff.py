@@ -15,7 +15,6 @@ from tifffile import TiffFile, TiffPage
 from dimred.data.reading import CHANNELS, Header, Values, check_size, check_values
 from dimred.data.window import range_of_type, type_name
 
-SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR = 0, 1, 2, 6  # photometric interpretations
 _UNCOMPRESSED, _JPEG = 1, 7
 _SIGNED, _FLOAT = 2, 3  # sample formats
