@@ -209,7 +209,9 @@ class _Baselines:
 
     def _pixels(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         images = self.images.images[torch.from_numpy(positions)]
-        return images.flatten(1).numpy() / np.float32(255)
+        pixels: NDArray[np.float32] = images.flatten(1).numpy().astype(np.float32)
+        pixels /= 255
+        return pixels
 
 
 def _summary(result: dict[str, Any]) -> str:
