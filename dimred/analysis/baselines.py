@@ -86,7 +86,7 @@ class _Baselines:
                 yield Line(f"{method:<14} measured before")
                 continue
             baseline = BASELINES.get(method)
-            missing = baseline.missing() if baseline else ""
+            missing = baseline.missing(self.images) if baseline else ""
             if missing and self.required:
                 raise InputError(f"--only {method}: {missing}")
             if missing:
@@ -210,7 +210,7 @@ class _Baselines:
     def _pixels(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         images = self.images.images[torch.from_numpy(positions)]
         pixels: NDArray[np.float32] = images.flatten(1).numpy().astype(np.float32)
-        pixels /= 255
+        pixels /= np.float32(255)
         return pixels
 
 
