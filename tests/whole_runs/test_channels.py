@@ -12,7 +12,7 @@ from dimred import load_run
 from dimred.errors import InputError
 from dimred.run_folder.finished import FinishedRun
 
-PLUGIN = f"--plugin={Path(__file__).parent.parent / 'plugins' / 'spectra.py'}"
+PLUGIN = f"--plugin={Path(__file__).parent / 'spectra.py'}"
 WORDS = [
     *("experiment=drlim_digits", "dataset=spectra", "dataset.classes=null", "dataset.fit_on=all"),
     *("dataset.mean=null", "dataset.std=null", "schedule.epochs_scale=0.05", "eval.linear=none"),
