@@ -195,11 +195,12 @@ def _reduced(images: Tensor, rows: Rows) -> tuple[Tensor, int]:
     if factor == 1:
         return images[chosen], 1
     size = _VALUES_IN_BLOCK // images[0].numel() + 1
-    parts = [
-        F.avg_pool2d(images[block].float(), factor, ceil_mode=True).round().to(torch.uint8)
-        for block in torch.split(chosen, size)
-    ]
-    return torch.cat(parts), factor
+    height, width = (-(-side // factor) for side in images.shape[2:])
+    # Filled in place: small results kept between large ones that are freed would hold their memory.
+    reduced = torch.empty((len(rows), images.shape[1], height, width), dtype=torch.uint8)
+    for block, part in zip(torch.split(chosen, size), torch.split(reduced, size), strict=True):
+        part.copy_(F.avg_pool2d(images[block].float(), factor, ceil_mode=True).round_())
+    return reduced, factor
 
 
 def _spectrum(images: Tensor) -> NDArray[np.float32]:
