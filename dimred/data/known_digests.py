@@ -22,7 +22,7 @@ DIGEST = 16
 NAME = "packed-digests"
 _FIRST = b"dimred digests 1\n"
 _CHECK = 32  # bytes
-_OTHERS = 10**6  # that are kept of files which were not asked for, the last used: 32 MB
+_OTHERS = 500_000  # that are kept of files which were not asked for, the last used: 16 MB
 
 # A file that changes again within one tick of a file system's clock keeps its times. A minute is
 # more than ticks are (FAT: 2 s), than clocks of servers are off, and than pages that a program has
