@@ -135,18 +135,27 @@ def test_files_without_inode_or_ctime_are_read_again(tmp_path, reads, later, mon
         assert len(reads) == 2 * N
 
 
-def test_a_file_that_changes_while_it_is_read_is_read_again(tmp_path, later):
-    (folder := tmp_path / "photos").mkdir()
-    file, known = folder / "a", KnownDigests(tmp_path)
-    file.write_bytes(b"before")
+def test_a_folder_swapped_for_another_while_it_is_read_is_read_again(tmp_path, later):
+    link, known = tmp_path / "current", KnownDigests(tmp_path)
+
+    def lead_to(name):
+        link.unlink(missing_ok=True)
+        link.symlink_to(tmp_path / name)
 
     def read():
-        digest = content_digest(str(file))
-        change(file)
-        return digest
+        return content_digest(str(link / "a"))
 
-    stale = known.of(str(file), "content", read)
-    assert known.of(str(file), "content", lambda: content_digest(str(file))) != stale
+    def read_after_swap():
+        lead_to("new")
+        return read()
+
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_text(name)
+    lead_to("old")
+    known.of(str(link / "a"), "content", read_after_swap)
+    lead_to("old")  # where the file has the state that it had at first
+    assert known.of(str(link / "a"), "content", read) == read()
 
 
 def test_a_moved_or_copied_folder_is_read_once(tmp_path, reads, later):
