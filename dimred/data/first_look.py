@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from dimred.data.image_set import ImageSet, LabelSet
 from dimred.data.presence_labels import notes_on_presence
 from dimred.data.spelling import listed
-from dimred.data.window import Window
+from dimred.data.window import Window, in_channels
 
 _MAX_NAMED = 5
 _MAX_REASONS = 10
-_MAX_REASONS_PRINTED = 3
+_MAX_REASONS_PRINTED = 8
 _MAX_BYTES = 2**31  # beyond which copies are not looked for
 _BLOCK = 1024  # images looked at at a time
 _FEW_LEVELS = 64  # of 256
@@ -45,7 +45,10 @@ class Found:
     kinds: number of files read by format and mode, such as "PNG RGB".
     sizes: (width, height) of the smallest and of the largest image; None if all are as stored.
     grounds: number of files with transparent parts by what these were laid over.
-    several_frames: number of files with several pages or frames, of which the first is read.
+    several_frames: number of files with several frames, of which the first is read.
+    further_series: number of images from TIFFs with further series of images, which are not
+        read.
+    read_with_8_bits: number of files of more than 8 bits, of which the upper 8 are read, by kind.
     unreadable: the files that cannot be read, by reason.
     other_files: number of files that are no images by their suffix, by suffix.
     in_system_folders: number of image files by the system folder they lie in, such as "@eaDir".
@@ -59,6 +62,8 @@ class Found:
     sizes: tuple[tuple[int, int], tuple[int, int]] | None = None
     grounds: dict[str, int] = field(default_factory=dict)
     several_frames: int = 0
+    further_series: int = 0
+    read_with_8_bits: dict[str, int] = field(default_factory=dict)
     unreadable: tuple[Unreadable, ...] = ()
     other_files: dict[str, int] = field(default_factory=dict)
     in_system_folders: dict[str, int] = field(default_factory=dict)
@@ -76,6 +81,7 @@ class FirstLook:
     levels: the lowest and the highest pixel value, of 0 to 255.
     window: what values of more than 8 bits became bytes by; None where there are none.
     kept: the number of different bytes of each channel, () without a window.
+    is_rgb: whether three channels are red, green and blue.
     constant: number of images of one color throughout.
     copies: number of images that are exact copies of an earlier one; None for more than 2 GiB of
         pixels, where they are not looked for. test_copies: number of test images that are exact
@@ -95,6 +101,7 @@ class FirstLook:
     notes: tuple[str, ...]
     window: Window | None = None
     kept: tuple[int, ...] = ()
+    is_rgb: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for summary.json."""
@@ -116,6 +123,8 @@ class FirstLook:
                 "sizes": [list(size) for size in found.sizes or ()],
                 "transparency_over": found.grounds,
                 "several_frames": found.several_frames,
+                "further_series": found.further_series,
+                "read_with_8_bits": found.read_with_8_bits,
                 "unreadable": [
                     {"reason": part.reason, "count": part.count, "first": list(part.first)}
                     for part in found.unreadable
@@ -135,20 +144,24 @@ class FirstLook:
         if self.test:
             parts = f"{self.training:,} training and {self.test:,} test images"
         channels, height, width = self.shape
-        color = {1: "gray", 3: "color"}.get(channels, f"{channels} channels")
+        color = "gray" if channels == 1 else f"{channels} channels"
+        color = "color" if channels == 3 and self.is_rgb else color
         form = f"{width}x{height} pixels, {color}"
         if self.found.sizes:
             small, large = (f"{width}x{height}" for width, height in self.found.sizes)
             form += f", from {small}{f' to {large}' if large != small else ''}"
             form += f" ({counted(self.found.kinds)})"
         low, high = self.levels
-        lines = [f"first look: {parts}, {form}; pixel values {low} to {high}"]
-        if self.window is not None:
-            ranges = "; ".join(
-                f"{name} as {', '.join(f'{low:g} to {high:g}' for low, high in of)}"
-                for name, of in self.window.by_type.items()
-            )
-            lines.append(f"window: {ranges}; {', '.join(map(str, self.kept))} levels")
+        if self.window is None:
+            lines = [f"first look: {parts}, {form}; pixel values {low} to {high}"]
+        else:
+            *others, last = map(str, self.kept)
+            same = len(set(self.kept)) == 1
+            levels = in_channels([*([] if same else others), f"{last} levels"], channels)
+            lines = [
+                f"first look: {parts}, {form}",
+                f"window: {self.window.text(channels)}; {levels}",
+            ]
         links = self.found.links
         passed_over = [
             *([counted(self.found.other_files)] if self.found.other_files else []),
@@ -202,6 +215,7 @@ def first_look(images: ImageSet) -> FirstLook:
         notes=(),
         window=images.window,
         kept=kept,
+        is_rgb=images.is_rgb,
     )
     notes = (
         *found.notes,
@@ -215,10 +229,10 @@ def first_look(images: ImageSet) -> FirstLook:
 
 def grouped(unreadable: dict[str, str]) -> tuple[Unreadable, ...]:
     """Files and the reasons why they cannot be read, by reason, the most frequent first; the
-    numbers in it do not count."""
+    numbers in it do not count, but those of channels."""
     groups: dict[str, list[str]] = {}
     for name, reason in unreadable.items():
-        groups.setdefault(re.sub(r"\d+", "0", reason), []).append(name)
+        groups.setdefault(re.sub(r"\d+\b(?! channel)", "0", reason), []).append(name)
     ordered = sorted(groups.values(), key=len, reverse=True)
     parts = [
         Unreadable(unreadable[names[0]], len(names), tuple(names[:_MAX_NAMED])) for names in ordered
@@ -282,7 +296,15 @@ def _notes_on_pixels(look: FirstLook) -> Iterator[str]:
             yield f"pixels are from {low} to {high} only, of 0 to 255: the images have no contrast"
     if look.found.several_frames:
         files = counted_word(look.found.several_frames, "file has", "files have")
-        yield f"{files} several pages or frames; the first of each is read"
+        yield f"{files} several images or frames; the first of each is read"
+    if look.found.further_series:
+        images = counted_word(look.found.further_series, "image is", "images are")
+        yield f"{images} from TIFFs with further series of images, which are not read"
+    if look.found.read_with_8_bits:
+        kinds = look.found.read_with_8_bits
+        of = f"of more than 8 bits ({counted(kinds) if len(kinds) > 1 else ''.join(kinds)})"
+        files = counted_word(sum(kinds.values()), f"file {of} is", f"files {of} are")
+        yield f"{files} read with 8"
     over = {name: count for name, count in look.found.grounds.items() if name != "white"}
     if over.get("black"):
         yield (
