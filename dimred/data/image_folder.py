@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from dimred.data.first_look import Found, grouped
 from dimred.data.folder_layout import File, Layout, layout_of
 from dimred.data.folder_pixels import AS_THEY_ARE, HowRead, read_files, with_pages
+from dimred.data.found import Found, grouped
 from dimred.data.image_decoding import Decoded
 from dimred.data.image_paths import PassedOver, image_paths
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics

@@ -8,7 +8,8 @@ import pytest
 import torch
 from test_image_set_check import GOOD
 
-from dimred.data.first_look import Found, first_look, grouped, reasons
+from dimred.data.first_look import first_look
+from dimred.data.found import Found, grouped, reasons
 from dimred.data.image_set import LabelSet
 from dimred.data.selection import without_meaningless_labels
 from dimred.data.window import Window
@@ -165,9 +166,9 @@ def test_a_window_is_said_in_short(by_type, kept, line):
 
 
 def test_reasons_that_differ_in_numbers_only_are_one():
-    groups = grouped({"a": "3 bytes", "b": "5 bytes", "c": "bad"})
-    assert [(group.reason, group.count) for group in groups] == [("3 bytes", 2), ("bad", 1)]
-    assert reasons(groups) == "3 bytes (2, 'a' first); bad (1, 'c')"
+    groups = grouped({"a": "3x12 pixels", "b": "15x1 pixels", "c": "bad"})
+    assert [(group.reason, group.count) for group in groups] == [("3x12 pixels", 2), ("bad", 1)]
+    assert reasons(groups) == "3x12 pixels (2, 'a' first); bad (1, 'c')"
     many = grouped({str(i): "x" * (i + 1) for i in range(15)})
     assert (len(many), many[-1].reason, many[-1].count) == (11, "other reasons", 5)
     assert reasons(many).endswith("; and 7 for other reasons")
