@@ -45,5 +45,5 @@ class Textures:
             else None,
         )
 
-    def key(self):
+    def key(self, known=None):
         return hashlib.sha256(repr((self.n, self.shape, self.bad, self.seed)).encode()).digest()

@@ -50,7 +50,8 @@ Examples:
       schedule=annealed_1500 device=cuda seed=3
   dimred train -m seed=0,1,2 loss=tsimcne,simclr            a sweep: one run for each combination
   dimred train experiment=demo --list                       its folder, its state and how long it
-                                                            takes; trains and writes nothing
+                                                            takes; trains nothing, writes nothing
+                                                            but a packed file (dataset.store)
   dimred train experiment=demo --preview                    a picture of what the network would see,
                                                             of up to 64 images; trains nothing
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dimred.array_files import NPY, Header, content_of, header_of, read_header
 from dimred.data.free_memory import require_memory
+from dimred.data.known_digests import DIGEST, KnownDigests
 from dimred.data.stored_array import Rows, StoredArray, checksum
 from dimred.errors import InputError
 from dimred.files import expanded, open_regular
@@ -24,15 +25,22 @@ class ArrayFile:
 
     images: its array of images, None where there is none: in the file still, where it lies there
         uncompressed and image after image, else in memory. all_names: of its arrays.
-    named: how error messages begin.
+    named: how error messages begin. known: digests of files, which an array that stays in its file
+        need not be read for, to know that it is sound.
 
     What an array claims to be is known from its header before it is read, and refused where the
     file does not hold as much, or the machine could not. Raises InputError for such, and for a file
     that is missing, damaged or of another kind.
     """
 
-    def __init__(self, path: str, named: str, known_names: tuple[str, ...]):
-        self.named, self.known_names = named, known_names
+    def __init__(
+        self,
+        path: str,
+        named: str,
+        known_names: tuple[str, ...],
+        known: KnownDigests | None = None,
+    ):
+        self.named, self.known_names, self.known = named, known_names, known
         self.path = str(expanded(path))
         self.images: Rows | None = None
         self.arrays: dict[str, NDArray[Any]] = {}
@@ -122,7 +130,7 @@ class ArrayFile:
         self._check_header(name, header)
         if name == IMAGES and member.compress_type == zipfile.ZIP_STORED and self._stays(header):
             start = content_of(file, member)
-            if checksum(self.path, start, member.file_size) != member.CRC:
+            if self._checksum(start, member.file_size) != member.CRC:
                 raise self._damaged(name)
             return self._stored(header, start + header.start)
         return self._in_memory(name, header, lambda: content[name])
@@ -135,6 +143,14 @@ class ArrayFile:
                 f"array '{name}' claims the shape {header.shape}, but the file holds "
                 f"{header.held:,} bytes of it instead of {header.n_bytes:,}"
             )
+
+    def _checksum(self, start: int, size: int) -> int:
+        def read() -> bytes:
+            return checksum(self.path, start, size).to_bytes(DIGEST)
+
+        if self.known is None:
+            return int.from_bytes(read())
+        return int.from_bytes(self.known.of(self.path, f"CRC-32 of {size} from {start}", read))
 
     @staticmethod
     def _stays(header: Header) -> bool:

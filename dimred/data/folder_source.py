@@ -18,6 +18,7 @@ from dimred.data.channels import Channels
 from dimred.data.image_decoding import Decoded, decode, header_of, reason_of
 from dimred.data.image_files import digests
 from dimred.data.image_opening import long_png_texts
+from dimred.data.known_digests import KnownDigests
 from dimred.data.pixel_source import Block
 from dimred.data.reading import AS_STORED, Header, Reading
 from dimred.steps import step
@@ -93,12 +94,12 @@ class FolderSource:
                     self._refuse(i, problems[i])
         return Block(pixels[: len(about)], problems, about)
 
-    def key(self) -> bytes:
+    def key(self, known: KnownDigests | None = None) -> bytes:
         """See `PixelSource`: BLAKE2b of the names and contents of the files, and of how they are
         read."""
         recipe = (self.shape, self._channels.is_rgb, self._reading)
         key = hashlib.blake2b(_VERSION + repr(recipe).encode())
-        for name, digest in zip(self.names, digests(self.paths), strict=True):
+        for name, digest in zip(self.names, digests(self.paths, known), strict=True):
             key.update(name.encode(errors="surrogateescape") + b"\0" + digest.tobytes())
         return key.digest()[:32]
 

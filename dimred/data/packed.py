@@ -18,6 +18,7 @@ from torch import Tensor
 
 from dimred.data.blocks import Span, checked, in_order, n_bytes, shown, spans
 from dimred.data.free_memory import gibibytes
+from dimred.data.known_digests import KnownDigests
 from dimred.data.mapped import map_images
 from dimred.data.packed_folder import (
     COMPLETE,
@@ -55,12 +56,12 @@ class Packed(NamedTuple):
 
 
 class Pack:
-    """The packed file of a source in a folder. what: the images, in messages."""
+    """The packed file of a source in a folder. what: the images, in messages. known: digests of
+    files, of that folder."""
 
-    def __init__(self, source: PixelSource, folder: Path, what: str):
-        self.source, self.folder, self.what = source, folder, what
-        key = source.key()
-        self.key = key
+    def __init__(self, source: PixelSource, folder: Path, what: str, known: KnownDigests):
+        self.source, self.folder, self.what, self.known = source, folder, what, known
+        self.key = key = self._key()
         stem = pack_stem(folder, key)
         self.index, self.partial, self.complete = (
             stem.with_suffix(suffix) for suffix in (INDEX, PARTIAL, COMPLETE)
@@ -81,6 +82,11 @@ class Pack:
         check_folder(self.folder)
         with locked(self.index) as index:
             return self._found() or self._made(index)
+
+    def _key(self) -> bytes:
+        key = self.source.key(self.known)
+        self.known.save()
+        return key
 
     def _found(self) -> Packed | None:
         """The images of a complete pack that is sound."""
@@ -133,7 +139,10 @@ class Pack:
                 if not known:
                     append(index, self.head)
             blocks = [*kept, *self._added(pixels, index, self.spans[len(kept) :])]
-            if self.source.key() != self.key:
+            # Known digests do not hide a change: one after they were made, and so one since the
+            # first key, gives a file another state, in which it is read again. Files too new for
+            # that to be sure have no known digest, and are read both times.
+            if self._key() != self.key:
                 raise InputError(f"{self.what} have changed while they were packed; start again")
             with writing(self.partial):
                 os.fsync(pixels)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dimred.data.blocks import Span, checked, in_order, n_bytes, shown, spans, told
 from dimred.data.free_memory import free_memory, gibibytes, require_memory
+from dimred.data.known_digests import KnownDigests
 from dimred.data.own_options import Store
 from dimred.data.packed import Pack
 from dimred.data.pixel_source import Block, PixelSource
@@ -38,13 +39,20 @@ class Pixels(NamedTuple):
     about: list[Decoded] | None
 
 
-def load_pixels(source: PixelSource, store: Store, folder: Path | None, named: str) -> Pixels:
+def load_pixels(
+    source: PixelSource,
+    store: Store,
+    folder: Path | None,
+    named: str,
+    known: KnownDigests | None = None,
+) -> Pixels:
     """All images of a source, read by all cores where they are not packed already.
 
     In memory no more than 1.2 times what is kept is needed, of sets of 100 MiB and more.
 
     store: dataset.store. folder: where packed files lie; None where there is no such place.
-    named: how error messages begin, such as "dataset.image_size=224".
+    named: how error messages begin, such as "dataset.image_size=224". known: digests of files, of
+        that folder; by default those that are kept there.
     Raises InputError where memory or the disk has too little room, where the folder cannot be
     written, and what the source raises.
     """
@@ -58,7 +66,7 @@ def load_pixels(source: PixelSource, store: Store, folder: Path | None, named: s
         return _in_memory(source, total, what)
     if folder is None:
         raise InputError(f"{named}: dataset.store=disk needs dataset.store_folder=FOLDER")
-    images, blocks = Pack(source, folder, what).open()
+    images, blocks = Pack(source, folder, what, known or KnownDigests(folder)).open()
     return Pixels(images, *told(blocks))
 
 

@@ -73,7 +73,7 @@ class FinishedRun:
     @cached_property
     def config(self) -> RunConfig:
         """Its configuration, with the data's location replaced by `root` and nothing downloaded or
-        written there: looking at a run should not.
+        written there but a packed file (`read_only`): looking at a run should not.
 
         Raises InputError for one that is damaged or of another version.
         """

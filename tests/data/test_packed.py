@@ -295,7 +295,7 @@ def test_a_disk_that_fills_up_is_one_line(tmp_path, monkeypatch):
 def test_files_that_change_while_they_are_packed_are_refused(tmp_path):
     source = Textures(18)
     keys = iter([source.key(), Textures(18, seed=1).key()])
-    source.key = lambda: next(keys)
+    source.key = lambda known: next(keys)
     message = refusal(source, tmp_path)
     assert message == (
         "dataset.image_size=8: 18 images of 1x8x8 bytes have changed while they were packed; "
