@@ -122,7 +122,10 @@ def sweep(folder: Path) -> None:
 
 def others(folder: Path) -> str:
     """What the complete packs of other images and settings take, as text; "" without any."""
-    sizes = [file.stat().st_size for file in folder.glob(f"{_NAME}*{COMPLETE}")]
+    sizes = []
+    for file in folder.glob(f"{_NAME}*{COMPLETE}"):
+        with suppress(OSError):  # it may have been removed since
+            sizes.append(file.stat().st_size)
     if not sizes:
         return ""
     count = "1 other pack" if len(sizes) == 1 else f"{len(sizes):,} other packs"

@@ -342,6 +342,7 @@ def test_packs_that_nobody_completes_are_swept_after_a_day(tmp_path):
 
 def test_it_says_what_other_packs_take(tmp_path, capfd):
     load(Textures(18), tmp_path)
+    (tmp_path / "packed-gone.pixels").symlink_to(tmp_path / "removed meanwhile")
     load(Textures(18, seed=1), tmp_path)
     assert "; 1 other pack there takes 0.1 MiB" in capfd.readouterr().err
 
