@@ -8,11 +8,12 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, features
 
 from dimred.data.channels import Channels
 from dimred.data.image_decoding import Decoded, decode, header_of, reason_of
@@ -24,6 +25,9 @@ from dimred.data.reading import AS_STORED, Header, Reading
 from dimred.steps import step
 
 _VERSION = b"files 1"  # of how they are read; a new one where the same files give other bytes
+# Whose other versions may give other bytes, and without which some files cannot be read.
+_DECODERS = ("Pillow", "tifffile", "imagecodecs", "pillow-heif")
+_OF_PILLOW = ("jpg", "libjpeg_turbo", "webp", "avif")  # which it may take from the system
 _CHUNK = 256  # files a thread takes at a time
 _NONE = np.empty((0, 0, 0), dtype=np.uint8)
 
@@ -96,12 +100,24 @@ class FolderSource:
 
     def key(self, known: KnownDigests | None = None) -> bytes:
         """See `PixelSource`: BLAKE2b of the names and contents of the files, and of how they are
-        read."""
-        recipe = (self.shape, self._channels.is_rgb, self._reading)
+        read, the versions of the decoders included."""
+        recipe = (self.shape, self._channels.is_rgb, self._reading, _versions())
         key = hashlib.blake2b(_VERSION + repr(recipe).encode())
         for name, digest in zip(self.names, digests(self.paths, known), strict=True):
             key.update(name.encode(errors="surrogateescape") + b"\0" + digest.tobytes())
         return key.digest()[:32]
+
+
+def _versions() -> list[str | None]:
+    """The versions of the decoders; None for those that are not installed."""
+
+    def of(package: str) -> str | None:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return None
+
+    return [*map(of, _DECODERS), *map(features.version, _OF_PILLOW)]
 
 
 class DecodedFiles(NamedTuple):
