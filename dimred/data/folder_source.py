@@ -52,7 +52,7 @@ def headers_of(paths: Sequence[str], reading: Reading) -> list[Header | str]:
             try:
                 found.append(header_of(path, reading))
             except Exception as error:  # damaged files make Pillow raise many kinds
-                found.append(reason_of(error))
+                found.append(reason_of(error, path))
         return found
 
     with decoding(), step("headers of the images"), ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -93,7 +93,7 @@ class FolderSource:
                 pixels[len(about)] = image.pixels  # of gray in color in all channels
                 about.append(image._replace(pixels=_NONE))
             except Exception as error:  # damaged files make Pillow raise many kinds
-                problems[i] = reason_of(error)
+                problems[i] = reason_of(error, self.paths[i])
                 if self._refuse:
                     self._refuse(i, problems[i])
         return Block(pixels[: len(about)], problems, about)

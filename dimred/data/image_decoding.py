@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -45,6 +46,7 @@ _TRANSPOSE = {
 _ON_ITS_SIDE = {_TRANSPOSE[orientation] for orientation in (5, 6, 7, 8)}
 
 _NONE = np.empty((0, 0, 0), dtype=np.uint8)
+_OF_THE_MACHINE = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _MAX_REASON = 300  # characters; damaged files may have whole tables of numbers as theirs
 
 Size = tuple[int, int] | int
@@ -148,8 +150,14 @@ def header_of(path: str, reading: Reading = AS_STORED) -> Header:
             return Header(1 if is_gray else 3, not is_gray, of_type)
 
 
-def reason_of(error: Exception) -> str:
-    """One line that says why a file cannot be read."""
+def reason_of(error: Exception, path: str) -> str:
+    """One line that says why a file cannot be read. Raises the error, or a MemoryError with the
+    path, where that is no fault of the file: it may be sound where there is more memory, or where
+    fewer files are open."""
+    if isinstance(error, MemoryError):
+        raise MemoryError(f"reading {path}") from error
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+        raise error
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     words = " ".join(text.split()) or type(error).__name__
     return words if len(words) <= _MAX_REASON else f"{words[:_MAX_REASON]}..."
