@@ -19,7 +19,8 @@ from dimred.data.channels import Channels
 from dimred.data.image_decoding import Decoded, decode, header_of, reason_of
 from dimred.data.image_files import digests
 from dimred.data.image_opening import long_png_texts
-from dimred.data.known_digests import KnownDigests
+from dimred.data.image_paths import split_page
+from dimred.data.known_digests import DIGEST, KnownDigests
 from dimred.data.pixel_source import Block
 from dimred.data.reading import AS_STORED, Header, Reading
 from dimred.steps import step
@@ -106,6 +107,20 @@ class FolderSource:
         for name, digest in zip(self.names, digests(self.paths, known), strict=True):
             key.update(name.encode(errors="surrogateescape") + b"\0" + digest.tobytes())
         return key.digest()[:32]
+
+    def state(self, first: int, stop: int) -> str:
+        """See `PixelSource`."""
+        files = dict.fromkeys(split_page(path)[0] for path in self.paths[first:stop])
+        found = repr([_state(file) for file in files])
+        return hashlib.blake2b(found.encode(), digest_size=DIGEST).hexdigest()
+
+
+def _state(file: str) -> tuple[int | None, ...]:
+    try:
+        found = os.stat(file)  # noqa: PTH116  (of very many files)
+    except OSError as error:
+        return (error.errno,)
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 def _versions() -> list[str | None]:
