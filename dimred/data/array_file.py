@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dimred.array_files import NPY, Header, content_of, header_of, read_header
 from dimred.data.free_memory import require_memory
 from dimred.data.known_digests import DIGEST, KnownDigests
-from dimred.data.stored_array import Rows, StoredArray, checksum
+from dimred.data.stored_array import Rows, StoredArray, checksum, version_of
 from dimred.errors import InputError
 from dimred.files import expanded, open_regular
 
@@ -46,6 +46,7 @@ class ArrayFile:
         self.arrays: dict[str, NDArray[Any]] = {}
         try:
             with open_regular(self.path) as opened:  # NumPy would leave a damaged file open
+                self._version = version_of(opened)
                 self.all_names = self._read(opened)
         except OSError as error:
             raise self.error(error.strerror or "cannot be read") from error
@@ -130,7 +131,7 @@ class ArrayFile:
         self._check_header(name, header)
         if name == IMAGES and member.compress_type == zipfile.ZIP_STORED and self._stays(header):
             start = content_of(file, member)
-            if self._checksum(start, member.file_size) != member.CRC:
+            if self._checksum(file, start, member.file_size) != member.CRC:
                 raise self._damaged(name)
             return self._stored(header, start + header.start)
         return self._in_memory(name, header, lambda: content[name])
@@ -144,9 +145,13 @@ class ArrayFile:
                 f"{header.held:,} bytes of it instead of {header.n_bytes:,}"
             )
 
-    def _checksum(self, start: int, size: int) -> int:
+    def _checksum(self, file: BinaryIO, start: int, size: int) -> int:
         def read() -> bytes:
-            return checksum(self.path, start, size).to_bytes(DIGEST)
+            found = checksum(file, start, size).to_bytes(DIGEST)
+            with open_regular(self.path) as now:  # whose digest becomes known
+                if version_of(now) != self._version:
+                    raise self.error("has changed while it was read")
+            return found
 
         if self.known is None:
             return int.from_bytes(read())
@@ -158,7 +163,7 @@ class ArrayFile:
         return header.in_c_order and len(header.shape) > 1 and header.n_bytes > 0
 
     def _stored(self, header: Header, start: int) -> StoredArray:
-        return StoredArray(self.path, start, header.shape, header.dtype, self.named)
+        return StoredArray(self.path, start, header.shape, header.dtype, self.named, self._version)
 
     def _in_memory(self, name: str, header: Header, read: Any) -> NDArray[Any]:
         what = f"{self.named}: array '{name}' of shape {header.shape}"

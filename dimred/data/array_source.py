@@ -84,13 +84,17 @@ class ArraySource:
         return Block(pixels)
 
     def key(self, known: KnownDigests | None = None) -> bytes:
-        about = (self.rows.shape, self.rows.dtype.str, self.axis, self.ranges)
+        about = (self.rows.shape, self.rows.dtype.str, self.axis, self.ranges, self.whole)
         key = hashlib.blake2b(_FORMAT + repr(about).encode(), digest_size=32)
         if known is not None and isinstance(self.rows, StoredArray):
             key.update(known.of(self.rows.path, f"values from {self.rows.start}", self._digest))
         else:
             key.update(self._digest())
         return key.digest()
+
+    def state(self, first: int, stop: int) -> str:
+        """See `PixelSource`: rows in memory do not change, and changed files are not read."""
+        return ""
 
     def _digest(self) -> bytes:
         """BLAKE2b of the values."""

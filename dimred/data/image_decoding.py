@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,7 @@ _ON_ITS_SIDE = {_TRANSPOSE[orientation] for orientation in (5, 6, 7, 8)}
 _NONE = np.empty((0, 0, 0), dtype=np.uint8)
 # Of readers that did not expect what is in a file; what they say is of their own code.
 _NO_WORDS = (LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, struct.error)
+_OF_THE_MACHINE = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _MAX_REASON = 300  # characters; damaged files may have whole tables of numbers as theirs
 
 Size = tuple[int, int] | int
@@ -157,8 +159,14 @@ def header_of(path: str, reading: Reading = AS_STORED) -> Header:
             return Header(1 if is_gray else 3, not is_gray, of_type)
 
 
-def reason_of(error: Exception) -> str:
-    """One line that says why a file cannot be read."""
+def reason_of(error: Exception, path: str) -> str:
+    """One line that says why a file cannot be read. Raises the error, or a MemoryError with the
+    path, where that is no fault of the file: it may be sound where there is more memory, or where
+    fewer files are open."""
+    if isinstance(error, MemoryError):
+        raise MemoryError(f"reading {path}") from error
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+        raise error
     if isinstance(error, _NO_WORDS):
         return "damaged, or of a kind that is not read"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dimred.data.image_decoding import decode
+from dimred.data.image_decoding import decode, reason_of
 from dimred.data.image_opening import long_png_texts
 from dimred.data.image_paths import image_paths, split_page
 from dimred.data.known_digests import DIGEST, KnownDigests, content_digest
@@ -80,9 +80,12 @@ def whole_pictures(
 
 def _of_each(paths: Sequence[str | None], make: Callable[[str], _Made]) -> list[_Made | None]:
     def made(path: str | None) -> _Made | None:
+        if path is None:
+            return None
         try:
-            return None if path is None else make(path)
-        except Exception:  # damaged files make Pillow raise many kinds
+            return make(path)
+        except Exception as error:  # damaged files make Pillow raise many kinds
+            reason_of(error, path)
             return None
 
     def of_chunk(start: int) -> list[_Made | None]:

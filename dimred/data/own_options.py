@@ -154,8 +154,7 @@ class ImageFolder(SelectedFiles, OwnImages):
         self.check_place()
         assert self.root is not None
         pages = None if self.pages is None else self.pages.value
-        folder = expanded(self.store_folder) if self.store_folder else self.cache
-        how = HowRead(self.window, pages, self.store, folder, self.fit_classes)
+        how = HowRead(self.window, pages, self.store, self.pack_folder, self.fit_classes)
         return load_image_folder(
             self.root, self.image_size, self.strict, select, self.table, self.exclude, how
         )
@@ -190,8 +189,7 @@ class Npz(OwnImages):
 
         self.check_place()
         assert self.path is not None
-        folder = expanded(self.store_folder) if self.store_folder else self.cache
-        return load_npz(self.path, self.window, self.store, folder)
+        return load_npz(self.path, self.window, self.store, self.pack_folder)
 
     @property
     def cache(self) -> Path | None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.data.channels import Channels
-from dimred.data.image_decoding import resized_values
+from dimred.data.image_decoding import reason_of, resized_values
 from dimred.data.reading import Header, Reading
 from dimred.data.window import (
     BYTES,
@@ -76,7 +76,8 @@ def _of_sample(
     def values(path: str) -> NDArray[np.float64] | None:
         try:
             found = resized_values(path, size, reading)
-        except Exception:  # why a file cannot be read is said where it is left out
+        except Exception as error:  # why a file cannot be read is said where it is left out
+            reason_of(error, path)
             return None
         return None if found is None else found.values
 

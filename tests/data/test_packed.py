@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pixel_sources import Textures
+from pixel_sources import Textures, blocks_of
 
 from dimred.data import blocks, packed_folder, pixels
 from dimred.data.mapped import is_mapped
@@ -154,14 +154,14 @@ def test_what_was_packed_is_kept_wherever_it_was_stopped(tmp_path, monkeypatch, 
     again = load(source, tmp_path)
     assert torch.equal(again.images, torch.from_numpy(source.all_readable()))
     assert list(again.problems) == [2, 9]
-    assert len(source.reads) == max(5 - packed, 0)
+    assert len(blocks_of(source)) == max(5 - packed, 0)
     assert {p.suffix for p in tmp_path.iterdir()} == {".index", ".pixels"}
 
 
 PACKING = """
 import os, signal, sys, time
 from pathlib import Path
-from pixel_sources import Textures
+from pixel_sources import Textures, blocks_of
 from dimred.data import blocks
 from dimred.data.own_options import Store
 from dimred.data.pixels import load_pixels
@@ -175,7 +175,7 @@ def packing():
         source = Textures(400, bad=(7, 101), delay=0.002)
         loaded = load_pixels(source, Store.disk, folder, "")
         right = (loaded.images.numpy() == expected).all()
-        os._exit(1 + len(source.reads) if right else 255)
+        os._exit(1 + len(blocks_of(source)) if right else 255)
     return process
 
 def lines():
@@ -342,6 +342,7 @@ def test_packs_that_nobody_completes_are_swept_after_a_day(tmp_path):
 
 def test_it_says_what_other_packs_take(tmp_path, capfd):
     load(Textures(18), tmp_path)
+    (tmp_path / "packed-gone.pixels").symlink_to(tmp_path / "removed meanwhile")
     load(Textures(18, seed=1), tmp_path)
     assert "; 1 other pack there takes 0.1 MiB" in capfd.readouterr().err
 

@@ -111,6 +111,14 @@ def test_arrays_on_disk_are_those_in_memory(tmp_path, compressed):
     assert_same(*sets)
 
 
+def test_a_pack_does_not_hide_values_outside_the_range_of_their_type(tmp_path):
+    np.save(tmp_path / "mine.npy", np.linspace(-1, 2, 300 * 64).reshape(300, 8, 8))
+    options = Npz(path=str(tmp_path / "mine.npy"), store=Store.disk)
+    replace(options, window=[0, 1]).load(0)  # whose ranges are the same
+    with pytest.raises(InputError, match=r"go from -1 to .*, not 0 to 1"):
+        replace(options, window="type").load(0)
+
+
 def test_a_set_that_memory_does_not_hold_is_refused_unless_it_may_be_on_disk(tmp_path, monkeypatch):
     photographs(tmp_path)
     monkeypatch.setattr("dimred.data.free_memory.free_memory", lambda: 100)
