@@ -25,8 +25,6 @@ from dimred.data.window_choice import choose_window
 from dimred.errors import InputError
 from dimred.files import expanded
 
-_TIFFS = (".tif", ".tiff")
-
 
 @dataclass(frozen=True)
 class HowRead:
@@ -71,10 +69,10 @@ def with_pages(folder: str, files: Sequence[File]) -> list[File]:
 def pages_of(paths: Sequence[str]) -> list[Sequence[int | None]]:
     """The pages of each file, where pages are images; [None] for a file of one, which is the image
     itself, and for one that cannot be read."""
-    tiffs = [path for path in paths if path.lower().endswith(_TIFFS)]
-    headers = dict(zip(tiffs, headers_of(tiffs, Reading(pages=IMAGES)), strict=True))
-    counts = {path: it.pages for path, it in headers.items() if isinstance(it, Header)}
-    return [range(counts[path]) if counts.get(path, 1) > 1 else [None] for path in paths]
+    # Of all files: what one is, its content says, not its name.
+    headers = headers_of(paths, Reading(pages=IMAGES))
+    counts = [header.pages if isinstance(header, Header) else 1 for header in headers]
+    return [range(count) if count > 1 else [None] for count in counts]
 
 
 def read_files(
@@ -95,7 +93,7 @@ def read_files(
 
     reading = Reading(None, how.pages, how.window == TYPE)
     headers = headers_of([f"{folder}/{file.place}" for file in files], reading)
-    _refuse_pages(root, files, headers, how.pages)
+    _refuse_pages(root, files, headers)
     problems: dict[int, str] = {
         i: header for i, header in enumerate(headers) if not isinstance(header, Header)
     }
@@ -174,9 +172,7 @@ class _Files(NamedTuple):
         return FolderPixels(pixels.images, problems, pixels.about or [], channels.is_rgb, window)
 
 
-def _refuse_pages(
-    root: str, files: Sequence[File], headers: Sequence[Header | str], pages: str | None
-) -> None:
+def _refuse_pages(root: str, files: Sequence[File], headers: Sequence[Header | str]) -> None:
     """Refuse files of several pages where it is not said what these are."""
     several = [
         (file, header)

@@ -18,6 +18,7 @@ from PIL import Image, features
 from dimred.data.channels import Channels
 from dimred.data.image_decoding import Decoded, decode, header_of, reason_of
 from dimred.data.image_files import digests
+from dimred.data.image_open import close_last
 from dimred.data.image_opening import long_png_texts
 from dimred.data.image_paths import split_page
 from dimred.data.known_digests import DIGEST, KnownDigests
@@ -41,15 +42,20 @@ def decoding() -> Iterator[None]:
     Image.init()
     with warnings.catch_warnings(), long_png_texts():
         warnings.simplefilter("ignore")  # Pillow warns of damaged metadata and large images
-        yield
+        try:
+            yield
+        finally:
+            close_last()
 
 
 def headers_of(paths: Sequence[str], reading: Reading) -> list[Header | str]:
-    """What each file says of its image, or the reason why it cannot be read. By all cores."""
+    """What each file, or that which a page lies in, says of its image, or the reason why it cannot
+    be read. Once for each file, by all cores."""
+    files = list(dict.fromkeys(split_page(path)[0] for path in paths))
 
     def headers(start: int) -> list[Header | str]:
         found: list[Header | str] = []
-        for path in paths[start : start + _CHUNK]:
+        for path in files[start : start + _CHUNK]:
             try:
                 found.append(header_of(path, reading))
             except Exception as error:  # damaged files make Pillow raise many kinds
@@ -57,7 +63,9 @@ def headers_of(paths: Sequence[str], reading: Reading) -> list[Header | str]:
         return found
 
     with decoding(), step("headers of the images"), ThreadPoolExecutor(os.cpu_count()) as pool:
-        return [one for some in pool.map(headers, range(0, len(paths), _CHUNK)) for one in some]
+        parts = pool.map(headers, range(0, len(files), _CHUNK))
+        of_file = dict(zip(files, (one for part in parts for one in part), strict=True))
+    return [of_file[split_page(path)[0]] for path in paths]
 
 
 class FolderSource:
