@@ -18,9 +18,9 @@ from torch import Tensor
 
 from dimred.data.array_source import ArraySource
 from dimred.data.channels import channels_of
-from dimred.data.first_look import counted_word
 from dimred.data.folder_pixels import pages_of
 from dimred.data.folder_source import decode_files
+from dimred.data.found import counted_word
 from dimred.data.image_paths import READ, SUFFIXES, image_paths
 from dimred.data.npz import array_source, npz_source
 from dimred.data.own_options import ImageFolder

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dimred.data.first_look import counted_word
+from dimred.data.found import counted_word
 from dimred.data.image_set import ImageSet, channel_statistics
 from dimred.data.presence import Boxes, Presence
 from dimred.errors import InputError

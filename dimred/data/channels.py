@@ -41,7 +41,8 @@ class Channels:
             return None
         has = "is in color" if is_color else f"has {_counted(channels)}"
         has = "is gray" if channels == 1 else has
-        others = f"have {_counted(self.count) if self.count == 3 else self.count}"
+        said_of_both = "channels" in has and self.count != 3
+        others = f"have {self.count if said_of_both else _counted(self.count)}"
         if of_color or self.count == 1:
             others = "are gray or in color" if of_color else "are gray"
         return f"{has}, where {self.whose} {others}"

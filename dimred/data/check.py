@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from dimred.data.first_look import Found
+from dimred.data.found import Found
 from dimred.data.image_set import Factor, ImageSet, LabelSet
 from dimred.data.presence import Boxes, Presence, are_inside
 from dimred.data.window import MAX_CHANNELS

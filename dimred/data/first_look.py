@@ -2,69 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dimred.data.found import Found, counted, counted_word
 from dimred.data.image_set import ImageSet, LabelSet
 from dimred.data.presence_labels import notes_on_presence
 from dimred.data.spelling import listed
-from dimred.data.window import Window
+from dimred.data.window import Window, in_channels
 
-_MAX_NAMED = 5
-_MAX_REASONS = 10
-_MAX_REASONS_PRINTED = 3
 _MAX_BYTES = 2**31  # beyond which copies are not looked for
 _BLOCK = 1024  # images looked at at a time
 _FEW_LEVELS = 64  # of 256
 _WORTH_SAYING = 0.01  # share of images of one color, and of test images that are copies
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """Files that cannot be read for one reason.
-
-    reason: that of the first. count: of the files. first: names of the first few.
-    """
-
-    reason: str
-    count: int
-    first: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Found:
-    """What the reader of a set has found in its files.
-
-    files: number of image files, readable or not, before any selection; None without files.
-    kinds: number of files read by format and mode, such as "PNG RGB".
-    sizes: (width, height) of the smallest and of the largest image; None if all are as stored.
-    grounds: number of files with transparent parts by what these were laid over.
-    several_frames: number of files with several pages or frames, of which the first is read.
-    unreadable: the files that cannot be read, by reason.
-    other_files: number of files that are no images by their suffix, by suffix.
-    in_system_folders: number of image files by the system folder they lie in, such as "@eaDir".
-    hidden: number of hidden image files and hidden folders.
-    links: number of links that are not followed, as they lead back or out.
-    notes: what is worth saying.
-    """
-
-    files: int | None = None
-    kinds: dict[str, int] = field(default_factory=dict)
-    sizes: tuple[tuple[int, int], tuple[int, int]] | None = None
-    grounds: dict[str, int] = field(default_factory=dict)
-    several_frames: int = 0
-    unreadable: tuple[Unreadable, ...] = ()
-    other_files: dict[str, int] = field(default_factory=dict)
-    in_system_folders: dict[str, int] = field(default_factory=dict)
-    hidden: int = 0
-    links: int = 0
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +31,7 @@ class FirstLook:
     levels: the lowest and the highest pixel value, of 0 to 255.
     window: what values of more than 8 bits became bytes by; None where there are none.
     kept: the number of different bytes of each channel, () without a window.
+    is_rgb: whether three channels are red, green and blue.
     constant: number of images of one color throughout.
     copies: number of images that are exact copies of an earlier one; None for more than 2 GiB of
         pixels, where they are not looked for. test_copies: number of test images that are exact
@@ -95,10 +51,10 @@ class FirstLook:
     notes: tuple[str, ...]
     window: Window | None = None
     kept: tuple[int, ...] = ()
+    is_rgb: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for summary.json."""
-        found = self.found
         content: dict[str, Any] = {
             "training": self.training,
             "test": self.test,
@@ -109,25 +65,7 @@ class FirstLook:
         }
         if self.kept:
             content["levels_kept"] = list(self.kept)
-        if found.files is not None:
-            content |= {
-                "files": found.files,
-                "kinds": found.kinds,
-                "sizes": [list(size) for size in found.sizes or ()],
-                "transparency_over": found.grounds,
-                "several_frames": found.several_frames,
-                "unreadable": [
-                    {"reason": part.reason, "count": part.count, "first": list(part.first)}
-                    for part in found.unreadable
-                ],
-                "passed_over": {
-                    "other_files": found.other_files,
-                    "in_system_folders": found.in_system_folders,
-                    "hidden": found.hidden,
-                    "links": found.links,
-                },
-            }
-        return content | {"notes": list(self.notes)}
+        return content | self.found.as_json() | {"notes": list(self.notes)}
 
     def lines(self) -> list[str]:
         """The lines printed before training."""
@@ -135,20 +73,24 @@ class FirstLook:
         if self.test:
             parts = f"{self.training:,} training and {self.test:,} test images"
         channels, height, width = self.shape
-        color = {1: "gray", 3: "color"}.get(channels, f"{channels} channels")
+        color = "gray" if channels == 1 else f"{channels} channels"
+        color = "color" if channels == 3 and self.is_rgb else color
         form = f"{width}x{height} pixels, {color}"
         if self.found.sizes:
             small, large = (f"{width}x{height}" for width, height in self.found.sizes)
             form += f", from {small}{f' to {large}' if large != small else ''}"
             form += f" ({counted(self.found.kinds)})"
         low, high = self.levels
-        lines = [f"first look: {parts}, {form}; pixel values {low} to {high}"]
-        if self.window is not None:
-            ranges = "; ".join(
-                f"{name} as {', '.join(f'{low:g} to {high:g}' for low, high in of)}"
-                for name, of in self.window.by_type.items()
-            )
-            lines.append(f"window: {ranges}; {', '.join(map(str, self.kept))} levels")
+        if self.window is None:
+            lines = [f"first look: {parts}, {form}; pixel values {low} to {high}"]
+        else:
+            *others, last = map(str, self.kept)
+            same = len(set(self.kept)) == 1
+            levels = in_channels([*([] if same else others), f"{last} levels"], channels)
+            lines = [
+                f"first look: {parts}, {form}",
+                f"window: {self.window.text(channels)}; {levels}",
+            ]
         links = self.found.links
         passed_over = [
             *([counted(self.found.other_files)] if self.found.other_files else []),
@@ -202,6 +144,7 @@ def first_look(images: ImageSet) -> FirstLook:
         notes=(),
         window=images.window,
         kept=kept,
+        is_rgb=images.is_rgb,
     )
     notes = (
         *found.notes,
@@ -211,46 +154,6 @@ def first_look(images: ImageSet) -> FirstLook:
         *notes_on_presence(images),
     )
     return FirstLook(**(vars(look) | {"notes": notes}))
-
-
-def grouped(unreadable: dict[str, str]) -> tuple[Unreadable, ...]:
-    """Files and the reasons why they cannot be read, by reason, the most frequent first; the
-    numbers in it do not count."""
-    groups: dict[str, list[str]] = {}
-    for name, reason in unreadable.items():
-        groups.setdefault(re.sub(r"\d+", "0", reason), []).append(name)
-    ordered = sorted(groups.values(), key=len, reverse=True)
-    parts = [
-        Unreadable(unreadable[names[0]], len(names), tuple(names[:_MAX_NAMED])) for names in ordered
-    ]
-    rest = [name for names in ordered[_MAX_REASONS:] for name in names]
-    if rest:
-        other = Unreadable("other reasons", len(rest), tuple(rest[:_MAX_NAMED]))
-        return (*parts[:_MAX_REASONS], other)
-    return tuple(parts)
-
-
-def reasons(unreadable: tuple[Unreadable, ...]) -> str:
-    """Why files cannot be read: the most frequent reasons, each with its number and first file."""
-    parts = [
-        f"{part.reason} ({part.count:,}, {part.first[0]!r}{' first' if part.count > 1 else ''})"
-        for part in unreadable[:_MAX_REASONS_PRINTED]
-    ]
-    more = sum(part.count for part in unreadable[_MAX_REASONS_PRINTED:])
-    return "; ".join([*parts, f"and {more:,} for other reasons"] if more else parts)
-
-
-def counted(counts: dict[str, int]) -> str:
-    """Numbers of things by name, such as files by suffix, the most frequent first, as text."""
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    shown = [f"{count:,} {name or 'without suffix'}" for name, count in ordered[:_MAX_NAMED]]
-    more = sum(count for _, count in ordered[_MAX_NAMED:])
-    return ", ".join([*shown, f"{more:,} others"] if more else shown)
-
-
-def counted_word(count: int, one: str, more: str) -> str:
-    """A number of things as text, such as "1 file" or "2 files"."""
-    return f"{count:,} {one if count == 1 else more}"
 
 
 def _hashes(images: ImageSet) -> NDArray[np.int64] | None:
@@ -282,7 +185,15 @@ def _notes_on_pixels(look: FirstLook) -> Iterator[str]:
             yield f"pixels are from {low} to {high} only, of 0 to 255: the images have no contrast"
     if look.found.several_frames:
         files = counted_word(look.found.several_frames, "file has", "files have")
-        yield f"{files} several pages or frames; the first of each is read"
+        yield f"{files} several images or frames; the first of each is read"
+    if look.found.further_series:
+        images = counted_word(look.found.further_series, "image is", "images are")
+        yield f"{images} from TIFFs with further series of images, which are not read"
+    if look.found.read_with_8_bits:
+        kinds = look.found.read_with_8_bits
+        of = f"of more than 8 bits ({counted(kinds) if len(kinds) > 1 else ''.join(kinds)})"
+        files = counted_word(sum(kinds.values()), f"file {of} is", f"files {of} are")
+        yield f"{files} read with 8"
     over = {name: count for name, count in look.found.grounds.items() if name != "white"}
     if over.get("black"):
         yield (

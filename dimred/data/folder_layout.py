@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, NoReturn
 
-from dimred.data.first_look import counted
+from dimred.data.found import counted
 from dimred.data.image_paths import READ, PassedOver
 from dimred.data.selection import UNLABELED
 from dimred.data.spelling import composed, listed, one_spelling

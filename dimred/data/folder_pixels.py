@@ -11,9 +11,9 @@ import numpy as np
 from torch import Tensor
 
 from dimred.data.channels import Channels, common_channels
-from dimred.data.first_look import counted_word
 from dimred.data.folder_layout import File
 from dimred.data.folder_source import FolderSource, Refuse, decoding, headers_of
+from dimred.data.found import counted_word
 from dimred.data.image_decoding import Decoded
 from dimred.data.image_set import ImageSet
 from dimred.data.own_options import Store

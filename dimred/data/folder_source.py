@@ -22,7 +22,7 @@ from dimred.data.pixel_source import Block
 from dimred.data.reading import AS_STORED, Header, Reading
 from dimred.steps import step
 
-_VERSION = b"files 1"  # of how they are read; a new one where the same files give other bytes
+_VERSION = b"files 2"  # of how they are read; a new one where the same files give other bytes
 _CHUNK = 256  # files a thread takes at a time
 _NONE = np.empty((0, 0, 0), dtype=np.uint8)
 

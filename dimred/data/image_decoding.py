@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -17,6 +18,7 @@ from dimred.data.npy_image import npy_header, npy_values
 from dimred.data.pillow_values import (
     GRAY,
     GRAY_ALPHA_16,
+    has_more_bits,
     opaque,
     raw_mode_of,
     scale_transparency,
@@ -45,6 +47,8 @@ _TRANSPOSE = {
 _ON_ITS_SIDE = {_TRANSPOSE[orientation] for orientation in (5, 6, 7, 8)}
 
 _NONE = np.empty((0, 0, 0), dtype=np.uint8)
+# Of readers that did not expect what is in a file; what they say is of their own code.
+_NO_WORDS = (LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, struct.error)
 _MAX_REASON = 300  # characters; damaged files may have whole tables of numbers as theirs
 
 Size = tuple[int, int] | int
@@ -60,6 +64,7 @@ class Decoded(NamedTuple):
     several: whether it has further images, such as frames, which are not read.
     channels: of the file, without one for transparency; `pixels` has three of gray where the window
         has ranges for three. is_color: whether they are red, green and blue.
+    is_deeper: whether it has more than 8 bits, of which the upper 8 are read.
     """
 
     pixels: NDArray[np.uint8]
@@ -69,6 +74,7 @@ class Decoded(NamedTuple):
     several: bool
     channels: int
     is_color: bool
+    is_deeper: bool = False
 
     @property
     def is_gray(self) -> bool:
@@ -87,6 +93,7 @@ class Resized(NamedTuple):
     alpha: NDArray[np.float64] | None
     several: bool
     size: tuple[int, int]
+    is_deeper: bool = False
 
 
 def decode(
@@ -115,7 +122,8 @@ def decode(
         plain, ground = opaque(Image.merge(mode, [Image.fromarray(layer) for layer in layers]))
         pixels = _channels_first(plain)
     n, color = len(found.values), found.is_color
-    return Decoded(pixels, found.kind, found.size, ground, found.several, n, color)
+    about = (found.kind, found.size, ground, found.several, n, color, found.is_deeper)
+    return Decoded(pixels, *about)
 
 
 def resized_values(path: str, size: Size, reading: Reading) -> Resized | None:
@@ -131,7 +139,8 @@ def looked_at(path: str, size: Size, reading: Reading = AS_STORED) -> Decoded:
     if isinstance(found, Decoded):
         return found._replace(pixels=_NONE)
     n, color = len(found.values), found.is_color
-    return Decoded(_NONE, found.kind, found.size, "", found.several, n, color)
+    about = (found.kind, found.size, "", found.several, n, color, found.is_deeper)
+    return Decoded(_NONE, *about)
 
 
 def header_of(path: str, reading: Reading = AS_STORED) -> Header:
@@ -150,6 +159,8 @@ def header_of(path: str, reading: Reading = AS_STORED) -> Header:
 
 def reason_of(error: Exception) -> str:
     """One line that says why a file cannot be read."""
+    if isinstance(error, _NO_WORDS):
+        return "damaged, or of a kind that is not read"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     words = " ".join(text.split()) or type(error).__name__
     return words if len(words) <= _MAX_REASON else f"{words[:_MAX_REASON]}..."
@@ -177,12 +188,12 @@ def _read(path: str, size: Size, reading: Reading) -> Decoded | Resized:
         if start.startswith(NPY):
             return _resized(npy_values(file), size, reading)
         if tiff is None or tiff.by_pillow:
-            return _read_by_pillow(file, size, reading, tiff.type if tiff else None, page)
+            return _read_by_pillow(file, size, reading, tiff, page)
         return _resized(tiff.values(page), size, reading)
 
 
 def _read_by_pillow(
-    file: BinaryIO, size: Size, reading: Reading, of_tiff: str | None, page: int | None
+    file: BinaryIO, size: Size, reading: Reading, tiff: Tiff | None, page: int | None
 ) -> Decoded | Resized:
     with opened(file) as image:
         if page:
@@ -193,9 +204,10 @@ def _read_by_pillow(
             longest = size if isinstance(size, int) else max(size)
             image.draft(None, (2 * longest, 2 * longest))
         raw_mode = raw_mode_of(image)
-        name = type_of(image, raw_mode, of_tiff)
+        name = type_of(image, raw_mode, tiff.type if tiff else None)
+        is_deeper = name == BYTES and (tiff.is_deep if tiff else has_more_bits(image, file))
         image.load()
-        several = has_several_frames(image)
+        several = tiff.several if tiff else has_several_frames(image)
         # After load(), as TIFF images are turned while they are loaded.
         orientation = _orientation(image)
         ground = ""
@@ -212,14 +224,16 @@ def _read_by_pillow(
         of_bytes = Values(
             _channels_first(plain), BYTES, not is_gray, kind, None, several, orientation
         )
-        return _resized(of_bytes, size, reading)._replace(size=full_size)
+        resized = _resized(of_bytes, size, reading)
+        return resized._replace(size=full_size, is_deeper=is_deeper)
     transpose = _TRANSPOSE.get(orientation)
     shape, box = _part(plain.size, size, transpose)
     part = plain.resize(shape, Image.Resampling.BILINEAR, box, reducing_gap=3.0)
     if transpose is not None:
         part = part.transpose(transpose)
     pixels = _channels_first(part)
-    return Decoded(pixels, kind, full_size, ground, several, len(pixels), not is_gray)
+    n = len(pixels)
+    return Decoded(pixels, kind, full_size, ground, several, n, not is_gray, is_deeper)
 
 
 def _resized(of: Values, size: Size, reading: Reading) -> Resized:

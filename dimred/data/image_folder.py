@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from dimred.data.first_look import Found, grouped
 from dimred.data.folder_layout import File, Layout, layout_of
 from dimred.data.folder_pixels import AS_THEY_ARE, HowRead, read_files, with_pages
+from dimred.data.found import Found, grouped
 from dimred.data.image_decoding import Decoded
 from dimred.data.image_paths import PassedOver, image_paths
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
@@ -53,8 +53,8 @@ def load_image_folder(
         with the reason. Palettes, CMYK and the like become red, green and blue.
     Values: bytes stay as they are. Of other types the window is spread over 0 to 255
         (`choose_window`), after resizing. TIFF in which 0 means white is inverted. Values below 8
-        bits have the whole range; of gray with transparency in PNGs of 16 bits, and of CMYK and
-        PPMs in color of 16 bits, the upper 8 bits are read.
+        bits have the whole range. Of HEIC, AVIF, CMYK, and PPMs in color as text, of more than 8
+        bits, the upper 8 are read, which the first look says.
     Transparency: over white, where there are one or three channels. Where that leaves less than 16
         levels between the darkest and the lightest pixel of an image, as with white drawings, it is
         over black, or the colors are taken without transparency, if these leave more.
@@ -184,9 +184,15 @@ def found_in(about: Sequence[Decoded], unreadable: dict[str, str]) -> Found:
         kinds=dict(Counter(file.kind for file in about).most_common()),
         sizes=(by_area[0], by_area[-1]),
         grounds=dict(grounds.most_common()),
-        several_frames=sum(file.several for file in about),
+        several_frames=sum(file.several for file in about if not _is_tiff(file)),
+        further_series=sum(file.several for file in about if _is_tiff(file)),
+        read_with_8_bits=dict(Counter(file.kind for file in about if file.is_deeper)),
         unreadable=grouped(unreadable),
     )
+
+
+def _is_tiff(file: Decoded) -> bool:
+    return file.kind.startswith("TIFF")
 
 
 def _outline(joined: Joined) -> ImageSet:

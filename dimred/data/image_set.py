@@ -19,7 +19,7 @@ from dimred.data.presence import Boxes, Presence
 from dimred.data.window import Window
 
 if TYPE_CHECKING:
-    from dimred.data.first_look import Found
+    from dimred.data.found import Found
 
 _BYTES_AT_A_TIME = 2**24
 _MIN_STD = 1e-3  # below one step of a uint8 pixel; keeps normalized constant images finite

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dimred.data.array_file import IMAGES, ArrayFile
 from dimred.data.array_shapes import channel_axis
 from dimred.data.array_source import ArraySource, Error, source_for, source_of
-from dimred.data.first_look import Found
+from dimred.data.found import Found
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
 from dimred.data.npz_presence import boxes_of, presence_of
 from dimred.data.own_options import Store

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,28 @@ GRAY = ("1", "L", "LA", "La")
 # How PNGs of 16 bits store colors, of which Pillow reads the upper bytes, and how the lower ones of
 # the same bytes are read.
 _LOWER = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L"}
+_AV1, _MORE_BITS = b"av1C", 0x40  # box of an AVIF's configuration, and its flag high_bitdepth
+_MAX_BYTE = 255
 GRAY_ALPHA_16 = "LA;16B"
 """How PNGs of 16 bits store gray and transparency, which Pillow makes a color of."""
 
 
+class _Ppm(NamedTuple):
+    """Where the pixels of a binary PPM begin, its mode, and the value that white has."""
+
+    offset: int
+    mode: str
+    white: int
+
+
 def raw_mode_of(image: Image.Image) -> object:
-    """How a PNG that has just been opened stores its pixels; None for others."""
-    tile = getattr(image, "tile", None) if image.format == "PNG" else None
-    return tile[0].args if tile else None
+    """How a PNG or binary PPM that has just been opened stores its pixels; None for others."""
+    tile = getattr(image, "tile", None)
+    if not tile or image.format not in ("PNG", "PPM"):
+        return None
+    if image.format == "PNG":
+        return tile[0].args
+    return _Ppm(tile[0].offset, *tile[0].args) if tile[0].codec_name == "ppm" else None
 
 
 def type_of(image: Image.Image, raw_mode: object, of_tiff: str | None) -> str:
@@ -40,7 +54,23 @@ def type_of(image: Image.Image, raw_mode: object, of_tiff: str | None) -> str:
         if image.format not in ("PNG", "PPM"):
             raise ValueError(f"the range of its pixels is not known (mode {image.mode})")
         return "uint16"
-    return "uint16" if raw_mode in _LOWER or raw_mode == GRAY_ALPHA_16 else BYTES
+    is_deep = raw_mode in _LOWER or raw_mode == GRAY_ALPHA_16 or _is_deep_ppm(raw_mode)
+    return "uint16" if is_deep else BYTES
+
+
+def has_more_bits(image: Image.Image, file: BinaryIO) -> bool:
+    """Whether an opened image that is no TIFF, of which Pillow gives 8 bits, has more in `file`."""
+    if image.format == "PPM":  # in color and written as text; those in binary are read here
+        tile = getattr(image, "tile", None) or ()
+        return any(part.codec_name == "ppm_plain" and part.args[1] > _MAX_BYTE for part in tile)
+    if image.format != "AVIF":
+        return int(image.info.get("bit_depth", 8)) > 8  # which pillow-heif says
+    where = file.tell()
+    file.seek(0)
+    content = file.read()
+    file.seek(where)
+    at = content.find(_AV1)
+    return 0 <= at < len(content) - 6 and bool(content[at + 6] & _MORE_BITS)
 
 
 def values_of(
@@ -49,8 +79,10 @@ def values_of(
     """The values of a loaded image of more than 8 bits, (C, H, W), C = 1 or 3, and its alpha in
     [0, 1], (H, W), None without transparency.
 
-    name: their type. raw_mode: how a PNG in `file` stores them.
+    name: their type. raw_mode: how a PNG or PPM in `file` stores them.
     """
+    if isinstance(raw_mode, _Ppm) and _is_deep_ppm(raw_mode):
+        return _ppm_values(image.size, raw_mode, file), None
     transparent = image.info.get("transparency")
     alpha: NDArray[np.float32] | None = None
     if raw_mode == GRAY_ALPHA_16:
@@ -74,6 +106,21 @@ def values_of(
     if isinstance(transparent, int):  # a gray value
         alpha = (values[0] != transparent).astype(np.float32)
     return values, alpha
+
+
+def _is_deep_ppm(raw_mode: object) -> bool:
+    if not isinstance(raw_mode, _Ppm):
+        return False
+    return raw_mode.mode == "RGB" and raw_mode.white > _MAX_BYTE
+
+
+def _ppm_values(size: tuple[int, int], stored: _Ppm, file: BinaryIO) -> NDArray[np.float64]:
+    """The values of a PPM in color, (3, H, W), in the range of 16 bits, as Pillow's of gray."""
+    width, height = size
+    file.seek(stored.offset)
+    values = np.frombuffer(file.read(6 * width * height), ">u2").astype(np.float64)
+    scaled = np.rint(values * (65535 / stored.white)).clip(0, 65535)
+    return scaled.reshape(height, width, 3).transpose(2, 0, 1)
 
 
 def _read_as(raw_mode: str, file: BinaryIO) -> NDArray[np.uint8]:

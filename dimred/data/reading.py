@@ -104,7 +104,8 @@ def as_bytes(values: NDArray[Any], name: str, reading: Reading) -> NDArray[np.ui
     if len(values) == 1 and len(ranges) == 3:
         values = np.broadcast_to(values, (3, *values.shape[1:]))
     if len(ranges) not in (1, len(values)):
-        raise ValueError(f"has {len(values)} channels, where the window has {len(ranges)}")
+        has = "is gray" if len(values) == 1 else f"has {len(values)} channels"
+        raise ValueError(f"{has}, where the window is of {len(ranges)}")
     return to_bytes(values, ranges)
 
 

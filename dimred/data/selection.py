@@ -11,7 +11,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from dimred.data.first_look import Found
+from dimred.data.found import Found
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
 from dimred.data.spelling import composed, listed
 from dimred.errors import InputError, near

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dimred.data.first_look import counted_word
 from dimred.data.folder_layout import File, side_of
+from dimred.data.found import counted_word
 from dimred.data.image_paths import table_path
 from dimred.data.image_set import LabelSet
 from dimred.data.spelling import composed, listed, one_spelling

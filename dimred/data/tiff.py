@@ -25,6 +25,8 @@ _ORIENTATION = 274
 _DEEP_OF_PILLOW = ("uint16", "int16", "float32")
 _PACKED_OF_PILLOW = "uint12"
 
+_DAMAGED = "a TIFF of a kind that is not read, or damaged"
+
 # What is wrong with a file is said where it is left out.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
@@ -33,14 +35,20 @@ class Tiff:
     """The first series of images in an open TIFF, at full size.
 
     header: of its image. by_pillow: whether Pillow reads it, as all that has 8 bits and no pages.
+    several: whether there are further series of images; smaller copies of the first are none.
+    is_deep: whether its values have more than 8 bits.
     """
 
     def __init__(self, file: TiffFile, pages: str | None):
         self._file = file
-        series = self._series = file.series[0]
-        keyframe = series.keyframe
+        try:
+            all_series = file.series
+            series, keyframe = all_series[0], all_series[0].keyframe
+        except Exception as error:  # tifffile raises many kinds
+            raise ValueError(_DAMAGED) from error
         if not isinstance(keyframe, TiffPage) or not {"Y", "X"} <= set(series.axes):
             raise ValueError("a TIFF of a kind that is not read")
+        self._series, self.several = series, len(all_series) > 1
         self._page: TiffPage = keyframe
         self._check_chain()
         self._check_segments()
@@ -58,7 +66,7 @@ class Tiff:
         if channels > 1 or samples != base + 1:
             self._alpha = 0
         colors = samples - bool(self._alpha)
-        self.type = _type_of(self._page)
+        self.type, self.is_deep = _type_of(self._page), _bits(self._page) > 8
         self.header = Header(
             channels * colors,
             base == 3 and channels * colors == 3,
@@ -91,9 +99,11 @@ class Tiff:
         check_size(width, height, height * width * samples * self._series.dtype.itemsize)
         try:
             values = self._read(page)
-        except ValueError as error:
+        except OSError:
+            raise
+        except Exception as error:
             if "imagecodecs" not in str(error):
-                raise
+                raise ValueError("its pixels cannot be read: it is damaged") from error
             how = getattr(self._page.compression, "name", self._page.compression)
             raise ValueError(
                 f"its compression, {how}, needs imagecodecs; pip install -e '.[tiff]' in "
@@ -151,7 +161,7 @@ class Tiff:
             self.header.is_color,
             f"TIFF {self.type}{' RGB' if self.header.is_color else channels}",
             alpha,
-            len(self._file.series) > 1,
+            self.several,
             1 if tag is None or not isinstance(tag.value, int) else int(tag.value),
         )
 
@@ -186,7 +196,13 @@ def opened_tiff(file: BinaryIO, pages: str | None) -> Iterator[Tiff]:
     Raises an exception of any class for one that cannot be read.
     """
     # Other files of the same series, which it may name, are left alone.
-    with TiffFile(file, name="a TIFF", _multifile=False) as tiff:
+    try:
+        tiff = TiffFile(file, name="a TIFF", _multifile=False)
+    except OSError:
+        raise
+    except Exception as error:  # tifffile raises many kinds
+        raise ValueError(_DAMAGED) from error
+    with tiff:
         yield Tiff(tiff, pages)
 
 

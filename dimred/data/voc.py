@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dimred.data.first_look import Found
+from dimred.data.found import Found
 from dimred.data.image_files import whole_pictures
 from dimred.data.image_set import ImageSet, channel_statistics
 from dimred.data.presence import Boxes, Presence

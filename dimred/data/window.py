@@ -44,6 +44,14 @@ class Window:
         """The ranges of a type's values; None where there is no entry for it."""
         return self.by_type.get(name, self.by_type.get(ANY))
 
+    def text(self, channels: int) -> str:
+        """What becomes 0 to 255 of images with C channels, such as "uint16 as 0 to 4095"."""
+        return "; ".join(
+            f"{'values' if name == ANY else name} as "
+            + in_channels([_in_words(*pair) for pair in of], channels)
+            for name, of in self.by_type.items()
+        )
+
     def as_json(self) -> dict[str, list[list[float]]]:
         """Plain values for summary.json."""
         return {name: [list(pair) for pair in of] for name, of in self.by_type.items()}
@@ -66,6 +74,13 @@ class Window:
         if not all(of and all(map(_is_range, of)) for of in window.by_type.values()):
             raise InputError(f"{named}: {content!r} is no window as a run writes it")
         return window
+
+
+def in_channels(texts: Sequence[str], channels: int) -> str:
+    """A text for each of C channels, or one for all; said once where it is the same for all."""
+    if len(set(texts)) > 1:
+        return ", ".join(texts)
+    return texts[0] if channels == 1 else f"{texts[0]} in each channel"
 
 
 def check_window(value: Any) -> None:
@@ -210,6 +225,18 @@ def sampled(positions: NDArray[np.int64]) -> NDArray[np.int64]:
     if len(positions) <= MAX_SAMPLED:
         return positions
     return positions[np.linspace(0, len(positions) - 1, MAX_SAMPLED).round().astype(np.int64)]
+
+
+def _in_words(low: float, high: float) -> str:
+    """A range by whole numbers or 4 digits; more where these are too few to tell the ends apart."""
+    for digits in (4, 8, 17):
+        ends = [
+            f"{end:.0f}" if 10**3 <= abs(end) < 10**15 and digits == 4 else f"{end:.{digits}g}"
+            for end in (low, high)
+        ]
+        if ends[0] != ends[1]:
+            break
+    return " to ".join(ends)
 
 
 def _is_range(value: Any) -> bool:

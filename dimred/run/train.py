@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dimred.config import RunConfig
 from dimred.config.saved import config_text
-from dimred.data.first_look import counted_word, reasons
+from dimred.data.found import counted_word, reasons
 from dimred.data.image_set import ImageSet
 from dimred.errors import (
     InputError,

@@ -7,7 +7,7 @@ from dataclasses import fields
 import torch
 
 from dimred.config import RunConfig
-from dimred.data.first_look import counted_word
+from dimred.data.found import counted_word
 from dimred.errors import InputError
 from dimred.files import memory
 from dimred.losses.check import check_loss

@@ -8,7 +8,8 @@ import pytest
 import torch
 from test_image_set_check import GOOD
 
-from dimred.data.first_look import Found, first_look, grouped, reasons
+from dimred.data.first_look import first_look
+from dimred.data.found import Found, grouped, reasons
 from dimred.data.image_set import LabelSet
 from dimred.data.selection import without_meaningless_labels
 from dimred.data.window import Window
@@ -36,6 +37,13 @@ def test_an_ordinary_set_is_one_line():
         f"first look: 6 training and 2 test images, 5x4 pixels, gray; pixel values {low} to {high}"
     ]
     assert json.loads(json.dumps(look.as_json()))["levels"] == [low, high]
+
+
+@pytest.mark.parametrize(("is_rgb", "word"), [(True, "color"), (False, "3 channels")])
+def test_three_channels_are_called_color_where_they_are(is_rgb, word):
+    pixels = PIXELS.expand(8, 3, 4, 5)
+    images = replace(PLAIN, images=pixels, mean=(0.5,) * 3, std=(0.1,) * 3, is_rgb=is_rgb)
+    assert f"5x4 pixels, {word}; pixel values" in first_look(images).lines()[0]
 
 
 def test_the_fingerprint_does_not_know_what_was_found():
@@ -125,10 +133,42 @@ def test_classes_without_training_images_are_said():
     assert note.endswith(": 'c'")
 
 
+def test_each_number_of_channels_is_a_reason_of_its_own():
+    said = [f"has {n} channels; at most 16 are read" for n in (17, 20, 20)]
+    groups = grouped(dict(zip("abc", said, strict=True)))
+    assert [(group.reason, group.count) for group in groups] == [(said[1], 2), (said[0], 1)]
+
+
+@pytest.mark.parametrize(
+    ("by_type", "kept", "line"),
+    [
+        ({"any": [[100, 500]]}, [256], "values as 100 to 500; 256 levels"),
+        (
+            {"uint16": [[67.908, 2978.23]] * 2},
+            [254, 254],
+            "uint16 as 67.91 to 2978 in each channel; 254 levels in each channel",
+        ),
+        (
+            {"uint16": [[0, 65535]], "float32": [[-3.07531e-6, 1], [0.5000001, 0.5000002]]},
+            [254, 3],
+            "uint16 as 0 to 65535 in each channel; float32 as -3.075e-06 to 1, 0.5000001 to "
+            "0.5000002; 254, 3 levels",
+        ),
+        ({"int32": [[2147480000, 2147480001]]}, [2], "int32 as 2147480000 to 2147480001; 2 levels"),
+    ],
+)
+def test_a_window_is_said_in_short(by_type, kept, line):
+    window = Window.from_json(by_type, "window")
+    looked = replace(first_look(PLAIN), window=window, kept=tuple(kept), shape=(len(kept), 5, 4))
+    (look, said) = looked.lines()
+    assert said == f"window: {line}"
+    assert "pixel values" not in look  # which are those of the window
+
+
 def test_reasons_that_differ_in_numbers_only_are_one():
-    groups = grouped({"a": "3 bytes", "b": "5 bytes", "c": "bad"})
-    assert [(group.reason, group.count) for group in groups] == [("3 bytes", 2), ("bad", 1)]
-    assert reasons(groups) == "3 bytes (2, 'a' first); bad (1, 'c')"
+    groups = grouped({"a": "3x12 pixels", "b": "15x1 pixels", "c": "bad"})
+    assert [(group.reason, group.count) for group in groups] == [("3x12 pixels", 2), ("bad", 1)]
+    assert reasons(groups) == "3x12 pixels (2, 'a' first); bad (1, 'c')"
     many = grouped({str(i): "x" * (i + 1) for i in range(15)})
     assert (len(many), many[-1].reason, many[-1].count) == (11, "other reasons", 5)
-    assert reasons(many).endswith("; and 12 for other reasons")
+    assert reasons(many).endswith("; and 7 for other reasons")

@@ -77,7 +77,7 @@ def test_files_of_several_pages_or_frames_are_said(tmp_path, suffix):
     save(tmp_path / f"1{suffix}", frames[0], save_all=True, append_images=frames[1:])
     save(tmp_path / f"2{suffix}")
     look = first_look(load(tmp_path))
-    note = "1 file has several pages or frames; the first of each is read"
+    note = "1 file has several images or frames; the first of each is read"
     assert (note in look.notes) == (suffix != ".mpo")  # whose others are previews
 
 

@@ -169,11 +169,11 @@ def test_a_folder_of_mixed_kinds_names_what_it_leaves_out(tmp_path):
     assert {group.reason: group.first for group in images.found.unreadable} == {
         "has 4 channels, where most have 5": ("f.npy",),
         "has 3 channels that are no colors, where most have 5": ("g.tif",),
-        "is in color, where most have 5": ("d.png",),
-        "is gray, where most have 5": ("e.png",),
+        "is in color, where most have 5 channels": ("d.png",),
+        "is gray, where most have 5 channels": ("e.png",),
     }
     message = refusal(tmp_path, strict=True)
-    assert "'d.png' cannot be read: is in color, where most have 5" in message
+    assert "'d.png' cannot be read: is in color, where most have 5 channels" in message
 
 
 def test_test_images_do_not_count_for_the_window(tmp_path):
