@@ -153,10 +153,10 @@ class NewImages:
         if number not in self._arrays:
             file, run = self._files[number], self.run
             if self._in_memory is None:
-                source = npz_source(file.path, file.name, run.window, run.shape)
+                source = npz_source(file.path, file.name, run.reading, run.shape)
             else:
-                source = array_source(self._in_memory, file.error, run.window, run.shape)
-            self._check_shape(source.shape, file)
+                source = array_source(self._in_memory, file.error, run.reading, run.shape)
+            self._check_shape((source.channels, *source.shape[1:]), file)
             self._arrays[number] = source
         return self._arrays[number]
 

@@ -18,9 +18,10 @@ from dimred.data.npz_presence import boxes_of, presence_of
 from dimred.data.own_options import Store
 from dimred.data.pixels import load_pixels
 from dimred.data.presence import Boxes, Presence
+from dimred.data.reading import Reading
 from dimred.data.spelling import composed, one_spelling
 from dimred.data.stored_array import Rows
-from dimred.data.window import AUTO, Window
+from dimred.data.window import AUTO
 
 _NAMES = (IMAGES, "axes", "rgb", "labels", "class_names", "split", "boxes")
 
@@ -90,28 +91,28 @@ def load_npz(
 def npz_source(
     path: str,
     named: str,
-    window: Window | None = None,
+    reading: Reading,
     known: tuple[int, int, int] | None = None,
 ) -> ArraySource:
     """The images of an .npz or .npy file as a run takes them.
 
-    named: how error messages begin. window, known: the run's window, and the channels, height and
-    width of its images, by which axes are told apart.
+    named: how error messages begin. reading, known: the run's, and the channels, height and width
+    of its images, by which axes are told apart.
     Raises InputError as `load_npz`.
     """
     arrays = ArrayFile(path, named, (IMAGES, "axes"))
     rows, axis = _images(arrays, known)
-    return source_for(rows, axis, window, arrays.error)
+    return source_for(rows, axis, reading, arrays.error)
 
 
 def array_source(
     array: NDArray[Any],
     error: Error,
-    window: Window | None = None,
+    reading: Reading,
     known: tuple[int, int, int] | None = None,
 ) -> ArraySource:
     """`npz_source` of an array in memory. error: makes an exception from a message."""
-    return source_for(array, channel_axis(array.shape, error, known=known), window, error)
+    return source_for(array, channel_axis(array.shape, error, known=known), reading, error)
 
 
 def _images(

@@ -5,6 +5,7 @@ import pytest
 
 from dimred.data.array_shapes import AXES, channel_axis, channels_first, shape_of
 from dimred.data.npz import array_source, load_npz, npz_source
+from dimred.data.reading import Reading
 from dimred.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -88,10 +89,10 @@ def test_three_channels_are_colors_unless_said_otherwise(tmp_path, said, expecte
 
 def test_what_a_run_takes_decides_which_axis_is_the_channel(tmp_path):
     images = RNG.integers(0, 256, (2, 8, 5, 8), dtype=np.uint8)
-    assert array_source(images, InputError, known=(8, 5, 8)).shape == (8, 5, 8)
+    assert array_source(images, InputError, Reading(), known=(8, 5, 8)).shape == (8, 5, 8)
     np.save(tmp_path / "a.npy", images.transpose(0, 2, 3, 1))  # (2, 5, 8, 8)
     named = str(tmp_path / "a.npy")
-    assert npz_source(named, "a.npy", known=(5, 8, 8)).shape == (5, 8, 8)
-    assert npz_source(named, "a.npy", known=(8, 5, 8)).shape == (8, 5, 8)
+    assert npz_source(named, "a.npy", Reading(), known=(5, 8, 8)).shape == (5, 8, 8)
+    assert npz_source(named, "a.npy", Reading(), known=(8, 5, 8)).shape == (8, 5, 8)
     with pytest.raises(InputError, match=r"^a.npy: .*which axis is the channel"):
-        npz_source(named, "a.npy", known=(5, 9, 9))
+        npz_source(named, "a.npy", Reading(), known=(5, 9, 9))
