@@ -16,12 +16,13 @@ from dimred.data.folder_source import FolderSource, Refuse, decoding, headers_of
 from dimred.data.found import counted_word
 from dimred.data.image_decoding import Decoded
 from dimred.data.image_set import ImageSet
+from dimred.data.levels import notes_on_types
 from dimred.data.own_options import Store
 from dimred.data.pixels import load_pixels
 from dimred.data.reading import IMAGES, Header, Reading
 from dimred.data.selection import unseen_rows
 from dimred.data.window import AUTO, TYPE, Window, check_window
-from dimred.data.window_choice import choose_window
+from dimred.data.window_choice import choose_window, notes_on_others
 from dimred.errors import InputError
 from dimred.files import expanded
 
@@ -47,7 +48,8 @@ class FolderPixels(NamedTuple):
     """The images of N files of which m can be read.
 
     images: uint8 (m, C, H, W). problems: why a file cannot be read, by its position. about: what
-    else is known of each of the m images. is_rgb, window: as of `ImageSet`.
+    else is known of each of the m images. is_rgb, window: as of `ImageSet`. notes: what is worth
+    saying of the window.
     """
 
     images: Tensor
@@ -55,6 +57,7 @@ class FolderPixels(NamedTuple):
     about: list[Decoded]
     is_rgb: bool
     window: Window | None
+    notes: tuple[str, ...] = ()
 
 
 def with_pages(folder: str, files: Sequence[File]) -> list[File]:
@@ -171,7 +174,14 @@ class _Files(NamedTuple):
         problems = {positions[i]: problem for i, problem in pixels.problems.items()}
         if refuse is not None and problems:  # of a packed file, made without dataset.strict
             refuse(*min(problems.items()))
-        return FolderPixels(pixels.images, problems, pixels.about or [], channels.is_rgb, window)
+        types = [headers[i].type for i in range(len(headers)) if i not in pixels.problems]
+        windowed = [name for name in {*types} if window is not None and window.ranges(name)]
+        notes = (
+            *([] if self.how.window != AUTO else notes_on_others(headers, learned)),
+            *notes_on_types(pixels.images, types, windowed),
+        )
+        about, is_rgb = pixels.about or [], channels.is_rgb
+        return FolderPixels(pixels.images, problems, about, is_rgb, window, notes)
 
 
 def _refuse_pages(

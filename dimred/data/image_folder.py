@@ -97,7 +97,12 @@ def load_image_folder(
     mean, std = channel_statistics(pixels.images, is_test)
     unreadable = {files[i].name: problem for i, problem in sorted(pixels.problems.items())}
     found = _found(
-        layout, passed_over, pixels.about, unreadable, _lost_classes(files, kept), joined.notes
+        layout,
+        passed_over,
+        pixels.about,
+        unreadable,
+        _lost_classes(files, kept),
+        (*joined.notes, *pixels.notes),
     )
     return ImageSet(
         images=pixels.images,
@@ -157,7 +162,7 @@ def _found(
     about: Sequence[Decoded],
     unreadable: dict[str, str],
     lost_classes: dict[str, str],
-    of_tables: tuple[str, ...],
+    others: tuple[str, ...],
 ) -> Found:
     """What the files tell about the set."""
     not_classes = [
@@ -171,7 +176,7 @@ def _found(
         in_system_folders=dict(passed_over.system_folders.most_common()),
         hidden=passed_over.hidden,
         links=passed_over.links,
-        notes=(*layout.notes, *(notes if not_classes else []), *of_tables),
+        notes=(*layout.notes, *(notes if not_classes else []), *others),
     )
 
 

@@ -49,7 +49,7 @@ def test_dim_fluorescence_is_seen_and_said(tmp_path):
     assert look.as_json()["levels_kept"] == [256]
     as_type = first_look(load(tmp_path, size=64, window="type"))
     assert as_type.kept == (3,)
-    assert as_type.notes[0].startswith("3 of 256 levels are left of values of more than 8 bits")
+    assert as_type.notes[0].startswith("3 of 256 levels are left; where the files have more")
     assert "window: uint16 as 0 to 65535; 3 levels" in as_type.lines()
 
 
