@@ -17,6 +17,7 @@ from dimred.data.stored_array import Rows
 from dimred.data.window import (
     BOOL,
     BYTES,
+    READ_TYPES,
     TYPE,
     Range,
     Sample,
@@ -32,8 +33,6 @@ from dimred.errors import InputError
 
 Error = Callable[[str], InputError]
 
-_INTEGERS = ("bool", "uint8", "uint16", "int16", "uint32", "int32")
-READ_TYPES = (*_INTEGERS, "float16", "float32", "float64")
 _COLORS = 3
 _UNIT = (0.0, 1.0)
 _AT_A_TIME = 2**24  # bytes read for a digest

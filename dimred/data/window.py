@@ -17,6 +17,11 @@ ANY = "any"
 """In place of the name of a type: the values of every type."""
 BYTES = "uint8"
 BOOL = "bool"
+READ_TYPES = (
+    *(BOOL, BYTES, "uint16", "int16", "uint32", "int32"),
+    *("float16", "float32", "float64"),
+)
+"""The types of values that arrays may have."""
 
 MAX_SAMPLED = 1_000
 """Images that the ranges of `auto` are taken from."""
