@@ -109,11 +109,16 @@ class ArraySource:
 
 
 def source_of(
-    rows: Rows, axis: int | None, window: Any, is_test: NDArray[np.bool_], error: Error
+    rows: Rows,
+    axis: int | None,
+    window: Any,
+    learned: Callable[[], NDArray[np.int64]],
+    error: Error,
 ) -> tuple[ArraySource, Window | None]:
     """The images of an array, and the window by which values become bytes.
 
-    window: `dataset.window`. is_test: of each image; the others are learned from.
+    window: `dataset.window`. learned: the positions of the images that are learned from, at
+        least one; called where percentiles are taken.
     Raises InputError as made by `error` for values that have no such window.
     """
     name = _checked_type(rows.dtype, error)
@@ -127,7 +132,7 @@ def source_of(
     if window == TYPE:
         chosen = Window({name: (_whole_range(name, error),) * channels})
     else:
-        chosen = Window({name: _sample(rows, axis, is_test, error).ranges()})
+        chosen = Window({name: _sample(rows, axis, learned(), error).ranges()})
     return ArraySource(rows, axis, chosen.ranges(name), window == TYPE, error), chosen
 
 
@@ -163,9 +168,9 @@ def _whole_range(name: str, error: Error) -> Range:
         raise error(f"array 'images': {problem}") from problem
 
 
-def _sample(rows: Rows, axis: int | None, is_test: NDArray[np.bool_], error: Error) -> Sample:
+def _sample(rows: Rows, axis: int | None, learned: NDArray[np.int64], error: Error) -> Sample:
     sample = Sample(shape_of(rows.shape, axis)[0], type_name(rows.dtype))
-    for i in sampled(np.flatnonzero(~is_test)):
+    for i in sampled(learned):
         (image,) = channels_first(rows[i : i + 1], axis)
         _check_finite(image, error)
         sample.add(image)

@@ -20,7 +20,7 @@ from dimred.data.levels import notes_on_types
 from dimred.data.own_options import Store
 from dimred.data.pixels import load_pixels
 from dimred.data.reading import IMAGES, Header, Reading
-from dimred.data.selection import unseen_rows
+from dimred.data.selection import learned_rows
 from dimred.data.window import AUTO, TYPE, Window, check_window
 from dimred.data.window_choice import choose_window, notes_on_others
 from dimred.errors import InputError
@@ -111,11 +111,7 @@ def read_files(
     if strict and problems:
         refuse(*min(problems.items()))
     positions = [i for i in sound if i not in problems]
-    learned = ~chosen.is_test
-    if not learned.any():
-        learned = ~learned  # as it is read: a test split alone is none
-    if how.fit_classes is not None:
-        learned &= ~unseen_rows(chosen.labels, how.fit_classes)
+    learned = learned_rows(chosen, how.fit_classes)  # a test split alone is read as none
     found: FolderPixels | None = None
     if positions:
         with decoding():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from dimred.data.array_file import IMAGES, ArrayFile
-from dimred.data.array_shapes import channel_axis
+from dimred.data.array_shapes import channel_axis, shape_of
 from dimred.data.array_source import ArraySource, Error, source_for, source_of
 from dimred.data.found import Found
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
@@ -25,9 +27,20 @@ from dimred.data.window import AUTO
 
 _NAMES = (IMAGES, "axes", "rgb", "labels", "class_names", "split", "boxes")
 
+Learned = Callable[[ImageSet], NDArray[np.int64]]
+
+
+def training_rows(images: ImageSet) -> NDArray[np.int64]:
+    """The positions of the training images."""
+    return np.flatnonzero(~images.is_test)
+
 
 def load_npz(
-    path: str, window: Any = AUTO, store: Store = Store.memory, folder: Path | None = None
+    path: str,
+    window: Any = AUTO,
+    store: Store = Store.memory,
+    folder: Path | None = None,
+    learned: Learned = training_rows,
 ) -> ImageSet:
     """The images of an .npz file as `numpy.savez` writes it, or of an .npy file, which holds the
     images alone; `~` is expanded.
@@ -48,11 +61,12 @@ def load_npz(
     split: optional, (N,), "train" or "test", or True or 1 for test. If all images are on one side,
         there is no split.
 
-    Other arrays are ignored. Percentiles of `window`, mean and std are those of the training
-    images. Arrays that are stored uncompressed, image after image, are read in blocks; of others
-    all are in memory while they become bytes.
+    Other arrays are ignored. mean and std are those of the training images. Arrays that are stored
+    uncompressed, image after image, are read in blocks; of others all are in memory while they
+    become bytes.
 
-    window: `dataset.window`. store, folder: of `load_pixels`.
+    window: `dataset.window`. store, folder: of `load_pixels`. learned: the positions of the
+        images that percentiles of `window` are of, from all images without pixels.
     Raises InputError for a file that is missing, damaged or of another kind, for an array that is
     missing or invalid, and where memory does not suffice.
     """
@@ -61,27 +75,34 @@ def load_npz(
     rows, axis = _images(arrays)
     is_test = _is_test(arrays, len(rows))
     n_test = int(is_test.sum())
-    source, chosen = source_of(rows, axis, window, is_test, arrays.error)
-    presence, boxes, labels = *_presence(arrays, source.shape[1:]), None
+    presence, boxes, labels = *_presence(arrays, shape_of(rows.shape, axis)[1:]), None
     notes: list[str] = []
     if presence is None:
         labels, notes = _labels(arrays, len(rows))
+    outline = ImageSet(
+        images=torch.empty(len(rows), 1, 0, 0, dtype=torch.uint8),
+        mean=(0.0,),
+        std=(1.0,),
+        is_test=is_test,
+        split_name="",
+        labels=labels,
+        index=np.arange(len(rows), dtype=np.int64),
+        presence=presence,
+    )
+    source, chosen = source_of(rows, axis, window, lambda: learned(outline), arrays.error)
     there = None if store is Store.disk else source.as_they_are
     if there is None:
         images = load_pixels(source, store, folder, named).images
     else:
         images = torch.from_numpy(there)
     mean, std = channel_statistics(images, is_test)
-    return ImageSet(
+    return replace(
+        outline,
         images=images,
         mean=mean,
         std=std,
-        is_test=is_test,
         split_name=f"split array, {len(images) - n_test:,}/{n_test:,}" if n_test else "",
-        labels=labels,
-        index=np.arange(len(images), dtype=np.int64),
         found=Found(notes=tuple(notes)),
-        presence=presence,
         boxes=boxes,
         is_rgb=_is_rgb(arrays),
         window=chosen,

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from dimred.data.array_source import source_for, source_of
 from dimred.data.npz import array_source, load_npz
+from dimred.data.own_options import ImageFolder, Npz
 from dimred.data.reading import Reading
 from dimred.data.window import Window
 from dimred.errors import InputError
@@ -29,7 +30,7 @@ def refused(tmp_path, window="auto", **arrays):
 
 
 def source(array, window="auto", axis=None):
-    return source_of(array, axis, window, np.zeros(len(array), bool), InputError)
+    return source_of(array, axis, window, lambda: np.arange(len(array)), InputError)
 
 
 @pytest.mark.parametrize("dtype", WIDE)
@@ -211,3 +212,31 @@ def test_what_a_run_has_no_window_for(window, array, part):
 def test_bool_and_floats_in_0_to_1_need_no_window():
     for array in (RAMP > 500, (RAMP > 500).astype(np.float64)):
         assert array_source(array, InputError, Reading()).read(0, 4).pixels.max() == 255
+
+
+@pytest.mark.parametrize(
+    ("options", "high"),
+    [
+        ({}, 30.0),
+        ({"fit_classes": ["a"]}, 10.0),
+        ({"classes": ["b"]}, 30.0),
+        ({"classes": ["a"]}, 10.0),
+        ({"window": "type"}, 65535.0),
+    ],
+)
+def test_the_window_is_of_what_is_learned_from_as_in_a_folder(tmp_path, options, high):
+    """Classes a and b of up to 10 and 30, and a test image of 900."""
+    labels, split = ["a"] * 3 + ["b"] * 3, ["train", "train", "test"] * 2
+    images = np.broadcast_to(np.linspace(0, 1, 8), (6, 8, 8)).copy()
+    images *= np.array([10, 10, 900, 30, 30, 900])[:, None, None]
+    images = images.astype(np.uint16)
+    np.savez(tmp_path / "mine.npz", images=images, labels=labels, split=split)
+    for values, name, side in zip(images, labels, split, strict=True):
+        file = tmp_path / f"files/{side}/{name}/{len(list(tmp_path.rglob('*.npy')))}.npy"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, values)
+    of_file = Npz(path=str(tmp_path / "mine.npz"), **options).load(0)
+    of_folder = ImageFolder(root=str(tmp_path / "files"), image_size=8, **options).load(0)
+    (pair,) = of_file.window.by_type["uint16"]
+    assert pair == (0.0, high)
+    assert of_folder.window == of_file.window
