@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dimred.data.array_file import IMAGES, ArrayFile
+from dimred.data.array_file import IMAGES, SINGLE, ArrayFile
 from dimred.data.array_shapes import channel_axis, shape_of
 from dimred.data.array_source import ArraySource, Error, source_for, source_of
 from dimred.data.found import Found
@@ -25,7 +25,7 @@ from dimred.data.spelling import composed, one_spelling
 from dimred.data.stored_array import Rows
 from dimred.data.window import AUTO
 
-_NAMES = (IMAGES, "axes", "rgb", "labels", "class_names", "split", "boxes")
+_NAMES = (IMAGES, *SINGLE, "labels", "class_names", "split", "boxes")
 
 Learned = Callable[[ImageSet], NDArray[np.int64]]
 
@@ -61,9 +61,9 @@ def load_npz(
     split: optional, (N,), "train" or "test", or True or 1 for test. If all images are on one side,
         there is no split.
 
-    Other arrays are ignored. mean and std are those of the training images. Arrays that are stored
-    uncompressed, image after image, are read in blocks; of others all are in memory while they
-    become bytes.
+    Other arrays are ignored, as are `axes` and `rgb` of other kinds, which is said. mean and std
+    are those of the training images. Arrays that are stored uncompressed, image after image, are
+    read in blocks; of others all are in memory while they become bytes.
 
     window: `dataset.window`. store, folder: of `load_pixels`. learned: the positions of the
         images that percentiles of `window` are of, from all images without pixels.
@@ -102,7 +102,7 @@ def load_npz(
         mean=mean,
         std=std,
         split_name=f"split array, {len(images) - n_test:,}/{n_test:,}" if n_test else "",
-        found=Found(notes=tuple(notes)),
+        found=Found(notes=(*notes, *_notes_on_names(arrays))),
         boxes=boxes,
         is_rgb=_is_rgb(arrays),
         window=chosen,
@@ -143,15 +143,19 @@ def _images(
     if arrays.images is None:
         names = ", ".join(repr(name) for name in arrays.all_names[:20]) or "none"
         raise arrays.error(f"no array 'images'; the arrays are {names}")
-    axes = arrays.scalar("axes")
+    axes = arrays.scalar("axes", "SU")
     return arrays.images, channel_axis(arrays.images.shape, arrays.error, axes, known)
 
 
 def _is_rgb(arrays: ArrayFile) -> bool:
-    value = arrays.scalar("rgb")
-    if value not in (None, False, True):
-        raise arrays.error(f"array 'rgb' is {value!r}; must be True or False")
-    return value is None or bool(value)
+    return arrays.scalar("rgb", "b") is not False
+
+
+def _notes_on_names(arrays: ArrayFile) -> Iterator[str]:
+    """What to say of arrays that have a name by chance."""
+    for name, kinds, wanted in (("axes", "SU", "NCHW or NHWC"), ("rgb", "b", "True or False")):
+        if name in arrays.all_names and arrays.scalar(name, kinds) is None:
+            yield f"array '{name}' is not {wanted}, and is ignored"
 
 
 def _presence(arrays: ArrayFile, size: tuple[int, int]) -> tuple[Presence | None, Boxes | None]:
