@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from typing import Any, BinaryIO
 
@@ -16,6 +17,8 @@ from dimred.errors import InputError
 from dimred.files import expanded, open_regular
 
 IMAGES = "images"
+SINGLE = ("axes", "rgb")
+"""Arrays of one value."""
 _ONE_AN_IMAGE = ("labels", "split")
 _ADVICE = "save fewer or smaller images, or uncompressed"
 
@@ -68,14 +71,14 @@ class ArrayFile:
                 raise self.error(f"array '{name}' has bytes that are not UTF-8") from error
         return array
 
-    def scalar(self, name: str) -> Any:
-        """The only value of an array, or None without such an array."""
-        array = self.get(name)
-        if array is None:
+    def scalar(self, name: str, kinds: str) -> Any:
+        """The only value of an array of some kinds of NumPy's types. None where there is no such
+        array: others may have that name by chance."""
+        array = self.arrays.get(name)
+        if array is None or array.dtype.kind not in kinds:
             return None
-        if array.size != 1:
-            raise self.error(f"array '{name}' has shape {array.shape}; must be one value")
-        return array.item()
+        value = self.get(name)
+        return None if value is None else value.item()
 
     def _check_shape(self, name: str, shape: tuple[int, ...], n: int) -> None:
         # One column alone may be meant as the class of each image.
@@ -101,8 +104,9 @@ class ArrayFile:
                 self.images = self._array(file, content, name)
             elif name in names:
                 array = self._array(file, content, name)
-                assert isinstance(array, np.ndarray)
-                self.arrays[name] = array
+                if array is not None:
+                    assert isinstance(array, np.ndarray)
+                    self.arrays[name] = array
         return names
 
     def _single(self, file: BinaryIO) -> Rows:
@@ -119,7 +123,7 @@ class ArrayFile:
         file.seek(0)
         return self._in_memory(IMAGES, header, lambda: np.load(file, allow_pickle=False))
 
-    def _array(self, file: BinaryIO, content: Any, name: str) -> Rows:
+    def _array(self, file: BinaryIO, content: Any, name: str) -> Rows | None:
         try:
             archive = content.zip
             member = archive.NameToInfo.get(f"{name}.npy") or archive.getinfo(name)
@@ -128,6 +132,8 @@ class ArrayFile:
             raise self._damaged(name) from error
         if header is None:  # NumPy returns other members of a zip as bytes
             raise self.error(f"'{name}' is no array; write the file with numpy.savez")
+        if name in SINGLE and math.prod(header.shape) != 1:
+            return None  # and may be large
         self._check_header(name, header)
         if name == IMAGES and member.compress_type == zipfile.ZIP_STORED and self._stays(header):
             start = content_of(file, member)

@@ -15,6 +15,9 @@ from dimred.options.option import option
 from dimred.options.registry import register
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from dimred.data.image_set import ImageSet
 
 
@@ -189,7 +192,14 @@ class Npz(OwnImages):
 
         self.check_place()
         assert self.path is not None
-        return load_npz(self.path, self.window, self.store, self.pack_folder)
+        return load_npz(self.path, self.window, self.store, self.pack_folder, self._learned)
+
+    def _learned(self, images: ImageSet) -> NDArray[np.int64]:
+        """The positions of the images that are learned from, of all in the file without pixels."""
+        from dimred.data.selection import learned_rows
+
+        chosen = self.select(images)
+        return chosen.index[learned_rows(chosen, self.fit_classes)]
 
     @property
     def cache(self) -> Path | None:

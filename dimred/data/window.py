@@ -16,6 +16,12 @@ AUTO, TYPE = "auto", "type"
 ANY = "any"
 """In place of the name of a type: the values of every type."""
 BYTES = "uint8"
+BOOL = "bool"
+READ_TYPES = (
+    *(BOOL, BYTES, "uint16", "int16", "uint32", "int32"),
+    *("float16", "float32", "float64"),
+)
+"""The types of values that arrays may have."""
 
 MAX_SAMPLED = 1_000
 """Images that the ranges of `auto` are taken from."""
@@ -34,8 +40,8 @@ class Window:
     """The range of values that become 0 to 255, for each type of values and each channel.
 
     by_type: (low, high) of each of C channels, low < high, or one for all channels, by the name of
-        the type of the values, such as "uint16" (`type_name`), or by ANY. Types without an entry
-        are read by `range_of_type`, bytes as they are. Values outside a range become 0 or 255.
+        the type of the values, such as "uint16" (`type_name`), or by ANY; for types without an
+        entry, see `Reading.ranges`. Values outside a range become 0 or 255.
     """
 
     by_type: Mapping[str, tuple[Range, ...]]
@@ -155,7 +161,7 @@ def check_inside(values: NDArray[Any], name: str) -> None:
         return
     advice = "set dataset.window=auto or [low,high]"
     if not name.startswith("float") and lowest >= low:
-        raise ValueError(f"its values go to {highest:g}, more than {name} has; {advice}")
+        raise ValueError(f"its values go up to {highest:g}, above {high:g}; {advice}")
     if not name.startswith("float"):
         raise ValueError(f"its signed values go below 0, and what is black is not known; {advice}")
     raise ValueError(
