@@ -156,6 +156,9 @@ def test_where_few_images_do_not_make_a_pairing_all_are_read(tmp_path, monkeypat
     ("words", "named"),
     [
         (["train", "-m", "seed=0,1", "--preview"], "--preview: draws one run"),
+        (["train", "seed=0,1", "--preview"], "--preview: draws one run"),
+        (["train", "hydra.mode=MULTIRUN", "seed=0,1", "--preview"], "--preview: draws one run"),
+        (["train", "--list", "--preview"], "--list and --preview: give one of them"),
         (["train", "dataset=image_folder", "dataset.root=nowhere", "--preview"], "nowhere"),
         (["plot", "views", "nowhere"], "nowhere: holds no finished run"),
         (["plot", "loss", "--root", "x"], "--root: goes with dimred plot views only"),
