@@ -53,7 +53,8 @@ Examples:
                                                             takes; trains nothing, writes nothing
                                                             but a packed file (dataset.store)
   dimred train experiment=demo --preview                    a picture of what the network would see,
-                                                            of up to 64 images; trains nothing
+                                                            of up to 64 images (2,000 where the
+                                                            pairing needs more); trains nothing
 
 Results go to outputs/NAME-seedSEED-HASH/ (output_dir=FOLDER or run_dir=FOLDER change that).
 The same command continues a stopped run. A finished run is not repeated, except with restart=true;
@@ -245,6 +246,8 @@ def _preview(config: RunConfig) -> int:
     sheet = preview(config)
     write_atomically(sheet.file, to_png(sheet.figure))
     print(f"{printable(sheet.file)}: what the network sees, of {sheet.images:,} images read")
+    if sheet.note:
+        print(sheet.note)
     return 0
 
 
