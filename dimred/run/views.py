@@ -174,7 +174,7 @@ def views_figure(
     colors = in_words(channels, images.images.shape[1], images.is_rgb)
     data = f"{config.dataset.name}, pairing={options.name}, seed {config.seed}"
     text = ", ".join(filter(None, (f"{data}: an image, then {what}", colors)))
-    return sheet(tiles, 1, "What the network sees", text, _on(config))
+    return sheet(tiles, 1, "What the network sees", text, _on(config, images))
 
 
 def _check(config: RunConfig) -> None:
@@ -216,11 +216,11 @@ def _names(images: ImageSet, chosen: NDArray[np.int64]) -> list[str]:
     return [f"image {images.index[i]}" for i in chosen]
 
 
-def _on(config: RunConfig) -> str:
-    """The augmentations that are on, or other options that are set, in words."""
+def _on(config: RunConfig, images: ImageSet) -> str:
+    """The augmentations that are on and apply to the images, or other options that are set."""
     options = config.pairing
     if isinstance(options, AugmentedOptions):
-        return options.in_words()
+        return options.in_words(images.images.shape[1], images.is_rgb)
     plain = registered("pairing")[options.name](name=options.name)
     given = {key: value for key, _, value in walk(options)}
     usual = {key: value for key, _, value in walk(plain)}

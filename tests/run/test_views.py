@@ -1,5 +1,7 @@
 """The sheet of what the network sees."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -68,6 +70,19 @@ def test_a_row_is_an_image_and_eight_views_of_it(sheets, channels):
     assert not np.array_equal(second[0], second[2])
     assert "vertical flip 0.5" in texts[2]
     assert "hue" not in texts[2]
+
+
+@pytest.mark.parametrize("is_rgb", [True, False])
+def test_the_legend_names_only_what_applies(sheets, is_rgb):
+    images = replace(image_set(3), is_rgb=is_rgb)
+    words = ["pairing=augmentation", "pairing.channel_drop=0.1"]
+    (*_, legend) = tiles_of(sheets, *words, images=images)[1]
+    jitter = "jitter 0.8 (brightness 0.4, contrast 0.4"
+    color = f"{jitter}, saturation 0.4, hue 0.1), gray 0.2"
+    assert (color if is_rgb else f"{jitter})") in legend
+    assert "channels dropped 0.1" in legend
+    (*_, legend) = tiles_of(sheets, *words, images=image_set(1))[1]
+    assert legend.endswith(f"{jitter})")
 
 
 def test_views_are_those_of_the_pairing(sheets):
