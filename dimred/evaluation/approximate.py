@@ -25,7 +25,6 @@ EXTRA = "pip install -e '.[neighbors]' in dimred's clone"
 _CHECKED = 1_000  # points whose neighbors are also searched exactly
 _LEAST = 30  # neighbors of a point in the graph that is searched; fewer find less
 _ROUNDING = 1e-6  # of distances in float32, as a share
-_FIRST = 100  # points of the first search
 _MAX_LENGTH = 1e18  # of points whose squared distances float32 holds
 
 
@@ -47,8 +46,7 @@ def neighbors_of_all(points: Features, k: int, device: torch.device | None = Non
     installed. Its compilation takes 20 s (two cores, 2026-11-27). The share of neighbors that are
     as near as the true ones is counted for 1,000 points and said.
 
-    The same points and number of threads give the same neighbors, as far as was tried (pynndescent
-    0.7).
+    The same points and number of threads give the same neighbors.
 
     points: (n, d). k: up to n - 1; all others where there are fewer, none for a single point.
     """
@@ -93,17 +91,18 @@ def _descended(points: Features, k: int) -> Rows:
     import numba
     from pynndescent import NNDescent
 
-    threads = min(torch.get_num_threads(), numba.get_num_threads())
-
-    def graph(of: Features, neighbors: int) -> Rows:
+    threads = torch.get_num_threads()
+    try:
         index = NNDescent(
-            of, metric="euclidean", n_neighbors=neighbors, random_state=0, n_jobs=threads
+            points,
+            metric="euclidean",
+            n_neighbors=max(k + 1, _LEAST),
+            random_state=0,
+            n_jobs=min(threads, numba.get_num_threads()),
         )
-        return index.neighbor_graph[0].astype(np.int64)
-
-    # The first search of a process found other neighbors than all later ones, with one thread.
-    graph(points[:_FIRST], _LEAST)
-    rows = without_own(graph(points, max(k + 1, _LEAST)), np.arange(len(points)))[:, :k]
+    finally:
+        torch.set_num_threads(threads)  # numba sets OpenMP's, which are PyTorch's as well
+    rows = without_own(index.neighbor_graph[0].astype(np.int64), np.arange(len(points)))[:, :k]
     lost = np.flatnonzero((rows < 0).any(axis=1))  # of which too few were found
     if len(lost):
         rows[lost] = nearest_others(points, lost, k)
