@@ -96,15 +96,17 @@ def survey(dataset: ImageFolder, files: Sequence[File], budget: float) -> Survey
             )
         files = [f for f, it in zip(files, of_all, strict=True) if isinstance(it, Decoded)]
     classes = {file.class_name for file in files} - {None}
+    channels = common_channels(about)
     return Survey(
         n=len(files),
         width=round(median(image.size[0] for image in about)),
         height=round(median(image.size[1] for image in about)),
-        channels=common_channels(about).count,
+        channels=channels.count,
         n_classes=len(classes) if len(classes) > 1 else 0,
         seconds=seconds,
         learned=_learned(dataset, files),
         unreadable=unreadable,
+        is_rgb=channels.is_rgb,
     )
 
 
