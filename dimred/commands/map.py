@@ -43,7 +43,8 @@ finished. Photos that were added or removed make a new run.
 
   dimred map ~/photos
   dimred map ~/photos budget_minutes=60 dataset.image_size=64
-  dimred map ~/plankton pairing.rotate=180 --print"""
+  dimred map ~/plankton pairing.rotate=180 --print
+  dimred map ~/stacks dataset.pages=images               TIFFs of several pages: each is an image"""
 
 _DEFAULT_MINUTES = 10.0
 _MOST_MINUTES = 100_000.0
