@@ -16,6 +16,7 @@ from dimred.data.pixel_source import Block
 from dimred.data.stored_array import Rows, StoredArray
 from dimred.data.window import (
     BYTES,
+    NOT_FINITE,
     TYPE,
     Range,
     Sample,
@@ -188,4 +189,4 @@ def _sample(rows: Rows, axis: int | None, is_test: NDArray[np.bool_], error: Err
 
 def _check_finite(values: NDArray[Any], error: Error) -> None:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise error("array 'images' has NaN or infinite values")
+        raise error(f"array 'images' has {NOT_FINITE}")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dimred.data.window import BYTES, Window, check_inside, range_of_type, to_bytes
+from dimred.data.window import BYTES, NOT_FINITE, Window, check_inside, range_of_type, to_bytes
 from dimred.errors import InputError
 
 CHANNELS, IMAGES = "channels", "images"
@@ -85,7 +85,7 @@ def check_values(values: NDArray[Any]) -> None:
     if values.dtype.kind not in "uif":
         raise ValueError(f"its values are {values.dtype}; must be integers or floats")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise ValueError("has values that are NaN or infinite")
+        raise ValueError(f"has {NOT_FINITE}")
 
 
 def as_bytes(values: NDArray[Any], name: str, reading: Reading) -> NDArray[np.uint8]:
