@@ -18,6 +18,7 @@ from dimred.data.stored_array import Rows, StoredArray
 from dimred.data.window import (
     BOOL,
     BYTES,
+    NOT_FINITE,
     READ_TYPES,
     TYPE,
     Range,
@@ -192,4 +193,4 @@ def _sample(rows: Rows, axis: int | None, learned: NDArray[np.int64], error: Err
 
 def _check_finite(values: NDArray[Any], error: Error) -> None:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise error("array 'images' has NaN or infinite values")
+        raise error(f"array 'images' has {NOT_FINITE}")

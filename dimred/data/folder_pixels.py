@@ -96,7 +96,7 @@ def read_files(
 
     reading = Reading(None, how.pages, how.window == TYPE)
     headers = headers_of([f"{folder}/{file.place}" for file in files], reading)
-    _refuse_pages(root, files, headers)
+    refuse_pages(f"dataset.root={root!r}", files, headers)
     problems: dict[int, str] = {
         i: header for i, header in enumerate(headers) if not isinstance(header, Header)
     }
@@ -178,8 +178,11 @@ class _Files(NamedTuple):
         return FolderPixels(pixels.images, problems, about, is_rgb, window, notes)
 
 
-def _refuse_pages(root: str, files: Sequence[File], headers: Sequence[Header | str]) -> None:
-    """Refuse files of several pages where it is not said what these are."""
+def refuse_pages(named: str, files: Sequence[File], headers: Sequence[Header | str]) -> None:
+    """Raise InputError for files of several pages of which it is not said what they are.
+
+    named: how the message begins. headers: of the files, or why they cannot be read.
+    """
     several = [
         (file, header)
         for file, header in zip(files, headers, strict=True)
@@ -190,7 +193,7 @@ def _refuse_pages(root: str, files: Sequence[File], headers: Sequence[Header | s
     file, header = several[0]
     count = counted_word(len(several), "file has", "files have")
     raise InputError(
-        f"dataset.root={root!r}: {count} several pages, {file.name!r} first ({header.pages}, axes "
+        f"{named}: {count} several pages, {file.name!r} first ({header.pages}, axes "
         f"{header.axes}); set dataset.pages=images, or dataset.pages=channels where they are "
-        "channels of one image"
+        "channels of one image, or leave such files out by rows of dataset.exclude"
     )

@@ -48,6 +48,7 @@ class OwnImages(DatasetOptions):
         "leaves bytes as they are; type takes the range of the type, of floats [0, 1]; [low,high], "
         "or a list of ranges, one a channel, is of all values, bytes too.",
         also=("percentiles", "contrast", "levels", "bit_depth", "range"),
+        form="auto, type, [low,high], or a list of such ranges",
     )
     store: Store = option(
         Store.auto,
@@ -104,6 +105,7 @@ class ImageFolder(SelectedFiles, OwnImages):
         "of one image, or images, called file.tif[0] and so on. null refuses such files. Of "
         "animations the first frame is read.",
         also=("frames", "stack", "z_stack", "multipage"),
+        form="channels, images or null",
     )
     strict: bool = option(
         False,

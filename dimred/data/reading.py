@@ -13,6 +13,7 @@ from PIL import Image
 from dimred.data.window import (
     BOOL,
     BYTES,
+    NOT_FINITE,
     TYPE,
     Range,
     Window,
@@ -127,7 +128,7 @@ def check_values(values: NDArray[Any]) -> None:
     if values.dtype.kind not in "uif":
         raise ValueError(f"its values are {values.dtype}; must be integers or floats")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise ValueError("has values that are NaN or infinite")
+        raise ValueError(f"has {NOT_FINITE}")
 
 
 def is_seen(alpha: NDArray[Any]) -> NDArray[np.bool_]:

@@ -29,6 +29,9 @@ _MAX_OF_IMAGE = 4_096  # values of each channel of each of these
 _OUTSIDE = 0.1  # percent of the values on either side that become 0 or 255
 _REACHED = 0.5  # floats in [0, 1] are taken for shares of the whole if they reach this
 
+NOT_FINITE = "NaN or infinite values; make numbers of them first, as numpy.nan_to_num does"
+"""What images with such values, which are not read, are told to have."""
+
 MAX_CHANNELS = 16
 """Of images."""
 
