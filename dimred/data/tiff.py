@@ -56,6 +56,8 @@ class Tiff:
         try:
             all_series = file.series
             series, keyframe = all_series[0], all_series[0].keyframe
+        except (OSError, MemoryError):
+            raise
         except Exception as error:  # tifffile raises many kinds
             raise ValueError(_DAMAGED) from error
         if not isinstance(keyframe, TiffPage) or not {"Y", "X"} <= set(series.axes):
@@ -130,7 +132,7 @@ class Tiff:
         self._check_there(planes)
         try:
             values = self._read(planes, page)
-        except OSError:
+        except (OSError, MemoryError):
             raise
         except Exception as error:
             if "imagecodecs" not in str(error):
@@ -252,7 +254,7 @@ def opened_tiff(file: BinaryIO, pages: str | None) -> Iterator[Tiff]:
     # Other files of the same series, which it may name, are left alone.
     try:
         tiff = TiffFile(file, name="a TIFF", _multifile=False)
-    except OSError:
+    except (OSError, MemoryError):
         raise
     except Exception as error:  # tifffile raises many kinds
         raise ValueError(_DAMAGED) from error
