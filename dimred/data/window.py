@@ -49,16 +49,6 @@ class Window:
 
     by_type: Mapping[str, tuple[Range, ...]]
 
-    def __post_init__(self) -> None:
-        """Raise InputError for ranges that are none."""
-        for name, ranges in self.by_type.items():
-            for pair in ranges:
-                if not _is_range(pair):
-                    raise InputError(
-                        f"dataset.window: the values of {name} go from {pair[0]:g} to {pair[1]:g}, "
-                        "which is no finite range; set dataset.window=[low,high]"
-                    )
-
     def ranges(self, name: str) -> tuple[Range, ...] | None:
         """The ranges of a type's values; None where there is no entry for it."""
         return self.by_type.get(name, self.by_type.get(ANY))
@@ -82,15 +72,17 @@ class Window:
         Raises InputError for anything else.
         """
         try:
-            by_type = {
-                str(name): tuple((float(low), float(high)) for low, high in of)
-                for name, of in content.items()
-            }
+            window = cls(
+                {
+                    str(name): tuple((float(low), float(high)) for low, high in of)
+                    for name, of in content.items()
+                }
+            )
         except (AttributeError, TypeError, ValueError) as error:
             raise InputError(f"{named}: {content!r} is no window as a run writes it") from error
-        if not all(of and all(map(_is_range, of)) for of in by_type.values()):
+        if not all(of and all(map(_is_range, of)) for of in window.by_type.values()):
             raise InputError(f"{named}: {content!r} is no window as a run writes it")
-        return cls(by_type)
+        return window
 
 
 def in_channels(texts: Sequence[str], channels: int) -> str:
