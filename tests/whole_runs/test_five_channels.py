@@ -70,7 +70,7 @@ def test_images_are_placed_through_the_window_of_the_run(cwd):
 def test_views_are_drawn_in_the_channels_that_are_named(cwd, monkeypatch):
     drawn, sheet = [], views.sheet
     monkeypatch.setattr(views, "sheet", lambda *args: drawn.append(args) or sheet(*args))
-    dimred(cwd, "plot", "views", "run", "--channels", "0,4")
+    dimred(cwd, "plot", "views", "run", "--channels", "0,4", "--out", "x.png")
     ((tiles, _, _, said, legend),) = drawn
     assert said.endswith("channels 0, 4 as green, magenta")
     assert "hue" not in legend
