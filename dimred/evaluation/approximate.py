@@ -75,7 +75,8 @@ def neighbors_of_all(points: Features, k: int, device: torch.device | None = Non
 
 def _longest(points: Features) -> float:
     """An upper bound of the lengths of points (n, d)."""
-    return float(max(abs(float(points.max())), abs(float(points.min())))) * points.shape[1] ** 0.5
+    largest = max(abs(float(points.max())), abs(float(points.min())))
+    return largest * float(np.sqrt(points.shape[1]))
 
 
 def _share_as_near(points: Features, own: Rows, found: Rows, true: Rows) -> float:
