@@ -101,7 +101,8 @@ class Fits:
         """What a linear classifier is of, for some images, (n, d)."""
         if method == PIXELS:  # as float32 only those that are asked for
             points = self.target.images.images[torch.from_numpy(rows)].flatten(1).numpy()
-            return np.divide(points, np.float32(255), dtype=np.float32)
+            scaled: NDArray[np.float32] = np.divide(points, np.float32(255), dtype=np.float32)
+            return scaled
         if method in self._kept:
             return self._kept[method].h[rows]
         return self._points[method][rows]

@@ -53,7 +53,7 @@ class OwnImages(DatasetOptions):
     store: Store = option(
         Store.auto,
         "Where pixels are kept: in memory, or on disk in a packed file; auto takes the disk for "
-        "more than half of the memory that is free.",
+        "more than half of the memory that is free, if it can be written there.",
         changes_result=False,
         also=("memmap", "cache", "lazy"),
     )

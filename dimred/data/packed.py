@@ -106,12 +106,12 @@ class Pack:
             return ""
         with pixels:
             index = opened(self.index)
-            if index is None:
-                return "has lost its index"
-            with index:
-                known = read_index(index.read(), self.head, self.spans)
+            known = None
+            if index is not None:
+                with index:
+                    known = read_index(index.read(), self.head, self.spans)
             if known is None or not known.is_complete:
-                return "has an index that is damaged"
+                return "has no sound index"
             blocks, size = known.blocks, os.fstat(pixels.fileno()).st_size
             if size != self._bytes(blocks) or self._sound(pixels, blocks) < len(blocks):
                 return "is damaged"
@@ -139,17 +139,24 @@ class Pack:
         still = _first(bool(block.problems) for block in read)
         return left_out[still][0] if still < len(left_out) else len(blocks)
 
-    def _unchanged(self, blocks: Sequence[PackedBlock]) -> int:
-        """How many of the first blocks are what would be read now: their files are as they were, or
-        are read to the same again."""
+    def _as_now(self, blocks: Sequence[PackedBlock]) -> list[PackedBlock]:
+        """The first blocks that are what would be read now, each with the state of its files now:
+        they are as they were, or are read to the same again."""
 
-        def is_same(block: PackedBlock) -> bool:
-            span, state = (block.first, block.stop), block.state
-            if self.source.state(*span) == state:
-                return True
-            return block_line(replace(self._read(span)[0], state=state)) == block_line(block)
+        def as_now(block: PackedBlock) -> PackedBlock | None:
+            span = block.first, block.stop
+            if self.source.state(*span) == block.state:
+                return block
+            now = self._read(span)[0]
+            was = replace(block, state=now.state)
+            return was if block_line(was) == block_line(now) else None
 
-        return _first(in_order(is_same, blocks))
+        found = []
+        for block in in_order(as_now, blocks):
+            if block is None:
+                break
+            found.append(block)
+        return found
 
     def _made(self, index: int, why: str) -> Packed:
         """The images, packed by this process, which has locked the index. why: a pack that is
@@ -176,7 +183,7 @@ class Pack:
             # first key, gives a file another state, in which it is read again. Files too new for
             # that to be sure have no known digest, and are read both times.
             # What was other only while it was read is in the blocks, and not in the key.
-            if self._key() != self.key or self._unchanged(blocks) < len(blocks):
+            if self._key() != self.key or len(self._as_now(blocks)) < len(blocks):
                 raise InputError(f"{self.what} have changed while they were packed; start again")
             with using(self.partial):
                 os.fsync(pixels)
@@ -189,9 +196,8 @@ class Pack:
     def _kept(self, pixels: BinaryIO, blocks: list[PackedBlock]) -> list[PackedBlock]:
         """The first blocks of a pack that was begun which are as if they were read now. The key
         is of the files as they are now: what was read before they were so is not of it."""
-        kept = blocks[: self._unchanged(blocks)]
-        kept = kept[: self._sound(pixels, kept)]
-        return kept[: self._tried(kept)]
+        kept = blocks[: self._sound(pixels, blocks)]
+        return self._as_now(kept[: self._tried(kept)])
 
     def _announce(self, kept: Sequence[PackedBlock]) -> None:
         """Say what is about to be written, and refuse what there is no room for."""

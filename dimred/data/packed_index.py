@@ -18,6 +18,8 @@ _FORMAT = 2
 _DIGEST = 16  # bytes
 _NONE = np.empty((0, 0, 0), dtype=np.uint8)
 _ABOUT = tuple(name for name in Decoded._fields if name != "pixels")
+# What lines raise that are torn, or were not written here.
+_OF_OTHER_HANDS = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 _KINDS = get_type_hints(Decoded)
 
 
@@ -98,7 +100,7 @@ def read_index(content: bytes, head: bytes, spans: Sequence[tuple[int, int]]) ->
                 whole = said == {"complete": _digest(content[: lengths[-1]])}
                 return Index(blocks, lengths, whole and end == len(content))
             block = _block(said)
-        except (KeyError, TypeError, ValueError, RecursionError):  # torn, or of other hands
+        except _OF_OTHER_HANDS:
             break
         if (block.first, block.stop) != spans[len(blocks)]:
             break
@@ -109,7 +111,7 @@ def read_index(content: bytes, head: bytes, spans: Sequence[tuple[int, int]]) ->
 
 def _block(said: dict[str, Any]) -> PackedBlock:
     first, stop = int(said["first"]), int(said["stop"])
-    problems = {first + int(i): str(problem) for i, problem in dict(said["problems"]).items()}
+    problems = {first + int(i): str(problem) for i, problem in said["problems"].items()}
     if not set(problems) <= set(range(first, stop)):
         raise ValueError("problems of other images")
     count = stop - first - len(problems)
