@@ -23,8 +23,8 @@ dimred compare [RUN] A [B] [--spaces pixels,h,z] [--within COLUMN] [--group COLU
 
 Says whether two sets of images are alike, how sure that is and how large the difference, by
 classifiers that try to tell them apart: in pixels (50 principal components), in H, the network's
-features, and in Z, the map. Each set must have 20 images at least. A and B are image files, folders or .npz files, as of `dimred embed`,
-or images of the run itself, where RUN: stands as it is:
+features, and in Z, the map. Each set must have 20 images at least. A and B are image files, folders
+or .npz files, as of `dimred embed`, or images of the run itself, where RUN: stands as it is:
 
   RUN:train  RUN:test  RUN:class=cat  RUN:test,class=cat  "RUN:angle<90"
   RUN:learned  RUN:unseen         (with dataset.fit_classes: the classes learned from, the others)
