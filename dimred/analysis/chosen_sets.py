@@ -183,12 +183,12 @@ class OwnImages:
         if isinstance(dataset, Npz) and dataset.path and expanded(dataset.path).is_file():
             return (absolute(str(expanded(dataset.path))),) * self.n, self.on.index[images]
         there: dict[str, str] = {}
+        names = np.full(self.n, "") if self.on.sources is None else self.on.sources[images]
         if isinstance(dataset, ImageFolder) and dataset.root:
             try:
-                there = files_by_name(dataset.root)
+                there = files_by_name(dataset.root, names.tolist())
             except InputError:
                 there = {}  # the folder is gone
-        names = np.full(self.n, "") if self.on.sources is None else self.on.sources[images]
         files = tuple(absolute(path or "") for path in paths_of(there, names.tolist()))
         return files, np.full(self.n, -1)
 

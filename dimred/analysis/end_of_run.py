@@ -49,7 +49,7 @@ def write_page(path: Path, samples: ImageSet, h: NDArray[np.float32], view: bool
 def _keep(run: FinishedRun) -> None:
     """Write kept.npz."""
     names = [] if run.map.sources is None else run.map.sources.tolist()
-    there = files_by_name(run.config.dataset.root)  # type: ignore[attr-defined]
+    there = files_by_name(run.config.dataset.root, names)  # type: ignore[attr-defined]
     images, few = RunImages(run), len(names) <= MAX_IMAGES
     thumbnails = None
     if few:

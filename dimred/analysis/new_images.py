@@ -22,7 +22,7 @@ from dimred.data.channels import channels_of
 from dimred.data.folder_pixels import pages_of
 from dimred.data.folder_source import decode_files
 from dimred.data.found import counted_word
-from dimred.data.image_paths import READ, SUFFIXES, image_paths
+from dimred.data.image_paths import READ, SUFFIXES, image_paths, is_array
 from dimred.data.npz import array_source, npz_source
 from dimred.data.own_options import ImageFolder
 from dimred.data.reading import IMAGES
@@ -89,7 +89,7 @@ class NewImages:
     def _in(self, source: Source) -> list[_File]:
         """The files that a source is or holds, as pages where the run's pages are images."""
         is_of_folder = isinstance(self.run.config.dataset, ImageFolder)
-        files = _files(source, _ARRAYS[:1] if is_of_folder else _ARRAYS)
+        files = _files(source, _ARRAYS[:1] if is_of_folder else _ARRAYS, self._of_arrays)
         if self.run.reading.pages != IMAGES:
             return files
         pages = pages_of([file.path for file in files])
@@ -98,6 +98,12 @@ class NewImages:
             for file, of_file in zip(files, pages, strict=True)
             for page in of_file
         ]
+
+    @property
+    def _of_arrays(self) -> bool:
+        """Whether the run learned from .npy files, each an image."""
+        sources = self.run.map.sources
+        return sources is not None and any(map(is_array, sources.tolist()))
 
     @property
     def listed(self) -> list[NewImage]:
@@ -154,10 +160,10 @@ class NewImages:
         if number not in self._arrays:
             file, run = self._files[number], self.run
             if self._in_memory is None:
-                source = npz_source(file.path, file.name, run.window, run.shape)
+                source = npz_source(file.path, file.name, run.reading, run.shape)
             else:
-                source = array_source(self._in_memory, file.error, run.window, run.shape)
-            self._check_shape(source.shape, file)
+                source = array_source(self._in_memory, file.error, run.reading, run.shape)
+            self._check_shape((source.channels, *source.shape[1:]), file)
             self._arrays[number] = source
         return self._arrays[number]
 
@@ -241,10 +247,11 @@ class _File(NamedTuple):
         return InputError(f"{self.name}: {problem}")
 
 
-def _files(source: Source, of_arrays: tuple[str, ...]) -> list[_File]:
+def _files(source: Source, of_arrays: tuple[str, ...], npys: bool) -> list[_File]:
     """A file, or the image files below a folder, sorted. Raises InputError for anything else.
 
-    of_arrays: how the names of files of arrays end.
+    of_arrays: how the names of files of arrays end. npys: whether .npy files in a folder are images
+    in any case.
     """
     named = os.fspath(source)
     if not named:
@@ -264,7 +271,7 @@ def _files(source: Source, of_arrays: tuple[str, ...]) -> list[_File]:
         )
     if (Path(path) / layout.EMBEDDING).exists():
         raise InputError(f"{name}: is a run folder; name one run, then images")
-    inside = sorted(image_paths(path, name), key=lambda file: file.split("/"))
+    inside = sorted(image_paths(path, name, arrays=npys), key=lambda file: file.split("/"))
     if not inside:
         raise InputError(f"{name}: no images there; image files end in {' '.join(READ)}")
     name = name.rstrip("/")

@@ -148,7 +148,7 @@ def _rows(arrays: RunArrays, dims: int) -> dict[str, list[str | float | bool]]:
 def _images(run: FinishedRun, file: str) -> ArraySource | None:
     """The images in a file of arrays, as the run takes them; None where it has none."""
     try:
-        return npz_source(file, file, run.window, run.shape)
+        return npz_source(file, file, run.reading, run.shape)
     except (InputError, OSError):
         return None
 

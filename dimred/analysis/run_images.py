@@ -174,8 +174,9 @@ class RunImages:
         if self._now is not None:
             return self._now.paths
         if self._listed is None:
-            there = files_by_name(self.run.config.dataset.root)  # type: ignore[attr-defined]
-            paths = paths_of(there, self.rows.sources or ())
+            names = self.rows.sources or ()
+            there = files_by_name(self.run.config.dataset.root, names)  # type: ignore[attr-defined]
+            paths = paths_of(there, names)
             if self.run.is_in_memory:
                 self._leave_out_changed(paths)
             self._listed = tuple(paths)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from typing import Any, BinaryIO
 
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 from dimred.array_files import NPY, Header, content_of, header_of, read_header
 from dimred.data.free_memory import require_memory
 from dimred.data.known_digests import DIGEST, KnownDigests
-from dimred.data.stored_array import Rows, StoredArray, checksum
+from dimred.data.stored_array import Rows, StoredArray, checksum, version_of
 from dimred.errors import InputError
 from dimred.files import expanded, open_regular
 
 IMAGES = "images"
+SINGLE = ("axes", "rgb")
+"""Arrays of one value."""
 _ONE_AN_IMAGE = ("labels", "split")
 _ADVICE = "save fewer or smaller images, or uncompressed"
 
@@ -46,6 +49,7 @@ class ArrayFile:
         self.arrays: dict[str, NDArray[Any]] = {}
         try:
             with open_regular(self.path) as opened:  # NumPy would leave a damaged file open
+                self._version = version_of(opened)
                 self.all_names = self._read(opened)
         except OSError as error:
             raise self.error(error.strerror or "cannot be read") from error
@@ -67,14 +71,14 @@ class ArrayFile:
                 raise self.error(f"array '{name}' has bytes that are not UTF-8") from error
         return array
 
-    def scalar(self, name: str) -> Any:
-        """The only value of an array, or None without such an array."""
-        array = self.get(name)
-        if array is None:
+    def scalar(self, name: str, kinds: str) -> Any:
+        """The only value of an array of some kinds of NumPy's types. None where there is no such
+        array: others may have that name by chance."""
+        array = self.arrays.get(name)
+        if array is None or array.dtype.kind not in kinds:
             return None
-        if array.size != 1:
-            raise self.error(f"array '{name}' has shape {array.shape}; must be one value")
-        return array.item()
+        value = self.get(name)
+        return None if value is None else value.item()
 
     def _check_shape(self, name: str, shape: tuple[int, ...], n: int) -> None:
         # One column alone may be meant as the class of each image.
@@ -100,8 +104,9 @@ class ArrayFile:
                 self.images = self._array(file, content, name)
             elif name in names:
                 array = self._array(file, content, name)
-                assert isinstance(array, np.ndarray)
-                self.arrays[name] = array
+                if array is not None:
+                    assert isinstance(array, np.ndarray)
+                    self.arrays[name] = array
         return names
 
     def _single(self, file: BinaryIO) -> Rows:
@@ -118,7 +123,7 @@ class ArrayFile:
         file.seek(0)
         return self._in_memory(IMAGES, header, lambda: np.load(file, allow_pickle=False))
 
-    def _array(self, file: BinaryIO, content: Any, name: str) -> Rows:
+    def _array(self, file: BinaryIO, content: Any, name: str) -> Rows | None:
         try:
             archive = content.zip
             member = archive.NameToInfo.get(f"{name}.npy") or archive.getinfo(name)
@@ -127,10 +132,12 @@ class ArrayFile:
             raise self._damaged(name) from error
         if header is None:  # NumPy returns other members of a zip as bytes
             raise self.error(f"'{name}' is no array; write the file with numpy.savez")
+        if name in SINGLE and math.prod(header.shape) != 1:
+            return None  # and may be large
         self._check_header(name, header)
         if name == IMAGES and member.compress_type == zipfile.ZIP_STORED and self._stays(header):
             start = content_of(file, member)
-            if self._checksum(start, member.file_size) != member.CRC:
+            if self._checksum(file, start, member.file_size) != member.CRC:
                 raise self._damaged(name)
             return self._stored(header, start + header.start)
         return self._in_memory(name, header, lambda: content[name])
@@ -144,9 +151,13 @@ class ArrayFile:
                 f"{header.held:,} bytes of it instead of {header.n_bytes:,}"
             )
 
-    def _checksum(self, start: int, size: int) -> int:
+    def _checksum(self, file: BinaryIO, start: int, size: int) -> int:
         def read() -> bytes:
-            return checksum(self.path, start, size).to_bytes(DIGEST)
+            found = checksum(file, start, size).to_bytes(DIGEST)
+            with open_regular(self.path) as now:  # whose digest becomes known
+                if version_of(now) != self._version:
+                    raise self.error("has changed while it was read")
+            return found
 
         if self.known is None:
             return int.from_bytes(read())
@@ -158,7 +169,7 @@ class ArrayFile:
         return header.in_c_order and len(header.shape) > 1 and header.n_bytes > 0
 
     def _stored(self, header: Header, start: int) -> StoredArray:
-        return StoredArray(self.path, start, header.shape, header.dtype, self.named)
+        return StoredArray(self.path, start, header.shape, header.dtype, self.named, self._version)
 
     def _in_memory(self, name: str, header: Header, read: Any) -> NDArray[Any]:
         what = f"{self.named}: array '{name}' of shape {header.shape}"

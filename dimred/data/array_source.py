@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from dimred.data.array_shapes import channels_first, shape_of
 from dimred.data.known_digests import DIGEST, KnownDigests
 from dimred.data.pixel_source import Block
+from dimred.data.reading import Reading
 from dimred.data.stored_array import Rows, StoredArray
 from dimred.data.window import (
+    BOOL,
     BYTES,
     NOT_FINITE,
+    READ_TYPES,
     TYPE,
     Range,
     Sample,
@@ -32,9 +35,7 @@ from dimred.errors import InputError
 
 Error = Callable[[str], InputError]
 
-_INTEGERS = ("bool", "uint8", "uint16", "int16", "uint32", "int32")
-READ_TYPES = (*_INTEGERS, "float16", "float32", "float64")
-_BOOL = "bool"
+_COLORS = 3
 _UNIT = (0.0, 1.0)
 _AT_A_TIME = 2**24  # bytes read for a digest
 _VALUES = 2**18  # that become bytes at a time
@@ -45,9 +46,11 @@ class ArraySource:
     """The images of an array as a `PixelSource`.
 
     axis: of the channel, None where there is none. ranges: that become 0 to 255, one for each
-        channel or for all; None for bytes that stay as they are.
+        channel or for all; None for bytes that stay as they are. Gray images have three channels
+        by three ranges.
     whole: refuse values outside of the range of their type.
     error: makes an exception from a message; raised for values that cannot be bytes.
+    channels: of the array.
     """
 
     def __init__(
@@ -61,6 +64,9 @@ class ArraySource:
         self.rows, self.axis, self.ranges = rows, axis, ranges
         self.whole, self.error = whole, error
         self.shape = shape_of(rows.shape, axis)
+        self.channels = self.shape[0]
+        if self.channels == 1 and ranges is not None and len(ranges) == _COLORS:
+            self.shape = (_COLORS, *self.shape[1:])
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -78,6 +84,7 @@ class ArraySource:
         if self.ranges is None:
             return Block(np.ascontiguousarray(images))
         self._check(images)
+        images = np.broadcast_to(images, (len(images), *self.shape))
         pixels = np.empty(images.shape, np.uint8)
         step = max(_VALUES // math.prod(self.shape), 1)
         for i in range(0, len(images), step):
@@ -85,13 +92,17 @@ class ArraySource:
         return Block(pixels)
 
     def key(self, known: KnownDigests | None = None) -> bytes:
-        about = (self.rows.shape, self.rows.dtype.str, self.axis, self.ranges)
+        about = (self.rows.shape, self.rows.dtype.str, self.axis, self.ranges, self.whole)
         key = hashlib.blake2b(_FORMAT + repr(about).encode(), digest_size=32)
         if known is not None and isinstance(self.rows, StoredArray):
             key.update(known.of(self.rows.path, f"values from {self.rows.start}", self._digest))
         else:
             key.update(self._digest())
         return key.digest()
+
+    def state(self, first: int, stop: int) -> str:
+        """See `PixelSource`: rows in memory do not change, and changed files are not read."""
+        return ""
 
     def _digest(self) -> bytes:
         """BLAKE2b of the values."""
@@ -104,7 +115,7 @@ class ArraySource:
 
     def _check(self, images: NDArray[Any]) -> None:
         _check_finite(images, self.error)
-        if self.whole and images.dtype.kind != "b":
+        if self.whole:
             try:
                 check_inside(images, type_name(images.dtype))
             except ValueError as problem:
@@ -112,11 +123,16 @@ class ArraySource:
 
 
 def source_of(
-    rows: Rows, axis: int | None, window: Any, is_test: NDArray[np.bool_], error: Error
+    rows: Rows,
+    axis: int | None,
+    window: Any,
+    learned: Callable[[], NDArray[np.int64]],
+    error: Error,
 ) -> tuple[ArraySource, Window | None]:
     """The images of an array, and the window by which values become bytes.
 
-    window: `dataset.window`. is_test: of each image; the others are learned from.
+    window: `dataset.window`. learned: the positions of the images that are learned from, at
+        least one; called where percentiles are taken.
     Raises InputError as made by `error` for values that have no such window.
     """
     name = _checked_type(rows.dtype, error)
@@ -124,45 +140,33 @@ def source_of(
     given = given_window(window, channels)
     if given is not None:
         return ArraySource(rows, axis, given.ranges(name), False, error), given
-    if name in (BYTES, _BOOL):
-        ranges = (_UNIT,) if name == _BOOL else None
+    if name in (BYTES, BOOL):
+        ranges = (_UNIT,) if name == BOOL else None
         return ArraySource(rows, axis, ranges, False, error), None
     if window == TYPE:
         chosen = Window({name: (_whole_range(name, error),) * channels})
     else:
-        chosen = Window({name: _sample(rows, axis, is_test, error).ranges()})
+        chosen = Window({name: _sample(rows, axis, learned(), error).ranges()})
     return ArraySource(rows, axis, chosen.ranges(name), window == TYPE, error), chosen
 
 
-def source_for(rows: Rows, axis: int | None, window: Window | None, error: Error) -> ArraySource:
-    """The images of an array as a run takes them whose window is given.
+def source_for(rows: Rows, axis: int | None, reading: Reading, error: Error) -> ArraySource:
+    """The images of an array as a run takes them, by its reading.
 
-    A type that the run has no window for is taken where nothing needs to be known: bytes, bool,
-    and floats by the window of other floats or, without one, in [0, 1].
-    Raises InputError as made by `error` for other types, and for another number of channels.
+    Raises InputError as made by `error` for types that it has no window for (`Reading.ranges`),
+    and for another number of channels, but gray in color.
     """
     name = _checked_type(rows.dtype, error)
     channels = shape_of(rows.shape, axis)[0]
-    ranges = None if window is None else _ranges_for(rows.dtype, window)
-    if ranges is not None:
-        if len(ranges) not in (1, channels):
-            has = "1 channel" if channels == 1 else f"{channels} channels"
-            raise error(f"array 'images' has {has}; the run's window is of {len(ranges)}")
-        return ArraySource(rows, axis, ranges, False, error)
-    if name == BYTES:
-        return ArraySource(rows, axis, None, False, error)
-    if rows.dtype.kind not in "fb":
-        known = ", ".join(window.by_type if window else (BYTES,))
-        raise error(f"array 'images' is {name}; the run learned from {known} and has no window")
-    return ArraySource(rows, axis, (_UNIT,), True, error)
-
-
-def _ranges_for(dtype: np.dtype[Any], window: Window) -> tuple[Range, ...] | None:
-    """The ranges of values of a type, or of another type of floats."""
-    of_type = window.ranges(type_name(dtype))
-    if of_type is not None or dtype.kind != "f":
-        return of_type
-    return next((found for name, found in window.by_type.items() if name.startswith("float")), None)
+    try:
+        ranges = reading.ranges(name)
+    except ValueError as problem:
+        raise error(f"array 'images' {problem}") from problem
+    gray_in_color = channels == 1 and ranges is not None and len(ranges) == _COLORS
+    if ranges is not None and len(ranges) not in (1, channels) and not gray_in_color:
+        has = "1 channel" if channels == 1 else f"{channels} channels"
+        raise error(f"array 'images' has {has}; the run's window is of {len(ranges)}")
+    return ArraySource(rows, axis, ranges, reading.is_limited(name), error)
 
 
 def _checked_type(dtype: np.dtype[Any], error: Error) -> str:
@@ -178,9 +182,9 @@ def _whole_range(name: str, error: Error) -> Range:
         raise error(f"array 'images': {problem}") from problem
 
 
-def _sample(rows: Rows, axis: int | None, is_test: NDArray[np.bool_], error: Error) -> Sample:
+def _sample(rows: Rows, axis: int | None, learned: NDArray[np.int64], error: Error) -> Sample:
     sample = Sample(shape_of(rows.shape, axis)[0], type_name(rows.dtype))
-    for i in sampled(np.flatnonzero(~is_test)):
+    for i in sampled(learned):
         (image,) = channels_first(rows[i : i + 1], axis)
         _check_finite(image, error)
         sample.add(image)

@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from dimred.data.found import Found, counted, counted_word
-from dimred.data.image_set import ImageSet, LabelSet
+from dimred.data.image_set import ImageSet, LabelSet, blocks_of
+from dimred.data.levels import FEW_LEVELS, levels_in, note_on_levels
 from dimred.data.presence_labels import notes_on_presence
 from dimred.data.spelling import listed
 from dimred.data.window import Window, in_channels
 
 _MAX_BYTES = 2**31  # beyond which copies are not looked for
-_BLOCK = 1024  # images looked at at a time
-_FEW_LEVELS = 64  # of 256
 _WORTH_SAYING = 0.01  # share of images of one color, and of test images that are copies
 
 
@@ -115,15 +113,12 @@ def first_look(images: ImageSet) -> FirstLook:
     found = images.found or Found()
     _, channels, height, width = images.images.shape
     lowest, highest, constant = 255, 0, 0
-    different = torch.zeros(channels, 256, dtype=torch.bool)
-    for first in range(0, len(images), _BLOCK):
-        pixels = images.images[first : first + _BLOCK].flatten(2)
+    for block in blocks_of(images.images):
+        pixels = block.flatten(2)
         low, high = pixels.amin(2), pixels.amax(2)  # of each channel
         lowest, highest = min(lowest, int(low.min())), max(highest, int(high.max()))
         constant += int((low == high).all(1).sum())
-        for channel in range(channels) if images.window is not None else ():
-            different[channel, torch.bincount(pixels[:, channel].flatten()).nonzero()] = True
-    kept = tuple(different.sum(1).tolist()) if images.window is not None else ()
+    kept = levels_in(images.images) if images.window is not None else ()
     hashes = _hashes(images)
     copies = test_copies = None
     if hashes is not None:
@@ -167,21 +162,16 @@ def _hashes(images: ImageSet) -> NDArray[np.int64] | None:
 
 def _notes_on_pixels(look: FirstLook) -> Iterator[str]:
     n = look.images
-    few = [channel for channel, kept in enumerate(look.kept) if kept < _FEW_LEVELS]
-    if few:
-        left = min(look.kept)
-        where = f" in channel {listed(map(str, few))}" if len(look.kept) > 1 else ""
-        yield (
-            f"{left} of 256 levels are left{where} of values of more than 8 bits; where the "
-            "files have more, dataset.window=auto or a narrower [low,high] keeps more"
-        )
+    few = note_on_levels(look.kept)
+    if few is not None:
+        yield few
     low, high = look.levels
     if low == high:
         yield f"all images are blank: every pixel is {low}"
     else:
         if look.constant >= max(1, _WORTH_SAYING * n):
             yield f"{look.constant:,} of {n:,} images have one color throughout"
-        if high - low < _FEW_LEVELS and not few:
+        if high - low < FEW_LEVELS and few is None:
             yield f"pixels are from {low} to {high} only, of 0 to 255: the images have no contrast"
     if look.found.several_frames:
         files = counted_word(look.found.several_frames, "file has", "files have")

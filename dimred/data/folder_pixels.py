@@ -16,16 +16,15 @@ from dimred.data.folder_source import FolderSource, Refuse, decoding, headers_of
 from dimred.data.found import counted_word
 from dimred.data.image_decoding import Decoded
 from dimred.data.image_set import ImageSet
+from dimred.data.levels import notes_on_types
 from dimred.data.own_options import Store
 from dimred.data.pixels import load_pixels
 from dimred.data.reading import IMAGES, Header, Reading
-from dimred.data.selection import unseen_rows
+from dimred.data.selection import learned_rows
 from dimred.data.window import AUTO, TYPE, Window, check_window
-from dimred.data.window_choice import choose_window
+from dimred.data.window_choice import choose_window, notes_on_others
 from dimred.errors import InputError
 from dimred.files import expanded
-
-_TIFFS = (".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,8 @@ class FolderPixels(NamedTuple):
     """The images of N files of which m can be read.
 
     images: uint8 (m, C, H, W). problems: why a file cannot be read, by its position. about: what
-    else is known of each of the m images. is_rgb, window: as of `ImageSet`.
+    else is known of each of the m images. is_rgb, window: as of `ImageSet`. notes: what is worth
+    saying of the window.
     """
 
     images: Tensor
@@ -55,6 +55,7 @@ class FolderPixels(NamedTuple):
     about: list[Decoded]
     is_rgb: bool
     window: Window | None
+    notes: tuple[str, ...] = ()
 
 
 def with_pages(folder: str, files: Sequence[File]) -> list[File]:
@@ -71,10 +72,10 @@ def with_pages(folder: str, files: Sequence[File]) -> list[File]:
 def pages_of(paths: Sequence[str]) -> list[Sequence[int | None]]:
     """The pages of each file, where pages are images; [None] for a file of one, which is the image
     itself, and for one that cannot be read."""
-    tiffs = [path for path in paths if path.lower().endswith(_TIFFS)]
-    headers = dict(zip(tiffs, headers_of(tiffs, Reading(pages=IMAGES)), strict=True))
-    counts = {path: it.pages for path, it in headers.items() if isinstance(it, Header)}
-    return [range(counts[path]) if counts.get(path, 1) > 1 else [None] for path in paths]
+    # Of all files: what one is, its content says, not its name.
+    headers = headers_of(paths, Reading(pages=IMAGES))
+    counts = [header.pages if isinstance(header, Header) else 1 for header in headers]
+    return [range(count) if count > 1 else [None] for count in counts]
 
 
 def read_files(
@@ -108,11 +109,7 @@ def read_files(
     if strict and problems:
         refuse(*min(problems.items()))
     positions = [i for i in sound if i not in problems]
-    learned = ~chosen.is_test
-    if not learned.any():
-        learned = ~learned  # as it is read: a test split alone is none
-    if how.fit_classes is not None:
-        learned &= ~unseen_rows(chosen.labels, how.fit_classes)
+    learned = learned_rows(chosen, how.fit_classes)  # a test split alone is read as none
     found: FolderPixels | None = None
     if positions:
         with decoding():
@@ -171,7 +168,14 @@ class _Files(NamedTuple):
         problems = {positions[i]: problem for i, problem in pixels.problems.items()}
         if refuse is not None and problems:  # of a packed file, made without dataset.strict
             refuse(*min(problems.items()))
-        return FolderPixels(pixels.images, problems, pixels.about or [], channels.is_rgb, window)
+        types = [headers[i].type for i in range(len(headers)) if i not in pixels.problems]
+        windowed = [name for name in {*types} if window is not None and window.ranges(name)]
+        notes = (
+            *([] if self.how.window != AUTO else notes_on_others(headers, learned)),
+            *notes_on_types(pixels.images, types, windowed),
+        )
+        about, is_rgb = pixels.about or [], channels.is_rgb
+        return FolderPixels(pixels.images, problems, about, is_rgb, window, notes)
 
 
 def refuse_pages(named: str, files: Sequence[File], headers: Sequence[Header | str]) -> None:

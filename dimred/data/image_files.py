@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dimred.data.image_decoding import decode
+from dimred.data.image_decoding import decode, reason_of
 from dimred.data.image_opening import long_png_texts
-from dimred.data.image_paths import image_paths, split_page
+from dimred.data.image_paths import image_paths, is_array, split_page
 from dimred.data.known_digests import DIGEST, KnownDigests, content_digest
 from dimred.data.reading import AS_STORED, Reading
 from dimred.files import expanded, printable
@@ -24,13 +24,14 @@ _CHUNK = 16  # files a thread takes at a time
 _Made = TypeVar("_Made")
 
 
-def files_by_name(root: str) -> dict[str, str]:
+def files_by_name(root: str, names: Iterable[str] = ()) -> dict[str, str]:
     """The path of each image file below a folder, by its name. Of pages as images, see `paths_of`.
 
+    names: of images of a run, which may be .npy files that other images have come beside since.
     Raises InputError for a folder that cannot be listed.
     """
     folder = str(expanded(root))
-    paths = image_paths(folder, f"dataset.root={root!r}")
+    paths = image_paths(folder, f"dataset.root={root!r}", arrays=any(map(is_array, names)))
     return {printable(path): f"{folder}/{path}" for path in paths}
 
 
@@ -80,9 +81,12 @@ def whole_pictures(
 
 def _of_each(paths: Sequence[str | None], make: Callable[[str], _Made]) -> list[_Made | None]:
     def made(path: str | None) -> _Made | None:
+        if path is None:
+            return None
         try:
-            return None if path is None else make(path)
-        except Exception:  # damaged files make Pillow raise many kinds
+            return make(path)
+        except Exception as error:  # damaged files make Pillow raise many kinds
+            reason_of(error, path)
             return None
 
     def of_chunk(start: int) -> list[_Made | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -12,15 +12,17 @@ import torch
 
 from dimred.data.folder_layout import File, Layout, layout_of
 from dimred.data.folder_pixels import AS_THEY_ARE, HowRead, read_files, with_pages
-from dimred.data.found import Found, grouped
+from dimred.data.found import Found, counted_word, grouped
 from dimred.data.image_decoding import Decoded
-from dimred.data.image_paths import PassedOver, image_paths
+from dimred.data.image_paths import ARRAY, PassedOver, image_paths
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
 from dimred.data.reading import IMAGES
 from dimred.data.spelling import listed
 from dimred.data.table_join import Joined, Tables
 from dimred.data.table_presence import presence_in
 from dimred.files import escaped, expanded
+
+_MANY = 5  # .npy files that may be meant as images
 
 
 def load_image_folder(
@@ -45,7 +47,8 @@ def load_image_folder(
         Unicode form are one class.
     Order: train before test, each sorted by path. Hidden files and folders, folders of file servers
         and systems (thumbnails, recycle bins), links that lead back into a folder above, and files
-        with other suffixes than SUFFIXES are passed over and counted.
+        with other suffixes than SUFFIXES are passed over and counted, and so are `.npy` files,
+        unless there are no other images.
     Pixels: turned as EXIF says; the first frame of animations. The largest central square is
         resized, whatever the size, which is what resizing the shorter side and then cropping gives.
     Channels: 1 where all images are gray, 3 where some are in color. Images with 2 to 16 channels
@@ -97,7 +100,12 @@ def load_image_folder(
     mean, std = channel_statistics(pixels.images, is_test)
     unreadable = {files[i].name: problem for i, problem in sorted(pixels.problems.items())}
     found = _found(
-        layout, passed_over, pixels.about, unreadable, _lost_classes(files, kept), joined.notes
+        layout,
+        passed_over,
+        pixels.about,
+        unreadable,
+        _lost_classes(files, kept),
+        (*joined.notes, *pixels.notes),
     )
     return ImageSet(
         images=pixels.images,
@@ -157,13 +165,15 @@ def _found(
     about: Sequence[Decoded],
     unreadable: dict[str, str],
     lost_classes: dict[str, str],
-    of_tables: tuple[str, ...],
+    others: tuple[str, ...],
 ) -> Found:
     """What the files tell about the set."""
     not_classes = [
         f"{escaped(name)}/ ({what})" for name, what in (layout.not_classes | lost_classes).items()
     ]
-    notes = [f"folders without readable images are no classes: {listed(not_classes)}"]
+    notes = [*_note_on_arrays(passed_over.suffixes[ARRAY], len(layout.files))]
+    if not_classes:
+        notes.append(f"folders without readable images are no classes: {listed(not_classes)}")
     return replace(
         found_in(about, unreadable),
         files=len(layout.files),
@@ -171,8 +181,17 @@ def _found(
         in_system_folders=dict(passed_over.system_folders.most_common()),
         hidden=passed_over.hidden,
         links=passed_over.links,
-        notes=(*layout.notes, *(notes if not_classes else []), *of_tables),
+        notes=(*layout.notes, *notes, *others),
     )
+
+
+def _note_on_arrays(arrays: int, images: int) -> Iterator[str]:
+    """What to say of .npy files that are passed over, where these may be what is meant."""
+    if arrays >= max(_MANY, images // 2):
+        yield (
+            f"{arrays:,} .npy files are passed over beside "
+            f"{counted_word(images, 'other image', 'other images')}; alone they are read as images"
+        )
 
 
 def found_in(about: Sequence[Decoded], unreadable: dict[str, str]) -> Found:

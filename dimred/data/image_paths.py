@@ -16,8 +16,9 @@ READ = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".gif"),
     *(".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"),
     *(".avif", ".heic", ".heif", ".hif"),  # the last three with pillow-heif
-    ".npy",
+    ".npy",  # where a folder has no other images; see `image_paths`
 )
+ARRAY = ".npy"
 # Image formats that cannot be read here: reported as unreadable instead of ignored.
 _NOT_READ = (".jp2", ".jxl")
 SUFFIXES = (*READ, *_NOT_READ)
@@ -72,13 +73,17 @@ class PassedOver:
         return _by_last(self.in_system)
 
 
-def image_paths(folder: str, named: str, passed_over: PassedOver | None = None) -> Iterator[str]:
+def image_paths(
+    folder: str, named: str, passed_over: PassedOver | None = None, arrays: bool = False
+) -> Iterator[str]:
     """Paths of all image files below `folder`, relative to it, in arbitrary order.
 
     Hidden files and folders, folders of file servers and systems such as @eaDir, and links that
     lead back to a folder above or into the kernel's folders are passed over.
 
-    named: how error messages begin. passed_over: where to count what is passed over.
+    named: how error messages begin. passed_over: where to count what is passed over. arrays:
+        whether .npy files are images in any case; else only where no other files are, as beside
+        images they are labels, features and the like.
     Raises InputError for a folder that cannot be listed, for the root of the file system, and for
     the kernel's folders.
     """
@@ -89,6 +94,8 @@ def image_paths(folder: str, named: str, passed_over: PassedOver | None = None) 
         raise InputError(f"{named}: holds no images, but the system's own files")
     visits: Counter[tuple[int, int]] = Counter()
     pending = [("", frozenset(_identities_above(folder)))]
+    npys: list[tuple[tuple[str, ...], str]] = []  # the folder of each, as for `PassedOver`
+    has_images = False
     while pending:
         inside, above = pending.pop()
         path = Path(folder, inside)
@@ -126,11 +133,18 @@ def image_paths(folder: str, named: str, passed_over: PassedOver | None = None) 
             elif _is_image(entry.name):
                 if _is_loop(entry):
                     passed_over.links += 1
+                elif not arrays and is_array(entry.name):
+                    npys.append((outermost, inside + entry.name))
                 else:
+                    has_images = True
                     yield inside + entry.name
             elif inside + entry.name not in passed_over.used:
                 suffix = escaped(PurePath(entry.name).suffix.lower())
                 passed_over.other[outermost, suffix] += 1
+    if has_images:
+        passed_over.other.update((outermost, ARRAY) for outermost, _ in npys)
+    else:
+        yield from (path for _, path in npys)
 
 
 def split_page(name: str) -> tuple[str, int | None]:
@@ -138,6 +152,11 @@ def split_page(name: str) -> tuple[str, int | None]:
     from 0, of "a.tif". The page is None for an image that is a file by itself."""
     found = _PAGE.fullmatch(name)
     return (found[1], int(found[2])) if found else (name, None)
+
+
+def is_array(name: str) -> bool:
+    """Whether a file is an .npy file by its name."""
+    return name.lower().endswith(ARRAY)
 
 
 def table_path(root: str, given: str) -> Path | None:

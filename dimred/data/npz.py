@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dimred.data.array_file import IMAGES, ArrayFile
-from dimred.data.array_shapes import channel_axis
+from dimred.data.array_file import IMAGES, SINGLE, ArrayFile
+from dimred.data.array_shapes import channel_axis, shape_of
 from dimred.data.array_source import ArraySource, Error, source_for, source_of
 from dimred.data.found import Found
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
@@ -19,15 +21,27 @@ from dimred.data.npz_presence import boxes_of, presence_of
 from dimred.data.own_options import Store
 from dimred.data.pixels import load_pixels
 from dimred.data.presence import Boxes, Presence
+from dimred.data.reading import Reading
 from dimred.data.spelling import composed, one_spelling
 from dimred.data.stored_array import Rows
-from dimred.data.window import AUTO, Window
+from dimred.data.window import AUTO
 
-_NAMES = (IMAGES, "axes", "rgb", "labels", "class_names", "split", "boxes")
+_NAMES = (IMAGES, *SINGLE, "labels", "class_names", "split", "boxes")
+
+Learned = Callable[[ImageSet], NDArray[np.int64]]
+
+
+def training_rows(images: ImageSet) -> NDArray[np.int64]:
+    """The positions of the training images."""
+    return np.flatnonzero(~images.is_test)
 
 
 def load_npz(
-    path: str, window: Any = AUTO, store: Store = Store.memory, folder: Path | None = None
+    path: str,
+    window: Any = AUTO,
+    store: Store = Store.memory,
+    folder: Path | None = None,
+    learned: Learned = training_rows,
 ) -> ImageSet:
     """The images of an .npz file as `numpy.savez` writes it, or of an .npy file, which holds the
     images alone; `~` is expanded.
@@ -48,11 +62,12 @@ def load_npz(
     split: optional, (N,), "train" or "test", or True or 1 for test. If all images are on one side,
         there is no split.
 
-    Other arrays are ignored. Percentiles of `window`, mean and std are those of the training
-    images. Arrays that are stored uncompressed, image after image, are read in blocks; of others
-    all are in memory while they become bytes.
+    Other arrays are ignored, as are `axes` and `rgb` of other kinds, which is said. mean and std
+    are those of the training images. Arrays that are stored uncompressed, image after image, are
+    read in blocks; of others all are in memory while they become bytes.
 
-    window: `dataset.window`. store, folder: of `load_pixels`.
+    window: `dataset.window`. store, folder: of `load_pixels`. learned: the positions of the
+        images that percentiles of `window` are of, from all images without pixels.
     Raises InputError for a file that is missing, damaged or of another kind, for an array that is
     missing or invalid, and where memory does not suffice.
     """
@@ -62,27 +77,34 @@ def load_npz(
     rows, axis = _images(arrays)
     is_test = _is_test(arrays, len(rows))
     n_test = int(is_test.sum())
-    source, chosen = source_of(rows, axis, window, is_test, arrays.error)
-    presence, boxes, labels = *_presence(arrays, source.shape[1:]), None
+    presence, boxes, labels = *_presence(arrays, shape_of(rows.shape, axis)[1:]), None
     notes: list[str] = []
     if presence is None:
         labels, notes = _labels(arrays, len(rows))
+    outline = ImageSet(
+        images=torch.empty(len(rows), 1, 0, 0, dtype=torch.uint8),
+        mean=(0.0,),
+        std=(1.0,),
+        is_test=is_test,
+        split_name="",
+        labels=labels,
+        index=np.arange(len(rows), dtype=np.int64),
+        presence=presence,
+    )
+    source, chosen = source_of(rows, axis, window, lambda: learned(outline), arrays.error)
     there = None if store is Store.disk else source.as_they_are
     if there is None:
         images = load_pixels(source, store, folder, named, known).images
     else:
         images = torch.from_numpy(there)
     mean, std = channel_statistics(images, is_test)
-    return ImageSet(
+    return replace(
+        outline,
         images=images,
         mean=mean,
         std=std,
-        is_test=is_test,
         split_name=f"split array, {len(images) - n_test:,}/{n_test:,}" if n_test else "",
-        labels=labels,
-        index=np.arange(len(images), dtype=np.int64),
-        found=Found(notes=tuple(notes)),
-        presence=presence,
+        found=Found(notes=(*notes, *_notes_on_names(arrays))),
         boxes=boxes,
         is_rgb=_is_rgb(arrays),
         window=chosen,
@@ -92,28 +114,28 @@ def load_npz(
 def npz_source(
     path: str,
     named: str,
-    window: Window | None = None,
+    reading: Reading,
     known: tuple[int, int, int] | None = None,
 ) -> ArraySource:
     """The images of an .npz or .npy file as a run takes them.
 
-    named: how error messages begin. window, known: the run's window, and the channels, height and
-    width of its images, by which axes are told apart.
+    named: how error messages begin. reading, known: the run's, and the channels, height and width
+    of its images, by which axes are told apart.
     Raises InputError as `load_npz`.
     """
     arrays = ArrayFile(path, named, (IMAGES, "axes"))
     rows, axis = _images(arrays, known)
-    return source_for(rows, axis, window, arrays.error)
+    return source_for(rows, axis, reading, arrays.error)
 
 
 def array_source(
     array: NDArray[Any],
     error: Error,
-    window: Window | None = None,
+    reading: Reading,
     known: tuple[int, int, int] | None = None,
 ) -> ArraySource:
     """`npz_source` of an array in memory. error: makes an exception from a message."""
-    return source_for(array, channel_axis(array.shape, error, known=known), window, error)
+    return source_for(array, channel_axis(array.shape, error, known=known), reading, error)
 
 
 def _images(
@@ -123,15 +145,19 @@ def _images(
     if arrays.images is None:
         names = ", ".join(repr(name) for name in arrays.all_names[:20]) or "none"
         raise arrays.error(f"no array 'images'; the arrays are {names}")
-    axes = arrays.scalar("axes")
+    axes = arrays.scalar("axes", "SU")
     return arrays.images, channel_axis(arrays.images.shape, arrays.error, axes, known)
 
 
 def _is_rgb(arrays: ArrayFile) -> bool:
-    value = arrays.scalar("rgb")
-    if value not in (None, False, True):
-        raise arrays.error(f"array 'rgb' is {value!r}; must be True or False")
-    return value is None or bool(value)
+    return arrays.scalar("rgb", "b") is not False
+
+
+def _notes_on_names(arrays: ArrayFile) -> Iterator[str]:
+    """What to say of arrays that have a name by chance."""
+    for name, kinds, wanted in (("axes", "SU", "NCHW or NHWC"), ("rgb", "b", "True or False")):
+        if name in arrays.all_names and arrays.scalar(name, kinds) is None:
+            yield f"array '{name}' is not {wanted}, and is ignored"
 
 
 def _presence(arrays: ArrayFile, size: tuple[int, int]) -> tuple[Presence | None, Boxes | None]:

@@ -15,6 +15,9 @@ from dimred.options.option import option
 from dimred.options.registry import register
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from dimred.data.image_set import ImageSet
 
 
@@ -50,7 +53,7 @@ class OwnImages(DatasetOptions):
     store: Store = option(
         Store.auto,
         "Where pixels are kept: in memory, or on disk in a packed file; auto takes the disk for "
-        "more than half of the memory that is free.",
+        "more than half of the memory that is free, if it can be written there.",
         changes_result=False,
         also=("memmap", "cache", "lazy"),
     )
@@ -167,8 +170,7 @@ class ImageFolder(SelectedFiles, OwnImages):
         self.check_place()
         assert self.root is not None
         pages = None if self.pages is None else self.pages.value
-        folder = expanded(self.store_folder) if self.store_folder else self.cache
-        how = HowRead(self.window, pages, self.store, folder, self.fit_classes)
+        how = HowRead(self.window, pages, self.store, self.pack_folder, self.fit_classes)
         return load_image_folder(
             self.root, self.image_size, self.strict, select, self.table, self.exclude, how
         )
@@ -202,8 +204,14 @@ class Npz(OwnImages):
 
         self.check_place()
         assert self.path is not None
-        folder = expanded(self.store_folder) if self.store_folder else self.cache
-        return load_npz(self.path, self.window, self.store, folder)
+        return load_npz(self.path, self.window, self.store, self.pack_folder, self._learned)
+
+    def _learned(self, images: ImageSet) -> NDArray[np.int64]:
+        """The positions of the images that are learned from, of all in the file without pixels."""
+        from dimred.data.selection import learned_rows
+
+        chosen = self.select(images)
+        return chosen.index[learned_rows(chosen, self.fit_classes)]
 
     @property
     def cache(self) -> Path | None:

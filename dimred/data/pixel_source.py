@@ -46,3 +46,8 @@ class PixelSource(Protocol):
         the window and how this version reads; not where the files lie. Takes as long as reading
         the files whose digests are not known."""
         ...
+
+    def state(self, first: int, stop: int) -> str:
+        """What the files of the images at first to stop - 1 are found as now, without being read:
+        another text once one has changed. "" where `read` raises for files that have."""
+        ...

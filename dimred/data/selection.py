@@ -72,6 +72,16 @@ def unseen_rows(given: LabelSet | None, learned: Sequence[str]) -> NDArray[np.bo
     return is_unseen
 
 
+def learned_rows(images: ImageSet, fit_classes: Sequence[str] | None) -> NDArray[np.bool_]:
+    """Which images are learned from, (N,): training images of the classes to learn from; all of
+    these classes where none is. Errors as of `unseen_rows`."""
+    learned = np.ones(len(images), dtype=np.bool_)
+    if fit_classes is not None:
+        learned = ~unseen_rows(images.labels, fit_classes)
+    training = learned & ~images.is_test
+    return training if training.any() else learned
+
+
 def with_learned_statistics(image_set: ImageSet) -> ImageSet:
     """The same images with the mean and deviation of those of learned classes, of these the
     training images where there are any, so that nothing of what is measured enters the network."""

@@ -16,6 +16,12 @@ AUTO, TYPE = "auto", "type"
 ANY = "any"
 """In place of the name of a type: the values of every type."""
 BYTES = "uint8"
+BOOL = "bool"
+READ_TYPES = (
+    *(BOOL, BYTES, "uint16", "int16", "uint32", "int32"),
+    *("float16", "float32", "float64"),
+)
+"""The types of values that arrays may have."""
 
 MAX_SAMPLED = 1_000
 """Images that the ranges of `auto` are taken from."""
@@ -37,11 +43,21 @@ class Window:
     """The range of values that become 0 to 255, for each type of values and each channel.
 
     by_type: (low, high) of each of C channels, low < high, or one for all channels, by the name of
-        the type of the values, such as "uint16" (`type_name`), or by ANY. Types without an entry
-        are read by `range_of_type`, bytes as they are. Values outside a range become 0 or 255.
+        the type of the values, such as "uint16" (`type_name`), or by ANY; for types without an
+        entry, see `Reading.ranges`. Values outside a range become 0 or 255.
     """
 
     by_type: Mapping[str, tuple[Range, ...]]
+
+    def __post_init__(self) -> None:
+        """Raise InputError for ranges that are none."""
+        for name, ranges in self.by_type.items():
+            for pair in ranges:
+                if not _is_range(pair):
+                    raise InputError(
+                        f"dataset.window: the values of {name} go from {pair[0]:g} to {pair[1]:g}, "
+                        "which is no finite range; set dataset.window=[low,high]"
+                    )
 
     def ranges(self, name: str) -> tuple[Range, ...] | None:
         """The ranges of a type's values; None where there is no entry for it."""
@@ -66,17 +82,15 @@ class Window:
         Raises InputError for anything else.
         """
         try:
-            window = cls(
-                {
-                    str(name): tuple((float(low), float(high)) for low, high in of)
-                    for name, of in content.items()
-                }
-            )
+            by_type = {
+                str(name): tuple((float(low), float(high)) for low, high in of)
+                for name, of in content.items()
+            }
         except (AttributeError, TypeError, ValueError) as error:
             raise InputError(f"{named}: {content!r} is no window as a run writes it") from error
-        if not all(of and all(map(_is_range, of)) for of in window.by_type.values()):
+        if not all(of and all(map(_is_range, of)) for of in by_type.values()):
             raise InputError(f"{named}: {content!r} is no window as a run writes it")
-        return window
+        return cls(by_type)
 
 
 def in_channels(texts: Sequence[str], channels: int) -> str:
@@ -150,6 +164,8 @@ def check_inside(values: NDArray[Any], name: str) -> None:
     if lowest >= low and highest <= high:
         return
     advice = "set dataset.window=auto or [low,high]"
+    if not name.startswith("float") and lowest >= low:
+        raise ValueError(f"its values go up to {highest:g}, above {high:g}; {advice}")
     if not name.startswith("float"):
         raise ValueError(f"its signed values go below 0, and what is black is not known; {advice}")
     raise ValueError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.data.channels import Channels
-from dimred.data.image_decoding import resized_values
-from dimred.data.reading import Header, Reading
+from dimred.data.found import counted_word
+from dimred.data.image_decoding import reason_of, resized_values
+from dimred.data.reading import Header, Reading, is_seen
 from dimred.data.window import (
     BYTES,
     TYPE,
@@ -40,8 +41,8 @@ def choose_window(
     """The window of N image files; None where all of them are of bytes that stay as they are.
 
     given: `dataset.window`. headers: of the files. learned: (N,), which are learned from: those
-        that `auto` looks at, at most 1,000 of each type, evenly spaced, in their final size. Types
-        that none of these has are read by their range.
+        that `auto` looks at, at most 1,000 of each type, evenly spaced, in their final size. Of a
+        type that none of these has (`notes_on_others`), it looks at the others.
     Raises InputError for ranges that do not fit the channels.
     """
     window = given_window(given, channels.count)
@@ -53,12 +54,28 @@ def choose_window(
         if given == TYPE:
             ranges = _of_type(name)
         else:
-            of_type = np.array([header.type == name for header in headers])
-            chosen = [paths[i] for i in sampled(np.flatnonzero(of_type & learned))]
+            of_type = _of(name, headers)
+            rows = of_type & learned if (of_type & learned).any() else of_type
+            chosen = [paths[i] for i in sampled(np.flatnonzero(rows))]
             ranges = _of_sample(name, chosen, channels, size, reading)
         if ranges:
             by_type[name] = ranges
     return Window(by_type) if by_type else None
+
+
+def notes_on_others(headers: Sequence[Header], learned: NDArray[np.bool_]) -> Iterator[str]:
+    """What to say of types, but bytes, of which no file is learned from. headers, learned: as of
+    `choose_window`."""
+    for name in sorted({header.type for header in headers} - {BYTES}):
+        of_type = _of(name, headers)
+        if not (of_type & learned).any():
+            images = counted_word(int(of_type.sum()), "image", "images")
+            yield f"the window of {name} is from {images} not learned from: no others have it"
+
+
+def _of(name: str, headers: Sequence[Header]) -> NDArray[np.bool_]:
+    """Whether each file is of a type, (N,)."""
+    return np.array([header.type == name for header in headers])
 
 
 def _of_type(name: str) -> tuple[Range, ...]:
@@ -74,11 +91,16 @@ def _of_sample(
     sample = Sample(channels.count, name)
 
     def values(path: str) -> NDArray[np.float64] | None:
+        """Of an image, or of the part of it that is seen."""
         try:
             found = resized_values(path, size, reading)
-        except Exception:  # why a file cannot be read is said where it is left out
+        except Exception as error:  # why a file cannot be read is said where it is left out
+            reason_of(error, path)
             return None
-        return None if found is None else found.values
+        if found is None or found.alpha is None:
+            return None if found is None else found.values
+        seen = found.values[:, is_seen(found.alpha)]
+        return seen[:, None] if seen.size else None
 
     with step(f"values of {len(paths):,} images"), ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(paths), _CHUNK):

@@ -103,7 +103,7 @@ class LinearAccuracy(Measure):
         setting, encoder = embedding.setting, embedding.encoder
         labels, compute = setting.images.labels, setting.compute
         assert labels is not None
-        augment = setting.config.pairing.without_color()
+        augment = setting.config.pairing.geometric()
         generator = generator_at(compute.device, setting.config.seed, "linear", epoch)
         order = torch.from_numpy(train).to(compute.device)
         shuffled = torch.randperm(len(order), generator=generator, device=compute.device)

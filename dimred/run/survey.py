@@ -119,7 +119,7 @@ def _looked_at(path: str, reading: Reading) -> Decoded | str:
     try:
         return looked_at(path, (_SIZE, _SIZE), reading)
     except Exception as error:  # damaged files make Pillow raise many kinds
-        return reason_of(error)
+        return reason_of(error, path)
 
 
 def _all_looked_at(

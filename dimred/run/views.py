@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from dimred.config import RunConfig
 from dimred.data.composite import composite, in_words
 from dimred.data.image_set import ImageSet
-from dimred.data.options import DatasetOptions
-from dimred.data.own_options import OwnImages, Store
+from dimred.data.own_options import ImageFolder, OwnImages, Store
+from dimred.data.window import AUTO, MAX_SAMPLED
 from dimred.errors import InputError
 from dimred.files import expanded
 from dimred.options.option import walk
@@ -26,53 +26,83 @@ from dimred.pairing import Pairing, PairingScope, RelationOptions
 from dimred.pairing.options import AugmentedOptions
 from dimred.plots.sheets import Picture, Tile, sheet
 from dimred.run.inputs import fit_positions
-from dimred.run_folder.files_now import own_images
+from dimred.run_folder.files_now import outline, own_images
 from dimred.run_folder.finished import FinishedRun
 from dimred.run_folder.sources import with_source_found
 from dimred.training.seeds import generator_at
 
 SHOWN = 8  # images, and views of each
 READ = 64  # images at most, where the pairing can be built on them
+MORE = 2_000  # where it cannot
 _CPU = torch.device("cpu")
 _Pixels = NDArray[np.uint8]
 
 
 class Preview(NamedTuple):
-    """A sheet of views before training. file: its name. images: how many were read."""
+    """A sheet of views before training. file: its name. images: how many were read. note: what
+    training sees otherwise, or ""."""
 
     figure: Figure
     file: Path
     images: int
+    note: str
 
 
 def preview(config: RunConfig) -> Preview:
-    """The sheet of what the network would see. Reads 64 images, or all of them where the pairing
-    cannot be built on so few; trains and writes nothing.
+    """The sheet of what the network would see. Reads up to 64 images, or 2,000 where the pairing
+    cannot be built on so few, into memory; trains and writes nothing.
 
-    Raises InputError for data that cannot be read, and a pairing without views.
+    Raises InputError for data that cannot be read, and a pairing without views or that cannot be
+    built on the images read.
     """
     config = with_source_found(config)
     _check(config)
-    few = replace(config.dataset, limit=min(config.dataset.limit or READ, READ)).read_only()
-    if isinstance(few, OwnImages):
-        few = replace(few, store=Store.memory)
-    images, figure = _of_few(config, few, config.dataset.read_only())
+    limit = config.dataset.limit
+    try:
+        images, figure = _of_few(config, READ)
+    except NoViews:
+        raise
+    except InputError:  # such as too few of a class for its batches, or for train_per_class
+        if limit is not None and limit <= READ:
+            raise
+        images, figure = _of_few(config, MORE)
     name = config.name or f"{config.dataset.name}-{config.pairing.name}"
     file = expanded(config.output_dir) / "figures" / f"preview-{name}.png"
-    return Preview(figure, file, len(images))
+    return Preview(figure, file, len(images), _note(config, images))
 
 
-def _of_few(
-    config: RunConfig, few: DatasetOptions, all_of_it: DatasetOptions
-) -> tuple[ImageSet, Figure]:
+def _of_few(config: RunConfig, count: int) -> tuple[ImageSet, Figure]:
+    """Up to `count` images, and the sheet of these."""
+    dataset = config.dataset.read_only()
+    few = replace(dataset, limit=min(dataset.limit or count, count))
+    if isinstance(few, OwnImages):  # a packed file would be written, and of all images
+        few = replace(few, store=Store.memory)
     images = few.load(config.seed)
     try:
         return images, views_figure(config, images, fit_positions(config, images))
     except NoViews:
         raise
-    except InputError:  # such as too few of a class for its batches
-        images = all_of_it.load(config.seed)
-        return images, views_figure(config, images, fit_positions(config, images))
+    except InputError as error:
+        if not _is_cut(config, len(images)):
+            raise
+        raise InputError(f"{error} (a preview reads {len(images):,} images)") from error
+
+
+def _is_cut(config: RunConfig, n: int) -> bool:
+    """Whether n images are as many as a preview reads, and the run may have more."""
+    return n in (READ, MORE) and n != config.dataset.limit
+
+
+def _note(config: RunConfig, images: ImageSet) -> str:
+    """What training sees otherwise: the window of files is found in those that are read."""
+    of_files = isinstance(config.dataset, ImageFolder) and config.dataset.window == AUTO
+    if not (of_files and images.window and _is_cut(config, len(images))):
+        return ""
+    window = images.window.text(images.images.shape[1])
+    return (
+        f"window of these {len(images):,} images: {window}; training takes that of up to "
+        f"{MAX_SAMPLED:,} (dataset.window)"
+    )
 
 
 def figure_of_views(path: Path, root: str | None = None, channels: str | None = None) -> Figure:
@@ -85,7 +115,7 @@ def figure_of_views(path: Path, root: str | None = None, channels: str | None = 
     """
     run = FinishedRun(path, root).showing(channels)
     _check(run.config)
-    learned = run.map.training_images // run.n_variants
+    learned = fit_positions(run.config, outline(run.map).take(run.map.images))
     if run.has_files and not (run.files_now.gone or run.files_now.changed):
         some = _spread(learned, READ)
         try:
@@ -144,7 +174,7 @@ def views_figure(
     colors = in_words(channels, images.images.shape[1], images.is_rgb)
     data = f"{config.dataset.name}, pairing={options.name}, seed {config.seed}"
     text = ", ".join(filter(None, (f"{data}: an image, then {what}", colors)))
-    return sheet(tiles, 1, "What the network sees", text, _on(config))
+    return sheet(tiles, 1, "What the network sees", text, _on(config, images))
 
 
 def _check(config: RunConfig) -> None:
@@ -186,11 +216,11 @@ def _names(images: ImageSet, chosen: NDArray[np.int64]) -> list[str]:
     return [f"image {images.index[i]}" for i in chosen]
 
 
-def _on(config: RunConfig) -> str:
-    """The augmentations that are on, or other options that are set, in words."""
+def _on(config: RunConfig, images: ImageSet) -> str:
+    """The augmentations that are on and apply to the images, or other options that are set."""
     options = config.pairing
     if isinstance(options, AugmentedOptions):
-        return options.in_words()
+        return options.in_words(images.images.shape[1], images.is_rgb)
     plain = registered("pairing")[options.name](name=options.name)
     given = {key: value for key, _, value in walk(options)}
     usual = {key: value for key, _, value in walk(plain)}

@@ -70,7 +70,7 @@ def files_now(run: FinishedRun) -> FilesNow:
     names, kept = _names(run.map), run.kept
     root = run.config.dataset.root  # type: ignore[attr-defined]
     try:
-        there = files_by_name(root)
+        there = files_by_name(root, names)
     except InputError as error:
         return FilesNow((None,) * len(names), names, (), (), kept is not None, str(error))
     paths = paths_of(there, names)

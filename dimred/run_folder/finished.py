@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.data.composite import as_channels, composite, in_words
-from dimred.data.own_options import ImageFolder
+from dimred.data.own_options import ImageFolder, OwnImages
 from dimred.data.reading import Reading, reading_of
-from dimred.data.window import Window
+from dimred.data.window import TYPE, Window
 from dimred.errors import InputError
 from dimred.files import write_atomically
 from dimred.options.registry import Unknown
@@ -73,7 +73,8 @@ class FinishedRun:
     @cached_property
     def config(self) -> RunConfig:
         """Its configuration, with the data's location replaced by `root` and nothing downloaded or
-        written there but a packed file (`read_only`): looking at a run should not.
+        written there but a packed file (`read_only`): looking at a run should not. Runs of earlier
+        versions, which had no windows, took the range of the type.
 
         Raises InputError for one that is damaged or of another version.
         """
@@ -89,6 +90,8 @@ class FinishedRun:
         if self.root is not None and dataset.location_key is not None:
             moved: dict[str, Any] = {dataset.location_key: self.root}
             dataset = replace(dataset, **moved)
+        if isinstance(dataset, OwnImages) and self._is_of_earlier_version:
+            dataset = replace(dataset, window=TYPE)
         known = not isinstance(dataset, Unknown)
         return replace(config, dataset=dataset.read_only() if known else dataset)
 
@@ -174,12 +177,10 @@ class FinishedRun:
                     images = own_images(self, now, np.arange(len(self.map)))
                     if images.fingerprint() == self.record.fingerprint:
                         return images
-        # Runs without a first look are of earlier versions.
-        earlier = "first_look" not in self.record.summary["dataset"]
         otherwise = ", or this version reads them otherwise (see CHANGELOG.md)"
         raise InputError(
             f"{self.path}: its images have changed since it was trained"
-            f"{otherwise if earlier else ''}{f' ({said})' if said else ''}"
+            f"{otherwise if self._is_of_earlier_version else ''}{f' ({said})' if said else ''}"
         )
 
     def samples(self, images: ImageSet) -> ImageSet:
@@ -260,6 +261,11 @@ class FinishedRun:
         return shape[0], shape[1], shape[2]
 
     @property
+    def _is_of_earlier_version(self) -> bool:
+        """Whether it is of a version that had no windows, nor images of other channels."""
+        return "rgb" not in self.record.summary["dataset"]
+
+    @property
     def is_rgb(self) -> bool:
         """Whether the channels of its images are red, green and blue."""
         of_earlier_versions = self.shape[0] == 3
@@ -291,8 +297,7 @@ class FinishedRun:
     def colors(self) -> str:
         """In what colors its images are shown, such as "channels 0, 2, 3 as red, green, blue"; ""
         for gray and RGB as they are."""
-        of_earlier_versions = "rgb" not in self.record.summary["dataset"]  # had no others
-        if self.channels is None and of_earlier_versions:
+        if self.channels is None and self._is_of_earlier_version:
             return ""
         return in_words(self.channels, self.shape[0], self.is_rgb)
 

@@ -1,6 +1,7 @@
 """Arrays of more than bytes, in .npy and .npz files, from training to new images."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -64,8 +65,8 @@ def test_the_page_shows_new_arrays_as_the_run_sees_them(deep, tmp_path):
     [
         (np.zeros((2, 5, 10, 16), np.uint16), "images of 5 channels; "),
         (np.zeros((2, 20, 20), np.uint16), "images of 20x20 pixels"),
-        (np.zeros((2, 10, 16), np.int32), "is int32; the run learned from uint16"),
-        (np.full((2, 10, 16), 7.5), "from 7.5 to 7.5, not 0 to 1"),
+        (np.zeros((2, 10, 16), np.int32), "is int32, where the run's dataset.window is of uint16"),
+        (np.full((2, 10, 16), 0.5), "is float64, where the run's dataset.window is of uint16"),
         (np.zeros((10, 16), np.uint16), "has shape (10, 16); must be (N, H, W)"),
     ],
 )
@@ -74,3 +75,23 @@ def test_arrays_that_the_run_cannot_take(deep, tmp_path, array, part):
     message = refused(tmp_path, "embed", str(deep), "new.npy")
     assert message.startswith("dimred: new.npy: array 'images' ")
     assert part in message
+
+
+def test_a_run_of_an_earlier_version_has_the_range_of_the_type(tmp_path):
+    dim = np.random.default_rng(2).random((80, 8, 8)).astype(np.float32) * 0.3
+    np.savez(tmp_path / "mine.npz", images=dim)
+    words = ["dataset=npz", "dataset.path=mine.npz", "dataset.window=type", "run_dir=run"]
+    dimred(tmp_path, *TRAIN, *words, "eval.k=[5]")
+    config, summary = tmp_path / "run/config.yaml", tmp_path / "run/summary.json"
+    config.write_text(re.sub("(?m)^  (window|store|store_folder): .*\n", "", config.read_text()))
+    record = json.loads(summary.read_text())
+    del record["dataset"]["rgb"], record["dataset"]["window"]
+    summary.write_text(json.dumps(record))
+    run = FinishedRun(tmp_path / "run", root=str(tmp_path / "mine.npz"))
+    assert np.array_equal(run.images().images[:, 0].numpy(), np.rint(dim * 255))
+    np.save(tmp_path / "new.npy", dim)
+    dimred(tmp_path, "embed", "run", "new.npy", "--out", "x")
+    assert np.abs(embedding(tmp_path / "x.npz") - run.map.z).max() < 1e-5
+    np.savez(tmp_path / "mine.npz", images=dim[::-1])
+    said = refused(tmp_path, "view", "run", "--root", "mine.npz")
+    assert "changed since it was trained, or this version reads them otherwise" in said

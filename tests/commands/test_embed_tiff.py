@@ -73,7 +73,7 @@ def test_images_of_other_channels_are_left_out(stains, tmp_path):
     write(tmp_path / "b.tif", stack(1, 3))
     Image.new("RGB", (SIZE, SIZE)).save(tmp_path / "c.png")
     write(tmp_path / "d.tif", stack(1, 10).reshape(2, 5, SIZE, SIZE), "ZCYX")
-    np.save(tmp_path / "e.npy", np.zeros((17, 17), np.float32) + 3)
+    np.save(tmp_path / "e.npy", np.zeros((5, 17, 17), np.float32) + 3)  # as labels beside images
     said, err = dimred(cwd, "embed", "run", str(tmp_path), "--out", str(tmp_path / "x"))
     assert "where the run's images have 5" in said + err
     left_out = dict(load_run(cwd / "run").place([str(tmp_path)]).left_out)

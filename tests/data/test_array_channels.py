@@ -5,6 +5,7 @@ import pytest
 
 from dimred.data.array_shapes import AXES, channel_axis, channels_first, shape_of
 from dimred.data.npz import array_source, load_npz, npz_source
+from dimred.data.reading import Reading
 from dimred.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -61,17 +62,28 @@ def test_where_both_or_none_can_be_the_channel_it_is_asked_for(tmp_path):
     assert "of 1 to 16" in refused(tmp_path, images=np.zeros((2, 17, 5, 5), np.uint8), axes="NCHW")
 
 
+def test_axes_in_other_words_are_refused(tmp_path):
+    images = np.zeros((2, 3, 8, 8), np.uint8)
+    assert "array 'axes' is 'NCWH'" in refused(tmp_path, images=images, axes="NCWH")
+
+
 @pytest.mark.parametrize(
-    ("arrays", "part"),
+    ("arrays", "wanted"),
     [
-        ({"axes": "NCWH"}, "array 'axes' is 'NCWH'"),
-        ({"axes": 5}, "array 'axes' is 5"),
-        ({"axes": ["NCHW", "NHWC"]}, "array 'axes' has shape (2,); must be one value"),
-        ({"rgb": "no"}, "array 'rgb' is 'no'; must be True or False"),
+        ({"axes": 5}, "NCHW or NHWC"),
+        ({"axes": ["NCHW", "NHWC"]}, "NCHW or NHWC"),
+        ({"axes": [0.5, 1.0, 2.0]}, "NCHW or NHWC"),
+        ({"rgb": "no"}, "True or False"),
+        ({"rgb": np.zeros((2, 8, 8, 3), np.uint8)}, "True or False"),
     ],
 )
-def test_what_else_may_not_be_said_of_channels(tmp_path, arrays, part):
-    assert part in refused(tmp_path, images=np.zeros((2, 3, 8, 8), np.uint8), **arrays)
+def test_arrays_that_have_such_names_by_chance_are_ignored_and_said(tmp_path, arrays, wanted):
+    images = RNG.integers(0, 256, (2, 3, 8, 8), dtype=np.uint8)
+    found = load(tmp_path, images=images, **arrays)
+    assert np.array_equal(found.images, images)
+    assert found.is_rgb
+    (name,) = arrays
+    assert found.found.notes == (f"array '{name}' is not {wanted}, and is ignored",)
 
 
 def test_axes_of_gray_images_are_refused(tmp_path):
@@ -88,10 +100,10 @@ def test_three_channels_are_colors_unless_said_otherwise(tmp_path, said, expecte
 
 def test_what_a_run_takes_decides_which_axis_is_the_channel(tmp_path):
     images = RNG.integers(0, 256, (2, 8, 5, 8), dtype=np.uint8)
-    assert array_source(images, InputError, known=(8, 5, 8)).shape == (8, 5, 8)
+    assert array_source(images, InputError, Reading(), known=(8, 5, 8)).shape == (8, 5, 8)
     np.save(tmp_path / "a.npy", images.transpose(0, 2, 3, 1))  # (2, 5, 8, 8)
     named = str(tmp_path / "a.npy")
-    assert npz_source(named, "a.npy", known=(5, 8, 8)).shape == (5, 8, 8)
-    assert npz_source(named, "a.npy", known=(8, 5, 8)).shape == (8, 5, 8)
+    assert npz_source(named, "a.npy", Reading(), known=(5, 8, 8)).shape == (5, 8, 8)
+    assert npz_source(named, "a.npy", Reading(), known=(8, 5, 8)).shape == (8, 5, 8)
     with pytest.raises(InputError, match=r"^a.npy: .*which axis is the channel"):
-        npz_source(named, "a.npy", known=(5, 9, 9))
+        npz_source(named, "a.npy", Reading(), known=(5, 9, 9))

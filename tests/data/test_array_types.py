@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from dimred.data.array_source import source_for, source_of
 from dimred.data.npz import array_source, load_npz
+from dimred.data.own_options import ImageFolder, Npz
+from dimred.data.reading import Reading
 from dimred.data.window import Window
 from dimred.errors import InputError
 
@@ -28,7 +30,7 @@ def refused(tmp_path, window="auto", **arrays):
 
 
 def source(array, window="auto", axis=None):
-    return source_of(array, axis, window, np.zeros(len(array), bool), InputError)
+    return source_of(array, axis, window, lambda: np.arange(len(array)), InputError)
 
 
 @pytest.mark.parametrize("dtype", WIDE)
@@ -165,7 +167,7 @@ def test_the_key_is_of_the_values_and_what_is_made_of_them():
     ]
     assert len(set(keys)) == len(keys)
     assert all(len(key) == 32 for key in keys)
-    assert source_for(array, 1, given_range, InputError).key() == keys[3]
+    assert source_for(array, 1, Reading(given_range), InputError).key() == keys[3]
 
 
 def test_a_run_takes_new_images_by_its_window():
@@ -173,16 +175,16 @@ def test_a_run_takes_new_images_by_its_window():
     new = RAMP.astype(np.uint16) // 2
     ((low, high),) = window.by_type["uint16"]
     expected = np.rint((new - low) * (255 / (high - low))).clip(0, 255)
-    found = array_source(new, InputError, window).read(0, 4).pixels[:, 0]
+    found = array_source(new, InputError, Reading(window)).read(0, 4).pixels[:, 0]
     assert np.array_equal(found, expected)
-    bytes_ = array_source((new % 255).astype(np.uint8), InputError, window)
+    bytes_ = array_source((new % 255).astype(np.uint8), InputError, Reading(window))
     assert np.array_equal(bytes_.read(0, 4).pixels[:, 0], new % 255)
 
 
 def test_floats_of_another_precision_have_the_windows_range():
     window = source((RAMP - 9).astype(np.float32))[1]
     found = [
-        array_source((RAMP - 9).astype(dtype), InputError, window).read(0, 4).pixels
+        array_source((RAMP - 9).astype(dtype), InputError, Reading(window)).read(0, 4).pixels
         for dtype in ("float32", "float64")
     ]
     assert np.array_equal(*found)
@@ -191,18 +193,50 @@ def test_floats_of_another_precision_have_the_windows_range():
 @pytest.mark.parametrize(
     ("window", "array", "part"),
     [
-        (None, RAMP.astype(np.uint16), "is uint16; the run learned from uint8"),
-        (Window({"uint16": ((0, 1),)}), RAMP.astype(np.int32), "learned from uint16"),
+        (None, RAMP.astype(np.uint16), "is uint16, where the run learned from 8 bits"),
+        (
+            Window({"uint16": ((0, 1),)}),
+            RAMP.astype(np.int32),
+            "where the run's dataset.window is of uint16",
+        ),
         (None, RAMP.astype(np.float32), "from 0 to 4095, not 0 to 1"),
         (Window({"any": ((0, 1), (0, 2))}), RAMP.astype(np.uint8), "has 1 channel"),
     ],
 )
 def test_what_a_run_has_no_window_for(window, array, part):
     with pytest.raises(InputError, match="array 'images'") as error:
-        array_source(array, InputError, window).read(0, 4)
+        array_source(array, InputError, Reading(window)).read(0, 4)
     assert part in str(error.value)
 
 
 def test_bool_and_floats_in_0_to_1_need_no_window():
     for array in (RAMP > 500, (RAMP > 500).astype(np.float64)):
-        assert array_source(array, InputError).read(0, 4).pixels.max() == 255
+        assert array_source(array, InputError, Reading()).read(0, 4).pixels.max() == 255
+
+
+@pytest.mark.parametrize(
+    ("options", "high"),
+    [
+        ({}, 30.0),
+        ({"fit_classes": ["a"]}, 10.0),
+        ({"classes": ["b"]}, 30.0),
+        ({"classes": ["a"]}, 10.0),
+        ({"window": "type"}, 65535.0),
+    ],
+)
+def test_the_window_is_of_what_is_learned_from_as_in_a_folder(tmp_path, options, high):
+    """Classes a and b of up to 10 and 30, and a test image of 900."""
+    labels, split = ["a"] * 3 + ["b"] * 3, ["train", "train", "test"] * 2
+    images = np.broadcast_to(np.linspace(0, 1, 8), (6, 8, 8)).copy()
+    images *= np.array([10, 10, 900, 30, 30, 900])[:, None, None]
+    images = images.astype(np.uint16)
+    np.savez(tmp_path / "mine.npz", images=images, labels=labels, split=split)
+    for values, name, side in zip(images, labels, split, strict=True):
+        file = tmp_path / f"files/{side}/{name}/{len(list(tmp_path.rglob('*.npy')))}.npy"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, values)
+    of_file = Npz(path=str(tmp_path / "mine.npz"), **options).load(0)
+    of_folder = ImageFolder(root=str(tmp_path / "files"), image_size=8, **options).load(0)
+    (pair,) = of_file.window.by_type["uint16"]
+    assert pair == (0.0, high)
+    assert of_folder.window == of_file.window

@@ -93,7 +93,7 @@ def test_images_without_contrast_are_said():
     assert "pixels are from 0 to 1 only" in notes(images=PIXELS % 2)[0]
     window = Window({"uint16": ((0.0, 65535.0),)})
     (note,) = notes(images=PIXELS % 2, window=window)  # one note for one fact
-    assert note.startswith("2 of 256 levels are left of values of more than 8 bits")
+    assert note.startswith("2 of 256 levels are left; where the files have more")
 
 
 @pytest.mark.parametrize(

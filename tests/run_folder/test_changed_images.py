@@ -17,7 +17,7 @@ def run(root, files, **options):
     """What `FinishedRun.images` reads of a run on a folder of images."""
     dataset = ImageFolder(root=str(root), image_size=8, **options)
     fingerprint = dataset.load(seed=0).fingerprint()
-    summary = {"dataset": {"first_look": {}}}
+    summary = {"dataset": {"rgb": False}}
     record = SimpleNamespace(files=files, fingerprint=fingerprint, summary=summary)
     finished = FinishedRun.__new__(FinishedRun)
     finished.path, finished._known, finished.record = Path("run"), None, record
@@ -46,7 +46,7 @@ def test_more_files_are_noticed_before_any_is_read(root, monkeypatch):
     monkeypatch.setattr(folder_source, "decode", None)
     with pytest.raises(InputError, match=r"^run: its images have changed since it was trained$"):
         finished.images()
-    del finished.record.summary["dataset"]["first_look"]  # as in runs of earlier versions
+    del finished.record.summary["dataset"]["rgb"]  # as in runs of earlier versions
     with pytest.raises(InputError, match="trained, or this version reads them otherwise"):
         finished.images()
 
