@@ -64,6 +64,18 @@ class OwnImages(DatasetOptions):
         is_path=True,
     )
 
+    def check_own(self) -> None:
+        """Raise InputError for a window or a folder of packed files that is none."""
+        from dimred.data.window import check_window
+        from dimred.errors import InputError
+
+        check_window(self.window)
+        if self.store_folder == "":
+            raise InputError(
+                "dataset.store_folder='': must be a folder, or null for .dimred-cache beside the "
+                "data"
+            )
+
     @property
     def location_key(self) -> str | None:
         paths = (spec.name for spec in fields(self) if spec.metadata.get("is_path"))
@@ -130,10 +142,9 @@ class ImageFolder(SelectedFiles, OwnImages):
 
     def check_place(self) -> None:
         from dimred.data.image_paths import image_paths, table_path
-        from dimred.data.window import check_window
         from dimred.errors import InputError
 
-        check_window(self.window)
+        self.check_own()
         if self.root is None:
             raise InputError("dataset.root=null: give the folder of images, dataset.root=FOLDER")
         for key, file in (("table", self.table), ("exclude", self.exclude)):
@@ -176,11 +187,10 @@ class Npz(OwnImages):
     )
 
     def check_place(self) -> None:
-        from dimred.data.window import check_window
         from dimred.errors import InputError
         from dimred.files import open_regular
 
-        check_window(self.window)
+        self.check_own()
         if self.path is None:
             raise InputError("dataset.path=null: give the file, dataset.path=FILE.npz or FILE.npy")
         try:

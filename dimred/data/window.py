@@ -110,8 +110,9 @@ def check_window(value: Any) -> None:
     is_list = isinstance(value, Sequence) and not isinstance(value, str)
     if is_list and value and all(map(_is_range, value)):
         return
+    shown = "null" if value is None else value
     raise InputError(
-        f"dataset.window={value}: must be auto, type, [low,high] with low < high, or a list of "
+        f"dataset.window={shown}: must be auto, type, [low,high] with low < high, or a list of "
         "such ranges, one a channel"
     )
 

@@ -1,5 +1,6 @@
 """The sheet of what the network sees."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -147,16 +148,29 @@ def test_a_pairing_without_views_says_so_in_one_line(tmp_path, words):
 
 def test_a_preview_reads_few_images_trains_nothing_and_is_a_picture(tmp_path, sheets):
     out, err = dimred(tmp_path, "train", "dataset=digits", MICROSCOPY, "--preview")
-    file = "outputs/figures/preview-digits-augmentation_microscopy.png"
-    assert out == f"{file}: what the network sees, of 64 images read\n"
+    look, last = out.splitlines()
+    assert look == "first look: 64 images, 8x8 pixels, gray; pixel values 0 to 255"
+    file = last.partition(": ")[0]
+    assert re.fullmatch(
+        r"outputs/figures/preview-digits-augmentation_microscopy-[0-9a-f]{8}.png", file
+    )
+    assert last == f"{file}: what the network sees, of 64 images read"
     assert err == ""
     assert [path.name for path in (tmp_path / "outputs").iterdir()] == ["figures"]
     assert (tmp_path / file).read_bytes().startswith(b"\x89PNG")
     assert len(sheets.pop()[0]) == 8
     out, _ = dimred(tmp_path, "train", "experiment=smoke", "dataset.limit=10", "--preview")
-    assert out.endswith(
-        "outputs/figures/preview-smoke.png: what the network sees, of 10 images read\n"
-    )
+    assert out.endswith(".png: what the network sees, of 10 images read\n")
+
+
+def test_previews_of_several_augmentations_lie_side_by_side(tmp_path, sheets):
+    words = ["train", "dataset=digits", "dataset.limit=10", "name=mine", "--preview"]
+    several = [[], [MICROSCOPY], ["pairing.flip=0.5"], ["seed=3"], [MICROSCOPY]]
+    for more in several:
+        dimred(tmp_path, *words, *more)
+    names = sorted(path.name for path in (tmp_path / "outputs/figures").iterdir())
+    assert len(names) == 4
+    assert all(name.startswith("preview-mine-augmentation") for name in names)
 
 
 def test_where_few_images_do_not_make_a_pairing_more_are_read(tmp_path, monkeypatch):
@@ -187,12 +201,25 @@ def test_a_preview_packs_nothing_and_tells_its_window(tmp_path, monkeypatch):
     words = ["train", "dataset=image_folder", "dataset.root=many", "dataset.image_size=9"]
     words += ["dataset.store=disk", "--preview"]
     out, _ = dimred(tmp_path, *words, "pairing=augmentation")
-    first, window = out.splitlines()
-    assert first.endswith("of 10 images read")
-    assert window.startswith("window of these 10 images: uint16 as ")
-    assert window.endswith("; training takes that of up to 1,000 (dataset.window)")
+    look, window, note, last = out.splitlines()
+    assert look.startswith("first look: 10 images, 9x9 pixels, gray, from 9x9 (10 PNG ")
+    assert window.startswith("window: uint16 as ")
+    assert window.endswith(" levels")
+    assert note == (
+        "note: the window is of these 10 images; training takes that of up to 1,000 "
+        "(dataset.window)"
+    )
+    assert last.endswith("of 10 images read")
+    monkeypatch.setattr(views, "READ", 30)
+    (tmp_path / "many/k1/01.png").write_bytes(b"torn")
     out, _ = dimred(tmp_path, *words, "pairing=augmentation", "dataset.window=type")
-    assert len(out.splitlines()) == 1
+    lines = out.splitlines()
+    assert lines[0].startswith(
+        "1 unreadable file left out: not an image of a known format (1, 'k1/"
+    )
+    assert lines[2] == "window: uint16 as 0 to 65535; 5 levels"
+    assert [line[:6] for line in lines[3:-1]] == ["note: "]
+    assert "of 256 levels are left" in lines[3]
     batches = ["pairing=class_batches", "loss=triplet", "schedule=single_128d"]
     batches += ["pairing.images_per_class=2", "schedule.batch_size=20"]
     assert "pairing.images_per_class=2" in refused(tmp_path, *words, *batches)
