@@ -119,7 +119,7 @@ def _ppm_values(size: tuple[int, int], stored: _Ppm, file: BinaryIO) -> NDArray[
     width, height = size
     file.seek(stored.offset)
     values = np.frombuffer(file.read(6 * width * height), ">u2").astype(np.float64)
-    scaled = np.rint(values * (65535 / stored.white)).clip(0, 65535)
+    scaled = np.rint(values / stored.white * 65535).clip(0, 65535)
     return scaled.reshape(height, width, 3).transpose(2, 0, 1)
 
 

@@ -44,6 +44,8 @@ class Tiff:
         try:
             all_series = file.series
             series, keyframe = all_series[0], all_series[0].keyframe
+        except (OSError, MemoryError):
+            raise
         except Exception as error:  # tifffile raises many kinds
             raise ValueError(_DAMAGED) from error
         if not isinstance(keyframe, TiffPage) or not {"Y", "X"} <= set(series.axes):
@@ -99,7 +101,7 @@ class Tiff:
         check_size(width, height, height * width * samples * self._series.dtype.itemsize)
         try:
             values = self._read(page)
-        except OSError:
+        except (OSError, MemoryError):
             raise
         except Exception as error:
             if "imagecodecs" not in str(error):
@@ -198,7 +200,7 @@ def opened_tiff(file: BinaryIO, pages: str | None) -> Iterator[Tiff]:
     # Other files of the same series, which it may name, are left alone.
     try:
         tiff = TiffFile(file, name="a TIFF", _multifile=False)
-    except OSError:
+    except (OSError, MemoryError):
         raise
     except Exception as error:  # tifffile raises many kinds
         raise ValueError(_DAMAGED) from error
