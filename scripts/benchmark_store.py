@@ -48,8 +48,11 @@ class Noise:
         random = np.random.default_rng(first)
         return Block(random.integers(0, 256, (stop - first, *self.shape), dtype=np.uint8))
 
-    def key(self) -> bytes:
+    def key(self, known: object = None) -> bytes:
         return f"noise {self.count} {self.shape[1]}".encode().ljust(32)
+
+    def state(self, first: int, stop: int) -> str:
+        return ""
 
 
 def forget(folder: Path) -> None:

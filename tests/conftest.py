@@ -25,17 +25,19 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Tests marked gpu are skipped where there is none. Where several processes share the files,
-    those that take longest come first, so that none is left at the end for one process alone."""
+    """Tests marked gpu are skipped where there is none, those marked slow unless `-m` names the
+    mark. Where several processes share the files, those that take longest come first, so that none
+    is left at the end for one process alone."""
     import torch  # not in the process that only hands out the tests
 
     torch.set_num_threads(1)
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: "whole_runs" not in item.path.parts)
-    if not torch.cuda.is_available():
-        for item in items:
-            if item.get_closest_marker("gpu"):
-                item.add_marker(pytest.mark.skip(reason="needs a GPU"))
+    for item in items:
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="needs a GPU"))
+        if item.get_closest_marker("slow") and "slow" not in config.option.markexpr:
+            item.add_marker(pytest.mark.skip(reason="takes a minute; pytest -m slow runs it"))
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ NONE = np.empty((0, 0, 0), dtype=np.uint8)
 
 class Textures:
     """N images of pseudo-random bytes. bad: positions that cannot be read. delay: seconds an
-    image. reads: the blocks that have been read."""
+    image. reads: the blocks that have been read. states: of the files of a block, by its first."""
 
     def __init__(self, n, shape=(1, 8, 8), bad=(), seed=0, about=True, delay=0.0):
         self.n, self.shape, self.bad, self.seed = n, shape, frozenset(bad), seed
         self.about, self.delay = about, delay
-        self.reads, self.lock = [], threading.Lock()
+        self.reads, self.states, self.lock = [], {}, threading.Lock()
 
     def __len__(self):
         return self.n
@@ -45,5 +45,13 @@ class Textures:
             else None,
         )
 
-    def key(self):
-        return hashlib.sha256(repr((self.n, self.shape, self.bad, self.seed)).encode()).digest()
+    def key(self, known=None):
+        return hashlib.sha256(repr((self.n, self.shape, self.seed)).encode()).digest()
+
+    def state(self, first, stop):
+        return str(self.states.get(first, 0))
+
+
+def blocks_of(source):
+    """The blocks that have been read, without single images that are tried again."""
+    return [(first, stop) for first, stop in source.reads if stop - first > 1]

@@ -206,9 +206,9 @@ class _Inspection:
         """Images far from their 10th nearest neighbor in H, among all images or in their class."""
         near = self.neighbors[:, :K_OUTLIER]
         scores = {"knn_distance": ratio_to_median(kth_distances(self.h, near))}
-        labels = self.images.labels
+        labels, said = self.images.labels, ""
         if labels:
-            far = class_kth_distances(self.h, labels.values, K_OUTLIER, self.device)
+            far, said = class_kth_distances(self.h, labels.values, K_OUTLIER, self.device)
             scores["knn_distance_class"] = ratio_to_median(far, labels.values)
         listed = {name: beyond_threshold(*score) for name, score in scores.items()}
         beyond = np.stack([ratios / thresholds for ratios, thresholds in scores.values()])
@@ -228,6 +228,7 @@ class _Inspection:
             summary += "; those far from their class left out: no labels"
         if any(len(members) > MAX_LISTED for members in listed.values()):
             summary += f"; the first {MAX_LISTED} of each are listed"
+        summary += f"; neighbors in classes {said}" if said else ""
         columns = [
             *self.shown.line(0),
             *(c for name in scores for c in (name, f"{name}_threshold")),

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dimred.analysis.advice import for_run
 from dimred.data.array_source import ArraySource
 from dimred.data.channels import channels_of
 from dimred.data.folder_pixels import pages_of
@@ -175,10 +176,16 @@ class NewImages:
             stop = min(first + at_a_time, len(source))
             inside = items[(items >= first) & (items < stop)]
             if len(inside):
-                read = source.read(int(inside[0]), int(inside[-1]) + 1).pixels
+                read = self._read(source, int(inside[0]), int(inside[-1]) + 1)
                 pixels = torch.from_numpy(read[inside - inside[0]])
                 names = _numbered(file, inside.tolist())
                 yield names, self._fitting(pixels, names)
+
+    def _read(self, source: ArraySource, first: int, stop: int) -> NDArray[np.uint8]:
+        try:
+            return source.read(first, stop).pixels
+        except InputError as error:
+            raise InputError(for_run(str(error), self.run.reading)) from error
 
     def _check_shape(self, shape: tuple[int, int, int], file: _File) -> None:
         """Raise InputError for images of an array that a run cannot take."""
@@ -218,7 +225,11 @@ class NewImages:
                 pixels[i, :1] = _gray(pixels[i][None])[0]
                 self.converted.append(files[i].name)
         decoded = list(zip(files, problems, strict=True))
-        self.left_out += [(file.name, problem) for file, problem in decoded if problem is not None]
+        self.left_out += [
+            (file.name, for_run(problem, reading))
+            for file, problem in decoded
+            if problem is not None
+        ]
         names = [NewImage(file.name, file.path) for file, problem in decoded if problem is None]
         kept = np.array([problem is None for problem in problems])
         return names, torch.from_numpy(pixels[kept, :channels])

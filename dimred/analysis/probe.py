@@ -11,18 +11,19 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from dimred.analysis.probe_files import finished_files
-from dimred.analysis.probe_fits import EMBEDDED, Fits, Rows
+from dimred.analysis.probe_fits import EMBEDDED, PIXELS, Fits, Rows
 from dimred.analysis.probe_forecast import Forecast
 from dimred.analysis.probe_target import target_of
 from dimred.data.options import DatasetOptions
 from dimred.errors import InputError
 from dimred.evaluation.label_draws import LabelDraws
+from dimred.measures.retrieval import MAX_PIXEL_VALUES
 from dimred.run_folder import layout
 from dimred.run_folder.finished import FinishedRun
 from dimred.run_folder.folder import RunFolder
@@ -116,6 +117,7 @@ class Prober:
         self.draws = LabelDraws(target.classes[target.train], _DRAWS_SEED)
         self.left_out: list[str] = []
         self.labels = self._labels()
+        self._check_pixels()
         self.result = self._new_result()
         self.name = name or self._free_name()
         self._place = f"{layout.PROBED}/{self.name}"
@@ -138,6 +140,19 @@ class Prober:
         if beyond:
             self.left_out.append(f"{' and '.join(map(str, beyond))} labels a class: {said}")
         return sorted({count for count in wanted if count not in beyond}, key=in_order)
+
+    def _check_pixels(self) -> None:
+        """Leave out pixels that are too many, with the most labels, to be in memory as float32."""
+        labeled = max(len(self.draws.rows(0, labels)) for labels in self.labels)
+        values = (labeled + len(self.target.test)) * self.target.images.images[0].numel()
+        if PIXELS not in self.options.methods or values <= MAX_PIXEL_VALUES:
+            return
+        said = f"the images have more than {MAX_PIXEL_VALUES:,} values"
+        others = tuple(method for method in self.options.methods if method != PIXELS)
+        if not others:
+            raise InputError(f"methods={PIXELS}: {said}; choose others too, or fewer labels")
+        self.options = replace(self.options, methods=others)
+        self.left_out.append(f"{PIXELS}: {said}")
 
     def _new_result(self) -> Probed:
         target, options = self.target, self.options

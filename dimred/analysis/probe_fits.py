@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dimred.analysis.probe_features import (
-    KeptFeatures,
-    classifier,
-    embedded,
-    saved_features,
-)
+from dimred.analysis.probe_features import KeptFeatures, classifier, saved_features
 from dimred.analysis.probe_target import Target
 from dimred.data.resident import ResidentImages
 from dimred.evaluation.linear import logistic_accuracy
 from dimred.models import Encoder
 from dimred.run_folder.finished import FinishedRun
 from dimred.training.classifier import Budget, training
+from dimred.training.embed import embed
 from dimred.training.seeds import derived_seed
 
 TRAINED = {"finetune": True, "scratch": False}
 """Methods that train the whole network: whether it begins with the run's weights."""
 EMBEDDED = {"probe": ("h", True), "random": ("h-random", False)}
 """Methods that are of H: the name of the files that keep it, and whether it is the run's."""
+
+PIXELS = "pixels"
+"""The method that is of the images as they are."""
 
 Rows = NDArray[np.int64]
 
@@ -78,8 +78,8 @@ class Fits:
         """
         test, classes = self.target.test, self.target.classes
         if method not in TRAINED:
-            points = self._features(method)
-            return logistic_accuracy(points[rows], classes[rows], points[test], classes[test])
+            points, of_test = self._features(method, rows), self._features(method, test)
+            return logistic_accuracy(points, classes[rows], of_test, classes[test])
         encoder = self.new_network(method, draw)
         for _ in self.steps(method, encoder, rows, draw):
             pass
@@ -87,22 +87,31 @@ class Fits:
 
     def logits(self, encoder: Encoder, rows: Rows) -> NDArray[np.float32]:
         """Z of images by a network on the device, (n, classes)."""
-        images = self.target.images.images[torch.from_numpy(rows)]
-        return embedded(self.finished, encoder, images, self.compute)[1]
+        size = self.finished.config.eval.batch_size
+        return embed(encoder, self._resident, size, self.compute, rows)[1]
 
     def width(self, method: str) -> int:
         """Dimensions of the features of a linear classifier."""
+        if method == PIXELS:
+            return self.target.images.images[0].numel()
         kept = self.kept(method)
-        points = self._features(method) if kept is None else kept.h
-        return int(points.shape[1])
+        return int((self._points[method] if kept is None else kept.h).shape[1])
 
-    def _features(self, method: str) -> NDArray[np.floating[Any]]:
+    def _features(self, method: str, rows: Rows) -> NDArray[np.floating[Any]]:
+        """What a linear classifier is of, for some images, (n, d)."""
+        if method == PIXELS:  # as float32 only those that are asked for
+            points = self.target.images.images[torch.from_numpy(rows)].flatten(1).numpy()
+            scaled: NDArray[np.float32] = np.divide(points, np.float32(255), dtype=np.float32)
+            return scaled
         if method in self._kept:
-            return self._kept[method].h
-        if method not in self._points:  # pixels
-            images = self.target.images.images
-            self._points[method] = images.flatten(1).numpy().astype(np.float32) / 255
-        return self._points[method]
+            return self._kept[method].h[rows]
+        return self._points[method][rows]
+
+    @cached_property
+    def _resident(self) -> ResidentImages:
+        """All images, read in batches where they do not fit on the device."""
+        fraction = self.finished.config.device.memory_fraction
+        return ResidentImages(self.target.images.images, self.compute.device, fraction)
 
     def new_network(self, method: str, draw: int) -> Encoder:
         """A network to train, on the device. The readout of a draw is the same in all methods."""
@@ -114,10 +123,7 @@ class Fits:
 
     def steps(self, method: str, encoder: Encoder, rows: Rows, draw: int) -> Iterator[None]:
         """The steps of training a network on labeled images by a method's budget."""
-        images = self.target.images.images[torch.from_numpy(rows)]
-        fraction = self.finished.config.device.memory_fraction
-        resident = ResidentImages(images, self.compute.device, fraction)
         seed = derived_seed(self.finished.config.seed, "probe", draw)
         classes = self.target.classes[rows]
         budget = self.budgets[method]
-        return training(encoder, resident, classes, budget, self.compute, seed)
+        return training(encoder, self._resident, rows, classes, budget, self.compute, seed)

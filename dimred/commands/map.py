@@ -28,7 +28,8 @@ dimred map FOLDER [budget_minutes=10] [KEY=VALUE ...] [--print] [--no-open]
 Makes a map of a folder of images: looks at their number, size and color, measures how fast this
 machine trains, and chooses image size, network, batch size, epochs and precision, so that all of it
 fits into the budget; then trains, inspects, and opens the map in the browser. It is the command
-`dimred train ...` that --print shows, and then `dimred inspect` and `dimred view`. Where the
+`dimred train ...` that --print shows, and then `dimred inspect` and `dimred view`. Images that are
+neither gray nor RGB get pairing=augmentation_microscopy, others that of photographs. Where the
 machine is soon found to be slower than measured, it begins anew with the epochs that fit.
 
 The same folder and budget again go on with a run that was stopped, or open the map of one that is
@@ -42,7 +43,8 @@ finished. Photos that were added or removed make a new run.
 
   dimred map ~/photos
   dimred map ~/photos budget_minutes=60 dataset.image_size=64
-  dimred map ~/plankton pairing.rotate=180 --print"""
+  dimred map ~/plankton pairing.rotate=180 --print
+  dimred map ~/stacks dataset.pages=images               TIFFs of several pages: each is an image"""
 
 _DEFAULT_MINUTES = 10.0
 _MOST_MINUTES = 100_000.0

@@ -148,6 +148,8 @@ def _type_name(key: Key) -> str:
     example = key.spec.default if key.choices else key.value
     if isinstance(example, Enum):
         return "one of " + ", ".join(member.value for member in type(example))
+    if form := key.spec.metadata.get("form"):
+        return str(form)
     # Under deferred annotations a field's type is its source text.
     kind = key.spec.type
     text = kind.__name__ if isinstance(kind, type) else str(kind)

@@ -34,7 +34,7 @@ METHOD is one of
   finetune   the run's network and a new readout on H, all weights trained
   scratch    the same network, trained alike from random weights
   random     logistic regression on H of a random network
-  pixels     logistic regression on the pixels
+  pixels     logistic regression on the pixels; left out above 300 million values
 
   --labels   labeled images a class, or all there are; default 1,2,5,10,50,all, as far as there are
              so many

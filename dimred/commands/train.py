@@ -50,9 +50,11 @@ Examples:
       schedule=annealed_1500 device=cuda seed=3
   dimred train -m seed=0,1,2 loss=tsimcne,simclr            a sweep: one run for each combination
   dimred train experiment=demo --list                       its folder, its state and how long it
-                                                            takes; trains and writes nothing
+                                                            takes; trains nothing, writes nothing
+                                                            but a packed file (dataset.store)
   dimred train experiment=demo --preview                    a picture of what the network would see,
-                                                            of up to 64 images; trains nothing
+                                                            of up to 64 images (2,000 where the
+                                                            pairing needs more); trains nothing
 
 Results go to outputs/NAME-seedSEED-HASH/ (output_dir=FOLDER or run_dir=FOLDER change that).
 The same command continues a stopped run. A finished run is not repeated, except with restart=true;
@@ -187,6 +189,8 @@ def _launch(args: Namespace) -> int:
 
     overrides = words(args.overrides)
     with hydra_app() as app, composing(args.overrides, lambda typed: jobs(app, words(typed))[0]):
+        if args.list and args.preview:
+            raise InputError("--list and --preview: give one of them")
         if args.list:
             if _SHARED:
                 raise InputError("--list: one process tells it; run it without torchrun")
@@ -194,10 +198,10 @@ def _launch(args: Namespace) -> int:
             names = [varied_words(job, swept) for job in job_overrides(app, overrides)]
             return _list(jobs(app, overrides), names)
         if args.preview:
-            if args.multirun or _SHARED:
-                raise InputError("--preview: draws one run; without -m and torchrun")
-            (config,) = jobs(app, overrides)
-            return _preview(config)
+            configs = jobs(app, overrides)
+            if args.multirun or _SHARED or len(configs) > 1:
+                raise InputError("--preview: draws one run, without -m and torchrun")
+            return _preview(configs[0])
         # Hydra composes once to read its mode, which is not ours but only a user's own to set.
         own = args.config_dir or any("hydra" in word for word in args.overrides)
         if args.multirun or (own and app.get_mode("config", overrides) is RunMode.MULTIRUN):
@@ -241,6 +245,8 @@ def _preview(config: RunConfig) -> int:
     config.dataset.check_place()
     sheet = preview(config)
     write_atomically(sheet.file, to_png(sheet.figure))
+    for line in sheet.lines:
+        print(line)
     print(f"{printable(sheet.file)}: what the network sees, of {sheet.images:,} images read")
     return 0
 

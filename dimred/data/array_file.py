@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from dimred.array_files import NPY, Header, content_of, header_of, read_header
 from dimred.data.free_memory import require_memory
-from dimred.data.stored_array import Rows, StoredArray, checksum
+from dimred.data.known_digests import DIGEST, KnownDigests
+from dimred.data.stored_array import Rows, StoredArray, checksum, version_of
 from dimred.errors import InputError
 from dimred.files import expanded, open_regular
 
@@ -27,20 +28,28 @@ class ArrayFile:
 
     images: its array of images, None where there is none: in the file still, where it lies there
         uncompressed and image after image, else in memory. all_names: of its arrays.
-    named: how error messages begin.
+    named: how error messages begin. known: digests of files, which an array that stays in its file
+        need not be read for, to know that it is sound.
 
     What an array claims to be is known from its header before it is read, and refused where the
     file does not hold as much, or the machine could not. Raises InputError for such, and for a file
     that is missing, damaged or of another kind.
     """
 
-    def __init__(self, path: str, named: str, known_names: tuple[str, ...]):
-        self.named, self.known_names = named, known_names
+    def __init__(
+        self,
+        path: str,
+        named: str,
+        known_names: tuple[str, ...],
+        known: KnownDigests | None = None,
+    ):
+        self.named, self.known_names, self.known = named, known_names, known
         self.path = str(expanded(path))
         self.images: Rows | None = None
         self.arrays: dict[str, NDArray[Any]] = {}
         try:
             with open_regular(self.path) as opened:  # NumPy would leave a damaged file open
+                self._version = version_of(opened)
                 self.all_names = self._read(opened)
         except OSError as error:
             raise self.error(error.strerror or "cannot be read") from error
@@ -128,7 +137,7 @@ class ArrayFile:
         self._check_header(name, header)
         if name == IMAGES and member.compress_type == zipfile.ZIP_STORED and self._stays(header):
             start = content_of(file, member)
-            if checksum(self.path, start, member.file_size) != member.CRC:
+            if self._checksum(file, start, member.file_size) != member.CRC:
                 raise self._damaged(name)
             return self._stored(header, start + header.start)
         return self._in_memory(name, header, lambda: content[name])
@@ -142,13 +151,25 @@ class ArrayFile:
                 f"{header.held:,} bytes of it instead of {header.n_bytes:,}"
             )
 
+    def _checksum(self, file: BinaryIO, start: int, size: int) -> int:
+        def read() -> bytes:
+            found = checksum(file, start, size).to_bytes(DIGEST)
+            with open_regular(self.path) as now:  # whose digest becomes known
+                if version_of(now) != self._version:
+                    raise self.error("has changed while it was read")
+            return found
+
+        if self.known is None:
+            return int.from_bytes(read())
+        return int.from_bytes(self.known.of(self.path, f"CRC-32 of {size} from {start}", read))
+
     @staticmethod
     def _stays(header: Header) -> bool:
         """Whether rows of an array can be read from the file."""
         return header.in_c_order and len(header.shape) > 1 and header.n_bytes > 0
 
     def _stored(self, header: Header, start: int) -> StoredArray:
-        return StoredArray(self.path, start, header.shape, header.dtype, self.named)
+        return StoredArray(self.path, start, header.shape, header.dtype, self.named, self._version)
 
     def _in_memory(self, name: str, header: Header, read: Any) -> NDArray[Any]:
         what = f"{self.named}: array '{name}' of shape {header.shape}"

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.data.array_shapes import channels_first, shape_of
+from dimred.data.known_digests import DIGEST, KnownDigests
 from dimred.data.pixel_source import Block
 from dimred.data.reading import Reading
-from dimred.data.stored_array import Rows
+from dimred.data.stored_array import Rows, StoredArray
 from dimred.data.window import (
     BOOL,
     BYTES,
+    NOT_FINITE,
     READ_TYPES,
     TYPE,
     Range,
@@ -89,10 +91,22 @@ class ArraySource:
             pixels[i : i + step] = to_bytes(images[i : i + step], self.ranges)
         return Block(pixels)
 
-    def key(self) -> bytes:
-        digest = hashlib.blake2b(_FORMAT, digest_size=32)
-        about = (self.rows.shape, self.rows.dtype.str, self.axis, self.ranges)
-        digest.update(repr(about).encode())
+    def key(self, known: KnownDigests | None = None) -> bytes:
+        about = (self.rows.shape, self.rows.dtype.str, self.axis, self.ranges, self.whole)
+        key = hashlib.blake2b(_FORMAT + repr(about).encode(), digest_size=32)
+        if known is not None and isinstance(self.rows, StoredArray):
+            key.update(known.of(self.rows.path, f"values from {self.rows.start}", self._digest))
+        else:
+            key.update(self._digest())
+        return key.digest()
+
+    def state(self, first: int, stop: int) -> str:
+        """See `PixelSource`: rows in memory do not change, and changed files are not read."""
+        return ""
+
+    def _digest(self) -> bytes:
+        """BLAKE2b of the values."""
+        digest = hashlib.blake2b(digest_size=DIGEST)
         row = math.prod(self.rows.shape[1:]) * self.rows.dtype.itemsize
         step = max(_AT_A_TIME // row, 1)
         for first in range(0, len(self), step):
@@ -179,4 +193,4 @@ def _sample(rows: Rows, axis: int | None, learned: NDArray[np.int64], error: Err
 
 def _check_finite(values: NDArray[Any], error: Error) -> None:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise error("array 'images' has NaN or infinite values")
+        raise error(f"array 'images' has {NOT_FINITE}")

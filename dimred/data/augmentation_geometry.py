@@ -22,10 +22,9 @@ def turned(images: Tensor, turns: Tensor) -> Tensor:
 
 def border_color(x: Tensor) -> Tensor:
     """Mean of the outermost pixels of each channel: (B, C, height, width) to (B, C, 1, 1)."""
-    edges = (
-        *(x[..., :1, :], x[..., 1:, :][..., -1:, :]),
-        *(x[..., 1:-1, :1], x[..., 1:-1, 1:][..., -1:]),
-    )
+    rows = [x[..., :1, :], x[..., 1:, :][..., -1:, :]]  # the second is empty where there is one
+    columns = [x[..., 1:-1, :1], x[..., 1:-1, 1:][..., -1:]]
+    edges = rows + columns
     return torch.cat([edge.flatten(2) for edge in edges], 2).mean(2)[..., None, None]
 
 

@@ -82,9 +82,10 @@ class AugmentationOptions:
     )
     blur_sigma: list[float] = option(
         [0.1, 2.0],
-        "Range of the blur's deviation in pixels (SimCLR's, of 224 pixels).",
+        "Range of the blur's deviation in pixels (SimCLR's, of 224 pixels). The time that it takes "
+        "grows with the upper end.",
         above=0,
-        at_most=64,
+        at_most=10,
         unit="pixels",
     )
     erase: float = option(
@@ -115,8 +116,10 @@ class AugmentationOptions:
             if len(value) != 2 or value[0] > value[1]:
                 yield f"{key}={value}: must be two numbers, the smaller first"
 
-    def in_words(self) -> str:
-        """What is on, such as "flip 0.5, blur 0.5 (0.1 to 2 pixels)"."""
+    def in_words(self, channels: int = 3, is_rgb: bool = True) -> str:
+        """What is on, such as "flip 0.5, blur 0.5 (0.1 to 2 pixels)", of what applies to images of
+        so many channels. is_rgb: as of `BatchAugmentation`."""
+        is_color = channels == 3 and is_rgb
         zoom, crop = self.zoom, [*self.crop_scale, *self.crop_ratio]
         named = {
             "crop": f"{_range(self.crop_scale)} of the area" if crop != [1.0] * 4 else "",
@@ -127,20 +130,20 @@ class AugmentationOptions:
             "rotation": _number(self.rotate, " degrees"),
             "shear": _number(self.shear, " degrees"),
             "zoom": _range(zoom) if list(zoom) != [1.0, 1.0] else "",
-            "jitter": self._jitter_in_words(),
-            "gray": _number(self.grayscale),
+            "jitter": self._jitter_in_words(is_color),
+            "gray": _number(self.grayscale) if is_color else "",
             "blur": _number(self.blur, f" ({_range(self.blur_sigma)} pixels)"),
             "noise": _number(self.noise),
             "erasing": _number(self.erase, f" ({_range(self.erase_area)} of the area)"),
-            "channels dropped": _number(self.channel_drop),
+            "channels dropped": _number(self.channel_drop) if channels > 1 else "",
         }
         parts = [f"{name} {value}" for name, value in named.items() if value]
         if self.outside is Outside.border:
             parts.append("the border's color outside")
         return ", ".join(parts) or "nothing is changed"
 
-    def _jitter_in_words(self) -> str:
-        names = ("brightness", "contrast", "saturation", "hue")
+    def _jitter_in_words(self, is_color: bool) -> str:
+        names = ("brightness", "contrast", *(("saturation", "hue") if is_color else ()))
         on = [f"{name} {getattr(self, name):g}" for name in names if getattr(self, name)]
         return _number(self.jitter, f" ({', '.join(on)})") if on else ""
 

@@ -26,8 +26,6 @@ from dimred.data.window_choice import choose_window, notes_on_others
 from dimred.errors import InputError
 from dimred.files import expanded
 
-_TIFFS = (".tif", ".tiff")
-
 
 @dataclass(frozen=True)
 class HowRead:
@@ -74,10 +72,10 @@ def with_pages(folder: str, files: Sequence[File]) -> list[File]:
 def pages_of(paths: Sequence[str]) -> list[Sequence[int | None]]:
     """The pages of each file, where pages are images; [None] for a file of one, which is the image
     itself, and for one that cannot be read."""
-    tiffs = [path for path in paths if path.lower().endswith(_TIFFS)]
-    headers = dict(zip(tiffs, headers_of(tiffs, Reading(pages=IMAGES)), strict=True))
-    counts = {path: it.pages for path, it in headers.items() if isinstance(it, Header)}
-    return [range(counts[path]) if counts.get(path, 1) > 1 else [None] for path in paths]
+    # Of all files: what one is, its content says, not its name.
+    headers = headers_of(paths, Reading(pages=IMAGES))
+    counts = [header.pages if isinstance(header, Header) else 1 for header in headers]
+    return [range(count) if count > 1 else [None] for count in counts]
 
 
 def read_files(
@@ -98,7 +96,7 @@ def read_files(
 
     reading = Reading(None, how.pages, how.window == TYPE)
     headers = headers_of([f"{folder}/{file.place}" for file in files], reading)
-    _refuse_pages(root, files, headers, how.pages)
+    refuse_pages(f"dataset.root={root!r}", files, headers)
     problems: dict[int, str] = {
         i: header for i, header in enumerate(headers) if not isinstance(header, Header)
     }
@@ -180,10 +178,11 @@ class _Files(NamedTuple):
         return FolderPixels(pixels.images, problems, about, is_rgb, window, notes)
 
 
-def _refuse_pages(
-    root: str, files: Sequence[File], headers: Sequence[Header | str], pages: str | None
-) -> None:
-    """Refuse files of several pages where it is not said what these are."""
+def refuse_pages(named: str, files: Sequence[File], headers: Sequence[Header | str]) -> None:
+    """Raise InputError for files of several pages of which it is not said what they are.
+
+    named: how the message begins. headers: of the files, or why they cannot be read.
+    """
     several = [
         (file, header)
         for file, header in zip(files, headers, strict=True)
@@ -194,7 +193,7 @@ def _refuse_pages(
     file, header = several[0]
     count = counted_word(len(several), "file has", "files have")
     raise InputError(
-        f"dataset.root={root!r}: {count} several pages, {file.name!r} first ({header.pages}, axes "
+        f"{named}: {count} several pages, {file.name!r} first ({header.pages}, axes "
         f"{header.axes}); set dataset.pages=images, or dataset.pages=channels where they are "
-        "channels of one image"
+        "channels of one image, or leave such files out by rows of dataset.exclude"
     )

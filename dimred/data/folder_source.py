@@ -8,21 +8,28 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, features
 
 from dimred.data.channels import Channels
 from dimred.data.image_decoding import Decoded, decode, header_of, reason_of
 from dimred.data.image_files import digests
+from dimred.data.image_open import close_last
 from dimred.data.image_opening import long_png_texts
+from dimred.data.image_paths import split_page
+from dimred.data.known_digests import DIGEST, KnownDigests
 from dimred.data.pixel_source import Block
 from dimred.data.reading import AS_STORED, Header, Reading
 from dimred.steps import step
 
 _VERSION = b"files 2"  # of how they are read; a new one where the same files give other bytes
+# Whose other versions may give other bytes, and without which some files cannot be read.
+_DECODERS = ("Pillow", "tifffile", "imagecodecs", "pillow-heif")
+_OF_PILLOW = ("jpg", "libjpeg_turbo", "webp", "avif")  # which it may take from the system
 _CHUNK = 256  # files a thread takes at a time
 _NONE = np.empty((0, 0, 0), dtype=np.uint8)
 
@@ -35,23 +42,30 @@ def decoding() -> Iterator[None]:
     Image.init()
     with warnings.catch_warnings(), long_png_texts():
         warnings.simplefilter("ignore")  # Pillow warns of damaged metadata and large images
-        yield
+        try:
+            yield
+        finally:
+            close_last()
 
 
 def headers_of(paths: Sequence[str], reading: Reading) -> list[Header | str]:
-    """What each file says of its image, or the reason why it cannot be read. By all cores."""
+    """What each file, or that which a page lies in, says of its image, or the reason why it cannot
+    be read. Once for each file, by all cores."""
+    files = list(dict.fromkeys(split_page(path)[0] for path in paths))
 
     def headers(start: int) -> list[Header | str]:
         found: list[Header | str] = []
-        for path in paths[start : start + _CHUNK]:
+        for path in files[start : start + _CHUNK]:
             try:
                 found.append(header_of(path, reading))
             except Exception as error:  # damaged files make Pillow raise many kinds
-                found.append(reason_of(error))
+                found.append(reason_of(error, path))
         return found
 
     with decoding(), step("headers of the images"), ThreadPoolExecutor(os.cpu_count()) as pool:
-        return [one for some in pool.map(headers, range(0, len(paths), _CHUNK)) for one in some]
+        parts = pool.map(headers, range(0, len(files), _CHUNK))
+        of_file = dict(zip(files, (one for part in parts for one in part), strict=True))
+    return [of_file[split_page(path)[0]] for path in paths]
 
 
 class FolderSource:
@@ -88,19 +102,45 @@ class FolderSource:
                 pixels[len(about)] = image.pixels  # of gray in color in all channels
                 about.append(image._replace(pixels=_NONE))
             except Exception as error:  # damaged files make Pillow raise many kinds
-                problems[i] = reason_of(error)
+                problems[i] = reason_of(error, self.paths[i])
                 if self._refuse:
                     self._refuse(i, problems[i])
         return Block(pixels[: len(about)], problems, about)
 
-    def key(self) -> bytes:
+    def key(self, known: KnownDigests | None = None) -> bytes:
         """See `PixelSource`: BLAKE2b of the names and contents of the files, and of how they are
-        read."""
-        recipe = (self.shape, self._channels.is_rgb, self._reading)
+        read, the versions of the decoders included."""
+        recipe = (self.shape, self._channels.is_rgb, self._reading, _versions())
         key = hashlib.blake2b(_VERSION + repr(recipe).encode())
-        for name, digest in zip(self.names, digests(self.paths), strict=True):
+        for name, digest in zip(self.names, digests(self.paths, known), strict=True):
             key.update(name.encode(errors="surrogateescape") + b"\0" + digest.tobytes())
         return key.digest()[:32]
+
+    def state(self, first: int, stop: int) -> str:
+        """See `PixelSource`."""
+        files = dict.fromkeys(split_page(path)[0] for path in self.paths[first:stop])
+        found = repr([_state(file) for file in files])
+        return hashlib.blake2b(found.encode(), digest_size=DIGEST).hexdigest()
+
+
+def _state(file: str) -> tuple[int | None, ...]:
+    try:
+        found = os.stat(file)  # noqa: PTH116  (of very many files)
+    except OSError as error:
+        return (error.errno,)
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def _versions() -> list[str | None]:
+    """The versions of the decoders; None for those that are not installed."""
+
+    def of(package: str) -> str | None:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return None
+
+    return [*map(of, _DECODERS), *map(features.version, _OF_PILLOW)]
 
 
 class DecodedFiles(NamedTuple):

@@ -34,6 +34,18 @@ def require_memory(n_bytes: int, named: str, advice: str) -> None:
         raise InputError(f"{named} need {need} of memory, and {have} are free; {advice}")
 
 
+def require_address_space(n_bytes: int, named: str) -> None:
+    """Raise InputError where a file could not be mapped, as a limit on the address space leaves too
+    little. named: as of `require_memory`."""
+    for left in _left_of_limit(resource.RLIMIT_AS, "VmSize:"):
+        if n_bytes > left:
+            need, have = (gibibytes(size) for size in (n_bytes, max(left, 0)))
+            raise InputError(
+                f"{named} need {need} of address space, on disk too, and its limit (ulimit -v) "
+                f"leaves {have}; raise the limit, or make them smaller"
+            )
+
+
 def gibibytes(n_bytes: int) -> str:
     """A size as text, such as "1.4 GiB", or "14 MiB" below half a GiB."""
     if n_bytes < 2**29:
@@ -45,13 +57,17 @@ def _left() -> Iterator[int]:
     available = _numbers(_PROCESS / "meminfo").get("MemAvailable:")
     if available is not None:
         yield available * 1024
-    used = _numbers(_PROCESS / "self/status")
-    limits = ((resource.RLIMIT_AS, "VmSize:"), (resource.RLIMIT_DATA, "VmData:"))
-    for kind, name in limits:
-        limit, _ = resource.getrlimit(kind)
-        if limit != resource.RLIM_INFINITY:
-            yield limit - used.get(name, 0) * 1024
+    yield from _left_of_limit(resource.RLIMIT_AS, "VmSize:")
+    yield from _left_of_limit(resource.RLIMIT_DATA, "VmData:")
     yield from _left_of_groups()
+
+
+def _left_of_limit(kind: int, used: str) -> Iterator[int]:
+    """What a limit of the process leaves, where there is one. used: how the system calls what is
+    used of it."""
+    limit, _ = resource.getrlimit(kind)
+    if limit != resource.RLIM_INFINITY:
+        yield limit - _numbers(_PROCESS / "self/status").get(used, 0) * 1024
 
 
 def _left_of_groups() -> Iterator[int]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dimred.array_files import NPY
+from dimred.data.image_open import open_image
 from dimred.data.image_opening import has_several_frames, opened
 from dimred.data.image_paths import split_page
 from dimred.data.npy_image import npy_header, npy_values
@@ -25,15 +26,13 @@ from dimred.data.pillow_values import (
     type_of,
     values_of,
 )
-from dimred.data.reading import AS_STORED, Header, Reading, Values, as_bytes, check_values
+from dimred.data.reading import AS_STORED, Header, Reading, Values, as_bytes, check_values, is_seen
 from dimred.data.window import BYTES
-from dimred.files import open_regular
 
 if TYPE_CHECKING:
     from dimred.data.channels import Channels
     from dimred.data.tiff import Tiff
 
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION = 0x0112  # EXIF
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -49,6 +48,7 @@ _ON_ITS_SIDE = {_TRANSPOSE[orientation] for orientation in (5, 6, 7, 8)}
 _NONE = np.empty((0, 0, 0), dtype=np.uint8)
 # Of readers that did not expect what is in a file; what they say is of their own code.
 _NO_WORDS = (LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, struct.error)
+_OF_THE_MACHINE = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _MAX_REASON = 300  # characters; damaged files may have whole tables of numbers as theirs
 
 Size = tuple[int, int] | int
@@ -94,6 +94,7 @@ class Resized(NamedTuple):
     several: bool
     size: tuple[int, int]
     is_deeper: bool = False
+    is_inverted: bool = False
 
 
 def decode(
@@ -115,6 +116,8 @@ def decode(
     if isinstance(found, Decoded):
         return found
     pixels = as_bytes(found.values, found.type, reading)
+    if found.is_inverted:
+        pixels = 255 - pixels
     ground = ""
     if found.alpha is not None and len(pixels) in (1, 3):
         layers = [*pixels, np.rint(found.alpha.clip(0, 1) * 255).astype(np.uint8)]
@@ -145,7 +148,7 @@ def looked_at(path: str, size: Size, reading: Reading = AS_STORED) -> Decoded:
 
 def header_of(path: str, reading: Reading = AS_STORED) -> Header:
     """What a file says of its image. Raises an exception of any class where it cannot be read."""
-    with _found(path, reading) as (file, start, tiff):
+    with open_image(path, reading.pages) as (file, start, tiff):
         if start.startswith(NPY):
             return npy_header(file)
         if tiff is not None and not tiff.by_pillow:
@@ -157,8 +160,14 @@ def header_of(path: str, reading: Reading = AS_STORED) -> Header:
             return Header(1 if is_gray else 3, not is_gray, of_type)
 
 
-def reason_of(error: Exception) -> str:
-    """One line that says why a file cannot be read."""
+def reason_of(error: Exception, path: str) -> str:
+    """One line that says why a file cannot be read. Raises the error, or a MemoryError with the
+    path, where that is no fault of the file: it may be sound where there is more memory, or where
+    fewer files are open."""
+    if isinstance(error, MemoryError):
+        raise MemoryError(f"reading {path}") from error
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+        raise error
     if isinstance(error, _NO_WORDS):
         return "damaged, or of a kind that is not read"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -166,25 +175,9 @@ def reason_of(error: Exception) -> str:
     return words if len(words) <= _MAX_REASON else f"{words[:_MAX_REASON]}..."
 
 
-@contextmanager
-def _found(path: str, reading: Reading) -> Iterator[tuple[BinaryIO, bytes, Tiff | None]]:
-    """The open file of an image, how it begins, and what it is as a TIFF, None for others."""
-    with open_regular(split_page(path)[0]) as file:
-        start = file.read(16)
-        file.seek(0)
-        if not start.startswith(_TIFF):
-            yield file, start, None
-            return
-        from dimred.data.tiff import opened_tiff  # takes long to import, and few sets have any
-
-        with opened_tiff(file, reading.pages) as tiff:
-            file.seek(0)
-            yield file, start, tiff
-
-
 def _read(path: str, size: Size, reading: Reading) -> Decoded | Resized:
     page = split_page(path)[1]
-    with _found(path, reading) as (file, start, tiff):
+    with open_image(path, reading.pages) as (file, start, tiff):
         if start.startswith(NPY):
             return _resized(npy_values(file), size, reading)
         if tiff is None or tiff.by_pillow:
@@ -199,6 +192,8 @@ def _read_by_pillow(
         if page:
             raise ValueError(f"has no page {page}: it has one, 0")
         kind, full_size = f"{image.format} {image.mode}", image.size
+        if tiff and tiff.is_padded:
+            kind += "X"
         if image.format != "HEIF":  # which would give a thumbnail
             # The JPEG decoder shrinks large images at little cost; the final resizing is precise.
             longest = size if isinstance(size, int) else max(size)
@@ -208,22 +203,24 @@ def _read_by_pillow(
         is_deeper = name == BYTES and (tiff.is_deep if tiff else has_more_bits(image, file))
         image.load()
         several = tiff.several if tiff else has_several_frames(image)
+        is_inverted = tiff is not None and tiff.is_inverted
         # After load(), as TIFF images are turned while they are loaded.
         orientation = _orientation(image)
         ground = ""
         if name != BYTES:
-            values, alpha = values_of(image, name, raw_mode, file)
+            values, alpha = values_of(image, raw_mode, file)
             check_values(values)
             is_color = len(values) == 3
-            deep = Values(values, name, is_color, kind, alpha, several, orientation)
+            deep = Values(values, name, is_color, kind, alpha, several, orientation, is_inverted)
             return _resized(deep, size, reading)
         scale_transparency(image, raw_mode)
         plain, ground = opaque(image)
     is_gray = plain.mode == "L"
     if reading.window and reading.window.ranges(BYTES):
-        of_bytes = Values(
-            _channels_first(plain), BYTES, not is_gray, kind, None, several, orientation
-        )
+        stored = _channels_first(plain)
+        if is_inverted:
+            stored = 255 - stored
+        of_bytes = Values(stored, BYTES, not is_gray, kind, None, several, orientation, is_inverted)
         resized = _resized(of_bytes, size, reading)
         return resized._replace(size=full_size, is_deeper=is_deeper)
     transpose = _TRANSPOSE.get(orientation)
@@ -252,12 +249,32 @@ def _resized(of: Values, size: Size, reading: Reading) -> Resized:
             part = part.transpose(transpose)
         return np.asarray(part).astype(np.float64) + offset
 
-    values = np.stack([small(channel) for channel in of.values])
     if reading.whole_type:  # of all values, not of their means
         ends = np.array([[[of.values.min(), of.values.max()]]])
         as_bytes(ends, of.type, reading)
-    alpha = None if of.alpha is None else small(of.alpha)
-    return Resized(values, of.type, of.is_color, of.kind, alpha, of.several, (width, height))
+    alpha = None
+    if of.alpha is None:
+        values = np.stack([small(channel) for channel in of.values])
+    else:
+        whole = np.where(is_seen(of.alpha), of.alpha, np.float32(0))
+        alpha = small(whole).clip(0, 1)
+        values = np.stack([_weighted(channel, whole, small, alpha) for channel in of.values])
+    about = (of.type, of.is_color, of.kind, alpha, of.several, (width, height))
+    return Resized(values, *about, is_inverted=of.is_inverted)
+
+
+def _weighted(
+    channel: NDArray[Any],
+    alpha: NDArray[np.float32],
+    small: Callable[[NDArray[Any]], NDArray[np.float64]],
+    small_alpha: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """A channel in its final size without the values below transparent parts, which may be any.
+    small: makes an array smaller. small_alpha: what it makes of alpha."""
+    low = float(channel.min())  # from which the others are measured, and which replaces the unseen
+    light = small((channel.astype(np.float64) - low) * alpha)
+    mean = light / np.where(is_seen(small_alpha), small_alpha, np.inf) + low
+    return mean.clip(low, float(channel.max()))
 
 
 def _part(

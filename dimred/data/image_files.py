@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dimred.data.image_decoding import decode
+from dimred.data.image_decoding import decode, reason_of
 from dimred.data.image_opening import long_png_texts
 from dimred.data.image_paths import image_paths, is_array, split_page
+from dimred.data.known_digests import DIGEST, KnownDigests, content_digest
 from dimred.data.reading import AS_STORED, Reading
-from dimred.files import expanded, open_regular, printable
+from dimred.files import expanded, printable
 
-DIGEST = 16
-"""Bytes of a digest."""
+_CHUNK = 16  # files a thread takes at a time
 
 _Made = TypeVar("_Made")
 
@@ -52,12 +51,18 @@ def files_of(names: Iterable[str]) -> set[str]:
     return {split_page(name)[0] for name in names}
 
 
-def digests(paths: Sequence[str | None]) -> NDArray[np.uint8]:
+def digests(paths: Sequence[str | None], known: KnownDigests | None = None) -> NDArray[np.uint8]:
     """BLAKE2b of the content of each file, or of that a page lies in, uint8 (N, DIGEST); 0 for None
-    and for files that cannot be read."""
+    and for files that cannot be read. known: digests of files that need not be read."""
+
+    def digest(path: str) -> bytes:
+        if known is None:
+            return content_digest(path)
+        return known.of(path, "content", lambda: content_digest(path))
+
     files = [None if path is None else split_page(path)[0] for path in paths]
     different = list(dict.fromkeys(files))
-    of_file = dict(zip(different, _of_each(different, _digest), strict=True))
+    of_file = dict(zip(different, _of_each(different, digest), strict=True))
     content = b"".join(of_file[file] or bytes(DIGEST) for file in files)
     return np.frombuffer(content, np.uint8).reshape(-1, DIGEST).copy()
 
@@ -76,18 +81,17 @@ def whole_pictures(
 
 def _of_each(paths: Sequence[str | None], make: Callable[[str], _Made]) -> list[_Made | None]:
     def made(path: str | None) -> _Made | None:
+        if path is None:
+            return None
         try:
-            return None if path is None else make(path)
-        except Exception:  # damaged files make Pillow raise many kinds
+            return make(path)
+        except Exception as error:  # damaged files make Pillow raise many kinds
+            reason_of(error, path)
             return None
 
+    def of_chunk(start: int) -> list[_Made | None]:
+        return [made(path) for path in paths[start : start + _CHUNK]]
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(made, paths))
-
-
-def _digest(path: str) -> bytes:
-    with open_regular(path) as file:
-        digest = hashlib.blake2b(digest_size=DIGEST)
-        while part := file.read(2**20):
-            digest.update(part)
-        return digest.digest()
+        chunks = pool.map(of_chunk, range(0, len(paths), _CHUNK))
+        return [one for chunk in chunks for one in chunk]

@@ -28,10 +28,9 @@ _SIGNATURES = {
 }
 # What stands after the first four bytes of formats that are not read.
 _OTHER_FORMATS = {b"jP  ": "JPEG 2000", b"JXL ": "JPEG XL"}
-_HEIF, _AVIF = (
-    b"ftyp",
-    (b"avif", b"avis"),
-)  # how HEIF files, AVIF among them, begin; the latter's kinds
+_HEIF = b"ftyp"  # after the first four bytes of HEIF files, AVIF among them
+_AVIF = (b"avif", b"avis")  # of the kinds that a file says it is of, one of AVIF's
+_MAX_KINDS = 64  # bytes in which they are looked for
 
 
 @contextmanager
@@ -50,7 +49,7 @@ def opened(file: BinaryIO) -> Image.Image:
 
     Raises ValueError, or what Pillow raises, for anything else.
     """
-    start = file.read(16)
+    start = file.read(_MAX_KINDS)
     file.seek(0)
     try:
         return Image.open(file, formats=_formats(start))
@@ -73,7 +72,9 @@ def _formats(start: bytes) -> tuple[str, ...]:
     HEIF that is not read here."""
     if start[4:8] != _HEIF:
         return _FORMATS
-    is_avif = start[8:12] in _AVIF
+    end = min(int.from_bytes(start[:4], "big"), len(start))
+    kinds = [start[at : at + 4] for at in (8, *range(16, end, 4))]
+    is_avif = any(kind in _AVIF for kind in kinds)
     formats = _formats_of_heif()
     if is_avif and "AVIF" not in formats:
         raise ValueError("AVIF is not read by this Pillow; convert it to PNG or JPEG")
@@ -81,7 +82,7 @@ def _formats(start: bytes) -> tuple[str, ...]:
         raise ValueError(
             "HEIC is not read; pip install pillow-heif, or convert it with heif-convert or sips"
         )
-    return formats
+    return ("AVIF",) if is_avif else ("HEIF",)
 
 
 @cache

@@ -16,6 +16,7 @@ from dimred.data.array_shapes import channel_axis, shape_of
 from dimred.data.array_source import ArraySource, Error, source_for, source_of
 from dimred.data.found import Found
 from dimred.data.image_set import ImageSet, LabelSet, channel_statistics
+from dimred.data.known_digests import KnownDigests
 from dimred.data.npz_presence import boxes_of, presence_of
 from dimred.data.own_options import Store
 from dimred.data.pixels import load_pixels
@@ -71,7 +72,8 @@ def load_npz(
     missing or invalid, and where memory does not suffice.
     """
     named = f"dataset.path={path!r}"
-    arrays = ArrayFile(path, named, _NAMES)
+    known = None if store is Store.memory or folder is None else KnownDigests(folder)
+    arrays = ArrayFile(path, named, _NAMES, known)
     rows, axis = _images(arrays)
     is_test = _is_test(arrays, len(rows))
     n_test = int(is_test.sum())
@@ -92,7 +94,7 @@ def load_npz(
     source, chosen = source_of(rows, axis, window, lambda: learned(outline), arrays.error)
     there = None if store is Store.disk else source.as_they_are
     if there is None:
-        images = load_pixels(source, store, folder, named).images
+        images = load_pixels(source, store, folder, named, known).images
     else:
         images = torch.from_numpy(there)
     mean, std = channel_statistics(images, is_test)

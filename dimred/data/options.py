@@ -144,7 +144,8 @@ class DatasetOptions(Choice):
         heavy: reading them finds out the rest."""
 
     def read_only(self) -> Self:
-        """The same dataset, read without downloading or writing anything."""
+        """The same dataset, read without downloading or writing anything but a packed file, which
+        says so (`Pack`)."""
         offline: dict[str, Any] = {"download": False} if hasattr(self, "download") else {}
         return replace(self, **offline)
 

@@ -48,11 +48,12 @@ class OwnImages(DatasetOptions):
         "that reach 0.5 keep these), and leaves bytes as they are; type takes the range of the "
         "type, of floats [0, 1]; [low,high], or a list of ranges, one a channel, is of all values.",
         also=("percentiles", "contrast", "levels", "bit_depth", "range"),
+        form="auto, type, [low,high], or a list of such ranges",
     )
     store: Store = option(
         Store.auto,
         "Where pixels are kept: in memory, or on disk in a packed file; auto takes the disk for "
-        "more than half of the memory that is free.",
+        "more than half of the memory that is free, if it can be written there.",
         changes_result=False,
         also=("memmap", "cache", "lazy"),
     )
@@ -62,6 +63,18 @@ class OwnImages(DatasetOptions):
         changes_result=False,
         is_path=True,
     )
+
+    def check_own(self) -> None:
+        """Raise InputError for a window or a folder of packed files that is none."""
+        from dimred.data.window import check_window
+        from dimred.errors import InputError
+
+        check_window(self.window)
+        if self.store_folder == "":
+            raise InputError(
+                "dataset.store_folder='': must be a folder, or null for .dimred-cache beside the "
+                "data"
+            )
 
     @property
     def location_key(self) -> str | None:
@@ -104,6 +117,7 @@ class ImageFolder(SelectedFiles, OwnImages):
         "of one image, or images, called file.tif[0] and so on. null refuses such files. Of "
         "animations the first frame is read.",
         also=("frames", "stack", "z_stack", "multipage"),
+        form="channels, images or null",
     )
     strict: bool = option(
         False,
@@ -128,10 +142,9 @@ class ImageFolder(SelectedFiles, OwnImages):
 
     def check_place(self) -> None:
         from dimred.data.image_paths import image_paths, table_path
-        from dimred.data.window import check_window
         from dimred.errors import InputError
 
-        check_window(self.window)
+        self.check_own()
         if self.root is None:
             raise InputError("dataset.root=null: give the folder of images, dataset.root=FOLDER")
         for key, file in (("table", self.table), ("exclude", self.exclude)):
@@ -157,8 +170,7 @@ class ImageFolder(SelectedFiles, OwnImages):
         self.check_place()
         assert self.root is not None
         pages = None if self.pages is None else self.pages.value
-        folder = expanded(self.store_folder) if self.store_folder else self.cache
-        how = HowRead(self.window, pages, self.store, folder, self.fit_classes)
+        how = HowRead(self.window, pages, self.store, self.pack_folder, self.fit_classes)
         return load_image_folder(
             self.root, self.image_size, self.strict, select, self.table, self.exclude, how
         )
@@ -175,11 +187,10 @@ class Npz(OwnImages):
     )
 
     def check_place(self) -> None:
-        from dimred.data.window import check_window
         from dimred.errors import InputError
         from dimred.files import open_regular
 
-        check_window(self.window)
+        self.check_own()
         if self.path is None:
             raise InputError("dataset.path=null: give the file, dataset.path=FILE.npz or FILE.npy")
         try:
@@ -193,8 +204,7 @@ class Npz(OwnImages):
 
         self.check_place()
         assert self.path is not None
-        folder = expanded(self.store_folder) if self.store_folder else self.cache
-        return load_npz(self.path, self.window, self.store, folder, self._learned)
+        return load_npz(self.path, self.window, self.store, self.pack_folder, self._learned)
 
     def _learned(self, images: ImageSet) -> NDArray[np.int64]:
         """The positions of the images that are learned from, of all in the file without pixels."""

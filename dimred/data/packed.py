@@ -9,8 +9,9 @@ removed where it is damaged. `.partial` is written by who has the lock.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import accumulate, takewhile
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from dimred.data.blocks import Span, checked, in_order, n_bytes, shown, spans
 from dimred.data.free_memory import gibibytes
+from dimred.data.known_digests import KnownDigests
 from dimred.data.mapped import map_images
 from dimred.data.packed_folder import (
     COMPLETE,
@@ -27,13 +29,13 @@ from dimred.data.packed_folder import (
     check_folder,
     check_room,
     locked,
+    opened,
     others,
     pack_stem,
     sweep,
-    writing,
+    using,
 )
 from dimred.data.packed_index import (
-    Index,
     PackedBlock,
     block_line,
     checksum,
@@ -42,9 +44,12 @@ from dimred.data.packed_index import (
     read_index,
 )
 from dimred.data.pixel_source import PixelSource
+from dimred.data.stored_array import Version, version_of
 from dimred.errors import InputError
-from dimred.files import is_shared, open_own, open_regular, sync_folder
+from dimred.files import is_shared, open_own, sync_folder
 from dimred.steps import bar, line
+
+_CHUNK = 2**24  # bytes read at a time
 
 
 class Packed(NamedTuple):
@@ -55,12 +60,12 @@ class Packed(NamedTuple):
 
 
 class Pack:
-    """The packed file of a source in a folder. what: the images, in messages."""
+    """The packed file of a source in a folder. what: the images, in messages. known: digests of
+    files, of that folder."""
 
-    def __init__(self, source: PixelSource, folder: Path, what: str):
-        self.source, self.folder, self.what = source, folder, what
-        key = source.key()
-        self.key = key
+    def __init__(self, source: PixelSource, folder: Path, what: str, known: KnownDigests):
+        self.source, self.folder, self.what, self.known = source, folder, what, known
+        self.key = key = self._key()
         stem = pack_stem(folder, key)
         self.index, self.partial, self.complete = (
             stem.with_suffix(suffix) for suffix in (INDEX, PARTIAL, COMPLETE)
@@ -70,81 +75,129 @@ class Pack:
 
     def open(self) -> Packed:
         """The images, which are packed now where they are not yet. All checksums are checked
-        whenever a pack is opened.
+        whenever a pack is opened, and what could not be read is tried again.
 
         Raises InputError where the folder cannot be written or has too little room, and what the
         source raises.
         """
+        seen = self._versions()
         found = self._found()
-        if found:
+        if isinstance(found, Packed):
             return found
         check_folder(self.folder)
         with locked(self.index) as index:
-            return self._found() or self._made(index)
+            if self._versions() != seen:  # by another process, which had the lock
+                found = self._found()
+            return found if isinstance(found, Packed) else self._made(index, found)
 
-    def _found(self) -> Packed | None:
-        """The images of a complete pack that is sound."""
-        try:
-            with open_regular(self.index, follow=False) as file:
-                known = read_index(file.read(), self.head, self.spans)
+    def _versions(self) -> list[Version | None]:
+        return [_version(file) for file in (self.index, self.complete)]
+
+    def _key(self) -> bytes:
+        key = self.source.key(self.known)
+        self.known.save()
+        return key
+
+    def _found(self) -> Packed | str:
+        """The images of a complete pack; else why the one that is there is not used, "" for none.
+        Raises InputError for files that cannot be opened."""
+        pixels = opened(self.complete)
+        if pixels is None:
+            return ""
+        with pixels:
+            index = opened(self.index)
+            known = None
+            if index is not None:
+                with index:
+                    known = read_index(index.read(), self.head, self.spans)
             if known is None or not known.is_complete:
-                return None
-            with open_regular(self.complete, follow=False) as pixels:
-                size = os.fstat(pixels.fileno()).st_size
-                if size == self._bytes(known.blocks) and self._is_sound(pixels.fileno(), known):
-                    return self._mapped(pixels, known.blocks)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        line(f"{self.complete} is damaged; the images are packed again")
-        return None
+                return "has no sound index"
+            blocks, size = known.blocks, os.fstat(pixels.fileno()).st_size
+            if size != self._bytes(blocks) or self._sound(pixels, blocks) < len(blocks):
+                return "is damaged"
+            if self._tried(blocks) < len(blocks):
+                return "leaves out images that can be read now"
+            return self._mapped(pixels, blocks)
 
-    def _is_sound(self, pixels: int, known: Index) -> bool:
-        return self._sound(pixels, known.blocks) == len(known.blocks)
-
-    def _sound(self, pixels: int, blocks: Sequence[PackedBlock]) -> int:
+    def _sound(self, pixels: BinaryIO, blocks: Sequence[PackedBlock]) -> int:
         """How many of the first blocks have the bytes in a file that they should have."""
         ends = accumulate(self._bytes([block]) for block in blocks)
 
         def is_sound(block: PackedBlock, end: int) -> bool:
             size = self._bytes([block])
-            return checksum(os.pread(pixels, size, end - size)) == block.checksum
+            return _checksum(pixels.fileno(), end - size, size) == block.checksum
 
         results = in_order(lambda pair: is_sound(*pair), zip(blocks, ends, strict=True))
-        for number, sound in enumerate(bar(results, len(blocks), "checking packed images")):
-            if not sound:
-                return number
-        return len(blocks)
+        with using(self.complete):
+            return _first(bar(results, len(blocks), "checking packed images"))
 
-    def _made(self, index: int) -> Packed:
-        """The images, packed by this process, which has locked the index."""
+    def _tried(self, blocks: Sequence[PackedBlock]) -> int:
+        """How many of the first blocks leave out only what cannot be read now either: a disk that
+        failed, or a decoder that was missing, may be there again."""
+        left_out = [(number, i) for number, block in enumerate(blocks) for i in block.problems]
+        read = in_order(lambda one: self.source.read(one[1], one[1] + 1), left_out)
+        still = _first(bool(block.problems) for block in read)
+        return left_out[still][0] if still < len(left_out) else len(blocks)
+
+    def _as_now(self, blocks: Sequence[PackedBlock]) -> list[PackedBlock]:
+        """The first blocks that are what would be read now, each with the state of its files now:
+        they are as they were, or are read to the same again."""
+
+        def as_now(block: PackedBlock) -> PackedBlock | None:
+            span = block.first, block.stop
+            if self.source.state(*span) == block.state:
+                return block
+            now = self._read(span)[0]
+            was = replace(block, state=now.state)
+            return was if block_line(was) == block_line(now) else None
+
+        found = []
+        for block in in_order(as_now, blocks):
+            if block is None:
+                break
+            found.append(block)
+        return found
+
+    def _made(self, index: int, why: str) -> Packed:
+        """The images, packed by this process, which has locked the index. why: a pack that is
+        there is not used."""
         sweep(self.folder)
         known = read_index(_content(index), self.head, self.spans)
-        if os.path.lexists(self.complete):  # and it was not found to be sound
+        if os.path.lexists(self.complete):
+            line(f"{self.complete} {why}; the images are packed again")
             self.partial.unlink(missing_ok=True)
             self.complete.unlink()
-        with writing(self.partial):
-            pixels = _open_alone(self.partial)
-        try:
-            kept = known.blocks[: self._sound(pixels, known.blocks)] if known else []
+        with using(self.partial):
+            file = os.fdopen(_open_alone(self.partial), "r+b", buffering=0)
+        with file:
+            pixels = file.fileno()
+            kept = self._kept(file, known.blocks) if known else []
             self._announce(kept)
-            with writing(self.partial):
+            with using(self.partial):
                 os.ftruncate(pixels, self._bytes(kept))
                 os.ftruncate(index, known.lengths[len(kept)] if known else 0)
                 if not known:
                     append(index, self.head)
             blocks = [*kept, *self._added(pixels, index, self.spans[len(kept) :])]
-            if self.source.key() != self.key:
+            # Known digests do not hide a change: one after they were made, and so one since the
+            # first key, gives a file another state, in which it is read again. Files too new for
+            # that to be sure have no known digest, and are read both times.
+            # What was other only while it was read is in the blocks, and not in the key.
+            if self._key() != self.key or len(self._as_now(blocks)) < len(blocks):
                 raise InputError(f"{self.what} have changed while they were packed; start again")
-            with writing(self.partial):
+            with using(self.partial):
                 os.fsync(pixels)
                 append(index, last_line(_content(index)))
                 os.fsync(index)
                 self.partial.rename(self.complete)
                 sync_folder(self.folder)
-            with os.fdopen(os.dup(pixels), "rb") as file:
-                return self._mapped(file, blocks)
-        finally:
-            os.close(pixels)
+            return self._mapped(file, blocks)
+
+    def _kept(self, pixels: BinaryIO, blocks: list[PackedBlock]) -> list[PackedBlock]:
+        """The first blocks of a pack that was begun which are as if they were read now. The key
+        is of the files as they are now: what was read before they were so is not of it."""
+        kept = blocks[: self._sound(pixels, blocks)]
+        return self._as_now(kept[: self._tried(kept)])
 
     def _announce(self, kept: Sequence[PackedBlock]) -> None:
         """Say what is about to be written, and refuse what there is no room for."""
@@ -159,22 +212,22 @@ class Pack:
     def _added(self, pixels: int, index: int, parts: Sequence[Span]) -> Iterator[PackedBlock]:
         """Add blocks of the source to the files, each to the index after its images."""
 
-        def read(span: Span) -> tuple[PackedBlock, bytes]:
-            block = checked(self.source.read(*span), span, self.source.shape)
-            images = block.pixels.tobytes()
-            packed = PackedBlock(
-                *span, len(block.pixels), checksum(images), block.problems, block.about
-            )
-            return packed, images
-
         def written() -> Iterator[PackedBlock]:
-            for block, images in in_order(read, parts):
-                with writing(self.partial):
+            for block, images in in_order(self._read, parts):
+                with using(self.partial):
                     append(pixels, images)
                     append(index, block_line(block))
                 yield block
 
         return shown(written(), "packing images", parts)
+
+    def _read(self, span: Span) -> tuple[PackedBlock, bytes]:
+        """A block of the source, and its images."""
+        state = self.source.state(*span)
+        block = checked(self.source.read(*span), span, self.source.shape)
+        images = block.pixels.tobytes()
+        count, problems, about = len(block.pixels), block.problems, block.about
+        return PackedBlock(*span, count, checksum(images), problems, about, state), images
 
     def _bytes(self, blocks: Sequence[PackedBlock]) -> int:
         return n_bytes(self._shape(blocks))
@@ -183,7 +236,34 @@ class Pack:
         return (sum(block.count for block in blocks), *self.source.shape)
 
     def _mapped(self, pixels: BinaryIO, blocks: Sequence[PackedBlock]) -> Packed:
-        return Packed(map_images(pixels, self._shape(blocks)), blocks)
+        try:
+            return Packed(map_images(pixels, self._shape(blocks)), blocks)
+        except OSError as error:
+            raise InputError(
+                f"{self.complete} cannot be mapped: {error.strerror}; see the limit of the address "
+                "space (ulimit -v)"
+            ) from error
+
+
+def _first(results: Iterable[bool]) -> int:
+    """How many of the first are true."""
+    return sum(takewhile(bool, results))
+
+
+def _version(file: Path) -> Version | None:
+    found = opened(file)
+    if found is None:
+        return None
+    with found:
+        return version_of(found)
+
+
+def _checksum(file: int, start: int, size: int) -> int:
+    """The checksum of a part of an open file, of what there is of it."""
+    found, end = checksum(b""), start + size
+    while start < end and (part := os.pread(file, min(end - start, _CHUNK), start)):
+        found, start = checksum(part, found), start + len(part)
+    return found
 
 
 def _open_alone(file: Path) -> int:

@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from dimred.data.free_memory import gibibytes
 from dimred.errors import InputError
-from dimred.files import can_be_written, is_at, is_shared, lock, open_own
+from dimred.files import can_be_written, is_at, is_shared, lock, open_own, open_regular
 from dimred.steps import line, step
 
 INDEX, PARTIAL, COMPLETE = ".index", ".partial", ".pixels"
@@ -46,13 +47,22 @@ def check_room(folder: Path, needed: int, what: str) -> None:
 
 
 @contextmanager
-def writing(file: Path) -> Iterator[None]:
-    """Context that turns errors of writing a file into InputErrors."""
+def using(file: Path) -> Iterator[None]:
+    """Context that turns errors of reading or writing a file into InputErrors."""
     try:
         yield
     except OSError as error:
-        reason = error.strerror or "cannot be written"
+        reason = error.strerror or "cannot be used"
         raise InputError(f"{file}: {reason}; {_OTHER_FOLDER} on another disk") from error
+
+
+def opened(file: Path) -> BinaryIO | None:
+    """A file to read, which is no link; None where there is none."""
+    with using(file):
+        try:
+            return open_regular(file, follow=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
 
 def append(descriptor: int, content: bytes) -> None:
@@ -81,7 +91,7 @@ def locked(file: Path) -> Iterator[int]:
 def _try_lock(file: Path) -> int | None:
     """A locked descriptor; None where another process has the lock."""
     while True:
-        with writing(file):
+        with using(file):
             descriptor = open_own(file, os.O_RDWR | os.O_CREAT)
         try:
             has_locks = lock(descriptor)
@@ -122,7 +132,10 @@ def sweep(folder: Path) -> None:
 
 def others(folder: Path) -> str:
     """What the complete packs of other images and settings take, as text; "" without any."""
-    sizes = [file.stat().st_size for file in folder.glob(f"{_NAME}*{COMPLETE}")]
+    sizes = []
+    for file in folder.glob(f"{_NAME}*{COMPLETE}"):
+        with suppress(OSError):  # it may have been removed since
+            sizes.append(file.stat().st_size)
     if not sizes:
         return ""
     count = "1 other pack" if len(sizes) == 1 else f"{len(sizes):,} other packs"

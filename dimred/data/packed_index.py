@@ -8,16 +8,19 @@ import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 
 from dimred.data.image_decoding import Decoded
 
-_FORMAT = 1
+_FORMAT = 2
 _DIGEST = 16  # bytes
 _NONE = np.empty((0, 0, 0), dtype=np.uint8)
 _ABOUT = tuple(name for name in Decoded._fields if name != "pixels")
+# What lines raise that are torn, or were not written here.
+_OF_OTHER_HANDS = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
+_KINDS = get_type_hints(Decoded)
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class PackedBlock:
     """A block of a source in a packed file.
 
     first, stop: its positions in the source. count: number of images of it that are in the file.
-    checksum: CRC-32 of their bytes. problems, about: as of `Block`.
+    checksum: CRC-32 of their bytes. problems, about: as of `Block`. state: of the files before they
+    were read, as of `PixelSource`.
     """
 
     first: int
@@ -34,6 +38,7 @@ class PackedBlock:
     checksum: int
     problems: dict[int, str]
     about: list[Decoded] | None
+    state: str
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ def block_line(block: PackedBlock) -> bytes:
         "checksum": block.checksum,
         "problems": {str(i - block.first): problem for i, problem in block.problems.items()},
         "about": about,
+        "state": block.state,
     }
     return _line(content)
 
@@ -75,9 +81,9 @@ def last_line(lines_before: bytes) -> bytes:
     return _line({"complete": _digest(lines_before)})
 
 
-def checksum(content: bytes) -> int:
-    """CRC-32, which finds every changed bit, at about 2 GB a second."""
-    return zlib.crc32(content)
+def checksum(content: bytes, before: int = 0) -> int:
+    """CRC-32, which finds every changed bit, at about 2 GB a second. before: of what precedes."""
+    return zlib.crc32(content, before)
 
 
 def read_index(content: bytes, head: bytes, spans: Sequence[tuple[int, int]]) -> Index | None:
@@ -88,15 +94,13 @@ def read_index(content: bytes, head: bytes, spans: Sequence[tuple[int, int]]) ->
     blocks: list[PackedBlock] = []
     lengths = [len(head)]
     while (end := content.find(b"\n", lengths[-1]) + 1) > 0:
-        said = _said(content[lengths[-1] : end])
-        if said is None:
-            break
-        if len(blocks) == len(spans):
-            whole = said == {"complete": _digest(content[: lengths[-1]])} and end == len(content)
-            return Index(blocks, lengths, whole)
         try:
+            said = _said(content[lengths[-1] : end])
+            if len(blocks) == len(spans):
+                whole = said == {"complete": _digest(content[: lengths[-1]])}
+                return Index(blocks, lengths, whole and end == len(content))
             block = _block(said)
-        except (KeyError, TypeError, ValueError):  # of another version
+        except _OF_OTHER_HANDS:
             break
         if (block.first, block.stop) != spans[len(blocks)]:
             break
@@ -108,14 +112,32 @@ def read_index(content: bytes, head: bytes, spans: Sequence[tuple[int, int]]) ->
 def _block(said: dict[str, Any]) -> PackedBlock:
     first, stop = int(said["first"]), int(said["stop"])
     problems = {first + int(i): str(problem) for i, problem in said["problems"].items()}
+    if not set(problems) <= set(range(first, stop)):
+        raise ValueError("problems of other images")
+    count = stop - first - len(problems)
     about = said["about"]
     if about is not None:
-        about = [
-            Decoded(pixels=_NONE, **dict(zip(_ABOUT, map(_tupled, image), strict=True)))
-            for image in about
-        ]
-    count = stop - first - len(problems)
-    return PackedBlock(first, stop, count, int(said["checksum"]), problems, about)
+        about = [_decoded(image) for image in about]
+        if len(about) != count:
+            raise ValueError("about other images")
+    return PackedBlock(
+        first, stop, count, int(said["checksum"]), problems, about, str(said["state"])
+    )
+
+
+def _decoded(values: list[Any]) -> Decoded:
+    named = dict(zip(_ABOUT, map(_tupled, values), strict=True))
+    if not all(_is(value, _KINDS[name]) for name, value in named.items()):
+        raise TypeError(f"about an image: {named}")
+    return Decoded(pixels=_NONE, **named)
+
+
+def _is(value: Any, kind: Any) -> bool:
+    """Whether a value is of a type, which may be of tuples, such as tuple[int, int]."""
+    parts = get_args(kind)
+    if not parts:
+        return type(value) is kind
+    return type(value) is tuple and len(value) == len(parts) and all(map(_is, value, parts))
 
 
 def _tupled(value: Any) -> Any:
@@ -127,10 +149,11 @@ def _line(content: dict[str, Any]) -> bytes:
     return _digest(text).encode() + b" " + text + b"\n"
 
 
-def _said(line: bytes) -> dict[str, Any] | None:
+def _said(line: bytes) -> dict[str, Any]:
+    """What a line says. Raises ValueError for one that is torn."""
     digest, _, text = line.rstrip(b"\n").partition(b" ")
     if digest.decode("latin-1") != _digest(text):
-        return None
+        raise ValueError("a torn line")
     said: dict[str, Any] = json.loads(text)
     return said
 

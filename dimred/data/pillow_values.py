@@ -12,33 +12,38 @@ from dimred.data.image_opening import opened
 from dimred.data.window import BYTES
 
 _MIN_SPAN = 16  # levels between the darkest and the lightest, below which an image seems blank
-_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # a tag of TIFF and its value
 GRAY = ("1", "L", "LA", "La")
 # How PNGs of 16 bits store colors, of which Pillow reads the upper bytes, and how the lower ones of
 # the same bytes are read.
 _LOWER = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L"}
 _AV1, _MORE_BITS = b"av1C", 0x40  # box of an AVIF's configuration, and its flag high_bitdepth
-_MAX_BYTE = 255
+_MAX_BYTE, _WHITE = 255, 65535
 GRAY_ALPHA_16 = "LA;16B"
 """How PNGs of 16 bits store gray and transparency, which Pillow makes a color of."""
 
 
 class _Ppm(NamedTuple):
-    """Where the pixels of a binary PPM begin, its mode, and the value that white has."""
+    """Where the pixels of a PGM or PPM begin, its mode, the value that white has, and whether they
+    are written as text."""
 
     offset: int
     mode: str
     white: int
+    is_text: bool
 
 
 def raw_mode_of(image: Image.Image) -> object:
-    """How a PNG or binary PPM that has just been opened stores its pixels; None for others."""
+    """How a PNG, PGM or PPM that has just been opened stores its pixels; None for others, and for
+    PGMs and PPMs of the whole range of their type."""
     tile = getattr(image, "tile", None)
     if not tile or image.format not in ("PNG", "PPM"):
         return None
     if image.format == "PNG":
         return tile[0].args
-    return _Ppm(tile[0].offset, *tile[0].args) if tile[0].codec_name == "ppm" else None
+    codec, args = tile[0].codec_name, tile[0].args
+    if not codec.startswith("ppm") or isinstance(args, str):  # the latter of one bit
+        return None
+    return _Ppm(tile[0].offset, args[0], args[1], codec == "ppm_plain")
 
 
 def type_of(image: Image.Image, raw_mode: object, of_tiff: str | None) -> str:
@@ -53,9 +58,10 @@ def type_of(image: Image.Image, raw_mode: object, of_tiff: str | None) -> str:
     if image.mode.startswith("I"):
         if image.format not in ("PNG", "PPM"):
             raise ValueError(f"the range of its pixels is not known (mode {image.mode})")
-        return "uint16"
-    is_deep = raw_mode in _LOWER or raw_mode == GRAY_ALPHA_16 or _is_deep_ppm(raw_mode)
-    return "uint16" if is_deep else BYTES
+        return _type_of_ppm(raw_mode) if isinstance(raw_mode, _Ppm) else "uint16"
+    if isinstance(raw_mode, _Ppm) and _is_deep_color(raw_mode):
+        return _type_of_ppm(raw_mode)
+    return "uint16" if raw_mode in _LOWER or raw_mode == GRAY_ALPHA_16 else BYTES
 
 
 def has_more_bits(image: Image.Image, file: BinaryIO) -> bool:
@@ -74,53 +80,55 @@ def has_more_bits(image: Image.Image, file: BinaryIO) -> bool:
 
 
 def values_of(
-    image: Image.Image, name: str, raw_mode: object, file: BinaryIO
+    image: Image.Image, raw_mode: object, file: BinaryIO
 ) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
-    """The values of a loaded image of more than 8 bits, (C, H, W), C = 1 or 3, and its alpha in
-    [0, 1], (H, W), None without transparency.
+    """The values of a loaded image of more than 8 bits as they are stored, (C, H, W), C = 1 or 3,
+    and its alpha in [0, 1], (H, W), None without transparency.
 
-    name: their type. raw_mode: how a PNG or PPM in `file` stores them.
+    raw_mode: how a PNG, PGM or PPM in `file` stores them.
     """
-    if isinstance(raw_mode, _Ppm) and _is_deep_ppm(raw_mode):
+    if isinstance(raw_mode, _Ppm) and _is_deep_color(raw_mode):
         return _ppm_values(image.size, raw_mode, file), None
     transparent = image.info.get("transparency")
     alpha: NDArray[np.float32] | None = None
     if raw_mode == GRAY_ALPHA_16:
         upper_lower = _read_as("RGBA", file).astype(np.float64).reshape(*image.size[::-1], 2, 2)
         values = upper_lower @ (256.0, 1.0)
-        return values[np.newaxis, ..., 0], (values[..., 1] / (2**16 - 1)).astype(np.float32)
+        return values[np.newaxis, ..., 0], (values[..., 1] / _WHITE).astype(np.float32)
     if raw_mode in _LOWER:
         lower = _read_as(_LOWER[str(raw_mode)], file)
         values = np.asarray(image, np.float64) * 256 + lower
         values = values.transpose(2, 0, 1)
         if len(values) == 4:
-            values, alpha = values[:3], (values[3] / (2**16 - 1)).astype(np.float32)
+            values, alpha = values[:3], (values[3] / _WHITE).astype(np.float32)
         elif isinstance(transparent, tuple):
             of_color = np.array(transparent).reshape(3, 1, 1)
             alpha = (values != of_color).any(axis=0).astype(np.float32)
         return values, alpha
     values = np.asarray(image).astype(np.float64)[np.newaxis]
-    tags = getattr(image, "tag_v2", None)
-    if image.format == "TIFF" and tags is not None and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
-        values = _full(name) - values
+    if isinstance(raw_mode, _Ppm):  # Pillow makes white 65535
+        values = np.rint(values * (raw_mode.white / _WHITE))
     if isinstance(transparent, int):  # a gray value
         alpha = (values[0] != transparent).astype(np.float32)
     return values, alpha
 
 
-def _is_deep_ppm(raw_mode: object) -> bool:
-    if not isinstance(raw_mode, _Ppm):
-        return False
-    return raw_mode.mode == "RGB" and raw_mode.white > _MAX_BYTE
+def _is_deep_color(stored: _Ppm) -> bool:
+    return stored.mode == "RGB" and stored.white > _MAX_BYTE and not stored.is_text
+
+
+def _type_of_ppm(stored: _Ppm) -> str:
+    """Such as "uint12" where white is 4095."""
+    return f"uint{stored.white.bit_length()}"
 
 
 def _ppm_values(size: tuple[int, int], stored: _Ppm, file: BinaryIO) -> NDArray[np.float64]:
-    """The values of a PPM in color, (3, H, W), in the range of 16 bits, as Pillow's of gray."""
+    """The values of a binary PPM in color, (3, H, W), none above white."""
     width, height = size
     file.seek(stored.offset)
     values = np.frombuffer(file.read(6 * width * height), ">u2").astype(np.float64)
-    scaled = np.rint(values / stored.white * 65535).clip(0, 65535)
-    return scaled.reshape(height, width, 3).transpose(2, 0, 1)
+    values = np.minimum(values, stored.white)
+    return values.reshape(height, width, 3).transpose(2, 0, 1)
 
 
 def _read_as(raw_mode: str, file: BinaryIO) -> NDArray[np.uint8]:
@@ -131,13 +139,6 @@ def _read_as(raw_mode: str, file: BinaryIO) -> NDArray[np.uint8]:
         image.tile = [part._replace(args=raw_mode) for part in image.tile]
         image.load()
         return np.asarray(image)
-
-
-def _full(name: str) -> float:
-    if name.startswith("float"):
-        return 1.0
-    bits = int(name.removeprefix("u").removeprefix("int"))
-    return float(2 ** (bits - (not name.startswith("u"))) - 1)
 
 
 def scale_transparency(image: Image.Image, raw_mode: object) -> None:

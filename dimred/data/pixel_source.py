@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from dimred.data.image_decoding import Decoded
+    from dimred.data.known_digests import KnownDigests
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,13 @@ class PixelSource(Protocol):
         """The images at first to stop - 1."""
         ...
 
-    def key(self) -> bytes:
+    def key(self, known: KnownDigests | None = None) -> bytes:
         """What the pixels depend on, 32 bytes: the content of the files and their order, the size,
         the window and how this version reads; not where the files lie. Takes as long as reading
-        the files."""
+        the files whose digests are not known."""
+        ...
+
+    def state(self, first: int, stop: int) -> str:
+        """What the files of the images at first to stop - 1 are found as now, without being read:
+        another text once one has changed. "" where `read` raises for files that have."""
         ...

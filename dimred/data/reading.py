@@ -13,6 +13,7 @@ from PIL import Image
 from dimred.data.window import (
     BOOL,
     BYTES,
+    NOT_FINITE,
     TYPE,
     Range,
     Window,
@@ -96,6 +97,7 @@ class Values(NamedTuple):
     is_color: whether the channels are red, green and blue. kind: such as "TIFF uint16".
     alpha: (height, width) in [0, 1], 0 where it is transparent; None without transparency.
     several: whether the file has further images. orientation: how it is turned, as in EXIF.
+    is_inverted: whether low values are light, so that the bytes that they become are inverted.
     """
 
     values: NDArray[Any]
@@ -105,6 +107,7 @@ class Values(NamedTuple):
     alpha: NDArray[np.float32] | None = None
     several: bool = False
     orientation: int = 1
+    is_inverted: bool = False
 
 
 def check_size(width: int, height: int, n_bytes: int) -> None:
@@ -125,7 +128,13 @@ def check_values(values: NDArray[Any]) -> None:
     if values.dtype.kind not in "uif":
         raise ValueError(f"its values are {values.dtype}; must be integers or floats")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise ValueError("has values that are NaN or infinite")
+        raise ValueError(f"has {NOT_FINITE}")
+
+
+def is_seen(alpha: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether an alpha in [0, 1] is more than 0 as a byte."""
+    seen: NDArray[np.bool_] = np.rint(alpha * 255) > 0
+    return seen
 
 
 def as_bytes(values: NDArray[Any], name: str, reading: Reading) -> NDArray[np.uint8]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import os
 import zlib
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dimred.errors import InputError
 from dimred.files import open_regular
+
+Version = tuple[int, int, int, int, int]
+"""Device, inode, size, mtime and ctime of a file."""
 
 _CHUNK = 2**22  # bytes read at a time for a checksum
 
@@ -33,16 +36,21 @@ class Rows(Protocol):
 class StoredArray:
     """An array of N rows that lie one after the other in a file, uncompressed.
 
-    start: where the first begins. named: how error messages begin.
+    start: where the first begins. named: how error messages begin. version: of the file.
     Reading rows raises InputError where the file has changed since; it is safe from any thread.
     """
 
     def __init__(
-        self, path: str, start: int, shape: tuple[int, ...], dtype: np.dtype[Any], named: str
+        self,
+        path: str,
+        start: int,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        named: str,
+        version: Version,
     ):
         self.path, self.start, self.shape, self.dtype = path, start, shape, dtype
-        self.named = named
-        self._version = _version(os.stat(path))  # noqa: PTH116
+        self.named, self._version = named, version
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -61,23 +69,24 @@ class StoredArray:
             with open_regular(self.path) as file:
                 file.seek(start)
                 count = file.readinto(values)  # type: ignore[attr-defined]
-                if count < len(values) or _version(os.fstat(file.fileno())) != self._version:
+                if count < len(values) or version_of(file) != self._version:
                     raise InputError(f"{self.named}: has changed while it was read")
         except OSError as error:
             reason = error.strerror or "cannot be read"
             raise InputError(f"{self.named}: {reason}") from error
 
 
-def checksum(path: str, start: int, size: int) -> int:
-    """The CRC-32 of `size` bytes of a file, as zip archives have it. Raises OSError."""
+def checksum(file: BinaryIO, start: int, size: int) -> int:
+    """The CRC-32 of `size` bytes of an open file, as zip archives have it. Raises OSError."""
     total = 0
-    with open_regular(path) as file:
-        file.seek(start)
-        while size and (part := file.read(min(size, _CHUNK))):
-            total = zlib.crc32(part, total)
-            size -= len(part)
+    file.seek(start)
+    while size and (part := file.read(min(size, _CHUNK))):
+        total = zlib.crc32(part, total)
+        size -= len(part)
     return total
 
 
-def _version(status: os.stat_result) -> tuple[int, int, int, int]:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+def version_of(file: BinaryIO) -> Version:
+    """The version of an open file; another one when it has changed."""
+    status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

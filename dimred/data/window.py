@@ -32,6 +32,9 @@ _MAX_KEPT = 2**23  # values in all, of 8 bytes
 _OUTSIDE = 0.1  # percent of the values on either side that become 0 or 255
 _REACHED = 0.5  # floats in [0, 1] are taken for shares of the whole if they reach this
 
+NOT_FINITE = "NaN or infinite values; make numbers of them first, as numpy.nan_to_num does"
+"""What images with such values, which are not read, are told to have."""
+
 MAX_CHANNELS = 16
 """Of images."""
 
@@ -107,8 +110,9 @@ def check_window(value: Any) -> None:
     is_list = isinstance(value, Sequence) and not isinstance(value, str)
     if is_list and value and all(map(_is_range, value)):
         return
+    shown = "null" if value is None else value
     raise InputError(
-        f"dataset.window={value}: must be auto, type, [low,high] with low < high, or a list of "
+        f"dataset.window={shown}: must be auto, type, [low,high] with low < high, or a list of "
         "such ranges, one a channel"
     )
 

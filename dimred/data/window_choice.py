@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from dimred.data.channels import Channels
 from dimred.data.found import counted_word
-from dimred.data.image_decoding import resized_values
-from dimred.data.reading import Header, Reading
+from dimred.data.image_decoding import reason_of, resized_values
+from dimred.data.reading import Header, Reading, is_seen
 from dimred.data.window import (
     BYTES,
     TYPE,
@@ -91,11 +91,16 @@ def _of_sample(
     sample = Sample(channels.count, name)
 
     def values(path: str) -> NDArray[np.float64] | None:
+        """Of an image, or of the part of it that is seen."""
         try:
             found = resized_values(path, size, reading)
-        except Exception:  # why a file cannot be read is said where it is left out
+        except Exception as error:  # why a file cannot be read is said where it is left out
+            reason_of(error, path)
             return None
-        return None if found is None else found.values
+        if found is None or found.alpha is None:
+            return None if found is None else found.values
+        seen = found.values[:, is_seen(found.alpha)]
+        return seen[:, None] if seen.size else None
 
     with step(f"values of {len(paths):,} images"), ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(paths), _CHUNK):

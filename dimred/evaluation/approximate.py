@@ -11,22 +11,21 @@ import torch
 
 from dimred.evaluation.neighbors import (
     CPU_TREE_DIMS,
+    MANY,
     Features,
     Rows,
     as_float,
-    nearest,
     nearest_others,
+    neighbors_up_to,
     without_own,
 )
 from dimred.steps import duration, step
 
-MANY = 100_000
-"""Points above which neighbors are approximate, in more dimensions than a KD-tree takes. Exact
-search takes the square of the number: on two cores and in 128-D 2 s for 20,000 points, some 50 s
-for 100,000. pynndescent takes 20 s for its compilation alone (2026-11-27)."""
-EXTRA = "pip install 'dimred-maps[neighbors]'"
+EXTRA = "pip install -e '.[neighbors]' in dimred's clone"
 _CHECKED = 1_000  # points whose neighbors are also searched exactly
 _LEAST = 30  # neighbors of a point in the graph that is searched; fewer find less
+_ROUNDING = 1e-6  # of distances in float32, as a share
+_MAX_LENGTH = 1e18  # of points whose squared distances float32 holds
 
 
 @dataclass(frozen=True)
@@ -40,25 +39,22 @@ class Neighbors:
     said: str = ""
 
 
-def neighbors_of_all(
-    points: Features, k: int, device: torch.device | None = None, many: int = MANY
-) -> Neighbors:
-    """The k nearest other points of each, Euclidean: by `nearest`, but of more than `many` points
-    on the CPU by nearest neighbor descent (Dong, Moses, Li 2011,
+def neighbors_of_all(points: Features, k: int, device: torch.device | None = None) -> Neighbors:
+    """The k nearest other points of each, Euclidean: by `nearest`, but of more than 100,000 points
+    (`MANY`) in more than 8 dimensions on the CPU by nearest neighbor descent (Dong, Moses, Li 2011,
     https://doi.org/10.1145/1963405.1963487) where pynndescent, of the extra `neighbors`, is
-    installed. The share of the true neighbors that it finds is counted for 1,000 points and said.
+    installed. Its compilation takes 20 s (two cores, 2026-11-27). The share of neighbors that are
+    as near as the true ones is counted for 1,000 points and said.
 
     The same points and number of threads give the same neighbors.
 
     points: (n, d). k: up to n - 1; all others where there are fewer, none for a single point.
     """
     n, dims = points.shape
-    k = min(k, n - 1)
-    if not k:
-        return Neighbors(np.empty((n, 0), np.int64))
     on_cpu = device is None or device.type == "cpu"
-    if n <= many or dims <= CPU_TREE_DIMS or not on_cpu or k >= many:
-        return Neighbors(nearest(points, None, k, device))
+    few = n <= MANY or dims <= CPU_TREE_DIMS or k >= MANY
+    if few or not on_cpu or _longest(points) > _MAX_LENGTH:
+        return Neighbors(neighbors_up_to(k, points, device))
     drawn = np.sort(np.random.default_rng(0).choice(n, min(_CHECKED, n), replace=False))
     began = time.monotonic()
     true = nearest_others(points, drawn, k, device)
@@ -66,27 +62,47 @@ def neighbors_of_all(
     if find_spec("pynndescent") is None:
         takes = f"which takes {duration(expected)} or more; {EXTRA} finds nearly all sooner"
         with step(f"neighbors of {n:,} points exactly, {takes}"):
-            return Neighbors(nearest(points, None, k, device))
+            return Neighbors(neighbors_up_to(k, points, device))
     with step(f"neighbors of {n:,} points by pynndescent"):
         rows = _descended(as_float(points).astype(np.float32, copy=False), k)
-    found = np.mean([len(np.intersect1d(a, b)) for a, b in zip(rows[drawn], true, strict=True)])
+    share = _share_as_near(points, drawn, rows[drawn], true)
     return Neighbors(
         rows,
-        f"approximate (pynndescent): {found / k:.1%} of the {k} true ones of {len(drawn):,} points",
+        f"approximate (pynndescent): {share:.1%} of the {true.shape[1]} of each of {len(drawn):,} "
+        "points are as near as the true ones",
     )
+
+
+def _longest(points: Features) -> float:
+    """An upper bound of the lengths of points (n, d)."""
+    largest = max(abs(float(points.max())), abs(float(points.min())))
+    return largest * float(np.sqrt(points.shape[1]))
+
+
+def _share_as_near(points: Features, own: Rows, found: Rows, true: Rows) -> float:
+    """The share of the neighbors found (m, k) of points at `own` (m,) that are no farther than the
+    last of the true ones (m, k): of equally far points, any will do."""
+    center = points[own].astype(np.float64)[:, None]
+    last = np.linalg.norm(points[true[:, -1:]] - center, axis=2)
+    near = [np.linalg.norm(points[column] - center[:, 0], axis=1) for column in found.T]
+    return float(np.mean(np.stack(near, axis=1) <= last * (1 + _ROUNDING)))
 
 
 def _descended(points: Features, k: int) -> Rows:
     import numba
     from pynndescent import NNDescent
 
-    index = NNDescent(
-        points,
-        metric="euclidean",
-        n_neighbors=max(k + 1, _LEAST),
-        random_state=0,
-        n_jobs=min(torch.get_num_threads(), numba.get_num_threads()),
-    )
+    threads = torch.get_num_threads()
+    try:
+        index = NNDescent(
+            points,
+            metric="euclidean",
+            n_neighbors=max(k + 1, _LEAST),
+            random_state=0,
+            n_jobs=min(threads, numba.get_num_threads()),
+        )
+    finally:
+        torch.set_num_threads(threads)  # numba sets OpenMP's, which are PyTorch's as well
     rows = without_own(index.neighbor_graph[0].astype(np.int64), np.arange(len(points)))[:, :k]
     lost = np.flatnonzero((rows < 0).any(axis=1))  # of which too few were found
     if len(lost):

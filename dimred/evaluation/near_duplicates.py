@@ -131,7 +131,12 @@ def near_duplicates(
         k, far = (min(count, len(alone) - 1) for count in (k, max(k, _FARTHEST)))
         of_h = neighbors_of_all(features[alone], far, device)
         alike = neighbors_of_all(_spectrum(reduced), k, device)
-        near, said = of_h.rows, of_h.said
+        near = of_h.rows
+        said = "; ".join(
+            f"in {space} {found.said}"
+            for space, found in {"the features": of_h, "spectra of the pixels": alike}.items()
+            if found.said
+        )
         candidates = np.concatenate([near[:, :k], alike.rows], axis=1)
         farther = near[:, np.linspace(min(k, far - 1), far - 1, k).astype(np.int64)]
         registration = _Registration(reduced, device)

@@ -9,11 +9,10 @@ import torch
 from numpy.typing import NDArray
 from sklearn import manifold
 
-from dimred.evaluation.neighbors import Features, as_float, nearest, nearest_others
+from dimred.evaluation.neighbors import MANY, Features, as_float, nearest, nearest_others
 
-MANY = 100_000
-"""Points above which neighbors are those of a random sample."""
-_SAMPLED = 10_000
+SAMPLED = 10_000
+"""Points whose neighbors are compared where there are more than `MANY`."""
 
 
 def neighbor_overlap(
@@ -39,7 +38,7 @@ def neighbor_overlap(
     _check_lengths(high, low)
     n = len(high)
     if n > MANY:
-        rows = np.sort(np.random.default_rng(0).choice(n, _SAMPLED, replace=False))
+        rows = np.sort(np.random.default_rng(0).choice(n, SAMPLED, replace=False))
         neighbors = [nearest_others(points, rows, k, device) for points in (high, low)]
     else:
         neighbors = [nearest(points, None, k, device) for points in (high, low)]

@@ -19,6 +19,11 @@ Features = NDArray[np.number]
 Rows = NDArray[np.int64]
 Float = type[np.float32 | np.float64]
 
+MANY = 100_000
+"""Points above which comparing all with all takes too long: the square of the number, on two cores
+and in 128-D 2 s for 20,000 points, some 50 s for 100,000 (2026-11-27). Above it `neighbors_of_all`
+is approximate, and `neighbor_overlap` that of a sample."""
+
 # A block of distances has 16 MiB in float32. It is wide, since selecting the smallest of few long
 # rows is faster than of many short ones.
 _QUERIES_IN_BLOCK = 256
@@ -80,6 +85,13 @@ def nearest_others(
     Raises ValueError as `nearest` does.
     """
     return without_own(nearest(points, points[rows], k + 1, device), rows)
+
+
+def neighbors_up_to(k: int, points: Features, device: torch.device | None = None) -> Rows:
+    """The k nearest other points of each by `nearest` (n, k); all others where there are fewer,
+    none for a single point."""
+    k = min(k, len(points) - 1)
+    return nearest(points, None, k, device) if k else np.empty((len(points), 0), np.int64)
 
 
 def without_own(near: Rows, own: Rows) -> Rows:

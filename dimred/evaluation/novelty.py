@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dimred.evaluation.neighbors import nearest
-from dimred.evaluation.outliers import TUKEY_FACTOR, kth_distances, neighbors_up_to
+from dimred.evaluation.neighbors import nearest, neighbors_up_to
+from dimred.evaluation.outliers import TUKEY_FACTOR, kth_distances
 
 Points = NDArray[np.floating]
 Scores = NDArray[np.float64]

@@ -12,7 +12,7 @@ from sklearn.cluster import HDBSCAN
 
 from dimred.evaluation.approximate import neighbors_of_all
 from dimred.evaluation.knn import votes_in_blocks
-from dimred.evaluation.neighbors import Features, as_float, nearest
+from dimred.evaluation.neighbors import Features, as_float, nearest, neighbors_up_to
 
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float64]
@@ -24,12 +24,6 @@ _SMALLEST = 10
 _MIN_SAMPLES = 10
 _MEDOID_CANDIDATES = 200
 _DISTANCES_IN_BLOCK = 2**22
-
-
-def neighbors_up_to(k: int, features: Features, device: torch.device | None = None) -> Rows:
-    """The k nearest other points of each by `nearest` (n, k); all others where there are fewer."""
-    k = min(k, len(features) - 1)
-    return nearest(features, None, k, device) if k else np.empty((len(features), 0), np.int64)
 
 
 def kth_distances(features: Features, neighbors: Rows) -> Scores:
@@ -45,14 +39,19 @@ def kth_distances(features: Features, neighbors: Rows) -> Scores:
 
 def class_kth_distances(
     features: Features, labels: Rows, k: int, device: torch.device | None = None
-) -> Scores:
-    """`kth_distances` within each class. labels: (n,). k: number of neighbors; in smaller classes,
-    all other members."""
-    result = np.full(len(features), np.nan)
+) -> tuple[Scores, str]:
+    """`kth_distances` within each class (n,), and how neighbors were found in classes of more than
+    100,000 points, "" where exactly.
+
+    labels: (n,). k: number of neighbors; in smaller classes, all other members.
+    """
+    result, said = np.full(len(features), np.nan), []
     for members in _class_members(labels):
         points = features[members]
-        result[members] = kth_distances(points, neighbors_of_all(points, k, device).rows)
-    return result
+        near = neighbors_of_all(points, k, device)
+        result[members] = kth_distances(points, near.rows)
+        said += [near.said] if near.said else []
+    return result, "; ".join(said)
 
 
 def distances(features: Features, pairs: Rows) -> Scores:

@@ -22,6 +22,7 @@ def option(
     also: Sequence[str] = (),
     unit: str = "",
     common: bool = False,
+    form: str = "",
 ) -> Any:
     """A dataclass field with documentation and bounds.
 
@@ -33,7 +34,7 @@ def option(
 
     For who looks for it: `also` are other names that it is looked for by; `unit` says what its
     number is where another could be meant, such as "a factor"; `common` marks one of the few that
-    matter first.
+    matter first; `form` says what is typed, where its type does not.
     """
     metadata = {
         "doc": doc,
@@ -46,6 +47,7 @@ def option(
         "also": tuple(also),
         "unit": unit,
         "common": common,
+        "form": form,
     }
     if isinstance(default, list | dict):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)

@@ -68,7 +68,7 @@ def _search(pixels: NDArray[np.uint8], k: int, groups: NDArray[np.int64]) -> NDA
         members = np.flatnonzero(groups == group)
         # As floats, since differences of uint8 wrap around.
         n_bytes = 5 * len(members) * pixels.shape[1]
-        what = f"pairing.k: the pixels of {len(members):,} images to search neighbors among"
+        what = f"pairing.k={k}: the pixels of {len(members):,} images to search neighbors among"
         require_memory(n_bytes, what, "set dataset.limit, or make the images smaller")
         points = pixels[members].astype(np.float32)
         search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(points)

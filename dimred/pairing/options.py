@@ -55,9 +55,9 @@ class PairingOptions(Choice):
         """One line for each contradiction among the options."""
         return iter(())
 
-    def without_color(self) -> BatchAugmentation:
-        """Augmentation without color changes, which linear evaluation trains on (t-SimCNE paper:
-        crops and flips)."""
+    def geometric(self) -> BatchAugmentation:
+        """The augmentation that only moves pixels, which linear evaluation trains on (t-SimCNE
+        paper: crops and flips): without changes of colors, blur, noise and erasing."""
         from dimred.data.augmentation import BatchAugmentation
 
         return BatchAugmentation(AugmentationOptions(jitter=0.0, grayscale=0.0))
@@ -71,7 +71,7 @@ class AugmentedOptions(AugmentationOptions, PairingOptions):
         for line in self.range_problems():
             yield f"pairing.{line}"
 
-    def without_color(self) -> BatchAugmentation:
+    def geometric(self) -> BatchAugmentation:
         names = ("jitter", "grayscale", "noise", "blur", "erase", "channel_drop")
         off: dict[str, Any] = dict.fromkeys(names, 0.0)
         return replace(self, **off)._augmentation()

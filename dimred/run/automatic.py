@@ -32,7 +32,8 @@ from dimred.steps import step
 _SCALE = "schedule.epochs_scale"
 # What a plan decides, and a run that is there has decided.
 _PLANNED = (
-    *("schedule", "model", "dataset.image_size", "dataset.limit", "schedule.batch_size"),
+    *("schedule", "model", "pairing"),
+    *("dataset.image_size", "dataset.limit", "schedule.batch_size"),
     *(_SCALE, "device.precision", "device.threads", "device.compile"),
 )
 # The keys that say where a run lies, and so are no part of what it is called.
@@ -131,16 +132,20 @@ def _chosen(
     asked = _asked(config, given)
     unscaled = {**given, _SCALE: "1"}
     model = given.get("model", plan.model_for(on_gpu))
-    base = {"dataset": "image_folder", "schedule": plan.SCHEDULE, "model": model, **unscaled}
+    base = {"dataset": "image_folder", "schedule": plan.SCHEDULE, "model": model}
+    pairing = {}
+    if config.pairing.name == plan.PAIRING and plan.pairing_for(looked_at) != plan.PAIRING:
+        pairing = {"pairing": plan.pairing_for(looked_at)}
     with step("measuring the speed of this machine"):
-        measure = speed(composed(_words(base)), looked_at.channels)
+        timed = composed(_words({**base, **pairing, **unscaled}))
+        measure = speed(timed, looked_at.channels)
         ends = began + budget
         choice = plan.choose(looked_at, lambda: ends - time.monotonic(), asked, on_gpu, measure)
-    chosen = plan_words.overrides(looked_at, choice, asked, on_gpu)
+    chosen = plan_words.overrides(looked_at, choice, asked, on_gpu) | pairing
     chosen = {key: value for key, value in chosen.items() if key not in given}
     final = composed(_words({"dataset": "image_folder", **chosen, **given}))
-    names = final.model.name, final.schedule.name
-    lines = plan_words.lines(looked_at, choice, *names, _epochs(final), budget)
+    names = plan_words.Names(final.model.name, final.schedule.name, final.pairing.name)
+    lines = plan_words.lines(looked_at, choice, names, _epochs(final), budget)
     # A GPU is not shared as cores are, and what is slow there at first says little.
     watched = not (choice.scale_asked or on_gpu)
     return chosen, lines, Watch(looked_at, choice, ends) if watched else None

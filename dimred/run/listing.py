@@ -38,7 +38,8 @@ class Listed:
 
 
 def listed(configs: Sequence[RunConfig], varied: Sequence[str]) -> Iterator[Listed]:
-    """Each run in its turn. Reads the images, but downloads, trains and writes nothing.
+    """Each run in its turn. Reads the images, but downloads and trains nothing, and writes
+    nothing but the packed file of images on disk, which is said.
 
     varied: what a sweep varies in each, for the names of new folders.
     Raises InputError for data that cannot be read.

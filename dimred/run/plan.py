@@ -13,6 +13,8 @@ from typing import NamedTuple
 MIN_IMAGES = 30
 MIN_MAPPED = 500  # of more images; fewer are no map of the folder
 SCHEDULE = "demo"
+# Of photographs and others in gray or color, and of images that are neither.
+PAIRING, PAIRING_OF_CHANNELS = "augmentation", "augmentation_microscopy"
 # Factors on the epochs of the schedule. Below, stages are one or two epochs each.
 MIN_SCALE, MAX_SCALE = 0.03, 4.0
 # Seconds for what is not training: starting, then measuring, inspecting and writing the page.
@@ -47,8 +49,8 @@ BRIEF, THOROUGH = Span(0.0125, 0.25, 1.0), Span(0.03, 1.5, 20.0)
 class Survey:
     """What a folder of images is made of.
 
-    n: images. width, height: a typical image's, in pixels. channels: of those
-        that were looked at. n_classes: 0 without class folders.
+    n: images. width, height: a typical image's, in pixels. channels: of those that were looked at;
+        is_rgb: whether three are red, green and blue. n_classes: 0 without class folders.
     seconds: that reading one image takes.
     learned: how many of the images are learned from; None = all.
     unreadable: further images, which cannot be read; None where not all were tried, and n counts
@@ -63,14 +65,22 @@ class Survey:
     seconds: float
     learned: int | None = None
     unreadable: int | None = None
+    is_rgb: bool = True
 
     def __str__(self) -> str:
         classes = f"{self.n_classes} classes" if self.n_classes else "no classes"
-        color = {1: "gray", 3: "color"}.get(self.channels, f"{self.channels}-channel")
+        color = f"{self.channels}-channel"
+        if self.is_gray_or_rgb:
+            color = "gray" if self.channels == 1 else "color"
         size = f"{self.width}x{self.height}"
         out = self.unreadable or 0
         unreadable = f"; {out:,} of {self.n + out:,} cannot be read" if out else ""
         return f"{self.n:,} {color} images of about {size}, {classes}{unreadable}"
+
+    @property
+    def is_gray_or_rgb(self) -> bool:
+        """Whether these are images as cameras and scanners make them."""
+        return self.channels == 1 or (self.channels == 3 and self.is_rgb)
 
     def learned_of(self, n: int) -> int:
         """How many are learned from where the map is of n images."""
@@ -165,6 +175,11 @@ def batch_size_for(n: int, on_gpu: bool) -> int:
 def model_for(on_gpu: bool) -> str:
     """The network."""
     return "resnet18" if on_gpu else "convnet"
+
+
+def pairing_for(survey: Survey) -> str:
+    """The augmentation: that of photographs changes hues, and has an upright."""
+    return PAIRING if survey.is_gray_or_rgb else PAIRING_OF_CHANNELS
 
 
 def choose(

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from dimred.run import plan
 from dimred.steps import duration
 
 _COMPILES = 600.0  # seconds of training, from which the minute that compiling takes is little
+
+
+class Names(NamedTuple):
+    """The network, the schedule and the pairing, as they are called."""
+
+    model: str
+    schedule: str
+    pairing: str
 
 
 def overrides(
@@ -35,9 +45,10 @@ def overrides(
 
 
 def lines(
-    survey: plan.Survey, choice: plan.Choice, model: str, schedule: str, epochs: int, budget: float
+    survey: plan.Survey, choice: plan.Choice, names: Names, epochs: int, budget: float
 ) -> list[str]:
     """Three lines on what was chosen, and why."""
+    model, schedule, pairing = names
     trial, n = choice.trial, choice.n
     part = f"; {n:,} of them, for which the time is enough" if n < survey.n else ""
     precision = "the device's precision" if trial.precision == "auto" else trial.precision
@@ -59,7 +70,8 @@ def lines(
         if choice.scale_asked:
             rest = "more than that, as you asked"
     return [
-        f"images    {survey}; middle squares at {trial.image_size}x{trial.image_size}{part}",
+        f"images    {survey}; middle squares at {trial.image_size}x{trial.image_size}{part}; "
+        f"views by pairing={pairing}",
         f"network   {model} in {precision}, batches of {trial.batch_size}: {whole}",
         f"epochs    {epochs:,} (schedule={schedule} times {choice.scale:g}): about "
         f"{duration(choice.seconds)} of {duration(budget)}; {rest}",

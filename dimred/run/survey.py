@@ -18,8 +18,8 @@ import torch
 from dimred.config import RunConfig
 from dimred.data.channels import common_channels
 from dimred.data.folder_layout import File
-from dimred.data.folder_pixels import unreadable_file
-from dimred.data.folder_source import decoding
+from dimred.data.folder_pixels import refuse_pages, unreadable_file
+from dimred.data.folder_source import decoding, headers_of
 from dimred.data.image_decoding import Decoded, looked_at, reason_of
 from dimred.data.image_folder import selected_files
 from dimred.data.image_set import ImageSet, LabelSet
@@ -69,7 +69,7 @@ def digest(root: str, files: Sequence[File]) -> str:
 def survey(dataset: ImageFolder, files: Sequence[File], budget: float) -> Survey:
     """A survey of a folder's images. All are read where that takes a small part of a budget of
     seconds, else some. Raises InputError where none of these can be read, and what training raises
-    for a file that cannot."""
+    for a file that cannot, or has several pages."""
     root, reading = str(expanded(str(dataset.root))), reading_of(dataset, None)
     some = [files[i] for i in np.linspace(0, len(files) - 1, _LOOKED_AT).astype(int)]
     decoded, began = [], time.monotonic()
@@ -81,10 +81,14 @@ def survey(dataset: ImageFolder, files: Sequence[File], budget: float) -> Survey
             else:
                 problem = it
     took = time.monotonic() - began
+    are_all_read = took / max(len(decoded), 1) * len(files) < _ALL_READ * budget
+    if are_all_read or len(decoded) < len(set(some)):
+        paths = [f"{root}/{file.place}" for file in files]
+        refuse_pages(root, files, headers_of(paths, reading))
     if not decoded:
         raise InputError(f"{root}: images cannot be read; the first, {files[0].name!r}: {problem}")
     about, seconds, unreadable = decoded, took / len(decoded), None
-    if seconds * len(files) < _ALL_READ * budget:
+    if are_all_read:
         of_all = _all_looked_at(root, files, reading, dataset.strict)
         about = [image for image in of_all if isinstance(image, Decoded)]
         unreadable = len(files) - len(about)
@@ -96,15 +100,17 @@ def survey(dataset: ImageFolder, files: Sequence[File], budget: float) -> Survey
             )
         files = [f for f, it in zip(files, of_all, strict=True) if isinstance(it, Decoded)]
     classes = {file.class_name for file in files} - {None}
+    channels = common_channels(about)
     return Survey(
         n=len(files),
         width=round(median(image.size[0] for image in about)),
         height=round(median(image.size[1] for image in about)),
-        channels=common_channels(about).count,
+        channels=channels.count,
         n_classes=len(classes) if len(classes) > 1 else 0,
         seconds=seconds,
         learned=_learned(dataset, files),
         unreadable=unreadable,
+        is_rgb=channels.is_rgb,
     )
 
 
@@ -113,7 +119,7 @@ def _looked_at(path: str, reading: Reading) -> Decoded | str:
     try:
         return looked_at(path, (_SIZE, _SIZE), reading)
     except Exception as error:  # damaged files make Pillow raise many kinds
-        return reason_of(error)
+        return reason_of(error, path)
 
 
 def _all_looked_at(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +16,10 @@ from numpy.typing import NDArray
 
 from dimred.config import RunConfig
 from dimred.data.composite import composite, in_words
+from dimred.data.first_look import first_look
 from dimred.data.image_set import ImageSet
-from dimred.data.options import DatasetOptions
-from dimred.data.own_options import OwnImages, Store
+from dimred.data.own_options import ImageFolder, OwnImages, Store
+from dimred.data.window import AUTO, MAX_SAMPLED
 from dimred.errors import InputError
 from dimred.files import expanded
 from dimred.options.option import walk
@@ -25,54 +28,93 @@ from dimred.options.trial import tried
 from dimred.pairing import Pairing, PairingScope, RelationOptions
 from dimred.pairing.options import AugmentedOptions
 from dimred.plots.sheets import Picture, Tile, sheet
-from dimred.run.inputs import fit_positions
-from dimred.run_folder.files_now import own_images
+from dimred.run.inputs import fit_positions, lines_on
+from dimred.run_folder.files_now import outline, own_images
 from dimred.run_folder.finished import FinishedRun
 from dimred.run_folder.sources import with_source_found
 from dimred.training.seeds import generator_at
 
 SHOWN = 8  # images, and views of each
 READ = 64  # images at most, where the pairing can be built on them
+MORE = 2_000  # where it cannot
 _CPU = torch.device("cpu")
 _Pixels = NDArray[np.uint8]
 
 
 class Preview(NamedTuple):
-    """A sheet of views before training. file: its name. images: how many were read."""
+    """A sheet of views before training. file: its name. images: how many were read. lines: what
+    is said of these before training, and what training sees otherwise."""
 
     figure: Figure
     file: Path
     images: int
+    lines: list[str]
 
 
 def preview(config: RunConfig) -> Preview:
-    """The sheet of what the network would see. Reads 64 images, or all of them where the pairing
-    cannot be built on so few; trains and writes nothing.
+    """The sheet of what the network would see. Reads up to 64 images, or 2,000 where the pairing
+    cannot be built on so few, into memory; trains and writes nothing.
 
-    Raises InputError for data that cannot be read, and a pairing without views.
+    Raises InputError for data that cannot be read, and a pairing without views or that cannot be
+    built on the images read.
     """
     config = with_source_found(config)
     _check(config)
-    few = replace(config.dataset, limit=min(config.dataset.limit or READ, READ)).read_only()
-    if isinstance(few, OwnImages):
+    limit = config.dataset.limit
+    try:
+        images, figure = _of_few(config, READ)
+    except NoViews:
+        raise
+    except InputError:  # such as too few of a class for its batches, or for train_per_class
+        if limit is not None and limit <= READ:
+            raise
+        images, figure = _of_few(config, MORE)
+    file = expanded(config.output_dir) / "figures" / f"preview-{_name(config)}.png"
+    return Preview(figure, file, len(images), _lines(config, images))
+
+
+def _name(config: RunConfig) -> str:
+    """A name that previews of other images, windows or augmentations do not have."""
+    parts = {"dataset": config.dataset, "pairing": config.pairing}
+    values = {key: value for key, _, value in walk(parts)} | {"seed": config.seed}
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
+    return f"{config.name or config.dataset.name}-{config.pairing.name}-{digest[:8]}"
+
+
+def _of_few(config: RunConfig, count: int) -> tuple[ImageSet, Figure]:
+    """Up to `count` images, and the sheet of these."""
+    dataset = config.dataset.read_only()
+    few = replace(dataset, limit=min(dataset.limit or count, count))
+    if isinstance(few, OwnImages):  # a packed file would be written, and of all images
         few = replace(few, store=Store.memory)
-    images, figure = _of_few(config, few, config.dataset.read_only())
-    name = config.name or f"{config.dataset.name}-{config.pairing.name}"
-    file = expanded(config.output_dir) / "figures" / f"preview-{name}.png"
-    return Preview(figure, file, len(images))
-
-
-def _of_few(
-    config: RunConfig, few: DatasetOptions, all_of_it: DatasetOptions
-) -> tuple[ImageSet, Figure]:
     images = few.load(config.seed)
     try:
         return images, views_figure(config, images, fit_positions(config, images))
     except NoViews:
         raise
-    except InputError:  # such as too few of a class for its batches
-        images = all_of_it.load(config.seed)
-        return images, views_figure(config, images, fit_positions(config, images))
+    except InputError as error:
+        if not _is_cut(config, len(images)):
+            raise
+        raise InputError(f"{error} (a preview reads {len(images):,} images)") from error
+
+
+def _is_cut(config: RunConfig, n: int) -> bool:
+    """Whether n images are as many as a preview reads, and the run may have more."""
+    return n in (READ, MORE) and n != config.dataset.limit
+
+
+def _lines(config: RunConfig, images: ImageSet) -> list[str]:
+    """What is said of the images that were read, but of classes and split, of which these are a
+    part; and what training sees otherwise: the window of files is found in those that are read."""
+    bare = replace(images, labels=None, presence=None, is_test=np.zeros_like(images.is_test))
+    lines = lines_on(images, first_look(bare))
+    of_files = isinstance(config.dataset, ImageFolder) and config.dataset.window == AUTO
+    if of_files and images.window and _is_cut(config, len(images)):
+        lines.append(
+            f"note: the window is of these {len(images):,} images; training takes that of up to "
+            f"{MAX_SAMPLED:,} (dataset.window)"
+        )
+    return lines
 
 
 def figure_of_views(path: Path, root: str | None = None, channels: str | None = None) -> Figure:
@@ -85,7 +127,7 @@ def figure_of_views(path: Path, root: str | None = None, channels: str | None = 
     """
     run = FinishedRun(path, root).showing(channels)
     _check(run.config)
-    learned = run.map.training_images // run.n_variants
+    learned = fit_positions(run.config, outline(run.map).take(run.map.images))
     if run.has_files and not (run.files_now.gone or run.files_now.changed):
         some = _spread(learned, READ)
         try:
@@ -144,7 +186,7 @@ def views_figure(
     colors = in_words(channels, images.images.shape[1], images.is_rgb)
     data = f"{config.dataset.name}, pairing={options.name}, seed {config.seed}"
     text = ", ".join(filter(None, (f"{data}: an image, then {what}", colors)))
-    return sheet(tiles, 1, "What the network sees", text, _on(config))
+    return sheet(tiles, 1, "What the network sees", text, _on(config, images))
 
 
 def _check(config: RunConfig) -> None:
@@ -186,11 +228,11 @@ def _names(images: ImageSet, chosen: NDArray[np.int64]) -> list[str]:
     return [f"image {images.index[i]}" for i in chosen]
 
 
-def _on(config: RunConfig) -> str:
-    """The augmentations that are on, or other options that are set, in words."""
+def _on(config: RunConfig, images: ImageSet) -> str:
+    """The augmentations that are on and apply to the images, or other options that are set."""
     options = config.pairing
     if isinstance(options, AugmentedOptions):
-        return options.in_words()
+        return options.in_words(images.images.shape[1], images.is_rgb)
     plain = registered("pairing")[options.name](name=options.name)
     given = {key: value for key, _, value in walk(options)}
     usual = {key: value for key, _, value in walk(plain)}

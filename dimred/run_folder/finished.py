@@ -73,8 +73,8 @@ class FinishedRun:
     @cached_property
     def config(self) -> RunConfig:
         """Its configuration, with the data's location replaced by `root` and nothing downloaded or
-        written there: looking at a run should not. Runs of earlier versions, which had no windows,
-        took the range of the type.
+        written there but a packed file (`read_only`): looking at a run should not. Runs of earlier
+        versions, which had no windows, took the range of the type.
 
         Raises InputError for one that is damaged or of another version.
         """

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dimred.data.image_files import DIGEST
+from dimred.data.known_digests import DIGEST
 from dimred.errors import InputError
 from dimred.run_folder import layout
 from dimred.run_folder.arrays import RunArrays

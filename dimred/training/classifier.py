@@ -57,6 +57,7 @@ def batch_size(n: int) -> int:
 def training(
     encoder: Encoder,
     images: ResidentImages,
+    rows: NDArray[np.int64],
     classes: NDArray[np.int64],
     budget: Budget,
     compute: Compute,
@@ -65,12 +66,13 @@ def training(
     """Train all weights of an encoder, whose Z are the logits of the classes, with images as they
     are; yields after each step.
 
-    images: n of them, n at least 2. classes: of each, int64 (n,), below the dimension of Z.
+    rows: int64 (n,), which of the images are labeled, n at least 2. classes: of each of these,
+        int64 (n,), below the dimension of Z.
     seed: of the order of the images.
     Raises TrainingDiverged where the loss or the weights do not stay finite, and InputError where a
     batch does not fit into the device's memory.
     """
-    n, size = len(images), batch_size(len(images))
+    n, size = len(rows), batch_size(len(rows))
     optimizer = OptimizerOptions(
         name=OptimizerName.adamw,
         lr_per_256=budget.lr * 256 / size,  # the same for smaller batches
@@ -80,7 +82,7 @@ def training(
         batch_size=size, lr_update=LrUpdate.step, optimizer=optimizer, stages={"fit": stage}
     )
     targets = torch.from_numpy(classes)
-    pairing = FixedTargets(torch.arange(n), targets, compute.device, encoder.out_dim)
+    pairing = FixedTargets(torch.from_numpy(rows), targets, compute.device, encoder.out_dim)
     (numbered,) = schedule.numbered(seed)
     trainer = StageTrainer(numbered, encoder, cross_entropy_loss, pairing, images, compute)
     for epoch in range(stage.epochs):

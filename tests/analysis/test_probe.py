@@ -14,8 +14,9 @@ from sklearn.preprocessing import StandardScaler
 from dimred import load_run
 from dimred.analysis.probe import ProbeOptions, Prober, counts
 from dimred.analysis.probe_features import classifier
+from dimred.data.mapped import is_mapped
 from dimred.data.options import Digits
-from dimred.data.own_options import Npz
+from dimred.data.own_options import Npz, Store
 from dimred.errors import InputError
 from dimred.plots.label_curve import label_curve_figure
 from dimred.run.stages import new_encoder
@@ -85,6 +86,33 @@ def test_linear_classifiers_are_of_the_unseen_classes_and_of_the_features_they_n
     for method, points in (("probe", loaded.h()), ("pixels", pixels)):
         expected = logistic(points[rows], labels[rows], points[test], labels[test])
         assert fits[(method, 5, 1)] == pytest.approx(expected, abs=1 / len(test))
+
+
+def test_too_many_pixels_are_left_out_and_said(run, monkeypatch):
+    few = prober(run, (1,), methods=("probe", "pixels"))
+    images = len(few.draws.rows(0, 1)) + len(few.target.test)
+    limit = images * few.target.images.images[0].numel()
+    monkeypatch.setattr("dimred.analysis.probe.MAX_PIXEL_VALUES", limit)
+    assert not prober(run, (1,), methods=("probe", "pixels")).left_out
+    more = prober(run, (1, 2), methods=("probe", "pixels"))
+    assert more.left_out == [f"pixels: the images have more than {limit:,} values"]
+    assert {method for method, _, _ in made_fits(more)} == {"probe"}
+    with pytest.raises(InputError, match=r"methods=pixels: the images have more than .* values"):
+        prober(run, (2,), methods=("pixels",))
+
+
+def test_images_of_a_packed_file_give_the_same(run, tmp_path):
+    images = run.images().images.numpy()[:, 0]
+    np.savez(tmp_path / "mine.npz", images=images, labels=np.arange(len(images)) % 2)
+    methods = ("pixels", "finetune", "random")
+    of = []
+    for store in Store:
+        dataset = Npz("npz", path=str(tmp_path / "mine.npz"), store=store)
+        options = ProbeOptions((5,), draws=1, steps=4, methods=methods)
+        of.append(Prober(run, options, dataset, store.value))
+        assert is_mapped(of[-1].target.images.images) == (store is Store.disk)
+    first, *others = [made_fits(each) for each in of]
+    assert all(fits == first for fits in others)
 
 
 def test_networks_begin_with_the_runs_weights_or_with_random_ones(run):

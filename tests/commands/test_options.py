@@ -41,6 +41,15 @@ def test_words_filter_keys_by_name_before_meaning(printed):
     assert "schedule.lr_update = epoch" in rates
 
 
+def test_what_is_typed_is_said_where_the_type_does_not(printed):
+    keys = {"window": "auto, type, [low,high], or a list of such ranges"}
+    keys |= {"pages": "channels, images or null", "store": "one of auto, memory, disk"}
+    for key, form in keys.items():
+        lines = printed("dataset=image_folder", key)
+        (at,) = (i for i, line in enumerate(lines) if line.startswith(f"dataset.{key} = "))
+        assert lines[at + 1] == f"    {form}"
+
+
 def every_choice():
     return [f"{group}={name}" for group in ("pairing", "loss", "model") for name in choices(group)]
 

@@ -120,7 +120,7 @@ def test_the_range_of_a_type(tmp_path, array, expected):
         ("type", RAMP.astype(np.uint32), "32-bit integers is not known"),
         ("type", (RAMP - 1).astype(np.int16), "go below 0"),
         ("type", RAMP.astype(np.float32), "from 0 to 4095, not 0 to 1"),
-        ("auto", np.where(RAMP == 7, np.nan, RAMP), "NaN"),
+        ("auto", np.where(RAMP == 7, np.nan, RAMP), "NaN or infinite values; make numbers"),
         ([0, 1], np.where(RAMP == 7, np.inf, RAMP), "infinite"),
         ("auto", RAMP.astype(np.int64), "is int64; must be bool, uint8, uint16"),
         ("auto", RAMP.astype(np.longdouble), "must be bool, uint8"),

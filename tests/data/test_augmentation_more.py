@@ -260,7 +260,7 @@ def test_large_batches_are_cut_without_a_trace(monkeypatch):
 def test_nothing_waits_for_the_device():
     """Fake tensors have no values: whatever needs one on the host raises."""
     with FakeTensorMode():
-        images = torch.empty(4, 5, 16, 16, dtype=torch.uint8)
+        images = torch.empty(4, 5, 16, 16, dtype=torch.uint8, device="cuda")
         views = BatchAugmentation(AugmentationOptions(**MORE))(images, torch.Generator())
         assert views.shape == images.shape
 

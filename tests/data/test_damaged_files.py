@@ -89,7 +89,7 @@ def test_a_damaged_image_is_read_or_has_a_reason(tmp_path, memory, kind):
             assert pixels.shape[1:] == (8, 8)
             read += 1
         except Exception as error:
-            reason = reason_of(error)
+            reason = reason_of(error, str(path))
             assert reason
             assert "\n" not in reason
     assert read < TIMES
@@ -142,6 +142,6 @@ def test_a_tile_far_larger_than_its_file_takes_no_memory(tmp_path, memory):
 
 
 def test_a_reason_is_of_one_short_line():
-    assert reason_of(ValueError("a\nb")) == "a b"
-    assert reason_of(ValueError()) == "ValueError"
-    assert len(reason_of(ValueError(tuple(range(1000))))) < 400
+    assert reason_of(ValueError("a\nb"), "a.png") == "a b"
+    assert reason_of(ValueError(), "a.png") == "ValueError"
+    assert len(reason_of(ValueError(tuple(range(1000))), "a.png")) < 400

@@ -3,10 +3,12 @@
 import shutil
 
 import numpy as np
+import pytest
 import tifffile
 from PIL import Image
 from test_image_folder import SIZE, load, save
 
+from dimred.data import folder_source
 from dimred.data.channels import Channels
 from dimred.data.folder_source import FolderSource
 from dimred.data.own_options import Store
@@ -45,6 +47,20 @@ def test_a_key_is_of_content_and_of_how_it_is_read_not_of_the_place(tmp_path):
     save(there / "b.png", Image.new("L", (SIZE, SIZE), 51))
     others.append(key(there))
     assert len({first, *others}) == 6
+
+
+@pytest.mark.parametrize("package", ["Pillow", "tifffile", "imagecodecs", "pillow-heif"])
+def test_a_key_is_of_the_versions_of_what_decodes(tmp_path, monkeypatch, package):
+    here = folder(tmp_path)
+    first = key(here)
+
+    def other(name):
+        return "0.1" if name == package else found(name)
+
+    found = folder_source.version
+
+    monkeypatch.setattr(folder_source, "version", other)
+    assert key(here) != first
 
 
 def test_blocks_of_any_size_are_the_same_bytes(tmp_path):

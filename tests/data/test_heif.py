@@ -85,6 +85,21 @@ def test_without_its_decoder_heic_is_named_with_how_to_get_it(tmp_path, monkeypa
     )
 
 
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+def test_avif_that_begins_as_any_image_of_its_family_is_avif(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    path = tmp_path / "a.avif"
+    picture().save(path)
+    content = path.read_bytes()
+    end = int.from_bytes(content[:4], "big")
+    assert b"avif" in [content[at : at + 4] for at in range(16, end, 4)]  # as it is known by then
+    path.write_bytes(content[:8] + b"mif1" + content[12:])
+    assert decode(str(path), (20, 40)).kind == "AVIF RGB"
+    path.write_bytes(b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic" + content[end:])
+    with pytest.raises(ValueError, match="HEIC is not read; pip install pillow-heif"):
+        decode(str(path), (20, 40))
+
+
 def test_avif_is_read_by_pillow_where_it_can_and_turned_once(tmp_path, monkeypatch):
     if features.check("avif"):
         exif = Image.Exif()

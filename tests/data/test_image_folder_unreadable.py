@@ -1,14 +1,18 @@
 """Folders of images: files that cannot be read, and those that only seem so."""
 
+import errno
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
 from test_image_folder import SIZE, load, refusal, save
 
+from dimred.data import folder_source
 from dimred.data.first_look import first_look
+from dimred.data.own_options import Store
 
 
 def big_png(path, side):
@@ -97,11 +101,37 @@ def test_a_large_photograph_is_no_bomb(tmp_path, monkeypatch):
 
 def test_an_error_without_words_has_a_reason(tmp_path, monkeypatch):
     def fail(self):
-        raise MemoryError
+        raise EOFError
 
     monkeypatch.setattr(ImageFile.ImageFile, "load", fail)
     save(tmp_path / "a.tif")
-    assert "MemoryError" in refusal(tmp_path)
+    assert "EOFError" in refusal(tmp_path)
+
+
+def open_files():
+    return OSError(errno.EMFILE, "Too many open files", "b.png")
+
+
+@pytest.mark.parametrize("error", [MemoryError, open_files])
+@pytest.mark.parametrize("reads", ["header_of", "decode"])
+@pytest.mark.parametrize("store", [Store.memory, Store.disk])
+def test_a_fault_of_the_machine_leaves_no_file_out(tmp_path, monkeypatch, error, reads, store):
+    for name in "abc":
+        save(tmp_path / f"{name}.png")
+
+    def fail(path, *arguments):
+        if Path(path).name == "b.png":
+            raise error()
+        return whole(path, *arguments)
+
+    whole = getattr(folder_source, reads)
+    monkeypatch.setattr(folder_source, reads, fail)
+    with pytest.raises(type(error()), match=r"b\.png"):
+        load(tmp_path, store=store, store_folder=tmp_path / "packs")
+    monkeypatch.undo()
+    sound = load(tmp_path, store=store, store_folder=tmp_path / "packs")
+    assert sound.unreadable == ()
+    assert len(sound) == 3
 
 
 def test_a_folder_without_a_readable_image_is_refused_with_the_first_reason(tmp_path):

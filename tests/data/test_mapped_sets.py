@@ -149,5 +149,5 @@ def test_variants_and_neighbors_of_a_file_need_memory(monkeypatch, both):
     without_memory(monkeypatch)
     with pytest.raises(InputError, match=r"^pairing\.transformations: 50 images in 2 variants"):
         transformed(mapped, change)
-    with pytest.raises(InputError, match=r"^pairing\.k: the pixels of 50 images to search"):
+    with pytest.raises(InputError, match=r"^pairing\.k=3: the pixels of 50 images to search"):
         neighbor_graph(mapped.images, 3, None, (), None)

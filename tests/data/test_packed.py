@@ -1,60 +1,22 @@
 """Images in a packed file: the same bytes as from memory, whatever happens while it is made."""
 
-import errno
 import os
-import subprocess
-import sys
 import time
-from itertools import count
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from packs import load, only, refusal, same
 from pixel_sources import Textures
 
 from dimred.data import blocks, packed_folder, pixels
 from dimred.data.mapped import is_mapped
 from dimred.data.own_options import Store
-from dimred.data.pixels import load_pixels
-from dimred.errors import InputError
-
-TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     monkeypatch.setattr(blocks, "_IMAGES", 4)
-
-
-def load(source, folder, store=Store.disk):
-    return load_pixels(source, store, folder, "dataset.image_size=8")
-
-
-def plain(about):
-    return about and [tuple(one)[1:] for one in about]  # without pixels
-
-
-def same(loaded, source):
-    expected = load(source, None, Store.memory)
-    return (
-        torch.equal(loaded.images, expected.images)
-        and loaded.problems == expected.problems
-        and plain(loaded.about) == plain(expected.about)
-    )
-
-
-def only(folder, suffix):
-    (file,) = folder.glob(f"packed-*.{suffix}")
-    return file
-
-
-def refusal(source, folder, store=Store.disk):
-    with pytest.raises(InputError) as error:
-        load(source, folder, store)
-    message = str(error.value)
-    assert "\n" not in message
-    return message
 
 
 @pytest.mark.parametrize("bad", [(), (0, 5, 6), range(4, 8), range(18)])
@@ -97,11 +59,11 @@ def test_a_flipped_bit_is_noticed_and_what_uses_the_pack_goes_on(tmp_path, capfd
     capfd.readouterr()
     again = load(source, tmp_path)
     assert same(again, source)
-    said = capfd.readouterr().err.splitlines()
-    assert said[-1].startswith("packing 18 images into ")
-    if store == "pixels":
-        assert said[0] == f"{file} is damaged; the images are packed again"
-    else:
+    said, packing = capfd.readouterr().err.splitlines()
+    why = "is damaged" if store == "pixels" else "has no sound index"
+    assert said == f"{only(tmp_path, 'pixels')} {why}; the images are packed again"
+    assert packing.startswith("packing 18 images into ")
+    if store == "index":
         assert torch.equal(before.images, again.images)  # their file is not changed under them
     assert same(load(source, tmp_path), source)
     assert capfd.readouterr().err == ""
@@ -118,148 +80,6 @@ def test_a_pack_of_another_length_is_made_again(tmp_path, change):
         file.write_bytes(content[:-1] if change == "shorter" else content + b"\0")
     assert same(load(source, tmp_path), source)
     assert only(tmp_path, "pixels").read_bytes() == content
-
-
-class Stopped(Exception):
-    """In place of SIGKILL: nothing after it happens."""
-
-
-@pytest.mark.parametrize("at", range(19))
-def test_what_was_packed_is_kept_wherever_it_was_stopped(tmp_path, monkeypatch, at, capfd):
-    """Between any two calls that change files, and amid a write."""
-    source, calls = Textures(18, bad=(2, 9)), count()
-    with monkeypatch.context() as patch:
-
-        def stop(function):
-            def called(*arguments):
-                if next(calls) >= at:
-                    if function is write:  # torn
-                        write(arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2])
-                    raise Stopped
-                return function(*arguments)
-
-            return called
-
-        write = os.write
-        for module, name in ((os, "write"), (os, "ftruncate"), (os, "fsync"), (Path, "rename")):
-            patch.setattr(module, name, stop(getattr(module, name)))
-        try:
-            load(source, tmp_path)
-            stopped = False
-        except Stopped:
-            stopped = True
-    assert stopped == (at < 18)
-    packed = max(lines_of(tmp_path) - 1, 0)  # without the line before the blocks
-    source.reads.clear()
-    again = load(source, tmp_path)
-    assert torch.equal(again.images, torch.from_numpy(source.all_readable()))
-    assert list(again.problems) == [2, 9]
-    assert len(source.reads) == max(5 - packed, 0)
-    assert {p.suffix for p in tmp_path.iterdir()} == {".index", ".pixels"}
-
-
-PACKING = """
-import os, signal, sys, time
-from pathlib import Path
-from pixel_sources import Textures
-from dimred.data import blocks
-from dimred.data.own_options import Store
-from dimred.data.pixels import load_pixels
-
-blocks._IMAGES = 4
-folder, expected = Path(sys.argv[1]), Textures(400, bad=(7, 101)).all_readable()
-
-def packing():
-    process = os.fork()  # nothing has made a thread yet
-    if not process:
-        source = Textures(400, bad=(7, 101), delay=0.002)
-        loaded = load_pixels(source, Store.disk, folder, "")
-        right = (loaded.images.numpy() == expected).all()
-        os._exit(1 + len(source.reads) if right else 255)
-    return process
-
-def lines():
-    files = list(folder.glob("packed-*.index"))
-    return files[0].read_bytes().count(b"\\n") if files else 0
-
-def reads(process):
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) - 1
-
-if sys.argv[2] == "killed":
-    for least in (2, 20, 50):
-        process = packing()
-        while lines() < least:
-            assert os.waitpid(process, os.WNOHANG) == (0, 0)
-            time.sleep(0.001)
-        os.kill(process, signal.SIGKILL)
-        assert reads(process) == -signal.SIGKILL - 1
-    packed = lines() - 1
-    assert reads(packing()) == 100 - packed, packed
-both = [packing(), packing()]
-print(sorted(map(reads, both)))
-"""
-
-
-def packed_by(folder, how):
-    done = subprocess.run(
-        [sys.executable, "-c", PACKING, str(folder), how],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip(), done.stderr
-
-
-def lines_of(folder):
-    files = list(folder.glob("packed-*.index"))
-    return files[0].read_bytes().count(b"\n") if files else 0
-
-
-def test_killed_processes_leave_what_the_next_goes_on_with(tmp_path):
-    reads, said = packed_by(tmp_path, "killed")
-    assert reads == "[0, 0]"
-    assert "are there" in said
-
-
-def test_of_two_processes_at_once_one_packs_and_the_other_waits(tmp_path):
-    reads, _ = packed_by(tmp_path, "at once")
-    assert reads == "[0, 100]"
-
-
-def test_without_locks_it_says_so(tmp_path, monkeypatch, capfd):
-    def unsupported(*_):
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-
-    monkeypatch.setattr("fcntl.flock", unsupported)
-    source = Textures(18)
-    assert same(load(source, tmp_path), source)
-    assert "this file system has no locks" in capfd.readouterr().err
-
-
-def test_hard_links_of_a_copied_folder_are_not_written_to(tmp_path):
-    one, other = tmp_path / "one", tmp_path / "other"
-    for folder in (one, other):
-        folder.mkdir()
-    source, stopping = Textures(18), Textures(18)
-
-    def stop(first, stop):
-        if first >= 8:
-            raise Stopped
-        return source.read(first, stop)
-
-    stopping.read = stop
-    with pytest.raises(Stopped):
-        load(stopping, one)
-    before = {}
-    for file in one.iterdir():
-        os.link(file, other / file.name)
-        before[file] = file.read_bytes()
-    assert same(load(source, other), source)
-    assert {file: file.read_bytes() for file in one.iterdir()} == before
-    assert same(load(source, one), source)
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
@@ -290,18 +110,6 @@ def test_a_disk_that_fills_up_is_one_line(tmp_path, monkeypatch):
         message = refusal(Textures(18), tmp_path)
     assert "No space left on device" in message
     assert "dataset.store_folder" in message
-
-
-def test_files_that_change_while_they_are_packed_are_refused(tmp_path):
-    source = Textures(18)
-    keys = iter([source.key(), Textures(18, seed=1).key()])
-    source.key = lambda: next(keys)
-    message = refusal(source, tmp_path)
-    assert message == (
-        "dataset.image_size=8: 18 images of 1x8x8 bytes have changed while they were packed; "
-        "start again"
-    )
-    assert not list(tmp_path.glob("*.pixels"))
 
 
 def test_no_folder_to_pack_into_is_refused():
@@ -342,6 +150,7 @@ def test_packs_that_nobody_completes_are_swept_after_a_day(tmp_path):
 
 def test_it_says_what_other_packs_take(tmp_path, capfd):
     load(Textures(18), tmp_path)
+    (tmp_path / "packed-gone.pixels").symlink_to(tmp_path / "removed meanwhile")
     load(Textures(18, seed=1), tmp_path)
     assert "; 1 other pack there takes 0.1 MiB" in capfd.readouterr().err
 

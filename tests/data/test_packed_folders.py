@@ -1,5 +1,6 @@
 """Folders of images and arrays kept in a packed file: the same set as in memory."""
 
+import errno
 import os
 import shutil
 from dataclasses import fields, replace
@@ -9,7 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from dimred.data import pixels
+from dimred.data import blocks, folder_source, pixels
+from dimred.data.folder_source import FolderSource
+from dimred.data.image_decoding import decode
 from dimred.data.mapped import is_mapped
 from dimred.data.own_options import ImageFolder, Npz, Store
 from dimred.errors import InputError
@@ -100,6 +103,44 @@ def test_strict_refuses_what_a_pack_leaves_out(tmp_path):
         load(tmp_path, Store.disk, strict=True)
 
 
+def test_a_file_that_a_disk_did_not_give_for_once_is_in_the_next_pack(tmp_path, monkeypatch):
+    photographs(tmp_path)
+
+    def failing(path, *of):
+        if path.endswith("01.png"):
+            raise OSError(errno.EIO, "Input/output error", path)
+        return decode(path, *of)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder_source, "decode", failing)
+        assert load(tmp_path, Store.disk).unreadable == ("train/class1/01.png",)
+    assert_same(load(tmp_path, Store.disk), load(tmp_path, Store.memory))
+
+
+@pytest.mark.parametrize("replaced", [b"broken", None])
+@pytest.mark.parametrize("stop", [True, False])
+def test_files_that_are_other_for_a_while_are_not_in_a_pack(tmp_path, monkeypatch, replaced, stop):
+    """Refused where packing ends, and not kept where it is stopped."""
+    photographs(tmp_path)
+    file, read = tmp_path / "train/class1/01.png", FolderSource.read
+    good = file.read_bytes()
+    monkeypatch.setattr(blocks, "_IMAGES", 4)
+
+    def reading(self, first, end):
+        if first == 0:
+            file.write_bytes(replaced or (tmp_path / "train/class0/02.png").read_bytes())
+        if first == 8 and stop:
+            raise KeyboardInterrupt
+        return read(self, first, end)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderSource, "read", reading)
+        with pytest.raises(KeyboardInterrupt if stop else InputError):
+            load(tmp_path, Store.disk)
+    file.write_bytes(good)
+    assert_same(load(tmp_path, Store.disk), load(tmp_path, Store.memory))
+
+
 @pytest.mark.parametrize("compressed", [True, False])
 def test_arrays_on_disk_are_those_in_memory(tmp_path, compressed):
     images = np.random.default_rng(0).integers(100, 3000, (10, 18, 17, 5), dtype=np.uint16)
@@ -109,6 +150,14 @@ def test_arrays_on_disk_are_those_in_memory(tmp_path, compressed):
     sets = [replace(options, store=store).load(0) for store in (Store.memory, Store.disk)]
     assert is_mapped(sets[1].images)
     assert_same(*sets)
+
+
+def test_a_pack_does_not_hide_values_outside_the_range_of_their_type(tmp_path):
+    np.save(tmp_path / "mine.npy", np.linspace(-1, 2, 300 * 64).reshape(300, 8, 8))
+    options = Npz(path=str(tmp_path / "mine.npy"), store=Store.disk)
+    replace(options, window=[0, 1]).load(0)  # whose ranges are the same
+    with pytest.raises(InputError, match=r"go from -1 to .*, not 0 to 1"):
+        replace(options, window="type").load(0)
 
 
 def test_a_set_that_memory_does_not_hold_is_refused_unless_it_may_be_on_disk(tmp_path, monkeypatch):

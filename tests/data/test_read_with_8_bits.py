@@ -94,7 +94,7 @@ def test_a_binary_ppm_of_16_bits_is_read_with_all(tmp_path, white):
     images = load(tmp_path / "color", size=64, window=[1000, 1255])
     assert images.found.kinds == {"PPM RGB": 1}
     assert images.found.read_with_8_bits == {}
-    assert list(load(tmp_path / "color").window.by_type) == ["uint16"]
+    assert list(load(tmp_path / "color").window.by_type) == [f"uint{white.bit_length()}"]
     for channel in range(3):
         folder = tmp_path / f"gray{channel}"
         folder.mkdir()

@@ -5,10 +5,11 @@ import zipfile
 import numpy as np
 import pytest
 
+from dimred.data import array_file
 from dimred.data.array_file import ArrayFile
 from dimred.data.npz import load_npz
 from dimred.data.own_options import Npz, Store
-from dimred.data.stored_array import StoredArray
+from dimred.data.stored_array import StoredArray, checksum
 from dimred.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -105,6 +106,21 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, name):
     path.unlink()
     with pytest.raises(InputError, match=r"^x: No such file or directory$"):
         found[0:700]
+
+
+def test_a_file_replaced_while_it_is_opened_is_not_read_with_the_layout_of_the_old(
+    tmp_path, monkeypatch
+):
+    path = saved(tmp_path / "a.npz", WIDE)
+
+    def replaced(*of):
+        found = checksum(*of)
+        saved(tmp_path / "new.npz", WIDE[:, ::-1]).rename(path)
+        return found
+
+    monkeypatch.setattr(array_file, "checksum", replaced)
+    with pytest.raises(InputError, match=r": has changed while it was read$"):
+        load_npz(str(path))
 
 
 def test_a_member_that_is_not_where_the_archive_says_is_refused(tmp_path):

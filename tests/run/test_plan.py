@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from dimred.run import plan
 from dimred.run.plan import BRIEF, THOROUGH, Asked, Speed, Survey
-from dimred.run.plan_words import lines, overrides
+from dimred.run.plan_words import Names, lines, overrides
 
 EPOCHS = 305
+NAMES = Names("convnet", "demo", "augmentation")
 PHOTOS = Survey(n=2_000, width=640, height=480, channels=3, n_classes=0, seconds=0.004)
 NOTHING = Asked()
 BUSY = 7.0
@@ -137,7 +138,8 @@ def test_what_is_asked_for_is_not_chosen():
 
 def test_three_lines_say_what_was_chosen():
     choice = chosen()
-    images, network, epochs = lines(PHOTOS, choice, "convnet", "demo", 80, 600)
+    images, network, epochs = lines(PHOTOS, choice, NAMES, 80, 600)
+    assert images.endswith("; views by pairing=augmentation")
     assert "2,000 color images of about 640x480, no classes; middle" in images
     assert "bf16 (2.0 times" in network
     assert network.endswith("batches of 125: no image sits out an epoch if all can be read")
@@ -149,12 +151,26 @@ def test_files_that_cannot_be_read_are_said_and_none_of_the_others_sits_out():
     survey = replace(PHOTOS, n=200, unreadable=3)
     choice = chosen(survey)
     assert (choice.n, choice.n % choice.trial.batch_size) == (200, 0)
-    images, network, _ = lines(survey, choice, "convnet", "demo", 80, 600)
+    images, network, _ = lines(survey, choice, NAMES, 80, 600)
     assert "200 color images of about 640x480, no classes; 3 of 203 cannot be read; " in images
     assert network.endswith("no image sits out an epoch")
     # A part is drawn from all files, of which it is not known how many of these are in it.
     part = replace(choice, n=80)
-    assert lines(survey, part, "convnet", "demo", 80, 600)[1].endswith("if all can be read")
+    assert lines(survey, part, NAMES, 80, 600)[1].endswith("if all can be read")
+
+
+def test_images_that_are_neither_gray_nor_in_color_are_no_photographs():
+    kinds = [(1, True), (3, True), (3, False), (2, True), (5, False)]
+    of = [replace(PHOTOS, channels=channels, is_rgb=is_rgb) for channels, is_rgb in kinds]
+    micrographs = 3 * ["augmentation_microscopy"]
+    assert [plan.pairing_for(it) for it in of] == [*2 * ["augmentation"], *micrographs]
+    assert [str(it).split()[1] for it in of] == [
+        "gray",
+        "color",
+        "3-channel",
+        "2-channel",
+        "5-channel",
+    ]
 
 
 def test_a_batch_fits_the_images_that_are_learned_from():

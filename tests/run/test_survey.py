@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from dimred.config.compose import composed
 from dimred.data.options import FitOn
-from dimred.data.own_options import ImageFolder
+from dimred.data.own_options import ImageFolder, Pages
 from dimred.errors import InputError
 from dimred.run.plan import Trial
 from dimred.run.survey import digest, image_files, speed, survey
@@ -104,3 +105,18 @@ def test_the_speed_of_a_head_on_weights_of_other_images():
     it = measure(Trial(image_size=8, batch_size=16, precision="float32", threads=1), 0.1)
     assert it.seconds > 0
     assert it.work > 0
+
+
+@pytest.mark.parametrize("budget", [0, 1e6])
+def test_files_of_several_pages_are_refused_as_by_training(folder, budget):
+    """Before the speed is measured: see `automatic`."""
+    pages = np.zeros((3, 5, 4), dtype=np.uint8)
+    tifffile.imwrite(folder / "7.tif", pages, photometric="minisblack", metadata={"axes": "ZYX"})
+    message = r"1 file has several pages, '7.tif' first \(3, axes Z\); set dataset.pages=images"
+    with pytest.raises(InputError, match=message):
+        surveyed(folder, budget)
+    with pytest.raises(InputError, match=message):
+        ImageFolder(name="image_folder", root=str(folder)).load(0)
+    assert surveyed(folder, budget, pages=Pages.images).n == 9
+    (folder / "exclude.csv").write_text("file\n7.tif\n")
+    assert surveyed(folder, budget, exclude="exclude.csv").n == 6

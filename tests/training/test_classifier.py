@@ -38,14 +38,12 @@ def encoder(seed=0):
         return Encoder(ConvNetBackbone(1, [8, 16]), [0.3], [0.3], None, 2)
 
 
-def trained(steps=60, n=20, seed=0):
+def trained(steps=60, n=20, seed=0, rows=None):
     images, classes = bars(n)
-    net = encoder()
-    resident = ResidentImages(images, CPU, 0.5)
-    taken = sum(
-        1 for _ in training(net, resident, classes, Budget(steps, 0.01), Compute(CPU), seed)
-    )
-    return net, taken
+    rows = np.arange(n) if rows is None else rows
+    net, resident, budget = encoder(), ResidentImages(images, CPU, 0.5), Budget(steps, 0.01)
+    fit = training(net, resident, rows, classes[rows], budget, Compute(CPU), seed)
+    return net, sum(1 for _ in fit)
 
 
 def test_it_learns_and_takes_the_steps_of_its_budget():
@@ -73,6 +71,28 @@ def test_the_learning_rate_does_not_depend_on_the_size_of_the_batch():
         net = encoder()
         resident = ResidentImages(images, CPU, 0.5)
         before = net.readout.weight.detach().clone()
-        next(training(net, resident, classes, Budget(1_000, 0.01), Compute(CPU), 0))
+        next(
+            training(
+                net,
+                resident,
+                np.arange(len(resident)),
+                classes,
+                Budget(1_000, 0.01),
+                Compute(CPU),
+                0,
+            )
+        )
         steps.append((net.readout.weight.detach() - before).abs().median().item())
     assert steps == pytest.approx([0.01, 0.01], rel=0.01)
+
+
+def test_images_without_a_label_have_no_part():
+    images, classes = bars(20)
+    rows = np.array([7, 2, 13, 18, 5, 0])
+    of_rows, _ = trained(20, rows=rows)
+    alone, resident = encoder(), ResidentImages(images[rows], CPU, 0.5)
+    budget = Budget(20, 0.01)
+    for _ in training(alone, resident, np.arange(6), classes[rows], budget, Compute(CPU), 0):
+        pass
+    for name, p in of_rows.named_parameters():
+        assert torch.equal(dict(alone.named_parameters())[name], p)

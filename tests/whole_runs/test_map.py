@@ -249,3 +249,17 @@ def test_a_list_of_runs_says_folder_state_and_time_and_writes_nothing(made):
     assert "cannot go on: " in out
     assert "seed is 3 there, 4 here" in out
     assert sorted(str(path) for path in place.rglob("*")) == before
+
+
+def test_images_of_five_channels_are_planned_with_the_augmentation_of_micrographs(tmp_path):
+    (tmp_path / "cells").mkdir()
+    for number in range(30):
+        values = np.random.default_rng(number).integers(100, 900, (5, 20, 20)).astype(np.uint16)
+        np.save(tmp_path / f"cells/{number}.npy", values)
+    words = ["map", "cells", *KEYS, "--print"]
+    out, _ = dimred(tmp_path, *words)
+    assert out.splitlines()[0].startswith("images    30 5-channel images of about 20x20")
+    assert out.splitlines()[0].endswith("; views by pairing=augmentation_microscopy")
+    assert "pairing=augmentation_microscopy" in shlex.split(out.splitlines()[-1])
+    command = shlex.split(dimred(tmp_path, *words, "pairing=augmentation")[0].splitlines()[-1])
+    assert [word for word in command if word.startswith("pairing")] == ["pairing=augmentation"]

@@ -7,6 +7,7 @@ from crash import Crash, crash_after
 from PIL import Image
 
 from dimred.data import packed
+from dimred.run_folder.finished import FinishedRun
 
 pytestmark = pytest.mark.usefixtures("no_figures_here")
 
@@ -42,7 +43,7 @@ def results(path):
 
 
 def test_a_run_from_disk_killed_while_packing_and_training_is_the_run_from_memory(
-    tmp_path, monkeypatch
+    tmp_path, monkeypatch, capfd
 ):
     photographs(tmp_path / "photos")
     dimred(tmp_path, *WORDS, "dataset.store=memory", "run_dir=memory")
@@ -62,8 +63,13 @@ def test_a_run_from_disk_killed_while_packing_and_training_is_the_run_from_memor
             dimred(tmp_path, *on_disk)
     assert saved[-1].step  # amid an epoch
     dimred(tmp_path, *on_disk)
-    assert list((tmp_path / "packs").glob("*.pixels"))
+    (pack,) = (tmp_path / "packs").glob("*.pixels")
     assert results(tmp_path / "disk") == results(tmp_path / "memory")
+    pack.unlink()
+    capfd.readouterr()
+    monkeypatch.chdir(tmp_path)
+    FinishedRun(tmp_path / "disk").images()  # to look at it: what takes gigabytes is said
+    assert f"packing 61 images into packs/{pack.name}: " in capfd.readouterr().err
 
 
 def test_a_folder_for_packs_that_is_a_file_is_refused_in_one_line(tmp_path):
