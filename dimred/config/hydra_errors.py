@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING
-from enum import Enum, EnumType
+from enum import Enum
 from traceback import walk_tb
 from typing import get_origin
 
@@ -268,9 +268,10 @@ def _list_of(key: str) -> str:
 
 def _members_of(key: str) -> str:
     """The values of a key that has a few, in words; "" for others."""
-    kinds: list[type[Enum]] = [it for it, _ in declarations(key) if isinstance(it, EnumType)]
-    names = [str(member.value) for kind in kinds[:1] for member in kind]
-    return f", one of {', '.join(names)}" if names else ""
+    for kind, _ in declarations(key):
+        if isinstance(kind, type) and issubclass(kind, Enum):
+            return f", one of {', '.join(str(member.value) for member in kind)}"
+    return ""
 
 
 def _plain(reason: str, key: str) -> str:
