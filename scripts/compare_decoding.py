@@ -8,19 +8,23 @@ train/), make the shorter side --image-size pixels, cut the central square, and 
 `dataset=image_folder` as a run loads it, with its checks, into one array, by as many threads as
 there are cores. torchvision: ImageFolder with Resize, CenterCrop and PILToTensor in a DataLoader
 with as many worker processes; its batches of 256 are not kept. Each pair reads with one and then
-with the other, in turns which comes first, after one reading that is not counted.
+with the other, in turns which comes first, after one reading that is not counted. Of that of
+dimred, the first, the peak of memory above what the program had before is printed, too.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from dimred.config.compose import composed
+from dimred.data import image_folder  # noqa: F401  (what it imports is no part of the peak)
+from dimred.data.image_set import ImageSet
 
 
 def main() -> None:
@@ -37,6 +41,7 @@ def main() -> None:
         "dimred": lambda: by_dimred(folder, args.image_size),
         "torchvision": lambda: by_torchvision(folder, args.image_size, args.workers),
     }
+    print(f"memory to load: {peak_of_loading(folder, args.image_size):.2f} times what is kept")
     counts = {name: read() for name, read in readers.items()}
     assert len(set(counts.values())) == 1, counts
     (count,) = set(counts.values())
@@ -55,12 +60,27 @@ def main() -> None:
     )
 
 
+def loaded(folder: Path, size: int) -> ImageSet:
+    """A folder as a run reads it into memory."""
+    words = ["dataset=image_folder", "dataset.store=memory", f"dataset.image_size={size}"]
+    return composed([*words, f"dataset.root={folder}"]).dataset.load(0)
+
+
 def by_dimred(folder: Path, size: int) -> int:
     """Read a folder as a run does; returns the number of images."""
-    config = composed(
-        ["dataset=image_folder", f"dataset.root={folder}", f"dataset.image_size={size}"]
-    )
-    return len(config.dataset.load(0))
+    return len(loaded(folder, size))
+
+
+def peak_of_loading(folder: Path, size: int) -> float:
+    """The growth of the peak of memory by the first reading, in sizes of the pixels kept."""
+    before = peak_bytes()
+    images = loaded(folder, size).images
+    return (peak_bytes() - before) / (images.numel() * images.element_size())
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # KiB on Linux
 
 
 def by_torchvision(folder: Path, size: int, workers: int) -> int:

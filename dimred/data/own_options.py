@@ -43,10 +43,10 @@ class OwnImages(DatasetOptions):
     of_user: ClassVar[bool] = True
     window: Any = option(
         "auto",
-        "Values that become 0 and 255: auto takes the 0.1 and 99.9 percentiles of each channel "
-        "over up to 1,000 training images (floats within [0, 1] that reach 0.5 keep these) and "
-        "leaves bytes as they are; type takes the range of the type, of floats [0, 1]; [low,high], "
-        "or a list of ranges, one a channel, is of all values, bytes too.",
+        "Values that become 0 and 255: auto takes the 0.1 and 99.9 percentiles of each channel and "
+        "type over up to 1,000 training images, at most 4,096 values of each (floats within [0, 1] "
+        "that reach 0.5 keep these), and leaves bytes as they are; type takes the range of the "
+        "type, of floats [0, 1]; [low,high], or a list of ranges, one a channel, is of all values.",
         also=("percentiles", "contrast", "levels", "bit_depth", "range"),
         form="auto, type, [low,high], or a list of such ranges",
     )

@@ -16,6 +16,8 @@ from dimred.run import views
 from dimred.run.views import NoViews, views_figure
 
 MICROSCOPY = "pairing=augmentation_microscopy"
+SHORT = [*SMOKE, "schedule.stages.pretrain.epochs=1", "schedule.stages.finetune.epochs=1"]
+SHORT += ["device.threads=1", "eval.every=0", "eval.linear=none", "dataset.limit=null"]
 
 
 @pytest.fixture
@@ -252,8 +254,7 @@ def cwd(tmp_path_factory):
         pixels = generator.integers(0, 256, (9, 9, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"mine/{i:02}.png")
     words = ["dataset=image_folder", "dataset.root=mine", "dataset.image_size=9", "eval.k=[5]"]
-    words += ["dataset.limit=null", "eval.every=0", "pairing=augmentation_photos"]
-    dimred(folder, *SMOKE, *words, "run_dir=run")
+    dimred(folder, *SHORT, *words, "pairing=augmentation_photos", "run_dir=run")
     return folder
 
 
@@ -281,10 +282,9 @@ def test_a_finished_run_shows_what_it_saw(cwd, sheets):
 def test_only_images_that_were_learned_from_are_shown(tmp_path, sheets):
     images = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
     np.savez(tmp_path / "mine.npz", images=images, labels=np.arange(60) % 3)
-    words = ["dataset=npz", "dataset.path=mine.npz", "dataset.limit=null", "eval.every=0"]
-    words += ["dataset.fit_classes=[0,2]", "eval.k=[3]", "eval.linear=none"]
-    dimred(tmp_path, *SMOKE, *words, "schedule.batch_size=20", "run_dir=run")
-    dimred(tmp_path, "plot", "views", "run")
+    words = ["dataset=npz", "dataset.path=mine.npz", "dataset.fit_classes=[0,2]", "eval.k=[3]"]
+    dimred(tmp_path, *SHORT, *words, "schedule.batch_size=40", "run_dir=run")
+    dimred(tmp_path, "plot", "views", "run", "--out", "x.png")  # a PDF takes seconds
     classes = {int(tile.heading.split()[1]) % 3 for tile in sheets.pop()[0]}
     assert classes == {0, 2}
 
