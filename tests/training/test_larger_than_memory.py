@@ -1,4 +1,5 @@
-"""A set three times larger than the memory that is allowed trains from its packed file.
+"""A set three times larger than the memory that is allowed trains from its packed file, and is
+measured from it; it is viewed and inspected with less than its pixels would take.
 
 The limit is RLIMIT_DATA, on what a process allocates: RLIMIT_AS would count the file that is mapped
 as well, and what PyTorch reserves without using it.
@@ -8,6 +9,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 TESTS = Path(__file__).parents[1]
 CODE = """
@@ -71,16 +74,71 @@ losses = trained(images, 4)
 assert np.isfinite(losses).all()
 """
 
+COMMANDS = """
+import os, resource, sys
+import numpy as np
+from command import SMOKE
+from dimred.commands.main import main
+from dimred.data.free_memory import _PROCESS, _numbers
+from dimred.evaluation import near_duplicates
 
-def test_it_trains_where_memory_would_not_hold_it(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
+near_duplicates._VALUES_IN_BLOCK = 2**20  # 64 MiB in float32 are few beside a large set only
+
+WORDS = [*SMOKE, "dataset=npz", "dataset.limit=null", "dataset.fit_on=train", "dataset.store=disk"]
+WORDS += ["dataset.store_folder=packs", "schedule=single_2d", "schedule.stages.train.epochs=1"]
+WORDS += ["schedule.stages.train.warmup_epochs=0", "schedule.batch_size=4", "eval.batch_size=4"]
+WORDS += ["model.widths=[2]", "eval.k=[5]", "eval.every=0", "eval.linear=none", "eval.save_h=true"]
+
+def limit(n_bytes):
+    resource.setrlimit(resource.RLIMIT_DATA, (n_bytes, resource.RLIM_INFINITY))
+
+def end_to_end(name, n, side, limited):
+    images = np.random.default_rng(0).integers(0, 256, (n, side, side), dtype=np.uint8)
+    split = np.where(np.arange(n) < 16, "train", "test")
+    np.savez(f"{name}.npz", images=images, labels=np.arange(n) % 2, split=split)
+    del images
+    used, pixels = _numbers(_PROCESS / "self/status")["VmData:"] * 1024, n * side**2
+    if limited:
+        limit(used + pixels // 3)
+    assert main([*WORDS, f"dataset.path={name}.npz", f"run_dir={name}"]) == 0
+    if limited:  # the stacks of 8 threads that compress sheets take 64 MiB
+        limit(used + pixels * 2 // 3)
+    assert main(["view", name, "--folder", "--thumbnail", "128"]) == 0
+    assert main(["inspect", name]) == 0
+
+os.chdir(sys.argv[1])
+end_to_end("small", 40, 64, limited=False)  # what is imported when it is first used
+end_to_end("large", 3_600, 256, limited=True)
+"""
+
+
+def run(code, *words):
+    """Run Python code with the modules of the tests. Memory that is freed goes back at once, and
+    threads share what there is, so that the limit is on what is used."""
+    path = os.pathsep.join([str(TESTS), *sys.path])
+    allocator = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(2**20)}
+    return subprocess.run(
+        [sys.executable, "-c", code, *words],
+        env={**os.environ, **allocator, "PYTHONPATH": path},
         capture_output=True,
         text=True,
         check=False,
         timeout=240,
     )
+
+
+@pytest.mark.slow
+def test_it_is_measured_viewed_and_inspected(tmp_path):
+    done = run(COMMANDS, str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "large: " in done.stdout
+    assert "left out" not in done.stdout + done.stderr
+    assert (tmp_path / "large/map_files").is_dir()
+    assert (tmp_path / "large/inspect/findings.json").is_file()
+
+
+def test_it_trains_where_memory_would_not_hold_it(tmp_path):
+    done = run(CODE, str(tmp_path))
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
     assert line.startswith(
