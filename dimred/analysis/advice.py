@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 
+from dimred.data.found import grouped
 from dimred.data.reading import Reading
 from dimred.data.window import BYTES
 
@@ -29,3 +31,17 @@ def _advice(option: str, reading: Reading) -> str:
         return "the run's window is the whole range of a type: save it with values in that range"
     types = ", ".join(reading.window.by_type if reading.window else (BYTES,))
     return f"the run learned from {types}: save it so"
+
+
+def left_out_lines(left_out: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Which images are left out, with each reason once, as that of its first image.
+
+    left_out: (name, reason) of each.
+    """
+    for part in grouped(dict(left_out)):
+        first, *others = map(repr, part.first)
+        yield f"{first} is left out: {part.reason}"
+        if others:
+            more = part.count - len(part.first)
+            named = f"{', '.join(others)}{f' and {more:,} more' if more else ''}"
+            yield f"so {'is' if part.count == 2 else 'are'} {named}"

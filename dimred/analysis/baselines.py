@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from dimred.errors import InputError
 from dimred.evaluation import Splits, trustworthiness
 from dimred.measures.knn import knn_measurements
 from dimred.measures.neighborhoods import MAX_TRUSTWORTHINESS_POINTS
+from dimred.measures.retrieval import MAX_PIXEL_VALUES
 from dimred.plots.maps import map_figure
 from dimred.plots.style import to_png
 from dimred.run_folder import layout
@@ -31,7 +33,6 @@ from dimred.steps import step
 OWN_MAP = "z"
 METHODS = (OWN_MAP, *BASELINES)
 _K = 15
-_MAX_PIXELS = 1_000_000_000  # values, 4 GB in float32
 
 
 class Line(NamedTuple):
@@ -86,7 +87,7 @@ class _Baselines:
                 yield Line(f"{method:<14} measured before")
                 continue
             baseline = BASELINES.get(method)
-            missing = baseline.missing(self.images) if baseline else ""
+            missing = self._missing(baseline) if baseline else ""
             if missing and self.required:
                 raise InputError(f"--only {method}: {missing}")
             if missing:
@@ -99,7 +100,21 @@ class _Baselines:
                 yield Line(f"{method:<14} left out: it failed ({error})", failed=True)
                 continue
             self.folder.write_json(layout.BASELINES, self.results)
-            yield Line(f"{method:<14} {_summary(self.results[method])}")
+            yield Line(f"{method:<14} {_summary(self.results[method], len(self.images))}")
+
+    def _missing(self, baseline: Baseline) -> str:
+        """Why a method cannot be used on the images; "" where it can."""
+        needed = 2 * _K + 1
+        if self._most(baseline) < min(needed, len(self.images)):
+            return f"{needed} images have more than {MAX_PIXEL_VALUES:,} values"
+        return baseline.missing(self.images)
+
+    def _most(self, baseline: Baseline) -> int:
+        """The number of images that a method is measured on, at most."""
+        most = baseline.max_images or len(self.images)
+        if baseline.space == "pixels":
+            most = min(most, MAX_PIXEL_VALUES // self.images.images[0].numel())
+        return most
 
     def _result(self, method: str, baseline: Baseline | None) -> dict[str, Any]:
         images, positions = self.images, np.arange(len(self.images))
@@ -109,8 +124,10 @@ class _Baselines:
             label = f"its own map, {z.shape[1]}-D"
             seconds, hardware = self._training()
         else:
-            if baseline.max_images is not None:
-                images = limit(images, baseline.max_images)
+            most = self._most(baseline)
+            if most < len(images):
+                # Without their pixels, which may not fit into memory.
+                images = limit(replace(images, images=images.images[:, :1, :1, :1]), most)
                 positions = np.flatnonzero(np.isin(self.images.index, images.index))
             z, seconds, library = self._placed(baseline, self.points(baseline.space, positions))
             label, places = baseline.label, baseline.places
@@ -190,17 +207,12 @@ class _Baselines:
         return {**accuracies, f"trustworthiness{_K}": trust}
 
     def points(self, space: str, positions: NDArray[np.int64]) -> NDArray[Any]:
-        """Images, pixels in [0, 1], H or Z of images at `positions`, which ascend (n, ...).
-
-        Raises _MethodFailed for more pixels than fit into memory.
-        """
+        """Images, pixels in [0, 1], H or Z of images at `positions`, which ascend (n, ...)."""
         if space == "images":
             everything = len(positions) == len(self.images)
             images = self.images if everything else self.images.take(positions)
             return images.images.numpy()
         if space == "pixels":
-            if len(positions) * self.images.images[0].numel() > _MAX_PIXELS:
-                raise _MethodFailed(f"the images have more than {_MAX_PIXELS:,} values")
             return self._pixels(positions)
         if space not in self._points:
             h, z = self.run.embed(self.images, self.compute)
@@ -214,9 +226,11 @@ class _Baselines:
         return pixels
 
 
-def _summary(result: dict[str, Any]) -> str:
+def _summary(result: dict[str, Any], of: int) -> str:
+    """A line on a result. of: the number of images that there are."""
     measures = [key for key in result if key.startswith(("knn", "trustworthiness"))]
     values = [f"{key} {result[key]:.4f}" for key in measures]
     if f"trustworthiness{_K}" not in measures:
         values.append(f"trustworthiness{_K} left out: needs {2 * _K + 1} images")
-    return f"{'  '.join(values)}  {result['seconds']:.0f} s"
+    some = f", of {result['images']:,} images drawn" if result["images"] < of else ""
+    return f"{'  '.join(values)}  {result['seconds']:.0f} s{some}"

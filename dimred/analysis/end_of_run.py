@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.analysis.map_page import MapView
-from dimred.analysis.page_files import write_page as write_page_files
+from dimred.analysis.page_files import PageFiles, write_page_files
 from dimred.analysis.run_images import RunImages
 from dimred.data.image_files import digests, files_by_name, files_of, paths_of
 from dimred.data.image_set import ImageSet
@@ -38,7 +38,7 @@ def write_page(path: Path, samples: ImageSet, h: NDArray[np.float32], view: bool
                 return []
             file = path / layout.PAGE
             page = MapView.of(run, place=path)
-        write_page_files(run, file, page.content)
+        write_page_files(run, file, PageFiles(page.content))
     except Exception as error:  # whatever it is, hours of training are not to end with it
         reason = " ".join(str(error).split()) or type(error).__name__
         return [printable(f"page                  could not be written: {reason}")]

@@ -6,17 +6,15 @@ import html
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dimred.analysis.captions import with_colors
 from dimred.analysis.compared_rows import compared_rows
-from dimred.analysis.page_files import digest_of
 from dimred.analysis.page_heat import page_heat
 from dimred.analysis.placed_rows import PlacedRows, placed_rows
 from dimred.analysis.run_images import RunImages
@@ -35,6 +33,7 @@ from dimred.page import (
     StageMap,
     extended,
     page_parts,
+    thumbnail_side,
 )
 from dimred.plots.comparisons import aligned
 from dimred.plots.style import COLORS
@@ -42,7 +41,6 @@ from dimred.run_folder import layout
 from dimred.run_folder.arrays import CLASS_SPLIT, LEARNED, UNSEEN
 from dimred.run_folder.findings import Findings
 from dimred.run_folder.finished import FinishedRun
-from dimred.run_folder.kept import MAX_IMAGES
 from dimred.run_folder.names import headline_text
 from dimred.steps import step
 
@@ -72,15 +70,11 @@ THUMBNAILS = range(4, 257)  # pixels
 @dataclass(frozen=True)
 class MapView:
     """The page of a map, shown by notebooks. content: the HTML file, which needs no network.
-    height: in a notebook, in pixels. notes: what is worth saying about it, a line each. sheets:
-    WebP files of thumbnails that it needs beside it, in the folder `beside`; none where they are in
-    it."""
+    height: in a notebook, in pixels. notes: what is worth saying about it, a line each."""
 
     content: bytes
     height: int
     notes: tuple[str, ...] = ()
-    sheets: tuple[bytes, ...] = ()
-    beside: str = ""
 
     @classmethod
     def of(
@@ -90,19 +84,10 @@ class MapView:
         height: int = 700,
         place: Path | None = None,
         heat: bool = False,
-        folder: str | None = None,
     ) -> MapView:
-        """The page of a run; see `map_page`. Raises InputError for a thumbnail out of range."""
-        if thumbnail is not None and thumbnail not in THUMBNAILS:
-            raise InputError(
-                f"thumbnail={thumbnail}: must be from {THUMBNAILS[0]} to {THUMBNAILS[-1]}"
-            )
-        page, notes = map_page(run, thumbnail, place, heat, folder is not None)
-        if folder is None:
-            return cls(b"".join(page_parts(page)), height, tuple(notes))
-        sheets, beside = page.atlas.sheets, f"{folder}/{digest_of(page.atlas.sheets)}"
-        page = replace(page, folder=f"{quote(os.fsencode(beside))}/")
-        return cls(b"".join(page_parts(page)), height, tuple(notes), sheets, beside)
+        """The page of a run; see `map_page`."""
+        page, notes = map_page(run, thumbnail, place, heat)
+        return cls(b"".join(page_parts(page)), height, tuple(notes))
 
     def save(self, file: str | os.PathLike[str]) -> None:
         """Write the HTML file."""
@@ -124,7 +109,7 @@ def map_page(
     thumbnail: int | None = None,
     place: Path | None = None,
     heat: bool = False,
-    folder: bool = False,
+    folder: bool | None = None,
 ) -> tuple[MapPage, list[str]]:
     """The content of a run's page, and what is worth saying about it, a line each.
 
@@ -133,8 +118,12 @@ def map_page(
     thumbnail: longer side of the images on the page in pixels, not more than they have; None for
         what suits their number. place: the folder that the page will be in; None if unknown.
     heat: whether to show what holds images at their places; see `page_heat`, which may take long.
-    folder: whether thumbnails will lie in a folder beside the page, which may then be larger.
+    folder: whether thumbnails will lie in a folder beside the page, which may then be larger; None
+        where that is not on offer, as in a notebook.
+    Raises InputError for a thumbnail out of range.
     """
+    if thumbnail is not None and thumbnail not in THUMBNAILS:
+        raise InputError(f"thumbnail={thumbnail}: must be from {THUMBNAILS[0]} to {THUMBNAILS[-1]}")
     movement = page_heat(run) if heat else None
     with step("reading the images"):
         images = RunImages(run)
@@ -152,7 +141,7 @@ def map_page(
     name, findings = printable(run.path.absolute().name), run.findings()
     with step("embedding the images"):
         spaces = {"z": z, "h": images.h()}
-    side = _FOLDER_SIDE if folder and n > MAX_IMAGES else None
+    side = _FOLDER_SIDE if folder and thumbnail_side(n, _FOLDER_SIDE) < _FOLDER_SIDE else None
     with step("thumbnails"):
         atlas = images.atlas(stages[-1].z, thumbnail or side)
         compared = compared_rows(run, placed_rows(run))
@@ -163,12 +152,13 @@ def map_page(
             for space, points in spaces.items()
             if points is not None and k
         }
-    notes += [f"neighbors in {it.upper()}: {near.said}" for it, near in found.items() if near.said]
-    shown = max(atlas.width, atlas.height)
-    if not folder and thumbnail is None and shown < min(_FOLDER_SIDE, images.longest):
+    approximate = {space: near.said for space, near in found.items() if near.said}
+    notes += [f"neighbors in {space.upper()}: {said}" for space, said in approximate.items()]
+    shown, possible = max(atlas.width, atlas.height), min(_FOLDER_SIDE, images.longest)
+    if folder is False and thumbnail is None and shown < possible:
         notes.append(
-            f"thumbnails have {shown} pixels, so that they fit into one file; with "
-            f"--folder {min(_FOLDER_SIDE, images.longest)}, in a folder beside it"
+            f"thumbnails have {shown} pixels, so that they fit into one file; with --folder they "
+            f"have {possible}, and lie beside it"
         )
     if thumbnail is not None and thumbnail > images.longest:
         notes.append(f"thumbnails have {images.longest} pixels, as many as the images have")
@@ -190,6 +180,7 @@ def map_page(
         index=samples.index,
         sources=samples.sources,
         near={space: near.rows for space, near in found.items()},
+        approximate=approximate,
         atlas=atlas if placed is None else placed[1],
         palette=COLORS,
         findings=[*_findings(findings), *compared.findings],

@@ -18,10 +18,9 @@ from torch import Tensor
 
 from dimred.analysis.advice import for_run
 from dimred.data.array_source import ArraySource
-from dimred.data.channels import channels_of
+from dimred.data.channels import Channels, channels_of
 from dimred.data.folder_pixels import pages_of
 from dimred.data.folder_source import decode_files
-from dimred.data.found import counted_word
 from dimred.data.image_paths import READ, SUFFIXES, image_paths, is_array
 from dimred.data.npz import array_source, npz_source
 from dimred.data.own_options import ImageFolder
@@ -163,7 +162,7 @@ class NewImages:
                 source = npz_source(file.path, file.name, run.reading, run.shape)
             else:
                 source = array_source(self._in_memory, file.error, run.reading, run.shape)
-            self._check_shape((source.channels, *source.shape[1:]), file)
+            self._check_shape(source, file)
             self._arrays[number] = source
         return self._arrays[number]
 
@@ -187,21 +186,25 @@ class NewImages:
         except InputError as error:
             raise InputError(for_run(str(error), self.run.reading)) from error
 
-    def _check_shape(self, shape: tuple[int, int, int], file: _File) -> None:
+    def _check_shape(self, source: ArraySource, file: _File) -> None:
         """Raise InputError for images of an array that a run cannot take."""
-        channels, height, width = self.run.shape
-        c, h, w = shape
+        (h, w), (height, width) = source.shape[1:], self.run.shape[1:]
         if (h, w) != (height, width):
             raise file.error(
                 f"array 'images' has images of {h}x{w} pixels; {self.run.path} needs "
                 f"{height}x{width}"
             )
-        from_gray = c == 1 and channels == 3 and self.run.is_rgb
-        if c != channels and not from_gray and (c, channels) != (3, 1):
-            raise file.error(
-                f"array 'images' has images of {counted_word(c, 'channel', 'channels')}; "
-                f"{self.run.path} needs {channels}"
-            )
+        wanted = self._wanted
+        is_rgb = wanted.is_rgb if source.is_rgb is None else source.is_rgb
+        problem = wanted.problem(source.channels, source.channels == 3 and is_rgb)
+        if problem is not None:
+            raise file.error(f"array 'images' {problem}")
+
+    @property
+    def _wanted(self) -> Channels:
+        """The channels to read; color that is to become gray is read as color."""
+        channels = self.run.shape[0]
+        return channels_of(3 if channels == 1 else channels, self.run.is_rgb or channels == 1)
 
     def _fitting(self, pixels: Tensor, names: Sequence[NewImage]) -> Tensor:
         """Images of an array with the channels of the run."""
@@ -214,10 +217,8 @@ class NewImages:
 
     def _decoded(self, files: Sequence[_File]) -> tuple[list[NewImage], Tensor]:
         channels, height, width = self.run.shape
-        # Color that is to become gray is read as color.
-        wanted = channels_of(3 if channels == 1 else channels, self.run.is_rgb or channels == 1)
         paths, reading = [file.path for file in files], self.run.reading
-        found = decode_files(paths, (height, width), wanted, reading)
+        found = decode_files(paths, (height, width), self._wanted, reading)
         pixels, problems = found.pixels, found.problems
         for i in np.flatnonzero(~found.is_gray).tolist() if channels == 1 else ():
             # Gray may be stored as three equal channels.

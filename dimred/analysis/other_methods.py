@@ -23,6 +23,7 @@ from dimred.files import can_be_written, expanded, private_cache
 
 # LLE and trustworthiness grow with the square of the number of images.
 MAX_LLE_IMAGES = 5_000
+MAX_OPTIMIZED_IMAGES = 100_000  # by t-SNE and UMAP
 _UMAP_WARM_UP = 4_500  # from 4,096 points on it compiles another search
 
 Map = NDArray[np.floating[Any]]
@@ -132,6 +133,7 @@ BASELINES = {
         _BY_DESCENT,
         opentsne_map,
         _NEEDS_TSNE,
+        MAX_OPTIMIZED_IMAGES,
     ),
     "pixels_umap": Baseline(
         "UMAP of pixels",
@@ -140,10 +142,19 @@ BASELINES = {
         _BY_DESCENT,
         _umap,
         _NEEDS_UMAP,
+        MAX_OPTIMIZED_IMAGES,
         warm_up=_UMAP_WARM_UP,
     ),
     "h_pca": Baseline("PCA of H", "h", _SKLEARN, "yes", _pca),
-    "h_tsne": Baseline("t-SNE of H", "h", "openTSNE", _BY_DESCENT, opentsne_map, _NEEDS_TSNE),
+    "h_tsne": Baseline(
+        "t-SNE of H",
+        "h",
+        "openTSNE",
+        _BY_DESCENT,
+        opentsne_map,
+        _NEEDS_TSNE,
+        MAX_OPTIMIZED_IMAGES,
+    ),
     "h_umap": Baseline(
         "UMAP of H",
         "h",
@@ -151,6 +162,7 @@ BASELINES = {
         _BY_DESCENT,
         _umap,
         _NEEDS_UMAP,
+        MAX_OPTIMIZED_IMAGES,
         warm_up=_UMAP_WARM_UP,
     ),
     "imagenet": Baseline(

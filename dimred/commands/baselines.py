@@ -25,6 +25,8 @@ METHOD is one of
   pixels, pixels_pca, pixels_lle, pixels_tsne, pixels_umap
   h_pca, h_tsne, h_umap
   imagenet               features of torchvision's ResNet-18, where its weights are on disk
+Of many images some are drawn, with their shares of classes and splits, and it is said how many:
+5,000 for LLE, 100,000 for t-SNE and UMAP, and in pixels as many as have 3e8 values.
 
   dimred baselines outputs/demo-seed0-*
   dimred table baselines"""

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from dimred.analysis.retrieval import Retrieved
     from dimred.run_folder.finished import FinishedRun
 
-_MAX_NAMED = 20  # unreadable images
 
 HELP = """\
 dimred embed [RUN] IMAGES [IMAGES ...] [--out FILE] [--k K]
@@ -99,6 +98,7 @@ def run(arguments: list[str]) -> int:
             raise InputError(f"{printable(image)}: does not exist")
     import numpy as np
 
+    from dimred.analysis.advice import left_out_lines
     from dimred.analysis.placement import Placement  # with torch, for files that are there
     from dimred.analysis.retrieval import check_search, retrieve
 
@@ -107,11 +107,9 @@ def run(arguments: list[str]) -> int:
     placed = Placement(finished).place(images, args.k)
     stem = out or _default_out(finished, images, placed)
     table, arrays = _output_files(stem)
-    for file_name, reason in placed.left_out[:_MAX_NAMED]:
-        complain(f"{file_name!r} is left out: {reason}")
+    for line in left_out_lines(placed.left_out):
+        complain(line)
     left_out = len(placed.left_out)
-    if left_out > _MAX_NAMED:
-        complain(f"and {left_out - _MAX_NAMED} more are left out")
     buffer = io.BytesIO()
     np.savez(buffer, **placed.arrays())  # type: ignore[arg-type]
     finished.write_output(arrays, buffer.getbuffer())

@@ -13,7 +13,6 @@ from dimred.options.plugins import load_plugins
 if TYPE_CHECKING:
     from dimred.analysis.looked_at import LookedAt
 
-_MAX_NAMED = 20  # unreadable images
 
 HELP = """\
 dimred locate [RUN] [IMAGES ...] [--side SHARE] [--fill VALUE] [--with IMAGE|ROW] [--most N]
@@ -109,10 +108,10 @@ def run(arguments: list[str]) -> int:
 
 def _say(images: LookedAt) -> None:
     """What to know of images: which are left out, and whether they are drawn."""
-    for name, reason in images.left_out[:_MAX_NAMED]:
-        complain(f"{name!r} is left out: {reason}")
-    if (more := len(images.left_out) - _MAX_NAMED) > 0:
-        complain(f"and {more} more are left out")
+    from dimred.analysis.advice import left_out_lines
+
+    for line in left_out_lines(images.left_out):
+        complain(line)
     for note in images.notes:
         print(printable(f"note: {note}"))
     readable = images.total - len(images.left_out)

@@ -245,9 +245,9 @@ def _preview(config: RunConfig) -> int:
     config.dataset.check_place()
     sheet = preview(config)
     write_atomically(sheet.file, to_png(sheet.figure))
+    for line in sheet.lines:
+        print(line)
     print(f"{printable(sheet.file)}: what the network sees, of {sheet.images:,} images read")
-    if sheet.note:
-        print(sheet.note)
     return 0
 
 

@@ -63,18 +63,17 @@ def run(arguments: list[str]) -> int:
     finished = FinishedRun(path, args.root).showing(args.channels)
     file = out or finished.path / layout.PAGE
     finished.check_output(f"--out {args.out}", file, layout.PAGE)
-    from dimred.analysis.page_files import check_folder, folder_of, write_page
+    # With torch, for a run that is there.
+    from dimred.analysis.page_files import check_folder, files_of_page, folder_of, write_page_files
 
-    folder = folder_of(file).name if args.folder else None
     if args.folder:
         check_folder(finished, file)
-    from dimred.analysis.map_page import MapView  # with torch, for a run that is there
-
-    page = MapView.of(finished, args.thumbnail, place=file.parent, heat=args.heat, folder=folder)
-    write_page(finished, file, page.content, page.sheets, page.beside)
+    page = files_of_page(finished, file, args.thumbnail, args.heat, args.folder)
+    write_page_files(finished, file, page)
     size = f"{len(page.content) / 1e6:.1f} MB"
     if args.folder:
-        size += f", and {folder} beside it, {sum(map(len, page.sheets)) / 1e6:.1f} MB"
+        of_sheets = sum(map(len, page.sheets)) / 1e6
+        size += f", and {folder_of(file).name} beside it, {of_sheets:.1f} MB"
     print(f"{printable(file)}: {printable(size)}; opens in any browser")
     for note in page.notes:
         print(printable(note))

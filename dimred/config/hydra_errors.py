@@ -6,6 +6,8 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import MISSING
+from enum import Enum
 from traceback import walk_tb
 from typing import get_origin
 
@@ -247,14 +249,31 @@ def no_choice(group: str, name: str, names: Sequence[str]) -> str:
 
 # What OmegaConf says of values of other types, and what that means.
 _WANTED = {
-    "is not a ListConfig, list or tuple": "must be a list, such as [1,2] or [one]",
+    "is not a ListConfig, list or tuple": "must be a list, such as {example}",
+    "is not Optional": "must be given{among}; null is no value of it",
     "could not be converted to Integer": "must be a whole number",
     "could not be converted to Float": "must be a number",
     "is not a valid bool": "must be true or false",
 }
 
 
-def _plain(reason: str) -> str:
+def _list_of(key: str) -> str:
+    """A list as a key takes it: its default, or that of another key."""
+    for _, spec in declarations(key):
+        default = None if spec.default_factory is MISSING else spec.default_factory()
+        if default and isinstance(default, list):
+            return f"[{','.join(map(str, default))}]"
+    return "[1,2] or [one]"
+
+
+def _members_of(key: str) -> str:
+    """The values of a key that has a few, in words; "" for others."""
+    kinds = [it for it, _ in declarations(key) if isinstance(it, type) and issubclass(it, Enum)]
+    names = [str(member.value) for kind in kinds[:1] for member in kind]
+    return f", one of {', '.join(names)}" if names else ""
+
+
+def _plain(reason: str, key: str) -> str:
     names = re.fullmatch(r"Invalid value '(.*)', expected one of \[(.*)\]", reason)
     if names:
         asked = did_you_mean(names[1], names[2].split(", "))
@@ -263,13 +282,13 @@ def _plain(reason: str) -> str:
     if wanted is None:
         return reason
     several = "; -m sweeps over several: KEY=1,2" if "of type 'list'" in reason else ""
-    return wanted + several
+    return wanted.format(example=_list_of(key), among=_members_of(key)) + several
 
 
 def _explain_key(error: OmegaConfBaseException, context: str) -> str:
     """One line for an error about one key of the configuration."""
     key = str(error.full_key)
-    reason = _plain(str(error).splitlines()[0])
+    reason = _plain(str(error).splitlines()[0], key)
     if isinstance(error, ConfigKeyError) and key == "experiment":
         return "experiment: a YAML file of experiment/ begins with the line # @package _global_"
     if isinstance(error, GrammarParseError | InterpolationKeyError):

@@ -50,8 +50,11 @@ class ArraySource:
         by three ranges.
     whole: refuse values outside of the range of their type.
     error: makes an exception from a message; raised for values that cannot be bytes.
-    channels: of the array.
+    channels: of the array. is_rgb: whether three are red, green and blue; None in memory, where
+        nothing says.
     """
+
+    is_rgb: bool | None = None
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ _Thing = TypeVar("_Thing")
 _Made = TypeVar("_Made")
 
 
-def spans(source: PixelSource) -> list[tuple[int, int]]:
+def spans(source: PixelSource) -> list[Span]:
     """What is read at a time: the first position and the one after the last. They depend on the
     number and the shape of the images only."""
     size = max(1, min(_IMAGES, _BYTES // max(1, n_bytes(source.shape))))
@@ -62,7 +62,7 @@ def in_order(
         pool.shutdown(cancel_futures=True)
 
 
-def checked(block: Block, span: tuple[int, int], shape: tuple[int, int, int]) -> Block:
+def checked(block: Block, span: Span, shape: tuple[int, int, int]) -> Block:
     """A block that is what a source promises."""
     first, stop = span
     wanted = (stop - first - len(block.problems), *shape)

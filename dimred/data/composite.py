@@ -43,8 +43,7 @@ def composite(
         channels = range(min(count, _DEFAULT))
         chosen = images[..., : len(channels), :, :]
     else:
-        check_channels(channels, count)
-        chosen = images[..., list(channels), :, :]
+        chosen = images[..., list(as_channels(channels, count)), :, :]
     if len(channels) in (1, 3):
         return chosen
     colors = np.array([*_colors(len(channels)).values()], dtype=np.float32) / 255
@@ -72,19 +71,22 @@ def as_channels(channels: str | Sequence[int], count: int) -> tuple[int, ...]:
     """Channels to show, as typed ("0,2,3") or as numbers.
 
     count: channels of the images.
-    Raises InputError for text that names none, and as `check_channels`.
+    Raises InputError for text that names none, and for channels that the images do not have, more
+    than 7, or none.
     """
-    if isinstance(channels, str):
+    named = f"channels=[{','.join(map(str, channels))}]"
+    if isinstance(channels, str):  # of a command
+        named = f"--channels {channels}"
         if not re.fullmatch(r"\s*-?\d+\s*(,\s*-?\d+\s*)*", channels):
-            raise InputError(f"--channels {channels}: must be numbers, as in 0,2,3")
+            raise InputError(f"{named}: must be numbers, as in 0,2,3")
         channels = [int(word) for word in channels.split(",")]
-    check_channels(channels, count)
+    _check(channels, count, named)
     return tuple(map(int, channels))
 
 
-def check_channels(channels: Sequence[int], count: int) -> None:
-    """Raise InputError for channels to show that images of `count` channels do not have."""
-    named = f"--channels {','.join(map(str, channels))}"
+def _check(channels: Sequence[int], count: int, named: str) -> None:
+    """Raise InputError for channels to show that images of `count` channels do not have. named: how
+    they were given."""
     if any(isinstance(n, bool) or not isinstance(n, int | np.integer) for n in channels):
         raise InputError(f"{named}: must be whole numbers")
     if not 1 <= len(channels) <= MAX_SHOWN or len(set(channels)) < len(channels):

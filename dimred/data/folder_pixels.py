@@ -192,8 +192,11 @@ def refuse_pages(named: str, files: Sequence[File], headers: Sequence[Header | s
         return
     file, header = several[0]
     count = counted_word(len(several), "file has", "files have")
+    # Q and I are tifffile's names of axes that the file does not name.
+    has_names = set(header.axes) - set("QI")
+    axes = f"axes {header.axes}" if has_names else "on an axis without a name"
     raise InputError(
-        f"{named}: {count} several pages, {file.name!r} first ({header.pages}, axes "
-        f"{header.axes}); set dataset.pages=images, or dataset.pages=channels where they are "
+        f"{named}: {count} several pages, {file.name!r} first ({header.pages}, {axes}); "
+        f"set dataset.pages=images, or dataset.pages=channels where they are "
         "channels of one image, or leave such files out by rows of dataset.exclude"
     )

@@ -55,9 +55,11 @@ def load_image_folder(
         of other kinds are a set by themselves: what most images have holds, and others are left out
         with the reason. Palettes, CMYK and the like become red, green and blue.
     Values: bytes stay as they are. Of other types the window is spread over 0 to 255
-        (`choose_window`), after resizing. TIFF in which 0 means white is inverted. Values below 8
-        bits have the whole range. Of HEIC, AVIF, CMYK, and PPMs in color as text, of more than 8
-        bits, the upper 8 are read, which the first look says.
+        (`choose_window`), after resizing, and is of no values below transparent parts; of PGM and
+        PPM the type is by the value of white: "uint12" for 4095. TIFF in which 0 means white is
+        inverted after it. Values below 8 bits have the whole range. Of HEIC, AVIF, CMYK, and PPMs
+        in color as text, of more than 8 bits, the upper 8 are read, which the first look says. Of
+        RGB of 8 bits with a further sample of no stated meaning ("RGBX"), this is not read.
     Transparency: over white, where there are one or three channels. Where that leaves less than 16
         levels between the darkest and the lightest pixel of an image, as with white drawings, it is
         over black, or the colors are taken without transparency, if these leave more.
@@ -69,7 +71,7 @@ def load_image_folder(
         takes for a decompression bomb.
 
     select: chooses the images to read; it receives all of them without their pixels, and only
-        those it returns are opened (where pages are images, TIFFs are, to count them).
+        those it returns are opened (where pages are images, all are, to count them).
     table: a CSV file with a row for each image: its file, and any of class and split, which then
         hold instead of the folders', and further `columns`. Images without a row or a class are
         left out where it has classes or a split. A column `classes` in place of class names all

@@ -52,20 +52,19 @@ def open_image(path: str, pages: str | None) -> Iterator[OpenImage]:
     Raises an exception of any class for one that cannot be read.
     """
     name, page = split_page(path)
-    if page is None:
-        with ExitStack() as stack:
-            yield _opened(name, pages, stack)
-        return
     key = (os.getpid(), pages, name, _version(os.stat(name)))  # noqa: PTH116
-    if _last.kept is None or _last.kept.key != key:
-        close_last()
-        with ExitStack() as stack:
-            image = _opened(name, pages, stack)
+    if page is not None and _last.kept is not None and _last.kept.key == key:
+        image = _last.kept.image
+        image.file.seek(0)
+        yield image
+        return
+    with ExitStack() as stack:
+        image = _opened(name, pages, stack)
+        if page is not None and image.tiff is not None and image.tiff.pages > 1:
+            close_last()
             key = (*key[:-1], _version(os.fstat(image.file.fileno())))
             _last.kept = _Kept(key, image, stack.pop_all())
-    image = _last.kept.image
-    image.file.seek(0)
-    yield image
+        yield image
 
 
 def close_last() -> None:

@@ -80,7 +80,8 @@ def _formats(start: bytes) -> tuple[str, ...]:
         raise ValueError("AVIF is not read by this Pillow; convert it to PNG or JPEG")
     if not is_avif and "HEIF" not in formats:
         raise ValueError(
-            "HEIC is not read; pip install pillow-heif, or convert it with heif-convert or sips"
+            "HEIC is not read; pip install -e '.[heif]' in dimred's clone, or convert it with "
+            "heif-convert or sips"
         )
     return ("AVIF",) if is_avif else ("HEIF",)
 

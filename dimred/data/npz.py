@@ -123,9 +123,11 @@ def npz_source(
     of its images, by which axes are told apart.
     Raises InputError as `load_npz`.
     """
-    arrays = ArrayFile(path, named, (IMAGES, "axes"))
+    arrays = ArrayFile(path, named, (IMAGES, "axes", "rgb"))
     rows, axis = _images(arrays, known)
-    return source_for(rows, axis, reading, arrays.error)
+    source = source_for(rows, axis, reading, arrays.error)
+    source.is_rgb = _is_rgb(arrays)
+    return source
 
 
 def array_source(

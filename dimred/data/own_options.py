@@ -43,10 +43,10 @@ class OwnImages(DatasetOptions):
     of_user: ClassVar[bool] = True
     window: Any = option(
         "auto",
-        "Values that become 0 and 255: auto takes the 0.1 and 99.9 percentiles of each channel "
-        "over up to 1,000 training images (floats within [0, 1] that reach 0.5 keep these) and "
-        "leaves bytes as they are; type takes the range of the type, of floats [0, 1]; [low,high], "
-        "or a list of ranges, one a channel, is of all values, bytes too.",
+        "Values that become 0 and 255: auto takes the 0.1 and 99.9 percentiles of each channel and "
+        "type over up to 1,000 training images, at most 4,096 values of each (floats within [0, 1] "
+        "that reach 0.5 keep these), and leaves bytes as they are; type takes the range of the "
+        "type, of floats [0, 1]; [low,high], or a list of ranges, one a channel, is of all values.",
         also=("percentiles", "contrast", "levels", "bit_depth", "range"),
         form="auto, type, [low,high], or a list of such ranges",
     )
@@ -63,6 +63,18 @@ class OwnImages(DatasetOptions):
         changes_result=False,
         is_path=True,
     )
+
+    def check_own(self) -> None:
+        """Raise InputError for a window or a folder of packed files that is none."""
+        from dimred.data.window import check_window
+        from dimred.errors import InputError
+
+        check_window(self.window)
+        if self.store_folder == "":
+            raise InputError(
+                "dataset.store_folder='': must be a folder, or null for .dimred-cache beside the "
+                "data"
+            )
 
     @property
     def location_key(self) -> str | None:
@@ -130,10 +142,9 @@ class ImageFolder(SelectedFiles, OwnImages):
 
     def check_place(self) -> None:
         from dimred.data.image_paths import image_paths, table_path
-        from dimred.data.window import check_window
         from dimred.errors import InputError
 
-        check_window(self.window)
+        self.check_own()
         if self.root is None:
             raise InputError("dataset.root=null: give the folder of images, dataset.root=FOLDER")
         for key, file in (("table", self.table), ("exclude", self.exclude)):
@@ -176,11 +187,10 @@ class Npz(OwnImages):
     )
 
     def check_place(self) -> None:
-        from dimred.data.window import check_window
         from dimred.errors import InputError
         from dimred.files import open_regular
 
-        check_window(self.window)
+        self.check_own()
         if self.path is None:
             raise InputError("dataset.path=null: give the file, dataset.path=FILE.npz or FILE.npy")
         try:

@@ -77,18 +77,13 @@ class Tiff:
         self._by_plane &= not set(keyframe.axes) & set(self._further)
         self.pages = math.prod(self._sizes[axis] for axis in self._further)
         self._joined = pages == CHANNELS and self.pages > 1
-        samples = self._sizes.get("S", 1)
         channels = self._sizes.get("C", 1) * (self.pages if self._joined else 1)
-        extra = tuple(map(int, self._page.extrasamples))
-        base = 3 if self._page.photometric in (_RGB, _YCBCR) else 1
         self.is_inverted = self._page.photometric == _WHITE_IS_ZERO
         self.type, self.is_deep = _type_of(self._page), _bits(self._page) > 8
-        is_plain_color = self._page.photometric == _RGB and self.type == "uint8"
-        no_channels = (*_TRANSPARENCY, *((_UNSPECIFIED,) if is_plain_color else ()))
-        is_more = channels == 1 and samples == base + 1 == base + len(extra)
-        self._last = extra[0] if is_more and extra[0] in no_channels else None
-        colors = samples - (self._last is not None)
+        base = 3 if self._page.photometric in (_RGB, _YCBCR) else 1
+        self._last = self._kind_of_last(base) if channels == 1 else None
         self.is_padded = self._last == _UNSPECIFIED
+        colors = self._sizes.get("S", 1) - (self._last is not None)
         is_plain = colors == base and not (self.is_padded and self._page.planarconfig == _PLANAR)
         self.header = Header(
             channels * colors,
@@ -104,6 +99,17 @@ class Tiff:
         if not self.by_pillow and not is_read:
             kind = getattr(self._page.photometric, "name", self._page.photometric)
             raise ValueError(f"a TIFF of several pages or channels in {kind}, which is not read")
+
+    def _kind_of_last(self, base: int) -> int | None:
+        """What the last sample is where it is no channel, as in TIFF's ExtraSamples. base: the
+        number of those that are gray or color."""
+        extra = tuple(map(int, self._page.extrasamples))
+        if len(extra) != 1 or self._sizes.get("S", 1) != base + 1:
+            return None
+        # Many programs save color of 8 bits so, with nothing in the fourth sample.
+        is_padding = self._page.photometric == _RGB and self.type == "uint8"
+        is_no_channel = extra[0] in _TRANSPARENCY or (is_padding and extra[0] == _UNSPECIFIED)
+        return extra[0] if is_no_channel else None
 
     def values(self, page: int | None) -> Values:
         """The values of its image, or of one of its pages.

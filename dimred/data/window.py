@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -25,7 +26,9 @@ READ_TYPES = (
 
 MAX_SAMPLED = 1_000
 """Images that the ranges of `auto` are taken from."""
-_MAX_OF_IMAGE = 4_096  # values of each channel of each of these
+MAX_OF_IMAGE = 4_096
+"""Values of each channel of each of these, of fewer than three channels; of more they are fewer."""
+_MAX_KEPT = 2**23  # values in all, of 8 bytes
 _OUTSIDE = 0.1  # percent of the values on either side that become 0 or 255
 _REACHED = 0.5  # floats in [0, 1] are taken for shares of the whole if they reach this
 
@@ -35,12 +38,16 @@ NOT_FINITE = "NaN or infinite values; make numbers of them first, as numpy.nan_t
 MAX_CHANNELS = 16
 """Of images."""
 
+_LARGEST = sys.float_info.max
+
 Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Window:
     """The range of values that become 0 to 255, for each type of values and each channel.
+
+    Raises ValueError for what is no range.
 
     by_type: (low, high) of each of C channels, low < high, or one for all channels, by the name of
         the type of the values, such as "uint16" (`type_name`), or by ANY; for types without an
@@ -50,14 +57,9 @@ class Window:
     by_type: Mapping[str, tuple[Range, ...]]
 
     def __post_init__(self) -> None:
-        """Raise InputError for ranges that are none."""
-        for name, ranges in self.by_type.items():
-            for pair in ranges:
-                if not _is_range(pair):
-                    raise InputError(
-                        f"dataset.window: the values of {name} go from {pair[0]:g} to {pair[1]:g}, "
-                        "which is no finite range; set dataset.window=[low,high]"
-                    )
+        for of in self.by_type.values():
+            if not (of and all(map(_is_range, of))):
+                raise ValueError(f"{of}: must be ranges (low, high), low < high, of finite widths")
 
     def ranges(self, name: str) -> tuple[Range, ...] | None:
         """The ranges of a type's values; None where there is no entry for it."""
@@ -82,15 +84,15 @@ class Window:
         Raises InputError for anything else.
         """
         try:
-            by_type = {
-                str(name): tuple((float(low), float(high)) for low, high in of)
-                for name, of in content.items()
-            }
-        except (AttributeError, TypeError, ValueError) as error:
+            window = cls(
+                {
+                    str(name): tuple((float(low), float(high)) for low, high in of)
+                    for name, of in content.items()
+                }
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"{named}: {content!r} is no window as a run writes it") from error
-        if not all(of and all(map(_is_range, of)) for of in by_type.values()):
-            raise InputError(f"{named}: {content!r} is no window as a run writes it")
-        return cls(by_type)
+        return window
 
 
 def in_channels(texts: Sequence[str], channels: int) -> str:
@@ -108,8 +110,9 @@ def check_window(value: Any) -> None:
     is_list = isinstance(value, Sequence) and not isinstance(value, str)
     if is_list and value and all(map(_is_range, value)):
         return
+    shown = "null" if value is None else value
     raise InputError(
-        f"dataset.window={value}: must be auto, type, [low,high] with low < high, or a list of "
+        f"dataset.window={shown}: must be auto, type, [low,high] with low < high, or a list of "
         "such ranges, one a channel"
     )
 
@@ -188,7 +191,8 @@ def to_bytes(values: NDArray[Any], ranges: Sequence[Range]) -> NDArray[np.uint8]
             # In their own precision, to the bytes of earlier versions.
             scaled = of_channel.clip(0, 1) * values.dtype.type(255)
         else:
-            scaled = (of_channel.astype(np.float64) - low) * (255 / (high - low))
+            with np.errstate(over="ignore"):  # of values far outside
+                scaled = (of_channel.astype(np.float64) - low) * (255 / (high - low))
         found[..., channel, :, :] = np.rint(scaled).clip(0, 255)
     return found
 
@@ -200,7 +204,8 @@ class Sample:
     """
 
     def __init__(self, channels: int, name: str):
-        self._is_float = name.startswith("float")
+        self._name = name
+        self._most = min(MAX_OF_IMAGE, _MAX_KEPT // (MAX_SAMPLED * channels))
         self._kept: list[list[NDArray[Any]]] = [[] for _ in range(channels)]
         self._low, self._high = np.full(channels, np.inf), np.full(channels, -np.inf)
 
@@ -211,7 +216,7 @@ class Sample:
             values = image[channel if len(image) > 1 else 0]
             self._low[channel] = min(self._low[channel], values.min())
             self._high[channel] = max(self._high[channel], values.max())
-            step = -(-values.size // _MAX_OF_IMAGE)
+            step = -(-values.size // self._most)
             while math.gcd(step, values.shape[-1]) > 1:  # which would be the same few columns
                 step += 1
             kept.append(values.ravel()[::step].copy())
@@ -224,19 +229,32 @@ class Sample:
         """For each channel the 0.1 and 99.9 percentiles. Floats that all lie in [0, 1] and reach
         0.5 in some channel keep [0, 1] in all. Where the percentiles are equal, the lowest and the
         highest value; where these are equal too, a range of width 1 or, for values that this is
-        nothing to, the next."""
+        nothing to, the next.
+
+        Raises InputError for values that are too far apart for a range.
+        """
         return tuple(map(self._range, range(len(self._kept))))
 
     def _range(self, channel: int) -> Range:
-        if self._is_float and self._low.min() >= 0 and _REACHED <= self._high.max() <= 1:
+        is_float = self._name.startswith("float")
+        if is_float and self._low.min() >= 0 and _REACHED <= self._high.max() <= 1:
             return 0.0, 1.0
         low, high = float(self._low[channel]), float(self._high[channel])
         values = np.concatenate(self._kept[channel]).astype(np.float64)
-        ends = np.percentile(values, [_OUTSIDE, 100 - _OUTSIDE], overwrite_input=True)
+        with np.errstate(over="ignore", invalid="ignore"):  # see below
+            ends = np.percentile(values, [_OUTSIDE, 100 - _OUTSIDE], overwrite_input=True)
         first, last = ends.tolist()
-        if first < last:
-            return first, last
-        return (low, high) if low < high else (low, max(low + 1, float(np.nextafter(low, np.inf))))
+        chosen = [(first, last), (low, high)]
+        if high - low < 1:  # without contrast
+            chosen.append((low, max(low + 1, math.nextafter(low, math.inf))))
+            chosen.append((math.nextafter(low, -math.inf), low))  # of the largest number
+        for found in chosen:
+            if _is_range(found):
+                return found
+        raise InputError(
+            f"dataset.window=auto: values of {self._name} go from {low:g} to {high:g}, which is no "
+            "range for bytes; set dataset.window=[low,high]"
+        )
 
 
 def sampled(positions: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -259,9 +277,14 @@ def _in_words(low: float, high: float) -> str:
 
 
 def _is_range(value: Any) -> bool:
-    return (
-        isinstance(value, Sequence)
-        and len(value) == 2
-        and all(isinstance(v, int | float) and not isinstance(v, bool) for v in value)
-        and float("-inf") < value[0] < value[1] < float("inf")
-    )
+    """Whether it is a pair of numbers, low < high, that bytes can be spread over."""
+    if not isinstance(value, Sequence) or len(value) != 2:
+        return False
+    if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
+        return False
+    low, high = value
+    # Integers may be too large for floats.
+    if not -_LARGEST <= low < high <= _LARGEST:
+        return False
+    width = float(high) - float(low)
+    return 0 < width < math.inf and 255 / width < math.inf

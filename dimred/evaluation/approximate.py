@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -76,8 +75,8 @@ def neighbors_of_all(points: Features, k: int, device: torch.device | None = Non
 
 def _longest(points: Features) -> float:
     """An upper bound of the lengths of points (n, d)."""
-    dims: int = points.shape[1]
-    return math.sqrt(dims) * max(abs(float(points.max())), abs(float(points.min())))
+    largest = max(abs(float(points.max())), abs(float(points.min())))
+    return largest * float(np.sqrt(points.shape[1]))
 
 
 def _share_as_near(points: Features, own: Rows, found: Rows, true: Rows) -> float:

@@ -37,8 +37,8 @@ class LinearAccuracy(Measure):
     linear: LinearProbe = option(
         LinearProbe.logistic,
         "Linear accuracy in H at the end: logistic = scikit-learn's logistic regression, sgd = the "
-        "t-SimCNE paper's softmax classifier (with the pairing's crops and flips, without color "
-        "changes), none = off.",
+        "t-SimCNE paper's softmax classifier (with the pairing's crops, flips and the like alone), "
+        "none = off.",
     )
     linear_epochs: int = option(100, "Epochs of eval.linear=sgd.", at_least=1)
     linear_lr: float = option(30.0, "Learning rate of eval.linear=sgd.", above=0)

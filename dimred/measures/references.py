@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from dimred.measures.knn import check_ks, errors_against, reference_measurements
 from dimred.measures.protocol import Embedding, LeftOut, Measure, Setting
+from dimred.measures.retrieval import MAX_PIXEL_VALUES
 from dimred.options.option import option
 from dimred.options.registry import register
 
 if TYPE_CHECKING:
     from dimred.evaluation.measurement import Measurement
-
-_MAX_VALUES = 300_000_000
 
 
 @register("measure", "references")
@@ -40,8 +39,8 @@ class References(Measure):
         setting, splits = embedding.setting, embedding.setting.splits
         assert splits is not None
         check_ks(setting.ks, splits.max_k, len(setting.images))
-        if setting.images.images.numel() > _MAX_VALUES:
-            raise LeftOut(f"the images have more than {_MAX_VALUES:,} values")
+        if setting.images.images.numel() > MAX_PIXEL_VALUES:
+            raise LeftOut(f"the images have more than {MAX_PIXEL_VALUES:,} values")
         pixels = setting.images.images.flatten(1).numpy().astype(np.float32) / 255
         plane = principal_components(pixels, min(2, *pixels.shape)).coordinates
         k, split, own = setting.ks[0], splits.first, embedding.hits

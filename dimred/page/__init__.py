@@ -1,6 +1,14 @@
 """The page of a map: one HTML file with its points, images and viewer."""
 
-from dimred.page.atlas import Atlas, extended, make_atlas, picture_atlas, picture_side, resized
+from dimred.page.atlas import (
+    Atlas,
+    extended,
+    make_atlas,
+    picture_atlas,
+    picture_side,
+    resized,
+    thumbnail_side,
+)
 from dimred.page.document import Column, Finding, MapPage, PlacedImages, StageMap, page_parts
 from dimred.page.heat import Movement
 
@@ -18,4 +26,5 @@ __all__ = [
     "picture_atlas",
     "picture_side",
     "resized",
+    "thumbnail_side",
 ]

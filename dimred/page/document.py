@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +91,8 @@ class MapPage:
 
     run: name of the run, for file names. stages: at least one; the last is the map. projected:
         whether the map is a projection of Z. index: (N,), position of each row's image in the data.
-    near: the nearest rows of each row, uint32 (N, k), in "z" and "h".
+    near: the nearest rows of each row, uint32 (N, k), in "z" and "h". approximate: what is to be
+        said where they are approximate, by space.
     atlas: thumbnails of the rows, then of the placed images.
     verdict: "word", "text" and "advice" on how good the map is; None where that is not known.
     files: the URL of the folder that `sources` are in, ending in "/"; None where images have no
@@ -122,6 +124,7 @@ class MapPage:
     missing: str = ""
     heat: Movement | None = None
     folder: str | None = None
+    approximate: Mapping[str, str] = field(default_factory=dict)
 
 
 def page_parts(page: MapPage) -> Iterator[bytes]:
@@ -175,6 +178,7 @@ def _about(page: MapPage, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         "stages": [_stage(stage) for stage in page.stages],
         "columns": [_column(column) for column in page.columns],
         "sources": page.sources and list(page.sources),
+        "approximate": dict(page.approximate),
         "k": next((near.shape[1] for near in page.near.values()), 0),
         "palette": list(page.palette),
         "findings": [
@@ -195,6 +199,7 @@ def _about(page: MapPage, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
             "columns": atlas.columns,
             "perSheet": atlas.per_sheet,
             "folder": page.folder,
+            "beside": page.folder and unquote(page.folder.split("/")[0]),
         },
         "verdict": page.verdict and {key: page.verdict[key] for key in _OF_VERDICT},
         "files": page.files

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dimred.config import RunConfig
 from dimred.data.first_look import FirstLook, first_look
+from dimred.data.found import counted_word, reasons
 from dimred.data.image_set import ImageSet
 from dimred.data.options import FitOn
 from dimred.data.resident import ResidentImages
@@ -82,6 +83,17 @@ class Inputs:
     def steps(self) -> int:
         """Steps per epoch."""
         return len(self.pairing.anchors) // self.config.schedule.batch_size
+
+
+def lines_on(images: ImageSet, look: FirstLook) -> list[str]:
+    """What is said of an image set before training: the files that are left out, and a first
+    look."""
+    lines = look.lines()
+    if not images.unreadable:
+        return lines
+    files = counted_word(len(images.unreadable), "unreadable file", "unreadable files")
+    problems = images.found.unreadable if images.found else ()
+    return [f"{files} left out{f': {reasons(problems)}' if problems else ''}", *lines]
 
 
 def fit_positions(config: RunConfig, images: ImageSet) -> NDArray[np.int64]:

@@ -49,9 +49,8 @@ BRIEF, THOROUGH = Span(0.0125, 0.25, 1.0), Span(0.03, 1.5, 20.0)
 class Survey:
     """What a folder of images is made of.
 
-    n: images. width, height: a typical image's, in pixels. channels: of
-        those that were looked at; is_rgb: whether three are red, green and blue. n_classes: 0
-        without class folders.
+    n: images. width, height: a typical image's, in pixels. channels: of those that were looked at;
+        is_rgb: whether three are red, green and blue. n_classes: 0 without class folders.
     seconds: that reading one image takes.
     learned: how many of the images are learned from; None = all.
     unreadable: further images, which cannot be read; None where not all were tried, and n counts

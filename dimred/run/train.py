@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from dimred.config import RunConfig
 from dimred.config.saved import config_text
-from dimred.data.found import counted_word, reasons
 from dimred.data.image_set import ImageSet
 from dimred.errors import (
     InputError,
@@ -31,7 +30,7 @@ from dimred.run.class_split import class_names, class_split_part
 from dimred.run.columns import refresh_columns
 from dimred.run.correction import Watch
 from dimred.run.identity import identity_of, run_path, sibling_note
-from dimred.run.inputs import Inputs
+from dimred.run.inputs import Inputs, lines_on
 from dimred.run.measuring import Measuring, setting_of
 from dimred.run.pace import forecast
 from dimred.run.recorder import RunRecorder, checkpoint_of
@@ -300,9 +299,5 @@ def _announce(folder: RunFolder, inputs: Inputs, setting: Setting) -> None:
         begun = (config.model.init_from or config.model.weights) is not None
         print(class_split_text(part, len(inputs.fit), begun))
         print(escaped(class_names(images)))
-    if images.unreadable:
-        files = counted_word(len(images.unreadable), "unreadable file", "unreadable files")
-        problems = images.found.unreadable if images.found else ()
-        print(f"{files} left out{f': {reasons(problems)}' if problems else ''}")
-    for line in inputs.first_look.lines():
+    for line in lines_on(images, inputs.first_look):
         print(line)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 from dimred.config import RunConfig
 from dimred.data.composite import composite, in_words
+from dimred.data.first_look import first_look
 from dimred.data.image_set import ImageSet
 from dimred.data.own_options import ImageFolder, OwnImages, Store
 from dimred.data.window import AUTO, MAX_SAMPLED
@@ -25,7 +28,7 @@ from dimred.options.trial import tried
 from dimred.pairing import Pairing, PairingScope, RelationOptions
 from dimred.pairing.options import AugmentedOptions
 from dimred.plots.sheets import Picture, Tile, sheet
-from dimred.run.inputs import fit_positions
+from dimred.run.inputs import fit_positions, lines_on
 from dimred.run_folder.files_now import outline, own_images
 from dimred.run_folder.finished import FinishedRun
 from dimred.run_folder.sources import with_source_found
@@ -39,13 +42,13 @@ _Pixels = NDArray[np.uint8]
 
 
 class Preview(NamedTuple):
-    """A sheet of views before training. file: its name. images: how many were read. note: what
-    training sees otherwise, or ""."""
+    """A sheet of views before training. file: its name. images: how many were read. lines: what
+    is said of these before training, and what training sees otherwise."""
 
     figure: Figure
     file: Path
     images: int
-    note: str
+    lines: list[str]
 
 
 def preview(config: RunConfig) -> Preview:
@@ -66,9 +69,16 @@ def preview(config: RunConfig) -> Preview:
         if limit is not None and limit <= READ:
             raise
         images, figure = _of_few(config, MORE)
-    name = config.name or f"{config.dataset.name}-{config.pairing.name}"
-    file = expanded(config.output_dir) / "figures" / f"preview-{name}.png"
-    return Preview(figure, file, len(images), _note(config, images))
+    file = expanded(config.output_dir) / "figures" / f"preview-{_name(config)}.png"
+    return Preview(figure, file, len(images), _lines(config, images))
+
+
+def _name(config: RunConfig) -> str:
+    """A name that previews of other images, windows or augmentations do not have."""
+    parts = {"dataset": config.dataset, "pairing": config.pairing}
+    values = {key: value for key, _, value in walk(parts)} | {"seed": config.seed}
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
+    return f"{config.name or config.dataset.name}-{config.pairing.name}-{digest[:8]}"
 
 
 def _of_few(config: RunConfig, count: int) -> tuple[ImageSet, Figure]:
@@ -93,16 +103,18 @@ def _is_cut(config: RunConfig, n: int) -> bool:
     return n in (READ, MORE) and n != config.dataset.limit
 
 
-def _note(config: RunConfig, images: ImageSet) -> str:
-    """What training sees otherwise: the window of files is found in those that are read."""
+def _lines(config: RunConfig, images: ImageSet) -> list[str]:
+    """What is said of the images that were read, but of classes and split, of which these are a
+    part; and what training sees otherwise: the window of files is found in those that are read."""
+    bare = replace(images, labels=None, presence=None, is_test=np.zeros_like(images.is_test))
+    lines = lines_on(images, first_look(bare))
     of_files = isinstance(config.dataset, ImageFolder) and config.dataset.window == AUTO
-    if not (of_files and images.window and _is_cut(config, len(images))):
-        return ""
-    window = images.window.text(images.images.shape[1])
-    return (
-        f"window of these {len(images):,} images: {window}; training takes that of up to "
-        f"{MAX_SAMPLED:,} (dataset.window)"
-    )
+    if of_files and images.window and _is_cut(config, len(images)):
+        lines.append(
+            f"note: the window is of these {len(images):,} images; training takes that of up to "
+            f"{MAX_SAMPLED:,} (dataset.window)"
+        )
+    return lines
 
 
 def figure_of_views(path: Path, root: str | None = None, channels: str | None = None) -> Figure:

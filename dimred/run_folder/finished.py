@@ -312,7 +312,8 @@ class FinishedRun:
     @cached_property
     def reading(self) -> Reading:
         """How its image files became bytes, to read new ones alike."""
-        return reading_of(self.config.dataset, self.window)
+        reading = reading_of(self.config.dataset, self.window)
+        return replace(reading, whole_type=reading.whole_type or self._is_of_earlier_version)
 
     def encoder(self) -> Encoder:
         """The trained encoder, on the CPU. The run's images are not needed.

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from command import SMOKE, dimred, refused
 
-from dimred.analysis import other_methods
+from dimred.analysis import baselines, other_methods
 from dimred.analysis.other_methods import BASELINES, provide_compile_cache
 from dimred.files import private_cache
 
@@ -35,6 +35,32 @@ def test_trustworthiness_is_left_out_of_few_images(made):
     found = json.loads((made / "run/baselines.json").read_text())
     assert {key for key in found["z"] if key.endswith(("15", "15_random"))} == {"knn15_random"}
     assert "raw pixels" in dimred(made, "table", "baselines", "--outputs", ".")[0]
+
+
+def test_of_many_images_some_are_drawn_and_it_is_said(made, monkeypatch):
+    monkeypatch.setattr(baselines, "MAX_PIXEL_VALUES", 34 * 64)
+    words = ["baselines", "run", "--again", "--only"]
+    out, _ = dimred(made, *words, "pixels_pca")
+    assert "images drawn" not in out
+    monkeypatch.setattr(baselines, "_K", 2)
+    monkeypatch.setattr(baselines, "MAX_PIXEL_VALUES", 11 * 64 + 1)
+    monkeypatch.setitem(BASELINES, "h_pca", replace(BASELINES["h_pca"], max_images=9))
+    out, _ = dimred(made, *words, "pixels_pca,h_pca")
+    pixels, h = out.splitlines()[:2]
+    assert pixels.endswith(", of 11 images drawn")
+    assert h.endswith(", of 9 images drawn")
+    found = json.loads((made / "run/baselines.json").read_text())
+    assert [found[name]["images"] for name in ("pixels_pca", "h_pca")] == [11, 9]
+    with np.load(made / "run/baselines/pixels_pca.npz") as content:
+        assert len(set(content["index"].tolist())) == len(content["z"]) == 11
+    for name in ("pixels_umap", "pixels_tsne", "h_umap", "h_tsne"):
+        assert BASELINES[name].max_images == 100_000
+
+
+def test_methods_are_left_out_where_too_few_images_fit(made, monkeypatch):
+    monkeypatch.setattr(baselines, "MAX_PIXEL_VALUES", 17 * 64)
+    line = refused(made, "baselines", "run", "--again", "--only", "pixels")
+    assert "--only pixels: 31 images have more than 1,088 values" in line
 
 
 @contextmanager

@@ -156,7 +156,7 @@ def test_votes_on_held_out_images_are_as_accurate_as_the_run_says(color, tmp_pat
 
 
 def test_what_cannot_be_placed_is_named_and_the_rest_placed(color, tmp_path, monkeypatch):
-    monkeypatch.setattr("dimred.commands.embed._MAX_NAMED", 2)
+    monkeypatch.setattr("dimred.data.found._MAX_NAMED", 2)
     rng = np.random.default_rng(0)
     for name in ("b", "d"):
         photograph(tmp_path / f"new/{name}.png", 100, rng)
@@ -165,8 +165,7 @@ def test_what_cannot_be_placed_is_named_and_the_rest_placed(color, tmp_path, mon
     out, err = dimred(tmp_path, "embed", str(color / "run"), "new", "--out", "x")
     assert err.splitlines() == [
         "dimred: 'new/a.jpg' is left out: not an image of a known format",
-        "dimred: 'new/c\\n.png' is left out: not an image of a known format",
-        "dimred: and 2 more are left out",
+        "dimred: so are 'new/c\\n.png' and 2 more",
     ]
     said, far, *written = out.splitlines()
     assert said == "2 images placed, 4 left out"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from command import SMOKE, dimred, refused
 
+from dimred.analysis.new_images import NewImages
 from dimred.analysis.placed_rows import placed_rows
 from dimred.run_folder.finished import FinishedRun
 
@@ -63,7 +64,7 @@ def test_the_page_shows_new_arrays_as_the_run_sees_them(deep, tmp_path):
 @pytest.mark.parametrize(
     ("array", "part"),
     [
-        (np.zeros((2, 5, 10, 16), np.uint16), "images of 5 channels; "),
+        (np.zeros((2, 5, 10, 16), np.uint16), "has 5 channels, where the run's images are gray"),
         (np.zeros((2, 20, 20), np.uint16), "images of 20x20 pixels"),
         (np.zeros((2, 10, 16), np.int32), "is int32, where the run's dataset.window is of uint16"),
         (np.full((2, 10, 16), 0.5), "is float64, where the run's dataset.window is of uint16"),
@@ -75,6 +76,34 @@ def test_arrays_that_the_run_cannot_take(deep, tmp_path, array, part):
     message = refused(tmp_path, "embed", str(deep), "new.npy")
     assert message.startswith("dimred: new.npy: array 'images' ")
     assert part in message
+
+
+def test_channels_that_are_no_colors_are_not_made_gray(deep, tmp_path):
+    images = np.random.default_rng(3).integers(0, 500, (4, 3, 10, 16)).astype(np.uint16)
+    np.savez(tmp_path / "new.npz", images=images, rgb=False)
+    message = refused(tmp_path, "embed", str(deep), "new.npz")
+    assert "array 'images' has 3 channels that are no colors, where the run's images" in message
+    np.savez(tmp_path / "new.npz", images=images)
+    out, _ = dimred(tmp_path, "embed", str(deep), "new.npz", "--out", "x")
+    assert "4 in color, made gray" in out
+
+
+def test_colors_are_no_three_channels_of_another_kind(tmp_path):
+    images = np.random.default_rng(4).integers(0, 256, (64, 3, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "mine.npz", images=images, rgb=False)
+    short = ["schedule.stages.pretrain.epochs=1", "schedule.stages.finetune.epochs=1"]
+    words = ["dataset=npz", "dataset.path=mine.npz", "run_dir=run", "eval.k=[5]"]
+    dimred(tmp_path, *TRAIN, *short, *words)
+    for rgb in ({}, {"rgb": True}):
+        np.savez(tmp_path / "new.npz", images=images, **rgb)
+        message = refused(tmp_path, "embed", "run", "new.npz")
+        said = "is in color, where the run's images have 3 channels that are no colors"
+        assert f"new.npz: array 'images' {said}" in message
+    dimred(tmp_path, "embed", "run", "mine.npz", "--out", "x")
+    run = FinishedRun(tmp_path / "run")
+    assert np.abs(embedding(tmp_path / "x.npz") - run.map.z).max() < 1e-5
+    ((_, pixels),) = NewImages(run, images[:2]).batches()  # in memory nothing says
+    assert np.array_equal(pixels, images[:2])
 
 
 def test_a_run_of_an_earlier_version_has_the_range_of_the_type(tmp_path):

@@ -83,7 +83,6 @@ def test_images_of_other_channels_are_left_out(stains, tmp_path):
         "c.png": "is in color, where the run's images have 5 channels",
         "d.tif": "has 2 pages (Z); the run's files are of one image each: save each page as a "
         "file, or train a run with dataset.pages=images",
-        "e.npy": "is gray, where the run's images have 5 channels",
     }
 
 

@@ -319,9 +319,51 @@ def test_the_folder_of_an_earlier_page_is_replaced_and_nothing_else(run, tmp_pat
     assert first != second
     dimred(tmp_path, "view", str(run), "--out", "page.html")
     assert sheets(folder) == ["notes.txt"]
-    (folder / "notes.txt").unlink()
+
+
+def test_what_no_page_has_written_stays(run, tmp_path):
+    saved = tmp_path / "page_files/deadbeefdeadbeef"  # as a browser might name what it saves
+    saved.mkdir(parents=True)
+    (saved / "7.webp").write_text("mine")
+    (tmp_path / "page.html").write_text('"folder": "other_files/deadbeefdeadbeef/"')
+    (tmp_path / "empty_files").mkdir()
+    (tmp_path / "empty.html").write_text("mine")
+    for name in ("page.html", "empty.html"):
+        for words in ([], ["--folder"], []):
+            dimred(tmp_path, "view", str(run), "--out", name, *words)
+    assert sheets(tmp_path / "page_files") == ["deadbeefdeadbeef/7.webp"]
+    (tmp_path / "new_files").mkdir()
+    dimred(tmp_path, "view", str(run), "--out", "new.html")
+    assert (tmp_path / "new_files").is_dir()
+
+
+def test_pages_of_one_stem_keep_their_own_sheets(run, tmp_path):
+    for name in ("page.html", "page.htm"):
+        dimred(tmp_path, "view", str(run), "--out", name, "--folder")
+    first, second = (
+        re.search(r'"folder": "(page_files/\w+)/"', (tmp_path / name).read_text())[1]
+        for name in ("page.html", "page.htm")
+    )
+    assert first != second
+    dimred(tmp_path, "view", str(run), "--out", "page.htm")
+    assert sheets(tmp_path) == ["page.htm", "page.html", f"{first}/0.webp"]
     dimred(tmp_path, "view", str(run), "--out", "page.html")
-    assert not folder.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.htm", "page.html"]
+
+
+def test_of_very_many_small_thumbnails_the_folder_is_named(run, tmp_path, monkeypatch):
+    for module in ("dimred.page.atlas", "dimred.analysis.map_page"):
+        monkeypatch.setattr(f"{module}.thumbnail_side", lambda count, longest: 6)
+    out, _ = dimred(tmp_path, "view", str(run), "--out", "page.html")
+    said = "thumbnails have 6 pixels, so that they fit into one file; with --folder they have 8, "
+    assert f"{said}and lie beside it\n" in out
+    out, _ = dimred(tmp_path, "view", str(run), "--out", "page.html", "--folder")
+    assert "thumbnails have" not in out
+    assert '"atlas": {"width": 8,' in (tmp_path / "page.html").read_text()
+    view = load_run(run).view()
+    assert not any("--folder" in note for note in view.notes)
+    view.save(tmp_path / "saved.html")
+    assert '"folder": null' in (tmp_path / "saved.html").read_text()
 
 
 def test_a_folder_that_cannot_be_is_refused(run, tmp_path):

@@ -85,6 +85,17 @@ def test_any_key_with_any_kind_of_value_is_taken_or_refused_in_one_line(fuzz, mo
         (["options", "seed=???"], ["seed=???: must be given"]),
         (["options", "seed=${seed}"], ["seed: ", "ecursive"]),
         (["options", "seed=0,1"], ["seed=0,1: ", "-m sweeps"]),
+        (["options", "pairing.blur_sigma=2"], ["must be a list, such as [0.1,2.0]"]),
+        (
+            ["options", "dataset=npz", "dataset.store=null"],
+            ["must be given, one of auto, memory, "],
+        ),
+        (["options", "schedule.batch_size=null"], ["must be given; null is no value of it"]),
+        (["train", "dataset=npz", "dataset.window=null"], ["dataset.window=null: must be auto, "]),
+        (
+            ["train", "dataset=npz", "dataset.store_folder=''"],
+            ["store_folder='': must be a folder"],
+        ),
         (["options", "eval.k=[[1]]"], ["eval.k=[[1]]: must be a list of whole numbers"]),
         (["options", f"eval.k={'[' * 300}"], ["eval.k=[["]),
         (["options", "dataset.classes=${oc.env:HOME}"], ["dataset.classes", "must be a list"]),

@@ -80,9 +80,10 @@ def test_channels_are_typed_or_given():
         ("", 5, "--channels : must be numbers, as in 0,2,3"),
         ("red", 5, "--channels red: must be numbers, as in 0,2,3"),
         ("0,,1", 5, "--channels 0,,1: must be numbers, as in 0,2,3"),
-        ([], 5, "must be 1 to 7 different channels"),
-        ([0.5], 5, "must be whole numbers"),
-        ([True], 5, "must be whole numbers"),
+        ([0, 5], 5, r"^channels=\[0,5\]: the images have channels 0 to 4"),
+        ([], 5, r"^channels=\[\]: must be 1 to 7 different channels"),
+        ([0.5], 5, r"^channels=\[0.5\]: must be whole numbers"),
+        ([True], 5, r"^channels=\[True\]: must be whole numbers"),
     ],
 )
 def test_channels_that_are_not_there_are_refused(channels, count, message):

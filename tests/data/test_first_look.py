@@ -39,6 +39,15 @@ def test_an_ordinary_set_is_one_line():
     assert json.loads(json.dumps(look.as_json()))["levels"] == [low, high]
 
 
+def test_all_blocks_are_looked_at(monkeypatch):
+    images = replace(PLAIN, window=Window({"uint16": ((0.0, 65535.0),)}))
+    at_once = first_look(images)
+    monkeypatch.setattr("dimred.data.image_set._BYTES_AT_A_TIME", 3 * 4 * 5)  # three images
+    in_parts = first_look(images)
+    assert in_parts.kept == at_once.kept == (len(PIXELS.unique()),)
+    assert (in_parts.levels, in_parts.constant) == (at_once.levels, at_once.constant)
+
+
 @pytest.mark.parametrize(("is_rgb", "word"), [(True, "color"), (False, "3 channels")])
 def test_three_channels_are_called_color_where_they_are(is_rgb, word):
     pixels = PIXELS.expand(8, 3, 4, 5)

@@ -81,7 +81,8 @@ def test_without_its_decoder_heic_is_named_with_how_to_get_it(tmp_path, monkeypa
     (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0")
     (group,) = load(tmp_path).found.unreadable
     assert group.reason == (
-        "HEIC is not read; pip install pillow-heif, or convert it with heif-convert or sips"
+        "HEIC is not read; pip install -e '.[heif]' in dimred's clone, or convert it with "
+        "heif-convert or sips"
     )
 
 

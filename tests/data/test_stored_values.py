@@ -10,7 +10,6 @@ from dimred.data.channels import Channels
 from dimred.data.image_decoding import decode, header_of, resized_values
 from dimred.data.reading import Reading
 from dimred.data.window import Window
-from dimred.errors import InputError
 
 RNG = np.random.default_rng(0)
 DIM = RNG.integers(100, 501, (16, 16)).astype(np.uint16)
@@ -120,12 +119,6 @@ def test_values_above_a_type_are_not_called_negative(tmp_path):
     path = tmp_path / "a.npy"
     np.save(path, np.full((9, 9), -3, np.int16))
     assert "signed values go below 0" in refusal(tmp_path, window="type")
-
-
-@pytest.mark.parametrize("pair", [(0.0, float("inf")), (float("nan"), 1.0), (1.0, 1.0)])
-def test_a_range_that_is_not_finite_is_no_window(pair):
-    with pytest.raises(InputError, match=r"is no finite range; set dataset.window=\[low,high\]"):
-        Window({"uint16": ((0.0, 1.0), pair)})
 
 
 @pytest.mark.parametrize("planar", ["contig", "separate"])

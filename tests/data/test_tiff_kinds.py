@@ -127,7 +127,7 @@ def test_four_pages_are_refused_or_what_is_said(tmp_path):
     four_pages(tmp_path / "b.tif")
     tiff(tmp_path / "a.tif", np.full((SIZE, SIZE), 7, np.uint8))
     message = refusal(tmp_path)
-    assert "1 file has several pages, 'b.tif' first (4, axes Q)" in message
+    assert "1 file has several pages, 'b.tif' first (4, on an axis without a name)" in message
     assert "dataset.pages=images" in message
     images = load(tmp_path, pages="images")
     assert images.sources == ("a.tif", *(f"b.tif[{page}]" for page in range(4)))

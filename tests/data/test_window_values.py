@@ -1,5 +1,10 @@
 """Windows: the values that become 0 to 255."""
 
+import math
+import sys
+import tracemalloc
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,6 +22,7 @@ from dimred.data.window import (
 )
 from dimred.errors import InputError
 
+LARGEST = sys.float_info.max
 VALUES = {
     "u2": st.integers(0, 2**16 - 1),
     "i4": st.integers(-(2**31), 2**31 - 1),
@@ -69,13 +75,46 @@ def test_values_that_few_images_have_do_not_set_the_range():
         ([0.0, 0.3], (0.0, 0.3)),
         ([5.0, 5.0], (5.0, 6.0)),  # no contrast
         ([-1.0, 1.0], (-1.0, 1.0)),
+        ([0.0, 1e-310], (0.0, 1.0)),  # nothing that bytes could be spread over
+        ([LARGEST, LARGEST], (math.nextafter(LARGEST, 0), LARGEST)),
+        ([-LARGEST, -LARGEST], (-LARGEST, math.nextafter(-LARGEST, 0))),
     ],
 )
 def test_floats_have_the_range_that_they_use(values, expected):
-    sample = Sample(1, "float32")
-    sample.add(np.array(values, np.float32).repeat(8).reshape(1, 4, 4))
+    sample = Sample(1, "float64")
+    image = np.array(values).repeat(8).reshape(1, 4, 4)
+    sample.add(image)
     ((low, high),) = sample.ranges()
-    assert (low, high) == pytest.approx(expected)
+    assert (low, high) == pytest.approx(expected, rel=1e-12)
+    assert low < high
+    in_order = to_bytes(image, sample.ranges()).ravel()[:: len(image.ravel()) // 2].tolist()
+    assert in_order == sorted(in_order)
+
+
+@pytest.mark.parametrize("values", [[-1e308, 1e308], [0.0, float("inf")]])
+def test_values_too_far_apart_are_refused(values):
+    sample = Sample(1, "float64")
+    sample.add(np.array(values).repeat(8).reshape(1, 4, 4))
+    with pytest.raises(InputError, match=r"^dataset.window=auto: values of float64 go from "):
+        sample.ranges()
+
+
+def test_values_far_outside_a_range_are_its_ends():
+    values = np.array([-LARGEST, LARGEST]).reshape(1, 1, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert to_bytes(values, ((-1e307, 8e307),)).ravel().tolist() == [0, 255]
+
+
+def test_samples_of_many_channels_take_little_memory():
+    image = np.random.default_rng(0).random((16, 72, 72))
+    sample = Sample(16, "float64")
+    tracemalloc.start()
+    for _ in range(MAX_SAMPLED // 10):
+        sample.add(image)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 2**22 < kept < 8 * 2**20
 
 
 def test_a_sample_of_gray_images_counts_for_all_channels():
@@ -100,7 +139,17 @@ def test_values_outside_the_range_of_their_type_are_refused(values, name):
 
 
 @pytest.mark.parametrize(
-    "content", [5, {"uint16": []}, {"uint16": [[2, 1]]}, {"uint16": [[0, None]]}]
+    "content",
+    [
+        5,
+        {"uint16": []},
+        {"uint16": [[2, 1]]},
+        {"uint16": [[0, None]]},
+        {"uint16": [[0, 10**400]]},
+        {"float64": [[0, float("inf")]]},
+        {"float64": [[-1e308, 1e308]]},
+        {"float64": [[0, 1e-307]]},
+    ],
 )
 def test_what_no_run_writes_is_no_window(content):
     with pytest.raises(InputError, match="is no window as a run writes it"):

@@ -72,6 +72,16 @@ def array(elements, about, name):
     return np.frombuffer(raw, "<" + about["arrays"][name])
 
 
+def test_a_page_with_a_folder_names_it_in_letters_that_can_be_shown():
+    elements = Elements(html_of(folder="p%FF_files/0123456789abcdef/", approximate={"h": "nearly"}))
+    about = json.loads(elements.texts["about"])
+    assert about["atlas"]["folder"] == "p%FF_files/0123456789abcdef/"
+    assert about["atlas"]["beside"] == "p\ufffd_files"
+    assert "sheet-0" not in elements.texts
+    assert about["approximate"] == {"h": "nearly"}
+    assert json.loads(Elements(html_of()).texts["about"])["atlas"]["beside"] is None
+
+
 def test_the_file_holds_what_it_was_given():
     elements = Elements(html_of(dims=3))
     about = json.loads(elements.texts["about"])

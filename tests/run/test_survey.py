@@ -118,5 +118,8 @@ def test_files_of_several_pages_are_refused_as_by_training(folder, budget):
     with pytest.raises(InputError, match=message):
         ImageFolder(name="image_folder", root=str(folder)).load(0)
     assert surveyed(folder, budget, pages=Pages.images).n == 9
+    tifffile.imwrite(folder / "7.tif", pages, photometric="minisblack")
+    with pytest.raises(InputError, match=r"'7.tif' first \(3, on an axis without a name\)"):
+        surveyed(folder, budget)
     (folder / "exclude.csv").write_text("file\n7.tif\n")
     assert surveyed(folder, budget, exclude="exclude.csv").n == 6

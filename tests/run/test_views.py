@@ -1,5 +1,6 @@
 """The sheet of what the network sees."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,8 @@ from dimred.run import views
 from dimred.run.views import NoViews, views_figure
 
 MICROSCOPY = "pairing=augmentation_microscopy"
+SHORT = [*SMOKE, "schedule.stages.pretrain.epochs=1", "schedule.stages.finetune.epochs=1"]
+SHORT += ["device.threads=1", "eval.every=0", "eval.linear=none", "dataset.limit=null"]
 
 
 @pytest.fixture
@@ -145,16 +148,29 @@ def test_a_pairing_without_views_says_so_in_one_line(tmp_path, words):
 
 def test_a_preview_reads_few_images_trains_nothing_and_is_a_picture(tmp_path, sheets):
     out, err = dimred(tmp_path, "train", "dataset=digits", MICROSCOPY, "--preview")
-    file = "outputs/figures/preview-digits-augmentation_microscopy.png"
-    assert out == f"{file}: what the network sees, of 64 images read\n"
+    look, last = out.splitlines()
+    assert look == "first look: 64 images, 8x8 pixels, gray; pixel values 0 to 255"
+    file = last.partition(": ")[0]
+    assert re.fullmatch(
+        r"outputs/figures/preview-digits-augmentation_microscopy-[0-9a-f]{8}.png", file
+    )
+    assert last == f"{file}: what the network sees, of 64 images read"
     assert err == ""
     assert [path.name for path in (tmp_path / "outputs").iterdir()] == ["figures"]
     assert (tmp_path / file).read_bytes().startswith(b"\x89PNG")
     assert len(sheets.pop()[0]) == 8
     out, _ = dimred(tmp_path, "train", "experiment=smoke", "dataset.limit=10", "--preview")
-    assert out.endswith(
-        "outputs/figures/preview-smoke.png: what the network sees, of 10 images read\n"
-    )
+    assert out.endswith(".png: what the network sees, of 10 images read\n")
+
+
+def test_previews_of_several_augmentations_lie_side_by_side(tmp_path, sheets):
+    words = ["train", "dataset=digits", "dataset.limit=10", "name=mine", "--preview"]
+    several = [[], [MICROSCOPY], ["pairing.flip=0.5"], ["seed=3"], [MICROSCOPY]]
+    for more in several:
+        dimred(tmp_path, *words, *more)
+    names = sorted(path.name for path in (tmp_path / "outputs/figures").iterdir())
+    assert len(names) == 4
+    assert all(name.startswith("preview-mine-augmentation") for name in names)
 
 
 def test_where_few_images_do_not_make_a_pairing_more_are_read(tmp_path, monkeypatch):
@@ -185,12 +201,25 @@ def test_a_preview_packs_nothing_and_tells_its_window(tmp_path, monkeypatch):
     words = ["train", "dataset=image_folder", "dataset.root=many", "dataset.image_size=9"]
     words += ["dataset.store=disk", "--preview"]
     out, _ = dimred(tmp_path, *words, "pairing=augmentation")
-    first, window = out.splitlines()
-    assert first.endswith("of 10 images read")
-    assert window.startswith("window of these 10 images: uint16 as ")
-    assert window.endswith("; training takes that of up to 1,000 (dataset.window)")
+    look, window, note, last = out.splitlines()
+    assert look.startswith("first look: 10 images, 9x9 pixels, gray, from 9x9 (10 PNG ")
+    assert window.startswith("window: uint16 as ")
+    assert window.endswith(" levels")
+    assert note == (
+        "note: the window is of these 10 images; training takes that of up to 1,000 "
+        "(dataset.window)"
+    )
+    assert last.endswith("of 10 images read")
+    monkeypatch.setattr(views, "READ", 30)
+    (tmp_path / "many/k1/01.png").write_bytes(b"torn")
     out, _ = dimred(tmp_path, *words, "pairing=augmentation", "dataset.window=type")
-    assert len(out.splitlines()) == 1
+    lines = out.splitlines()
+    assert lines[0].startswith(
+        "1 unreadable file left out: not an image of a known format (1, 'k1/"
+    )
+    assert lines[2] == "window: uint16 as 0 to 65535; 5 levels"
+    assert [line[:6] for line in lines[3:-1]] == ["note: "]
+    assert "of 256 levels are left" in lines[3]
     batches = ["pairing=class_batches", "loss=triplet", "schedule=single_128d"]
     batches += ["pairing.images_per_class=2", "schedule.batch_size=20"]
     assert "pairing.images_per_class=2" in refused(tmp_path, *words, *batches)
@@ -225,8 +254,7 @@ def cwd(tmp_path_factory):
         pixels = generator.integers(0, 256, (9, 9, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"mine/{i:02}.png")
     words = ["dataset=image_folder", "dataset.root=mine", "dataset.image_size=9", "eval.k=[5]"]
-    words += ["dataset.limit=null", "eval.every=0", "pairing=augmentation_photos"]
-    dimred(folder, *SMOKE, *words, "run_dir=run")
+    dimred(folder, *SHORT, *words, "pairing=augmentation_photos", "run_dir=run")
     return folder
 
 
@@ -254,10 +282,9 @@ def test_a_finished_run_shows_what_it_saw(cwd, sheets):
 def test_only_images_that_were_learned_from_are_shown(tmp_path, sheets):
     images = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
     np.savez(tmp_path / "mine.npz", images=images, labels=np.arange(60) % 3)
-    words = ["dataset=npz", "dataset.path=mine.npz", "dataset.limit=null", "eval.every=0"]
-    words += ["dataset.fit_classes=[0,2]", "eval.k=[3]", "eval.linear=none"]
-    dimred(tmp_path, *SMOKE, *words, "schedule.batch_size=20", "run_dir=run")
-    dimred(tmp_path, "plot", "views", "run")
+    words = ["dataset=npz", "dataset.path=mine.npz", "dataset.fit_classes=[0,2]", "eval.k=[3]"]
+    dimred(tmp_path, *SHORT, *words, "schedule.batch_size=40", "run_dir=run")
+    dimred(tmp_path, "plot", "views", "run", "--out", "x.png")  # a PDF takes seconds
     classes = {int(tile.heading.split()[1]) % 3 for tile in sheets.pop()[0]}
     assert classes == {0, 2}
 

@@ -96,7 +96,7 @@ def test_what_cannot_be_shown_is_refused(made):
     assert said == "dimred: --channels 9: the images have channels 0 to 4\n"
     said = refused(made, "embed", "--channels", "9", PLUGIN, "run", "run/map.html")
     assert said == "dimred: --channels: is of --neighbors K; give that, too\n"
-    with pytest.raises(InputError, match=r"--channels 5: the images have channels 0 to 4"):
+    with pytest.raises(InputError, match=r"^channels=\[5\]: the images have channels 0 to 4"):
         load_run(made / "run").view(channels=[5])
 
 

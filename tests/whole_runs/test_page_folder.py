@@ -54,6 +54,41 @@ def test_without_its_folder_the_page_says_so(site, opened, tmp_path):
     assert "ERR_FILE_NOT_FOUND" in page.complaints.pop()
 
 
+def test_a_sheet_that_failed_is_read_again(site, browser):
+    asked = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self):
+            if self.path.endswith(".webp"):
+                asked.append(self.path)
+                if len(asked) == 1:
+                    self.send_error(503)
+                    return
+            super().do_GET()
+
+        def log_message(self, *words):
+            pass
+
+    handler = functools.partial(Handler, directory=site)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with browser.new_context() as context:
+            page = context.new_page()
+            page.add_init_script(
+                "const later = setTimeout;"
+                "window.setTimeout = (done, time) => later(done, time === 5000 ? 50 : time);"
+            )
+            page.goto(f"http://127.0.0.1:{server.server_port}/map.html")
+            page.wait_for_timeout(500)
+            page.evaluate("window.dimred.page.pin(0)")
+            page.locator("#missing").wait_for(state="visible")
+            page.wait_for_timeout(200)
+            page.evaluate("window.dimred.page.pin(1)")
+            page.locator("#missing").wait_for(state="hidden")
+            assert len(asked) == 2
+        server.shutdown()
+
+
 def test_a_server_can_show_it(site, browser):
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=site)
     handler.log_message = lambda *words: None

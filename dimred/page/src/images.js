@@ -3,13 +3,16 @@
 import { about, array } from "./data.js";
 import { byId, element } from "./dom.js";
 
-const { width, height, cell, columns, perSheet, folder } = about.atlas;
+const { width, height, cell, columns, perSheet, folder, beside } = about.atlas;
 const KEPT = 24; // decoded sheets, 4 MiB each; more where a picture shows more
+const RETRY = 5_000; // milliseconds, after which a sheet that failed is read again when it is seen
 const FEW_PIXELS = 40; // along the longer side; larger ones are photographs, shown smooth
 
 const decoded = new Map(); // number -> { image, used }, the least recently used first
 const waiting = new Map(); // number -> Promise
+const failed = new Set(); // numbers of sheets that could not be read
 let pictures = 0; // drawn of the map
+let ofFiles = null; // what is said where nothing has failed
 
 /** Dispatches "sheet" when more images can be drawn. */
 export const events = new EventTarget();
@@ -37,15 +40,13 @@ function load(number) {
   return waiting.get(number);
 }
 
-/** Say that sheets are not where they belong: beside the page. */
+/** Say whether sheets are not where they belong: beside the page. */
 function sayMissing() {
   const note = byId("missing");
-  if (note.dataset.sheets) return;
-  note.dataset.sheets = "missing";
-  const name = decodeURIComponent(folder.split("/")[0]);
-  const text = `Images are missing: the folder ${name}, which belongs beside this page, is not there or lacks files. They are shown as squares.`;
-  note.textContent = [note.textContent, text].filter(Boolean).join(" ");
-  note.hidden = false;
+  ofFiles ??= note.textContent;
+  const text = `Images are missing: the folder ${beside}, which belongs beside this page, is not there or lacks files. They are shown as squares.`;
+  note.textContent = [ofFiles, failed.size ? text : ""].filter(Boolean).join(" ");
+  note.hidden = !note.textContent;
 }
 
 async function decode(number) {
@@ -56,9 +57,13 @@ async function decode(number) {
   try {
     await image.decode();
   } catch {
-    if (folder) sayMissing();
-    return; // its images stay plain squares
+    if (!folder) return; // its images stay plain squares
+    failed.add(number);
+    sayMissing();
+    setTimeout(() => waiting.delete(number), RETRY);
+    return;
   }
+  if (failed.delete(number)) sayMissing();
   decoded.set(number, { image, used: pictures });
   const [[oldest, { used }]] = decoded;
   if (decoded.size > KEPT && used < pictures) {

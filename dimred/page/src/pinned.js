@@ -121,6 +121,8 @@ export function drawPinned(page) {
     const heading = element("span", { className: `key-${space}` }, name + after);
     const shared = isHot ? [" ", what("shared", "heat of a neighbor")] : [];
     body.append(element("h3", {}, heading, " ", what(`near-${space}`, name), ...shared), strip);
+    const said = about.approximate[space];
+    if (said) body.append(element("p", { className: "faint" }, said));
   }
   if (hadFocus) byId("unpin").focus();
 }
