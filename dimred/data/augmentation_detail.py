@@ -16,9 +16,10 @@ def blurred(x: Tensor, sigma: Tensor, largest: float) -> Tensor:
     """Images (B, C, height, width) after a Gaussian blur of each, with edge pixels repeated.
 
     sigma: (B,), deviations in pixels, at most `largest`; 0 leaves an image as it is. On a CPU such
-    images take no time; elsewhere the host would have to wait to know which they are.
+    images take no time; elsewhere the host would have to wait to know which they are, and compiled
+    code cannot depend on it.
     """
-    if x.device.type != "cpu":
+    if x.device.type != "cpu" or torch.compiler.is_compiling():
         return _convolved(x, sigma, largest)
     chosen = sigma > 0
     if chosen.any():

@@ -97,7 +97,7 @@ def test_avif_that_begins_as_any_image_of_its_family_is_avif(tmp_path, monkeypat
     path.write_bytes(content[:8] + b"mif1" + content[12:])
     assert decode(str(path), (20, 40)).kind == "AVIF RGB"
     path.write_bytes(b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic" + content[end:])
-    with pytest.raises(ValueError, match="HEIC is not read; pip install pillow-heif"):
+    with pytest.raises(ValueError, match=r"HEIC is not read; pip install -e '.\[heif\]'"):
         decode(str(path), (20, 40))
 
 
