@@ -10,6 +10,7 @@ from shown import BLACK, BLUE, GREEN, MAGENTA, RED, WHITE, assert_colors, has_co
 
 from dimred import load_run
 from dimred.errors import InputError
+from dimred.options.registry import forget, registered
 from dimred.run_folder.finished import FinishedRun
 
 PLUGIN = f"--plugin={Path(__file__).parent / 'spectra.py'}"
@@ -24,7 +25,10 @@ WORDS = [
 def made(tmp_path_factory):
     cwd = tmp_path_factory.mktemp("spectra")
     dimred(cwd, "train", *WORDS, PLUGIN)
-    return cwd
+    yield cwd
+    for kind in list(registered("dataset").values()):  # tests of what dimred itself has may follow
+        if kind.origin is not None:
+            forget(kind.__module__)
 
 
 @pytest.fixture
