@@ -11,6 +11,7 @@ from contextlib import chdir, redirect_stderr, redirect_stdout
 import torch
 
 from dimred.commands.main import main
+from dimred.options import plugins, registry
 
 SMOKE = [
     "train",
@@ -20,6 +21,14 @@ SMOKE = [
     "eval.references=false",
     "view=false",
 ]
+
+
+def forget_plugins():
+    """As in a process that has imported none."""
+    for name in plugins._files:
+        registry.forget(name)
+    plugins._files.clear()
+    plugins._modules.clear()
 
 
 def start(cwd, *words, **environment):

@@ -2,19 +2,15 @@
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from packs import begun, load, only, refusal, same
 from pixel_sources import Textures, blocks_of
+from scripted import scripted
 
 from dimred.data import blocks, packed_index, pixels
 from dimred.data.mapped import is_mapped
 from dimred.data.own_options import Store
-
-TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -182,16 +178,7 @@ assert not source.reads
 
 
 def test_what_the_address_space_does_not_hold_is_refused_before_it_is_packed(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", IN_LITTLE_SPACE, str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    lines = scripted(IN_LITTLE_SPACE, tmp_path).stdout.splitlines()
     assert len(lines) == 2
     for line in lines:
         assert line.startswith("dataset.image_size=64: 65,536 images of 1x64x64 bytes need 256 MiB")

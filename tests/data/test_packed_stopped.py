@@ -2,8 +2,6 @@
 
 import errno
 import os
-import subprocess
-import sys
 from itertools import count
 from pathlib import Path
 
@@ -11,10 +9,9 @@ import pytest
 import torch
 from packs import Stopped, begun, lines_of, load, same
 from pixel_sources import Textures, blocks_of
+from scripted import scripted
 
 from dimred.data import blocks
-
-TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -99,15 +96,7 @@ print(sorted(map(reads, both)))
 
 
 def packed_by(folder, how):
-    done = subprocess.run(
-        [sys.executable, "-c", PACKING, str(folder), how],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
+    done = scripted(PACKING, folder, how)
     return done.stdout.strip(), done.stderr
 
 

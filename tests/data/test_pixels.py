@@ -1,7 +1,6 @@
 """Reading all images of a source into memory."""
 
 import resource
-import subprocess
 import sys
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pixel_sources import Textures
+from scripted import scripted
 
 from dimred.data import blocks, free_memory
 from dimred.data.own_options import Store
@@ -87,6 +87,7 @@ def test_peak_memory_is_little_more_than_what_is_kept():
     code = """
 import resource
 from pixel_sources import Textures
+from scripted import scripted
 from dimred.data.own_options import Store
 from dimred.data.pixels import load_pixels
 import numpy as np
@@ -104,14 +105,7 @@ source = Plain(4000, (1, 224, 224), bad=range(0, 4000, 7))
 loaded = load_pixels(source, Store.memory, None, "")
 print((high() - before) / (4000 * 224 * 224))
 """
-    path = str(__file__).rsplit("/", 2)[0]
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {path!r})\n{code}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = scripted(code)
     assert float(done.stdout) < 1.2
 
 

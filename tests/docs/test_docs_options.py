@@ -48,9 +48,7 @@ def test_the_table_of_choices_is_whole():
     for group in set(GROUPS) - {"experiment"}:
         (row,) = re.findall(rf"^\| `{group}` \|(.*)\|$", prose, re.MULTILINE)
         named = set(_CODE.findall(row.replace("which `digits`, `mnist` and `canvases` choose", "")))
-        # Those of dimred: other tests may have loaded plug-ins.
-        of_plugins = {name for name, kind in registered(group).items() if kind.origin is not None}
-        known = set(choices(group)) - of_plugins
+        known = set(choices(group))
         assert named <= known, group
         assert known <= named, group
 

@@ -5,14 +5,9 @@ The limit is RLIMIT_DATA, on what a process allocates: RLIMIT_AS would count the
 as well, and what PyTorch reserves without using it.
 """
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+from scripted import scripted
 
-TESTS = Path(__file__).parents[1]
 CODE = """
 import resource, sys
 from pathlib import Path
@@ -112,25 +107,14 @@ end_to_end("large", 3_600, 256, limited=True)
 """
 
 
-def run(code, *words):
-    """Run Python code with the modules of the tests. Memory that is freed goes back at once, and
-    threads share what there is, so that the limit is on what is used."""
-    path = os.pathsep.join([str(TESTS), *sys.path])
-    allocator = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(2**20)}
-    return subprocess.run(
-        [sys.executable, "-c", code, *words],
-        env={**os.environ, **allocator, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
+# Memory that is freed goes back at once, and threads share what there is, so that the limit is on
+# what is used.
+ALLOCATOR = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(2**20)}
 
 
 @pytest.mark.slow
 def test_it_is_measured_viewed_and_inspected(tmp_path):
-    done = run(COMMANDS, str(tmp_path))
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = scripted(COMMANDS, tmp_path, **ALLOCATOR)
     assert "large: " in done.stdout
     assert "left out" not in done.stdout + done.stderr
     assert (tmp_path / "large/map_files").is_dir()
@@ -138,8 +122,7 @@ def test_it_is_measured_viewed_and_inspected(tmp_path):
 
 
 def test_it_trains_where_memory_would_not_hold_it(tmp_path):
-    done = run(CODE, str(tmp_path))
-    assert done.returncode == 0, done.stderr
+    done = scripted(CODE, tmp_path, **ALLOCATOR)
     (line,) = done.stdout.splitlines()
     assert line.startswith(
         "dataset.image_size=64: 49,152 images of 1x64x64 bytes need 192 MiB of memory, and "

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import dimred, refused, summary
+from command import dimred, forget_plugins, refused, summary
 from shown import BLACK, BLUE, GREEN, MAGENTA, RED, WHITE, assert_colors, has_color, page_of
 
 from dimred import load_run
 from dimred.errors import InputError
-from dimred.options.registry import forget, registered
 from dimred.run_folder.finished import FinishedRun
 
 PLUGIN = f"--plugin={Path(__file__).parent / 'spectra.py'}"
@@ -26,9 +25,7 @@ def made(tmp_path_factory):
     cwd = tmp_path_factory.mktemp("spectra")
     dimred(cwd, "train", *WORDS, PLUGIN)
     yield cwd
-    for kind in list(registered("dataset").values()):  # tests of what dimred itself has may follow
-        if kind.origin is not None:
-            forget(kind.__module__)
+    forget_plugins()  # tests of what dimred itself has may follow
 
 
 @pytest.fixture

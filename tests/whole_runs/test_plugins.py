@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from command import dimred, refused, summary
+from command import dimred, forget_plugins, refused, summary
 
 from dimred import load_run
 from dimred.config.compose import composed
@@ -35,14 +35,6 @@ SMALL = [
     *["eval.references=false", "eval.linear=none", "eval.k=[3]"],
 ]
 TINY = [*SMALL, "model.widths=[4,8]"]
-
-
-def forget_plugins():
-    """As in a process that has imported none."""
-    for name in plugins._files:
-        registry.forget(name)
-    plugins._files.clear()
-    plugins._modules.clear()
 
 
 @pytest.fixture(autouse=True)
