@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dimred.array_files import NPY, Header, content_of, header_of, read_header
+from dimred.data.file_version import version_of
 from dimred.data.free_memory import require_memory
 from dimred.data.known_digests import DIGEST, KnownDigests
-from dimred.data.stored_array import Rows, StoredArray, checksum, version_of
+from dimred.data.stored_array import Rows, StoredArray, checksum
 from dimred.errors import InputError
 from dimred.files import expanded, open_regular
 

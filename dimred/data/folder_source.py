@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from dimred.data.channels import Channels
+from dimred.data.file_version import Version, version_in
 from dimred.data.image_decoding import Decoded, decode, header_of, reason_of
 from dimred.data.image_files import digests
 from dimred.data.image_open import close_last
@@ -123,12 +124,12 @@ class FolderSource:
         return hashlib.blake2b(found.encode(), digest_size=DIGEST).hexdigest()
 
 
-def _state(file: str) -> tuple[int | None, ...]:
+def _state(file: str) -> Version | int | None:
+    """The version of a file, or the number of the error why it has none."""
     try:
-        found = os.stat(file)  # noqa: PTH116  (of very many files)
+        return version_in(os.stat(file))  # noqa: PTH116  (of very many files)
     except OSError as error:
-        return (error.errno,)
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+        return error.errno
 
 
 def _versions() -> list[str | None]:
@@ -183,15 +184,12 @@ def decode_files(
     problems: list[str | None] = [None] * len(paths)
     about: list[Decoded | None] = [None] * len(paths)
 
-    def decode_one(i: int) -> None:
-        block = source.read(i, i + 1)
-        problems[i] = block.problems.get(i)
-        if problems[i] is None and block.about:
-            pixels[i], about[i] = block.pixels[0], block.about[0]
-
     def decode_chunk(start: int) -> None:
         for i in range(start, min(start + _CHUNK, len(paths))):
-            decode_one(i)
+            block = source.read(i, i + 1)
+            problems[i] = block.problems.get(i)
+            if problems[i] is None and block.about:
+                pixels[i], about[i] = block.pixels[0], block.about[0]
 
     with decoding(), ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(decode_chunk, range(0, len(paths), _CHUNK)))

@@ -96,6 +96,12 @@ class Resized(NamedTuple):
     is_deeper: bool = False
     is_inverted: bool = False
 
+    def decoded(self, pixels: NDArray[np.uint8], ground: str) -> Decoded:
+        """The image with its values as bytes, laid over a ground."""
+        n, color = len(self.values), self.is_color
+        about = (self.kind, self.size, ground, self.several, n, color, self.is_deeper)
+        return Decoded(pixels, *about)
+
 
 def decode(
     path: str, size: Size, reading: Reading = AS_STORED, channels: Channels | None = None
@@ -124,9 +130,7 @@ def decode(
         mode = "LA" if len(pixels) == 1 else "RGBA"
         plain, ground = opaque(Image.merge(mode, [Image.fromarray(layer) for layer in layers]))
         pixels = _channels_first(plain)
-    n, color = len(found.values), found.is_color
-    about = (found.kind, found.size, ground, found.several, n, color, found.is_deeper)
-    return Decoded(pixels, *about)
+    return found.decoded(pixels, ground)
 
 
 def resized_values(path: str, size: Size, reading: Reading) -> Resized | None:
@@ -141,9 +145,7 @@ def looked_at(path: str, size: Size, reading: Reading = AS_STORED) -> Decoded:
     found = _read(path, size, reading)
     if isinstance(found, Decoded):
         return found._replace(pixels=_NONE)
-    n, color = len(found.values), found.is_color
-    about = (found.kind, found.size, "", found.several, n, color, found.is_deeper)
-    return Decoded(_NONE, *about)
+    return found.decoded(_NONE, "")
 
 
 def header_of(path: str, reading: Reading = AS_STORED) -> Header:

@@ -9,13 +9,15 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from weakref import finalize
 
+from dimred.data.file_version import version_in, version_of
+from dimred.data.image_opening import SIGNATURES
 from dimred.data.image_paths import split_page
 from dimred.files import open_regular
 
 if TYPE_CHECKING:
     from dimred.data.tiff import Tiff
 
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_TIFF = tuple(start for start, name in SIGNATURES.items() if name == "TIFF")
 
 
 class OpenImage(NamedTuple):
@@ -52,7 +54,7 @@ def open_image(path: str, pages: str | None) -> Iterator[OpenImage]:
     Raises an exception of any class for one that cannot be read.
     """
     name, page = split_page(path)
-    key = (os.getpid(), pages, name, _version(os.stat(name)))  # noqa: PTH116
+    key = (os.getpid(), pages, name, version_in(os.stat(name)))  # noqa: PTH116
     if page is not None and _last.kept is not None and _last.kept.key == key:
         image = _last.kept.image
         image.file.seek(0)
@@ -62,7 +64,7 @@ def open_image(path: str, pages: str | None) -> Iterator[OpenImage]:
         image = _opened(name, pages, stack)
         if page is not None and image.tiff is not None and image.tiff.pages > 1:
             close_last()
-            key = (*key[:-1], _version(os.fstat(image.file.fileno())))
+            key = (*key[:-1], version_of(image.file))
             _last.kept = _Kept(key, image, stack.pop_all())
         yield image
 
@@ -85,8 +87,3 @@ def _opened(name: str, pages: str | None, stack: ExitStack) -> OpenImage:
     tiff = stack.enter_context(opened_tiff(file, pages))
     file.seek(0)
     return OpenImage(file, start, tiff)
-
-
-def _version(status: os.stat_result) -> tuple[int, int, int, int]:
-    """What changes with the content of a file."""
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -15,7 +15,7 @@ _FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM")
 # The largest text or color profile of a PNG, and all of them together, in bytes unpacked. Editors
 # write more than Pillow's 1 MiB, which would make the whole image unreadable.
 _MAX_TEXT_CHUNK, _MAX_TEXT = 2**26, 2**28
-_SIGNATURES = {
+SIGNATURES = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG\r\n": "PNG",
     b"BM": "BMP",
@@ -56,7 +56,7 @@ def opened(file: BinaryIO) -> Image.Image:
     except UnidentifiedImageError as error:
         if not start:
             raise ValueError("is empty") from error
-        for signature, name in _SIGNATURES.items():
+        for signature, name in SIGNATURES.items():
             if start.startswith(signature):
                 raise ValueError(f"a {name} of a kind that is not read, or damaged") from error
         if start[4:8] == _HEIF:

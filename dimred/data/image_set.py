@@ -199,6 +199,25 @@ def rows_of(images: Tensor, positions: NDArray[np.int64]) -> Tensor:
     return images[torch.from_numpy(positions)]
 
 
+def byte_counts(images: Tensor, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """How often each byte occurs in each channel of some images, (C, 256), counted by all cores.
+
+    images: uint8 (N, C, H, W). rows: (N,), whether to look at each.
+    """
+    blocks = list(blocks_of(images))
+    wanted = torch.split(torch.from_numpy(rows), [len(block) for block in blocks])
+
+    def counted(block: Tensor, wanted: Tensor) -> NDArray[np.int64]:
+        chosen = block if wanted.all() else block[wanted]
+        of_each = chosen.transpose(0, 1).flatten(1)
+        return np.stack([torch.bincount(values, minlength=256).numpy() for values in of_each])
+
+    counts = np.zeros((images.shape[1], 256), dtype=np.int64)
+    for some in in_order(lambda pair: counted(*pair), zip(blocks, wanted, strict=True)):
+        counts += some
+    return counts
+
+
 def channel_statistics(
     images: Tensor, is_test: NDArray[np.bool_]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -207,20 +226,9 @@ def channel_statistics(
     images: uint8 (N, C, H, W). The results are for pixel values scaled to [0, 1]; the deviation
     is at least 0.001, so that constant images can be divided by it.
     """
-    blocks = list(blocks_of(images))
-    is_train = torch.split(torch.from_numpy(~is_test), [len(block) for block in blocks])
-
-    def counted(block: Tensor, is_train: Tensor) -> NDArray[np.int64]:
-        train = block if is_train.all() else block[is_train]
-        of_each = train.transpose(0, 1).flatten(1)
-        return np.stack([torch.bincount(values, minlength=256).numpy() for values in of_each])
-
-    counts = np.zeros((images.shape[1], 256), dtype=np.int64)
-    for some in in_order(lambda pair: counted(*pair), zip(blocks, is_train, strict=True)):
-        counts += some
     value = np.arange(256) / 255
     mean, std = [], []
-    for weights in counts:
+    for weights in byte_counts(images, ~is_test):
         mean.append(float(np.average(value, weights=weights)))
         variance = np.average((value - mean[-1]) ** 2, weights=weights)
         std.append(max(float(np.sqrt(variance)), _MIN_STD))

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from time import time_ns
 
+from dimred.data.file_version import version_in
 from dimred.files import open_regular, write_atomically
 
 DIGEST = 16
@@ -95,15 +96,8 @@ def _state(path: str, what: str, now: int) -> bytes | None:
         return None
     if max(found.st_mtime_ns, found.st_ctime_ns) > now - _SETTLED:
         return None
-    state = (
-        os.path.abspath(path),  # noqa: PTH100  (links are not followed, ~ is expanded)
-        what,
-        found.st_dev,
-        found.st_ino,
-        found.st_size,
-        found.st_mtime_ns,
-        found.st_ctime_ns,
-    )
+    place = os.path.abspath(path)  # noqa: PTH100  (links are not followed, ~ is expanded)
+    state = place, what, *version_in(found)
     content = repr(state).encode(errors="surrogateescape")
     return hashlib.blake2b(content, digest_size=DIGEST).digest()
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from dimred.data.found import counted_word
-from dimred.data.image_set import blocks_of
+from dimred.data.image_set import byte_counts
 from dimred.data.spelling import listed
 
 FEW_LEVELS = 64
@@ -22,16 +21,8 @@ def levels_in(images: Tensor, rows: NDArray[np.bool_] | None = None) -> tuple[in
 
     images: uint8 (N, C, H, W). rows: (N,), whether to look at each; None for all.
     """
-    different = torch.zeros(images.shape[1], 256, dtype=torch.bool)
-    wanted = torch.ones(len(images), dtype=torch.bool) if rows is None else torch.from_numpy(rows)
-    first = 0
-    for block in blocks_of(images):
-        chosen = wanted[first : first + len(block)]
-        pixels = block if bool(chosen.all()) else block[chosen]
-        first += len(block)
-        for channel, found in enumerate(different):
-            found[torch.bincount(pixels[:, channel].flatten()).nonzero()] = True
-    return tuple(different.sum(1).tolist())
+    counts = byte_counts(images, np.ones(len(images), np.bool_) if rows is None else rows)
+    return tuple(np.count_nonzero(counts, axis=1).tolist())
 
 
 def note_on_levels(kept: Sequence[int], of: str = "") -> str | None:

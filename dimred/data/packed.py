@@ -18,6 +18,7 @@ from typing import BinaryIO, NamedTuple
 from torch import Tensor
 
 from dimred.data.blocks import Span, checked, in_order, n_bytes, shown, spans
+from dimred.data.file_version import Version, version_of
 from dimred.data.free_memory import gibibytes
 from dimred.data.known_digests import KnownDigests
 from dimred.data.mapped import map_images
@@ -44,7 +45,6 @@ from dimred.data.packed_index import (
     read_index,
 )
 from dimred.data.pixel_source import PixelSource
-from dimred.data.stored_array import Version, version_of
 from dimred.errors import InputError
 from dimred.files import is_shared, open_own, sync_folder
 from dimred.steps import bar, line

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-import os
 import zlib
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dimred.data.file_version import Version, version_of
 from dimred.errors import InputError
 from dimred.files import open_regular
-
-Version = tuple[int, int, int, int, int]
-"""Device, inode, size, mtime and ctime of a file."""
 
 _CHUNK = 2**22  # bytes read at a time for a checksum
 
@@ -84,9 +81,3 @@ def checksum(file: BinaryIO, start: int, size: int) -> int:
         total = zlib.crc32(part, total)
         size -= len(part)
     return total
-
-
-def version_of(file: BinaryIO) -> Version:
-    """The version of an open file; another one when it has changed."""
-    status = os.fstat(file.fileno())
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
